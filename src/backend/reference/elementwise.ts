@@ -1,0 +1,83 @@
+/**
+ * y_i = f(x_i) and c = f(a, b). Teaches that elementwise arithmetic is a table of scalar functions and one loop, and that
+ * broadcasting is nothing but strides of 0. Functions are evaluated in float64 and rounded once, on storing.
+ */
+
+import { type HostMemory, viewOf } from "../host-storage.ts";
+import type { BinaryOp, Kernels, UnaryOp } from "../kernels.ts";
+import { forEachElement } from "./layout.ts";
+import { erf, sigmoid } from "./special-functions.ts";
+
+const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
+  negate: (x) => -x,
+  absolute: Math.abs,
+  sign: Math.sign,
+  reciprocal: (x) => 1 / x,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  reciprocalSqrt: (x) => 1 / Math.sqrt(x),
+  tanh: Math.tanh,
+  sigmoid,
+  erf,
+  sin: Math.sin,
+  cos: Math.cos,
+  relu: (x) => Math.max(x, 0), // not x > 0 ? x : 0, which would turn NaN into 0 and hide a diverging network
+  step: (x) => Number(x > 0),
+  floor: Math.floor,
+  not: (x) => Number(x === 0),
+};
+
+const binaryFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  subtract: (a, b) => a - b,
+  multiply: (a, b) => a * b,
+  divide: (a, b) => a / b,
+  power: Math.pow,
+  maximum: Math.max,
+  minimum: Math.min,
+  equal: (a, b) => Number(a === b),
+  notEqual: (a, b) => Number(a !== b),
+  less: (a, b) => Number(a < b),
+  lessEqual: (a, b) => Number(a <= b),
+  greater: (a, b) => Number(a > b),
+  greaterEqual: (a, b) => Number(a >= b),
+  reluGradient: (x, g) => (x > 0 ? g : 0),
+};
+
+export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | "binary" | "select" | "clamp"> => ({
+  unary(op, x) {
+    const f = unaryFunctions[op];
+    const out = memory.allocate(x.dtype, x.length);
+    const [y, source] = [out.view, viewOf(x)];
+    for (let i = 0; i < y.length; i++) y[i] = f(source[i]!);
+    return out;
+  },
+
+  binary(op, a, b, { shape, stridesA, stridesB }) {
+    const f = binaryFunctions[op];
+    const out = memory.allocate(
+      a.dtype,
+      shape.reduce((product, size) => product * size, 1),
+    );
+    const [c, sourceA, sourceB] = [out.view, viewOf(a), viewOf(b)];
+    forEachElement({ shape, strides: stridesA, offset: 0 }, { shape, strides: stridesB, offset: 0 }, (i, atA, atB) => {
+      c[i] = f(sourceA[atA]!, sourceB[atB]!);
+    });
+    return out;
+  },
+
+  select(condition, a, b) {
+    const out = memory.allocate(a.dtype, a.length);
+    const [y, chosen, sourceA, sourceB] = [out.view, viewOf(condition), viewOf(a), viewOf(b)];
+    for (let i = 0; i < y.length; i++) y[i] = chosen[i] !== 0 ? sourceA[i]! : sourceB[i]!;
+    return out;
+  },
+
+  clamp(x, low, high) {
+    const out = memory.allocate(x.dtype, x.length);
+    const [y, source] = [out.view, viewOf(x)];
+    for (let i = 0; i < y.length; i++) y[i] = Math.min(Math.max(source[i]!, low), high);
+    return out;
+  },
+});

@@ -1,0 +1,92 @@
+/**
+ * Storage in ordinary JavaScript memory. Teaches what a backend's memory must do, with nothing in the way: hand out buffers, count
+ * their holders, and know at any time how much is held, so that a leak shows as a number.
+ */
+
+import { BackendError } from "../../core/errors.ts";
+import { bytesPerElement, type DType, type TypedArray, typedArray } from "../../tensor/storage.ts";
+import { type HostMemory, type HostStorage, viewOf } from "../host-storage.ts";
+import type { MemoryReport } from "../kernels.ts";
+
+export class HeapMemory implements HostMemory {
+  readonly #backend: string;
+  #storages = 0;
+  #used = 0;
+  #peak = 0;
+
+  constructor(backend: string) {
+    this.#backend = backend;
+  }
+
+  /** Zeros, with one holder. @throws BackendError when the system has no such buffer to give. */
+  allocate(dtype: DType, length: number): HostStorage {
+    const storage = new HeapStorage(this.#typedArray(dtype, length), dtype, length, () => {
+      this.#storages--;
+      this.#used -= length * bytesPerElement[dtype];
+    });
+    this.#storages++;
+    this.#used += length * bytesPerElement[dtype];
+    this.#peak = Math.max(this.#peak, this.#used);
+    return storage;
+  }
+
+  report(): MemoryReport {
+    return { backend: this.#backend, storages: this.#storages, used: this.#used, peak: this.#peak, reserved: this.#used };
+  }
+
+  resetPeak(): void {
+    this.#peak = this.#used;
+  }
+
+  #typedArray(dtype: DType, length: number): TypedArray {
+    try {
+      return typedArray(dtype, length);
+    } catch (cause) {
+      throw new BackendError(
+        `${this.#backend}: no memory for ${length} elements of ${dtype} (${this.#used} bytes are held); free tensors with scope()`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+}
+
+class HeapStorage implements HostStorage {
+  readonly dtype: DType;
+  readonly length: number;
+  readonly #free: () => void;
+  #view: TypedArray;
+  #holders = 1;
+
+  constructor(view: TypedArray, dtype: DType, length: number, free: () => void) {
+    this.#view = view;
+    this.dtype = dtype;
+    this.length = length;
+    this.#free = free;
+  }
+
+  get view(): TypedArray {
+    return this.#view;
+  }
+
+  get alive(): boolean {
+    return this.#holders > 0;
+  }
+
+  async read(): Promise<TypedArray> {
+    return viewOf(this).slice();
+  }
+
+  retain(): void {
+    if (!this.alive) throw new BackendError("storage.retain: it was freed already; its last holder released it");
+    this.#holders++;
+  }
+
+  release(): void {
+    if (!this.alive) throw new BackendError("storage.release: it was freed already; each holder releases once");
+    if (--this.#holders > 0) return;
+    this.#view = typedArray(this.dtype, 0); // lets the garbage collector have the elements even while someone still points at this object
+    this.#free();
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * Reading and writing through views. Teaches that permute, slice, flip, broadcast and diagonal are one thing, strides over a
+ * flat buffer, and that pad and concat are the same thing on the writing side.
+ */
+
+import { sizeOf, stridesOf } from "../../core/shape.ts";
+import { type HostMemory, viewOf } from "../host-storage.ts";
+import type { Kernels, View } from "../kernels.ts";
+
+/** Walks two views of one shape side by side, in row-major order: `visit(i, place in a's storage, place in b's)`, i = 0, 1, 2 … */
+export function forEachElement(a: View, b: View, visit: (i: number, atA: number, atB: number) => void): void {
+  let i = 0;
+  const along = (axis: number, atA: number, atB: number): void => {
+    if (axis === a.shape.length) {
+      visit(i++, atA, atB);
+      return;
+    }
+    for (let k = 0; k < a.shape[axis]!; k++) along(axis + 1, atA + k * a.strides[axis]!, atB + k * b.strides[axis]!);
+  };
+  along(0, a.offset, b.offset);
+}
+
+const contiguous = ({ shape }: View): View => ({ shape, strides: stridesOf(shape), offset: 0 });
+
+export const layoutKernels = (memory: HostMemory): Pick<Kernels, "readView" | "assemble"> => ({
+  readView(x, view) {
+    const out = memory.allocate(x.dtype, sizeOf(view.shape));
+    const [y, source] = [out.view, viewOf(x)];
+    forEachElement(contiguous(view), view, (_, to, from) => {
+      y[to] = source[from]!;
+    });
+    return out;
+  },
+
+  assemble(dtype, length, fill, parts) {
+    const out = memory.allocate(dtype, length);
+    const y = out.view.fill(fill);
+    for (const { source, view } of parts) {
+      const values = viewOf(source);
+      forEachElement(view, contiguous(view), (_, to, from) => {
+        y[to] = values[from]!;
+      });
+    }
+    return out;
+  },
+});
