@@ -1,0 +1,65 @@
+/** Which backend computes: chosen once, by name, in order of preference, and reported. Nothing falls back in silence. */
+
+import { BackendError, ConfigError } from "../core/errors.ts";
+import type { Kernels, MemoryReport } from "./kernels.ts";
+
+export const backendNames = ["wasm", "reference"] as const;
+export type BackendName = (typeof backendNames)[number];
+
+export interface BackendOptions {
+  /** Threads of the wasm backend, the caller's included. Default: the machine's cores. */
+  readonly threads?: number;
+  /** Upper bound of the wasm arena in bytes. */
+  readonly maximumBytes?: number;
+  /** Fused multiply-add where the engine has it. */
+  readonly relaxedSimd?: "auto" | "on" | "off";
+}
+
+/** What was chosen, and why the ones before it were not. */
+export interface BackendChoice {
+  readonly name: BackendName;
+  readonly threads: number;
+  readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
+}
+
+let active: Kernels | undefined;
+
+/** The kernels of the active backend. @throws BackendError before `initBackend`. */
+export function kernels(): Kernels {
+  if (active === undefined) throw new BackendError("kernels: no backend is active; call `await initBackend()` once, before making tensors");
+  return active;
+}
+
+/** Makes `backend` the active one; undefined leaves none. Tensors of the one before must not be mixed with its own. */
+export function useBackend(backend: Kernels | undefined): void {
+  active = backend;
+}
+
+/** What the active backend holds. */
+export const memory = (): MemoryReport => kernels().memory();
+
+const makers: Record<BackendName, (options: BackendOptions) => Promise<Kernels>> = {
+  wasm: async (options) => (await import("./wasm/wasm-backend.ts")).createWasmBackend(options),
+  reference: async () => (await import("./reference/reference-kernels.ts")).createReferenceBackend(),
+};
+
+/**
+ * Activates the first backend of `preference` that this machine can run and tells which it was.
+ * @throws BackendError when none can run, with each one's reason.
+ */
+export async function initBackend(preference: readonly BackendName[] = backendNames, options: BackendOptions = {}): Promise<BackendChoice> {
+  const passedOver: { name: BackendName; reason: string }[] = [];
+  for (const name of preference) {
+    const make = makers[name];
+    if (make === undefined) throw new ConfigError(`initBackend: backend must be one of ${backendNames.join(", ")}, got ${name}`);
+    try {
+      const backend = await make(options);
+      useBackend(backend);
+      return { name, threads: backend.threads, passedOver };
+    } catch (error) {
+      if (error instanceof ConfigError) throw error;
+      passedOver.push({ name, reason: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  throw new BackendError(`initBackend: no backend can run here: ${passedOver.map(({ name, reason }) => `${name} (${reason})`).join("; ")}`);
+}

@@ -1,0 +1,50 @@
+/** Reading and adding at indices: gather and scatterAdd, each the other's adjoint. */
+
+import { kernels } from "../backend/active.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts";
+import { differentiable } from "../tape/tape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { splitAt } from "./broadcast.ts";
+import { checkFloating, checkIndices, output } from "./output.ts";
+
+/**
+ * y[a…, i…, b…] = x[a…, indices[i…], b…]: NumPy's take along `axis`. x:[A…,n,B…], indices:[I…] → y:[A…,I…,B…].
+ * VJP: x̄ = scatterAdd(ȳ). @throws ShapeError for an index outside [0, n).
+ */
+export const gather: (x: Tensor, indices: Tensor, axis?: number) => Tensor = differentiable(
+  "gather",
+  (x: Tensor, indices: Tensor, axis = 0) => {
+    checkFloating("gather", x);
+    checkIndices("gather", indices);
+    const along = normalizeAxis("gather", axis, x.rank);
+    const shape = [...x.shape.slice(0, along), ...indices.shape, ...x.shape.slice(along + 1)];
+    const value = output(shape, kernels().gather(x.storage, indices.storage, splitAt(x.shape, along)));
+    return { inputs: [x], value, vjp: [(g) => scatterAdd(g, indices, x.shape, along)] };
+  },
+);
+
+/**
+ * x:[A…,n,B…] of zeros, plus y[a…, i…, b…] at x[a…, indices[i…], b…], repeated indices adding up.
+ * VJP: ȳ = gather(x̄). @throws ShapeError when y is not [A…,I…,B…] or an index is outside [0, n).
+ */
+export const scatterAdd: (y: Tensor, indices: Tensor, shape: Shape, axis?: number) => Tensor = differentiable(
+  "scatterAdd",
+  (y: Tensor, indices: Tensor, shape: Shape, axis = 0) => {
+    checkFloating("scatterAdd", y);
+    checkIndices("scatterAdd", indices);
+    const along = normalizeAxis("scatterAdd", axis, shape.length);
+    const expected = [...shape.slice(0, along), ...indices.shape, ...shape.slice(along + 1)];
+    if (formatShape(expected) !== formatShape(y.shape))
+      throw new ShapeError(
+        `scatterAdd: y must be [A…,I…,B…], expected ${formatShape(expected)} for indices ${formatShape(indices.shape)} into ${formatShape(shape)}, got ${formatShape(y.shape)}`,
+      );
+    const split = splitAt(shape, along);
+    if (sizeOf(shape) === 0 && y.size > 0) throw new ShapeError(`scatterAdd: nothing can be added to an empty ${formatShape(shape)}`);
+    return {
+      inputs: [y],
+      value: output(shape, kernels().scatterAdd(y.storage, indices.storage, split)),
+      vjp: [(g) => gather(g, indices, along)],
+    };
+  },
+);

@@ -1,0 +1,67 @@
+/** Matrix products, batched, with transposes as options that cost nothing: the kernel reads its operand the other way round. */
+
+import { kernels } from "../backend/active.ts";
+import { ShapeError } from "../core/errors.ts";
+import { broadcastShapes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { differentiable } from "../tape/tape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { broadcastTo, reshape, sumTo } from "./broadcast.ts";
+import { checkFloating, output } from "./output.ts";
+
+export interface MatmulOptions {
+  readonly transposeA?: boolean;
+  readonly transposeB?: boolean;
+}
+
+const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = differentiable(
+  "matmul",
+  (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => {
+    const [m, k] = matrixOf(a.shape, ta);
+    const [, n] = matrixOf(b.shape, tb);
+    const batchShape = sizeOf(a.shape.slice(0, -2)) >= sizeOf(b.shape.slice(0, -2)) ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
+    const batch = sizeOf(batchShape);
+    const strideOf = (x: Tensor): number => (batch !== 1 && sizeOf(x.shape.slice(0, -2)) === 1 ? 0 : x.shape.at(-2)! * x.shape.at(-1)!);
+    const geometry = { batch, m, k, n, transposeA: ta, transposeB: tb, batchStrideA: strideOf(a), batchStrideB: strideOf(b) };
+    return {
+      inputs: [a, b],
+      value: output([...batchShape, m, n], kernels().matmul(a.storage, b.storage, geometry)),
+      vjp: [
+        (g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape),
+        (g) => sumTo(tb ? product(g, a, true, ta) : product(a, g, !ta, false), b.shape),
+      ],
+    };
+  },
+);
+
+/** [rows, columns] of the last two axes as the product sees them. */
+const matrixOf = (shape: Shape, transposed: boolean): [number, number] =>
+  transposed ? [shape.at(-1)!, shape.at(-2)!] : [shape.at(-2)!, shape.at(-1)!];
+
+/**
+ * C = A·B over the last two axes; the axes before broadcast.   A:[…,m,k], B:[…,k,n] → C:[…,m,n].   m·k·n multiply-adds per matrix.
+ * With transposeA, A is [k,m]; with transposeB, B is [n,k].   VJP: Ā = C̄·Bᵀ, B̄ = Aᵀ·C̄. @throws ShapeError
+ */
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+  checkFloating("matmul", a, b);
+  if (a.rank < 2 || b.rank < 2)
+    throw new ShapeError(
+      `matmul: operands need two axes or more, got A:${formatShape(a.shape)} · B:${formatShape(b.shape)}; reshape vectors to [n,1] or [1,n]`,
+    );
+  const [m, inner] = matrixOf(a.shape, transposeA);
+  const [innerB, n] = matrixOf(b.shape, transposeB);
+  if (inner !== innerB) {
+    const marks = `${transposeA ? "ᵀ" : ""} · B:${formatShape(b.shape)}${transposeB ? "ᵀ" : ""}`;
+    throw new ShapeError(`matmul: inner sizes must agree, got A:${formatShape(a.shape)}${marks}`);
+  }
+  const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const [batchA, batchB] = [sizeOf(a.shape.slice(0, -2)), sizeOf(b.shape.slice(0, -2))];
+  // One matrix B for a whole batch of A is a single taller product: faster than many small ones, forward and backward.
+  if (batchB === 1 && batchA !== 1 && !transposeA) {
+    const tall = product(reshape(a, [batchA * m, inner]), reshape(b, b.shape.slice(-2)), false, transposeB);
+    return reshape(tall, [...batch, m, n]);
+  }
+  // The kernel repeats a single matrix by stride 0; any other broadcast is made explicit.
+  const full = sizeOf(batch);
+  const operand = (x: Tensor, own: number): Tensor => (own === full || own === 1 ? x : broadcastTo(x, [...batch, ...x.shape.slice(-2)]));
+  return reshape(product(operand(a, batchA), operand(b, batchB), transposeA, transposeB), [...batch, m, n]);
+}
