@@ -1,0 +1,87 @@
+/**
+ * Batches of an epoch, each decided by (seed, epoch, batch index) alone: they may be prepared in any order, on any thread, and
+ * an epoch resumed at batch k continues with the very bits it would have had.
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { Random } from "../core/random.ts";
+import { type Augmentation, augmentImage, createAugmenter } from "./augment.ts";
+import type { ImageDataset, SplitName } from "./dataset.ts";
+
+export interface Batch {
+  /** Position in the epoch, from 0. */
+  readonly index: number;
+  readonly count: number;
+  /** [count,C,H,W], normalised. */
+  readonly images: Float32Array<ArrayBuffer>;
+  /** [count]. */
+  readonly labels: Int32Array<ArrayBuffer>;
+}
+
+export interface EpochOptions {
+  readonly batchSize: number;
+  readonly seed: number;
+  readonly epoch: number;
+  /** A new order every epoch; otherwise the order of the split. */
+  readonly shuffle?: boolean;
+  /** Leaves out a last batch with fewer than batchSize images. */
+  readonly dropLast?: boolean;
+  readonly augment?: Augmentation;
+  /** Where to resume: the first batch to yield. */
+  readonly startBatch?: number;
+}
+
+export interface Epoch {
+  readonly batchCount: number;
+  readonly startBatch: number;
+  /** The batch at an index in [0, batchCount). */
+  prepare(index: number): Batch;
+}
+
+// Keys of the streams forked from an epoch's: 0 shuffles, 1 + i augments batch i.
+const orderKey = 0;
+const augmentKey = (batch: number): number => 1 + batch;
+
+/** Checks the options and lays out the epoch. @throws ConfigError */
+export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: EpochOptions): Epoch {
+  const { batchSize, seed, epoch, shuffle = false, dropLast = false, augment, startBatch = 0 } = options;
+  const split = dataset[splitName];
+  if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`epoch: batchSize must be an integer ≥ 1, got ${batchSize}`);
+  if (!Number.isInteger(epoch) || epoch < 0) throw new ConfigError(`epoch: epoch must be an integer ≥ 0, got ${epoch}`);
+  const batchCount = dropLast ? Math.floor(split.count / batchSize) : Math.ceil(split.count / batchSize);
+  if (batchCount === 0)
+    throw new ConfigError(
+      `epoch: the ${splitName} split must fill a batch, got ${split.count} images, batchSize ${batchSize}, dropLast ${dropLast}`,
+    );
+  if (!Number.isInteger(startBatch) || startBatch < 0 || startBatch > batchCount)
+    throw new ConfigError(`epoch: startBatch must be an integer in [0, ${batchCount}], got ${startBatch}`);
+  const augmenter = createAugmenter({ ...dataset, augment });
+  const stream = new Random(seed).fork(epoch);
+  const order = shuffle ? stream.fork(orderKey).permutation(split.count) : undefined;
+  const imageSize = dataset.channels * dataset.height * dataset.width;
+
+  const prepare = (index: number): Batch => {
+    if (!Number.isInteger(index) || index < 0 || index >= batchCount)
+      throw new ConfigError(`epoch: batch index must be an integer in [0, ${batchCount}), got ${index}`);
+    const first = index * batchSize;
+    const count = Math.min(batchSize, split.count - first);
+    const images = new Float32Array(count * imageSize);
+    const labels = new Int32Array(count);
+    const random = stream.fork(augmentKey(index));
+    for (let n = 0; n < count; n++) {
+      const image = order ? order[first + n]! : first + n;
+      augmentImage(augmenter, split.images, image * imageSize, images, n * imageSize, random);
+      labels[n] = split.labels[image]!;
+    }
+    return { index, count, images, labels };
+  };
+  return { batchCount, startBatch, prepare };
+}
+
+/** The batches of an epoch, prepared one by one on the calling thread. @throws ConfigError at once, before the first batch. */
+export function epochBatches(dataset: ImageDataset, splitName: SplitName, options: EpochOptions): Generator<Batch, void, void> {
+  const epoch = planEpoch(dataset, splitName, options);
+  return (function* () {
+    for (let index = epoch.startBatch; index < epoch.batchCount; index++) yield epoch.prepare(index);
+  })();
+}

@@ -1,0 +1,181 @@
+/**
+ * Folders that are complete or absent. A folder is built under a temporary name and renamed into place when whole, with a
+ * manifest of SHA-256 sums written last; every later read is checked against the manifest.
+ */
+
+import { createHash, randomBytes } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { DataError } from "../../core/errors.ts";
+import { errorCode } from "./system-error.ts";
+
+const manifestFile = "manifest.json";
+
+interface Manifest {
+  readonly version: 1;
+  /** Where the content came from. */
+  readonly source: string;
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
+}
+
+/** A file that does not match its manifest: a cache can be built again, so callers tell it from other errors. */
+export class CorruptedCacheError extends DataError {
+  override name = "CorruptedCacheError";
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+async function readManifest(folder: string): Promise<Manifest | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(folder, manifestFile), "utf8");
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+  try {
+    const manifest = JSON.parse(text) as Manifest;
+    if (manifest.version === 1 && typeof manifest.files === "object" && manifest.files !== null) return manifest;
+  } catch {
+    // Reported below: what cannot be parsed is no manifest either.
+  }
+  throw new CorruptedCacheError(
+    `cache: ${join(folder, manifestFile)} must be a manifest, got something else; delete the folder and load again`,
+  );
+}
+
+/** Reads files of one cached folder, each checked. */
+export interface CachedFolder {
+  readonly source: string;
+  /** @throws CorruptedCacheError when the file is missing or its bytes are not those that were stored. */
+  read(file: string): Promise<Uint8Array>;
+}
+
+/** The folder if it is complete, undefined if there is none. @throws CorruptedCacheError on a broken manifest. */
+export async function openCachedFolder(folder: string): Promise<CachedFolder | undefined> {
+  const manifest = await readManifest(folder);
+  if (!manifest) return undefined;
+  const read = async (file: string): Promise<Uint8Array> => {
+    const path = join(folder, file);
+    const expected = manifest.files[file];
+    const remedy = "delete the folder and load again";
+    if (!expected) throw new CorruptedCacheError(`cache: the manifest of ${folder} must list ${file}, got none; ${remedy}`);
+    const bytes = await readFile(path).catch((error: unknown) => {
+      if (errorCode(error) === "ENOENT") throw new CorruptedCacheError(`cache: ${path} must exist, got no such file; ${remedy}`);
+      throw error;
+    });
+    const sum = sha256(bytes);
+    if (sum !== expected.sha256)
+      throw new CorruptedCacheError(
+        `cache: ${path} must have SHA-256 ${expected.sha256} and ${expected.bytes} bytes, got ${sum} and ${bytes.length} bytes; ${remedy}`,
+      );
+    return bytes;
+  };
+  return { source: manifest.source, read };
+}
+
+async function isIntact(folder: string): Promise<boolean> {
+  try {
+    const manifest = await readManifest(folder);
+    const cached = await openCachedFolder(folder);
+    if (!manifest || !cached) return false;
+    for (const file of Object.keys(manifest.files)) await cached.read(file);
+    return true;
+  } catch (error) {
+    if (error instanceof CorruptedCacheError) return false;
+    throw error;
+  }
+}
+
+// Names hold the host and process that own them, so that another process can tell what is left over from what is in use.
+const partialMark = ".partial-";
+const ownHost = hostname().replaceAll(/[^\w]/g, "_");
+const partialName = (name: string): string => `${name}${partialMark}${ownHost}-${process.pid}-${randomBytes(6).toString("hex")}`;
+
+export interface PublishOptions {
+  readonly cache: string;
+  readonly name: string;
+  readonly source: string;
+  /** What the manifest lists; anything else left in the folder is removed. */
+  readonly files: readonly string[];
+  /** Fills an empty folder. */
+  build(folder: string): Promise<void>;
+}
+
+/**
+ * Builds `cache/name` out of sight and renames it into place. Of several processes doing so at once the first wins and the
+ * others discard their work; a corrupted folder already there is replaced.
+ * @throws whatever `build` throws; DataError when a listed file is missing. Nothing is left behind then.
+ */
+export async function publishFolder({ cache, name, source, files, build }: PublishOptions): Promise<void> {
+  await mkdir(cache, { recursive: true });
+  const partial = join(cache, partialName(name));
+  await mkdir(partial);
+  try {
+    await build(partial);
+    for (const extra of await readdir(partial)) if (!files.includes(extra)) await rm(join(partial, extra), { recursive: true });
+    const sums: Record<string, { bytes: number; sha256: string }> = {};
+    for (const file of files) {
+      const bytes = await readFile(join(partial, file)).catch((error: unknown) => {
+        if (errorCode(error) === "ENOENT") throw new DataError(`cache: ${source} must contain ${file}, got none`);
+        throw error;
+      });
+      sums[file] = { bytes: bytes.length, sha256: sha256(bytes) };
+    }
+    await writeFile(join(partial, manifestFile), `${JSON.stringify({ version: 1, source, files: sums } satisfies Manifest, null, 2)}\n`);
+    await moveIntoPlace(partial, cache, name);
+  } finally {
+    await rm(partial, { recursive: true, force: true });
+  }
+}
+
+async function moveIntoPlace(partial: string, cache: string, name: string): Promise<void> {
+  const target = join(cache, name);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await rename(partial, target);
+      return;
+    } catch (error) {
+      // A folder that is not empty cannot be renamed over: Linux, macOS and Windows each have their code for it.
+      if (!["ENOTEMPTY", "EEXIST", "EPERM", "EACCES"].includes(errorCode(error) ?? "") || attempt === 3) throw error;
+    }
+    if (await isIntact(target)) return;
+    const aside = join(cache, partialName(name));
+    await rename(target, aside).catch((error: unknown) => {
+      if (errorCode(error) !== "ENOENT") throw error;
+    });
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Removes what interrupted processes left: partial folders whose process is gone, or of other hosts and a day old. */
+export async function removeLeftovers(cache: string): Promise<void> {
+  const entries = await readdir(cache).catch(() => []);
+  for (const entry of entries) {
+    const owner = /\.partial-(\w+)-(\d+)-[0-9a-f]+$/.exec(entry);
+    if (!owner) continue;
+    const path = join(cache, entry);
+    const abandoned = owner[1] === ownHost ? !isRunning(Number(owner[2])) : await isOlderThanADay(path);
+    if (abandoned) await rm(path, { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "EPERM";
+  }
+}
+
+async function isOlderThanADay(path: string): Promise<boolean> {
+  const modified = await stat(path).then(
+    (s) => s.mtimeMs,
+    () => undefined,
+  );
+  return modified !== undefined && Date.now() - modified > dayMs;
+}

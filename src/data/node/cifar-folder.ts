@@ -1,0 +1,89 @@
+/** CIFAR from a folder in the official binary format. */
+
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { DataError } from "../../core/errors.ts";
+import { type CifarFormat, cifarImage, countRecords, decodeClassNames, decodeRecords, type RecordFile } from "../cifar-format.ts";
+import { allocateSplit, type ImageDataset, type ImageSplit } from "../dataset.ts";
+import { errorCode } from "./system-error.ts";
+
+export interface CifarReader {
+  /** Names the folder in errors. */
+  readonly folder: string;
+  readonly read: (file: string) => Promise<Uint8Array>;
+  /** Whether the list of class names may be missing; the built-in names serve then. */
+  readonly classesOptional: boolean;
+  readonly onFile?: ((done: number, total: number) => void) | undefined;
+}
+
+/** The whole data set, file by file through `read`. @throws DataError as `decodeRecords` and `read` do. */
+export async function readCifar(format: CifarFormat, { folder, read, classesOptional, onFile }: CifarReader): Promise<ImageDataset> {
+  const total = format.train.length + format.test.length;
+  let done = 0;
+  const readSplit = async (files: readonly RecordFile[]): Promise<ImageSplit> => {
+    const split = allocateSplit(countRecords(files), cifarImage.bytes);
+    let first = 0;
+    for (const file of files) {
+      decodeRecords(format, file, join(folder, file.name), await read(file.name), split, first);
+      first += file.records;
+      onFile?.(++done, total);
+    }
+    return split;
+  };
+  const readClasses = async (): Promise<readonly string[]> => {
+    try {
+      return decodeClassNames(format, join(folder, format.classesFile), new TextDecoder().decode(await read(format.classesFile)));
+    } catch (error) {
+      if (classesOptional && errorCode(error) === "ENOENT") return format.classes;
+      throw error;
+    }
+  };
+  const classes = await readClasses();
+  return {
+    name: format.name,
+    classes,
+    channels: cifarImage.channels,
+    height: cifarImage.height,
+    width: cifarImage.width,
+    train: await readSplit(format.train),
+    test: await readSplit(format.test),
+    mean: format.mean,
+    std: format.std,
+  };
+}
+
+/**
+ * CIFAR from a folder of the user's: the one the official archive unpacks to, or the one it was unpacked in.
+ * @throws DataError when the folder or a file is missing, a file has another length than its records, or a label is out of range.
+ */
+export async function readCifarFolder(
+  format: CifarFormat,
+  folder: string,
+  onFile?: (done: number, total: number) => void,
+): Promise<ImageDataset> {
+  const found = await locate(format, folder);
+  const read = (file: string): Promise<Uint8Array> =>
+    readFile(join(found, file)).catch((error: unknown) => {
+      if (errorCode(error) === "ENOENT" && file !== format.classesFile) throw missing(format, `${join(found, file)}, got no such file`);
+      throw error;
+    });
+  return readCifar(format, { folder: found, read, classesOptional: true, onFile });
+}
+
+async function locate(format: CifarFormat, folder: string): Promise<string> {
+  const firstFile = format.train[0]!.name;
+  const holds = async (candidate: string): Promise<boolean> =>
+    (await stat(join(candidate, firstFile)).catch(() => undefined))?.isFile() ?? false;
+  for (const candidate of [folder, join(folder, format.folder)]) if (await holds(candidate)) return candidate;
+  const isFolder = (await stat(folder).catch(() => undefined))?.isDirectory() ?? false;
+  throw missing(
+    format,
+    isFolder ? `${join(folder, firstFile)} or ${join(folder, format.folder, firstFile)}, got neither` : `${folder}, got no such folder`,
+  );
+}
+
+function missing(format: CifarFormat, what: string): DataError {
+  return new DataError(
+    `${format.name}: needs ${what}; name the folder that holds ${format.folder}, or leave the folder out to download the data`,
+  );
+}

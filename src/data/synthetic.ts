@@ -1,0 +1,137 @@
+/**
+ * A built-in set of images to train on when no data can be had: ten kinds of pattern whose place, size, tilt, colours and noise vary
+ * from image to image. Colours are drawn without regard to the class, so a mean colour tells nothing: shapes have to be learnt.
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { Random } from "../core/random.ts";
+import { allocateSplit, channelStatistics, type ImageDataset, type ImageSplit } from "./dataset.ts";
+
+export interface SyntheticOptions {
+  readonly trainCount: number;
+  readonly testCount: number;
+  readonly seed: number;
+  /** How many of the ten kinds, from the first. */
+  readonly classes?: number;
+  readonly height?: number;
+  readonly width?: number;
+}
+
+/** What varies between images of one class. Lengths are in units of the shorter side. */
+interface Variation {
+  readonly radius: number;
+  /** Stripes per radian of the unit length. */
+  readonly frequency: number;
+  readonly phase: number;
+  readonly tilt: number;
+  /** Half the width of an edge: one pixel. */
+  readonly edge: number;
+}
+
+/** Share of foreground at (u, v), the offset from the centre. */
+type Pattern = (u: number, v: number, variation: Variation) => number;
+
+/** 1 well inside (distance < 0), 0 well outside, a ramp across the edge. */
+const inside = (distance: number, edge: number): number => Math.min(1, Math.max(0, 0.5 - distance / (2 * edge)));
+const wave = (position: number, { frequency, phase }: Variation): number => 0.5 + 0.5 * Math.sin(frequency * position + phase);
+const along = (u: number, v: number, angle: number): number => u * Math.cos(angle) + v * Math.sin(angle);
+
+const patterns: readonly (readonly [name: string, pattern: Pattern])[] = [
+  ["horizontal stripes", (u, v, p) => wave(along(v, u, p.tilt), p)],
+  ["vertical stripes", (u, v, p) => wave(along(u, v, p.tilt), p)],
+  ["diagonal stripes", (u, v, p) => wave(along(u, v, p.tilt + Math.sign(p.tilt) * (Math.PI / 4)), p)],
+  ["checkerboard", (u, v, p) => 0.5 + 0.5 * Math.sin(p.frequency * u + p.phase) * Math.sin(p.frequency * v + p.phase)],
+  ["disc", (u, v, p) => inside(Math.hypot(u, v) - p.radius, p.edge)],
+  ["ring", (u, v, p) => inside(Math.abs(Math.hypot(u, v) - p.radius) - 0.25 * p.radius, p.edge)],
+  ["square", (u, v, p) => inside(Math.max(Math.abs(along(u, v, p.tilt)), Math.abs(along(v, -u, p.tilt))) - 0.9 * p.radius, p.edge)],
+  ["triangle", (u, v, p) => inside(Math.max(v - 0.6 * p.radius, Math.abs(u) * 0.9 - (v + p.radius) * 0.5), p.edge)],
+  [
+    "cross",
+    (u, v, p) => {
+      const [a, b] = [Math.abs(along(u, v, p.tilt)), Math.abs(along(v, -u, p.tilt))];
+      return inside(Math.max(Math.max(a, b) - 1.15 * p.radius, Math.min(a, b) - 0.25 * p.radius), p.edge);
+    },
+  ],
+  [
+    "spots",
+    (u, v, p) => {
+      let share = 0;
+      for (let k = 0; k < 3; k++) {
+        const angle = p.phase + (k * 2 * Math.PI) / 3;
+        share += Math.exp(-((u - p.radius * Math.cos(angle)) ** 2 + (v - p.radius * Math.sin(angle)) ** 2) / (0.35 * p.radius) ** 2);
+      }
+      return Math.min(1, share);
+    },
+  ],
+];
+
+const between = (random: Random, low: number, high: number): number => low + (high - low) * random.uniform();
+
+/** Images 0, 1, 2 … of classes 0, 1, 2 … in turn; image n is decided by the stream and n, however many there are. */
+function paintSplit(count: number, classes: number, height: number, width: number, stream: Random): ImageSplit {
+  const split = allocateSplit(count, 3 * height * width);
+  for (let n = 0; n < count; n++) {
+    split.labels[n] = n % classes;
+    paintImage(patterns[n % classes]![1], split.images, n * 3 * height * width, height, width, stream.fork(n));
+  }
+  return split;
+}
+
+function paintImage(pattern: Pattern, images: Uint8Array, start: number, height: number, width: number, random: Random): void {
+  const unit = Math.min(height, width);
+  const centreX = width * between(random, 0.35, 0.65);
+  const centreY = height * between(random, 0.35, 0.65);
+  const variation: Variation = {
+    radius: between(random, 0.2, 0.32),
+    frequency: 2 * Math.PI * between(random, 3.5, 6),
+    phase: between(random, 0, 2 * Math.PI),
+    tilt: between(random, -0.25, 0.25),
+    edge: 1 / unit,
+  };
+  // A background and a step away from it in every channel, turned round where it would leave the range.
+  const background = [0, 0, 0].map(() => between(random, 50, 205));
+  const step = background.map((level) => {
+    const size = between(random, 40, 110) * (random.integer(2) === 0 ? -1 : 1);
+    return level + size < 15 || level + size > 240 ? -size : size;
+  });
+  const noise = between(random, 10, 35) / 255;
+  const plane = height * width;
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      const share = pattern((x + 0.5 - centreX) / unit, (y + 0.5 - centreY) / unit, variation);
+      for (let c = 0; c < 3; c++) {
+        const bits = random.bits();
+        // The sum of two bytes: triangular noise, which is close to normal and takes one draw.
+        const level = background[c]! + share * step[c]! + noise * ((bits & 255) + ((bits >>> 8) & 255) - 255);
+        images[start + c * plane + y * width + x] = Math.min(255, Math.max(0, Math.round(level)));
+      }
+    }
+}
+
+/** Synthetic images, decided by the seed. @throws ConfigError on counts or sizes that are not positive integers, or more classes than there are kinds. */
+export function syntheticImages(options: SyntheticOptions): ImageDataset {
+  const { trainCount, testCount, seed, classes = patterns.length, height = 32, width = 32 } = options;
+  for (const [name, value, least] of [
+    ["trainCount", trainCount, 1],
+    ["testCount", testCount, 1],
+    ["height", height, 8],
+    ["width", width, 8],
+  ] as const)
+    if (!Number.isInteger(value) || value < least)
+      throw new ConfigError(`syntheticImages: ${name} must be an integer ≥ ${least}, got ${value}`);
+  if (!Number.isInteger(classes) || classes < 2 || classes > patterns.length)
+    throw new ConfigError(`syntheticImages: classes must be an integer in [2, ${patterns.length}], got ${classes}`);
+  const stream = new Random(seed);
+  const train = paintSplit(trainCount, classes, height, width, stream.fork(0));
+  const test = paintSplit(testCount, classes, height, width, stream.fork(1));
+  return {
+    name: "synthetic",
+    classes: patterns.slice(0, classes).map(([name]) => name),
+    channels: 3,
+    height,
+    width,
+    train,
+    test,
+    ...channelStatistics(train, 3),
+  };
+}
