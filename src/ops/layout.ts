@@ -121,9 +121,12 @@ export const concat: (parts: readonly Tensor[], axis?: number) => Tensor = diffe
         );
     const shape = first.shape.map((size, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : size));
     const strides = stridesOf(shape);
-    const starts: number[] = [];
-    parts.reduce((start, part) => (starts.push(start), start + part.shape[along]!), 0);
-    const views = parts.map((part, i) => ({ shape: part.shape, strides, offset: part.size === 0 ? 0 : starts[i]! * strides[along]! }));
+    let start = 0;
+    const views = parts.map((part): View => {
+      const offset = part.size === 0 ? 0 : start * strides[along]!;
+      start += part.shape[along]!;
+      return { shape: part.shape, strides, offset };
+    });
     return {
       inputs: parts,
       value: output(

@@ -1,0 +1,98 @@
+/** Is a gradient right? Central differences, an oracle that knows nothing of VJPs. */
+
+import { ConfigError, GradientError } from "../core/errors.ts";
+import { formatShape } from "../core/shape.ts";
+import { add, multiply } from "../ops/arithmetic.ts";
+import { sum } from "../ops/broadcast.ts";
+import { tensor } from "../ops/creation.ts";
+import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { gradients } from "./gradients.ts";
+
+export interface CheckOptions {
+  /** Half the distance between the two evaluations. 1e-5 balances the ε² of the formula against float64's rounding 1e-16/ε. */
+  readonly epsilon?: number;
+  /** Largest error allowed, relative to max(1, |gradient|). */
+  readonly tolerance?: number;
+}
+
+/** The largest error met, and where. */
+export interface CheckReport {
+  readonly worst: number;
+  readonly input: number;
+  readonly element: number;
+}
+
+/**
+ * Compares `gradients` of f with (f(x + ε·e) − f(x − ε·e))/2ε for every element of every input. f may return any shape: its
+ * elements are weighed by fixed, unequal numbers, so that no two can hide each other's error.
+ * @throws GradientError with the worst element when it exceeds the tolerance; ConfigError unless inputs are float64.
+ */
+export async function checkGradients(
+  f: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  { epsilon = 1e-5, tolerance = 1e-7 }: CheckOptions = {},
+): Promise<CheckReport> {
+  if (inputs.some((x) => x.dtype !== "float64"))
+    throw new ConfigError(
+      `checkGradients: inputs must be float64, got ${inputs.map((x) => x.dtype).join(", ")}; float32 differences drown in rounding`,
+    );
+  const objective = (...at: Tensor[]): Tensor => {
+    const y = f(...at);
+    return sum(
+      multiply(
+        y,
+        tensor(
+          Float64Array.from({ length: y.size }, (_, i) => Math.cos(i * 1.7 + 0.3) + 0.1),
+          { shape: y.shape },
+        ),
+      ),
+    );
+  };
+  const analytic = await Promise.all(scope(() => gradients(objective(...inputs), inputs, { unused: "zeros" })).map((g) => g.data()));
+  let worst: CheckReport = { worst: 0, input: 0, element: 0 };
+  for (const [i, x] of inputs.entries()) {
+    const values = Float64Array.from(await x.data());
+    for (let element = 0; element < values.length; element++) {
+      const numeric = (await valueAt(epsilon, element)) - (await valueAt(-epsilon, element));
+      const expected = numeric / (2 * epsilon);
+      const got = analytic[i]![element]!;
+      const error = Math.abs(got - expected) / Math.max(1, Math.abs(expected));
+      if (!(error <= worst.worst)) worst = { worst: error, input: i, element };
+      if (!(error <= tolerance))
+        throw new GradientError(
+          `checkGradients: gradients must match central differences within ${tolerance}, got ${got} against ${expected} for element ${element} of input ${i} ${formatShape(x.shape)}`,
+        );
+    }
+    async function valueAt(step: number, element: number): Promise<number> {
+      const moved = values.slice();
+      moved[element]! += step;
+      const y = scope(() => objective(...inputs.map((input, j) => (j === i ? tensor(moved, { shape: x.shape }) : input))));
+      const value = await y.item();
+      y.dispose();
+      return value;
+    }
+  }
+  return worst;
+}
+
+/**
+ * The same for second derivatives: checks the gradients of x ↦ Σ c·∂f/∂x, the c fixed and unequal.
+ * @throws GradientError, ConfigError as checkGradients.
+ */
+export function checkSecondDerivatives(
+  f: (...inputs: Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  options: CheckOptions = {},
+): Promise<CheckReport> {
+  const firstDerivatives = (...at: Tensor[]): Tensor => {
+    const y = f(...at);
+    const seed = tensor(
+      Float64Array.from({ length: y.size }, (_, i) => Math.sin(i * 2.3 + 0.7)),
+      { shape: y.shape },
+    );
+    const first = gradients(y, at, { seed, createGraph: true, unused: "zeros" });
+    return first.map((g, i) => sum(multiply(g, 1 + i / 3))).reduce((total, part) => add(total, part));
+  };
+  return checkGradients(firstDerivatives, inputs, options);
+}

@@ -1,0 +1,138 @@
+/**
+ * WideResNet (Zagoruyko & Komodakis 2016, arXiv 1605.07146): pre-activation residual blocks in three groups, `width` times as wide as
+ * ResNet's. It asks a factory for each of its 3×3 convolutions, so the same network is dense, separable or structured.
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import { BatchNorm2d } from "../nn/batch-norm2d.ts";
+import { Conv2d } from "../nn/conv2d.ts";
+import { type Build, normalFanOut } from "../nn/init.ts";
+import { Sequential } from "../nn/layers.ts";
+import { Linear } from "../nn/linear.ts";
+import { Layer, Module } from "../nn/module.ts";
+import { add } from "../ops/arithmetic.ts";
+import { dropout, type Forward } from "../ops/dropout.ts";
+import { relu } from "../ops/elementwise.ts";
+import { globalAvgPool2d } from "../ops/pooling.ts";
+import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
+import { Conv } from "../structured/dense.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { attentionMap } from "./attention.ts";
+
+export interface WideResNetOptions {
+  /** 6n + 4: n blocks in each of the three groups. */
+  readonly depth: number;
+  /** Channels are 16·width, 32·width, 64·width. */
+  readonly width: number;
+  readonly classes?: number;
+  /** Rate of the dropout between a block's two convolutions. */
+  readonly dropout?: number;
+  readonly convolution?: ConvolutionFactory;
+}
+
+/** Logits, and the attention map of each group of blocks (paper, §4). */
+export interface WideResNetOutput {
+  readonly logits: Tensor;
+  readonly attention: readonly Tensor[];
+}
+
+/** y = shortcut(x) + conv2(relu(bn2(conv1(relu(bn1(x)))))); where the size changes the shortcut is a 1×1 convolution of relu(bn1(x)). */
+class BasicBlock extends Layer {
+  readonly bn1: BatchNorm2d;
+  readonly conv1: Layer;
+  readonly bn2: BatchNorm2d;
+  readonly conv2: Layer;
+  readonly convShortcut: Conv2d | undefined;
+  readonly #dropout: number;
+
+  constructor(inChannels: number, outChannels: number, stride: number, dropout: number, convolution: ConvolutionFactory, build: Build) {
+    super();
+    this.bn1 = new BatchNorm2d(inChannels, build);
+    this.conv1 = convolution({ inChannels, outChannels, kernel: 3, stride }, build);
+    this.bn2 = new BatchNorm2d(outChannels, build);
+    this.conv2 = convolution({ inChannels: outChannels, outChannels, kernel: 3 }, build);
+    this.convShortcut =
+      inChannels === outChannels ? undefined : new Conv2d(inChannels, outChannels, 1, build, { stride, init: normalFanOut });
+    this.#dropout = dropout;
+  }
+
+  forward(x: Tensor, forward: Forward): Tensor {
+    const activated = relu(this.bn1.forward(x, forward));
+    const inner = relu(this.bn2.forward(this.conv1.forward(activated, forward), forward));
+    const y = this.conv2.forward(dropout(inner, this.#dropout, forward), forward);
+    return add(this.convShortcut === undefined ? x : this.convShortcut.forward(activated), y);
+  }
+}
+
+/** n blocks at one resolution; the first changes size and width. */
+class NetworkBlock extends Layer {
+  readonly layer: Sequential;
+
+  constructor(
+    count: number,
+    inChannels: number,
+    outChannels: number,
+    stride: number,
+    dropout: number,
+    convolution: ConvolutionFactory,
+    build: Build,
+  ) {
+    super();
+    const block = (i: number): BasicBlock =>
+      new BasicBlock(i === 0 ? inChannels : outChannels, outChannels, i === 0 ? stride : 1, dropout, convolution, build);
+    this.layer = new Sequential(...Array.from({ length: count }, (_, i) => block(i)));
+  }
+
+  forward(x: Tensor, forward: Forward): Tensor {
+    return this.layer.forward(x, forward);
+  }
+}
+
+/** x:[N,3,H,W] → logits:[N,classes]. State names are those of the reference PyTorch code (`block1.0.layer.0.conv1.…`). */
+export class WideResNet extends Module {
+  readonly conv1: Conv2d;
+  readonly block1: Sequential;
+  readonly block2: Sequential;
+  readonly block3: Sequential;
+  readonly bn1: BatchNorm2d;
+  readonly fc: Linear;
+
+  /** @throws ConfigError unless depth = 6n + 4 with n ≥ 1 and width ≥ 1. */
+  constructor({ depth, width, classes = 10, dropout = 0, convolution = Conv }: WideResNetOptions, build: Build) {
+    super();
+    const count = (depth - 4) / 6;
+    if (!Number.isInteger(count) || count < 1)
+      throw new ConfigError(`WideResNet: depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …), got ${depth}`);
+    if (!Number.isInteger(width) || width < 1) throw new ConfigError(`WideResNet: width must be an integer ≥ 1, got ${width}`);
+    const group = (from: number, to: number, stride: number): Sequential =>
+      new Sequential(new NetworkBlock(count, from, to, stride, dropout, convolution, build));
+    this.conv1 = new Conv2d(3, 16, 3, build, { padding: 1, init: normalFanOut });
+    this.block1 = group(16, 16 * width, 1);
+    this.block2 = group(16 * width, 32 * width, 2);
+    this.block3 = group(32 * width, 64 * width, 2);
+    this.bn1 = new BatchNorm2d(64 * width, build);
+    this.fc = new Linear(64 * width, classes, build);
+    this.fc.bias!.write(new Float64Array(classes));
+  }
+
+  forward(x: Tensor, forward: Forward): Tensor {
+    return this.#run(x, forward).logits;
+  }
+
+  /** Logits with the attention maps attention transfer compares. */
+  forwardWithAttention(x: Tensor, forward: Forward): WideResNetOutput {
+    const { logits, groups } = this.#run(x, forward);
+    return { logits, attention: groups.map(attentionMap) };
+  }
+
+  #run(x: Tensor, forward: Forward): { logits: Tensor; groups: Tensor[] } {
+    const groups: Tensor[] = [];
+    let y = this.conv1.forward(x);
+    for (const block of [this.block1, this.block2, this.block3]) {
+      y = block.forward(y, forward);
+      groups.push(y);
+    }
+    const pooled = globalAvgPool2d(relu(this.bn1.forward(y, forward)));
+    return { logits: this.fc.forward(pooled), groups };
+  }
+}

@@ -1,0 +1,50 @@
+/** Batch normalisation as a layer: the op, its scale and shift, and the running statistics that evaluation uses. */
+
+import { batchNorm, batchNormInference, unbiased, updateRunning } from "../ops/batch-norm.ts";
+import type { Forward } from "../ops/dropout.ts";
+import { noGrad } from "../tape/tape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type Build, constant } from "./init.ts";
+import { Buffer, Counter, Layer, Parameter } from "./module.ts";
+
+export interface BatchNormOptions {
+  readonly epsilon?: number;
+  /** Weight of the newest batch in the running statistics. */
+  readonly momentum?: number;
+}
+
+/**
+ * In training y = γ·(x − μ)/√(σ² + ε) + β with the batch's μ, σ², which also move the running statistics (the variance unbiased, as
+ * in PyTorch); in evaluation the running ones are used. x:[N,C,H,W] → y:[N,C,H,W].
+ */
+export class BatchNorm2d extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+  readonly running_mean: Buffer;
+  readonly running_var: Buffer;
+  readonly num_batches_tracked = new Counter();
+  readonly #epsilon: number;
+  readonly #momentum: number;
+
+  constructor(channels: number, build: Build, { epsilon = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+    super();
+    this.weight = new Parameter(constant([channels], 1, build));
+    this.bias = new Parameter(constant([channels], 0, build));
+    this.running_mean = new Buffer(constant([channels], 0, build));
+    this.running_var = new Buffer(constant([channels], 1, build));
+    this.#epsilon = epsilon;
+    this.#momentum = momentum;
+  }
+
+  forward(x: Tensor, { training }: Forward): Tensor {
+    const [gamma, beta] = [this.weight.value, this.bias.value];
+    if (!training) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+    const { y, mean, variance } = batchNorm(x, gamma, beta, this.#epsilon);
+    noGrad(() => {
+      this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);
+      this.running_var.value = updateRunning(this.running_var.value, variance, this.#momentum, unbiased(x));
+    });
+    this.num_batches_tracked.count++;
+    return y;
+  }
+}

@@ -1,0 +1,28 @@
+/** The dense linear layer. */
+
+import { add } from "../ops/arithmetic.ts";
+import { matmul } from "../ops/matmul.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type Build, uniformFanIn } from "./init.ts";
+import { Layer, Parameter } from "./module.ts";
+
+export interface LinearOptions {
+  readonly bias?: boolean;
+}
+
+/** y = x·Wᵀ + b.   x:[N,I], W:[O,I], b:[O] → y:[N,O].   O·I multiply-adds per sample. */
+export class Linear extends Layer {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
+
+  constructor(inFeatures: number, outFeatures: number, build: Build, { bias = true }: LinearOptions = {}) {
+    super();
+    this.weight = new Parameter(uniformFanIn([outFeatures, inFeatures], build));
+    this.bias = bias ? new Parameter(uniformFanIn([outFeatures], build, inFeatures)) : undefined;
+  }
+
+  forward(x: Tensor): Tensor {
+    const y = matmul(x, this.weight.value, { transposeB: true });
+    return this.bias === undefined ? y : add(y, this.bias.value);
+  }
+}

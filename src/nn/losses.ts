@@ -1,0 +1,39 @@
+/** What training minimises. */
+
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import { formatShape } from "../core/shape.ts";
+import { add, multiply, negate } from "../ops/arithmetic.ts";
+import { reshape } from "../ops/broadcast.ts";
+import { tensor } from "../ops/creation.ts";
+import { gather } from "../ops/indexing.ts";
+import { mean } from "../ops/reductions.ts";
+import { logSoftmax } from "../ops/softmax.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+export interface CrossEntropyOptions {
+  /** Probability mass spread evenly over all classes (Szegedy et al. 2016, 1512.00567, §7). */
+  readonly labelSmoothing?: number;
+}
+
+/**
+ * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.   logits:[N,classes], labels: N class numbers → L:[].
+ * @throws ShapeError for labels that don't fit, ConfigError for s outside [0, 1].
+ */
+export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, { labelSmoothing = 0 }: CrossEntropyOptions = {}): Tensor {
+  const [batch, classes] = logits.shape;
+  if (logits.rank !== 2 || batch !== labels.length)
+    throw new ShapeError(
+      `crossEntropy: needs logits:[N,classes] and N labels, got ${formatShape(logits.shape)} and ${labels.length} labels`,
+    );
+  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
+    throw new ConfigError(`crossEntropy: labelSmoothing must be in [0, 1], got ${labelSmoothing}`);
+  const positions = Int32Array.from(labels, (label, n) => {
+    if (!Number.isInteger(label) || label < 0 || label >= classes!)
+      throw new ShapeError(`crossEntropy: labels must be integers in [0, ${classes! - 1}], got ${label} for sample ${n}`);
+    return n * classes! + label;
+  });
+  const logProbabilities = logSoftmax(logits);
+  const chosen = mean(gather(reshape(logProbabilities, [logits.size]), tensor(positions)));
+  if (labelSmoothing === 0) return negate(chosen);
+  return negate(add(multiply(chosen, 1 - labelSmoothing), multiply(mean(logProbabilities), labelSmoothing)));
+}

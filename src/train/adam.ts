@@ -1,0 +1,59 @@
+/** Adam and AdamW. */
+
+import { kernels } from "../backend/active.ts";
+import { ConfigError } from "../core/errors.ts";
+import { Buffer, Counter, type Parameter, type State } from "../nn/module.ts";
+import { zeros } from "../ops/creation.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { checkRate, flattenGroups, type Optimizer, type ParameterGroup } from "./sgd.ts";
+
+export interface AdamOptions {
+  readonly beta1?: number;
+  readonly beta2?: number;
+  readonly epsilon?: number;
+  /** AdamW: decay shrinks the parameter directly instead of joining the gradient. */
+  readonly decoupled?: boolean;
+}
+
+/**
+ * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε) with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) (Kingma & Ba 2015, 1412.6980, algorithm 1;
+ * decoupled decay: Loshchilov & Hutter 2019, 1711.05101, algorithm 2). @throws ConfigError for β outside [0, 1).
+ */
+export class Adam implements Optimizer {
+  readonly parameters: readonly Parameter[];
+  readonly #entries;
+  readonly #moments: readonly { mean: Buffer; square: Buffer }[];
+  readonly #steps = new Counter();
+  readonly #options: Required<AdamOptions>;
+
+  constructor(groups: readonly ParameterGroup[], { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decoupled = false }: AdamOptions = {}) {
+    for (const [name, beta] of Object.entries({ beta1, beta2 }))
+      if (!(beta >= 0 && beta < 1)) throw new ConfigError(`Adam: ${name} must be in [0, 1), got ${beta}`);
+    this.#entries = flattenGroups("Adam", groups);
+    this.parameters = this.#entries.map(({ parameter }) => parameter);
+    const empty = ({ value }: Parameter): Buffer => new Buffer(zeros(value.shape, { dtype: value.dtype }));
+    this.#moments = this.parameters.map((parameter) => ({ mean: empty(parameter), square: empty(parameter) }));
+    this.#options = { beta1, beta2, epsilon, decoupled };
+  }
+
+  step(gradients: readonly Tensor[], learningRate: number): void {
+    checkRate("Adam", learningRate);
+    const step = ++this.#steps.count;
+    this.#entries.forEach(({ parameter, weightDecay, rateFactor }, i) => {
+      const { mean, square } = this.#moments[i]!;
+      const update = { ...this.#options, learningRate: learningRate * rateFactor, weightDecay, step };
+      kernels().adamUpdate(parameter.value.storage, gradients[i]!.storage, mean.value.storage, square.value.storage, update);
+    });
+  }
+
+  state(): Map<string, State> {
+    const moments = this.#moments.flatMap(({ mean, square }, i): [string, State][] => {
+      const { name } = this.#entries[i]!;
+      return [
+        [`mean.${name}`, mean],
+        [`square.${name}`, square],
+      ];
+    });
+    return new Map<string, State>([["steps", this.#steps], ...moments]);
+  }
+}
