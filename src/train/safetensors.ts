@@ -93,7 +93,8 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
       return fail(
         `must hold ${entry.dtype} ${formatShape(entry.shape)} for "${name}", got bytes ${from} to ${to} of ${bytes.length - start}`,
       );
-    tensors.set(name, { shape: entry.shape, data: reader.read(bytes.slice(start + from, start + to).buffer) });
+    // Copied: a view of the file may start unaligned.
+    tensors.set(name, { shape: entry.shape, data: reader.read(new Uint8Array(bytes.subarray(start + from, start + to)).buffer) });
     end = Math.max(end, to);
   }
   if (start + end !== bytes.length) return fail(`must end with its last tensor, got ${bytes.length - start - end} bytes more`);
