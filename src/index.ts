@@ -1,0 +1,72 @@
+/** The public library: everything that runs in Node and in a browser alike. Files, downloads and processes are in `separable/node`. */
+
+export {
+  type BackendChoice,
+  type BackendName,
+  type BackendOptions,
+  backendNames,
+  initBackend,
+  kernels,
+  memory,
+  useBackend,
+} from "./backend/active.ts";
+export type * from "./backend/kernels.ts";
+export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
+export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
+export * from "./core/errors.ts";
+export { Random, type RandomState } from "./core/random.ts";
+export type { Shape } from "./core/shape.ts";
+export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
+export { type GradientOptions, gradients } from "./grad/gradients.ts";
+export { attentionMap } from "./models/attention.ts";
+export { WideResNet, type WideResNetOptions, type WideResNetOutput } from "./models/wide-resnet.ts";
+export * from "./nn/batch-norm2d.ts";
+export * from "./nn/conv2d.ts";
+export * from "./nn/init.ts";
+export * from "./nn/layers.ts";
+export * from "./nn/linear.ts";
+export * from "./nn/losses.ts";
+export * from "./nn/module.ts";
+export {
+  add,
+  divide,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  maximum,
+  minimum,
+  multiply,
+  negate,
+  notEqual,
+  power,
+  subtract,
+  where,
+} from "./ops/arithmetic.ts";
+export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
+export { broadcastTo, type ReduceOptions, reshape, sum } from "./ops/broadcast.ts";
+export { conv2d } from "./ops/convolution.ts";
+export * from "./ops/creation.ts";
+export { dropout, dropPath, type Forward } from "./ops/dropout.ts";
+export { einsum, einsumMultiplyAdds } from "./ops/einsum.ts";
+export * from "./ops/elementwise.ts";
+export { gather, scatterAdd } from "./ops/indexing.ts";
+export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
+export { type MatmulOptions, matmul } from "./ops/matmul.ts";
+export type { Operand } from "./ops/output.ts";
+export { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
+export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
+export { logSoftmax, softmax } from "./ops/softmax.ts";
+export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
+export { Conv } from "./structured/dense.ts";
+export { Sep } from "./structured/separable.ts";
+export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
+export { keep, scope } from "./tensor/scope.ts";
+export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
+export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
+export { Adam, type AdamOptions } from "./train/adam.ts";
+export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
+export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
+export { type Optimizer, type ParameterGroup, Sgd, type SgdOptions } from "./train/sgd.ts";
