@@ -8,12 +8,23 @@
  * Run: npx tsx examples/02-graph.ts
  */
 
-import { checkGradients, checkSecondDerivatives, gradients, initBackend, matmul, multiply, sum, type Tensor, tanh, tensor } from "separable";
+import {
+  checkGradients,
+  checkSecondDerivatives,
+  gradients,
+  initBackend,
+  matmul,
+  multiply,
+  sum,
+  type Tensor,
+  tanh,
+  tensor,
+} from "separable";
 
 // float64 on the reference backend: plain loops, made to be read and to be believed.
 await initBackend(["reference"]);
-const x = tensor([[0.5, -1], [2, 0.3]], { dtype: "float64" });
-const w = tensor([[0.1, 0.4], [-0.7, 0.2]], { dtype: "float64" });
+const x = tensor([0.5, -1, 2, 0.3], { shape: [2, 2], dtype: "float64" });
+const w = tensor([0.1, 0.4, -0.7, 0.2], { shape: [2, 2], dtype: "float64" });
 
 const loss = (x: Tensor, w: Tensor): Tensor => {
   const hidden = tanh(matmul(x, w));
@@ -43,4 +54,6 @@ console.log("∂‖∂L/∂x‖²/∂w", Array.from(await curvature!.data()));
 // The oracle: (f(x + ε) − f(x − ε))/2ε for every element. It throws when a gradient is off, and tells the worst error when none is.
 const first = await checkGradients(loss, [x, w]);
 const second = await checkSecondDerivatives(loss, [x, w]);
-console.log(`largest error against finite differences: ${first.worst.toExponential(1)} first, ${second.worst.toExponential(1)} second derivatives`);
+console.log(
+  `largest error against finite differences: ${first.worst.toExponential(1)} first, ${second.worst.toExponential(1)} second derivatives`,
+);

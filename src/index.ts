@@ -16,6 +16,10 @@ export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyA
 export * from "./core/errors.ts";
 export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
+export { type Augmentation, cifarAugmentation } from "./data/augment.ts";
+export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
+export type { ImageDataset, ImageSplit, SplitName } from "./data/dataset.ts";
+export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
 export { attentionMap } from "./models/attention.ts";
