@@ -12,11 +12,11 @@ export function sigmoid(x: number): number {
   return e / (1 + e);
 }
 
-/** Beyond it erf is 1 − erfc with erfc < 0.01, so an error in erfc counts a hundredth. */
-const crossover = 2;
+/** Beyond it erf is 1 − erfc with erfc < 0.034, so an error in erfc counts a thirtieth. */
+const crossover = 1.5;
 
 /**
- * erf(x) = 2/√π · ∫₀ˣ e^(−t²) dt, within 4 units in the last place of float64.
+ * erf(x) = 2/√π · ∫₀ˣ e^(−t²) dt, within 8 units in the last place of float64.
  * Near 0 by 2/√π·e^(−x²)·Σₙ 2ⁿx²ⁿ⁺¹/(1·3·5…(2n+1)), whose terms all have one sign and so lose nothing to cancellation
  * (https://dlmf.nist.gov/7.6.E2); farther out by 1 − erfc(x) with Laplace's continued fraction (https://dlmf.nist.gov/7.9.E1).
  */
@@ -35,9 +35,9 @@ function erfSeries(x: number): number {
   return ((2 * sum) / Math.sqrt(Math.PI)) * Math.exp(-x * x);
 }
 
-/** erfc(x) = e^(−x²)/√π · 1/(x + (1/2)/(x + (2/2)/(x + (3/2)/(x + …)))), evaluated from the inside; enough terms for x ≥ 2. */
+/** erfc(x) = e^(−x²)/√π · 1/(x + (1/2)/(x + (2/2)/(x + (3/2)/(x + …)))), evaluated from the inside; enough terms for x ≥ 1.5. */
 function erfcContinuedFraction(x: number): number {
-  const terms = 60;
+  const terms = 80;
   let tail = x;
   for (let n = terms; n >= 1; n--) tail = x + n / 2 / tail;
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail);
