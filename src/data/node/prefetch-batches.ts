@@ -7,7 +7,7 @@ import type { ImageDataset, SplitName } from "../dataset.ts";
 import { describeError } from "./system-error.ts";
 
 export interface PrefetchOptions extends EpochOptions {
-  /** How many batches may be ready or under way at once. */
+  /** How many batches to prepare ahead of the one in use. */
   readonly depth?: number;
   /** Told when the worker cannot serve and the calling thread prepares the batches instead; by default a process warning. */
   readonly onMainThread?: (reason: string) => void;
@@ -48,7 +48,9 @@ function startWorker(url: URL, dataset: ImageDataset, split: SplitName, options:
   // The other split stays here: memory that is not shared would be copied for nothing.
   const empty = { images: new Uint8Array(0), labels: new Uint8Array(0), count: 0 };
   const sent = { ...dataset, train: empty, test: empty, [split]: dataset[split] };
-  return new Worker(url, { workerData: { dataset: sent, split, options } satisfies BatchWorkerData });
+  // A program given on the command line passes its own module type down, and a worker that is a file refuses to start with it.
+  const execArgv = process.execArgv.filter((argument) => !argument.startsWith("--input-type"));
+  return new Worker(url, { workerData: { dataset: sent, split, options } satisfies BatchWorkerData, execArgv });
 }
 
 async function* prefetch(
@@ -59,70 +61,74 @@ async function* prefetch(
 ): AsyncGenerator<Batch, void, void> {
   let index = epoch.startBatch;
   if (index >= epoch.batchCount) return;
-  let source: WorkerBatches | undefined;
+  const worker = new WorkerBatches(start);
   try {
-    source = new WorkerBatches(start());
-    let requested = index;
-    for (; index < epoch.batchCount; index++) {
-      for (; requested < Math.min(index + depth, epoch.batchCount); requested++) source.request(requested);
-      const batch = await source.next();
+    for (let requested = index; index < epoch.batchCount; index++) {
+      for (; requested <= Math.min(index + depth, epoch.batchCount - 1); requested++) worker.request(requested);
+      const batch = await worker.next();
+      if (!batch) break;
       yield batch;
     }
-    return;
-  } catch (error) {
-    if (!(error instanceof WorkerFailure) && source) throw error;
-    // Every batch is decided by its index, so the calling thread goes on where the worker stopped and the bits are the same.
-    onMainThread(describeError(error));
   } finally {
-    await source?.close();
+    await worker.close();
   }
+  if (index === epoch.batchCount) return;
+  onMainThread(worker.failure ?? "the worker sent nothing");
+  // Every batch is decided by its index, so the calling thread goes on where the worker stopped and the bits are the same.
   for (; index < epoch.batchCount; index++) yield epoch.prepare(index);
 }
 
-class WorkerFailure extends Error {}
-
 /** A worker's batches in the order they were asked for. */
 class WorkerBatches {
-  readonly #worker: Worker;
+  readonly #worker: Worker | undefined;
   readonly #ready: Batch[] = [];
-  #failure: WorkerFailure | undefined;
+  #failure: string | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(worker: Worker) {
-    this.#worker = worker;
+  constructor(start: () => Worker) {
+    try {
+      this.#worker = start();
+    } catch (error) {
+      this.#failure = describeError(error);
+      return;
+    }
     const fail = (reason: string): void => {
-      this.#failure ??= new WorkerFailure(reason);
+      this.#failure ??= reason;
       this.#wake?.();
     };
-    worker.on("message", (batch: Batch) => {
+    this.#worker.on("message", (batch: Batch) => {
       this.#ready.push(batch);
       this.#wake?.();
     });
-    worker.on("error", (error) => fail(`the worker failed: ${describeError(error)}`));
-    worker.on("exit", (code) => fail(`the worker ended with code ${code}`));
-    worker.unref();
+    this.#worker.on("error", (error) => fail(`the worker failed: ${describeError(error)}`));
+    this.#worker.on("exit", (code) => fail(`the worker ended with code ${code}`));
+    this.#worker.unref();
+  }
+
+  /** Why the worker serves no longer. */
+  get failure(): string | undefined {
+    return this.#failure;
   }
 
   request(index: number): void {
-    this.#worker.postMessage({ index } satisfies BatchRequest);
+    this.#worker?.postMessage({ index } satisfies BatchRequest);
   }
 
-  async next(): Promise<Batch> {
-    if (this.#ready.length === 0 && !this.#failure) {
+  /** The next batch, undefined when the worker has failed. */
+  async next(): Promise<Batch | undefined> {
+    if (this.#ready.length === 0 && this.#failure === undefined) {
       // Only a wait keeps the process alive: nothing else might.
-      this.#worker.ref();
+      this.#worker?.ref();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
       this.#wake = undefined;
-      this.#worker.unref();
+      this.#worker?.unref();
     }
-    const batch = this.#ready.shift();
-    if (batch) return batch;
-    throw this.#failure ?? new WorkerFailure("the worker sent nothing");
+    return this.#ready.shift();
   }
 
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    await this.#worker?.terminate();
   }
 }

@@ -1,0 +1,121 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { DataError } from "../../../src/core/errors.ts";
+import { type DownloadOptions, downloadBytes } from "../../../src/data/node/download.ts";
+import { scrambledBytes } from "../arbitraries.ts";
+import { cutOff, deadAddress, serve } from "./small-cifar.ts";
+
+const body = scrambledBytes(200_000, 5);
+const etag = '"v1"';
+
+async function collect(url: string, options: DownloadOptions = {}): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of downloadBytes(url, { retryDelay: 0, ...options })) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+const rangeStart = (range: string | undefined): number => Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
+
+describe("downloadBytes", () => {
+  it("asks for the rest after each cut, wherever the connection breaks", async () => {
+    const cuts: number[] = [];
+    const requests: (string | undefined)[] = [];
+    const url = await serve((request, response) => {
+      requests.push(request.headers.range);
+      const from = rangeStart(request.headers.range);
+      const headers = {
+        "Content-Length": body.length - from,
+        ETag: etag,
+        ...(from > 0 ? { "Content-Range": `bytes ${from}-${body.length - 1}/${body.length}` } : {}),
+      };
+      if (from > 0 && request.headers["if-range"] !== etag) return response.writeHead(412).end();
+      const cut = cuts.shift();
+      if (cut === undefined) return response.writeHead(from > 0 ? 206 : 200, headers).end(body.subarray(from));
+      return cutOff(response, from > 0 ? 206 : 200, headers, body.subarray(from, from + cut));
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 40_000 }), { maxLength: 4 }), async (planned) => {
+        cuts.splice(0, cuts.length, ...planned);
+        requests.length = 0;
+        expect(Buffer.compare(await collect(url), body)).toBe(0);
+        expect(requests.length).toBe(planned.length + 1);
+        expect(requests[0]).toBeUndefined();
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it("skips what it has when the server sends everything again", async () => {
+    let requests = 0;
+    const url = await serve((_, response) => {
+      if (requests++ < 2) return cutOff(response, 200, { "Content-Length": body.length }, body.subarray(0, 50_000 * requests));
+      return response.writeHead(200, { "Content-Length": body.length }).end(body);
+    });
+    expect(Buffer.compare(await collect(url), body)).toBe(0);
+    expect(requests).toBe(3);
+  });
+
+  it("gives up when reconnecting brings nothing new", async () => {
+    let requests = 0;
+    const url = await serve((_, response) => {
+      requests++;
+      cutOff(response, 200, { "Content-Length": body.length }, body.subarray(0, 1000));
+    });
+    await expect(collect(url, { retries: 3 })).rejects.toThrow(DataError);
+    expect(requests).toBe(5);
+  });
+
+  it("reports bytes as they come, and their total", async () => {
+    const url = await serve((_, response) => void response.writeHead(200, { "Content-Length": body.length }).end(body));
+    const reports: [number, number | undefined][] = [];
+    await collect(url, { onBytes: (received, total) => reports.push([received, total]) });
+    expect(reports.at(-1)).toEqual([body.length, body.length]);
+    expect(reports.map(([received]) => received)).toEqual(reports.map(([received]) => received).sort((a, b) => a - b));
+  });
+
+  it("takes a body whose length is not announced", async () => {
+    const url = await serve((_, response) => void response.writeHead(200).end(body));
+    expect(Buffer.compare(await collect(url), body)).toBe(0);
+  });
+
+  it("does not unpack what the server calls encoded: the sum is of the archive", async () => {
+    const url = await serve((_, response) => void response.writeHead(200, { "Content-Encoding": "gzip" }).end(body));
+    expect(Buffer.compare(await collect(url), body)).toBe(0);
+  });
+
+  it("follows redirects, but not for ever", async () => {
+    const url = await serve((request, response) => {
+      if (request.url === "/file") response.writeHead(200).end("here");
+      else if (request.url === "/moved") response.writeHead(302, { Location: "/file" }).end();
+      else response.writeHead(302, { Location: "/round" }).end();
+    });
+    expect((await collect(`${url}/moved`)).toString()).toBe("here");
+    await expect(collect(`${url}/round`)).rejects.toThrow("more than 5 redirects");
+  });
+
+  it("fails at once when nobody answers, naming address and cause", async () => {
+    const url = await deadAddress();
+    await expect(collect(url)).rejects.toThrow(DataError);
+    await expect(collect(url)).rejects.toThrow(`${url} must be reachable, got connect ECONNREFUSED`);
+  });
+
+  it("fails when the server refuses or stays silent", async () => {
+    const url = await serve((request, response) => {
+      if (request.url === "/missing") response.writeHead(404).end("no");
+    });
+    await expect(collect(`${url}/missing`)).rejects.toThrow("HTTP status 404 Not Found");
+    await expect(collect(`${url}/silent`, { connectTimeout: 20 })).rejects.toThrow("no answer within 0.02 s");
+  });
+
+  it("fails when the bytes stop coming", async () => {
+    const url = await serve((_, response) => void response.writeHead(200, { "Content-Length": 10 }).write("abc"));
+    await expect(collect(url, { stallTimeout: 20, retries: 0 })).rejects.toThrow("no bytes for 0.02 s");
+  });
+
+  it("stops when aborted, with the reason given", async () => {
+    const url = await serve((_, response) => void response.writeHead(200, { "Content-Length": 10 }).write("abc"));
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    await expect(collect(url, { signal: controller.signal, onBytes: () => controller.abort(reason) })).rejects.toBe(reason);
+  });
+});
