@@ -1,0 +1,69 @@
+/** What the browser test runs inside Chromium: one training step of WRN-10-1 on the wasm backend, held against the reference in the same page. */
+
+import {
+  createReferenceBackend,
+  crossEntropy,
+  gradients,
+  initBackend,
+  memory,
+  normal,
+  Random,
+  scope,
+  useBackend,
+  WideResNet,
+} from "../../src/index.ts";
+
+export interface PageReport {
+  readonly isolated: boolean;
+  readonly threads: number;
+  readonly loss: readonly [wasm: number, reference: number];
+  /** Largest difference of any gradient, relative to that gradient's largest element. */
+  readonly worstGradient: number;
+  readonly leftover: number;
+}
+
+/** The loss and every gradient of one step, by parameter name. */
+async function step(): Promise<{ loss: number; gradients: Map<string, ArrayLike<number>> }> {
+  const model = new WideResNet({ depth: 10, width: 1 }, { random: new Random(1) });
+  const parameters = model.parameters();
+  const { loss, grads } = scope(() => {
+    const images = normal([2, 3, 32, 32], new Random(2));
+    const loss = crossEntropy(model.forward(images, { training: true }), [3, 7]);
+    return {
+      loss,
+      grads: gradients(
+        loss,
+        [...parameters.values()].map(({ value }) => value),
+      ),
+    };
+  });
+  const names = [...parameters.keys()];
+  const values = new Map(await Promise.all(grads.map(async (g, i): Promise<[string, ArrayLike<number>]> => [names[i]!, await g.data()])));
+  const result = { loss: await loss.item(), gradients: values };
+  for (const tensor of [loss, ...grads]) tensor.dispose();
+  model.dispose();
+  return result;
+}
+
+function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const [differences, sizes] = [Array.from(a, (v, i) => Math.abs(v - b[i]!)), Array.from(b, Math.abs)];
+  return Math.max(...differences) / Math.max(...sizes);
+}
+
+async function report(): Promise<PageReport> {
+  const { threads } = await initBackend(["wasm"], { threads: 2 });
+  const wasm = await step();
+  const leftover = memory().storages;
+  useBackend(createReferenceBackend());
+  const reference = await step();
+  const differences = [...reference.gradients].map(([name, g]) => relativeDifference(wasm.gradients.get(name)!, g));
+  return {
+    isolated: globalThis.crossOriginIsolated,
+    threads,
+    loss: [wasm.loss, reference.loss],
+    worstGradient: Math.max(...differences),
+    leftover,
+  };
+}
+
+Object.assign(globalThis, { report });
