@@ -28,6 +28,7 @@ const maxRedirects = 5;
 export async function* downloadBytes(url: string, options: DownloadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
   const { retries = 3, retryDelay = 1000, signal, onBytes } = options;
   let received = 0;
+  let answered = false;
   let total: number | undefined;
   let validator: string | undefined;
   for (let failures = 0; ; ) {
@@ -36,7 +37,8 @@ export async function* downloadBytes(url: string, options: DownloadOptions = {})
       const headers = received > 0 ? { Range: `bytes=${received}-`, ...(validator ? { "If-Range": validator } : {}) } : {};
       const response = await request(url, headers, options);
       try {
-        if (received === 0) {
+        if (!answered) {
+          answered = true;
           total = length(response);
           const etag = response.headers.etag;
           validator = etag && !etag.startsWith("W/") ? etag : response.headers["last-modified"];
@@ -59,7 +61,7 @@ export async function* downloadBytes(url: string, options: DownloadOptions = {})
     } catch (error) {
       signal?.throwIfAborted();
       failures = received > before ? 0 : failures + 1;
-      if (received === 0 || failures > retries)
+      if (!answered || failures > retries)
         throw new DataError(`download: ${url} must be reachable, got ${describeError(error)} after ${received} bytes`, { cause: error });
       await pause(retryDelay * 2 ** failures, signal);
     }

@@ -102,7 +102,6 @@ class WorkerBatches {
     });
     this.#worker.on("error", (error) => fail(`the worker failed: ${describeError(error)}`));
     this.#worker.on("exit", (code) => fail(`the worker ended with code ${code}`));
-    this.#worker.unref();
   }
 
   /** Why the worker serves no longer. */
