@@ -6,7 +6,7 @@ import { ConfigError, ShapeError } from "../core/errors.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { divide, greaterEqual, lessEqual, multiply, negate, reluGradient, subtract } from "./arithmetic.ts";
+import { divide, greater, greaterEqual, less, lessEqual, multiply, negate, reluGradient, subtract } from "./arithmetic.ts";
 import { checkFloating, output } from "./output.ts";
 
 /** A unary op from its kernel and its derivative in terms of x and y = f(x); without one it is constant to differentiation. */
@@ -72,10 +72,11 @@ export const clamp: (x: Tensor, low: number, high: number) => Tensor = different
 });
 
 /** y = min(max(x, 0), 6), MobileNet's activation.   VJP: x̄ = ȳ where 0 < x < 6, as PyTorch has it. */
-export const relu6 = (x: Tensor): Tensor => {
-  const low = relu(x);
-  return subtract(low, relu(subtract(low, 6)));
-};
+export const relu6: (x: Tensor) => Tensor = differentiable("relu6", (x: Tensor) => {
+  checkFloating("relu6", x);
+  const inside = (): Tensor => multiply(greater(x, 0), less(x, 6));
+  return { inputs: [x], value: output(x.shape, kernels().clamp(x.storage, 0, 6)), vjp: [(g) => multiply(g, inside())] };
+});
 
 /** x in another dtype; int32 drops the fraction.   VJP: x̄ = ȳ in x's dtype. */
 export const cast: (x: Tensor, dtype: DType) => Tensor = differentiable("cast", (x: Tensor, dtype: DType) => {

@@ -13,18 +13,18 @@ export interface MatmulOptions {
   readonly transposeB?: boolean;
 }
 
+/** The product of stacks of matrices, [batch,·,·] each; a stack of one serves the whole batch of the other. */
 const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = differentiable(
   "matmul",
   (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => {
     const [m, k] = matrixOf(a.shape, ta);
     const [, n] = matrixOf(b.shape, tb);
-    const batchShape = sizeOf(a.shape.slice(0, -2)) >= sizeOf(b.shape.slice(0, -2)) ? a.shape.slice(0, -2) : b.shape.slice(0, -2);
-    const batch = sizeOf(batchShape);
-    const strideOf = (x: Tensor): number => (batch !== 1 && sizeOf(x.shape.slice(0, -2)) === 1 ? 0 : x.shape.at(-2)! * x.shape.at(-1)!);
+    const batch = a.shape[0] === 1 ? b.shape[0]! : a.shape[0]!;
+    const strideOf = (x: Tensor): number => (x.shape[0] === 1 ? 0 : x.shape[1]! * x.shape[2]!);
     const geometry = { batch, m, k, n, transposeA: ta, transposeB: tb, batchStrideA: strideOf(a), batchStrideB: strideOf(b) };
     return {
       inputs: [a, b],
-      value: output([...batchShape, m, n], kernels().matmul(a.storage, b.storage, geometry)),
+      value: output([batch, m, n], kernels().matmul(a.storage, b.storage, geometry)),
       vjp: [
         (g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape),
         (g) => sumTo(tb ? product(g, a, true, ta) : product(a, g, !ta, false), b.shape),
@@ -57,11 +57,14 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   const [batchA, batchB] = [sizeOf(a.shape.slice(0, -2)), sizeOf(b.shape.slice(0, -2))];
   // One matrix B for a whole batch of A is a single taller product: faster than many small ones, forward and backward.
   if (batchB === 1 && batchA !== 1 && !transposeA) {
-    const tall = product(reshape(a, [batchA * m, inner]), reshape(b, b.shape.slice(-2)), false, transposeB);
+    const tall = product(reshape(a, [1, batchA * m, inner]), reshape(b, [1, ...b.shape.slice(-2)]), false, transposeB);
     return reshape(tall, [...batch, m, n]);
   }
   // The kernel repeats a single matrix by stride 0; any other broadcast is made explicit.
   const full = sizeOf(batch);
-  const operand = (x: Tensor, own: number): Tensor => (own === full || own === 1 ? x : broadcastTo(x, [...batch, ...x.shape.slice(-2)]));
-  return reshape(product(operand(a, batchA), operand(b, batchB), transposeA, transposeB), [...batch, m, n]);
+  const stacked = (x: Tensor, own: number): Tensor => {
+    const matrix = x.shape.slice(-2);
+    return own === full || own === 1 ? reshape(x, [own, ...matrix]) : reshape(broadcastTo(x, [...batch, ...matrix]), [full, ...matrix]);
+  };
+  return reshape(product(stacked(a, batchA), stacked(b, batchB), transposeA, transposeB), [...batch, m, n]);
 }

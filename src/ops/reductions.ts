@@ -17,10 +17,10 @@ const countOf = (x: Tensor, options: ReduceOptions, op: string): number =>
 /** y = (1/n) Σ x over `axes`. */
 export const mean = (x: Tensor, options: ReduceOptions = {}): Tensor => divide(sum(x, options), countOf(x, options, "mean"));
 
-/** y = Σ (x − mean)² / (n − correction): correction 1 is the unbiased estimate, 0 the biased one. */
+/** y = Σ (x − mean)² / (n − correction): correction 1 is the unbiased estimate, 0 the biased one. NaN where n ≤ correction. */
 export function variance(x: Tensor, { correction = 1, ...options }: ReduceOptions & { readonly correction?: number } = {}): Tensor {
   const centred = subtract(x, mean(x, { ...options, keepDims: true }));
-  return divide(sum(multiply(centred, centred), options), countOf(x, options, "variance") - correction);
+  return divide(sum(multiply(centred, centred), options), Math.max(0, countOf(x, options, "variance") - correction));
 }
 
 /** y = max x over `axes`.   VJP: x̄ = ȳ shared equally among the elements that attain it. */

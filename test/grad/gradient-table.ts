@@ -1,0 +1,306 @@
+/** The finite-difference table: a row for every differentiable op, composed or not, of every module of src/ops. */
+
+import fc from "fast-check";
+import { Random } from "../../src/core/random.ts";
+import { type Shape, sizeOf } from "../../src/core/shape.ts";
+import * as arithmetic from "../../src/ops/arithmetic.ts";
+import * as norm from "../../src/ops/batch-norm.ts";
+import * as broadcast from "../../src/ops/broadcast.ts";
+import { conv2d } from "../../src/ops/convolution.ts";
+import { tensor } from "../../src/ops/creation.ts";
+import { dropout, dropPath } from "../../src/ops/dropout.ts";
+import { einsum } from "../../src/ops/einsum.ts";
+import * as elementwise from "../../src/ops/elementwise.ts";
+import { gather, scatterAdd } from "../../src/ops/indexing.ts";
+import * as layout from "../../src/ops/layout.ts";
+import { matmul } from "../../src/ops/matmul.ts";
+import * as pooling from "../../src/ops/pooling.ts";
+import * as reductions from "../../src/ops/reductions.ts";
+import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { convolutions, poolings } from "../arbitraries/geometries.ts";
+import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
+import { indicesOf } from "../arbitraries/values.ts";
+import { toTensor } from "../support/nd-array.ts";
+import { distinctTensor, sample, sampleTensor } from "../support/sample.ts";
+import { equations, operandsOf } from "./einsum-equations.ts";
+import { type GradientRow, row } from "./gradient-row.ts";
+
+const small = { maxRank: 3, maxSize: 3 };
+const pairs = broadcastPairs(small);
+
+type Binary = (a: Tensor, b: Tensor) => Tensor;
+
+/** An elementwise op, its inputs drawn from [low, high), where it is smooth. */
+const unary = (f: (x: Tensor) => Tensor, low = -2, high = 2): GradientRow =>
+  row(shapes(small), (shape, seed) => ({ f, inputs: [sampleTensor(shape, seed, low, high)] }));
+
+/** An elementwise op with kinks at multiples of 0.1 at most: its inputs keep clear of them. */
+const kinked = (f: (x: Tensor) => Tensor): GradientRow =>
+  row(shapes(small), (shape, seed) => ({ f, inputs: [distinctTensor(shape, seed)] }));
+
+const binary = (f: Binary, ranges: { a?: [number, number]; b?: [number, number] } = {}): GradientRow =>
+  row(pairs, ({ a, b }, seed) => ({
+    f,
+    inputs: [sampleTensor(a, seed, ...(ranges.a ?? [])), sampleTensor(b, seed + 1, ...(ranges.b ?? []))],
+  }));
+
+/** a and b are drawn from interleaved grids, so they never tie. */
+const choosing = (f: Binary): GradientRow =>
+  row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
+
+interface Reduction {
+  readonly shape: Shape;
+  readonly axes: number[] | undefined;
+  readonly keepDims: boolean;
+}
+
+const reductionsOf = (empty: boolean): fc.Arbitrary<Reduction> =>
+  shapes({ ...small, empty }).chain((shape) =>
+    fc.record({ shape: fc.constant(shape), axes: fc.option(axisSubsets(shape.length), { nil: undefined }), keepDims: fc.boolean() }),
+  );
+
+const reduction = (
+  f: (x: Tensor, options: broadcast.ReduceOptions) => Tensor,
+  { empty = true, draw = sampleTensor }: { empty?: boolean; draw?: (shape: Shape, seed: number) => Tensor } = {},
+): GradientRow =>
+  row(reductionsOf(empty), ({ shape, axes, keepDims }, seed) => ({
+    f: (x) => f(x, { keepDims, ...(axes === undefined ? {} : { axes }) }),
+    inputs: [draw(shape, seed)],
+  }));
+
+const alongAxis = (f: (x: Tensor, axis: number) => Tensor): GradientRow =>
+  row(shapesWithAxis(small), ({ shape, axis }, seed) => ({ f: (x) => f(x, axis), inputs: [sampleTensor(shape, seed)] }));
+
+const images = fc.record({
+  batch: fc.integer({ min: 1, max: 2 }),
+  channels: fc.integer({ min: 1, max: 2 }),
+  inner: shapes({ maxRank: 2, maxSize: 3, empty: false }),
+});
+type Images = { readonly batch: number; readonly channels: number; readonly inner: readonly number[] };
+
+/** x of at least 3 distinct values per channel, γ and β: normalisation of fewer is nearly a step function. */
+const normalised = (f: (x: Tensor, gamma: Tensor, beta: Tensor) => Tensor): GradientRow =>
+  row(images, ({ batch, channels, inner }: Images, seed) => ({
+    f,
+    inputs: [sampleTensor([batch + 2, channels, ...inner], seed), sampleTensor([channels], seed + 1), sampleTensor([channels], seed + 2)],
+  }));
+
+const window = { maxBatch: 2, maxChannels: 2, maxGroups: 2, maxSize: 4, maxKernel: 3 };
+const pooled = (f: (x: Tensor, options: pooling.PoolingOptions) => Tensor): GradientRow =>
+  row(poolings({ ...window, empty: false }), ({ x, w, options }, seed) => {
+    const kernel: [number, number] = [w[2], w[3]];
+    const padding = kernel.map((size, axis) => Math.min(Math.floor(size / 2), (options.padding as [number, number])[axis]!)) as [
+      number,
+      number,
+    ];
+    return { f: (image) => f(image, { kernel, stride: options.stride, padding }), inputs: [distinctTensor(x, seed)] };
+  });
+
+const gathers = shapesWithAxis({ ...small, empty: false }).chain(({ shape, axis }) =>
+  fc.record({ shape: fc.constant(shape), axis: fc.constant(axis), at: shapes({ maxRank: 2, maxSize: 3 }) }),
+);
+
+const products = fc
+  .record({
+    batch: broadcastPairs({ maxRank: 2, maxSize: 2 }),
+    sizes: fc.tuple(...[0, 1, 2].map(() => fc.integer({ min: 0, max: 3 }))),
+    transposeA: fc.boolean(),
+    transposeB: fc.boolean(),
+  })
+  .map(({ batch, sizes: [m, k, n], transposeA, transposeB }) => ({
+    a: [...batch.a, ...(transposeA ? [k!, m!] : [m!, k!])],
+    b: [...batch.b, ...(transposeB ? [n!, k!] : [k!, n!])],
+    transposeA,
+    transposeB,
+  }));
+
+/** 0 or 1 for each element. */
+const condition = (shape: Shape, seed: number): Tensor => toTensor({ shape, values: sample(shape, seed).values.map((v) => Number(v > 0)) });
+
+/** By `module/export`. */
+export const gradientTable: Readonly<Record<string, GradientRow>> = {
+  "arithmetic/add": binary(arithmetic.add),
+  "arithmetic/subtract": binary(arithmetic.subtract),
+  "arithmetic/multiply": binary(arithmetic.multiply),
+  "arithmetic/divide": binary(arithmetic.divide, { b: [0.5, 2] }),
+  "arithmetic/power": binary(arithmetic.power, { a: [0.5, 2] }),
+  "arithmetic/maximum": choosing(arithmetic.maximum),
+  "arithmetic/minimum": choosing(arithmetic.minimum),
+  "arithmetic/reluGradient": row(pairs, ({ a, b }, seed) => ({
+    f: (g) => arithmetic.reluGradient(distinctTensor(a, seed), g),
+    inputs: [sampleTensor(b, seed + 1)],
+  })),
+  "arithmetic/where": row(pairs, ({ a, b, out }, seed) => ({
+    f: (x, y) => arithmetic.where(condition(out, seed), x, y),
+    inputs: [sampleTensor(a, seed + 1), sampleTensor(b, seed + 2)],
+  })),
+  "arithmetic/negate": unary(arithmetic.negate),
+  "arithmetic/log": unary(arithmetic.log, 0.5, 3),
+
+  "elementwise/exp": unary(elementwise.exp),
+  "elementwise/sqrt": unary(elementwise.sqrt, 0.5, 3),
+  "elementwise/reciprocalSqrt": unary(elementwise.reciprocalSqrt, 0.5, 3),
+  "elementwise/reciprocal": unary(elementwise.reciprocal, 0.5, 3),
+  "elementwise/absolute": kinked(elementwise.absolute),
+  "elementwise/sin": unary(elementwise.sin),
+  "elementwise/cos": unary(elementwise.cos),
+  "elementwise/tanh": unary(elementwise.tanh),
+  "elementwise/sigmoid": unary(elementwise.sigmoid),
+  "elementwise/erf": unary(elementwise.erf),
+  "elementwise/relu": kinked(elementwise.relu),
+  "elementwise/gelu": unary(elementwise.gelu),
+  "elementwise/clamp": kinked((x) => elementwise.clamp(x, -0.3, 0.5)),
+  "elementwise/relu6": kinked((x) => elementwise.relu6(arithmetic.add(arithmetic.multiply(x, 10), 3))),
+  "elementwise/cast": unary((x) => elementwise.cast(x, "float64")),
+
+  "broadcast/reshape": row(shapes(small), (shape, seed) => ({
+    f: (x) => broadcast.reshape(x, [...shape].reverse()),
+    inputs: [sampleTensor(shape, seed)],
+  })),
+  "broadcast/sum": reduction(broadcast.sum),
+  "broadcast/sumTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.sumTo(x, a), inputs: [sampleTensor(out, seed)] })),
+  "broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.broadcastTo(x, out), inputs: [sampleTensor(a, seed)] })),
+
+  "reductions/mean": reduction(reductions.mean, { empty: false }),
+  "reductions/variance": row(
+    fc.tuple(shapes({ ...small, maxRank: 2, empty: false }), fc.integer({ min: 0, max: 1 }), fc.boolean()),
+    ([shape, correction, keepDims], seed) => ({
+      f: (x) => reductions.variance(x, { axes: 0, correction, keepDims }),
+      inputs: [sampleTensor([3, ...shape], seed)],
+    }),
+  ),
+  "reductions/max": reduction(reductions.max, { empty: false, draw: distinctTensor }),
+  "reductions/logSumExp": reduction(reductions.logSumExp, { empty: false }),
+
+  "softmax/softmax": alongAxis(softmax),
+  "softmax/logSoftmax": alongAxis(logSoftmax),
+
+  "indexing/gather": row(gathers, ({ shape, axis, at }, seed) => ({
+    f: (x) => gather(x, tensor(indicesOf(seed, sizeOf(at), shape[axis]!), { shape: at }), axis),
+    inputs: [sampleTensor(shape, seed)],
+  })),
+  "indexing/scatterAdd": row(gathers, ({ shape, axis, at }, seed) => ({
+    f: (y) => scatterAdd(y, tensor(indicesOf(seed, sizeOf(at), shape[axis]!), { shape: at }), shape, axis),
+    inputs: [sampleTensor([...shape.slice(0, axis), ...at, ...shape.slice(axis + 1)], seed)],
+  })),
+
+  "layout/permute": row(
+    shapes(small).chain((shape) => fc.tuple(fc.constant(shape), permutations(shape.length))),
+    ([shape, axes], seed) => ({ f: (x) => layout.permute(x, axes), inputs: [sampleTensor(shape, seed)] }),
+  ),
+  "layout/transpose": row(shapes({ ...small, minRank: 2 }), (shape, seed) => ({
+    f: (x) => layout.transpose(x),
+    inputs: [sampleTensor(shape, seed)],
+  })),
+  "layout/slice": row(
+    shapes({ ...small, maxSize: 5 }).chain((shape) =>
+      fc.tuple(
+        fc.constant(shape),
+        fc.tuple(
+          ...shape.map((size) =>
+            fc.tuple(fc.integer({ min: -size, max: size }), fc.integer({ min: -size, max: size }), fc.integer({ min: 1, max: 3 })),
+          ),
+        ),
+      ),
+    ),
+    ([shape, ranges], seed) => ({ f: (x) => layout.slice(x, ranges), inputs: [sampleTensor(shape, seed)] }),
+  ),
+  "layout/flip": row(
+    shapes(small).chain((shape) => fc.tuple(fc.constant(shape), axisSubsets(shape.length))),
+    ([shape, axes], seed) => ({ f: (x) => layout.flip(x, axes), inputs: [sampleTensor(shape, seed)] }),
+  ),
+  "layout/diagonal": row(
+    fc.tuple(shapes({ ...small, maxRank: 1 }), fc.integer({ min: 0, max: 3 }), fc.integer({ min: 2, max: 3 })),
+    ([shape, size, count], seed) => ({
+      f: (x) => layout.diagonal(x, count === 2 ? [0, -1] : [0, -2, -1]),
+      inputs: [sampleTensor([size, ...shape, ...Array.from({ length: count - 1 }, () => size)], seed)],
+    }),
+  ),
+  "layout/pad": row(
+    shapes(small).chain((shape) =>
+      fc.tuple(fc.constant(shape), fc.tuple(...shape.map(() => fc.tuple(fc.nat({ max: 2 }), fc.nat({ max: 2 })))), fc.constantFrom(0, 1.5)),
+    ),
+    ([shape, widths, value], seed) => ({ f: (x) => layout.pad(x, widths, value), inputs: [sampleTensor(shape, seed)] }),
+  ),
+  "layout/concat": row(
+    fc.tuple(shapesWithAxis(small), fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 3 })),
+    ([{ shape, axis }, lengths], seed) => ({
+      f: (...parts) => layout.concat(parts, axis),
+      inputs: lengths.map((length, i) => sampleTensor(shape.with(axis, length), seed + i)),
+    }),
+  ),
+  "layout/stack": row(
+    shapes(small).chain((shape) =>
+      fc.record({ shape: fc.constant(shape), axis: fc.nat({ max: shape.length }), count: fc.integer({ min: 1, max: 3 }) }),
+    ),
+    ({ shape, axis, count }, seed) => ({
+      f: (...parts) => layout.stack(parts, axis),
+      inputs: Array.from({ length: count }, (_, i) => sampleTensor(shape, seed + i)),
+    }),
+  ),
+  "layout/tile": row(
+    shapes(small).chain((shape) => fc.tuple(fc.constant(shape), fc.tuple(...shape.map(() => fc.nat({ max: 3 }))))),
+    ([shape, counts], seed) => ({ f: (x) => layout.tile(x, counts), inputs: [sampleTensor(shape, seed)] }),
+  ),
+
+  "matmul/matmul": row(products, ({ a, b, transposeA, transposeB }, seed) => ({
+    f: (x, y) => matmul(x, y, { transposeA, transposeB }),
+    inputs: [sampleTensor(a, seed), sampleTensor(b, seed + 1)],
+  })),
+  "einsum/einsum": row(equations, (drawn, seed) => ({
+    f: (...operands) => einsum(drawn.equation, ...operands),
+    inputs: operandsOf(drawn, seed).map((operand) => toTensor(operand)),
+  })),
+  "convolution/conv2d": row(convolutions(window), ({ x, w, options }, seed) => ({
+    f: (image, weight) => conv2d(image, weight, options),
+    inputs: [sampleTensor(x, seed), sampleTensor(w, seed + 1)],
+  })),
+
+  "pooling/maxPool2d": pooled(pooling.maxPool2d),
+  "pooling/avgPool2d": pooled(pooling.avgPool2d),
+  "pooling/globalAvgPool2d": row(shapes({ minRank: 4, maxRank: 4, maxSize: 3, empty: false }), (shape, seed) => ({
+    f: pooling.globalAvgPool2d,
+    inputs: [sampleTensor(shape, seed)],
+  })),
+
+  "batch-norm/batchNorm": normalised((x, gamma, beta) => norm.batchNorm(x, gamma, beta, 1e-2).y),
+  "batch-norm/batchNormComposed": normalised((x, gamma, beta) => norm.batchNormComposed(x, gamma, beta, 1e-2).y),
+  "batch-norm/batchNormInference": row(images, ({ batch, channels, inner }: Images, seed) => ({
+    f: (x, gamma, beta, mean, variance) => norm.batchNormInference(x, gamma!, beta!, mean!, variance!, 1e-2),
+    inputs: [
+      sampleTensor([batch, channels, ...inner], seed),
+      ...[1, 2, 3].map((i) => sampleTensor([channels], seed + i)),
+      sampleTensor([channels], seed + 4, 0.5, 2),
+    ],
+  })),
+
+  "dropout/dropout": row(shapes(small), (shape, seed) => ({
+    f: (x) => dropout(x, 0.4, { training: true, random: new Random(seed) }),
+    inputs: [sampleTensor(shape, seed)],
+  })),
+  "dropout/dropPath": row(shapes({ ...small, minRank: 1 }), (shape, seed) => ({
+    f: (x) => dropPath(x, 0.4, { training: true, random: new Random(seed) }),
+    inputs: [sampleTensor(shape, seed)],
+  })),
+};
+
+/** Exports of src/ops without derivatives, each with the reason. */
+export const withoutGradient: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(
+    ["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map((name) => [`arithmetic/${name}`, "piecewise constant"]),
+  ),
+  ...Object.fromEntries(["sign", "floor", "not"].map((name) => [`elementwise/${name}`, "piecewise constant"])),
+  ...Object.fromEntries(
+    ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
+  ),
+  ...Object.fromEntries(["output", "asTensor", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"])),
+  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`broadcast/${name}`, "arithmetic on shapes"])),
+  "broadcast/reduceAxes": "the value of sum and max, which record it",
+  "reductions/argmax": "integer-valued",
+  "reductions/stableShift": "a constant by contract: what it shifts cancels",
+  "batch-norm/updateRunning": "unrecorded by contract",
+  "batch-norm/unbiased": "a number",
+  "contraction-order/contractionOrder": "a plan, not an op",
+  "einsum/einsumMultiplyAdds": "a number",
+};

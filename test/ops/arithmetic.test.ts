@@ -1,0 +1,77 @@
+/** Ops of two operands and `where` against loops over index tuples, under every broadcast. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ShapeError } from "../../src/core/errors.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import * as arithmetic from "../../src/ops/arithmetic.ts";
+import { tensor } from "../../src/ops/creation.ts";
+import type { Operand } from "../../src/ops/output.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { broadcastPairs, shapes } from "../arbitraries/shapes.ts";
+import { seeds, valuesOf } from "../arbitraries/values.ts";
+import { broadcastAt, build, expectTensor, type NdArray, toTensor } from "../support/nd-array.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+
+onReferenceBackend();
+
+const formulas: Record<string, { op: (a: Operand, b: Operand) => Tensor; f: (a: number, b: number) => number }> = {
+  add: { op: arithmetic.add, f: (a, b) => a + b },
+  subtract: { op: arithmetic.subtract, f: (a, b) => a - b },
+  multiply: { op: arithmetic.multiply, f: (a, b) => a * b },
+  divide: { op: arithmetic.divide, f: (a, b) => a / b },
+  power: { op: arithmetic.power, f: (a, b) => a ** b },
+  maximum: { op: arithmetic.maximum, f: (a, b) => (Number.isNaN(a) || a > b ? a : b) },
+  minimum: { op: arithmetic.minimum, f: (a, b) => (Number.isNaN(a) || a < b ? a : b) },
+  equal: { op: arithmetic.equal, f: (a, b) => (a === b ? 1 : 0) },
+  notEqual: { op: arithmetic.notEqual, f: (a, b) => (a === b ? 0 : 1) },
+  less: { op: arithmetic.less, f: (a, b) => (a < b ? 1 : 0) },
+  lessEqual: { op: arithmetic.lessEqual, f: (a, b) => (a <= b ? 1 : 0) },
+  greater: { op: arithmetic.greater, f: (a, b) => (a > b ? 1 : 0) },
+  greaterEqual: { op: arithmetic.greaterEqual, f: (a, b) => (a >= b ? 1 : 0) },
+  reluGradient: { op: (a, b) => arithmetic.reluGradient(a as Tensor, b as Tensor), f: (x, g) => (x > 0 ? g : 0) },
+};
+
+/** Small integers, so that ties abound, with a few infinities and NaN. */
+const drawn = (shape: readonly number[], seed: number): NdArray => ({
+  shape,
+  values: [...valuesOf(seed, sizeOf(shape), seed % 3 === 0 ? "nonFinite" : "integers")],
+});
+
+describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
+  test("is its formula at every index of the broadcast shape", () =>
+    fc.assert(
+      fc.asyncProperty(broadcastPairs(), seeds, async (pair, seed) => {
+        const [a, b] = [drawn(pair.a, seed), drawn(pair.b, seed + 1)];
+        const expected = build(pair.out, (index) => f(broadcastAt(a, index), broadcastAt(b, index)));
+        await expectTensor(op(toTensor(a), toTensor(b)), expected, 1e-14);
+      }),
+      { numRuns: 60 },
+    ));
+
+  test("names itself when shapes or dtypes don't fit", () => {
+    expect(() => op(tensor([1, 2]), tensor([1, 2, 3]))).toThrow(ShapeError);
+    expect(() => op(tensor([1, 2]), tensor([1, 2, 3]))).toThrow(`${name}: sizes must agree or be 1`);
+    expect(() => op(tensor([1]), tensor(Float64Array.of(1)))).toThrow(`${name}: operands must share one floating dtype`);
+    expect(() => op(tensor(Int32Array.of(1)), tensor(Int32Array.of(1)))).toThrow(ShapeError);
+  });
+});
+
+test("a number takes the dtype of the other operand, on either side", async () => {
+  const x = tensor(Float64Array.of(0.5));
+  expect(arithmetic.add(x, 0.1).dtype).toBe("float64");
+  expect([...(await arithmetic.subtract(1, x).data())]).toEqual([0.5]);
+  expect(arithmetic.add(1, 2).shape).toEqual([]);
+  expect(await arithmetic.add(1, 2).item()).toBe(3);
+});
+
+test("where picks element by element, all three broadcast together", () =>
+  fc.assert(
+    fc.asyncProperty(broadcastPairs(), shapes({ maxRank: 0 }), seeds, fc.constantFrom(0, 1, 2), async (pair, scalar, seed, turn) => {
+      const parts = [drawn(pair.a, 3 * seed + 1), drawn(pair.b, 3 * seed + 2), drawn(scalar, 3 * seed + 4)];
+      const [condition, a, b] = [0, 1, 2].map((i) => parts[(i + turn) % 3]!) as [NdArray, NdArray, NdArray];
+      const expected = build(pair.out, (index) => broadcastAt(broadcastAt(condition, index) !== 0 ? a : b, index));
+      await expectTensor(arithmetic.where(toTensor(condition), toTensor(a), toTensor(b)), expected);
+    }),
+    { numRuns: 60 },
+  ));

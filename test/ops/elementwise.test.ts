@@ -1,0 +1,98 @@
+/** Every elementwise op against its formula, element by element, ordinary numbers and extreme ones alike. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ConfigError, ShapeError } from "../../src/core/errors.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import * as arithmetic from "../../src/ops/arithmetic.ts";
+import { tensor } from "../../src/ops/creation.ts";
+import * as elementwise from "../../src/ops/elementwise.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { shapes } from "../arbitraries/shapes.ts";
+import { seeds, type ValueKind, valuesOf } from "../arbitraries/values.ts";
+import { expectTensor, expectValues, type NdArray, toTensor } from "../support/nd-array.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+
+onReferenceBackend();
+
+/** ∫ by Simpson's rule: erf without the series and the continued fraction of the backend. */
+function erfByQuadrature(x: number): number {
+  if (Number.isNaN(x)) return x;
+  const end = Math.max(-8, Math.min(8, x));
+  const count = 4000;
+  let sum = 0;
+  for (let i = 0; i <= count; i++) {
+    const t = (end * i) / count;
+    sum += Math.exp(-t * t) * (i === 0 || i === count ? 1 : i % 2 === 1 ? 4 : 2);
+  }
+  return ((2 / Math.sqrt(Math.PI)) * sum * end) / (3 * count);
+}
+
+/** The middle one of three numbers. */
+const between = (x: number, low: number, high: number): number => (Number.isNaN(x) ? x : [x, low, high].sort((a, b) => a - b)[1]!);
+
+const formulas: Record<string, { op: (x: Tensor) => Tensor; f: (x: number) => number }> = {
+  negate: { op: arithmetic.negate, f: (x) => 0 - x },
+  log: { op: arithmetic.log, f: (x) => Math.log10(x) * Math.LN10 },
+  exp: { op: elementwise.exp, f: (x) => Math.E ** x },
+  sqrt: { op: elementwise.sqrt, f: (x) => (x < 0 ? Number.NaN : x ** 0.5) },
+  reciprocalSqrt: { op: elementwise.reciprocalSqrt, f: (x) => (x < 0 ? Number.NaN : x === 0 ? 1 / x : x ** -0.5) },
+  reciprocal: { op: elementwise.reciprocal, f: (x) => x ** -1 },
+  absolute: { op: elementwise.absolute, f: (x) => (x < 0 ? -x : x) },
+  sign: { op: elementwise.sign, f: (x) => (x > 0 ? 1 : x < 0 ? -1 : x) },
+  floor: { op: elementwise.floor, f: (x) => (Number.isFinite(x) ? x - (((x % 1) + 1) % 1) : x) },
+  not: { op: elementwise.not, f: (x) => (x === 0 ? 1 : 0) },
+  sin: { op: elementwise.sin, f: (x) => Math.cos(Math.PI / 2 - x) },
+  cos: { op: elementwise.cos, f: (x) => Math.sin(Math.PI / 2 - x) },
+  tanh: { op: elementwise.tanh, f: (x) => 1 - 2 / (Math.exp(2 * x) + 1) },
+  sigmoid: { op: elementwise.sigmoid, f: (x) => (1 + Math.tanh(x / 2)) / 2 },
+  erf: { op: elementwise.erf, f: erfByQuadrature },
+  relu: { op: elementwise.relu, f: (x) => (x < 0 ? 0 : x) },
+  relu6: { op: elementwise.relu6, f: (x) => between(x, 0, 6) },
+  gelu: { op: elementwise.gelu, f: (x) => (x * (1 + erfByQuadrature(x / Math.SQRT2))) / 2 },
+  clamp: { op: (x) => elementwise.clamp(x, -0.5, 1.25), f: (x) => between(x, -0.5, 1.25) },
+};
+
+/** Where the formula itself stays accurate; the ops are held to it there. */
+const moderate = (values: Float64Array): Float64Array => values.map((v) => (Math.abs(v) < 40 || !Number.isFinite(v) ? v : v % 40));
+
+describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
+  const positive = ["sqrt", "log", "reciprocalSqrt"].includes(name);
+  // gelu(−∞) is −∞·0, as it is in PyTorch.
+  const signed: ValueKind[] = name === "gelu" ? ["normal", "integers"] : ["normal", "integers", "nonFinite"];
+  const kinds: ValueKind[] = positive ? ["positive", "extreme"] : signed;
+  test.each(kinds)("is its formula on %s numbers", (kind) =>
+    fc.assert(
+      fc.asyncProperty(shapes(), seeds, async (shape, seed) => {
+        const values = moderate(valuesOf(seed, sizeOf(shape), kind));
+        const x: NdArray = { shape, values: [...values] };
+        await expectTensor(op(toTensor(x)), { shape, values: x.values.map(f) }, 1e-10);
+      }),
+      { numRuns: 30 },
+    ),
+  );
+
+  test("refuses integers", () => expect(() => op(tensor(Int32Array.of(1)))).toThrow(ShapeError));
+});
+
+test("nothing overflows on the way where the result does not", async () => {
+  const far = tensor(Float64Array.of(-1e4, 1e4, -Infinity, Infinity));
+  expectValues(await elementwise.sigmoid(far).data(), [0, 1, 0, 1]);
+  expectValues(await elementwise.tanh(far).data(), [-1, 1, -1, 1]);
+  expectValues(await elementwise.erf(far).data(), [-1, 1, -1, 1]);
+  expectValues(await elementwise.relu(far).data(), [0, 1e4, 0, Infinity]);
+  expectValues(await elementwise.relu6(far).data(), [0, 6, 0, 6]);
+});
+
+test("clamp refuses bounds that cross or are NaN", () => {
+  const x = tensor([1]);
+  expect(() => elementwise.clamp(x, 1, 0)).toThrow(ConfigError);
+  expect(() => elementwise.clamp(x, Number.NaN, 0)).toThrow(ConfigError);
+});
+
+test("cast rounds to float32, drops fractions to int32, and refuses other names", async () => {
+  const x = tensor(Float64Array.of(1 / 3, -2.7, 2.7));
+  expect([...(await elementwise.cast(x, "float32").data())]).toEqual([1 / 3, -2.7, 2.7].map(Math.fround));
+  expect([...(await elementwise.cast(x, "int32").data())]).toEqual([0, -2, 2]);
+  expect(() => elementwise.cast(x, "int8" as "int32")).toThrow(ShapeError);
+});
