@@ -42,14 +42,15 @@ print(y);
 
 // Gradients are values like any other: nothing is stored on x or w.
 const [dx, dw] = gradients(y, [x, w]);
-console.log("loss   ", await y.item());
-console.log("∂L/∂x  ", Array.from(await dx!.data()));
-console.log("∂L/∂w  ", Array.from(await dw!.data()));
+const numbers = async (x: Tensor) => Array.from(await x.data(), (v) => v.toFixed(6)).join("  ");
+console.log("loss          ", await numbers(y));
+console.log("∂L/∂x         ", await numbers(dx!));
+console.log("∂L/∂w         ", await numbers(dw!));
 
 // With createGraph they have origins of their own and can be differentiated again: here ∂/∂w of ‖∂L/∂x‖².
 const [g] = gradients(loss(x, w), [x], { createGraph: true });
 const [curvature] = gradients(sum(multiply(g!, g!)), [w]);
-console.log("∂‖∂L/∂x‖²/∂w", Array.from(await curvature!.data()));
+console.log("∂‖∂L/∂x‖²/∂w  ", await numbers(curvature!));
 
 // The oracle: (f(x + ε) − f(x − ε))/2ε for every element. It throws when a gradient is off, and tells the worst error when none is.
 const first = await checkGradients(loss, [x, w]);
