@@ -1,0 +1,69 @@
+/**
+ * Packing: copying a block of a matrix into the order in which a tile reads it.
+ *
+ * A panel is `width` rows of A (or columns of B) by k, stored [k][width]; width is 4 for A, 8 for B. It costs one pass over the block, is paid back by every tile
+ * that reads it front to back, and makes a transposed operand free: only the way the panel is filled differs.
+ */
+
+/**
+ * One panel. Element (k, j) of it lies at source + k·strideK + j·strideJ bytes; one of the two strides is 4. Where fewer than
+ * `width` elements exist (`valid`), zeros stand in, and the tile's surplus results are dropped.
+ */
+export function packPanel(source: usize, strideK: usize, strideJ: usize, k: i32, valid: i32, width: i32, panel: usize): void {
+  if (valid == width) {
+    if (strideJ == 4) return packAlong(source, strideK, k, width, panel);
+    if (strideK == 4) return packAcross(source, strideJ, k, width, panel);
+  }
+  for (let i = 0; i < k; i++) {
+    for (let j = 0; j < width; j++) {
+      const value: f32 = j < valid ? load<f32>(source + (<usize>i) * strideK + (<usize>j) * strideJ) : 0;
+      store<f32>(panel + ((<usize>j) << 2), value);
+    }
+    panel += (<usize>width) << 2;
+  }
+}
+
+/** The panel's rows are contiguous in the source: copy them. */
+function packAlong(source: usize, strideK: usize, k: i32, width: i32, panel: usize): void {
+  if (width == 8) {
+    for (let i = 0; i < k; i++, source += strideK, panel += 32) {
+      v128.store(panel, v128.load(source));
+      v128.store(panel, v128.load(source, 16), 16);
+    }
+  } else {
+    for (let i = 0; i < k; i++, source += strideK, panel += 16) v128.store(panel, v128.load(source));
+  }
+}
+
+/** The source runs along k: transpose four steps of k at a time, in registers. */
+function packAcross(source: usize, strideJ: usize, k: i32, width: i32, panel: usize): void {
+  const row = (<usize>width) << 2;
+  const whole = k & ~3;
+  for (let j = 0; j + 4 <= width; j += 4) {
+    let from = source + (<usize>j) * strideJ;
+    let to = panel + ((<usize>j) << 2);
+    const second = strideJ, third = strideJ * 2, fourth = strideJ * 3;
+    for (let i = 0; i < whole; i += 4, from += 16, to += row * 4) {
+      const a = v128.load(from), b = v128.load(from + second), c = v128.load(from + third), d = v128.load(from + fourth);
+      const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5), cd = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+      const AB = v128.shuffle<f32>(a, b, 2, 6, 3, 7), CD = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+      v128.store(to, v128.shuffle<f32>(ab, cd, 0, 1, 4, 5));
+      v128.store(to + row, v128.shuffle<f32>(ab, cd, 2, 3, 6, 7));
+      v128.store(to + row * 2, v128.shuffle<f32>(AB, CD, 0, 1, 4, 5));
+      v128.store(to + row * 3, v128.shuffle<f32>(AB, CD, 2, 3, 6, 7));
+    }
+  }
+  for (let i = whole; i < k; i++)
+    for (let j = 0; j < width; j++)
+      store<f32>(panel + (<usize>i) * row + ((<usize>j) << 2), load<f32>(source + ((<usize>i) << 2) + (<usize>j) * strideJ));
+}
+
+/** Writes `rows`×`columns` of a tile's result kept aside in an 8-wide buffer: the ragged edge of C. */
+export function storeCorner(tile: usize, c: usize, rowC: usize, rows: i32, columns: i32, accumulate: bool): void {
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) {
+      const at = c + (<usize>i) * rowC + ((<usize>j) << 2);
+      const value = load<f32>(tile + ((<usize>(i * 8 + j)) << 2));
+      store<f32>(at, accumulate ? load<f32>(at) + value : value);
+    }
+}

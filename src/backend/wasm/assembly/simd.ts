@@ -1,0 +1,51 @@
+/** The few vector idioms every kernel is written in. A vector is four float32 lanes: what WebAssembly offers on every machine. */
+
+/**
+ * a·b + c. The relaxed build lets the machine fuse it (one rounding, one instruction: twice the arithmetic per cycle); the
+ * baseline build rounds twice. Which of the two runs is fixed when the module is chosen, so results repeat.
+ */
+// @ts-ignore: decorator
+@inline
+export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(c, f32x4.mul(a, b));
+}
+
+/** Lane sum, in the fixed order (0 + 2) + (1 + 3). */
+// @ts-ignore: decorator
+@inline
+export function laneSum(v: v128): f32 {
+  const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
+}
+
+// @ts-ignore: decorator
+@inline
+export function zero(): v128 {
+  return f32x4.splat(0);
+}
+
+/** Writes the first `count` lanes: where a row ends inside a vector. */
+// @ts-ignore: decorator
+@inline
+export function storeLanes(pointer: usize, v: v128, count: i32): void {
+  if (count >= 4) {
+    v128.store(pointer, v);
+    return;
+  }
+  if (count > 0) v128.store_lane<f32>(pointer, v, 0);
+  if (count > 1) v128.store_lane<f32>(pointer, v, 1, 4);
+  if (count > 2) v128.store_lane<f32>(pointer, v, 2, 8);
+}
+
+/** Reads `count` ≤ 4 floats without touching what lies behind them; the other lanes are 0. */
+// @ts-ignore: decorator
+@inline
+export function loadLanes(pointer: usize, count: i32): v128 {
+  if (count >= 4) return v128.load(pointer);
+  let v = zero();
+  if (count > 0) v = v128.load_lane<f32>(pointer, v, 0);
+  if (count > 1) v = v128.load_lane<f32>(pointer, v, 1, 4);
+  if (count > 2) v = v128.load_lane<f32>(pointer, v, 2, 8);
+  return v;
+}

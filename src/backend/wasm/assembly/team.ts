@@ -1,0 +1,118 @@
+/**
+ * A team of threads that share one memory: how one call of a kernel is spread over them.
+ *
+ * The caller writes the kernel's arguments at JOB, then `parallel(chunk, count)` opens the job. Every thread, the caller
+ * included, claims chunk numbers from one atomic counter until none is left. What a chunk computes depends on its number and
+ * the arguments alone, never on who runs it or how many there are: so results are bit-identical for every thread count.
+ *
+ * The caller never blocks (a browser's main thread may not): it computes chunks and then spins for the last of the others. It
+ * also waits until every worker has left the job, so that the next call may overwrite the arguments.
+ *
+ * Workers spin a little for the next job, as calls follow each other within microseconds in a training step, then sleep.
+ */
+
+// One cache line each: counters that different threads hammer must not share a line.
+const SEQUENCE: usize = 64;
+const NEXT: usize = 128;
+const DONE: usize = 192;
+const ACTIVE: usize = 256;
+const SLEEPERS: usize = 320;
+const OPEN: usize = 384; // then the chunk function and the number of chunks
+const CHUNK: usize = OPEN + 4;
+const COUNT: usize = OPEN + 8;
+const STOP: usize = 448;
+
+/** Where a kernel's arguments lie, for every thread to read. */
+export const JOB: usize = 512;
+
+/** About 30 µs of asking before a worker sleeps, and some milliseconds before the caller looks at the clock. */
+const WORKER_SPINS = 8192;
+const CALLER_SPINS = 1 << 22;
+
+/** Which member of the team this instance is; 0 is the caller. Globals belong to an instance, so each thread has its own. */
+let member: i32 = 0;
+let workers: i32 = 0;
+
+/** Called when the others take long: the host throws if nothing has moved for seconds, as a worker must have died. */
+// @ts-ignore: decorator
+@external("env", "waiting")
+declare function waiting(done: i32): void;
+
+// @ts-ignore: decorator
+@inline
+export function thread(): usize {
+  return member;
+}
+
+export function setWorkers(count: i32): void {
+  workers = count;
+}
+
+function drain(): void {
+  const chunk = load<u32>(CHUNK);
+  const count = load<i32>(COUNT);
+  for (let i = atomic.add<i32>(NEXT, 1); i < count; i = atomic.add<i32>(NEXT, 1)) {
+    call_indirect<void>(chunk, i);
+    atomic.add<i32>(DONE, 1);
+  }
+}
+
+/** Runs chunk(0) … chunk(count − 1), on the whole team when `shared`: a job of a few microseconds costs less alone. */
+export function parallel(chunk: (i: i32) => void, count: i32, shared: bool): void {
+  if (!shared || workers == 0 || count < 2) {
+    for (let i = 0; i < count; i++) chunk(i);
+    return;
+  }
+  store<u32>(CHUNK, chunk.index);
+  store<i32>(COUNT, count);
+  atomic.store<i32>(NEXT, 0);
+  atomic.store<i32>(DONE, 0);
+  atomic.store<i32>(OPEN, 1);
+  atomic.add<i32>(SEQUENCE, 1);
+  if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(SEQUENCE, count - 1);
+  drain();
+  let spins = 0;
+  while (atomic.load<i32>(DONE) < count) {
+    if (++spins == CALLER_SPINS) {
+      spins = 0;
+      waiting(atomic.load<i32>(DONE));
+    }
+  }
+  atomic.store<i32>(OPEN, 0);
+  while (atomic.load<i32>(ACTIVE) > 0) {
+    if (++spins == CALLER_SPINS) {
+      spins = 0;
+      waiting(-1);
+    }
+  }
+}
+
+/** A worker's whole life: returns when the team is dismissed. */
+export function work(index: i32): void {
+  member = index;
+  let seen = 0;
+  while (true) {
+    let spins = 0;
+    while (atomic.load<i32>(SEQUENCE) == seen) {
+      if (++spins < WORKER_SPINS) continue;
+      atomic.add<i32>(SLEEPERS, 1);
+      atomic.wait<i32>(SEQUENCE, seen, -1);
+      atomic.sub<i32>(SLEEPERS, 1);
+      spins = 0;
+    }
+    if (atomic.load<i32>(STOP) != 0) return;
+    seen = atomic.load<i32>(SEQUENCE);
+    // Entering before looking: the caller closes the job, then waits for ACTIVE = 0, so nobody reads arguments after that.
+    atomic.add<i32>(ACTIVE, 1);
+    if (atomic.load<i32>(OPEN) != 0) drain();
+    atomic.sub<i32>(ACTIVE, 1);
+  }
+}
+
+/** Sends every worker home. */
+export function dismiss(): void {
+  workers = 0;
+  atomic.store<i32>(STOP, 1);
+  atomic.add<i32>(SEQUENCE, 1);
+  atomic.notify(SEQUENCE, -1);
+}

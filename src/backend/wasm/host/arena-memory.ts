@@ -1,0 +1,150 @@
+/**
+ * Storage inside the WebAssembly memory. Tensors live where the kernels compute: a storage is an address and a length, and no
+ * kernel copies in or out. The garbage collector cannot see these bytes, so holders are counted and the last release frees.
+ */
+
+import { BackendError } from "../../../core/errors.ts";
+import type { Storage } from "../../../tensor/storage.ts";
+import { bytesPerElement, type DType, type TypedArray } from "../../../tensor/storage.ts";
+import { type HostMemory, type HostStorage, viewOf } from "../../host-storage.ts";
+import type { MemoryReport } from "../../kernels.ts";
+import { Arena } from "./arena.ts";
+
+const page = 65536;
+/** The first page is the kernels' own: counters of the thread team, arguments, constants. */
+const firstByte = page;
+/** Kept free behind the last block: vector loads may read up to 12 bytes past a row, and must find memory there. */
+const guard = 64;
+const growthStep = 16 * 2 ** 20;
+
+const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array } as const;
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+export class ArenaMemory implements HostMemory {
+  readonly wasm: WebAssembly.Memory;
+  readonly maximumBytes: number;
+  readonly #arena: Arena;
+  #storages = 0;
+
+  constructor(wasm: WebAssembly.Memory, maximumBytes: number) {
+    this.wasm = wasm;
+    this.maximumBytes = maximumBytes;
+    this.#arena = new Arena(firstByte, this.#reserved - guard, (end) => this.#grow(end));
+  }
+
+  get #reserved(): number {
+    return this.wasm.buffer.byteLength;
+  }
+
+  #grow(end: number): number | undefined {
+    const needed = end + guard - this.#reserved;
+    // Growing in large steps keeps growth rare; when the limit is near, the exact amount may still fit.
+    for (const bytes of [Math.max(needed, growthStep, this.#reserved / 4), needed]) {
+      const pages = Math.ceil(bytes / page);
+      if (this.#reserved + pages * page > this.maximumBytes) continue;
+      try {
+        this.wasm.grow(pages);
+        return this.#reserved - guard;
+      } catch {
+        // The system has no more to give: try the smaller amount, then report.
+      }
+    }
+    return undefined;
+  }
+
+  /** @throws BackendError when the arena is exhausted. */
+  allocateBytes(bytes: number): number {
+    const pointer = this.#arena.allocate(bytes);
+    if (pointer === undefined)
+      throw new BackendError(
+        `wasm: the arena is exhausted: asked for ${mebibytes(bytes)} (${bytes} bytes), ${mebibytes(this.#arena.used)} in use, ` +
+          `limit ${mebibytes(this.maximumBytes)}; use a smaller batch, free tensors with scope(), or raise maximumBytes`,
+      );
+    return pointer;
+  }
+
+  freeBytes(pointer: number): void {
+    this.#arena.free(pointer);
+  }
+
+  /** Contents undefined, one holder. */
+  allocate(dtype: DType, length: number): ArenaStorage {
+    const pointer = this.allocateBytes(length * bytesPerElement[dtype]);
+    this.#storages++;
+    return new ArenaStorage(this, pointer, dtype, length, () => {
+      this.#storages--;
+      this.#arena.free(pointer);
+    });
+  }
+
+  /** Runs `use` with the address of `bytes` bytes that are free again afterwards. */
+  withScratch<T>(bytes: number, use: (pointer: number) => T): T {
+    const pointer = this.allocateBytes(bytes);
+    try {
+      return use(pointer);
+    } finally {
+      this.#arena.free(pointer);
+    }
+  }
+
+  /** The address behind a kernel's operand. @throws BackendError for freed storage, or storage of another arena. */
+  pointerOf(storage: Storage): number {
+    if (storage instanceof ArenaStorage && storage.owner === this && storage.alive) return storage.pointer;
+    viewOf(storage); // names the fault where it is one the reference kernels know, too
+    throw new BackendError("storage: belongs to another backend; tensors don't outlive initBackend()");
+  }
+
+  report(): MemoryReport {
+    return {
+      backend: "wasm",
+      storages: this.#storages,
+      used: this.#arena.used,
+      peak: this.#arena.peak,
+      reserved: this.#reserved,
+    };
+  }
+
+  resetPeak(): void {
+    this.#arena.resetPeak();
+  }
+}
+
+export class ArenaStorage implements HostStorage {
+  readonly owner: ArenaMemory;
+  readonly pointer: number;
+  readonly dtype: DType;
+  readonly length: number;
+  readonly #free: () => void;
+  #holders = 1;
+
+  constructor(owner: ArenaMemory, pointer: number, dtype: DType, length: number, free: () => void) {
+    this.owner = owner;
+    this.pointer = pointer;
+    this.dtype = dtype;
+    this.length = length;
+    this.#free = free;
+  }
+
+  get view(): TypedArray {
+    return new arrays[this.dtype](this.owner.wasm.buffer, this.pointer, this.length);
+  }
+
+  get alive(): boolean {
+    return this.#holders > 0;
+  }
+
+  async read(): Promise<TypedArray> {
+    return viewOf(this).slice();
+  }
+
+  retain(): void {
+    if (!this.alive) throw new BackendError("storage.retain: it was freed already; its last holder released it");
+    this.#holders++;
+  }
+
+  release(): void {
+    if (!this.alive) throw new BackendError("storage.release: it was freed already; each holder releases once");
+    if (--this.#holders === 0) this.#free();
+  }
+}

@@ -1,0 +1,112 @@
+/**
+ * The workers behind `parallel` (assembly/team.ts): started once, each inside the kernels' own waiting loop for life. JavaScript's part is to
+ * start them, to keep them from holding up the process, and to notice when one is gone.
+ */
+
+import { BackendError } from "../../../core/errors.ts";
+import type { KernelExports } from "./kernel-exports.ts";
+
+/** A call is given up when no chunk has been finished for this long; chunks take milliseconds. */
+const patience = 20_000;
+
+/** What a worker runs, in Node (CommonJS) and in browsers: instantiate on the common memory, then wait for work, for ever. */
+const workerSource = `
+const begin = ({ module, memory, index }) => {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, waiting() {} } });
+  exports.work(index);
+};
+if (typeof require === "function") begin(require("node:worker_threads").workerData);
+else onmessage = (event) => begin(event.data);
+`;
+
+interface TeamWorker {
+  terminate(): unknown;
+}
+
+type Failed = (reason: string) => void;
+
+/** Node's own modules without importing them, so that bundles for browsers need no substitute for them. */
+const nodeProcess = (): NodeJS.Process | undefined =>
+  (globalThis as { process?: NodeJS.Process }).process?.versions?.node === undefined ? undefined : process;
+
+/** Cores of this machine; 1 where it does not tell. */
+export function availableThreads(): number {
+  const node = nodeProcess();
+  if (node !== undefined) return node.getBuiltinModule("node:os").availableParallelism();
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
+/** Whether threads may share memory here: Node, and pages that are cross-origin isolated. */
+export const canShareMemory = (): boolean =>
+  typeof SharedArrayBuffer === "function" && (nodeProcess() !== undefined || globalThis.crossOriginIsolated === true);
+
+async function startWorker(data: unknown, failed: Failed): Promise<TeamWorker> {
+  const node = nodeProcess();
+  if (node !== undefined) {
+    const { Worker } = node.getBuiltinModule("node:worker_threads");
+    const worker = new Worker(workerSource, { eval: true, workerData: data, execArgv: [], stdout: false, stderr: false });
+    worker.on("error", (error) => failed(error.message));
+    worker.on("exit", (code) => failed(`it exited with code ${code}`));
+    await new Promise<void>((resolve) => {
+      worker.once("online", resolve);
+      worker.once("exit", () => resolve());
+    });
+    worker.unref();
+    return worker;
+  }
+  const address = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
+  const worker = new Worker(address);
+  worker.onerror = (event) => failed(event.message);
+  worker.postMessage(data);
+  return worker;
+}
+
+export class ThreadTeam {
+  /** Computing threads, the caller's included. */
+  readonly threads: number;
+  #workers: TeamWorker[] = [];
+  #fault: string | undefined;
+  #lastDone = -1;
+  #lastChange = 0;
+
+  constructor(threads: number) {
+    this.threads = threads;
+  }
+
+  async start(module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: KernelExports): Promise<void> {
+    const failed: Failed = (reason) => {
+      this.#fault ??= `a worker thread is gone (${reason}); create the backend anew`;
+    };
+    const indices = Array.from({ length: this.threads - 1 }, (_, i) => i + 1);
+    this.#workers = await Promise.all(indices.map((index) => startWorker({ module, memory, index }, failed)));
+    kernels.setWorkers(this.#workers.length);
+    this.check();
+  }
+
+  /** @throws BackendError once a worker has died or the team was sent home: some chunk may never be computed. */
+  check(): void {
+    if (this.#fault !== undefined) throw new BackendError(`wasm: ${this.#fault}`);
+  }
+
+  /** Called by the kernels while the caller spins for its workers. */
+  waiting(done: number): void {
+    const now = performance.now();
+    if (done !== this.#lastDone || now - this.#lastChange > 10 * patience) [this.#lastDone, this.#lastChange] = [done, now];
+    else if (now - this.#lastChange > patience) {
+      this.#fault = "a worker thread stopped answering in the middle of a kernel; create the backend anew";
+      this.check();
+    }
+  }
+
+  dispose(kernels: KernelExports): void {
+    this.#fault = "the backend was disposed of; create it anew";
+    kernels.dismiss();
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers = [];
+  }
+
+  /** For tests of what happens when a thread dies. */
+  get workers(): readonly TeamWorker[] {
+    return this.#workers;
+  }
+}

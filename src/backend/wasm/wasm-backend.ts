@@ -1,0 +1,84 @@
+/**
+ * The fast CPU backend: SIMD kernels written in AssemblyScript, on as many threads as the machine has, behind the same
+ * synchronous contract as every other. It is the reference backend with kernels laid over it, on storage inside one WebAssembly memory.
+ */
+
+import { BackendError, ConfigError } from "../../core/errors.ts";
+import type { Kernels } from "../kernels.ts";
+import { referenceKernels } from "../reference/reference-kernels.ts";
+import { ArenaMemory } from "./host/arena-memory.ts";
+import type { KernelExports } from "./host/kernel-exports.ts";
+import { chooseSimd, compileKernels, createMemory, type Simd } from "./host/kernel-module.ts";
+import type { Machine } from "./host/machine.ts";
+import { matmulKernels } from "./host/matmul.ts";
+import { availableThreads, canShareMemory, ThreadTeam } from "./host/thread-team.ts";
+
+export interface WasmOptions {
+  /** Threads that compute, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
+  readonly threads?: number;
+  /** Upper bound of the arena in bytes. Default: 4 GiB, or as much as the engine allows. */
+  readonly maximumBytes?: number;
+  /** Fused multiply-add. Default "auto": where the engine has it. */
+  readonly relaxedSimd?: "auto" | "on" | "off";
+}
+
+export interface WasmBackend extends Kernels {
+  readonly name: "wasm";
+  /** Which of the two builds of the kernels runs. */
+  readonly simd: Simd;
+  /** Whether its memory is shared: false where threads cannot be had or were not asked for. */
+  readonly shared: boolean;
+  /** The arena's upper bound in bytes. */
+  readonly maximumBytes: number;
+  /** Ends the worker threads. Kernels throw from then on; storages can still be read and released. */
+  dispose(): void;
+}
+
+function checkedThreads(threads: number | undefined): number {
+  if (threads === undefined) return canShareMemory() ? Math.max(1, Math.min(availableThreads(), 64)) : 1;
+  if (!Number.isInteger(threads) || threads < 1 || threads > 64)
+    throw new ConfigError(`wasm: threads must be an integer from 1 to 64, got ${threads}`);
+  if (threads > 1 && !canShareMemory())
+    throw new BackendError(
+      `wasm: ${threads} threads need shared memory: a cross-origin isolated page (COOP and COEP headers), or use threads: 1`,
+    );
+  return threads;
+}
+
+function checkedMaximum(maximumBytes = 2 ** 32): number {
+  if (!(maximumBytes >= 2 ** 24 && maximumBytes <= 2 ** 32))
+    throw new ConfigError(`wasm: maximumBytes must be from 16777216 (16 MiB) to 4294967296 (4 GiB), got ${maximumBytes}`);
+  return maximumBytes;
+}
+
+/**
+ * Starts the backend: compiles the kernels and brings up the threads.
+ * @throws ConfigError for options out of range, BackendError where the engine lacks what they ask for.
+ */
+export async function createWasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
+  const threads = checkedThreads(options.threads);
+  const shared = threads > 1;
+  const simd = chooseSimd(options.relaxedSimd ?? "auto");
+  const { memory: wasmMemory, maximumBytes } = createMemory(checkedMaximum(options.maximumBytes), shared);
+  const memory = new ArenaMemory(wasmMemory, maximumBytes);
+  const team = new ThreadTeam(threads);
+  const module = await compileKernels(simd, shared);
+  const instance = await WebAssembly.instantiate(module, { env: { memory: wasmMemory, waiting: (done: number) => team.waiting(done) } });
+  const kernels = instance.exports as KernelExports;
+  await team.start(module, wasmMemory, kernels);
+
+  const machine: Machine = { kernels, memory, team };
+  const reference = referenceKernels(memory);
+  return {
+    ...reference,
+    ...matmulKernels(machine, reference),
+    name: "wasm",
+    threads,
+    simd,
+    shared,
+    maximumBytes,
+    memory: () => memory.report(),
+    resetPeak: () => memory.resetPeak(),
+    dispose: () => team.dispose(kernels),
+  };
+}
