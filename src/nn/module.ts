@@ -112,6 +112,29 @@ export class Counter implements State {
 const isState = (value: unknown): value is Parameter | Buffer | Counter =>
   value instanceof Parameter || value instanceof Buffer || value instanceof Counter;
 
+/** The numbers of a state dict, by name. */
+export type StateValues = ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayLike<number> }>;
+
+/**
+ * Overwrites every entry of `own` with the values of its name. Nothing is written unless everything fits.
+ * @throws DataError naming every entry that is missing, unknown or of another shape.
+ */
+export function overwriteState(op: string, own: ReadonlyMap<string, State>, values: StateValues): void {
+  const faults = [
+    ...[...own.keys()].filter((name) => !values.has(name)).map((name) => `${name} is missing`),
+    ...[...values.keys()].filter((name) => !own.has(name)).map((name) => `${name} is unknown`),
+    ...[...own].flatMap(([name, { shape }]) => {
+      const given = values.get(name)?.shape;
+      return given === undefined || sameShape(given, shape) ? [] : [`${name} is ${formatShape(given)} instead of ${formatShape(shape)}`];
+    }),
+  ];
+  if (faults.length > 0) {
+    const more = faults.length > 5 ? ` and ${faults.length - 5} more` : "";
+    throw new DataError(`${op}: the state must fit the network, got ${faults.slice(0, 5).join("; ")}${more}`);
+  }
+  for (const [name, state] of own) state.write(values.get(name)!.data);
+}
+
 /** A part of a network. Subclasses declare parameters, buffers and submodules as fields. */
 export abstract class Module {
   /** Every parameter, buffer and counter by its full name, in order of declaration. */
@@ -147,21 +170,8 @@ export abstract class Module {
    * Overwrites the whole state with `values` by name. Nothing is written unless everything fits.
    * @throws DataError naming every entry that is missing, unknown or of another shape.
    */
-  loadState(values: ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayLike<number> }>): void {
-    const own = this.state();
-    const faults = [
-      ...[...own.keys()].filter((name) => !values.has(name)).map((name) => `${name} is missing`),
-      ...[...values.keys()].filter((name) => !own.has(name)).map((name) => `${name} is unknown`),
-      ...[...own].flatMap(([name, { shape }]) => {
-        const given = values.get(name)?.shape;
-        return given === undefined || sameShape(given, shape) ? [] : [`${name} is ${formatShape(given)} instead of ${formatShape(shape)}`];
-      }),
-    ];
-    if (faults.length > 0) {
-      const more = faults.length > 5 ? ` and ${faults.length - 5} more` : "";
-      throw new DataError(`loadState: the state must fit the network, got ${faults.slice(0, 5).join("; ")}${more}`);
-    }
-    for (const [name, state] of own) state.write(values.get(name)!.data);
+  loadState(values: StateValues): void {
+    overwriteState("loadState", this.state(), values);
   }
 
   /** Frees every parameter and buffer; the module is of no use afterwards. */

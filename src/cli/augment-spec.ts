@@ -1,0 +1,22 @@
+/** `crop:4,flip,cutout:16`: the command line's words for augmentation. */
+
+import { ConfigError } from "../core/errors.ts";
+import type { Augmentation } from "../data/augment.ts";
+
+const sizes = { crop: 4, cutout: 16 } as const;
+
+export const augmentationForms = `none, or of crop[:padding], flip, cutout[:side], separated by commas (crop is crop:${sizes.crop}, cutout is cutout:${sizes.cutout})`;
+
+/** @throws ConfigError for anything but the forms above. */
+export function parseAugmentation(text: string): Augmentation {
+  if (text === "none") return {};
+  const augmentation: { crop?: number; flip?: boolean; cutout?: number } = {};
+  for (const part of text.split(",")) {
+    const [, name, size] = /^(crop|flip|cutout)(?::([1-9]\d?))?$/.exec(part.trim()) ?? [];
+    if (name === undefined || name in augmentation || (name === "flip" && size !== undefined))
+      throw new ConfigError(`augment: must be ${augmentationForms}, got "${text}"`);
+    if (name === "flip") augmentation.flip = true;
+    else augmentation[name as keyof typeof sizes] = size === undefined ? sizes[name as keyof typeof sizes] : Number(size);
+  }
+  return augmentation;
+}

@@ -1,0 +1,41 @@
+/** Accuracy class by class: where a network is good, and what it takes each class for when it is wrong. */
+
+import { classAccuracies, type Evaluation } from "../train/evaluate.ts";
+import { formatCount, formatPercent, formatTable } from "./format.ts";
+
+const barWidth = 20;
+
+/** A bar of eighths of a character. */
+function bar(share: number): string {
+  const eighths = Math.round(share * barWidth * 8);
+  return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]!;
+}
+
+/** One row per class; only the `most` least accurate of them when there are more. */
+export function formatClassTable(evaluation: Evaluation, classes: readonly string[], most: number = Infinity): string {
+  const accuracies = classAccuracies(evaluation);
+  const order = classes.map((_, label) => label);
+  const shown = order.length <= most ? order : order.sort((a, b) => (accuracies[a] ?? 2) - (accuracies[b] ?? 2)).slice(0, most);
+  const rows = shown.map((label) => {
+    const row = evaluation.confusion[label]!;
+    const images = row.reduce((total, n) => total + n, 0);
+    const wrong = row.map((n, prediction) => (prediction === label ? 0 : n));
+    const worst = wrong.indexOf(Math.max(...wrong));
+    const mistake = wrong[worst]! > 0 ? `${classes[worst]} (${formatPercent(wrong[worst]! / images)})` : "";
+    const accuracy = accuracies[label];
+    return [classes[label]!, formatCount(images), accuracy === undefined ? "–" : formatPercent(accuracy), bar(accuracy ?? 0), mistake];
+  });
+  const table = formatTable(["class", "images", "accuracy", "", "most often taken for"], rows, ["left", "right", "right", "left", "left"]);
+  return shown.length === classes.length ? table : `${table}  (the ${shown.length} least accurate of ${classes.length} classes)\n`;
+}
+
+/** The same for machines. */
+export const classRows = (
+  evaluation: Evaluation,
+  classes: readonly string[],
+): { class: string; images: number; accuracy: number | null }[] =>
+  classAccuracies(evaluation).map((accuracy, label) => ({
+    class: classes[label]!,
+    images: evaluation.confusion[label]!.reduce((total, n) => total + n, 0),
+    accuracy: accuracy ?? null,
+  }));

@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+/** The command line, on the real process. */
+
+import { basename, relative } from "node:path";
+import { run } from "./program.ts";
+
+// A reader that has seen enough (`| head`) must not end a run that is being saved elsewhere.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+const script = process.argv[1] ?? "separable";
+
+process.exitCode = await run(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  invocation: basename(script) === "separable" ? "separable" : `node ${relative(process.cwd(), script)}`,
+  signals: process,
+  exit: (code) => process.exit(code),
+});

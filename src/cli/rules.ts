@@ -1,0 +1,122 @@
+/** What a setting may be. One rule checks it wherever it comes from: the command line, a preset, or a run's config.json. */
+
+import { ConfigError } from "../core/errors.ts";
+
+export interface Rule<T> {
+  /** Completes "must be …". */
+  readonly allowed: string;
+  /** The value of a command-line argument; undefined when it is not one. */
+  parse(text: string): T | undefined;
+  /** Whether a value of unknown origin is one. */
+  accepts(value: unknown): value is T;
+}
+
+export type RuleValue<R> = R extends Rule<infer T> ? T : never;
+
+interface Bounds {
+  readonly least?: number;
+  readonly most?: number;
+  /** Bounds the value must stay strictly within. */
+  readonly above?: number;
+  readonly below?: number;
+}
+
+const within = (value: number, { least = -Infinity, most = Infinity, above = -Infinity, below = Infinity }: Bounds): boolean =>
+  value >= least && value <= most && value > above && value < below;
+
+function describe(kind: string, { least, most, above, below }: Bounds): string {
+  const low = least !== undefined ? `[${least}` : above !== undefined ? `(${above}` : undefined;
+  const high = most !== undefined ? `${most}]` : below !== undefined ? `${below})` : undefined;
+  if (low !== undefined && high !== undefined) return `${kind} in ${low}, ${high}`;
+  if (least !== undefined) return `${kind} ≥ ${least}`;
+  return above !== undefined ? `${kind} > ${above}` : kind;
+}
+
+function numeric(kind: string, bounds: Bounds, is: (value: unknown) => boolean): Rule<number> {
+  const accepts = (value: unknown): value is number => typeof value === "number" && is(value) && within(value, bounds);
+  return {
+    allowed: describe(kind, bounds),
+    accepts,
+    parse: (text) => {
+      // Number("") is 0.
+      const value = text.trim() === "" ? Number.NaN : Number(text);
+      return accepts(value) ? value : undefined;
+    },
+  };
+}
+
+export const integer = (bounds: Bounds): Rule<number> => numeric("an integer", bounds, Number.isSafeInteger);
+export const number = (bounds: Bounds): Rule<number> => numeric("a number", bounds, Number.isFinite);
+
+/** The values of `rule` that satisfy a further condition. */
+export function restricted<T>(rule: Rule<T>, allowed: string, condition: (value: T) => boolean): Rule<T> {
+  const accepts = (value: unknown): value is T => rule.accepts(value) && condition(value);
+  return {
+    allowed,
+    accepts,
+    parse: (text) => {
+      const value = rule.parse(text);
+      return accepts(value) ? value : undefined;
+    },
+  };
+}
+
+export function choice<const T extends string>(names: readonly T[]): Rule<T> {
+  const accepts = (value: unknown): value is T => names.includes(value as T);
+  return {
+    allowed: names.length === 1 ? names[0]! : `one of ${names.join(", ")}`,
+    accepts,
+    parse: (text) => (accepts(text) ? text : undefined),
+  };
+}
+
+/** Text that `check` does not refuse with a ConfigError. */
+export function text(allowed: string, check: (text: string) => void): Rule<string> {
+  const accepts = (value: unknown): value is string => {
+    if (typeof value !== "string") return false;
+    try {
+      check(value);
+      return true;
+    } catch (error) {
+      if (error instanceof ConfigError) return false;
+      throw error;
+    }
+  };
+  return { allowed, accepts, parse: (argument) => (accepts(argument) ? argument : undefined) };
+}
+
+export const path: Rule<string> = text("a path", (value) => {
+  if (value === "") throw new ConfigError("empty");
+});
+
+/** A list of increasing integers, separated by commas. */
+export const milestones: Rule<readonly number[]> = (() => {
+  const accepts = (value: unknown): value is readonly number[] =>
+    Array.isArray(value) && value.every((v, i) => Number.isSafeInteger(v) && v > (i === 0 ? 0 : value[i - 1]));
+  const parse = (argument: string): readonly number[] | undefined => {
+    const values = argument.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    return accepts(values) ? values : undefined;
+  };
+  return { allowed: "increasing epochs ≥ 1, separated by commas", accepts, parse };
+})();
+
+export const flag: Rule<boolean> = {
+  allowed: "true or false",
+  accepts: (value) => typeof value === "boolean",
+  parse: (argument) => (argument === "true" ? true : argument === "false" ? false : undefined),
+};
+
+export const optional = <T>(rule: Rule<T>): Rule<T | undefined> => ({
+  allowed: rule.allowed,
+  accepts: (value): value is T | undefined => value === undefined || rule.accepts(value),
+  parse: rule.parse,
+});
+
+/** For commander: the argument's value. @throws ConfigError naming the option, what is allowed and what was given. */
+export const argument =
+  <T>(command: string, option: string, rule: Rule<T>) =>
+  (given: string): T => {
+    const value = rule.parse(given);
+    if (value === undefined) throw new ConfigError(`${command}: ${option} must be ${rule.allowed}, got "${given}"`);
+    return value;
+  };

@@ -1,0 +1,35 @@
+/** What `config.json` and every checkpoint record of a run: enough to repeat it. */
+
+import { DataError } from "../core/errors.ts";
+import type { Images } from "./load-images.ts";
+import { checkSettings, type Settings } from "./settings.ts";
+import type { BackendReport } from "./start-backend.ts";
+import { packageVersion } from "./version.ts";
+
+export interface RunConfig {
+  readonly separable: string;
+  readonly preset: string;
+  readonly settings: Settings;
+  /** The data set asked for when synthetic images stood in for it. */
+  readonly fallback?: { readonly wanted: string; readonly reason: string } | undefined;
+  /** Where it ran: the same settings give the same bits on the same backend with as many threads. */
+  readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
+}
+
+export const createRunConfig = (preset: string, settings: Settings, backend: BackendReport, { fallback }: Images): RunConfig => ({
+  separable: packageVersion(),
+  preset,
+  settings,
+  fallback,
+  environment: { node: process.versions.node, platform: `${process.platform}-${process.arch}`, backend },
+});
+
+/** @throws DataError unless it is a configuration this version can run. */
+export function checkRunConfig(value: unknown, source: string): RunConfig {
+  if (typeof value !== "object" || value === null || !("settings" in value) || !("environment" in value))
+    throw new DataError(
+      `run: ${source} must hold settings and environment, got ${JSON.stringify(value)?.slice(0, 60)}; restore it from a copy`,
+    );
+  checkSettings(value.settings, source);
+  return value as RunConfig;
+}

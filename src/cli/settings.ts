@@ -1,0 +1,117 @@
+/**
+ * The settings of a training run: what its options set, its presets fill in and its config.json records. A run is decided by these
+ * and by nothing else.
+ */
+
+import { backendNames } from "../backend/active.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { Adam } from "../train/adam.ts";
+import type { Classifier } from "../train/evaluate.ts";
+import { decayGroups } from "../train/parameter-groups.ts";
+import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
+import { type Optimizer, Sgd } from "../train/sgd.ts";
+import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
+import { type PresetName, presets } from "./presets.ts";
+import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, restricted, text } from "./rules.ts";
+import { convolutionForms, type NetworkSpec, networkKinds, parseConvolution } from "./spec.ts";
+
+export const dataNames = ["cifar10", "cifar100", "synthetic"] as const;
+
+/** What each setting may be. The names are those of the options, in camel case. */
+export const settingRules = {
+  data: choice(dataNames),
+  folder: optional(path),
+  limitTrain: optional(integer({ least: 1 })),
+  limitTest: optional(integer({ least: 1 })),
+  augment: text(augmentationForms, parseAugmentation),
+  network: choice(networkKinds),
+  depth: restricted(integer({ least: 10 }), "6n + 4 with n ≥ 1 (10, 16, 22, …)", (depth) => depth % 6 === 4),
+  width: integer({ least: 1 }),
+  conv: text(`one of ${convolutionForms}`, parseConvolution),
+  dropout: number({ least: 0, below: 1 }),
+  epochs: integer({ least: 1 }),
+  batchSize: integer({ least: 1 }),
+  optimizer: choice(["sgd", "adam", "adamw"]),
+  learningRate: number({ above: 0 }),
+  momentum: number({ least: 0, below: 1 }),
+  nesterov: flag,
+  weightDecay: number({ least: 0 }),
+  schedule: choice(["one-cycle", "cosine", "multi-step"]),
+  milestones: optional(milestones),
+  factor: number({ above: 0, most: 1 }),
+  labelSmoothing: number({ least: 0, most: 1 }),
+  seed: integer({ least: 0, below: 2 ** 32 }),
+  evaluateEvery: integer({ least: 1 }),
+  backend: choice(backendNames),
+  threads: optional(integer({ least: 1, most: 64 })),
+  memoryLimit: optional(integer({ least: 16, most: 4096 })),
+} as const satisfies Record<string, Rule<unknown>>;
+
+export type Settings = { readonly [K in keyof typeof settingRules]: RuleValue<(typeof settingRules)[K]> };
+export type SettingName = keyof Settings;
+
+/** Learning rate of Adam where neither an option nor the preset was made for it: SGD's would be a hundred times too high. */
+const adamRate = 0.003;
+
+/** Explicit options over the preset. @throws ConfigError for options that contradict each other. */
+export function resolveSettings(preset: PresetName, explicit: Partial<Settings>): Settings {
+  const chosen = presets[preset];
+  const retuned = explicit.optimizer !== undefined && (explicit.optimizer === "sgd") !== (chosen.optimizer === "sgd");
+  const settings: Settings = {
+    ...chosen,
+    ...(retuned ? { learningRate: explicit.optimizer === "sgd" ? presets.quick.learningRate : adamRate } : {}),
+    ...(explicit.momentum === 0 ? { nesterov: false } : {}),
+    ...explicit,
+  };
+  const refuse = (rule: string): never => {
+    throw new ConfigError(`train: ${rule}`);
+  };
+  if (settings.optimizer !== "sgd")
+    for (const name of ["momentum", "nesterov"] as const)
+      if (explicit[name] !== undefined) refuse(`--${name} belongs to --optimizer sgd, got --optimizer ${settings.optimizer}`);
+  if (settings.schedule === "multi-step" && settings.milestones === undefined)
+    refuse("--schedule multi-step needs --milestones, such as --milestones 60,120,160");
+  if (settings.schedule !== "multi-step")
+    for (const name of ["milestones", "factor"] as const)
+      if (explicit[name] !== undefined) refuse(`--${name} belongs to --schedule multi-step, got --schedule ${settings.schedule}`);
+  if (settings.data === "synthetic" && settings.folder !== undefined) refuse("--folder has no use with --data synthetic");
+  if (settings.backend === "reference")
+    for (const [name, option] of [
+      ["threads", "--threads"],
+      ["memoryLimit", "--memory-limit"],
+    ] as const)
+      if (explicit[name] !== undefined) refuse(`${option} belongs to --backend wasm, got --backend reference`);
+  return settings;
+}
+
+/** Settings read from `source`. @throws DataError naming the first that is not what it may be. */
+export function checkSettings(value: unknown, source: string): Settings {
+  if (typeof value !== "object" || value === null)
+    throw new DataError(`settings: ${source} must hold an object, got ${JSON.stringify(value)}`);
+  for (const [name, rule] of Object.entries(settingRules) as [string, Rule<unknown>][]) {
+    const given = (value as Record<string, unknown>)[name];
+    if (!rule.accepts(given))
+      throw new DataError(`settings: ${name} in ${source} must be ${rule.allowed}, got ${JSON.stringify(given)}; restore it from a copy`);
+  }
+  return value as Settings;
+}
+
+export const networkOf = ({ network, depth, width, dropout, conv }: Settings): NetworkSpec => ({
+  kind: network,
+  depth,
+  width,
+  dropout,
+  convolution: parseConvolution(conv),
+});
+
+export function createOptimizer({ optimizer, momentum, nesterov, weightDecay }: Settings, model: Classifier): Optimizer {
+  const groups = decayGroups(model, { full: weightDecay });
+  if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
+  return new Adam(groups, { decoupled: optimizer === "adamw" });
+}
+
+export function createSchedule({ schedule, learningRate, epochs, milestones: passed = [], factor }: Settings): Schedule {
+  if (schedule === "one-cycle") return oneCycle({ peak: learningRate, epochs });
+  if (schedule === "cosine") return cosine({ base: learningRate, epochs });
+  return multiStep({ base: learningRate, milestones: passed, factor });
+}

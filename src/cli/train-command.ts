@@ -1,0 +1,102 @@
+/** `separable train`: a new run, or the rest of one. */
+
+import { Command } from "commander";
+import type { CommandContext } from "./command-context.ts";
+import { presetNames, presetSummaries, presets } from "./presets.ts";
+import { progressStyle } from "./progress.ts";
+import { argument, choice, integer, path, type Rule } from "./rules.ts";
+import { type SettingName, type Settings, settingRules } from "./settings.ts";
+import { jsonReporter, textReporter } from "./train-report.ts";
+import { resumeRun, type Steering, startRun } from "./train-run.ts";
+
+type OptionRow = readonly [name: SettingName, flags: string, description: string];
+
+const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRow[]])[] = [
+  [
+    "Data:",
+    [
+      ["data", "--data <name>", "cifar10, cifar100 or synthetic"],
+      ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
+      ["limitTrain", "--limit-train <n>", "train on the first n images"],
+      ["limitTest", "--limit-test <n>", "test on the first n images"],
+      ["augment", "--augment <list>", "crop:4,flip,cutout:16, any of them, or none"],
+    ],
+  ],
+  [
+    "Network:",
+    [
+      ["network", "--network <kind>", "wrn (WideResNet)"],
+      ["depth", "--depth <n>", "layers: 6n + 4"],
+      ["width", "--width <n>", "channels: 16, 32 and 64 times this"],
+      ["conv", "--conv <spec>", "Conv (dense) or Sep (depthwise separable)"],
+      ["dropout", "--dropout <rate>", "inside the blocks"],
+    ],
+  ],
+  [
+    "Recipe:",
+    [
+      ["epochs", "--epochs <n>", "passes over the training images"],
+      ["batchSize", "--batch-size <n>", "images per step"],
+      ["optimizer", "--optimizer <name>", "sgd, adam or adamw"],
+      ["learningRate", "--learning-rate <rate>", "its peak (one-cycle) or first value"],
+      ["momentum", "--momentum <m>", "of sgd"],
+      ["nesterov", "--nesterov", "Nesterov's momentum, for sgd"],
+      ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
+      ["schedule", "--schedule <name>", "one-cycle, cosine or multi-step"],
+      ["milestones", "--milestones <epochs>", "60,120,160: where multi-step lowers the rate"],
+      ["factor", "--factor <f>", "by which multi-step lowers it"],
+      ["labelSmoothing", "--label-smoothing <share>", "probability spread over all classes"],
+      ["seed", "--seed <n>", "decides initial weights, order, augmentation and dropout"],
+    ],
+  ],
+  [
+    "Machine:",
+    [
+      ["backend", "--backend <name>", "wasm or reference (slow, for checking)"],
+      ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
+      ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend"],
+      ["evaluateEvery", "--evaluate-every <n>", "test after every n epochs, and after the last"],
+    ],
+  ],
+];
+
+const nameOf = (flags: string): string => flags.split(" ")[0]!;
+
+export function trainCommand(context: CommandContext): Command {
+  const command = new Command("train").description("train a network and write the run to a folder");
+  const presetHelp = presetNames.map((name) => `${name} (${presetSummaries[name]})`).join(", ");
+  command
+    .optionsGroup("Run:")
+    .option(
+      "--preset <name>",
+      `recipe to start from: ${presetHelp}; other options win over it`,
+      argument("train", "--preset", choice(presetNames)),
+    )
+    .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
+    .option("--resume <run>", "continue a run, bit for bit", argument("train", "--resume", path))
+    .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
+    .option("--json", "print JSON lines to stdout")
+    .option("--no-progress", "print no progress to stderr");
+  for (const [heading, rows] of optionGroups) {
+    command.optionsGroup(heading);
+    for (const [name, flags, description] of rows) {
+      const usual = presets.quick[name];
+      const text = usual === undefined ? description : `${description} (default: ${usual})`;
+      if (name === "nesterov") command.option(flags, text).option("--no-nesterov", "plain momentum");
+      else command.option(flags, text, argument("train", nameOf(flags), settingRules[name] as Rule<unknown>));
+    }
+  }
+  return command.action(async (options: Steering & Partial<Settings> & { json?: boolean; progress: boolean }) => {
+    const { terminal } = context;
+    const given = Object.entries(options).filter(([name]) => name in settingRules);
+    const explicit: Partial<Settings> = Object.fromEntries(given);
+    const style = progressStyle(terminal.stderr, options.progress);
+    const reporter = options.json ? jsonReporter(terminal, style) : textReporter(terminal, style);
+    try {
+      const run = options.resume === undefined ? startRun : resumeRun;
+      context.exitCode = await run(explicit, options, { terminal, reporter, style });
+    } finally {
+      reporter.stop();
+    }
+  });
+}

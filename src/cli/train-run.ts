@@ -1,0 +1,202 @@
+/** A training run from the first step to the last, through folders, interruptions and resumption. */
+
+import { join, resolve } from "node:path";
+import { ConfigError, DataError, SeparableError } from "../core/errors.ts";
+import { encodeCheckpoint, restoreTrainer } from "../train/checkpoint.ts";
+import type { Evaluation } from "../train/evaluate.ts";
+import { RunFolder } from "../train/node/run-folder.ts";
+import { trainEpochs } from "../train/trainer.ts";
+import { type Images, loadImages } from "./load-images.ts";
+import type { PresetName } from "./presets.ts";
+import type { ProgressStyle } from "./progress.ts";
+import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts";
+import { createSession, type Session } from "./session.ts";
+import { networkOf, resolveSettings, type SettingName, type Settings } from "./settings.ts";
+import { formatNetwork } from "./spec.ts";
+import { describeBackend, startBackend } from "./start-backend.ts";
+import { Interruption, interruptible, type Terminal } from "./terminal.ts";
+import type { TrainReporter } from "./train-report.ts";
+
+/** Options that steer an invocation and leave the numbers alone. */
+export interface Steering {
+  readonly preset?: PresetName;
+  /** The folder to write. */
+  readonly run?: string;
+  /** The folder to continue. */
+  readonly resume?: string;
+  /** Stop after so many steps in all. */
+  readonly steps?: number;
+}
+
+export interface Surroundings {
+  readonly terminal: Terminal;
+  readonly reporter: TrainReporter;
+  readonly style: ProgressStyle;
+}
+
+const stopping = "Stopping after this step; once more to leave at once.";
+
+/** A new run. Resolves to the exit code. @throws SeparableError; nothing is written then unless training had begun. */
+export function startRun(
+  explicit: Partial<Settings>,
+  { preset = "quick", run, steps }: Steering,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { terminal, reporter, style } = surroundings;
+  return interruptible(terminal, stopping, async (signal) => {
+    const wanted = resolveSettings(preset, explicit);
+    const path = run ?? (await defaultFolder(wanted));
+    await RunFolder.checkFree(path);
+    const backend = await startBackend(wanted);
+    const images = await loadImages(wanted, terminal, { signal, progress: style, unavailable: "synthetic" });
+    signal.throwIfAborted();
+    // As many threads on resumption as now, and the images that were really used.
+    const threads = backend.name === "wasm" ? backend.threads : undefined;
+    const settings: Settings = { ...wanted, ...dataSettings(wanted, images), threads };
+    const session = createSession(settings, images.dataset, reporter.note);
+    const config = createRunConfig(preset, settings, backend, images);
+    const folder = await RunFolder.create(path, config);
+    reporter.start({ config, images, folder, session, resumed: false });
+    return drive({ config, images, folder, session, signal, steps, resumed: false }, surroundings);
+  });
+}
+
+function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Partial<Settings> {
+  if (fallback === undefined) return { folder: folder === undefined ? undefined : resolve(folder) };
+  return { data: "synthetic", folder: undefined, limitTrain: dataset.train.count, limitTest: dataset.test.count };
+}
+
+/** `runs/2025-03-09T14-05-30-wrn-10-1-Conv`, with a number after it when that second saw another. */
+async function defaultFolder(settings: Settings): Promise<string> {
+  const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const stem = join("runs", `${time}-${formatNetwork(networkOf(settings))}`);
+  for (let n = 1; ; n++) {
+    const path = n === 1 ? stem : `${stem}-${n}`;
+    try {
+      await RunFolder.checkFree(path);
+      return path;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+    }
+  }
+}
+
+/** Settings that may differ when a run goes on: where the data lies, how much memory there is, and how many threads compute. */
+const resumable: readonly SettingName[] = ["folder", "threads", "memoryLimit"];
+
+/** Continues a run from its checkpoint. Resolves to the exit code. @throws SeparableError; the run stays as it was. */
+export function resumeRun(
+  explicit: Partial<Settings>,
+  { resume: path = "", preset, run, steps }: Steering,
+  surroundings: Surroundings,
+): Promise<number> {
+  const { terminal, reporter, style } = surroundings;
+  return interruptible(terminal, stopping, async (signal) => {
+    const fixed = Object.keys({ ...explicit, ...(preset ? { preset } : {}), ...(run ? { run } : {}) }).filter(
+      (name) => !(resumable as readonly string[]).includes(name),
+    );
+    if (fixed.length > 0)
+      throw new ConfigError(
+        `train: --resume takes its settings from the run's config.json, got --${fixed.map(kebab).join(", --")} too; leave out what is decided already`,
+      );
+    const folder = await RunFolder.open(path);
+    const source = join(path, "config.json");
+    const config = checkRunConfig(await folder.config(), source);
+    const checkpoint = await folder.readCheckpoint("checkpoint");
+    const settings: Settings = { ...config.settings, ...explicit };
+    const backend = await startBackend(settings);
+    const images = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error" });
+    signal.throwIfAborted();
+    const session = createSession(settings, images.dataset, reporter.note);
+    restoreTrainer(session.trainer, checkpoint);
+    const changed = changedSettings(config.settings, checkRunConfig(checkpoint.config, checkpoint.source).settings);
+    if (changed.length > 0)
+      throw new DataError(
+        `run: ${source} must be as it was when the checkpoint was written, got another ${changed.join(", ")}; restore it`,
+      );
+    const [now, before] = [describeBackend(backend), describeBackend(config.environment.backend)];
+    if (now !== before) reporter.note(`the run began on ${before} and goes on with ${now}: the last bits may differ from an unbroken run`);
+    await folder.rewind(session.trainer.progress.epoch);
+    const shown: Images = config.fallback === undefined ? images : { ...images, fallback: config.fallback };
+    reporter.start({
+      config: { ...config, settings, environment: { ...config.environment, backend } },
+      images: shown,
+      folder,
+      session,
+      resumed: true,
+    });
+    return drive({ config, images: shown, folder, session, signal, steps, resumed: true }, surroundings);
+  });
+}
+
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+const changedSettings = (a: Settings, b: Settings): string[] =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
+    (name) => JSON.stringify(a[name as SettingName]) !== JSON.stringify(b[name as SettingName]),
+  );
+
+interface Drive {
+  readonly config: RunConfig;
+  readonly images: Images;
+  readonly folder: RunFolder;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+  readonly steps: number | undefined;
+  readonly resumed: boolean;
+}
+
+/** Trains, saving after every epoch and on interruption. */
+async function drive({ config, images, folder, session, signal, steps, resumed }: Drive, { reporter }: Surroundings): Promise<number> {
+  const { trainer } = session;
+  let saved = resumed ? trainer.steps : undefined;
+  const save = async (which: readonly ("best" | "checkpoint")[] = ["checkpoint"]): Promise<void> => {
+    const bytes = await encodeCheckpoint(trainer, config);
+    for (const name of which) await folder.writeCheckpoint(name, bytes);
+    saved = trainer.steps;
+  };
+  let last: Evaluation | undefined;
+  try {
+    // Before the first step: a run can be resumed from its first moment on, and a full disk shows now, not in an hour.
+    if (!resumed) await save();
+    const result = await trainEpochs(trainer, {
+      epochs: config.settings.epochs,
+      classes: images.dataset.classes.length,
+      evaluateEvery: config.settings.evaluateEvery,
+      trainBatches: session.trainBatches,
+      testBatches: session.testBatches,
+      maximumSteps: steps,
+      signal,
+      onStep: async (report) => {
+        reporter.step(report);
+        await turnEventLoop();
+      },
+      onTestBatch: async (done) => {
+        reporter.testBatch(done);
+        await turnEventLoop();
+      },
+      onEpoch: async (metrics, evaluation) => {
+        last = evaluation;
+        const { testAccuracy } = metrics;
+        const best = Math.max(-1, ...folder.metrics.map((line) => line.testAccuracy ?? -1));
+        // Lines before the checkpoint: a crash in between repeats the epoch and writes both again.
+        const improved = testAccuracy !== null && testAccuracy > best;
+        const bytes = await encodeCheckpoint(trainer, config);
+        if (improved) await folder.writeCheckpoint("best", bytes);
+        await folder.appendMetrics(metrics);
+        await folder.writeCheckpoint("checkpoint", bytes);
+        saved = trainer.steps;
+        reporter.epoch(metrics);
+      },
+    });
+    if (saved !== trainer.steps) await save();
+    reporter.finish({ result, interrupted: signal.aborted, evaluation: last, images, folder, trainer });
+    return result === "stopped" && signal.aborted ? Interruption.exitCode : 0;
+  } catch (error) {
+    if (error instanceof SeparableError && saved !== undefined) error.message += `. ${folder.path} stands as saved after step ${saved}`;
+    throw error;
+  }
+}
+
+/** Signals and the batch worker's messages arrive only when the event loop turns; awaiting finished promises never lets it. */
+const turnEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,113 @@
+/**
+ * A checkpoint is a safetensors file: `model/…` and `optimizer/…` tensors under the names of their state, and as metadata how far
+ * training has come, the dropout stream, and the configuration. A SHA-256 of all of it tells a damaged file from a good one. Bytes in,
+ * bytes out; files are somebody else's business.
+ */
+
+import { DataError } from "../core/errors.ts";
+import type { RandomState } from "../core/random.ts";
+import { type Module, overwriteState, type State } from "../nn/module.ts";
+import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
+import type { Progress, Trainer } from "./trainer.ts";
+
+/** What a file holds, checked but not yet fitted to a network. */
+export interface Checkpoint {
+  /** Names the file in errors. */
+  readonly source: string;
+  readonly model: ReadonlyMap<string, NamedArray>;
+  /** Undefined in a file that holds a network only, such as one written by PyTorch. */
+  readonly training: TrainingState | undefined;
+  /** Whatever the writer gave as configuration, unchecked. */
+  readonly config: unknown;
+}
+
+interface TrainingState {
+  readonly optimizer: ReadonlyMap<string, NamedArray>;
+  readonly progress: Progress;
+  readonly random: RandomState;
+}
+
+const format = "separable-checkpoint-1";
+
+/**
+ * The bytes of a checkpoint of `trainer` as it stands between two steps.
+ * @throws DataError for a parameter or buffer that is not finite: such a state is not worth going back to.
+ */
+export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promise<Uint8Array> {
+  const tensors = new Map<string, NamedArray>();
+  const collect = async (prefix: string, state: ReadonlyMap<string, State>): Promise<void> => {
+    for (const [name, entry] of state) {
+      const data = await entry.read();
+      const bad = data.find((value) => !Number.isFinite(value));
+      if (bad !== undefined)
+        throw new DataError(
+          `checkpoint: every number must be finite, got ${bad} in ${prefix}/${name} at step ${trainer.steps}; lower the learning rate`,
+        );
+      tensors.set(`${prefix}/${name}`, { shape: entry.shape, data });
+    }
+  };
+  await collect("model", trainer.model.state());
+  await collect("optimizer", trainer.optimizer.state());
+  const metadata = {
+    format,
+    progress: JSON.stringify(trainer.progress),
+    random: JSON.stringify(trainer.random.state),
+    config: JSON.stringify(config),
+  };
+  const digest = await sha256(encodeSafetensors(tensors, metadata));
+  return encodeSafetensors(tensors, { ...metadata, sha256: digest });
+}
+
+/**
+ * Reads a checkpoint, or any safetensors file with a network's state dict.
+ * @throws DataError naming `source` when the file is truncated, or does not have the sum it was written with.
+ */
+export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promise<Checkpoint> {
+  const file = decodeSafetensors(bytes, source);
+  if (file.metadata.format === undefined && ![...file.tensors.keys()].some((name) => name.startsWith("model/")))
+    return { source, model: file.tensors, training: undefined, config: undefined };
+  const { sha256: expected, ...metadata } = file.metadata;
+  if (metadata.format !== format)
+    throw new DataError(
+      `checkpoint: ${source} must be of format ${format}, got ${metadata.format}; read it with the version that wrote it`,
+    );
+  if ((await sha256(encodeSafetensors(file.tensors, metadata))) !== expected)
+    throw new DataError(
+      `checkpoint: ${source} must have the SHA-256 it was written with, got another; it is corrupted, restore it from a copy`,
+    );
+  const { progress, random, config } = metadata;
+  return {
+    source,
+    model: section(file, "model/"),
+    training: {
+      optimizer: section(file, "optimizer/"),
+      progress: JSON.parse(progress!) as Progress,
+      random: JSON.parse(random!) as RandomState,
+    },
+    config: JSON.parse(config!),
+  };
+}
+
+const section = ({ tensors }: Safetensors, prefix: string): Map<string, NamedArray> =>
+  new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
+
+/** The sum, not the shape, is what vouches for the metadata: what was written by `encodeCheckpoint` is read as it was. */
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Overwrites the network's parameters and buffers. @throws DataError when the checkpoint is of another network. */
+export function restoreModel(model: Module, { source, model: values }: Checkpoint): void {
+  overwriteState(`checkpoint ${source}`, model.state(), values);
+}
+
+/** Puts `trainer` where it was when the checkpoint was made. @throws DataError for another network or optimiser, or a network alone. */
+export function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): void {
+  const { source, training } = checkpoint;
+  if (training === undefined) throw new DataError(`checkpoint: ${source} must hold the state of training, got a network only`);
+  restoreModel(trainer.model, checkpoint);
+  overwriteState(`checkpoint ${source}`, trainer.optimizer.state(), training.optimizer);
+  trainer.random.state = training.random;
+  trainer.progress = training.progress;
+}
