@@ -27,7 +27,7 @@ function normGeometry(op: string, x: Tensor, gamma: Tensor, beta: Tensor, epsilo
   const channels = x.shape[1];
   if (x.rank < 2 || formatShape(gamma.shape) !== `[${channels}]` || formatShape(beta.shape) !== `[${channels}]`)
     throw new ShapeError(
-      `${op}: needs x:[N,C,…] and γ, β:[C], got ${formatShape(x.shape)}, ${formatShape(gamma.shape)}, ${formatShape(beta.shape)}`,
+      `${op}: needs x:[N,C,…] and one value of each of the others per channel, got ${formatShape(x.shape)}, ${formatShape(gamma.shape)}, ${formatShape(beta.shape)}`,
     );
   return { batch: x.shape[0]!, channels: channels!, inner: x.shape.slice(2).reduce((product, size) => product * size, 1), epsilon };
 }
@@ -80,6 +80,7 @@ function composedGradient(x: Tensor, gamma: Tensor, g: Tensor, epsilon: number):
 /** y = γ·(x − μ)/√(σ² + ε) + β with given statistics: evaluation. x:[N,C,…], the rest [C]. @throws ShapeError */
 export function batchNormInference(x: Tensor, gamma: Tensor, beta: Tensor, mu: Tensor, sigma2: Tensor, epsilon = 1e-5): Tensor {
   normGeometry("batchNormInference", x, gamma, beta, epsilon);
+  normGeometry("batchNormInference", x, mu, sigma2, epsilon);
   const scale = multiply(gamma, reciprocalSqrt(add(sigma2, epsilon)));
   const shift = subtract(beta, multiply(mu, scale));
   return add(multiply(x, perChannel(scale, x)), perChannel(shift, x));

@@ -1,6 +1,6 @@
 /**
  * In which order to contract a tensor network. The cost of a contraction is the product of the sizes of all labels involved;
- * small networks are solved exactly by dynamic programming over subsets, larger ones greedily.
+ * small networks are solved exactly by dynamic programming over subsets, larger ones greedily, or from left to right where that is cheaper.
  */
 
 export interface Contraction {
@@ -17,8 +17,7 @@ type Labels = readonly string[];
 
 export function contractionOrder(inputs: readonly Labels[], output: Labels, sizes: ReadonlyMap<string, number>): Contraction[] {
   const network: Network = { inputs, output, sizes };
-  const tree = inputs.length <= exactLimit ? bestTree(network) : greedyTree(network);
-  return flatten(tree, network);
+  return flatten(inputs.length <= exactLimit ? bestTree(network) : goodTree(network), network);
 }
 
 interface Network {
@@ -66,6 +65,13 @@ function bestTree(network: Network): Tree {
     }
   }
   return best[(1 << count) - 1]!;
+}
+
+/** Greed has no bound on its cost; the order as written is one, since whoever wrote it may have known better. */
+function goodTree(network: Network): Tree {
+  const greedy = greedyTree(network);
+  const asWritten = network.inputs.map((_, i) => leaf(network, i)).reduce((done, next) => join(network, done, next));
+  return asWritten.cost < greedy.cost ? asWritten : greedy;
 }
 
 /** At each step the pair whose result is smallest compared with what it replaces. */

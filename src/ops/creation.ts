@@ -56,9 +56,10 @@ export function full(shape: Shape, value: number, { dtype = "float32" }: Creatio
 export const zeros = (shape: Shape, options?: CreationOptions): Tensor => full(shape, 0, options);
 export const ones = (shape: Shape, options?: CreationOptions): Tensor => full(shape, 1, options);
 
-/** start, start + step, … below stop (above it, for a negative step). @throws ShapeError for step 0. */
+/** start, start + step, … below stop (above it, for a negative step). @throws ShapeError for step 0 or bounds that are not finite. */
 export function arange(start: number, stop: number, step = 1, { dtype = "float32" }: CreationOptions = {}): Tensor {
-  if (step === 0) throw new ShapeError("arange: step must not be 0");
+  if (step === 0 || ![start, stop, step].every(Number.isFinite))
+    throw new ShapeError(`arange: bounds must be finite and the step not 0, got ${start}, ${stop}, ${step}`);
   const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
   return tensor(typedArray(dtype, values));
 }

@@ -6,6 +6,7 @@ import { sizeOf } from "../core/shape.ts";
 import { typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { multiply } from "./arithmetic.ts";
+import { reshape } from "./broadcast.ts";
 import { tensor } from "./creation.ts";
 import { checkFloating } from "./output.ts";
 
@@ -19,7 +20,7 @@ export interface Forward {
 function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number, { training, random }: Forward): Tensor {
   checkFloating(op, x);
   if (!(rate >= 0 && rate < 1)) throw new ConfigError(`${op}: rate must be in [0, 1), got ${rate}`);
-  if (!training || rate === 0) return x;
+  if (!training || rate === 0) return reshape(x, x.shape);
   if (random === undefined)
     throw new ConfigError(`${op}: training with rate ${rate} needs a random stream, got none; pass { random: new Random(seed) }`);
   const scale = 1 / (1 - rate);
@@ -27,7 +28,7 @@ function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number,
   return multiply(x, tensor(mask, { shape: maskShape }));
 }
 
-/** y = x·m/(1 − rate), each m independently 0 with probability `rate` (1207.0580); x itself when not training. @throws ConfigError */
+/** y = x·m/(1 − rate), each m independently 0 with probability `rate` (1207.0580); x unchanged when not training. @throws ConfigError */
 export const dropout = (x: Tensor, rate: number, forward: Forward): Tensor => drop("dropout", x, x.shape, rate, forward);
 
 /** The same with one m per sample: a whole path falls away (stochastic depth, 1603.09382). x:[N,…]. @throws ConfigError */

@@ -7,10 +7,10 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
-import { formatShape } from "../core/shape.ts";
+import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { reshape, sum } from "./broadcast.ts";
-import { type Contraction, contractionOrder } from "./contraction-order.ts";
+import { contractionOrder } from "./contraction-order.ts";
 import { diagonal, permute } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { checkFloating } from "./output.ts";
@@ -104,6 +104,10 @@ function simplify({ tensor, labels }: Labelled, sizes: ReadonlyMap<string, numbe
   };
 }
 
+/** The labels `simplify` leaves of a term. */
+const simplifiedLabels = (labels: readonly string[], shape: Shape, sizes: ReadonlyMap<string, number>): string[] =>
+  labels.filter((label, axis) => labels.indexOf(label) === axis && (shape[axis] !== 1 || sizes.get(label) === 1));
+
 /** Sums away the labels not in `needed`. */
 function sumUnneeded({ tensor, labels }: Labelled, needed: ReadonlySet<string>): Labelled {
   const axes = labels.flatMap((label, axis) => (needed.has(label) ? [] : [axis]));
@@ -177,8 +181,7 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
 /** The multiply-adds of the order `einsum` takes: the sum over its contractions of the product of all sizes involved. */
 export function einsumMultiplyAdds(equation: string, ...operands: readonly Tensor[]): number {
   const { inputs, output } = parse(equation, operands);
-  return contractionOrder(inputs, output, sizesOf(equation, inputs, operands)).reduce(
-    (total, step: Contraction) => total + step.multiplyAdds,
-    0,
-  );
+  const sizes = sizesOf(equation, inputs, operands);
+  const terms = inputs.map((labels, i) => simplifiedLabels(labels, operands[i]!.shape, sizes));
+  return contractionOrder(terms, output, sizes).reduce((total, step) => total + step.multiplyAdds, 0);
 }

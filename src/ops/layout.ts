@@ -36,7 +36,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const order = axes.map((axis) => normalizeAxis("permute", axis, x.rank));
   if (order.length !== x.rank || new Set(order).size !== x.rank)
     throw new ShapeError(`permute: axes must name each axis once, got [${axes}] for ${formatShape(x.shape)}`);
-  if (order.every((axis, i) => axis === i)) return x;
+  if (order.every((axis, i) => axis === i)) return reshape(x, x.shape);
   const strides = stridesOf(x.shape);
   return readView(x, { shape: order.map((axis) => x.shape[axis]!), strides: order.map((axis) => strides[axis]!), offset: 0 });
 }

@@ -1,9 +1,9 @@
 /** Max, average and global pooling over windows of the last two axes. */
 
 import { kernels } from "../backend/active.ts";
-import { type ConvolutionOptions, convolutionGeometry, type Pair } from "../core/convolution-geometry.ts";
+import { type ConvolutionGeometry, type ConvolutionOptions, convolutionGeometry, type Pair } from "../core/convolution-geometry.ts";
 import { ShapeError } from "../core/errors.ts";
-import { formatShape } from "../core/shape.ts";
+import { checkShape, formatShape, type Shape } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { reshape } from "./broadcast.ts";
@@ -22,24 +22,29 @@ export interface PoolingOptions {
   readonly padding?: Pair;
 }
 
-/** Pooling is a depthwise convolution in shape. */
+/** Pooling is a depthwise convolution in shape: the weight it would have, and its options. */
 function window(
   op: string,
   x: Tensor,
   { kernel, stride = kernel, padding = 0 }: PoolingOptions,
-): { shape: [number, number]; options: ConvolutionOptions } {
+): { weight: Shape; options: ConvolutionOptions; geometry: ConvolutionGeometry } {
   checkFloating(op, x);
   if (x.rank !== 4) throw new ShapeError(`${op}: needs x:[N,C,H,W], got ${formatShape(x.shape)}`);
   const both = (value: Pair): [number, number] => (typeof value === "number" ? [value, value] : [...value]);
-  const [shape, border] = [both(kernel), both(padding)];
-  if (border.some((width, axis) => width * 2 > shape[axis]!))
-    throw new ShapeError(`${op}: padding must be at most half the window, got padding [${border}] for window [${shape}]`);
-  return { shape, options: { stride, padding, groups: Math.max(1, x.shape[1]!) } };
+  const [size, border] = [both(kernel), both(padding)];
+  checkShape(op, size);
+  if (border.some((width, axis) => width * 2 > size[axis]!))
+    throw new ShapeError(`${op}: padding must be at most half the window, got padding [${border}] for window [${size}]`);
+  const [, channels, height, width] = x.shape as [number, number, number, number];
+  if (Math.max(...border) > 0 && height * width === 0)
+    throw new ShapeError(`${op}: an empty image cannot be padded, got ${formatShape(x.shape)} with padding [${border}]`);
+  const weight = [channels, Math.min(1, channels), ...size];
+  const options = { stride, padding, groups: Math.max(1, channels) };
+  return { weight, options, geometry: convolutionGeometry(op, x.shape, weight, options) };
 }
 
 const maxPool: (x: Tensor, options: PoolingOptions) => Tensor = differentiable("maxPool2d", (x: Tensor, options: PoolingOptions) => {
-  const { shape, options: convolution } = window("maxPool2d", x, options);
-  const geometry = convolutionGeometry("maxPool2d", x.shape, [x.shape[1]!, Math.min(1, x.shape[1]!), ...shape], convolution);
+  const { geometry } = window("maxPool2d", x, options);
   const { values, indices } = kernels().maxPool2d(x.storage, geometry);
   const outShape = [geometry.batch, geometry.outChannels, geometry.outHeight, geometry.outWidth];
   const where = output(outShape, indices);
@@ -51,9 +56,8 @@ export const maxPool2d = (x: Tensor, options: PoolingOptions): Tensor => maxPool
 
 /** The mean of each window, padding counting as zeros (PyTorch's default): a depthwise convolution by 1/(Kh·Kw). @throws ShapeError */
 export function avgPool2d(x: Tensor, options: PoolingOptions): Tensor {
-  const { shape, options: convolution } = window("avgPool2d", x, options);
-  const weights = full([x.shape[1]!, Math.min(1, x.shape[1]!), ...shape], 1 / (shape[0] * shape[1]), { dtype: x.dtype });
-  return conv2d(x, weights, convolution);
+  const { weight, options: convolution, geometry } = window("avgPool2d", x, options);
+  return conv2d(x, full(weight, 1 / (geometry.kernelHeight * geometry.kernelWidth), { dtype: x.dtype }), convolution);
 }
 
 /** The mean of each channel: x:[N,C,H,W] → y:[N,C]. @throws ShapeError */

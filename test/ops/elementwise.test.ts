@@ -47,7 +47,7 @@ const formulas: Record<string, { op: (x: Tensor) => Tensor; f: (x: number) => nu
   tanh: { op: elementwise.tanh, f: (x) => 1 - 2 / (Math.exp(2 * x) + 1) },
   sigmoid: { op: elementwise.sigmoid, f: (x) => (1 + Math.tanh(x / 2)) / 2 },
   erf: { op: elementwise.erf, f: erfByQuadrature },
-  relu: { op: elementwise.relu, f: (x) => (x < 0 ? 0 : x) },
+  relu: { op: elementwise.relu, f: (x) => between(x, 0, Infinity) },
   relu6: { op: elementwise.relu6, f: (x) => between(x, 0, 6) },
   gelu: { op: elementwise.gelu, f: (x) => (x * (1 + erfByQuadrature(x / Math.SQRT2))) / 2 },
   clamp: { op: (x) => elementwise.clamp(x, -0.5, 1.25), f: (x) => between(x, -0.5, 1.25) },

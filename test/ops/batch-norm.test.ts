@@ -1,0 +1,92 @@
+/** Batch normalisation against its formula, fused against composed, and the running statistics. */
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { ShapeError } from "../../src/core/errors.ts";
+import { gradients } from "../../src/grad/gradients.ts";
+import { batchNorm, batchNormComposed, batchNormInference, unbiased, updateRunning } from "../../src/ops/batch-norm.ts";
+import { tensor, zeros } from "../../src/ops/creation.ts";
+import { shapes } from "../arbitraries/shapes.ts";
+import { seeds } from "../arbitraries/values.ts";
+import { at, build, expectTensor, expectValues, indicesOf, type NdArray, toArray, toTensor } from "../support/nd-array.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+import { sample } from "../support/sample.ts";
+
+onReferenceBackend();
+
+const inputs = shapes({ minRank: 2, maxRank: 4, maxSize: 4, empty: false });
+
+function statistics(x: NdArray): { mean: NdArray; variance: NdArray } {
+  const of = (c: number): number[] => [...indicesOf(x.shape)].filter((index) => index[1] === c).map((index) => at(x, index));
+  const average = (values: number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+  const channels = [x.shape[1]!];
+  return {
+    mean: build(channels, ([c]) => average(of(c!))),
+    variance: build(channels, ([c]) => average(of(c!).map((v) => (v - average(of(c!))) ** 2))),
+  };
+}
+
+const normalised = (x: NdArray, gamma: NdArray, beta: NdArray, mean: NdArray, variance: NdArray, epsilon: number): NdArray =>
+  build(x.shape, (index) => {
+    const c = [index[1]!];
+    return (at(gamma, c) * (at(x, index) - at(mean, c))) / Math.sqrt(at(variance, c) + epsilon) + at(beta, c);
+  });
+
+test("y = γ·(x − μ)/√(σ² + ε) + β with the batch's own statistics, or with those given", () =>
+  fc.assert(
+    fc.asyncProperty(inputs, seeds, fc.constantFrom(1e-5, 0.1), async (shape, seed, epsilon) => {
+      const [x, gamma, beta] = [sample(shape, seed), sample([shape[1]!], seed + 1), sample([shape[1]!], seed + 2)];
+      const { mean, variance } = statistics(x);
+      const expected = normalised(x, gamma, beta, mean, variance, epsilon);
+      for (const op of [batchNorm, batchNormComposed]) {
+        const got = op(toTensor(x), toTensor(gamma), toTensor(beta), epsilon);
+        await expectTensor(got.y, expected, 1e-9);
+        await expectTensor(got.mean, mean);
+        await expectTensor(got.variance, variance);
+      }
+      const given = sample([shape[1]!], seed + 3, 0.5, 2);
+      const evaluated = batchNormInference(toTensor(x), toTensor(gamma), toTensor(beta), toTensor(beta), toTensor(given), epsilon);
+      await expectTensor(evaluated, normalised(x, gamma, beta, beta, given, epsilon), 1e-10);
+    }),
+  ));
+
+test("the fused gradient is the composed one", () =>
+  fc.assert(
+    fc.asyncProperty(inputs, seeds, async (shape, seed) => {
+      const leaves = [sample(shape, seed), sample([shape[1]!], seed + 1), sample([shape[1]!], seed + 2)].map((leaf) => toTensor(leaf));
+      const cotangent = toTensor(sample(shape, seed + 3));
+      const of = (op: typeof batchNorm): ReturnType<typeof gradients> =>
+        gradients(op(leaves[0]!, leaves[1]!, leaves[2]!, 1e-2).y, leaves, { seed: cotangent });
+      const [fused, composed] = [of(batchNorm), of(batchNormComposed)];
+      for (const [i, gradient] of fused.entries()) await expectTensor(gradient, await toArray(composed[i]!), 1e-9);
+    }),
+  ));
+
+test("a large mean beside a small spread does not cancel", async () => {
+  const x = tensor(Float64Array.of(1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3), { shape: [4, 1] });
+  const { variance } = batchNorm(x, tensor(Float64Array.of(1)), tensor(Float64Array.of(0)));
+  expectValues(await variance.data(), [1.25], 1e-9);
+});
+
+test("running statistics move by the momentum, the variance unbiased", async () => {
+  const [running, batch] = [tensor(Float64Array.of(1, 2)), tensor(Float64Array.of(3, 8))];
+  expectValues(await updateRunning(running, batch, 0.1).data(), [0.9 + 0.3, 1.8 + 0.8]);
+  expectValues(await updateRunning(running, batch, 0.1, 2).data(), [0.9 + 0.6, 1.8 + 1.6]);
+  expect(unbiased(zeros([2, 3, 2, 1]))).toBe(4 / 3);
+  expect(unbiased(zeros([1, 3]))).toBe(1);
+});
+
+test.each([
+  ["x without channels", [3], [3], [3]],
+  ["γ of another length", [2, 3], [2], [3]],
+  ["β of another length", [2, 3], [3], [3, 1]],
+])("refuses %s", (_, x, gamma, beta) => {
+  for (const op of [batchNorm, batchNormComposed]) expect(() => op(zeros(x), zeros(gamma), zeros(beta))).toThrow(ShapeError);
+  expect(() => batchNormInference(zeros(x), zeros(gamma), zeros(beta), zeros([3]), zeros([3]))).toThrow(ShapeError);
+});
+
+test("evaluation refuses statistics of another length", () => {
+  const three = () => zeros([3]);
+  expect(() => batchNormInference(zeros([2, 3]), three(), three(), zeros([1]), three())).toThrow(ShapeError);
+  expect(() => batchNormInference(zeros([2, 3]), three(), three(), three(), zeros([2]))).toThrow(ShapeError);
+});
