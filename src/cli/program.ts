@@ -4,6 +4,9 @@ import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
 import { SeparableError } from "../core/errors.ts";
 import type { CommandContext } from "./command-context.ts";
+import { dataCommand } from "./data-command.ts";
+import { evalCommand } from "./eval-command.ts";
+import { infoCommand } from "./info-command.ts";
 import { stopBackend } from "./start-backend.ts";
 import { Interruption, type Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
@@ -32,7 +35,8 @@ function createProgram(context: CommandContext): Command {
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--verbose", "print where an error came from")
     .configureHelp({ showGlobalOptions: true });
-  for (const command of [trainCommand(context)]) program.addCommand(command);
+  for (const command of [trainCommand(context), evalCommand(context), dataCommand(context), infoCommand(context)])
+    program.addCommand(command);
   for (const command of [program, ...program.commands]) {
     if (command !== program) command.copyInheritedSettings(program);
     command.exitOverride().configureOutput({

@@ -192,7 +192,7 @@ export function jsonReporter(terminal: Terminal, style: ProgressStyle): TrainRep
 
 function describeImages({ dataset, origin }: Images): string {
   const { name, train, test } = dataset;
-  return `${displayName(name)}: ${formatCount(train.count)} to train on, ${formatCount(test.count)} to test, from ${origin}`;
+  return `${displayName(name)}: ${formatCount(train.count)} to train on, ${formatCount(test.count)} to test on, ${origin}`;
 }
 
 function describeNetwork({ settings }: RunConfig, trainer: Trainer): string {

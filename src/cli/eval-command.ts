@@ -1,0 +1,133 @@
+/** `separable eval`: what a trained network is worth on the test images. */
+
+import { join } from "node:path";
+import { Command } from "commander";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { Random } from "../core/random.ts";
+import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
+import { evaluate } from "../train/evaluate.ts";
+import { RunFolder, readCheckpointFile } from "../train/node/run-folder.ts";
+import { classRows, formatClassTable } from "./class-table.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatCount, formatPercent, plural } from "./format.ts";
+import { displayName, loadImages } from "./load-images.ts";
+import { presets } from "./presets.ts";
+import { progressStyle, startJob } from "./progress.ts";
+import { argument, path, type Rule } from "./rules.ts";
+import { checkRunConfig } from "./run-config.ts";
+import { testBatches } from "./session.ts";
+import { networkOf, type SettingName, type Settings, settingRules } from "./settings.ts";
+import { createNetwork, formatNetwork } from "./spec.ts";
+import { describeBackend, startBackend } from "./start-backend.ts";
+import { interruptible, writeJson } from "./terminal.ts";
+
+interface EvalOptions extends Partial<Settings> {
+  readonly run?: string;
+  readonly checkpoint?: string;
+  readonly json?: boolean;
+  readonly progress: boolean;
+}
+
+const settingOptions: readonly (readonly [SettingName, string, string])[] = [
+  ["data", "--data <name>", "test on this data set (default: the one of the run)"],
+  ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
+  ["limitTest", "--limit-test <n>", "test on the first n images"],
+  ["network", "--network <kind>", "what a checkpoint without a configuration holds"],
+  ["depth", "--depth <n>", "likewise"],
+  ["width", "--width <n>", "likewise"],
+  ["conv", "--conv <spec>", "likewise"],
+  ["batchSize", "--batch-size <n>", "images at a time"],
+  ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
+  ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
+  ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend"],
+];
+
+export function evalCommand(context: CommandContext): Command {
+  const command = new Command("eval")
+    .description("test a trained network: loss, accuracy, accuracy by class")
+    .option("--run <path>", "a run's folder: its best checkpoint is tested", argument("eval", "--run", path))
+    .option(
+      "--checkpoint <file>",
+      "a checkpoint, or any safetensors file with the network's state dict",
+      argument("eval", "--checkpoint", path),
+    )
+    .option("--json", "print one JSON object to stdout")
+    .option("--no-progress", "print no progress to stderr");
+  for (const [name, flags, description] of settingOptions)
+    command.option(flags, description, argument("eval", flags.split(" ")[0]!, settingRules[name] as Rule<unknown>));
+  return command.action((options: EvalOptions) => evaluateRun(options, context));
+}
+
+async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): Promise<void> {
+  const style = progressStyle(terminal.stderr, options.progress);
+  const checkpoint = await findCheckpoint(options);
+  const settings = settingsFor(options, checkpoint);
+  await interruptible(terminal, "Stopping.", async (signal) => {
+    const backend = await startBackend(settings);
+    const { dataset, origin } = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error" });
+    const model = createNetwork(networkOf(settings), dataset.classes.length, { random: new Random(0) });
+    restoreModel(model, checkpoint);
+    const job = startJob(terminal.stderr, style, { label: "testing", total: dataset.test.count });
+    const onNote = (note: string): void => void terminal.stderr.write(`note: ${note}\n`);
+    const evaluation = await evaluate(model, testBatches(dataset, settings.batchSize, onNote), {
+      imageShape: [dataset.channels, dataset.height, dataset.width],
+      classes: dataset.classes.length,
+      signal,
+      onBatch: async (done) => {
+        job.update(done);
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    }).finally(() => job.stop());
+    if (evaluation === undefined) throw signal.reason;
+    if (!Number.isFinite(evaluation.loss))
+      throw new DataError(
+        `eval: the loss must be finite, got ${evaluation.loss}; ${checkpoint.source} holds numbers that are not, use another`,
+      );
+    const network = formatNetwork(networkOf(settings));
+    if (options.json) {
+      const { count, loss, accuracy, confusion } = evaluation;
+      const classes = classRows(evaluation, dataset.classes);
+      writeJson(terminal.stdout, {
+        checkpoint: checkpoint.source,
+        network,
+        data: dataset.name,
+        backend,
+        count,
+        loss,
+        accuracy,
+        classes,
+        confusion,
+      });
+      return;
+    }
+    const rows = [
+      ["backend", describeBackend(backend)],
+      ["data", `${displayName(dataset.name)}: ${formatCount(dataset.test.count)} to test on, ${origin}`],
+      ["network", `${network}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`],
+    ];
+    terminal.stdout.write(`${rows.map(([name, value]) => `${name!.padEnd(9)}${value}\n`).join("")}\n`);
+    terminal.stdout.write(
+      `Test accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) on ${plural(evaluation.count, "image")}\n\n`,
+    );
+    terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
+  });
+}
+
+async function findCheckpoint({ run, checkpoint }: EvalOptions): Promise<Checkpoint> {
+  if ((run === undefined) === (checkpoint === undefined))
+    throw new ConfigError(`eval: needs either --run or --checkpoint, got ${run === undefined ? "neither" : "both"}`);
+  if (checkpoint !== undefined) return readCheckpointFile(checkpoint);
+  const folder = await RunFolder.open(run!);
+  const evaluated = folder.metrics.some(({ testAccuracy }) => testAccuracy !== null);
+  return folder.readCheckpoint(evaluated ? "best" : "checkpoint");
+}
+
+/** The run's settings; a checkpoint that knows none is taken for what the options say. */
+function settingsFor(options: EvalOptions, { config, source }: Checkpoint): Settings {
+  const explicit = Object.fromEntries(Object.entries(options).filter(([name]) => name in settingRules)) as Partial<Settings>;
+  const recorded = config === undefined ? presets.quick : checkRunConfig(config, join(source, "config")).settings;
+  // Where it was trained says nothing about where it is tested.
+  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
+  const elsewhere = explicit.data !== undefined && explicit.data !== recorded.data ? { folder: undefined, limitTest: undefined } : {};
+  return { ...recorded, ...machine, ...elsewhere, limitTrain: undefined, ...explicit };
+}

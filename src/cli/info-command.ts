@@ -1,0 +1,69 @@
+/** `separable info`: what this machine offers, for bug reports and for choosing options. */
+
+import { existsSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { join } from "node:path";
+import { Command } from "commander";
+import { type BackendName, backendNames, memory } from "../backend/active.ts";
+import { cifarFormats } from "../data/cifar-format.ts";
+import { cacheFolder } from "../data/node/cache-folder.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatMegabytes } from "./format.ts";
+import { argument, choice, integer } from "./rules.ts";
+import { describeBackend, startBackend } from "./start-backend.ts";
+import { writeJson } from "./terminal.ts";
+import { packageVersion } from "./version.ts";
+
+interface InfoOptions {
+  readonly backend: BackendName;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+export const infoCommand = (context: CommandContext): Command =>
+  new Command("info")
+    .description("describe this machine: versions, backend, threads, SIMD, memory, cache")
+    .option("--backend <name>", `one of ${backendNames.join(", ")}`, argument("info", "--backend", choice(backendNames)), "wasm")
+    .option("--threads <n>", "of the wasm backend (default: one per core)", argument("info", "--threads", integer({ least: 1, most: 64 })))
+    .option("--json", "print one JSON object to stdout")
+    .action(({ backend: wanted, threads, json }: InfoOptions) => describeMachine(wanted, threads, json === true, context));
+
+async function describeMachine(
+  wanted: BackendName,
+  threads: number | undefined,
+  json: boolean,
+  { terminal }: CommandContext,
+): Promise<void> {
+  const backend = await startBackend({ backend: wanted, threads });
+  const { node, v8 } = process.versions;
+  const cores = availableParallelism();
+  const processor = cpus()[0]?.model.trim() ?? "unknown";
+  const cache = cacheFolder();
+  const cached = Object.values(cifarFormats).flatMap(({ name, folder }) => (existsSync(join(cache, folder)) ? [name] : []));
+  const platform = `${process.platform}-${process.arch}`;
+  if (json) {
+    writeJson(terminal.stdout, {
+      separable: packageVersion(),
+      node,
+      v8,
+      platform,
+      processor,
+      cores,
+      backend,
+      memory: memory(),
+      cache,
+      cached,
+    });
+    return;
+  }
+  const { used, peak, reserved } = memory();
+  const rows = [
+    ["separable", packageVersion()],
+    ["node", `${node} (V8 ${v8}), ${platform}`],
+    ["machine", `${cores} cores, ${processor}`],
+    ["backend", describeBackend(backend)],
+    ["memory", `${formatMegabytes(used)} in use, ${formatMegabytes(peak)} at most, ${formatMegabytes(reserved)} reserved`],
+    ["cache", `${cache} (${cached.length > 0 ? cached.join(", ") : "empty"})`],
+  ];
+  terminal.stdout.write(rows.map(([label, value]) => `${label!.padEnd(11)}${value}\n`).join(""));
+}
