@@ -7,10 +7,16 @@ import { BackendError, ConfigError } from "../../core/errors.ts";
 import type { Kernels } from "../kernels.ts";
 import { referenceKernels } from "../reference/reference-kernels.ts";
 import { ArenaMemory } from "./host/arena-memory.ts";
+import { batchNormKernels } from "./host/batch-norm.ts";
+import { convolutionKernels } from "./host/convolution.ts";
+import { elementwiseKernels } from "./host/elementwise.ts";
 import type { KernelExports } from "./host/kernel-exports.ts";
 import { chooseSimd, compileKernels, createMemory, type Simd } from "./host/kernel-module.ts";
+import { layoutKernels } from "./host/layout.ts";
 import type { Machine } from "./host/machine.ts";
 import { matmulKernels } from "./host/matmul.ts";
+import { optimiserKernels } from "./host/optimiser.ts";
+import { reductionKernels } from "./host/reductions.ts";
 import { availableThreads, canShareMemory, ThreadTeam } from "./host/thread-team.ts";
 
 export interface WasmOptions {
@@ -71,7 +77,13 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   const reference = referenceKernels(memory);
   return {
     ...reference,
+    ...elementwiseKernels(machine, reference),
+    ...reductionKernels(machine, reference),
+    ...layoutKernels(machine, reference),
+    ...batchNormKernels(machine, reference),
+    ...optimiserKernels(machine, reference),
     ...matmulKernels(machine, reference),
+    ...convolutionKernels(machine, reference),
     name: "wasm",
     threads,
     simd,

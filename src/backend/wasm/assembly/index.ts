@@ -2,3 +2,11 @@
 
 export { dismiss, setWorkers, work } from "./team";
 export { matmul, matmulScratch } from "./matmul";
+export { correlate, packWeights } from "./conv-correlate";
+export { addPartials, weightGradient } from "./conv-weight-gradient";
+export { binary, broadcastAxes } from "./broadcast";
+export { clamp, select_, unary } from "./elementwise";
+export { batchNorm, batchNormGradient } from "./batch-norm";
+export { reduce } from "./reductions";
+export { fill, moveView, viewAxes } from "./layout";
+export { adamUpdate, sgdUpdate } from "./optimiser";

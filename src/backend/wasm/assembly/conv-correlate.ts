@@ -1,0 +1,194 @@
+/**
+ * y[o, p] = Σ over taps t of w[o, t] · source[p + offset(t)]: one kernel for the convolution and for its input gradient.
+ *
+ * The forward pass is a single pass over all taps. The input gradient of stride 1 is a forward pass of g with the weights
+ * transposed and flipped. With stride s, input pixels of one residue class (mod s) receive from the same subset of taps, and within
+ * the class it is again a stride-1 correlation: so s·s passes, each with its own taps, writing every s-th pixel. No pixel is visited in vain.
+ *
+ * One chunk is a band of rows of one image (the whole image where the batch is large): copy the planes, then run the tiles over
+ * them, output channels outermost, over as many rows as keep their input in the first-level cache.
+ */
+
+import { Planes, channelBytes, copyPlanes } from "./conv-planes";
+import { convTile } from "./conv-tile";
+import { storeLanes } from "./simd";
+import { JOB, parallel, thread } from "./team";
+
+/** What the host writes for each pass. Strides and offsets are in bytes unless said otherwise. */
+@unmanaged
+class Pass {
+  taps: i32;
+  /** Offset of each tap from a pixel's address, channel included. */
+  offsets: usize;
+  /** Packed [group][channel block][tap][4]. */
+  weights: usize;
+  weightsGroup: usize;
+  rows: i32;
+  columns: i32;
+  target: usize;
+  targetRow: usize;
+  /** In elements: 1, or the stride of an input gradient. */
+  targetColumn: i32;
+}
+
+@unmanaged
+export class CorrelateJob {
+  planes: Planes;
+  source: usize;
+  sourceImage: usize;
+  target: usize;
+  targetImage: usize;
+  targetPlane: usize;
+  groups: i32;
+  channels: i32;
+  outChannels: i32;
+  passes: usize;
+  passCount: i32;
+  bands: i32;
+  bandRows: i32;
+  /** Rows of the planes that a band needs beyond its own. */
+  extraRows: i32;
+  scratch: usize;
+  scratchBytes: usize;
+}
+
+const passBytes: usize = 36;
+const sumsBytes: usize = 128;
+/** What a run of tiles may read of the planes: about a first-level cache. */
+const cacheBytes: usize = 32768;
+
+/** Runs the job that the host has written at `description`: images × bands chunks. */
+export function correlate(description: usize, images: i32, shared: bool): void {
+  store<usize>(JOB, description);
+  parallel(band, images * changetype<CorrelateJob>(description).bands, shared);
+}
+
+function band(index: i32): void {
+  const job = changetype<CorrelateJob>(load<usize>(JOB));
+  const planes = job.planes;
+  const image = index / job.bands;
+  const first = (index % job.bands) * job.bandRows;
+  const rows = job.bandRows + job.extraRows;
+  const sums = job.scratch + thread() * job.scratchBytes;
+  const copy = sums + sumsBytes;
+  const rowBytes = (<usize>planes.pitch) << 2;
+  const perRow = rowBytes * job.channels * planes.phaseCount;
+  const runRows = max(1, <i32>min(<usize>job.bandRows, cacheBytes / perRow) - job.extraRows);
+
+  for (let group = 0; group < job.groups; group++) {
+    const source = job.source + image * job.sourceImage + (<usize>(group * job.channels * planes.height * planes.width) << 2);
+    let pixels = copy;
+    if (planes.direct) pixels = source + first * rowBytes;
+    else copyPlanes(planes, source, job.channels, first, rows, copy);
+    const target = job.target + image * job.targetImage + group * job.outChannels * job.targetPlane;
+    for (let p = 0; p < job.passCount; p++) {
+      const pass = changetype<Pass>(job.passes + p * passBytes);
+      const end = min(pass.rows - first, job.bandRows);
+      for (let from = 0; from < end; from += runRows) run(job, pass, group, pixels, target, first, from, min(end, from + runRows), sums);
+    }
+  }
+}
+
+/** All output channels over rows [from, to) of the band. */
+function run(job: CorrelateJob, pass: Pass, group: i32, pixels: usize, target: usize, first: i32, from: i32, to: i32, sums: usize): void {
+  const rowBytes = (<usize>job.planes.pitch) << 2;
+  const columns = pass.columns;
+  const blockBytes = (<usize>pass.taps) << 4;
+  let weights = pass.weights + group * pass.weightsGroup;
+  for (let o = 0; o < job.outChannels; o += 4, weights += blockBytes) {
+    const valid = min(4, job.outChannels - o);
+    const plane = target + pass.target + o * job.targetPlane;
+    let row = from, column = 0;
+    while (row < to) {
+      const row0 = row, column0 = column;
+      column += 4;
+      if (column >= columns) {
+        column = 0;
+        row++;
+      }
+      const pair = row < to;
+      const row1 = pair ? row : row0, column1 = pair ? column : column0;
+      convTile(
+        pass.taps, pass.offsets, weights,
+        pixels + row0 * rowBytes + ((<usize>column0) << 2), pixels + row1 * rowBytes + ((<usize>column1) << 2), sums,
+      );
+      put(job, pass, plane + (first + row0) * pass.targetRow, column0, valid, sums);
+      if (!pair) break;
+      put(job, pass, plane + (first + row1) * pass.targetRow, column1, valid, sums + 16);
+      column += 4;
+      if (column >= columns) {
+        column = 0;
+        row++;
+      }
+    }
+  }
+}
+
+/** One vector of each channel from the tile's sums to its row of the output. */
+// @ts-ignore: decorator
+@inline
+function put(job: CorrelateJob, pass: Pass, row: usize, column: i32, channels: i32, sums: usize): void {
+  const lanes = min(4, pass.columns - column);
+  const step = pass.targetColumn;
+  let at = row + ((<usize>(column * step)) << 2);
+  for (let o = 0; o < channels; o++, at += job.targetPlane, sums += 32) {
+    const v = v128.load(sums);
+    if (step == 1) storeLanes(at, v, lanes);
+    else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(sums + ((<usize>lane) << 2)));
+  }
+}
+
+@unmanaged
+class PackJob {
+  source: usize;
+  target: usize;
+  taps: usize;
+  tapCount: i32;
+  outChannels: i32;
+  inChannels: i32;
+  strideOut: i32;
+  strideIn: i32;
+  groupStride: i32;
+  blocks: i32;
+}
+
+/**
+ * Weights into [group][block of 4 output channels][input channel][tap][4]. Element (o, c, t) of a group stands at
+ * o·strideOut + c·strideIn + taps[t]: the strides say which of w's channel axes is the output, the list which taps, in which order.
+ */
+export function packWeights(
+  source: usize, target: usize, taps: usize, tapCount: i32, groups: i32, outChannels: i32, inChannels: i32,
+  strideOut: i32, strideIn: i32, groupStride: i32, shared: bool,
+): void {
+  const job = changetype<PackJob>(JOB);
+  job.source = source;
+  job.target = target;
+  job.taps = taps;
+  job.tapCount = tapCount;
+  job.outChannels = outChannels;
+  job.inChannels = inChannels;
+  job.strideOut = strideOut;
+  job.strideIn = strideIn;
+  job.groupStride = groupStride;
+  job.blocks = (outChannels + 3) >> 2;
+  parallel(packBlock, groups * job.blocks, shared);
+}
+
+function packBlock(index: i32): void {
+  const job = changetype<PackJob>(JOB);
+  const o = (index % job.blocks) << 2;
+  const valid = min(4, job.outChannels - o);
+  const source = job.source + ((<usize>((index / job.blocks) * job.groupStride + o * job.strideOut)) << 2);
+  const step = (<usize>job.strideOut) << 2;
+  let to = job.target + ((<usize>index * job.inChannels * job.tapCount) << 4);
+  for (let c = 0; c < job.inChannels; c++) {
+    const channel = source + ((<usize>(c * job.strideIn)) << 2);
+    for (let t = 0; t < job.tapCount; t++, to += 16) {
+      const from = channel + ((<usize>load<i32>(job.taps + ((<usize>t) << 2))) << 2);
+      store<f32>(to, load<f32>(from));
+      store<f32>(to, valid > 1 ? load<f32>(from + step) : 0, 4);
+      store<f32>(to, valid > 2 ? load<f32>(from + step * 2) : 0, 8);
+      store<f32>(to, valid > 3 ? load<f32>(from + step * 3) : 0, 12);
+    }
+  }
+}

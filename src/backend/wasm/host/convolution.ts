@@ -1,0 +1,273 @@
+/** Convolution and its two gradients: plans them, lays the tables the kernels read into scratch memory, and runs them. */
+
+import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core/convolution-geometry.ts";
+import type { Kernels } from "../../kernels.ts";
+import type { ArenaMemory, ArenaStorage } from "./arena-memory.ts";
+import { type ConvolutionPlan, flattened, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
+import { allFloat32, type Machine, sharedWork } from "./machine.ts";
+
+type ConvolutionKernels = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient">;
+
+/** So many chunks keep a few threads busy to the end; more only where a chunk would be too large. */
+const enoughChunks = 8;
+/** A thread's copy of the planes should stay in its second-level cache. */
+const planesLimit = 512 * 1024;
+
+const line = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/** Scratch memory handed out from front to back. */
+class Layout {
+  bytes = 0;
+  take(bytes: number): number {
+    const at = this.bytes;
+    this.bytes += line(bytes);
+    return at;
+  }
+}
+
+const words = (memory: ArenaMemory, pointer: number, values: readonly number[]): void =>
+  new Int32Array(memory.wasm.buffer, pointer, values.length).set(values);
+
+const planesWords = ({ y, x, direct, pitch }: ConvolutionPlan, phases: number): number[] => [
+  ...[y.size, x.size, y.padding, x.padding, y.stride, x.stride],
+  ...[phases, y.phases.length * x.phases.length, pitch, Number(direct)],
+];
+
+const phasePairs = ({ y, x }: ConvolutionPlan): number[] => y.phases.flatMap((ry) => x.phases.flatMap((rx) => [ry, rx]));
+
+/** The pass's taps as positions in a kernel of `kernelWidth`, and as byte offsets into planes of `rows` rows. */
+function tapsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, kernelWidth: number, rows: number) {
+  return y.passes[passY]!.taps.flatMap((tapY) =>
+    x.passes[passX]!.taps.map((tapX) => ({
+      index: tapY.index * kernelWidth + tapX.index,
+      offset: 4 * (((tapY.phase * x.phases.length + tapX.phase) * rows + tapY.shift) * pitch + tapX.shift),
+    })),
+  );
+}
+
+const channelOffsets = (taps: readonly { readonly offset: number }[], channels: number, channelBytes: number): Int32Array => {
+  const table = new Int32Array(channels * taps.length);
+  for (let c = 0, at = 0; c < channels; c++) for (const { offset } of taps) table[at++] = c * channelBytes + offset;
+  return table;
+};
+
+/** The roles of x, w and y in a correlation, forward or backward. */
+interface Correlation {
+  readonly plan: ConvolutionPlan;
+  readonly source: number;
+  readonly weights: number;
+  readonly target: ArenaStorage;
+  readonly batch: number;
+  readonly groups: number;
+  /** Channels of a group. */
+  readonly channels: number;
+  readonly outChannels: number;
+  readonly targetHeight: number;
+  readonly targetWidth: number;
+  readonly kernelWidth: number;
+  /** Distances in w, in elements, of output channels and input channels. */
+  readonly strideOut: number;
+  readonly strideIn: number;
+  readonly groupStride: number;
+  readonly shared: boolean;
+}
+
+/** Rows of a band: the whole image, less where the batch is too small to share or the planes too large to stay in the cache. */
+function bandRowsOf({ plan: { y, x, pitch, direct }, batch, channels }: Correlation): number {
+  const rowBytes = 4 * pitch * channels * y.phases.length * x.phases.length;
+  const fitting = direct ? y.count : Math.max(4, Math.floor(planesLimit / rowBytes) - y.reach);
+  const sharing = Math.max(4, Math.ceil(y.count / Math.max(1, Math.ceil(enoughChunks / batch))));
+  return Math.min(y.count, fitting, sharing);
+}
+
+function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): void {
+  const { plan, batch, groups, channels, outChannels } = c;
+  const { y, x, direct, pitch } = plan;
+  const bandRows = bandRowsOf(c);
+  const phases = y.phases.length * x.phases.length;
+  const rows = direct ? y.size : bandRows + y.reach;
+  const channelBytes = 4 * phases * rows * pitch;
+  const outBlocks = Math.ceil(outChannels / 4);
+  const layout = new Layout();
+  const passes = y.passes.flatMap((passY, atY) =>
+    x.passes.map((passX, atX) => {
+      const taps = tapsOf(plan, atY, atX, c.kernelWidth, rows);
+      const count = taps.length * channels;
+      return {
+        passY,
+        passX,
+        taps,
+        count,
+        list: layout.take(4 * taps.length),
+        offsets: layout.take(4 * count),
+        weights: layout.take(16 * groups * outBlocks * count),
+      };
+    }),
+  );
+  const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(68), passes: layout.take(36 * passes.length) };
+  const scratchBytes = line(128 + (direct ? 0 : channels * channelBytes) + 64);
+  const scratch = layout.take(scratchBytes * team.threads);
+
+  memory.withScratch(layout.bytes, (base) => {
+    for (const { taps, list, offsets, weights } of passes) {
+      words(
+        memory,
+        base + list,
+        taps.map(({ index }) => index),
+      );
+      new Int32Array(memory.wasm.buffer, base + offsets, taps.length * channels).set(channelOffsets(taps, channels, channelBytes));
+      if (taps.length > 0)
+        kernels.packWeights(
+          ...([c.weights, base + weights, base + list, taps.length, groups, outChannels, channels] as const),
+          ...([c.strideOut, c.strideIn, c.groupStride, c.shared] as const),
+        );
+    }
+    words(memory, base + at.phases, phasePairs(plan));
+    words(memory, base + at.planes, planesWords(plan, base + at.phases));
+    words(
+      memory,
+      base + at.passes,
+      passes.flatMap(({ passY, passX, count, offsets, weights }) => [
+        ...[count, base + offsets, base + weights, 16 * outBlocks * count, passY.count, passX.count],
+        ...[4 * (passY.first * c.targetWidth + passX.first), 4 * y.step * c.targetWidth, x.step],
+      ]),
+    );
+    const targetPlane = 4 * c.targetHeight * c.targetWidth;
+    words(memory, base + at.job, [
+      ...[base + at.planes, c.source, 4 * groups * channels * y.size * x.size],
+      ...[c.target.pointer, groups * outChannels * targetPlane, targetPlane, groups, channels, outChannels],
+      ...[base + at.passes, passes.length, Math.ceil(y.count / bandRows), bandRows, y.reach, base + scratch, scratchBytes],
+    ]);
+    kernels.correlate(base + at.job, batch, c.shared);
+  });
+}
+
+function runWeightGradient(
+  { kernels, memory, team }: Machine,
+  x: number,
+  g: number,
+  target: ArenaStorage,
+  geometry: ConvolutionGeometry,
+): void {
+  const { batch, groups } = geometry;
+  const [channels, outChannels] = [geometry.inChannels / groups, geometry.outChannels / groups];
+  const plan = forwardPlan(geometry);
+  const phases = plan.y.phases.length * plan.x.phases.length;
+  const rows = plan.direct ? plan.y.size : plan.y.count + plan.y.reach;
+  const channelBytes = 4 * phases * rows * plan.pitch;
+  const taps = tapsOf(plan, 0, 0, geometry.kernelWidth, rows);
+  const count = taps.length * channels;
+
+  // Several small images at once, so that a tile has enough pixels to be worth its start and end.
+  const vectors = geometry.outHeight * Math.ceil(geometry.outWidth / 4);
+  const imageBytes = channels * channelBytes;
+  const atOnce = Math.max(1, Math.min(Math.ceil(64 / vectors), Math.floor(planesLimit / imageBytes), batch));
+  const gradientBytes = 4 * target.length;
+  const most = gradientBytes > 2 ** 18 ? enoughChunks : 4 * enoughChunks;
+  const perRange = Math.ceil(Math.ceil(batch / atOnce) / most) * atOnce;
+  const ranges = Math.ceil(batch / perRange);
+  const blocks = Math.ceil(outChannels / 4);
+  const blocksPerSplit = Math.ceil(blocks / Math.min(blocks, Math.ceil(enoughChunks / ranges)));
+  const splits = Math.ceil(blocks / blocksPerSplit);
+
+  const layout = new Layout();
+  const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(88), offsets: layout.take(4 * count) };
+  const partial = layout.take(ranges > 1 ? ranges * gradientBytes : 0);
+  const scratchBytes = line((plan.direct ? 0 : atOnce * imageBytes) + 64);
+  const scratch = layout.take(scratchBytes * team.threads);
+  const shared = 2 * convolutionMultiplyAdds(geometry) > sharedWork;
+
+  memory.withScratch(layout.bytes, (base) => {
+    const partialAt = ranges > 1 ? base + partial : target.pointer;
+    words(memory, base + at.phases, phasePairs(plan));
+    words(memory, base + at.planes, planesWords(plan, base + at.phases));
+    new Int32Array(memory.wasm.buffer, base + at.offsets, count).set(channelOffsets(taps, channels, channelBytes));
+    const { height, width, outHeight, outWidth } = geometry;
+    words(memory, base + at.job, [
+      ...[base + at.planes, x, 4 * groups * channels * height * width, g, 4 * groups * outChannels * outHeight * outWidth],
+      ...[partialAt, gradientBytes, groups, channels, outChannels, count, base + at.offsets, outHeight, outWidth, plan.y.reach],
+      ...[batch, perRange, atOnce, blocksPerSplit, splits, base + scratch, scratchBytes],
+    ]);
+    kernels.weightGradient(base + at.job, ranges, shared);
+    if (ranges > 1) kernels.addPartials(partialAt, ranges, target.length, target.pointer, shared);
+  });
+}
+
+export function convolutionKernels(machine: Machine, reference: ConvolutionKernels): ConvolutionKernels {
+  const { memory, team } = machine;
+  /** A result of `length` zeros where there is nothing to add up. */
+  const result = (length: number, terms: number): { target: ArenaStorage; empty: boolean } => {
+    const target = memory.allocate("float32", length);
+    if (terms === 0) target.view.fill(0);
+    return { target, empty: length === 0 || terms === 0 };
+  };
+
+  return {
+    conv2d(x, w, geometry) {
+      if (!allFloat32(x, w)) return reference.conv2d(x, w, geometry);
+      team.check();
+      const [source, weights] = [memory.pointerOf(x), memory.pointerOf(w)];
+      const g = geometry.width % 4 === 0 ? geometry : flattened(geometry);
+      const { target, empty } = result(g.batch * g.outChannels * g.outHeight * g.outWidth, g.inChannels);
+      const [channels, outChannels, taps] = [g.inChannels / g.groups, g.outChannels / g.groups, g.kernelHeight * g.kernelWidth];
+      if (!empty)
+        runCorrelation(machine, {
+          plan: forwardPlan(g),
+          source,
+          weights,
+          target,
+          batch: g.batch,
+          groups: g.groups,
+          channels,
+          outChannels,
+          targetHeight: g.outHeight,
+          targetWidth: g.outWidth,
+          kernelWidth: g.kernelWidth,
+          strideOut: channels * taps,
+          strideIn: taps,
+          groupStride: outChannels * channels * taps,
+          shared: 2 * convolutionMultiplyAdds(g) > sharedWork,
+        });
+      return target;
+    },
+
+    conv2dInputGradient(gradient, w, geometry) {
+      if (!allFloat32(gradient, w)) return reference.conv2dInputGradient(gradient, w, geometry);
+      team.check();
+      const [source, weights] = [memory.pointerOf(gradient), memory.pointerOf(w)];
+      const g = geometry.width % 4 === 0 ? geometry : flattened(geometry);
+      const { target, empty } = result(g.batch * g.inChannels * g.height * g.width, g.outChannels * g.outHeight * g.outWidth);
+      const [channels, outChannels, taps] = [g.outChannels / g.groups, g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
+      if (!empty)
+        runCorrelation(machine, {
+          plan: inputGradientPlan(g),
+          source,
+          weights,
+          target,
+          batch: g.batch,
+          groups: g.groups,
+          channels,
+          outChannels,
+          targetHeight: g.height,
+          targetWidth: g.width,
+          kernelWidth: g.kernelWidth,
+          strideOut: taps,
+          strideIn: outChannels * taps,
+          groupStride: outChannels * channels * taps,
+          shared: 2 * convolutionMultiplyAdds(g) > sharedWork,
+        });
+      return target;
+    },
+
+    conv2dWeightGradient(x, gradient, geometry) {
+      if (!allFloat32(x, gradient)) return reference.conv2dWeightGradient(x, gradient, geometry);
+      team.check();
+      const [source, g] = [memory.pointerOf(x), memory.pointerOf(gradient)];
+      const { outChannels, inChannels, groups, kernelHeight, kernelWidth, batch, outHeight, outWidth } = geometry;
+      const length = (outChannels * inChannels * kernelHeight * kernelWidth) / groups;
+      const { target, empty } = result(length, batch * outHeight * outWidth);
+      if (!empty) runWeightGradient(machine, source, g, target, flattened(geometry));
+      return target;
+    },
+  };
+}
