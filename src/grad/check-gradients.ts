@@ -49,7 +49,9 @@ export async function checkGradients(
       ),
     );
   };
-  const analytic = await Promise.all(scope(() => gradients(objective(...inputs), inputs, { unused: "zeros" })).map((g) => g.data()));
+  const found = scope(() => gradients(objective(...inputs), inputs, { unused: "zeros" }));
+  const analytic = await Promise.all(found.map((g) => g.data()));
+  for (const g of found) g.dispose();
   let worst: CheckReport = { worst: 0, input: 0, element: 0 };
   for (const [i, x] of inputs.entries()) {
     const values = Float64Array.from(await x.data());

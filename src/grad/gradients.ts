@@ -3,6 +3,7 @@
 import { GradientError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { add } from "../ops/arithmetic.ts";
+import { reshape } from "../ops/broadcast.ts";
 import { full, zeros } from "../ops/creation.ts";
 import { noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
@@ -27,16 +28,13 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[], options: Gradien
     throw new GradientError(
       `gradients: the loss must have one element, got ${formatShape(loss.shape)}; sum it, or pass a seed of its shape`,
     );
-  const start = options.seed ?? full(loss.shape, 1, { dtype: loss.dtype });
-  if (!sameShape(start.shape, loss.shape) || start.dtype !== loss.dtype)
+  const { seed } = options;
+  if (seed !== undefined && (!sameShape(seed.shape, loss.shape) || seed.dtype !== loss.dtype))
     throw new GradientError(
-      `gradients: the seed must fit the loss, got ${start.dtype} ${formatShape(start.shape)} for ${loss.dtype} ${formatShape(loss.shape)}`,
+      `gradients: the seed must fit the loss, got ${seed.dtype} ${formatShape(seed.shape)} for ${loss.dtype} ${formatShape(loss.shape)}`,
     );
-  const walk = (): Tensor[] => backward(loss, wrt, start, options);
-  if (options.createGraph) return walk();
-  const results = noGrad(walk);
-  if (options.seed === undefined && !results.includes(start)) start.dispose();
-  return results;
+  const walk = (): Tensor[] => backward(loss, wrt, seed ?? full(loss.shape, 1, { dtype: loss.dtype }), options);
+  return options.createGraph ? walk() : noGrad(() => scope(walk));
 }
 
 /** Tensors between the loss and `wrt`, each after everything computed from it. Iterative: deep networks would overflow the call stack. */
@@ -94,7 +92,8 @@ function backward(
       g.dispose();
     }
   }
-  return wrt.map((w, i) => cotangents.get(w) ?? missing(w, i, unused));
+  // One cotangent may serve several tensors (add's does), or be the caller's seed: each result is a tensor of its own.
+  return wrt.map((w, i) => reshape(cotangents.get(w) ?? missing(w, i, unused), w.shape));
 }
 
 /** One step back: the cotangent of each input that leads on. */

@@ -36,7 +36,10 @@ export function scope<T>(body: () => T): T {
   let returned: ReadonlySet<unknown> = new Set();
   try {
     const result = body();
-    if (result instanceof Promise) throw new ConfigError("scope: the body must be synchronous, got a Promise; read data() outside");
+    if (result instanceof Promise) {
+      result.catch(() => {}); // it will fail on tensors freed here, after the caller has been told why
+      throw new ConfigError("scope: the body must be synchronous, got a Promise; read data() outside");
+    }
     returned = reachable(result);
     return result;
   } finally {

@@ -26,10 +26,12 @@ export class Tensor {
   readonly origin: Origin | undefined;
   #held = true;
 
-  /** Takes over one hold on `storage`. @throws ShapeError when shape and storage differ in size. */
+  /** Takes over one hold on `storage`, and lets go of it when it throws. @throws ShapeError when shape and storage differ in size. */
   constructor(shape: Shape, storage: Storage, origin?: Origin) {
-    if (sizeOf(shape) !== storage.length)
+    if (sizeOf(shape) !== storage.length) {
+      storage.release();
       throw new ShapeError(`Tensor: the shape must have as many elements as the storage, got ${formatShape(shape)} on ${storage.length}`);
+    }
     this.shape = shape;
     this.storage = storage;
     this.origin = origin;

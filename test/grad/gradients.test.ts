@@ -1,0 +1,260 @@
+/** What `gradients` promises beyond each op's VJP: graphs of any form and depth, purity, and no storage left behind. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { memory } from "../../src/backend/active.ts";
+import { GradientError } from "../../src/core/errors.ts";
+import { Random } from "../../src/core/random.ts";
+import { gradients } from "../../src/grad/gradients.ts";
+import { add, equal, multiply, negate, power, subtract } from "../../src/ops/arithmetic.ts";
+import { reshape, sum } from "../../src/ops/broadcast.ts";
+import { full, ones, tensor, zeros } from "../../src/ops/creation.ts";
+import { exp, sin, tanh } from "../../src/ops/elementwise.ts";
+import { permute } from "../../src/ops/layout.ts";
+import { matmul } from "../../src/ops/matmul.ts";
+import { detach, differentiable, noGrad } from "../../src/tape/tape.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import { share, type Tensor } from "../../src/tensor/tensor.ts";
+import { seeds } from "../arbitraries/values.ts";
+import { expectValues } from "../support/nd-array.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+
+onReferenceBackend();
+
+const scalar = (value: number): Tensor => full([], value, { dtype: "float64" });
+const valuesOf = async (tensors: readonly Tensor[]): Promise<number[]> =>
+  (await Promise.all(tensors.map((t) => t.data()))).flatMap((values) => [...values]);
+
+describe("graphs", () => {
+  test("a diamond adds up what comes back along both sides", async () => {
+    const x = scalar(3);
+    const y = multiply(x, x);
+    const loss = add(multiply(y, y), y);
+    expectValues(await valuesOf(gradients(loss, [x, y])), [4 * 27 + 6, 2 * 9 + 1]);
+  });
+
+  test("an op whose inputs are one tensor gives it both parts", async () => {
+    const x = scalar(5);
+    expectValues(await valuesOf(gradients(add(multiply(x, x), subtract(x, x)), [x])), [10]);
+    const m = tensor(Float64Array.of(1, 2, 3, 4), { shape: [2, 2] });
+    expectValues(await valuesOf(gradients(sum(matmul(m, m)), [m])), [3 + 4, 7 + 4, 3 + 6, 7 + 6]);
+  });
+
+  test("sharing that doubles at every step costs no more than the steps", async () => {
+    const x = scalar(1);
+    let y = x;
+    for (let i = 0; i < 200; i++) y = multiply(add(y, y), 0.5);
+    expectValues(await valuesOf(gradients(y, [x])), [1]);
+  });
+
+  test("20,000 ops deep, forwards, backwards and twice backwards", async () => {
+    const x = scalar(0.5);
+    let y = x;
+    for (let i = 0; i < 20_000; i++) y = i % 2 === 0 ? negate(y) : reshape(y, []);
+    expectValues(await valuesOf(gradients(y, [x])), [1]);
+    let z = x;
+    for (let i = 0; i < 5_000; i++) z = multiply(z, 1 + 1e-6 * i);
+    const [first] = gradients(multiply(z, z), [x], { createGraph: true });
+    const [second] = gradients(first!, [x]);
+    expectValues(await valuesOf([second!]), [(await first!.item()) / 0.5], 1e-9);
+  });
+
+  test("random graphs of sums and products agree with forward differentiation", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.integer({ min: 1, max: 25 }), async (seed, count) => {
+        const random = new Random(seed);
+        const leaves = [0.7, -1.1, 0.4].map(scalar);
+        // Each node with its derivatives by every leaf, carried forward by the product rule.
+        const nodes = await Promise.all(
+          leaves.map(async (node, i) => ({ node, value: await node.item(), by: leaves.map((_, j) => Number(i === j)) })),
+        );
+        for (let i = 0; i < count; i++) {
+          const [a, b] = [nodes[random.integer(nodes.length)]!, nodes[random.integer(nodes.length)]!];
+          if (random.integer(2) === 0)
+            nodes.push({ node: add(a.node, b.node), value: a.value + b.value, by: a.by.map((d, j) => d + b.by[j]!) });
+          else {
+            const value = Math.tanh(a.value * b.value);
+            nodes.push({
+              node: tanh(multiply(a.node, b.node)),
+              value,
+              by: a.by.map((d, j) => (d * b.value + b.by[j]! * a.value) * (1 - value ** 2)),
+            });
+          }
+        }
+        const last = nodes.at(-1)!;
+        expectValues(await valuesOf(gradients(last.node, leaves, { unused: "zeros" })), last.by, 1e-9);
+      }),
+    ));
+});
+
+describe("what is asked for", () => {
+  test("tensors in the middle, and the loss itself", async () => {
+    const x = scalar(2);
+    const y = exp(x);
+    const loss = multiply(y, 3);
+    expectValues(await valuesOf(gradients(loss, [loss, y, x])), [1, 3, 3 * Math.exp(2)]);
+    for (const createGraph of [false, true]) expectValues(await valuesOf(gradients(x, [x], { createGraph })), [1]);
+  });
+
+  test.each([false, true])("the same tensor twice gives two results that live apart (createGraph %s)", async (createGraph) => {
+    const [x, seed] = [scalar(2), scalar(1)];
+    const results = gradients(add(x, x), [x, x], { createGraph, seed });
+    results[0]!.dispose();
+    expectValues(await valuesOf([results[1]!, seed]), [2, 1]);
+    const [a, b] = [scalar(1), scalar(1)];
+    const [ga, gb] = gradients(add(a, b), [a, b], { createGraph, seed });
+    ga!.dispose();
+    expectValues(await valuesOf([gb!, seed]), [1, 1]);
+    gradients(x, [x], { createGraph, seed })[0]!.dispose();
+    expectValues(await valuesOf([seed]), [1]);
+  });
+
+  test("nothing", () => expect(gradients(scalar(1), [])).toEqual([]));
+
+  test("a tensor the loss does not depend on is an error naming it, or zeros of its shape", async () => {
+    const [x, other] = [scalar(1), tensor([[1, 2]])];
+    expect(() => gradients(multiply(x, x), [x, other])).toThrow(GradientError);
+    expect(() => gradients(multiply(x, x), [x, other])).toThrow("wrt[1] [1,2]");
+    const [, zero] = gradients(multiply(x, x), [x, other], { unused: "zeros" });
+    expect([zero!.shape, zero!.dtype]).toEqual([[1, 2], "float32"]);
+    expectValues(await valuesOf([zero!]), [0, 0]);
+    expect(() => gradients(equal(x, 1), [x])).toThrow(GradientError);
+  });
+
+  test("detach and noGrad cut the path", async () => {
+    const x = scalar(3);
+    expectValues(await valuesOf(gradients(multiply(x, detach(x)), [x])), [3]);
+    const constant = noGrad(() => multiply(x, x));
+    expect(constant.origin).toBeUndefined();
+    expectValues(await valuesOf(gradients(multiply(constant, x), [x])), [9]);
+    expect(() => gradients(constant, [x])).toThrow(GradientError);
+  });
+});
+
+describe("the seed", () => {
+  test("weighs the elements of a loss that is no scalar", async () => {
+    const x = tensor(Float64Array.of(1, 2, 3));
+    const y = multiply(x, x);
+    expectValues(await valuesOf(gradients(y, [x], { seed: tensor(Float64Array.of(1, 10, 100)) })), [2, 40, 600]);
+    expect(() => gradients(y, [x])).toThrow("the loss must have one element, got [3]");
+  });
+
+  test("a loss of one element needs none, whatever its rank", async () => {
+    const x = tensor(Float64Array.of(2), { shape: [1, 1] });
+    expectValues(await valuesOf(gradients(multiply(x, x), [x])), [4]);
+  });
+
+  test("must have the loss's shape and dtype", () => {
+    const x = scalar(1);
+    expect(() => gradients(x, [x], { seed: ones([1], { dtype: "float64" }) })).toThrow("the seed must fit the loss");
+    expect(() => gradients(x, [x], { seed: ones([]) })).toThrow(GradientError);
+  });
+});
+
+test("gradients are pure: asked twice they are the same, and nothing is recorded unless asked", async () => {
+  const x = tensor(Float64Array.of(0.3, -0.8));
+  const loss = sum(sin(multiply(x, x)));
+  const before = loss.origin;
+  const [once, twice] = [gradients(loss, [x]), gradients(loss, [x])];
+  expectValues(await valuesOf(once), await valuesOf(twice), 0);
+  expect(once[0]!.origin).toBeUndefined();
+  expect([loss.origin, x.origin]).toEqual([before, undefined]);
+});
+
+test("derivatives of derivatives of derivatives", async () => {
+  const x = scalar(0.7);
+  const derivatives: Tensor[] = [multiply(sin(x), exp(x))];
+  for (let i = 0; i < 3; i++) derivatives.push(gradients(derivatives.at(-1)!, [x], { createGraph: true })[0]!);
+  // (sin x·eˣ)‴ = 2eˣ(cos x − sin x).
+  const [s, c, e] = [Math.sin(0.7), Math.cos(0.7), Math.exp(0.7)];
+  expectValues(await valuesOf(derivatives), [s * e, e * (s + c), 2 * e * c, 2 * e * (c - s)]);
+  const cube = power(x, 3);
+  const [first] = gradients(cube, [x], { createGraph: true });
+  const [second] = gradients(first!, [x], { createGraph: true });
+  expectValues(await valuesOf([...gradients(second!, [x])]), [6]);
+});
+
+describe("a VJP that does not fit is named by its op", () => {
+  const wrong = (name: string, vjp: (g: Tensor) => Tensor): ((x: Tensor) => Tensor) =>
+    differentiable(name, (x: Tensor) => ({ inputs: [x], value: share(x), vjp: [vjp] }));
+
+  test.each([false, true])("by shape or dtype (createGraph %s)", (createGraph) => {
+    const x = tensor(Float64Array.of(1, 2));
+    const run = (op: (x: Tensor) => Tensor) => () => gradients(sum(op(x)), [x], { createGraph });
+    expect(run(wrong("halved", () => zeros([1], { dtype: "float64" })))).toThrow("halved: the VJP of input 0 must have the input's shape");
+    expect(run(wrong("rounded", () => zeros([2])))).toThrow("rounded: the VJP of input 0");
+  });
+
+  test("and nothing it made is left", () => {
+    const x = tensor(Float64Array.of(1, 2));
+    const loss = sum(tanh(wrong("halved", () => zeros([1], { dtype: "float64" }))(x)));
+    const before = memory().storages;
+    expect(() => gradients(loss, [x])).toThrow(GradientError);
+    expect(memory().storages).toBe(before);
+  });
+});
+
+describe("memory", () => {
+  const network = (x: Tensor, w: Tensor): Tensor => {
+    const hidden = tanh(matmul(x, w));
+    return sum(multiply(add(hidden, permute(hidden, [1, 0])), hidden));
+  };
+  const leaves = (): [Tensor, Tensor] => [full([3, 3], 0.1, { dtype: "float64" }), full([3, 3], 0.2, { dtype: "float64" })];
+
+  test("outside any scope only the results are added", () => {
+    const [x, w] = leaves();
+    const loss = network(x, w);
+    const before = memory();
+    const results = gradients(loss, [x, w]);
+    expect(memory().storages).toBe(before.storages + 2);
+    expect(memory().used).toBe(before.used + 2 * 9 * 8);
+    for (const result of results) result.dispose();
+    expect(memory().storages).toBe(before.storages);
+  });
+
+  test("a seed, unused tensors and tensors in the middle leave nothing either", () => {
+    const [x, w] = leaves();
+    const y = multiply(matmul(x, w), 2);
+    const seed = ones([3, 3], { dtype: "float64" });
+    const other = zeros([2]);
+    const before = memory().storages;
+    for (const result of gradients(y, [x, y, w, x, other, y], { seed, unused: "zeros" })) result.dispose();
+    expect(memory().storages).toBe(before);
+    expect(seed.storage.alive).toBe(true);
+  });
+
+  test("an error for an unused tensor leaves nothing", () => {
+    const [x, w] = leaves();
+    const loss = network(x, w);
+    const before = memory().storages;
+    expect(() => gradients(loss, [x, zeros([1])])).toThrow(GradientError);
+    expect(memory().storages).toBe(before + 1);
+  });
+
+  test("inside a scope everything goes but what is returned", () => {
+    const [x, w] = leaves();
+    const before = memory().storages;
+    const results = scope(() => gradients(network(x, w), [x, w]));
+    expect(memory().storages).toBe(before + 2);
+    const second = scope(() => gradients(sum(multiply(gradients(network(x, w), [x], { createGraph: true })[0]!, 2)), [w]));
+    expect(memory().storages).toBe(before + 3);
+    for (const result of [...results, ...second]) result.dispose();
+    expect(memory().storages).toBe(before);
+  });
+
+  test("the walk back holds no more than a few layers at a time", () => {
+    const x = full([1000], 0.5, { dtype: "float64" });
+    let y = x;
+    for (let i = 0; i < 50; i++) y = tanh(y);
+    const loss = sum(y);
+    const before = memory().used;
+    for (const result of gradients(loss, [x])) result.dispose();
+    expect(memory().peak - before).toBeLessThan(8 * x.size * 8);
+  });
+
+  test("a graph whose storage was freed says so", () => {
+    const x = scalar(2);
+    const loss = scope(() => multiply(exp(x), exp(x)));
+    expect(() => gradients(loss, [x])).toThrow(/used after it was freed/);
+  });
+});
