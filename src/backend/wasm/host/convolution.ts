@@ -80,17 +80,32 @@ function bandRowsOf({ plan: { y, x, pitch, direct }, batch, channels }: Correlat
   return Math.min(y.count, fitting, sharing);
 }
 
-function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): void {
-  const { plan, batch, groups, channels, outChannels } = c;
+/**
+ * A first-level cache finds a line by the low 12 bits of its address and keeps 8 lines that agree in them. Channels that lie a multiple of
+ * 1 KB apart would crowd into a few such places, so planes are spread by copying them with a wider pitch.
+ */
+const crowded = (channelBytes: number, channels: number): boolean => channelBytes % 1024 === 0 && channels > 8;
+
+function spread(plan: ConvolutionPlan, bandRows: number, channels: number): ConvolutionPlan {
   const { y, x, direct, pitch } = plan;
+  if (direct && !crowded(4 * y.size * x.size, channels)) return plan;
+  const phases = y.phases.length * x.phases.length;
+  const wider = crowded(4 * phases * (bandRows + y.reach) * pitch, channels) ? pitch + 4 : pitch;
+  return { ...plan, direct: false, pitch: wider };
+}
+
+function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): void {
+  const { batch, groups, channels, outChannels } = c;
   const bandRows = bandRowsOf(c);
+  const plan = spread(c.plan, bandRows, channels);
+  const { y, x, direct, pitch } = plan;
   const phases = y.phases.length * x.phases.length;
   const rows = direct ? y.size : bandRows + y.reach;
   const channelBytes = 4 * phases * rows * pitch;
   const outBlocks = Math.ceil(outChannels / 4);
   const layout = new Layout();
   const passes = y.passes.flatMap((passY, atY) =>
-    x.passes.map((passX, atX) => {
+    x.passes.flatMap((passX, atX) => {
       const taps = tapsOf(plan, atY, atX, c.kernelWidth, rows);
       const count = taps.length * channels;
       return {
@@ -104,6 +119,8 @@ function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): voi
       };
     }),
   );
+  // Pixels that no tap reaches (a stride beyond the kernel) are no pass's work.
+  if (passes.length < y.passes.length * x.passes.length) c.target.view.fill(0);
   const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(68), passes: layout.take(36 * passes.length) };
   const scratchBytes = line(128 + (direct ? 0 : channels * channelBytes) + 64);
   const scratch = layout.take(scratchBytes * team.threads);
@@ -116,11 +133,10 @@ function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): voi
         taps.map(({ index }) => index),
       );
       new Int32Array(memory.wasm.buffer, base + offsets, taps.length * channels).set(channelOffsets(taps, channels, channelBytes));
-      if (taps.length > 0)
-        kernels.packWeights(
-          ...([c.weights, base + weights, base + list, taps.length, groups, outChannels, channels] as const),
-          ...([c.strideOut, c.strideIn, c.groupStride, c.shared] as const),
-        );
+      kernels.packWeights(
+        ...([c.weights, base + weights, base + list, taps.length, groups, outChannels, channels] as const),
+        ...([c.strideOut, c.strideIn, c.groupStride, c.shared] as const),
+      );
     }
     words(memory, base + at.phases, phasePairs(plan));
     words(memory, base + at.planes, planesWords(plan, base + at.phases));
@@ -171,7 +187,13 @@ function runWeightGradient(
   const splits = Math.ceil(blocks / blocksPerSplit);
 
   const layout = new Layout();
-  const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(88), offsets: layout.take(4 * count) };
+  const at = {
+    phases: layout.take(8 * phases),
+    planes: layout.take(40),
+    job: layout.take(96),
+    offsets: layout.take(4 * count),
+    vectors: layout.take(4 * vectors),
+  };
   const partial = layout.take(ranges > 1 ? ranges * gradientBytes : 0);
   const scratchBytes = line((plan.direct ? 0 : atOnce * imageBytes) + 64);
   const scratch = layout.take(scratchBytes * team.threads);
@@ -183,10 +205,17 @@ function runWeightGradient(
     words(memory, base + at.planes, planesWords(plan, base + at.phases));
     new Int32Array(memory.wasm.buffer, base + at.offsets, count).set(channelOffsets(taps, channels, channelBytes));
     const { height, width, outHeight, outWidth } = geometry;
+    const listed = outWidth % 4 === 0 && outWidth < 32;
+    if (listed)
+      words(
+        memory,
+        base + at.vectors,
+        Array.from({ length: vectors }, (_, v) => 16 * (v % (outWidth / 4)) + 4 * plan.pitch * Math.floor(v / (outWidth / 4))),
+      );
     words(memory, base + at.job, [
       ...[base + at.planes, x, 4 * groups * channels * height * width, g, 4 * groups * outChannels * outHeight * outWidth],
       ...[partialAt, gradientBytes, groups, channels, outChannels, count, base + at.offsets, outHeight, outWidth, plan.y.reach],
-      ...[batch, perRange, atOnce, blocksPerSplit, splits, base + scratch, scratchBytes],
+      ...[batch, perRange, atOnce, blocksPerSplit, splits, base + at.vectors, listed ? vectors : 0, base + scratch, scratchBytes],
     ]);
     kernels.weightGradient(base + at.job, ranges, shared);
     if (ranges > 1) kernels.addPartials(partialAt, ranges, target.length, target.pointer, shared);

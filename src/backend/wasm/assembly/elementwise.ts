@@ -1,0 +1,157 @@
+/**
+ * Functions of one operand, element by element, in chunks of 16384: large enough that claiming one costs nothing, small enough that
+ * threads finish together. The loop is written once and inlined once per op, with the op as a constant: what is left of `apply` in each
+ * copy is one instruction or a few. (Function literals would read better, but the compiler calls them indirectly, vector by vector.)
+ */
+
+import { loadLanes, storeLanes } from "./simd";
+import { JOB, parallel } from "./team";
+import { exp, log, sigmoid, tanh } from "./vector-math";
+
+export const CHUNK: i32 = 16384;
+
+@unmanaged
+class ElementwiseJob {
+  length: i32;
+  x: usize;
+  y: usize;
+  z: usize;
+  out: usize;
+  low: f32;
+  high: f32;
+}
+
+const job = changetype<ElementwiseJob>(JOB);
+
+// @ts-ignore: decorator
+@inline
+function chunks(length: i32): i32 {
+  return (length + CHUNK - 1) / CHUNK;
+}
+
+// @ts-ignore: decorator
+@inline
+function one(): v128 {
+  return f32x4.splat(1);
+}
+
+// @ts-ignore: decorator
+@inline
+function zero(): v128 {
+  return f32x4.splat(0);
+}
+
+/** The order of the ops is the host's list of vectorised ops (host/elementwise.ts), then clamp. */
+// @ts-ignore: decorator
+@inline
+function apply(op: i32, x: v128): v128 {
+  if (op == 0) return f32x4.neg(x);
+  if (op == 1) return f32x4.abs(x);
+  // +1 or −1 by comparison, and x itself where neither holds: ±0 and NaN
+  if (op == 2) return v128.bitselect(one(), v128.bitselect(f32x4.splat(-1), x, f32x4.lt(x, zero())), f32x4.gt(x, zero()));
+  if (op == 3) return f32x4.div(one(), x);
+  if (op == 4) return exp(x);
+  if (op == 5) return log(x);
+  if (op == 6) return f32x4.sqrt(x);
+  if (op == 7) return f32x4.div(one(), f32x4.sqrt(x));
+  if (op == 8) return tanh(x);
+  if (op == 9) return sigmoid(x);
+  if (op == 10) return f32x4.max(x, zero());
+  if (op == 11) return v128.and(one(), f32x4.gt(x, zero()));
+  if (op == 12) return f32x4.floor(x);
+  if (op == 13) return v128.and(one(), f32x4.eq(x, zero()));
+  return f32x4.min(f32x4.max(x, f32x4.splat(job.low)), f32x4.splat(job.high));
+}
+
+/** y = f(x) over one chunk; the last lanes of a length that isn't a multiple of four are read and written one by one. */
+// @ts-ignore: decorator
+@inline
+function map(chunk: i32, op: i32): void {
+  const first = chunk * CHUNK;
+  const count = min(CHUNK, job.length - first);
+  let x = job.x + ((<usize>first) << 2);
+  let out = job.out + ((<usize>first) << 2);
+  const end = x + ((<usize>(count & ~3)) << 2);
+  while (x < end) {
+    v128.store(out, apply(op, v128.load(x)));
+    x += 16;
+    out += 16;
+  }
+  const rest = count & 3;
+  if (rest > 0) storeLanes(out, apply(op, loadLanes(x, rest)), rest);
+}
+
+// One function per op: within one function the optimiser would fold the copies of the loop back into one that asks for the op each time.
+function negate(i: i32): void { map(i, 0); }
+function absolute(i: i32): void { map(i, 1); }
+function sign(i: i32): void { map(i, 2); }
+function reciprocal(i: i32): void { map(i, 3); }
+function exponential(i: i32): void { map(i, 4); }
+function logarithm(i: i32): void { map(i, 5); }
+function squareRoot(i: i32): void { map(i, 6); }
+function reciprocalSquareRoot(i: i32): void { map(i, 7); }
+function hyperbolicTangent(i: i32): void { map(i, 8); }
+function logistic(i: i32): void { map(i, 9); }
+function relu(i: i32): void { map(i, 10); }
+function step(i: i32): void { map(i, 11); }
+function floor(i: i32): void { map(i, 12); }
+function not(i: i32): void { map(i, 13); }
+function clamped(i: i32): void { map(i, 14); }
+
+function chunkOf(op: i32): (i: i32) => void {
+  switch (op) {
+    case 0: return negate;
+    case 1: return absolute;
+    case 2: return sign;
+    case 3: return reciprocal;
+    case 4: return exponential;
+    case 5: return logarithm;
+    case 6: return squareRoot;
+    case 7: return reciprocalSquareRoot;
+    case 8: return hyperbolicTangent;
+    case 9: return logistic;
+    case 10: return relu;
+    case 11: return step;
+    case 12: return floor;
+    case 13: return not;
+    default: return clamped;
+  }
+}
+
+export function unary(op: i32, x: usize, out: usize, length: i32, shared: bool): void {
+  job.x = x;
+  job.out = out;
+  job.length = length;
+  parallel(chunkOf(op), chunks(length), shared);
+}
+
+export function clamp(x: usize, out: usize, length: i32, low: f32, high: f32, shared: bool): void {
+  job.x = x;
+  job.out = out;
+  job.length = length;
+  job.low = low;
+  job.high = high;
+  parallel(clamped, chunks(length), shared);
+}
+
+function selectChunk(i: i32): void {
+  const first = i * CHUNK;
+  const count = min(CHUNK, job.length - first);
+  const start = (<usize>first) << 2;
+  const end = start + ((<usize>count) << 2);
+  for (let at = start; at < end; at += 16) {
+    const lanes = min(4, <i32>((end - at) >> 2));
+    const holds = f32x4.ne(loadLanes(job.x + at, lanes), zero());
+    storeLanes(job.out + at, v128.bitselect(loadLanes(job.y + at, lanes), loadLanes(job.z + at, lanes), holds), lanes);
+  }
+}
+
+/** condition ≠ 0 ? a : b. */
+export function select_(condition: usize, a: usize, b: usize, out: usize, length: i32, shared: bool): void {
+  job.x = condition;
+  job.y = a;
+  job.z = b;
+  job.out = out;
+  job.length = length;
+  parallel(selectChunk, chunks(length), shared);
+}

@@ -1,0 +1,94 @@
+/**
+ * Moving elements of four bytes between a contiguous tensor and a strided view of another: permute, slice, flip, broadcast one way, pad, concatenate and
+ * the adjoints of slices the other. A row is the view's last axis: copied whole where it is contiguous, element by element otherwise.
+ */
+
+import { JOB, parallel } from "./team";
+
+@unmanaged
+class ViewJob {
+  /** The contiguous side and the strided side; which is source and which target is the kernel's. */
+  packed: usize;
+  strided: usize;
+  inner: i32;
+  rows: i32;
+  rowsPerChunk: i32;
+  /** Bytes between neighbours of a row on the strided side. */
+  step: i32;
+  rank: i32;
+  value: f32;
+  length: i32;
+}
+
+const job = changetype<ViewJob>(JOB);
+const SIZES: usize = JOB + 128;
+const STRIDES: usize = SIZES + 32;
+
+/** Where the host writes sizes and strides of the outer axes (eight each) before a call. */
+export function viewAxes(): usize {
+  return SIZES;
+}
+
+/** Address of a row's first element on the strided side. */
+function rowAddress(row: i32): usize {
+  let offset = 0;
+  for (let axis = job.rank - 1; axis >= 0; axis--) {
+    const size = load<i32>(SIZES + ((<usize>axis) << 2));
+    offset += (row % size) * load<i32>(STRIDES + ((<usize>axis) << 2));
+    row /= size;
+  }
+  return job.strided + ((<isize>offset) << 2);
+}
+
+function readRows(chunk: i32): void {
+  const last = min(job.rows, (chunk + 1) * job.rowsPerChunk);
+  const bytes = (<usize>job.inner) << 2;
+  for (let row = chunk * job.rowsPerChunk; row < last; row++) {
+    let from = rowAddress(row);
+    let to = job.packed + (<usize>row) * bytes;
+    const end = to + bytes;
+    if (job.step == 4) memory.copy(to, from, bytes);
+    else for (; to < end; to += 4, from += job.step) store<u32>(to, load<u32>(from));
+  }
+}
+
+function writeRows(chunk: i32): void {
+  const last = min(job.rows, (chunk + 1) * job.rowsPerChunk);
+  const bytes = (<usize>job.inner) << 2;
+  for (let row = chunk * job.rowsPerChunk; row < last; row++) {
+    let to = rowAddress(row);
+    let from = job.packed + (<usize>row) * bytes;
+    const end = from + bytes;
+    if (job.step == 4) memory.copy(to, from, bytes);
+    else for (; from < end; from += 4, to += job.step) store<u32>(to, load<u32>(from));
+  }
+}
+
+/** Reads the view of `strided` into `packed`, or writes `packed` through it. `strided` already points at the view's offset. */
+export function moveView(write: bool, packed: usize, strided: usize, inner: i32, rows: i32, step: i32, rank: i32, shared: bool): void {
+  job.packed = packed;
+  job.strided = strided;
+  job.inner = inner;
+  job.rows = rows;
+  job.step = step << 2;
+  job.rank = rank;
+  job.rowsPerChunk = max(1, 16384 / max(1, inner));
+  parallel(write ? writeRows : readRows, (rows + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
+}
+
+function fillChunk(chunk: i32): void {
+  const first = chunk * 16384;
+  const count = min(16384, job.length - first);
+  let at = job.packed + ((<usize>first) << 2);
+  const end = at + ((<usize>count) << 2);
+  const v = f32x4.splat(job.value);
+  for (const stop = end - 12; at < stop; at += 16) v128.store(at, v);
+  for (; at < end; at += 4) store<f32>(at, job.value);
+}
+
+export function fill(out: usize, length: i32, value: f32, shared: bool): void {
+  job.packed = out;
+  job.length = length;
+  job.value = value;
+  parallel(fillChunk, (length + 16383) / 16384, shared);
+}

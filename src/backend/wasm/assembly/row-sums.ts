@@ -1,0 +1,87 @@
+/**
+ * Sums over a contiguous row, accurate enough for statistics of millions of values: float32 vectors within blocks of 1024 elements (64 additions
+ * to a lane), float64 from block to block. Two results come back through globals, one instance of the module being one thread.
+ */
+
+import { loadLanes, multiplyAdd, zero } from "./simd";
+
+const BLOCK: usize = 4096; // bytes
+
+// @ts-ignore: decorator
+@inline
+export function wideLaneSum(v: v128): f64 {
+  return (<f64>f32x4.extract_lane(v, 0) + <f64>f32x4.extract_lane(v, 1)) + (<f64>f32x4.extract_lane(v, 2) + <f64>f32x4.extract_lane(v, 3));
+}
+
+/** Σ x over `count` floats. */
+export function rowSum(x: usize, count: i32): f64 {
+  let total: f64 = 0;
+  const end = x + ((<usize>(count & ~15)) << 2);
+  while (x < end) {
+    const stop = min(end, x + BLOCK);
+    let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
+    for (; x < stop; x += 64) {
+      s0 = f32x4.add(s0, v128.load(x));
+      s1 = f32x4.add(s1, v128.load(x, 16));
+      s2 = f32x4.add(s2, v128.load(x, 32));
+      s3 = f32x4.add(s3, v128.load(x, 48));
+    }
+    total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  }
+  for (let rest = count & 15; rest > 0; rest -= 4, x += 16) total += wideLaneSum(loadLanes(x, min(4, rest)));
+  return total;
+}
+
+/** Σ (x − centre)². */
+export function rowSquares(x: usize, count: i32, centre: f32): f64 {
+  const c = f32x4.splat(centre);
+  let total: f64 = 0;
+  const end = x + ((<usize>(count & ~15)) << 2);
+  while (x < end) {
+    const stop = min(end, x + BLOCK);
+    let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
+    for (; x < stop; x += 64) {
+      const d0 = f32x4.sub(v128.load(x), c), d1 = f32x4.sub(v128.load(x, 16), c);
+      const d2 = f32x4.sub(v128.load(x, 32), c), d3 = f32x4.sub(v128.load(x, 48), c);
+      s0 = multiplyAdd(d0, d0, s0);
+      s1 = multiplyAdd(d1, d1, s1);
+      s2 = multiplyAdd(d2, d2, s2);
+      s3 = multiplyAdd(d3, d3, s3);
+    }
+    total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  }
+  for (let rest = count & 15; rest > 0; rest--, x += 4) {
+    const d = load<f32>(x) - centre;
+    total += <f64>d * d;
+  }
+  return total;
+}
+
+/** Second result of rowProducts: Σ g·(x − centre). The first, returned, is Σ g. */
+export let productSum: f64 = 0;
+
+export function rowProducts(x: usize, g: usize, count: i32, centre: f32): f64 {
+  const c = f32x4.splat(centre);
+  let total: f64 = 0, products: f64 = 0;
+  const end = x + ((<usize>(count & ~7)) << 2);
+  while (x < end) {
+    const stop = min(end, x + BLOCK);
+    let s0 = zero(), s1 = zero(), p0 = zero(), p1 = zero();
+    for (; x < stop; x += 32, g += 32) {
+      const g0 = v128.load(g), g1 = v128.load(g, 16);
+      s0 = f32x4.add(s0, g0);
+      s1 = f32x4.add(s1, g1);
+      p0 = multiplyAdd(g0, f32x4.sub(v128.load(x), c), p0);
+      p1 = multiplyAdd(g1, f32x4.sub(v128.load(x, 16), c), p1);
+    }
+    total += wideLaneSum(f32x4.add(s0, s1));
+    products += wideLaneSum(f32x4.add(p0, p1));
+  }
+  for (let rest = count & 7; rest > 0; rest--, x += 4, g += 4) {
+    const gi = load<f32>(g);
+    total += gi;
+    products += <f64>gi * (load<f32>(x) - centre);
+  }
+  productSum = products;
+  return total;
+}
