@@ -10,7 +10,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 export function attentionMap(x: Tensor): Tensor {
   const energy = mean(multiply(x, x), { axes: 1 });
   const flat = reshape(energy, [x.shape[0]!, x.shape[2]! * x.shape[3]!]);
-  const norm = sqrt(sum(multiply(flat, flat), { axes: 1, keepDims: true }));
-  // PyTorch's normalize guards the division in the same way: a map of zeros stays zeros.
-  return divide(flat, maximum(norm, 1e-12));
+  // max(‖a‖, 1e-12) as in PyTorch's normalize, so a map of zeros stays zeros; taken before the root, whose slope at 0 is infinite.
+  const squared = maximum(sum(multiply(flat, flat), { axes: 1, keepDims: true }), 1e-24);
+  return divide(flat, sqrt(squared));
 }

@@ -5,7 +5,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { DataError, ShapeError } from "../core/errors.ts";
-import { formatShape, type Shape, sameShape } from "../core/shape.ts";
+import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 import type { Forward } from "../ops/dropout.ts";
 import { keep } from "../tensor/scope.ts";
 import { type DType, type TypedArray, typedArray } from "../tensor/storage.ts";
@@ -68,10 +68,13 @@ export class Buffer implements State {
     return this.#value;
   }
 
-  /** Takes over `next`, freeing what was held. */
+  /** Takes over `next`, freeing what was held. @throws ShapeError when shape or dtype would change. */
   set value(next: Tensor) {
-    if (!sameShape(next.shape, this.#value.shape))
-      throw new ShapeError(`Buffer: the shape must stay ${formatShape(this.#value.shape)}, got ${formatShape(next.shape)}`);
+    if (next === this.#value) return;
+    if (!sameShape(next.shape, this.shape) || next.dtype !== this.dtype)
+      throw new ShapeError(
+        `Buffer: shape and dtype must stay ${this.dtype} ${formatShape(this.shape)}, got ${next.dtype} ${formatShape(next.shape)}`,
+      );
     this.#value.dispose();
     this.#value = keep(next);
   }
@@ -115,17 +118,26 @@ const isState = (value: unknown): value is Parameter | Buffer | Counter =>
 /** The numbers of a state dict, by name. */
 export type StateValues = ReadonlyMap<string, { readonly shape: Shape; readonly data: ArrayLike<number> }>;
 
+/** What keeps `given` from being written to a state, if anything does. */
+function misfit({ shape, dtype }: State, given: { readonly shape: Shape; readonly data: ArrayLike<number> }): string | undefined {
+  if (!sameShape(given.shape, shape)) return `${formatShape(given.shape)} instead of ${formatShape(shape)}`;
+  if (given.data.length !== sizeOf(shape)) return `${given.data.length} values for ${formatShape(shape)}`;
+  if (dtype === "int32" && !Array.from(given.data).every(Number.isSafeInteger)) return `${Array.from(given.data)} instead of whole numbers`;
+  return undefined;
+}
+
 /**
  * Overwrites every entry of `own` with the values of its name. Nothing is written unless everything fits.
- * @throws DataError naming every entry that is missing, unknown or of another shape.
+ * @throws DataError naming every entry that is missing, unknown, of another shape, or a counter that is no whole number.
  */
 export function overwriteState(op: string, own: ReadonlyMap<string, State>, values: StateValues): void {
   const faults = [
     ...[...own.keys()].filter((name) => !values.has(name)).map((name) => `${name} is missing`),
     ...[...values.keys()].filter((name) => !own.has(name)).map((name) => `${name} is unknown`),
-    ...[...own].flatMap(([name, { shape }]) => {
-      const given = values.get(name)?.shape;
-      return given === undefined || sameShape(given, shape) ? [] : [`${name} is ${formatShape(given)} instead of ${formatShape(shape)}`];
+    ...[...own].flatMap(([name, state]) => {
+      const given = values.get(name);
+      const fault = given && misfit(state, given);
+      return fault === undefined ? [] : [`${name} is ${fault}`];
     }),
   ];
   if (faults.length > 0) {

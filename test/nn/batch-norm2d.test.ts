@@ -1,0 +1,75 @@
+/** The layer's running statistics against PyTorch's rule, computed here by hand. */
+
+import { expect, test } from "vitest";
+import { memory } from "../../src/backend/active.ts";
+import { Random } from "../../src/core/random.ts";
+import { gradients } from "../../src/grad/gradients.ts";
+import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
+import { sum } from "../../src/ops/broadcast.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import { expectValues, toTensor } from "../support/nd-array.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+import { sample } from "../support/sample.ts";
+
+onReferenceBackend();
+
+const layer = (options = {}): BatchNorm2d => new BatchNorm2d(2, { random: new Random(0), dtype: "float64" }, options);
+
+/** Mean and unbiased variance of channel c of [N,2,H,W] values. */
+function channel(values: readonly number[], c: number, inner: number): { mean: number; unbiased: number } {
+  const own = values.filter((_, i) => Math.floor(i / inner) % 2 === c);
+  const mean = own.reduce((total, v) => total + v, 0) / own.length;
+  return { mean, unbiased: own.reduce((total, v) => total + (v - mean) ** 2, 0) / (own.length - 1) };
+}
+
+test("training moves the running statistics, the variance unbiased, and counts batches", async () => {
+  const norm = layer({ momentum: 0.3 });
+  const expected = { mean: [0, 0], variance: [1, 1] };
+  for (const seed of [1, 2, 3]) {
+    const x = sample([3, 2, 2, 3], seed, -1, 4);
+    norm.forward(toTensor(x), { training: true });
+    for (const c of [0, 1]) {
+      const { mean, unbiased } = channel(x.values, c, 6);
+      expected.mean[c] = 0.7 * expected.mean[c]! + 0.3 * mean;
+      expected.variance[c] = 0.7 * expected.variance[c]! + 0.3 * unbiased;
+    }
+    expectValues(await norm.running_mean.read(), expected.mean);
+    expectValues(await norm.running_var.read(), expected.variance);
+    expect(norm.num_batches_tracked.count).toBe(seed);
+  }
+});
+
+test("evaluation normalises by the running statistics and changes nothing", async () => {
+  const norm = layer();
+  norm.running_mean.write([1, -2]);
+  norm.running_var.write([4, 0.25]);
+  norm.weight.write([3, 0.5]);
+  norm.bias.write([0.1, 0.2]);
+  const x = sample([2, 2, 1, 2], 4);
+  const y = norm.forward(toTensor(x), { training: false });
+  const formula = x.values.map((v, i) =>
+    Math.floor(i / 2) % 2 === 0 ? (3 * (v - 1)) / Math.sqrt(4 + 1e-5) + 0.1 : (0.5 * (v + 2)) / Math.sqrt(0.25 + 1e-5) + 0.2,
+  );
+  expectValues(await y.data(), formula);
+  expectValues(await norm.running_mean.read(), [1, -2]);
+  expect(norm.num_batches_tracked.count).toBe(0);
+});
+
+test("one value per channel keeps its biased variance: there is nothing to correct", async () => {
+  const norm = layer();
+  norm.forward(toTensor(sample([1, 2, 1, 1], 5)), { training: true });
+  expectValues(await norm.running_var.read(), [0.9, 0.9]);
+});
+
+test("the statistics survive scopes, and training leaves none of the old ones behind", async () => {
+  const norm = layer();
+  const x = toTensor(sample([2, 2, 2, 2], 6));
+  const step = (): void => {
+    for (const g of scope(() => gradients(sum(norm.forward(x, { training: true })), [norm.weight.value, norm.bias.value]))) g.dispose();
+  };
+  step();
+  const before = memory();
+  for (let i = 0; i < 5; i++) step();
+  expect([memory().storages, memory().used]).toEqual([before.storages, before.used]);
+  expectValues(await norm.running_mean.read(), await norm.running_mean.read());
+});

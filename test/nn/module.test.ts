@@ -1,0 +1,172 @@
+/** State dicts: names as PyTorch has them, and loading that writes everything or nothing. */
+
+import { describe, expect, test } from "vitest";
+import { memory } from "../../src/backend/active.ts";
+import { DataError, ShapeError } from "../../src/core/errors.ts";
+import { Random } from "../../src/core/random.ts";
+import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
+import { Conv2d } from "../../src/nn/conv2d.ts";
+import { Dropout, ReLU, Sequential } from "../../src/nn/layers.ts";
+import { Linear } from "../../src/nn/linear.ts";
+import { Buffer, Counter, Layer, Module, Parameter } from "../../src/nn/module.ts";
+import { tensor, zeros } from "../../src/ops/creation.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+
+onReferenceBackend();
+
+const build = () => ({ random: new Random(1) });
+
+class Net extends Module {
+  readonly features = new Sequential(new Conv2d(3, 4, 3, build(), { bias: true }), new BatchNorm2d(4, build()), ReLU(), Dropout(0.1));
+  readonly heads = [new Linear(4, 2, build()), new Linear(4, 3, build(), { bias: false })];
+  readonly scale = new Parameter(zeros([1]), "compressed");
+  readonly name = "not state";
+}
+
+const names = [
+  "features.0.weight",
+  "features.0.bias",
+  "features.1.weight",
+  "features.1.bias",
+  "features.1.running_mean",
+  "features.1.running_var",
+  "features.1.num_batches_tracked",
+  "heads.0.weight",
+  "heads.0.bias",
+  "heads.1.weight",
+  "scale",
+];
+
+test("a name is the path of fields, indices included", () => {
+  const net = new Net();
+  expect([...net.state().keys()]).toEqual(names);
+  expect([...net.parameters().keys()]).toEqual(names.filter((name) => !/running|tracked/.test(name)));
+  expect(net.parameterCount()).toBe(4 * 3 * 9 + 4 + 4 + 4 + 2 * 4 + 2 + 3 * 4 + 1);
+  expect(net.parameters().get("scale")?.decay).toBe("compressed");
+  expect(net.modules().map((module) => module.constructor.name)).toEqual([
+    "Net",
+    "Sequential",
+    "Conv2d",
+    "BatchNorm2d",
+    "Lambda",
+    "Lambda",
+    "Linear",
+    "Linear",
+  ]);
+});
+
+test("layers past the tenth keep their order", () => {
+  const many = new Sequential(...Array.from({ length: 12 }, () => new Linear(1, 1, build(), { bias: false })));
+  expect([...many.state().keys()]).toEqual(Array.from({ length: 12 }, (_, i) => `${i}.weight`));
+});
+
+type Values = Map<string, { shape: readonly number[]; data: ArrayLike<number> }>;
+
+async function valuesOf(net: Module): Promise<Values> {
+  const entries = [...net.state()].map(async ([name, state]) => [name, { shape: state.shape, data: await state.read() }] as const);
+  return new Map(await Promise.all(entries));
+}
+
+const plain = (values: Values): Record<string, number[]> =>
+  Object.fromEntries([...values].map(([name, { data }]) => [name, Array.from(data)]));
+
+/** Every value shifted by one, so that anything written shows. */
+const shifted = (values: Values): Values =>
+  new Map([...values].map(([name, { shape, data }]) => [name, { shape, data: Array.from(data, (v) => v + 1) }]));
+
+test("what is loaded is what is read, in the storage that was there", async () => {
+  const net = new Net();
+  const storages = [...net.parameters().values()].map(({ value }) => value.storage);
+  const wanted = shifted(await valuesOf(net));
+  net.loadState(wanted);
+  const got = plain(await valuesOf(net));
+  for (const [name, { data }] of wanted) expect(got[name], name).toEqual(Array.from(data, Math.fround));
+  expect([...net.parameters().values()].map(({ value }) => value.storage)).toEqual(storages);
+});
+
+describe("what does not fit is named, and nothing is written", () => {
+  test.each<[string, (values: Values) => void, string]>([
+    ["a missing entry", (values) => void values.delete("heads.0.bias"), "heads.0.bias is missing"],
+    ["an unknown entry", (values) => void values.set("heads.2.weight", { shape: [1], data: [1] }), "heads.2.weight is unknown"],
+    [
+      "another shape of the same size",
+      (values) => void values.set("heads.0.weight", { shape: [4, 2], data: new Float32Array(8) }),
+      "heads.0.weight is [4,2] instead of [2,4]",
+    ],
+    ["fewer values than the shape says", (values) => void values.set("scale", { shape: [1], data: [] }), "scale"],
+    [
+      "more values than the shape says",
+      (values) => void values.set("heads.1.weight", { shape: [3, 4], data: new Float32Array(13) }),
+      "heads.1.weight",
+    ],
+    [
+      "a fractional counter",
+      (values) => void values.set("features.1.num_batches_tracked", { shape: [], data: [1.5] }),
+      "num_batches_tracked",
+    ],
+    [
+      "a counter that is NaN",
+      (values) => void values.set("features.1.num_batches_tracked", { shape: [], data: [Number.NaN] }),
+      "num_batches_tracked",
+    ],
+  ])("%s", async (_, spoil, message) => {
+    const net = new Net();
+    const before = plain(await valuesOf(net));
+    const values = shifted(await valuesOf(net));
+    spoil(values);
+    expect(() => net.loadState(values)).toThrow(DataError);
+    expect(() => net.loadState(values)).toThrow(message);
+    expect(plain(await valuesOf(net))).toEqual(before);
+  });
+
+  test("many faults are counted", () => expect(() => new Net().loadState(new Map())).toThrow(`and ${names.length - 5} more`));
+});
+
+describe("state", () => {
+  test("parameters, buffers and counters refuse the wrong number of values", () => {
+    for (const state of [new Parameter(zeros([2])), new Buffer(zeros([2])), new Counter()]) {
+      expect(() => state.write([1, 2, 3])).toThrow(ShapeError);
+    }
+  });
+
+  test("a buffer takes over a tensor of its shape and dtype and frees the one before; itself it may be given again", async () => {
+    const buffer = new Buffer(zeros([2]));
+    const [before, next] = [buffer.value, tensor([1, 2])];
+    buffer.value = next;
+    expect([before.storage.alive, memory().storages]).toEqual([false, 1]);
+    buffer.value = next;
+    expect([...(await buffer.read())]).toEqual([1, 2]);
+    expect(() => {
+      buffer.value = zeros([3]);
+    }).toThrow("shape and dtype must stay float32 [2]");
+    expect(() => {
+      buffer.value = zeros([2], { dtype: "float64" });
+    }).toThrow(ShapeError);
+    expect([...(await buffer.read())]).toEqual([1, 2]);
+  });
+
+  test("outlives the scope it was made in; dispose frees it", () => {
+    const net = scope(() => {
+      const made = new Net();
+      return () => made;
+    })();
+    for (const [name, state] of net.state()) if (!(state instanceof Counter)) expect(state.value.storage.alive, name).toBe(true);
+    net.dispose();
+    expect(memory().storages).toBe(0);
+  });
+});
+
+test("a layer sees the training flag and the stream it is given", () => {
+  const seen: unknown[] = [];
+  class Spy extends Layer {
+    forward(x: Tensor, forward: { training: boolean }): Tensor {
+      seen.push(forward);
+      return x;
+    }
+  }
+  const forward = { training: true, random: new Random(1) };
+  new Sequential(new Spy(), new Sequential(new Spy())).forward(zeros([1]), forward);
+  expect(seen).toEqual([forward, forward]);
+});
