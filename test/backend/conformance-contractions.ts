@@ -1,0 +1,142 @@
+import fc from "fast-check";
+import { it } from "vitest";
+import type { MatmulGeometry } from "../../src/backend/kernels.ts";
+import type { ConvolutionGeometry } from "../../src/core/convolution-geometry.ts";
+import { type ConvolutionCase, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
+import { seeds, type ValueKind, valuesOf } from "../arbitraries/values.ts";
+import { absolute, conforms, floating, type Operand, onReference, type Run, type Subject } from "./conformance-harness.ts";
+import { sumBound } from "./conformance-tolerance.ts";
+
+/** One of the three convolution kernels: its operands' sizes, and how many products each of its results adds up. */
+interface ConvolutionKernel {
+  readonly run: (geometry: ConvolutionGeometry) => Run;
+  readonly operands: (sizes: Record<"x" | "w" | "y", number>) => readonly [number, number];
+  readonly terms: (geometry: ConvolutionGeometry) => number;
+}
+
+const convolutionKernels = {
+  conv2d: {
+    run:
+      (geometry) =>
+      (k, [x, w]) => [k.conv2d(x!, w!, geometry)],
+    operands: ({ x, w }) => [x, w],
+    terms: ({ inChannels, groups, kernelHeight, kernelWidth }) => (inChannels / groups) * kernelHeight * kernelWidth,
+  },
+  conv2dInputGradient: {
+    run:
+      (geometry) =>
+      (k, [g, w]) => [k.conv2dInputGradient(g!, w!, geometry)],
+    operands: ({ y, w }) => [y, w],
+    terms: ({ outChannels, groups, kernelHeight, kernelWidth }) => (outChannels / groups) * kernelHeight * kernelWidth,
+  },
+  conv2dWeightGradient: {
+    run:
+      (geometry) =>
+      (k, [x, g]) => [k.conv2dWeightGradient(x!, g!, geometry)],
+    operands: ({ x, y }) => [x, y],
+    terms: ({ batch, outHeight, outWidth }) => batch * outHeight * outWidth,
+  },
+} satisfies Record<string, ConvolutionKernel>;
+
+/** How many elements x, w and y hold. */
+function sizesOf(geometry: ConvolutionGeometry): Record<"x" | "w" | "y", number> {
+  const { batch, inChannels, outChannels, groups, height, width, kernelHeight, kernelWidth, outHeight, outWidth } = geometry;
+  return {
+    x: batch * inChannels * height * width,
+    w: outChannels * (inChannels / groups) * kernelHeight * kernelWidth,
+    y: batch * outChannels * outHeight * outWidth,
+  };
+}
+
+/** Convolutions as networks have them: a window that covers the image's border by half, sizes that fill vectors and tiles and leave a rest. */
+const networkConvolutions: fc.Arbitrary<ConvolutionCase> = fc
+  .record({
+    batch: fc.integer({ min: 1, max: 5 }),
+    form: fc.constantFrom("dense", "depthwise", "grouped"),
+    inChannels: fc.integer({ min: 1, max: 24 }),
+    outChannels: fc.integer({ min: 1, max: 24 }),
+    height: fc.integer({ min: 5, max: 20 }),
+    width: fc.integer({ min: 5, max: 20 }),
+    kernel: fc.constantFrom(1, 3, 5),
+    stride: fc.constantFrom(1, 2),
+    dilation: fc.constantFrom(1, 1, 2),
+  })
+  .map(({ batch, form, inChannels, outChannels, height, width, kernel, stride, dilation }) => {
+    const groups = { dense: 1, depthwise: inChannels, grouped: 2 }[form];
+    const groupInputs = { dense: inChannels, depthwise: 1, grouped: Math.ceil(inChannels / 2) }[form];
+    const groupOutputs = { dense: outChannels, depthwise: 1, grouped: Math.ceil(outChannels / 2) }[form];
+    const padding = (dilation * (kernel - 1)) / 2;
+    return {
+      x: [batch, groups * groupInputs, height, width],
+      w: [groups * groupOutputs, groupInputs, kernel, kernel],
+      options: { stride, padding, dilation, groups },
+    };
+  });
+
+export function contractionConformance(subject: Subject): void {
+  const contraction = async (inputs: readonly Operand[], terms: number, run: Run): Promise<void> => {
+    const [magnitudes] = onReference(inputs.map(absolute), run);
+    await conforms(subject, { inputs, run, bound: (precision) => [sumBound(terms, magnitudes!, precision)] });
+  };
+
+  const multiply = async (seed: number, geometry: MatmulGeometry, kind: ValueKind): Promise<void> => {
+    const { a, b } = matmulLengths(geometry);
+    await contraction([floating(valuesOf(seed, a, kind)), floating(valuesOf(seed + 1, b, kind))], geometry.k, (k, [x, y]) => [
+      k.matmul(x!, y!, geometry),
+    ]);
+  };
+
+  it("matmul: batches, transposes, shared operands, empty sizes", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.oneof(matmuls(9), matmuls(40)), (seed, geometry) => multiply(seed, geometry, "normal")),
+      { numRuns: 150 },
+    ));
+
+  it("matmul: sizes beyond one block, and long thin ones", () => {
+    const long = fc.integer({ min: 100, max: 300 });
+    const thin = fc.integer({ min: 1, max: 9 });
+    const sizes = fc.oneof(
+      fc.record({ m: long, k: fc.integer({ min: 1, max: 140 }), n: long }),
+      fc.record({ m: thin, k: fc.integer({ min: 500, max: 3000 }), n: thin }),
+      fc.record({ m: fc.integer({ min: 1000, max: 4000 }), k: thin, n: thin }),
+      fc.record({ m: thin, k: thin, n: fc.integer({ min: 1000, max: 4000 }) }),
+    );
+    const large = fc.record({ sizes, batch: fc.constantFrom(1, 1, 2), transposeA: fc.boolean(), transposeB: fc.boolean() });
+    return fc.assert(
+      fc.asyncProperty(seeds, large, (seed, { sizes: { m, k, n }, ...rest }) =>
+        multiply(seed, { m, k, n, ...rest, batchStrideA: m * k, batchStrideB: k * n }, "normal"),
+      ),
+      { numRuns: 12 },
+    );
+  });
+
+  it("matmul: NaN and ∞ reach their row and column, and no farther", () =>
+    fc.assert(fc.asyncProperty(seeds, matmuls(20), (seed, geometry) => multiply(seed, geometry, "nonFinite"))));
+
+  for (const [name, { run, operands, terms }] of Object.entries(convolutionKernels)) {
+    const convolve = async (seed: number, config: ConvolutionCase, kind: ValueKind): Promise<void> => {
+      const geometry = geometryOf(config);
+      const [first, second] = operands(sizesOf(geometry));
+      // Only the first operand may hold NaN or ∞: whether ∞ times a zero of the padding is computed is left open.
+      await contraction([floating(valuesOf(seed, first, kind)), floating(valuesOf(seed + 1, second))], terms(geometry), run(geometry));
+    };
+
+    it(`${name}: strides, paddings, dilations, groups, rectangles, empty sizes`, () =>
+      fc.assert(
+        fc.asyncProperty(seeds, convolutions(), (seed, config) => convolve(seed, config, "normal")),
+        { numRuns: 200 },
+      ));
+
+    it(`${name}: dense, grouped and depthwise, as networks have them`, () =>
+      fc.assert(
+        fc.asyncProperty(seeds, networkConvolutions, (seed, config) => convolve(seed, config, "normal")),
+        { numRuns: 12 },
+      ));
+
+    it(`${name}: NaN and ∞ reach the results they take part in, and no other`, () =>
+      fc.assert(
+        fc.asyncProperty(seeds, convolutions({ maxChannels: 6 }), (seed, config) => convolve(seed, config, "nonFinite")),
+        { numRuns: 60 },
+      ));
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * How far a result may be from the float64 reference, and why: the one place that says so.
+ *
+ * With u half the distance from 1 to the next number, one operation is off by a factor 1 + δ, |δ| ≤ u. A sum of K products, in whatever order
+ * and blocking, with or without fused multiply-add, is off by at most K·u·Σ|a||b| to first order (Higham, Accuracy and Stability of
+ * Numerical Algorithms, §3.1): what bounds every contraction and reduction here, with Σ|a||b| computed by the same kernel on absolute values.
+ * Functions that IEEE 754 rounds correctly (+ − × ÷ √, comparisons, copies) have no tolerance; for the others a backend states its own, in
+ * units of the last place.
+ */
+
+import type { BinaryOp, UnaryOp } from "../../src/backend/kernels.ts";
+
+export type Floating = "float32" | "float64";
+
+export interface Tolerance {
+  /** The precisions to try. */
+  readonly dtypes: readonly Floating[];
+  /** Error of each function in float32, in units of the last place; 0 (correctly rounded) for those not named. */
+  readonly ulps: Partial<Record<UnaryOp | BinaryOp, number>>;
+}
+
+/** One precision: its unit roundoff, its smallest number, and how many sides of a comparison are rounded in it. */
+export interface Precision {
+  readonly dtype: Floating;
+  readonly unit: number;
+  readonly smallest: number;
+  /** The power of two below its largest number. */
+  readonly top: number;
+  /** In float64 the reference's own rounding counts as well. */
+  readonly sides: 1 | 2;
+}
+
+export const precisions: Record<Floating, Precision> = {
+  float32: { dtype: "float32", unit: 2 ** -24, smallest: 2 ** -149, top: 2 ** 127, sides: 1 },
+  float64: { dtype: "float64", unit: 2 ** -53, smallest: 2 ** -1074, top: 2 ** 1023, sides: 2 },
+};
+
+/**
+ * Bound on the error of sums of `terms` products (or of a formula of as many roundings) whose absolute values add up to `magnitudes`. Two more than `terms` for the terms of second order
+ * and the last rounding; the smallest number for what underflows in each product.
+ */
+export const sumBound = (terms: number, magnitudes: ArrayLike<number>, { unit, smallest, sides }: Precision): Float64Array =>
+  Float64Array.from(magnitudes, (magnitude) => sides * ((terms + 2) * unit * magnitude + (terms + 1) * smallest));
+
+/** The distance from |x| to the next larger number of the precision; beyond its range, that between its largest numbers. */
+export function ulpOf(x: number, { unit, smallest, top }: Precision): number {
+  const magnitude = Math.abs(x);
+  if (!Number.isFinite(magnitude)) return 0;
+  return Math.max(smallest, Math.min(top, 2 ** Math.floor(Math.log2(magnitude))) * 2 * unit);
+}
+
+/** `ulps` units in the last place of each expected value. */
+export const ulpBound = (ulps: number, expected: ArrayLike<number>, precision: Precision): Float64Array =>
+  Float64Array.from(expected, (x) => ulps * ulpOf(x, precision));

@@ -1,0 +1,30 @@
+/**
+ * What every backend must do, kernel by kernel, on generated inputs: odd sizes, sizes 1 and 0, broadcasts, views, strides, paddings,
+ * dilations, groups, extreme values. A new backend is one more call of `conformance` in conformance.test.ts.
+ */
+
+import { beforeAll, describe } from "vitest";
+import type { Kernels } from "../../src/backend/kernels.ts";
+import { contractionConformance } from "./conformance-contractions.ts";
+import { elementwiseConformance } from "./conformance-elementwise.ts";
+import { fusedConformance } from "./conformance-fused.ts";
+import { layoutConformance } from "./conformance-layout.ts";
+import { reductionConformance } from "./conformance-reductions.ts";
+import { storageConformance } from "./conformance-storage.ts";
+import type { Tolerance } from "./conformance-tolerance.ts";
+
+export function conformance(name: string, makeBackend: () => Kernels | Promise<Kernels>, tolerance: Tolerance): void {
+  describe(`conformance of ${name}`, () => {
+    let backend: Kernels | undefined;
+    beforeAll(async () => {
+      backend = await makeBackend();
+    });
+    const subject = { kernels: () => backend!, tolerance };
+    describe("storage", () => storageConformance(subject));
+    describe("elementwise", () => elementwiseConformance(subject));
+    describe("along an axis", () => reductionConformance(subject));
+    describe("layout", () => layoutConformance(subject));
+    describe("contractions", () => contractionConformance(subject));
+    describe("fused", () => fusedConformance(subject));
+  });
+}
