@@ -71,6 +71,26 @@ export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
 export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "./train/checkpoint.ts";
+export {
+  type Batches,
+  type Classifier,
+  classAccuracies,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+  type ImageShape,
+} from "./train/evaluate.ts";
+export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
 export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
 export { type Optimizer, type ParameterGroup, Sgd, type SgdOptions } from "./train/sgd.ts";
+export {
+  type EpochMetrics,
+  type Progress,
+  type StepReport,
+  type TrainEpochsOptions,
+  Trainer,
+  type TrainerOptions,
+  trainEpochs,
+} from "./train/trainer.ts";

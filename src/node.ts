@@ -1,0 +1,16 @@
+/** What needs Node: files, downloads, worker threads and process flags. Everything else is in `separable`. */
+
+export { enableRelaxedSimd } from "./backend/wasm/node/enable-relaxed-simd.ts";
+export type { CifarName } from "./data/cifar-format.ts";
+export { DataUnavailableError } from "./data/data-unavailable-error.ts";
+export { cacheFolder } from "./data/node/cache-folder.ts";
+export {
+  type DataProgress,
+  type DataSource,
+  type LoadCifarOptions,
+  type LoadedImages,
+  loadCifar,
+  loadCifarOrSynthetic,
+} from "./data/node/cifar.ts";
+export { type PrefetchOptions, prefetchBatches } from "./data/node/prefetch-batches.ts";
+export { RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";
