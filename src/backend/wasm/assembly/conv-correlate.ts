@@ -108,13 +108,20 @@ function run(job: CorrelateJob, pass: Pass, group: i32, pixels: usize, target: u
       }
       const pair = row < to;
       const row1 = pair ? row : row0, column1 = pair ? column : column0;
-      convTile(
-        pass.taps, pass.offsets, weights,
-        pixels + row0 * rowBytes + ((<usize>column0) << 2), pixels + row1 * rowBytes + ((<usize>column1) << 2), sums,
-      );
-      put(job, pass, plane + (first + row0) * pass.targetRow, column0, valid, sums);
-      if (!pair) break;
-      put(job, pass, plane + (first + row1) * pass.targetRow, column1, valid, sums + 16);
+      const pixels0 = pixels + row0 * rowBytes + ((<usize>column0) << 2);
+      const pixels1 = pixels + row1 * rowBytes + ((<usize>column1) << 2);
+      const to0 = plane + (first + row0) * pass.targetRow, to1 = plane + (first + row1) * pass.targetRow;
+      if (valid == 4 && pass.targetColumn == 1 && column0 + 4 <= columns && column1 + 4 <= columns) {
+        // An odd vector at the end is computed and stored twice, to the same place.
+        convTile(
+          pass.taps, pass.offsets, weights, pixels0, pixels1,
+          to0 + ((<usize>column0) << 2), to1 + ((<usize>column1) << 2), job.targetPlane,
+        );
+      } else {
+        convTile(pass.taps, pass.offsets, weights, pixels0, pixels1, sums, sums + 16, 32);
+        put(job, pass, to0, column0, valid, sums);
+        if (pair) put(job, pass, to1, column1, valid, sums + 16);
+      }
       column += 4;
       if (column >= columns) {
         column = 0;

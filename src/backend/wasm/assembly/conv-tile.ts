@@ -8,10 +8,10 @@
 import { multiplyAdd, zero } from "./simd";
 
 /**
- * Eight vectors to `sums`: [4 channels][2 vectors]. `weights` is packed [tap][4]; `pixels0` and `pixels1` are the addresses of two
- * vectors of four neighbouring pixels, which may stand in different rows.
+ * The sums of 4 channels × 2 vectors of pixels, to `low` and `high` and on from there in steps of `plane` bytes per channel. `weights`
+ * is packed [tap][4]; `pixels0` and `pixels1` are the addresses of two vectors of four neighbouring pixels, which may stand in different rows.
  */
-export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usize, pixels1: usize, sums: usize): void {
+export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usize, pixels1: usize, low: usize, high: usize, plane: usize): void {
   let s00 = zero(), s01 = zero(), s10 = zero(), s11 = zero();
   let s20 = zero(), s21 = zero(), s30 = zero(), s31 = zero();
   const end = weights + ((<usize>taps) << 4);
@@ -31,12 +31,12 @@ export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usi
     weights += 16;
     offsets += 4;
   }
-  v128.store(sums, s00);
-  v128.store(sums, s01, 16);
-  v128.store(sums, s10, 32);
-  v128.store(sums, s11, 48);
-  v128.store(sums, s20, 64);
-  v128.store(sums, s21, 80);
-  v128.store(sums, s30, 96);
-  v128.store(sums, s31, 112);
+  v128.store(low, s00);
+  v128.store(high, s01);
+  v128.store((low += plane), s10);
+  v128.store((high += plane), s11);
+  v128.store((low += plane), s20);
+  v128.store((high += plane), s21);
+  v128.store(low + plane, s30);
+  v128.store(high + plane, s31);
 }

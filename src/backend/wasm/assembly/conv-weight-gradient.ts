@@ -37,6 +37,9 @@ class WeightGradientJob {
   /** Blocks of 4 output channels that one chunk takes, and how many chunks share a range of images. */
   blocksPerSplit: i32;
   splits: i32;
+  /** Byte offset of each vector of output pixels in a plane, where rows are whole vectors; else no list (count 0). */
+  vectors: usize;
+  vectorCount: i32;
   scratch: usize;
   scratchBytes: usize;
 }
@@ -75,15 +78,60 @@ function range(index: i32): void {
       for (let o = firstOut; o < endOut; o += 4) {
         const g = job.g + image * job.gImage + (group * job.outChannels + o) * planeG;
         const valid = min(4, endOut - o);
-        for (let t = 0; t < job.taps; t += 2)
-          dots(job, g, min(valid - 1, 1) * planeG, min(valid - 1, 2) * planeG, min(valid - 1, 3) * planeG, pixels, imageStep, count, t, gw + o * rowTaps, valid, add);
+        const second = min(valid - 1, 1) * planeG, third = min(valid - 1, 2) * planeG, fourth = min(valid - 1, 3) * planeG;
+        const to = gw + o * rowTaps;
+        for (let t = 0; t < job.taps; t += 2) {
+          if (job.vectorCount) vectorDots(job, g, second, third, fourth, pixels, imageStep, count, t, to, valid, add);
+          else rowDots(job, g, second, third, fourth, pixels, imageStep, count, t, to, valid, add);
+        }
       }
     }
   }
 }
 
-/** gw of up to 4 channels × taps t, t + 1. Channels that do not exist repeat one that does (`second` …), and are not stored. */
-function dots(
+/**
+ * gw of up to 4 channels × taps t, t + 1, for planes whose rows are whole vectors: one loop over a list of vectors, because rows of two
+ * or four vectors are too short to be loops of their own. Channels that do not exist repeat one that does, and are not stored.
+ */
+function vectorDots(
+  job: WeightGradientJob, g: usize, second: usize, third: usize, fourth: usize, pixels: usize, imageStep: usize, images: i32,
+  t: i32, gw: usize, valid: i32, add: bool,
+): void {
+  const pair = t + 1 < job.taps;
+  const tap0 = load<usize>(job.offsets + ((<usize>t) << 2));
+  const tap1 = pair ? load<usize>(job.offsets + ((<usize>t) << 2), 4) : tap0;
+  let s00 = zero(), s01 = zero(), s10 = zero(), s11 = zero();
+  let s20 = zero(), s21 = zero(), s30 = zero(), s31 = zero();
+  const bytes = (<usize>job.vectorCount) << 4;
+  const vectors = job.vectors;
+  const gImage = job.gImage;
+  for (let i = 0; i < images; i++) {
+    const plane0 = pixels + tap0, plane1 = pixels + tap1;
+    let at = g, list = vectors;
+    const end = g + bytes;
+    while (at < end) {
+      const offset = load<usize>(list);
+      const a = v128.load(plane0 + offset), b = v128.load(plane1 + offset);
+      const g0 = v128.load(at), g1 = v128.load(at + second), g2 = v128.load(at + third), g3 = v128.load(at + fourth);
+      s00 = multiplyAdd(g0, a, s00);
+      s01 = multiplyAdd(g0, b, s01);
+      s10 = multiplyAdd(g1, a, s10);
+      s11 = multiplyAdd(g1, b, s11);
+      s20 = multiplyAdd(g2, a, s20);
+      s21 = multiplyAdd(g2, b, s21);
+      s30 = multiplyAdd(g3, a, s30);
+      s31 = multiplyAdd(g3, b, s31);
+      list += 4;
+      at += 16;
+    }
+    pixels += imageStep;
+    g += gImage;
+  }
+  putAll(gw + ((<usize>t) << 2), (<usize>job.taps) << 2, s00, s01, s10, s11, s20, s21, s30, s31, valid, pair, add);
+}
+
+/** The same for rows that end inside a vector. */
+function rowDots(
   job: WeightGradientJob, g: usize, second: usize, third: usize, fourth: usize, pixels: usize, imageStep: usize, images: i32,
   t: i32, gw: usize, valid: i32, add: bool,
 ): void {
@@ -140,8 +188,15 @@ function dots(
     pixels += imageStep;
     g += job.gImage;
   }
-  gw += (<usize>t) << 2;
-  const rowTaps = (<usize>job.taps) << 2;
+  putAll(gw + ((<usize>t) << 2), (<usize>job.taps) << 2, s00, s01, s10, s11, s20, s21, s30, s31, valid, pair, add);
+}
+
+// @ts-ignore: decorator
+@inline
+function putAll(
+  gw: usize, rowTaps: usize, s00: v128, s01: v128, s10: v128, s11: v128, s20: v128, s21: v128, s30: v128, s31: v128,
+  valid: i32, pair: bool, add: bool,
+): void {
   put(gw, s00, s01, pair, add);
   if (valid > 1) put(gw + rowTaps, s10, s11, pair, add);
   if (valid > 2) put(gw + rowTaps * 2, s20, s21, pair, add);

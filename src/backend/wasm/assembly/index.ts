@@ -4,6 +4,7 @@ export { dismiss, setWorkers, work } from "./team";
 export { matmul, matmulScratch } from "./matmul";
 export { correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";
+export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary, broadcastAxes } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
 export { batchNorm, batchNormGradient } from "./batch-norm";

@@ -2,8 +2,10 @@
 
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core/convolution-geometry.ts";
 import type { Kernels } from "../../kernels.ts";
-import type { ArenaMemory, ArenaStorage } from "./arena-memory.ts";
+import type { ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, flattened, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
+import { Layout, line, phasePairs, planesWords, tapsOf, words } from "./convolution-tables.ts";
+import { isDepthwise, runDepthwise } from "./depthwise.ts";
 import { allFloat32, type Machine, sharedWork } from "./machine.ts";
 
 type ConvolutionKernels = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient">;
@@ -12,38 +14,6 @@ type ConvolutionKernels = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv
 const enoughChunks = 8;
 /** A thread's copy of the planes should stay in its second-level cache. */
 const planesLimit = 512 * 1024;
-
-const line = (bytes: number): number => Math.ceil(bytes / 64) * 64;
-
-/** Scratch memory handed out from front to back. */
-class Layout {
-  bytes = 0;
-  take(bytes: number): number {
-    const at = this.bytes;
-    this.bytes += line(bytes);
-    return at;
-  }
-}
-
-const words = (memory: ArenaMemory, pointer: number, values: readonly number[]): void =>
-  new Int32Array(memory.wasm.buffer, pointer, values.length).set(values);
-
-const planesWords = ({ y, x, direct, pitch }: ConvolutionPlan, phases: number): number[] => [
-  ...[y.size, x.size, y.padding, x.padding, y.stride, x.stride],
-  ...[phases, y.phases.length * x.phases.length, pitch, Number(direct)],
-];
-
-const phasePairs = ({ y, x }: ConvolutionPlan): number[] => y.phases.flatMap((ry) => x.phases.flatMap((rx) => [ry, rx]));
-
-/** The pass's taps as positions in a kernel of `kernelWidth`, and as byte offsets into planes of `rows` rows. */
-function tapsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, kernelWidth: number, rows: number) {
-  return y.passes[passY]!.taps.flatMap((tapY) =>
-    x.passes[passX]!.taps.map((tapX) => ({
-      index: tapY.index * kernelWidth + tapX.index,
-      offset: 4 * (((tapY.phase * x.phases.length + tapX.phase) * rows + tapY.shift) * pitch + tapX.shift),
-    })),
-  );
-}
 
 const channelOffsets = (taps: readonly { readonly offset: number }[], channels: number, channelBytes: number): Int32Array => {
   const table = new Int32Array(channels * taps.length);
@@ -86,18 +56,20 @@ function bandRowsOf({ plan: { y, x, pitch, direct }, batch, channels }: Correlat
  */
 const crowded = (channelBytes: number, channels: number): boolean => channelBytes % 1024 === 0 && channels > 8;
 
-function spread(plan: ConvolutionPlan, bandRows: number, channels: number): ConvolutionPlan {
-  const { y, x, direct, pitch } = plan;
-  if (direct && !crowded(4 * y.size * x.size, channels)) return plan;
-  const phases = y.phases.length * x.phases.length;
-  const wider = crowded(4 * phases * (bandRows + y.reach) * pitch, channels) ? pitch + 4 : pitch;
-  return { ...plan, direct: false, pitch: wider };
+/** The plan as it will run: whether planes are copied, in which bands, with which pitch. */
+function fitted(c: Correlation): { plan: ConvolutionPlan; bandRows: number } {
+  const { y, x } = c.plan;
+  const direct = c.plan.direct && !crowded(4 * y.size * x.size, c.channels);
+  const plan = { ...c.plan, direct };
+  const bandRows = bandRowsOf({ ...c, plan });
+  if (direct) return { plan, bandRows };
+  const channelBytes = 4 * y.phases.length * x.phases.length * (bandRows + y.reach) * plan.pitch;
+  return { plan: crowded(channelBytes, c.channels) ? { ...plan, pitch: plan.pitch + 4 } : plan, bandRows };
 }
 
 function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): void {
   const { batch, groups, channels, outChannels } = c;
-  const bandRows = bandRowsOf(c);
-  const plan = spread(c.plan, bandRows, channels);
+  const { plan, bandRows } = fitted(c);
   const { y, x, direct, pitch } = plan;
   const phases = y.phases.length * x.phases.length;
   const rows = direct ? y.size : bandRows + y.reach;
@@ -108,6 +80,7 @@ function runCorrelation({ kernels, memory, team }: Machine, c: Correlation): voi
     x.passes.flatMap((passX, atX) => {
       const taps = tapsOf(plan, atY, atX, c.kernelWidth, rows);
       const count = taps.length * channels;
+      if (count === 0) return [];
       return {
         passY,
         passX,
@@ -239,7 +212,9 @@ export function convolutionKernels(machine: Machine, reference: ConvolutionKerne
       const g = geometry.width % 4 === 0 ? geometry : flattened(geometry);
       const { target, empty } = result(g.batch * g.outChannels * g.outHeight * g.outWidth, g.inChannels);
       const [channels, outChannels, taps] = [g.inChannels / g.groups, g.outChannels / g.groups, g.kernelHeight * g.kernelWidth];
-      if (!empty)
+      if (empty) return target;
+      if (isDepthwise(g)) runDepthwise(machine, "forward", source, weights, target, g);
+      else
         runCorrelation(machine, {
           plan: forwardPlan(g),
           source,
@@ -267,7 +242,9 @@ export function convolutionKernels(machine: Machine, reference: ConvolutionKerne
       const g = geometry.width % 4 === 0 ? geometry : flattened(geometry);
       const { target, empty } = result(g.batch * g.inChannels * g.height * g.width, g.outChannels * g.outHeight * g.outWidth);
       const [channels, outChannels, taps] = [g.outChannels / g.groups, g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
-      if (!empty)
+      if (empty) return target;
+      if (isDepthwise(g)) runDepthwise(machine, "inputGradient", source, weights, target, g);
+      else
         runCorrelation(machine, {
           plan: inputGradientPlan(g),
           source,
@@ -295,7 +272,9 @@ export function convolutionKernels(machine: Machine, reference: ConvolutionKerne
       const { outChannels, inChannels, groups, kernelHeight, kernelWidth, batch, outHeight, outWidth } = geometry;
       const length = (outChannels * inChannels * kernelHeight * kernelWidth) / groups;
       const { target, empty } = result(length, batch * outHeight * outWidth);
-      if (!empty) runWeightGradient(machine, source, g, target, flattened(geometry));
+      if (empty) return target;
+      if (isDepthwise(geometry)) runDepthwise(machine, "weightGradient", source, g, target, geometry);
+      else runWeightGradient(machine, source, g, target, flattened(geometry));
       return target;
     },
   };

@@ -38,6 +38,8 @@ export interface KernelExports extends WebAssembly.Exports {
   ): void;
   correlate(job: number, images: number, shared: boolean): void;
   weightGradient(job: number, ranges: number, shared: boolean): void;
+  depthwise(job: number, shared: boolean): void;
+  depthwiseWeightGradient(job: number, shared: boolean): void;
   addPartials(partial: number, parts: number, length: number, target: number, shared: boolean): void;
   broadcastAxes(): number;
   binary(
