@@ -5,7 +5,7 @@ import { ConfigError } from "../core/errors.ts";
 import { Buffer, Counter, type Parameter, type State } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkRate, flattenGroups, type Optimizer, type ParameterGroup } from "./sgd.ts";
+import { checkStep, flattenGroups, type Optimizer, type ParameterGroup } from "./sgd.ts";
 
 export interface AdamOptions {
   readonly beta1?: number;
@@ -17,7 +17,7 @@ export interface AdamOptions {
 
 /**
  * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε) with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) (Kingma & Ba 2015, 1412.6980, algorithm 1;
- * decoupled decay: Loshchilov & Hutter 2019, 1711.05101, algorithm 2). @throws ConfigError for β outside [0, 1).
+ * decoupled decay: Loshchilov & Hutter 2019, 1711.05101, algorithm 2). @throws ConfigError for β outside [0, 1) or ε below 0.
  */
 export class Adam implements Optimizer {
   readonly parameters: readonly Parameter[];
@@ -29,6 +29,7 @@ export class Adam implements Optimizer {
   constructor(groups: readonly ParameterGroup[], { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decoupled = false }: AdamOptions = {}) {
     for (const [name, beta] of Object.entries({ beta1, beta2 }))
       if (!(beta >= 0 && beta < 1)) throw new ConfigError(`Adam: ${name} must be in [0, 1), got ${beta}`);
+    if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`Adam: epsilon must be finite and ≥ 0, got ${epsilon}`);
     this.#entries = flattenGroups("Adam", groups);
     this.parameters = this.#entries.map(({ parameter }) => parameter);
     const empty = ({ value }: Parameter): Buffer => new Buffer(zeros(value.shape, { dtype: value.dtype }));
@@ -37,7 +38,7 @@ export class Adam implements Optimizer {
   }
 
   step(gradients: readonly Tensor[], learningRate: number): void {
-    checkRate("Adam", learningRate);
+    checkStep("Adam", this.#entries, gradients, learningRate);
     const step = ++this.#steps.count;
     this.#entries.forEach(({ parameter, weightDecay, rateFactor }, i) => {
       const { mean, square } = this.#moments[i]!;

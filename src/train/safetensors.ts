@@ -27,19 +27,23 @@ const readers: Record<string, { bytes: number; read: (buffer: ArrayBuffer) => Ty
   I64: { bytes: 8, read: (buffer) => Float64Array.from(new BigInt64Array(buffer), Number) },
 };
 
-/** The file's bytes. Data begins 8-byte aligned, as the format asks. */
+/** The name the format keeps for its notes. */
+const reserved = "__metadata__";
+
+/** The file's bytes. Data begins 8-byte aligned, as the format asks. @throws DataError for data that does not fill its shape, or the reserved name. */
 export function encodeSafetensors(tensors: ReadonlyMap<string, NamedArray>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const header: Record<string, unknown> = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[reserved, metadata]] : [];
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
-    header[name] = {
-      dtype: writers[data.constructor.name as keyof typeof writers],
-      shape,
-      data_offsets: [offset, offset + data.byteLength],
-    };
+    if (name === reserved) throw new DataError(`safetensors: "${reserved}" is no name for a tensor; the format keeps it for its notes`);
+    if (data.length !== sizeOf(shape))
+      throw new DataError(`safetensors: data must fill its shape, got ${data.length} values for "${name}" ${formatShape(shape)}`);
+    const dtype = writers[data.constructor.name as keyof typeof writers];
+    header.push([name, { dtype, shape, data_offsets: [offset, offset + data.byteLength] }]);
     offset += data.byteLength;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  // fromEntries defines its properties: assigning a tensor named __proto__ would lose it.
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const padded = Math.ceil(json.length / 8) * 8;
   const bytes = new Uint8Array(8 + padded + offset).fill(0x20, 8 + json.length, 8 + padded);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
@@ -65,7 +69,13 @@ function isEntry(value: unknown): value is HeaderEntry {
   return typeof entry?.dtype === "string" && isNumbers(entry.shape) && isNumbers(entry.data_offsets) && entry.data_offsets.length === 2;
 }
 
-/** @throws DataError naming `source` and the first thing wrong: too short, not JSON, an unknown dtype, offsets that don't fit shape or file. */
+const isNotes = (value: unknown): value is Record<string, string> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((note) => typeof note === "string");
+
+/**
+ * What the file holds. The format has no checksum: damage to a name, a note or the data itself goes unseen.
+ * @throws DataError naming `source` and the first thing wrong: too short, not JSON, an unknown dtype, tensors that don't fill the file end to end.
+ */
 export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensors {
   const fail = (what: string): never => {
     throw new DataError(`safetensors: ${source} ${what}; the file is truncated or corrupted, restore it from a copy`);
@@ -80,10 +90,11 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   } catch {
     return fail("must have a JSON header");
   }
-  if (typeof header !== "object" || header === null) return fail("must have a JSON object as header");
-  const { __metadata__: metadata = {}, ...entries } = header;
+  if (typeof header !== "object" || header === null || Array.isArray(header)) return fail("must have a JSON object as header");
+  const { [reserved]: metadata = {}, ...entries } = header;
+  if (!isNotes(metadata)) return fail("must have strings as metadata");
   const tensors = new Map<string, NamedArray>();
-  let end = 0;
+  const spans: (readonly [number, number])[] = [];
   for (const [name, entry] of Object.entries(entries)) {
     if (!isEntry(entry)) return fail(`must give "${name}" a dtype, a shape and offsets, got ${JSON.stringify(entry)}`);
     const [from, to] = entry.data_offsets;
@@ -95,8 +106,13 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
       );
     // Copied: a view of the file may start unaligned.
     tensors.set(name, { shape: entry.shape, data: reader.read(new Uint8Array(bytes.subarray(start + from, start + to)).buffer) });
-    end = Math.max(end, to);
+    spans.push([from, to]);
+  }
+  let end = 0;
+  for (const [from, to] of spans.sort((a, b) => a[0] - b[0] || a[1] - b[1])) {
+    if (from !== end) return fail(`must hold its tensors end to end, got one at byte ${from} after byte ${end}`);
+    end = to;
   }
   if (start + end !== bytes.length) return fail(`must end with its last tensor, got ${bytes.length - start - end} bytes more`);
-  return { tensors, metadata: metadata as Record<string, string> };
+  return { tensors, metadata };
 }

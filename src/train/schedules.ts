@@ -13,6 +13,7 @@ function check(op: string, values: Record<string, number>): void {
 /** base·factorⁿ with n the milestones (in whole epochs) passed. */
 export function multiStep({ base, milestones, factor }: { base: number; milestones: readonly number[]; factor: number }): Schedule {
   check("multiStep", { base, factor });
+  if (milestones.some(Number.isNaN)) throw new ConfigError(`multiStep: milestones must be numbers of epochs, got [${milestones}]`);
   return (progress) => base * factor ** milestones.filter((milestone) => Math.floor(progress) >= milestone).length;
 }
 

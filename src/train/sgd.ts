@@ -1,7 +1,8 @@
 /** What every optimiser shares, and stochastic gradient descent. */
 
 import { kernels } from "../backend/active.ts";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, GradientError } from "../core/errors.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
 import type { Parameter, State } from "../nn/module.ts";
 import { Buffer, Counter } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
@@ -30,17 +31,37 @@ export function flattenGroups(
   groups: readonly ParameterGroup[],
 ): { name: string; parameter: Parameter; weightDecay: number; rateFactor: number }[] {
   const entries = groups.flatMap(({ parameters, weightDecay = 0, rateFactor = 1 }) => {
-    if (!(weightDecay >= 0)) throw new ConfigError(`${op}: weightDecay must be ≥ 0, got ${weightDecay}`);
+    for (const [name, value] of Object.entries({ weightDecay, rateFactor }))
+      if (!(value >= 0 && Number.isFinite(value))) throw new ConfigError(`${op}: ${name} must be finite and ≥ 0, got ${value}`);
     return [...parameters].map(([name, parameter]) => ({ name, parameter, weightDecay, rateFactor }));
   });
   if (new Set(entries.map(({ parameter }) => parameter)).size !== entries.length)
     throw new ConfigError(`${op}: a parameter must be in one group only, got one twice`);
+  const names = entries.map(({ name }) => name);
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  if (repeated !== undefined)
+    throw new ConfigError(`${op}: names must differ, a checkpoint tells parameters by them, got ${repeated} twice`);
   return entries;
 }
 
-export function checkRate(op: string, learningRate: number): void {
+/** What a step must be given, checked before anything is changed. @throws ConfigError, GradientError */
+export function checkStep(
+  op: string,
+  entries: readonly { readonly name: string; readonly parameter: Parameter }[],
+  gradients: readonly Tensor[],
+  learningRate: number,
+): void {
   if (!(learningRate >= 0 && Number.isFinite(learningRate)))
     throw new ConfigError(`${op}: the learning rate must be finite and ≥ 0, got ${learningRate}`);
+  if (gradients.length !== entries.length)
+    throw new GradientError(`${op}: needs one gradient per parameter, got ${gradients.length} for ${entries.length}`);
+  for (const [i, { name, parameter }] of entries.entries()) {
+    const g = gradients[i]!;
+    if (!sameShape(g.shape, parameter.shape) || g.dtype !== parameter.dtype)
+      throw new GradientError(
+        `${op}: a gradient must have its parameter's shape and dtype, got ${g.dtype} ${formatShape(g.shape)} for ${name}: ${parameter.dtype} ${formatShape(parameter.shape)}`,
+      );
+  }
 }
 
 export interface SgdOptions {
@@ -71,7 +92,7 @@ export class Sgd implements Optimizer {
   }
 
   step(gradients: readonly Tensor[], learningRate: number): void {
-    checkRate("Sgd", learningRate);
+    checkStep("Sgd", this.#entries, gradients, learningRate);
     const shared = { momentum: this.#momentum, nesterov: this.#nesterov, first: this.#steps.count === 0 };
     this.#entries.forEach(({ parameter, weightDecay, rateFactor }, i) => {
       const update = { ...shared, learningRate: learningRate * rateFactor, weightDecay };

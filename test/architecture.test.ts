@@ -1,0 +1,140 @@
+/** The house's rules about imports, read off the source files. A failure names the offending edge. */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../src/", import.meta.url));
+
+interface Import {
+  readonly from: string;
+  /** A file under src, or the name of a package. */
+  readonly to: string;
+  readonly inside: boolean;
+  /** Erased when compiled: it orders layers, but makes no cycle at run time. */
+  readonly typeOnly: boolean;
+}
+
+const posix = (path: string): string => path.split(sep).join("/");
+
+const files = readdirSync(root, { recursive: true, encoding: "utf8" })
+  .map(posix)
+  .filter((file) => file.endsWith(".ts") && !file.startsWith("backend/wasm/assembly/") && !file.includes("/generated/"));
+
+/** `import … from "x"`, `export … from "x"`, `import "x"` and `import("x")`; comments are taken out first. */
+function importsOf(file: string, source: string): Import[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  const pattern = /\b(?:import|export)\s+(type\s+)?(\{[^}]*\}|[\w*\s,{}]+?)\s+from\s+"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"/g;
+  return [...code.matchAll(pattern)].map(([, type, names = "", from, bare]) => {
+    const to = (from ?? bare)!;
+    const inside = to.startsWith(".");
+    const named = /^\{([^}]*)\}$/
+      .exec(names)?.[1]
+      ?.split(",")
+      .filter((name) => name.trim() !== "");
+    const typeOnly = type !== undefined || (named !== undefined && named.length > 0 && named.every((name) => /^\s*type\s/.test(name)));
+    return { from: file, to: inside ? posix(relative(root, join(root, dirname(file), to))) : to, inside, typeOnly };
+  });
+}
+
+const edges = files.flatMap((file) => importsOf(file, readFileSync(join(root, file), "utf8")));
+const inner = edges.filter(({ inside }) => inside);
+
+/** From the ground up: a layer imports itself and those before it. */
+const layers = ["core", "tensor", "backend", "tape", "ops", "grad", "nn", "structured", "models", "train", "cli"];
+
+/** What the folders beside the tower may import. */
+const beside: Readonly<Record<string, readonly string[]>> = { data: ["core", "tensor", "data"] };
+/** Above the whole house: the command line is made of everything, data included. */
+const top = "cli";
+
+const layerOf = (file: string): string => file.split("/")[0]!;
+
+function allowed(from: string, to: string): boolean {
+  if (beside[from] !== undefined) return beside[from].includes(to);
+  if (beside[to] !== undefined) return from === top || from === "train";
+  return layers.indexOf(to) <= layers.indexOf(from);
+}
+
+const edge = ({ from, to }: Import): string => `src/${from} → ${to}`;
+
+test("the pattern finds every way to import", () => {
+  const source = [
+    'import { a, type B } from "./a.ts";',
+    'import type { C } from "../tensor/c.ts";',
+    'import { type D } from "./d.ts";',
+    'export * from "./e.ts";',
+    'export type * from "./f.ts";',
+    'import "./g.ts";',
+    'const h = await import("node:fs");',
+    'import * as i from "package";',
+    '// import { no } from "./no.ts";',
+    '/* import { no } from "./no.ts"; */',
+    'import {\n  j,\n  type K,\n} from "./j.ts";',
+    'import L, { m } from "./l.ts";',
+  ].join("\n");
+  expect(importsOf("ops/x.ts", source).map(({ to, typeOnly }) => `${to}${typeOnly ? " (type)" : ""}`)).toEqual([
+    "ops/a.ts",
+    "tensor/c.ts (type)",
+    "ops/d.ts (type)",
+    "ops/e.ts",
+    "ops/f.ts (type)",
+    "ops/g.ts",
+    "node:fs",
+    "package",
+    "ops/j.ts",
+    "ops/l.ts",
+  ]);
+});
+
+test("every folder of src is a layer", () => {
+  const folders = new Set(files.filter((file) => file.includes("/")).map(layerOf));
+  expect([...folders].filter((folder) => !layers.includes(folder) && beside[folder] === undefined)).toEqual([]);
+});
+
+test("every import inside src leads to a file", () =>
+  expect(inner.filter(({ to }) => !files.includes(to) && !to.includes("/generated/")).map(edge)).toEqual([]));
+
+test("imports point down", () => {
+  const offending = inner.filter(({ from, to }) => from.includes("/") && !(to.includes("/") && allowed(layerOf(from), layerOf(to))));
+  expect(offending.map(edge)).toEqual([]);
+});
+
+test("data uses of tensor only its types", () =>
+  expect(inner.filter(({ from, to, typeOnly }) => layerOf(from) === "data" && layerOf(to) === "tensor" && !typeOnly).map(edge)).toEqual(
+    [],
+  ));
+
+test("no file imports itself by a detour", () => {
+  const next = new Map<string, string[]>();
+  for (const { from, to, typeOnly } of inner) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(" → "));
+    if (path.includes(file) || done.has(file)) return;
+    for (const to of next.get(file) ?? []) visit(to, [...path, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(cycles).toEqual([]);
+});
+
+describe("the library runs in a browser", () => {
+  const isNode = (file: string): boolean => file.split("/").slice(0, -1).includes("node") || layerOf(file) === "cli" || file === "node.ts";
+
+  test("node: modules are imported in folders named node and in cli alone", () =>
+    expect(edges.filter(({ from, to }) => to.startsWith("node:") && !isNode(from)).map(edge)).toEqual([]));
+
+  test("and those folders by nothing the browser loads", () =>
+    expect(inner.filter(({ from, to, typeOnly }) => isNode(to) && !isNode(from) && !typeOnly).map(edge)).toEqual([]));
+
+  test("no package is imported outside them", () =>
+    expect(
+      edges.filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && to !== "gpu.js").map(edge),
+    ).toEqual([]));
+});
+
+test("gpu.js is imported by the GPU backend alone", () =>
+  expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));
