@@ -17,7 +17,7 @@ import type { Machine } from "./host/machine.ts";
 import { matmulKernels } from "./host/matmul.ts";
 import { optimiserKernels } from "./host/optimiser.ts";
 import { reductionKernels } from "./host/reductions.ts";
-import { availableThreads, canShareMemory, ThreadTeam } from "./host/thread-team.ts";
+import { availableThreads, canShareMemory, type TeamWorker, ThreadTeam } from "./host/thread-team.ts";
 
 export interface WasmOptions {
   /** Threads that compute, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
@@ -36,6 +36,8 @@ export interface WasmBackend extends Kernels {
   readonly shared: boolean;
   /** The arena's upper bound in bytes. */
   readonly maximumBytes: number;
+  /** The threads beside the caller's. */
+  readonly workers: readonly TeamWorker[];
   /** Ends the worker threads. Kernels throw from then on; storages can still be read and released. */
   dispose(): void;
 }
@@ -69,7 +71,9 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   const memory = new ArenaMemory(wasmMemory, maximumBytes);
   const team = new ThreadTeam(threads);
   const module = await compileKernels(simd, shared);
-  const instance = await WebAssembly.instantiate(module, { env: { memory: wasmMemory, waiting: (done: number) => team.waiting(done) } });
+  const instance = await WebAssembly.instantiate(module, {
+    env: { memory: wasmMemory, waiting: (job: number, progress: number) => team.waiting(job, progress) },
+  });
   const kernels = instance.exports as KernelExports;
   await team.start(module, wasmMemory, kernels);
 
@@ -89,6 +93,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
     simd,
     shared,
     maximumBytes,
+    workers: team.workers,
     memory: () => memory.report(),
     resetPeak: () => memory.resetPeak(),
     dispose: () => team.dispose(kernels),

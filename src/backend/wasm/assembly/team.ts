@@ -5,8 +5,9 @@
  * included, claims chunk numbers from one atomic counter until none is left. What a chunk computes depends on its number and
  * the arguments alone, never on who runs it or how many there are: so results are bit-identical for every thread count.
  *
- * The caller never blocks (a browser's main thread may not): it computes chunks and then spins for the last of the others. It
- * also waits until every worker has left the job, so that the next call may overwrite the arguments.
+ * The caller computes chunks, then spins for the last of the others, and where it may (not on a browser's main thread) sleeps in
+ * between: on a machine with more to do than cores, spinning would take the very core a worker waits for. It also waits until every
+ * worker has left the job, so that the next call may overwrite the arguments.
  *
  * Workers spin a little for the next job, as calls follow each other within microseconds in a training step, then sleep.
  */
@@ -21,22 +22,26 @@ const OPEN: usize = 384; // then the chunk function and the number of chunks
 const CHUNK: usize = OPEN + 4;
 const COUNT: usize = OPEN + 8;
 const STOP: usize = 448;
+const CALLER_SLEEPS: usize = STOP + 4;
 
 /** Where a kernel's arguments lie, for every thread to read. */
 export const JOB: usize = 512;
 
-/** About 30 µs of asking before a worker sleeps, and some milliseconds before the caller looks at the clock. */
+/** Some tens of microseconds of asking before a worker or the caller sleeps. */
 const WORKER_SPINS = 8192;
-const CALLER_SPINS = 1 << 22;
+const CALLER_SPINS = 32768;
+/** Nanoseconds; a worker that finishes wakes the caller earlier. */
+const CALLER_SLEEP: i64 = 1000000;
 
 /** Which member of the team this instance is; 0 is the caller. Globals belong to an instance, so each thread has its own. */
 let member: i32 = 0;
 let workers: i32 = 0;
+let mayBlock: bool = false;
 
-/** Called when the others take long: the host throws if nothing has moved for seconds, as a worker must have died. */
+/** Called now and then while the caller waits: the host throws if nothing has moved for seconds, as a worker must have died. */
 // @ts-ignore: decorator
 @external("env", "waiting")
-declare function waiting(done: i32): void;
+declare function waiting(job: i32, progress: i32): void;
 
 // @ts-ignore: decorator
 @inline
@@ -44,8 +49,9 @@ export function thread(): usize {
   return member;
 }
 
-export function setWorkers(count: i32): void {
+export function setWorkers(count: i32, callerMayBlock: bool): void {
   workers = count;
+  mayBlock = callerMayBlock;
 }
 
 function drain(): void {
@@ -54,7 +60,19 @@ function drain(): void {
   for (let i = atomic.add<i32>(NEXT, 1); i < count; i = atomic.add<i32>(NEXT, 1)) {
     call_indirect<void>(chunk, i);
     atomic.add<i32>(DONE, 1);
+    if (atomic.load<i32>(CALLER_SLEEPS) != 0) atomic.notify(DONE, 1);
   }
+}
+
+/** Until the counter at `address` has left `value`, or a little while has passed. */
+function pause(address: usize, value: i32): void {
+  for (let spins = 0; spins < CALLER_SPINS; spins++) if (atomic.load<i32>(address) != value) return;
+  if (mayBlock) {
+    atomic.store<i32>(CALLER_SLEEPS, 1);
+    atomic.wait<i32>(address, value, CALLER_SLEEP);
+    atomic.store<i32>(CALLER_SLEEPS, 0);
+  }
+  waiting(atomic.load<i32>(SEQUENCE), value);
 }
 
 /** Runs chunk(0) … chunk(count − 1), on the whole team when `shared`: a job of a few microseconds costs less alone. */
@@ -71,20 +89,9 @@ export function parallel(chunk: (i: i32) => void, count: i32, shared: bool): voi
   atomic.add<i32>(SEQUENCE, 1);
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(SEQUENCE, count - 1);
   drain();
-  let spins = 0;
-  while (atomic.load<i32>(DONE) < count) {
-    if (++spins == CALLER_SPINS) {
-      spins = 0;
-      waiting(atomic.load<i32>(DONE));
-    }
-  }
+  for (let done = atomic.load<i32>(DONE); done < count; done = atomic.load<i32>(DONE)) pause(DONE, done);
   atomic.store<i32>(OPEN, 0);
-  while (atomic.load<i32>(ACTIVE) > 0) {
-    if (++spins == CALLER_SPINS) {
-      spins = 0;
-      waiting(-1);
-    }
-  }
+  for (let active = atomic.load<i32>(ACTIVE); active > 0; active = atomic.load<i32>(ACTIVE)) pause(ACTIVE, active);
 }
 
 /** A worker's whole life: returns when the team is dismissed. */
@@ -106,6 +113,7 @@ export function work(index: i32): void {
     atomic.add<i32>(ACTIVE, 1);
     if (atomic.load<i32>(OPEN) != 0) drain();
     atomic.sub<i32>(ACTIVE, 1);
+    if (atomic.load<i32>(CALLER_SLEEPS) != 0) atomic.notify(ACTIVE, 1);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the compiled module offers (assembly/index.ts). Pointers are byte addresses; flags are 0 or 1. */
 
 export interface KernelExports extends WebAssembly.Exports {
-  setWorkers(count: number): void;
+  setWorkers(count: number, callerMayBlock: boolean): void;
   dismiss(): void;
   matmulScratch(blockM: number, blockN: number, k: number): number;
   matmul(

@@ -19,7 +19,7 @@ if (typeof require === "function") begin(require("node:worker_threads").workerDa
 else onmessage = (event) => begin(event.data);
 `;
 
-interface TeamWorker {
+export interface TeamWorker {
   terminate(): unknown;
 }
 
@@ -66,8 +66,7 @@ export class ThreadTeam {
   readonly threads: number;
   #workers: TeamWorker[] = [];
   #fault: string | undefined;
-  #lastDone = -1;
-  #lastChange = 0;
+  #waitedFor = { job: -1, progress: -1, since: 0 };
 
   constructor(threads: number) {
     this.threads = threads;
@@ -79,7 +78,8 @@ export class ThreadTeam {
     };
     const indices = Array.from({ length: this.threads - 1 }, (_, i) => i + 1);
     this.#workers = await Promise.all(indices.map((index) => startWorker({ module, memory, index }, failed)));
-    kernels.setWorkers(this.#workers.length);
+    // A browser's main thread must not block; its workers may.
+    kernels.setWorkers(this.#workers.length, !("document" in globalThis));
     this.check();
   }
 
@@ -88,11 +88,14 @@ export class ThreadTeam {
     if (this.#fault !== undefined) throw new BackendError(`wasm: ${this.#fault}`);
   }
 
-  /** Called by the kernels while the caller spins for its workers. */
-  waiting(done: number): void {
+  /**
+   * Called by the kernels again and again while the caller waits, with the number of the job and what it waits to see change.
+   * @throws BackendError when nothing has changed for `patience`.
+   */
+  waiting(job: number, progress: number): void {
     const now = performance.now();
-    if (done !== this.#lastDone || now - this.#lastChange > 10 * patience) [this.#lastDone, this.#lastChange] = [done, now];
-    else if (now - this.#lastChange > patience) {
+    if (job !== this.#waitedFor.job || progress !== this.#waitedFor.progress) this.#waitedFor = { job, progress, since: now };
+    else if (now - this.#waitedFor.since > patience) {
       this.#fault = "a worker thread stopped answering in the middle of a kernel; create the backend anew";
       this.check();
     }
@@ -100,12 +103,12 @@ export class ThreadTeam {
 
   dispose(kernels: KernelExports): void {
     this.#fault = "the backend was disposed of; create it anew";
+    if (this.#workers.length === 0) return;
     kernels.dismiss();
     for (const worker of this.#workers) worker.terminate();
     this.#workers = [];
   }
 
-  /** For tests of what happens when a thread dies. */
   get workers(): readonly TeamWorker[] {
     return this.#workers;
   }
