@@ -51,7 +51,8 @@ function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number 
 }
 
 async function report(): Promise<PageReport> {
-  const { threads } = await initBackend(["wasm"], { threads: 2 });
+  // Without a wish for threads a page gets as many as it may have: one, unless it is isolated.
+  const { threads } = await initBackend(["wasm"], globalThis.crossOriginIsolated ? { threads: 2 } : {});
   const wasm = await step();
   const leftover = memory().storages;
   useBackend(createReferenceBackend());
