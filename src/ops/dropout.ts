@@ -24,7 +24,8 @@ function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number,
   if (random === undefined)
     throw new ConfigError(`${op}: training with rate ${rate} needs a random stream, got none; pass { random: new Random(seed) }`);
   const scale = 1 / (1 - rate);
-  const mask = typedArray(x.dtype, sizeOf(maskShape)).map(() => (random.uniform() < rate ? 0 : scale));
+  const dropped = rate * 2 ** 32;
+  const mask = typedArray(x.dtype, sizeOf(maskShape)).map(() => (random.bits() < dropped ? 0 : scale));
   return multiply(x, tensor(mask, { shape: maskShape }));
 }
 
