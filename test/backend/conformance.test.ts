@@ -1,4 +1,19 @@
+import { describe } from "vitest";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
+import { enableRelaxedSimd } from "../../src/backend/wasm/node/enable-relaxed-simd.ts";
+import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
 import { conformance } from "./conformance.ts";
+import type { Tolerance } from "./conformance-tolerance.ts";
 
 conformance("reference", createReferenceBackend, { dtypes: ["float32", "float64"], ulps: {} });
+
+/** exp and log are polynomials good to 1 ulp; 1/√x is two rounded operations (½ + 1 ulp); tanh and sigmoid round a few more around exp. */
+const wasm: Tolerance = { dtypes: ["float32", "float64"], ulps: { exp: 1, log: 1, reciprocalSqrt: 1.5, tanh: 2, sigmoid: 3 } };
+const hasRelaxedSimd = enableRelaxedSimd();
+
+for (const threads of [1, 2])
+  for (const relaxedSimd of ["off", "on"] as const) {
+    const name = `wasm, ${threads === 1 ? "1 thread" : `${threads} threads`}, relaxed SIMD ${relaxedSimd}`;
+    if (relaxedSimd === "on" && !hasRelaxedSimd) describe.skip(`conformance of ${name}: this engine has no relaxed SIMD`, () => {});
+    else conformance(name, () => createWasmBackend({ threads, relaxedSimd }), wasm);
+  }

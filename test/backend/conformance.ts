@@ -3,7 +3,7 @@
  * dilations, groups, extreme values. A new backend is one more call of `conformance` in conformance.test.ts.
  */
 
-import { beforeAll, describe } from "vitest";
+import { afterAll, beforeAll, describe } from "vitest";
 import type { Kernels } from "../../src/backend/kernels.ts";
 import { contractionConformance } from "./conformance-contractions.ts";
 import { elementwiseConformance } from "./conformance-elementwise.ts";
@@ -13,12 +13,16 @@ import { reductionConformance } from "./conformance-reductions.ts";
 import { storageConformance } from "./conformance-storage.ts";
 import type { Tolerance } from "./conformance-tolerance.ts";
 
-export function conformance(name: string, makeBackend: () => Kernels | Promise<Kernels>, tolerance: Tolerance): void {
+/** A backend, and how to end what it started. */
+export type DisposableKernels = Kernels & { dispose?(): void };
+
+export function conformance(name: string, makeBackend: () => DisposableKernels | Promise<DisposableKernels>, tolerance: Tolerance): void {
   describe(`conformance of ${name}`, () => {
-    let backend: Kernels | undefined;
+    let backend: DisposableKernels | undefined;
     beforeAll(async () => {
       backend = await makeBackend();
     });
+    afterAll(() => backend?.dispose?.());
     const subject = { kernels: () => backend!, tolerance };
     describe("storage", () => storageConformance(subject));
     describe("elementwise", () => elementwiseConformance(subject));

@@ -1,0 +1,117 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ConvolutionGeometry } from "../../../src/core/convolution-geometry.ts";
+import { type ConvolutionCase, convolutions, geometryOf } from "../../arbitraries/geometries.ts";
+import { preciseValuesOf, seeds, valuesOf } from "../../arbitraries/values.ts";
+import { float64, inner, numbers, reference } from "./run-kernels.ts";
+
+type Plane = readonly (readonly number[])[];
+
+const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+const outputLength = (g: ConvolutionGeometry): number => g.batch * g.outChannels * g.outHeight * g.outWidth;
+
+const grid = (rows: number, columns: number, at: (y: number, x: number) => number): Plane =>
+  Array.from({ length: rows }, (_, y) => Array.from({ length: columns }, (_, x) => at(y, x)));
+
+const sum = (list: readonly number[]): number => list.reduce((total, value) => total + value, 0);
+
+/** Padding as it is told: rows and columns of zeros around the image. */
+const pad = (plane: Plane, height: number, width: number, paddingY: number, paddingX: number): Plane =>
+  grid(height + 2 * paddingY, width + 2 * paddingX, (y, x) => plane[y - paddingY]?.[x - paddingX] ?? 0);
+
+/** Dilation as it is told: zeros between the weights. */
+const spread = (kernel: Plane, dilationY: number, dilationX: number): Plane =>
+  grid((kernel.length - 1) * dilationY + 1, (kernel[0]!.length - 1) * dilationX + 1, (y, x) => kernel[y / dilationY]?.[x / dilationX] ?? 0);
+
+/** Slides `kernel` over `plane` by single steps, wherever it lies within. */
+const slide = (plane: Plane, kernel: Plane): Plane =>
+  grid(Math.max(0, plane.length - kernel.length + 1), Math.max(0, (plane[0]?.length ?? 0) - kernel[0]!.length + 1), (y, x) =>
+    sum(kernel.flatMap((row, ky) => row.map((w, kx) => w * plane[y + ky]![x + kx]!))),
+  );
+
+const everyNth = <Item>(list: readonly Item[], n: number): Item[] => list.filter((_, i) => i % n === 0);
+
+/** The convolution by its parts: pad the image, spread the kernel, slide by single steps, keep every stride-th, add up the group's channels. */
+function convolveByParts(x: ArrayLike<number>, w: ArrayLike<number>, g: ConvolutionGeometry): number[] {
+  const [groupInputs, groupOutputs] = [g.inChannels / g.groups, g.outChannels / g.groups];
+  const imageOf = (n: number, c: number): Plane =>
+    grid(g.height, g.width, (y, column) => x[((n * g.inChannels + c) * g.height + y) * g.width + column]!);
+  const kernelOf = (o: number, c: number): Plane =>
+    grid(g.kernelHeight, g.kernelWidth, (y, column) => w[((o * groupInputs + c) * g.kernelHeight + y) * g.kernelWidth + column]!);
+  const out: number[] = [];
+  for (let n = 0; n < g.batch; n++)
+    for (let o = 0; o < g.outChannels; o++) {
+      const perChannel = Array.from({ length: groupInputs }, (_, c) => {
+        const image = imageOf(n, Math.floor(o / groupOutputs) * groupInputs + c);
+        const slid = slide(pad(image, g.height, g.width, g.paddingY, g.paddingX), spread(kernelOf(o, c), g.dilationY, g.dilationX));
+        return everyNth(slid, g.strideY).map((row) => everyNth(row, g.strideX));
+      });
+      out.push(...grid(g.outHeight, g.outWidth, (y, column) => sum(perChannel.map((plane) => plane[y]![column]!))).flat());
+    }
+  return out;
+}
+
+describe("conv2d", () => {
+  it("is padding, spreading, sliding, striding and adding up, one after the other", () => {
+    fc.assert(
+      fc.property(seeds, convolutions(), (seed, config) => {
+        const geometry = geometryOf(config);
+        // Small integers, so both sides are exact.
+        const x = valuesOf(seed, product(config.x), "integers");
+        const w = valuesOf(seed + 1, product(config.w), "integers");
+        expect(numbers(reference.conv2d(float64(x), float64(w), geometry)).map((y) => y + 0)).toEqual(
+          convolveByParts(x, w, geometry).map((y) => y + 0),
+        );
+      }),
+    );
+  });
+
+  it("multiplies polynomials: a full convolution with the flipped kernel is the product of two polynomials in two variables", () => {
+    const small = fc.integer({ min: 1, max: 4 });
+    fc.assert(
+      fc.property(seeds, small, small, small, small, (seed, height, width, kernelHeight, kernelWidth) => {
+        const digit = (values: Float64Array): bigint[] => Array.from(values, (v) => BigInt(Math.abs(Math.trunc(v))));
+        const p = digit(valuesOf(seed, height * width, "integers"));
+        const q = digit(valuesOf(seed + 1, kernelHeight * kernelWidth, "integers"));
+        const rows = height + kernelHeight - 1;
+        const columns = width + kernelWidth - 1;
+        // Kronecker's substitution: at powers of 2³² the coefficients are the digits of one large integer, so integers multiply the polynomials.
+        const evaluate = (coefficients: readonly bigint[], across: number): bigint =>
+          coefficients.reduce((sum, a, i) => sum + (a << BigInt(32 * (Math.floor(i / across) * columns + (i % across)))), 0n);
+        const value = evaluate(p, width) * evaluate(q, kernelWidth);
+        const expected = Array.from({ length: rows * columns }, (_, i) => Number(BigInt.asUintN(32, value >> BigInt(32 * i))));
+        const geometry = geometryOf({
+          x: [1, 1, height, width],
+          w: [1, 1, kernelHeight, kernelWidth],
+          options: { stride: 1, padding: [kernelHeight - 1, kernelWidth - 1], dilation: 1, groups: 1 },
+        });
+        const y = reference.conv2d(float64(p.map(Number)), float64(q.map(Number).reverse()), geometry);
+        expect(numbers(y)).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe("conv2d, conv2dInputGradient and conv2dWeightGradient", () => {
+  it("are adjoint: ⟨conv2d(x, w), g⟩ = ⟨x, inputGradient(g, w)⟩ = ⟨w, weightGradient(x, g)⟩", () => {
+    fc.assert(
+      fc.property(seeds, convolutions(), (seed, config: ConvolutionCase) => {
+        const geometry = geometryOf(config);
+        const x = preciseValuesOf(seed, product(config.x));
+        const w = preciseValuesOf(seed + 1, product(config.w));
+        const g = preciseValuesOf(seed + 2, outputLength(geometry));
+        const absolute = (values: Float64Array): Float64Array => values.map(Math.abs);
+        const y = (a: Float64Array, b: Float64Array): number[] => numbers(reference.conv2d(float64(a), float64(b), geometry));
+        const forward = inner(y(x, w), g).value;
+        const { size } = inner(y(absolute(x), absolute(w)), absolute(g));
+        const input = inner(x, numbers(reference.conv2dInputGradient(float64(g), float64(w), geometry))).value;
+        const weight = inner(w, numbers(reference.conv2dWeightGradient(float64(x), float64(g), geometry))).value;
+        // One sum in three orders, over no more terms than there are taps.
+        const taps = outputLength(geometry) * (geometry.inChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth;
+        const bound = 2 * (taps + 2) * 2 ** -53 * size;
+        expect(Math.abs(forward - input)).toBeLessThanOrEqual(bound);
+        expect(Math.abs(forward - weight)).toBeLessThanOrEqual(bound);
+      }),
+    );
+  });
+});
