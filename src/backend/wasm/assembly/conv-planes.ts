@@ -40,29 +40,40 @@ export function copyPlanes(planes: Planes, source: usize, channels: i32, firstRo
     for (let phase = 0; phase < planes.phaseCount; phase++) {
       const ry = load<i32>(planes.phases + ((<usize>phase) << 3));
       const rx = load<i32>(planes.phases + ((<usize>phase) << 3), 4);
+      // Columns [first, end) of a row have a source; the division is per phase, not per row.
+      const shift = rx - planes.paddingX, stride = planes.strideX;
+      const first = min(planes.pitch, shift >= 0 ? 0 : (stride - 1 - shift) / stride);
+      const end = max(first, min(planes.pitch, planes.width > shift ? (planes.width - shift + stride - 1) / stride : 0));
+      const from = source + ((<usize>(shift + first * stride)) << 2);
       for (let r = firstRow; r < firstRow + rows; r++, target += rowBytes) {
         const y = r * planes.strideY + ry - planes.paddingY;
-        if (y < 0 || y >= planes.height) memory.fill(target, 0, rowBytes);
-        else copyRow(source + ((<usize>(y * planes.width)) << 2), planes.width, rx - planes.paddingX, planes.strideX, planes.pitch, target);
+        if (y < 0 || y >= planes.height) clear(target, target + rowBytes);
+        else copyRow(from + ((<usize>(y * planes.width)) << 2), stride, first, end, target, rowBytes);
       }
     }
   }
 }
 
-/** target[j] = source[shift + j·stride] for j < pitch, 0 where that lies outside [0, width). */
-function copyRow(source: usize, width: i32, shift: i32, stride: i32, pitch: i32, target: usize): void {
-  const first = min(pitch, shift >= 0 ? 0 : (stride - 1 - shift) / stride);
-  const end = max(first, min(pitch, width > shift ? (width - shift + stride - 1) / stride : 0));
-  for (let j = 0; j < first; j++) store<f32>(target + ((<usize>j) << 2), 0);
-  let j = first;
-  let from = source + ((<usize>(shift + first * stride)) << 2);
+/** target[first + j] = source[j·stride] up to `end`, zeros before and behind. */
+// @ts-ignore: decorator
+@inline
+function copyRow(source: usize, stride: i32, first: i32, end: i32, target: usize, rowBytes: usize): void {
   let to = target + ((<usize>first) << 2);
+  const stop = target + ((<usize>end) << 2);
+  clear(target, to);
   if (stride == 1) {
-    for (; j + 4 <= end; j += 4, from += 16, to += 16) v128.store(to, v128.load(from));
+    for (; to + 16 <= stop; source += 16, to += 16) v128.store(to, v128.load(source));
   } else if (stride == 2) {
     // Every other element of eight; strictly less, as the second load reads one element more than is used.
-    for (; j + 4 < end; j += 4, from += 32, to += 16) v128.store(to, v128.shuffle<f32>(v128.load(from), v128.load(from, 16), 0, 2, 4, 6));
+    for (; to + 16 < stop; source += 32, to += 16) v128.store(to, v128.shuffle<f32>(v128.load(source), v128.load(source, 16), 0, 2, 4, 6));
   }
-  for (; j < end; j++, from += (<usize>stride) << 2, to += 4) store<f32>(to, load<f32>(from));
-  for (; j < pitch; j++, to += 4) store<f32>(to, 0);
+  for (; to < stop; source += (<usize>stride) << 2, to += 4) store<f32>(to, load<f32>(source));
+  clear(stop, target + rowBytes);
+}
+
+/** Zeros in [from, to): a loop, because the runs are short and memory.fill is a call into the engine. */
+// @ts-ignore: decorator
+@inline
+function clear(from: usize, to: usize): void {
+  for (; from < to; from += 4) store<f32>(from, 0);
 }

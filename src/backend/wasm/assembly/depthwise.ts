@@ -21,6 +21,8 @@ class DepthwisePass {
   vectors: usize;
   /** Distance of neighbouring results, in elements. */
   step: i32;
+  /** 1 where the results of successive vectors are neighbours and all lanes count. */
+  contiguous: i32;
 }
 
 @unmanaged
@@ -41,7 +43,7 @@ class DepthwiseJob {
   scratchBytes: usize;
 }
 
-const passBytes: usize = 20;
+const passBytes: usize = 24;
 const vectorBytes: usize = 12;
 const resultBytes: usize = 96;
 
@@ -69,8 +71,12 @@ function somePlanes(index: i32): void {
       const pass = changetype<DepthwisePass>(job.passes + i * passBytes);
       const endVector = pass.vectors + pass.vectorCount * vectorBytes;
       for (let vector = pass.vectors; vector < endVector; vector += 6 * vectorBytes) {
-        sixVectors(pass, weights, pixels, vector, results);
         const count = <i32>min<usize>(6, (endVector - vector) / vectorBytes);
+        if (pass.contiguous && count == 6) {
+          sixVectors(pass, weights, pixels, vector, target + load<usize>(vector, 4));
+          continue;
+        }
+        sixVectors(pass, weights, pixels, vector, results);
         for (let v = 0; v < count; v++) put(target, vector + v * vectorBytes, pass.step, results + v * 16);
       }
     }

@@ -58,11 +58,12 @@ export function runDepthwise(
     }),
   );
   if (passes.length < y.passes.length * x.passes.length) target.view.fill(0);
-  const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(56), passes: layout.take(20 * passes.length) };
+  const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(56), passes: layout.take(24 * passes.length) };
   const scratchBytes = line(96 + (direct ? 0 : 4 * phases * rows * pitch) + 64);
   const scratch = layout.take(scratchBytes * team.threads);
   const work = 2 * convolutionMultiplyAdds(geometry);
   const planeCount = batch * channels;
+  const contiguous = Number(passes.length === 1 && x.step * y.step === 1 && resultWidth % 4 === 0);
 
   memory.withScratch(layout.bytes, (base) => {
     for (const { taps, vectors, list, table } of passes) {
@@ -78,7 +79,7 @@ export function runDepthwise(
     words(
       memory,
       base + at.passes,
-      passes.flatMap(({ taps, count, list, table }) => [taps.length, base + list, count, base + table, x.step]),
+      passes.flatMap(({ taps, count, list, table }) => [taps.length, base + list, count, base + table, x.step, contiguous]),
     );
     words(memory, base + at.job, [
       ...[base + at.planes, source, factor, target.pointer, 4 * resultHeight * resultWidth, channels, kernelHeight * kernelWidth],
