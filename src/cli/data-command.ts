@@ -29,31 +29,35 @@ export const dataCommand = (context: CommandContext): Command =>
     .action((options: DataOptions) => describeData(options, context));
 
 async function describeData({ name, folder, check = false, json, progress }: DataOptions, { terminal }: CommandContext): Promise<void> {
-  await interruptible(terminal, "Stopping.", async (signal) => {
-    const style = progressStyle(terminal.stderr, progress);
-    const wanted = { data: name, folder, limitTrain: undefined, limitTest: undefined };
-    const { dataset, source, origin } = await loadImages(wanted, terminal, {
-      signal,
-      progress: style,
-      unavailable: "error",
-      offline: check,
-    });
-    const { mean, std, train, test, classes, channels, height, width } = dataset;
-    const measured = channelStatistics(train, channels);
-    if (json) {
-      const counts = { train: train.count, test: test.count };
-      writeJson(terminal.stdout, { name, source, origin, ...counts, channels, height, width, classes, mean, std, measured });
-      return;
-    }
-    const numbers = (values: readonly number[]): string => values.map((value) => value.toFixed(4)).join("  ");
-    const rows = [
-      ["data", `${displayName(name)}, every file checked`],
-      ["source", origin],
-      ["images", `${formatCount(train.count)} to train on, ${formatCount(test.count)} to test on, ${channels}×${height}×${width}`],
-      ["classes", classes.length <= 10 ? classes.join(", ") : `${classes.length}, from ${classes[0]} to ${classes.at(-1)}`],
-      ["mean", `${numbers(mean)}   (measured ${numbers(measured.mean)})`],
-      ["std", `${numbers(std)}   (measured ${numbers(measured.std)})`],
-    ];
-    terminal.stdout.write(rows.map(([label, value]) => `${label!.padEnd(9)}${value}\n`).join(""));
-  });
+  await interruptible(
+    terminal,
+    () => undefined,
+    async (signal) => {
+      const style = progressStyle(terminal.stderr, progress);
+      const wanted = { data: name, folder, limitTrain: undefined, limitTest: undefined };
+      const { dataset, source, origin } = await loadImages(wanted, terminal, {
+        signal,
+        progress: style,
+        unavailable: "error",
+        offline: check,
+      });
+      const { mean, std, train, test, classes, channels, height, width } = dataset;
+      const measured = channelStatistics(train, channels);
+      if (json) {
+        const counts = { train: train.count, test: test.count };
+        writeJson(terminal.stdout, { name, source, origin, ...counts, channels, height, width, classes, mean, std, measured });
+        return;
+      }
+      const numbers = (values: readonly number[]): string => values.map((value) => value.toFixed(4)).join("  ");
+      const rows = [
+        ["data", `${displayName(name)}, every file checked`],
+        ["source", origin],
+        ["images", `${formatCount(train.count)} to train on, ${formatCount(test.count)} to test on, ${channels}×${height}×${width}`],
+        ["classes", classes.length <= 10 ? classes.join(", ") : `${classes.length}, from ${classes[0]} to ${classes.at(-1)}`],
+        ["mean", `${numbers(mean)}   (measured ${numbers(measured.mean)})`],
+        ["std", `${numbers(std)}   (measured ${numbers(measured.std)})`],
+      ];
+      terminal.stdout.write(rows.map(([label, value]) => `${label!.padEnd(9)}${value}\n`).join(""));
+    },
+  );
 }

@@ -62,55 +62,59 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
   const style = progressStyle(terminal.stderr, options.progress);
   const checkpoint = await findCheckpoint(options);
   const settings = settingsFor(options, checkpoint);
-  await interruptible(terminal, "Stopping.", async (signal) => {
-    const backend = await startBackend(settings);
-    const { dataset, origin } = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error" });
-    const model = createNetwork(networkOf(settings), dataset.classes.length, { random: new Random(0) });
-    restoreModel(model, checkpoint);
-    const job = startJob(terminal.stderr, style, { label: "testing", total: dataset.test.count });
-    const onNote = (note: string): void => void terminal.stderr.write(`note: ${note}\n`);
-    const evaluation = await evaluate(model, testBatches(dataset, settings.batchSize, onNote), {
-      imageShape: [dataset.channels, dataset.height, dataset.width],
-      classes: dataset.classes.length,
-      signal,
-      onBatch: async (done) => {
-        job.update(done);
-        await new Promise((resolve) => setImmediate(resolve));
-      },
-    }).finally(() => job.stop());
-    if (evaluation === undefined) throw signal.reason;
-    if (!Number.isFinite(evaluation.loss))
-      throw new DataError(
-        `eval: the loss must be finite, got ${evaluation.loss}; ${checkpoint.source} holds numbers that are not, use another`,
+  await interruptible(
+    terminal,
+    () => undefined,
+    async (signal) => {
+      const backend = await startBackend(settings);
+      const { dataset, origin } = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error" });
+      const model = createNetwork(networkOf(settings), dataset.classes.length, { random: new Random(0) });
+      restoreModel(model, checkpoint);
+      const job = startJob(terminal.stderr, style, { label: "testing", total: dataset.test.count });
+      const onNote = (note: string): void => void terminal.stderr.write(`note: ${note}\n`);
+      const evaluation = await evaluate(model, testBatches(dataset, settings.batchSize, onNote), {
+        imageShape: [dataset.channels, dataset.height, dataset.width],
+        classes: dataset.classes.length,
+        signal,
+        onBatch: async (done) => {
+          job.update(done);
+          await new Promise((resolve) => setImmediate(resolve));
+        },
+      }).finally(() => job.stop());
+      if (evaluation === undefined) throw signal.reason;
+      if (!Number.isFinite(evaluation.loss))
+        throw new DataError(
+          `eval: the loss must be finite, got ${evaluation.loss}; ${checkpoint.source} holds numbers that are not, use another`,
+        );
+      const network = formatNetwork(networkOf(settings));
+      if (options.json) {
+        const { count, loss, accuracy, confusion } = evaluation;
+        const classes = classRows(evaluation, dataset.classes);
+        writeJson(terminal.stdout, {
+          checkpoint: checkpoint.source,
+          network,
+          data: dataset.name,
+          backend,
+          count,
+          loss,
+          accuracy,
+          classes,
+          confusion,
+        });
+        return;
+      }
+      const rows = [
+        ["backend", describeBackend(backend)],
+        ["data", `${displayName(dataset.name)}: ${formatCount(dataset.test.count)} to test on, ${origin}`],
+        ["network", `${network}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`],
+      ];
+      terminal.stdout.write(`${rows.map(([name, value]) => `${name!.padEnd(9)}${value}\n`).join("")}\n`);
+      terminal.stdout.write(
+        `Test accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) on ${plural(evaluation.count, "image")}\n\n`,
       );
-    const network = formatNetwork(networkOf(settings));
-    if (options.json) {
-      const { count, loss, accuracy, confusion } = evaluation;
-      const classes = classRows(evaluation, dataset.classes);
-      writeJson(terminal.stdout, {
-        checkpoint: checkpoint.source,
-        network,
-        data: dataset.name,
-        backend,
-        count,
-        loss,
-        accuracy,
-        classes,
-        confusion,
-      });
-      return;
-    }
-    const rows = [
-      ["backend", describeBackend(backend)],
-      ["data", `${displayName(dataset.name)}: ${formatCount(dataset.test.count)} to test on, ${origin}`],
-      ["network", `${network}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`],
-    ];
-    terminal.stdout.write(`${rows.map(([name, value]) => `${name!.padEnd(9)}${value}\n`).join("")}\n`);
-    terminal.stdout.write(
-      `Test accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) on ${plural(evaluation.count, "image")}\n\n`,
-    );
-    terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
-  });
+      terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
+    },
+  );
 }
 
 async function findCheckpoint({ run, checkpoint }: EvalOptions): Promise<Checkpoint> {

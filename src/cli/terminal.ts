@@ -28,17 +28,17 @@ export class Interruption extends Error {
 }
 
 /**
- * Runs `body` with a signal that the first Ctrl-C (or SIGTERM) aborts, so that it can save and leave; a second one ends the process.
+ * Runs `body` with a signal that the first Ctrl-C (or SIGTERM) aborts after announcing it, so that `body` can save and leave; a second one
+ * ends the process.
  */
-export async function interruptible<T>(terminal: Terminal, first: string, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(terminal: Terminal, announce: () => void, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const onSignal = (): void => {
     if (controller.signal.aborted) {
       terminal.exit(Interruption.exitCode);
       return;
     }
-    // A bar may stand on the line.
-    terminal.stderr.write(`${terminal.stderr.isTTY ? "\n" : ""}${first}\n`);
+    announce();
     controller.abort(new Interruption("interrupted"));
   };
   const names = ["SIGINT", "SIGTERM"] as const;

@@ -75,6 +75,7 @@ export function trainCommand(context: CommandContext): Command {
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
     .option("--resume <run>", "continue a run, bit for bit", argument("train", "--resume", path))
     .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
+    .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");
   for (const [heading, rows] of optionGroups) {

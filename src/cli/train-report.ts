@@ -40,6 +40,8 @@ export interface TrainReporter {
   note(text: string): void;
   /** Takes bars off the screen, whatever happened. */
   stop(): void;
+  /** The user wants out: the step under way is the last. */
+  interrupted(): void;
 }
 
 /** Bars for the steps of an epoch and for its test. */
@@ -47,6 +49,7 @@ function bars(terminal: Terminal, style: ProgressStyle) {
   let job: ProgressJob | undefined;
   let testing = false;
   let beginning: Beginning | undefined;
+  let silent = false;
   const stop = (): void => {
     job?.stop();
     job = undefined;
@@ -57,8 +60,13 @@ function bars(terminal: Terminal, style: ProgressStyle) {
       beginning = value;
     },
     stop,
+    interrupted(): void {
+      stop();
+      silent = true;
+      terminal.stderr.write("Stopping after this step; once more to leave at once.\n");
+    },
     step({ epoch, step, tally, learningRate }: StepReport): void {
-      if (beginning === undefined) return;
+      if (beginning === undefined || silent) return;
       const { config, session } = beginning;
       const total = session.trainer.batchesPerEpoch;
       job ??= startJob(terminal.stderr, style, { label: `epoch ${epoch + 1}/${config.settings.epochs}`, total, start: step - 1 });
@@ -68,7 +76,7 @@ function bars(terminal: Terminal, style: ProgressStyle) {
       if (step === total) stop();
     },
     testBatch(done: number): void {
-      if (beginning === undefined) return;
+      if (beginning === undefined || silent) return;
       const total = beginning.images.dataset.test.count;
       if (!testing) stop();
       testing = true;
@@ -115,7 +123,7 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
       if (result === "stopped") {
         const { epoch, step } = trainer.progress;
         stdout.write(
-          `\nStopped after ${plural(step, "step")} of epoch ${epoch + 1}, and saved. To go on:\n  ${resumeHint(terminal, folder)}\n`,
+          `Stopped after ${plural(step, "step")} of epoch ${epoch + 1}, and saved. To go on:\n  ${resumeHint(terminal, folder)}\n`,
         );
         return;
       }
@@ -128,7 +136,7 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         stdout.write(`${formatClassTable(evaluation, images.dataset.classes, 20)}\n`);
       } else
         stdout.write(
-          `This run has finished already${last?.testAccuracy ? `: test accuracy ${formatPercent(last.testAccuracy)}` : ""}.\n\n`,
+          `This run has finished already${last?.testAccuracy != null ? `: test accuracy ${formatPercent(last.testAccuracy)}` : ""}.\n\n`,
         );
       const best = metrics.reduce((a, b) => ((b.testAccuracy ?? -1) > (a.testAccuracy ?? -1) ? b : a), metrics[0]!);
       if (last && best.epoch !== last.epoch && best.testAccuracy !== null)
@@ -140,6 +148,7 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
     },
     note: (text) => void stderr.write(`note: ${text}\n`),
     stop: progress.stop,
+    interrupted: progress.interrupted,
   };
 }
 
@@ -187,6 +196,7 @@ export function jsonReporter(terminal: Terminal, style: ProgressStyle): TrainRep
     },
     note: (text) => void stderr.write(`note: ${text}\n`),
     stop: progress.stop,
+    interrupted: progress.interrupted,
   };
 }
 

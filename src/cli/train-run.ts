@@ -26,6 +26,8 @@ export interface Steering {
   readonly resume?: string;
   /** Stop after so many steps in all. */
   readonly steps?: number;
+  /** Download nothing. */
+  readonly offline?: boolean;
 }
 
 export interface Surroundings {
@@ -34,21 +36,19 @@ export interface Surroundings {
   readonly style: ProgressStyle;
 }
 
-const stopping = "Stopping after this step; once more to leave at once.";
-
 /** A new run. Resolves to the exit code. @throws SeparableError; nothing is written then unless training had begun. */
 export function startRun(
   explicit: Partial<Settings>,
-  { preset = "quick", run, steps }: Steering,
+  { preset = "quick", run, steps, offline = false }: Steering,
   surroundings: Surroundings,
 ): Promise<number> {
   const { terminal, reporter, style } = surroundings;
-  return interruptible(terminal, stopping, async (signal) => {
+  return interruptible(terminal, reporter.interrupted, async (signal) => {
     const wanted = resolveSettings(preset, explicit);
     const path = run ?? (await defaultFolder(wanted));
     await RunFolder.checkFree(path);
     const backend = await startBackend(wanted);
-    const images = await loadImages(wanted, terminal, { signal, progress: style, unavailable: "synthetic" });
+    const images = await loadImages(wanted, terminal, { signal, progress: style, unavailable: "synthetic", offline });
     signal.throwIfAborted();
     // As many threads on resumption as now, and the images that were really used.
     const threads = backend.name === "wasm" ? backend.threads : undefined;
@@ -87,11 +87,11 @@ const resumable: readonly SettingName[] = ["folder", "threads", "memoryLimit"];
 /** Continues a run from its checkpoint. Resolves to the exit code. @throws SeparableError; the run stays as it was. */
 export function resumeRun(
   explicit: Partial<Settings>,
-  { resume: path = "", preset, run, steps }: Steering,
+  { resume: path = "", preset, run, steps, offline = false }: Steering,
   surroundings: Surroundings,
 ): Promise<number> {
   const { terminal, reporter, style } = surroundings;
-  return interruptible(terminal, stopping, async (signal) => {
+  return interruptible(terminal, reporter.interrupted, async (signal) => {
     const fixed = Object.keys({ ...explicit, ...(preset ? { preset } : {}), ...(run ? { run } : {}) }).filter(
       (name) => !(resumable as readonly string[]).includes(name),
     );
@@ -105,7 +105,7 @@ export function resumeRun(
     const checkpoint = await folder.readCheckpoint("checkpoint");
     const settings: Settings = { ...config.settings, ...explicit };
     const backend = await startBackend(settings);
-    const images = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error" });
+    const images = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error", offline });
     signal.throwIfAborted();
     const session = createSession(settings, images.dataset, reporter.note);
     restoreTrainer(session.trainer, checkpoint);

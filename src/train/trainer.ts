@@ -203,7 +203,8 @@ export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions)
             "lower the learning rate",
         );
     }
-    await onEpoch?.(trainer.finishEpoch(evaluation, (performance.now() - start) / 1000), evaluation);
+    const metrics = trainer.finishEpoch(evaluation, (performance.now() - start) / 1000);
+    await onEpoch?.(metrics, evaluation);
   }
   return "finished";
 }

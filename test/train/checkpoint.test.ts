@@ -1,0 +1,87 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { useBackend } from "../../src/backend/active.ts";
+import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
+import { DataError } from "../../src/core/errors.ts";
+import { Random } from "../../src/core/random.ts";
+import { decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "../../src/train/checkpoint.ts";
+import { encodeSafetensors } from "../../src/train/safetensors.ts";
+import { trainEpochs } from "../../src/train/trainer.ts";
+import { stateOf, TinyNetwork, tinyConfig, tinyTraining } from "./tiny-training.ts";
+
+beforeAll(() => useBackend(createReferenceBackend()));
+afterAll(() => useBackend(undefined));
+
+async function trained() {
+  const { trainer, options } = tinyTraining(tinyConfig);
+  await trainEpochs(trainer, { ...options, maximumSteps: 2 });
+  return trainer;
+}
+
+describe("a damaged checkpoint is never taken for a good one", () => {
+  test("cut anywhere", async () => {
+    const bytes = await encodeCheckpoint(await trained(), { any: "thing" });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), async (length) => {
+        await expect(decodeCheckpoint(bytes.subarray(0, length), "cut.safetensors")).rejects.toThrow(DataError);
+      }),
+    );
+  });
+
+  test("with any one bit changed", async () => {
+    const bytes = await encodeCheckpoint(await trained(), { any: "thing" });
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), fc.nat(7), async (at, bit) => {
+        const damaged = bytes.slice();
+        damaged[at]! ^= 1 << bit;
+        await expect(decodeCheckpoint(damaged, "damaged.safetensors")).rejects.toThrow(/damaged\.safetensors/);
+        await expect(decodeCheckpoint(damaged, "damaged.safetensors")).rejects.toThrow(DataError);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+test("the configuration comes back as it was", async () => {
+  const config = { nested: { list: [1, 2], name: "ünïcode" }, nothing: null };
+  expect((await decodeCheckpoint(await encodeCheckpoint(await trained(), config), "x")).config).toEqual(config);
+});
+
+test("a checkpoint of another network changes nothing and names what differs", async () => {
+  const { trainer } = tinyTraining(tinyConfig);
+  const other = new TinyNetwork(5, 0, { random: new Random(0) });
+  const checkpoint = await decodeCheckpoint(await encodeCheckpoint(trainer, {}), "three.safetensors");
+  const before = [...(await other.fc.weight.read())];
+  expect(() => restoreModel(other, checkpoint)).toThrow(DataError);
+  expect(() => restoreModel(other, checkpoint)).toThrow(/three\.safetensors.*fc\.weight is \[3,4\] instead of \[5,4\]/);
+  expect([...(await other.fc.weight.read())]).toEqual(before);
+});
+
+test("a checkpoint of another optimiser is refused", async () => {
+  const bytes = await encodeCheckpoint(tinyTraining(tinyConfig).trainer, {});
+  const { trainer } = tinyTraining({ ...tinyConfig, optimizer: "adam" });
+  const checkpoint = await decodeCheckpoint(bytes, "sgd.safetensors");
+  expect(() => restoreTrainer(trainer, checkpoint)).toThrow(/mean\.conv\.weight is missing/);
+});
+
+test("a state that is not finite is not worth saving", async () => {
+  const trainer = await trained();
+  const weights = await trainer.model.parameters().get("conv.weight")!.read();
+  weights[3] = Number.NEGATIVE_INFINITY;
+  trainer.model.parameters().get("conv.weight")!.write(weights);
+  await expect(encodeCheckpoint(trainer, {})).rejects.toThrow(
+    /every number must be finite, got -Infinity in model\/conv\.weight at step 2/,
+  );
+});
+
+test("a bare state dict, such as PyTorch's, is read as a network without training", async () => {
+  const trainer = await trained();
+  const tensors = new Map<string, { shape: readonly number[]; data: Float32Array | Float64Array | Int32Array }>();
+  for (const [name, entry] of trainer.model.state()) tensors.set(name, { shape: entry.shape, data: await entry.read() });
+  const checkpoint = await decodeCheckpoint(encodeSafetensors(tensors), "bare.safetensors");
+  const fresh = tinyTraining({ ...tinyConfig, seed: 9 }).trainer;
+  restoreModel(fresh.model, checkpoint);
+  const model = (state: Record<string, unknown>) => Object.entries(state).filter(([name]) => name.startsWith("model/"));
+  expect(model(await stateOf(fresh))).toEqual(model(await stateOf(trainer)));
+  expect(() => restoreTrainer(fresh, checkpoint)).toThrow(/bare\.safetensors must hold the state of training, got a network only/);
+});
