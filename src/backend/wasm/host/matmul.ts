@@ -1,5 +1,6 @@
 /** Matrix multiplication: chooses the blocks by shape alone, so that results do not depend on the number of threads. */
 
+import type { Storage } from "../../../tensor/storage.ts";
 import type { Kernels, MatmulGeometry } from "../../kernels.ts";
 import { allFloat32, type Machine, sharedWork } from "./machine.ts";
 
@@ -17,10 +18,25 @@ function blocks({ batch, m, n }: MatmulGeometry): { blockM: number; blockN: numb
   return { blockM, blockN };
 }
 
+/** A·b as the row bᵀ·Aᵀ: the same numbers in the same places, but along the tile's wide side. */
+function rowFirst(a: Storage, b: Storage, geometry: MatmulGeometry): { a: Storage; b: Storage; geometry: MatmulGeometry } {
+  const { m, n, transposeA, transposeB, batchStrideA, batchStrideB } = geometry;
+  if (n !== 1 || m === 1) return { a, b, geometry };
+  return {
+    a: b,
+    b: a,
+    geometry: {
+      ...geometry,
+      ...{ m: n, n: m, transposeA: !transposeB, transposeB: !transposeA, batchStrideA: batchStrideB, batchStrideB: batchStrideA },
+    },
+  };
+}
+
 export function matmulKernels({ kernels, memory, team }: Machine, reference: Pick<Kernels, "matmul">): Pick<Kernels, "matmul"> {
   return {
-    matmul(a, b, geometry) {
-      if (!allFloat32(a, b)) return reference.matmul(a, b, geometry);
+    matmul(left, right, asked) {
+      if (!allFloat32(left, right)) return reference.matmul(left, right, asked);
+      const { a, b, geometry } = rowFirst(left, right, asked);
       team.check();
       const { batch, m, k, n, transposeA, transposeB, batchStrideA, batchStrideB } = geometry;
       const [pa, pb] = [memory.pointerOf(a), memory.pointerOf(b)];
