@@ -31,7 +31,8 @@ export async function startBackend({ backend, threads, memoryLimit }: BackendSet
   };
   try {
     // The process is ours, so its engine may be told to fuse multiply and add.
-    if (backend === "wasm") enableRelaxedSimd();
+    // `node --jitless` has no WebAssembly to ask.
+    if (backend === "wasm" && typeof WebAssembly !== "undefined") enableRelaxedSimd();
     const { name } = await initBackend([backend], options);
     const simd = asWasm(kernels())?.simd;
     return { name, threads: kernels().threads, ...(simd === undefined ? {} : { simd }) };

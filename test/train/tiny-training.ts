@@ -34,7 +34,7 @@ export class TinyNetwork extends Module {
 
   forward(x: Tensor, forward: Forward): Tensor {
     const y = relu(this.bn.forward(this.conv.forward(x), forward));
-    return this.fc.forward(globalAvgPool2d(dropout(y, this.#dropout, forward)), forward);
+    return this.fc.forward(globalAvgPool2d(dropout(y, this.#dropout, forward)));
   }
 }
 

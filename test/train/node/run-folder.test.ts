@@ -1,0 +1,168 @@
+import type * as fs from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ConfigError, DataError } from "../../../src/core/errors.ts";
+import { writeFileAtomic } from "../../../src/train/node/atomic-file.ts";
+import { RunFolder } from "../../../src/train/node/run-folder.ts";
+import type { EpochMetrics } from "../../../src/train/trainer.ts";
+
+/** The stage at which the disk fails, and how. */
+let failure: { readonly stage: "open" | "write" | "sync" | "rename"; readonly code: string } | undefined;
+
+vi.mock("node:fs/promises", async (original) => {
+  const real = await original<typeof fs>();
+  const failAt = (stage: NonNullable<typeof failure>["stage"]): void => {
+    if (failure?.stage === stage) throw Object.assign(new Error(`${failure.code}: no`), { code: failure.code });
+  };
+  return {
+    ...real,
+    rename: async (from: string, to: string) => {
+      failAt("rename");
+      return real.rename(from, to);
+    },
+    open: async (path: string, flags: string) => {
+      if (flags !== "w") return real.open(path, flags);
+      failAt("open");
+      const file = await real.open(path, flags);
+      const { writeFile, sync } = file;
+      file.writeFile = async (content) => {
+        // A full disk takes the first part of what it is given.
+        if (failure?.stage === "write") await writeFile.call(file, content.slice(0, 3) as string);
+        failAt("write");
+        return writeFile.call(file, content);
+      };
+      file.sync = async () => {
+        failAt("sync");
+        return sync.call(file);
+      };
+      return file;
+    },
+  };
+});
+
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-run-"));
+});
+afterEach(async () => {
+  failure = undefined;
+  await rm(folder, { recursive: true, force: true });
+});
+
+const line = (epoch: number, testAccuracy: number | null = 0.5): EpochMetrics => ({
+  epoch,
+  trainLoss: 1 / epoch,
+  trainAccuracy: 0.25,
+  testLoss: testAccuracy === null ? null : 1,
+  testAccuracy,
+  learningRate: 0.1,
+  seconds: 2,
+  testSeconds: 1,
+  imagesPerSecond: 5,
+  peakBytes: 1000,
+});
+
+const metricsFile = (run: RunFolder): string => join(run.path, "metrics.jsonl");
+
+describe("a write that fails leaves what was there, and nothing beside it", () => {
+  test.each(
+    (["open", "write", "sync", "rename"] as const).flatMap((stage) => ["ENOSPC", "EACCES", "EIO"].map((code) => ({ stage, code }))),
+  )("$code while it must $stage", async (fault) => {
+    const path = join(folder, "file");
+    await writeFileAtomic(path, "before");
+    failure = fault;
+    const write = writeFileAtomic(path, "after, and longer");
+    await expect(write).rejects.toThrow(DataError);
+    await expect(write).rejects.toThrow(new RegExp(`must be writable, got ${fault.code} for .*; .+ What was saved before is untouched`));
+    expect(await readdir(folder)).toEqual(["file"]);
+    expect(await readFile(path, "utf8")).toBe("before");
+  });
+
+  test("a full disk is told apart: the remedy is room", async () => {
+    failure = { stage: "write", code: "ENOSPC" };
+    await expect(writeFileAtomic(join(folder, "x"), "y")).rejects.toThrow(/free some room/);
+  });
+
+  test("in a run: lines and checkpoints before stay", async () => {
+    const run = await RunFolder.create(join(folder, "run"), {});
+    await run.appendMetrics(line(1));
+    await run.writeCheckpoint("checkpoint", Uint8Array.of(1, 2, 3));
+    failure = { stage: "write", code: "ENOSPC" };
+    await expect(run.appendMetrics(line(2))).rejects.toThrow(DataError);
+    await expect(run.writeCheckpoint("checkpoint", Uint8Array.of(9))).rejects.toThrow(DataError);
+    failure = undefined;
+    expect(run.metrics).toEqual([line(1)]);
+    expect((await RunFolder.open(run.path)).metrics).toEqual([line(1)]);
+    expect([...(await readFile(run.checkpointPath("checkpoint")))]).toEqual([1, 2, 3]);
+    expect((await readdir(run.path)).sort()).toEqual(["checkpoint.safetensors", "config.json", "metrics.jsonl"]);
+  });
+});
+
+describe("a new run", () => {
+  test("takes a folder that is absent or empty, and no other", async () => {
+    await RunFolder.create(join(folder, "deep", "er"), {});
+    await mkdir(join(folder, "empty"));
+    await RunFolder.create(join(folder, "empty"), {});
+    await writeFile(join(folder, "file"), "mine");
+    for (const taken of ["empty", "file"]) {
+      const again = RunFolder.create(join(folder, taken), { another: true });
+      await expect(again).rejects.toThrow(ConfigError);
+      await expect(again).rejects.toThrow(/must not exist yet, or be empty.*--resume/);
+    }
+    expect(await readFile(join(folder, "empty", "config.json"), "utf8")).toBe("{}\n");
+    expect(await readFile(join(folder, "file"), "utf8")).toBe("mine");
+  });
+
+  test("of two at once one wins", async () => {
+    const both = await Promise.allSettled([1, 2].map((n) => RunFolder.create(join(folder, "run"), { n })));
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    const winner = both.findIndex(({ status }) => status === "fulfilled") + 1;
+    expect(await (await RunFolder.open(join(folder, "run"))).config()).toEqual({ n: winner });
+  });
+});
+
+describe("an existing run", () => {
+  test("must exist, and be a run", async () => {
+    await expect(RunFolder.open(join(folder, "absent"))).rejects.toThrow(/must be the folder of a run, got ENOENT/);
+    await expect(RunFolder.open(folder)).rejects.toThrow(/must hold config\.json/);
+  });
+
+  test("with a config that is not JSON is damaged", async () => {
+    await writeFile(join(folder, "config.json"), '{"separable": ');
+    const run = await RunFolder.open(folder);
+    await expect(run.config()).rejects.toThrow(DataError);
+  });
+
+  test("cut anywhere in its metrics, keeps the whole lines, and can be taken back to any of them", async () => {
+    const run = await RunFolder.create(join(folder, "run"), {});
+    for (const epoch of [1, 2, 3]) await run.appendMetrics(line(epoch, epoch === 2 ? null : 0.5));
+    const text = await readFile(metricsFile(run), "utf8");
+    await fc.assert(
+      fc.asyncProperty(fc.nat(text.length), fc.nat(3), async (length, epochs) => {
+        await writeFile(metricsFile(run), text.slice(0, length));
+        const whole = text.slice(0, length).split("\n").slice(0, -1).length;
+        const opened = await RunFolder.open(run.path);
+        // A line may lack only its line feed: it is whole too.
+        expect([whole, whole + 1]).toContain(opened.metrics.length);
+        expect(opened.metrics).toEqual([line(1), line(2, null), line(3)].slice(0, opened.metrics.length));
+        if (epochs > opened.metrics.length) {
+          await expect(opened.rewind(epochs)).rejects.toThrow(DataError);
+          return;
+        }
+        await opened.rewind(epochs);
+        expect((await RunFolder.open(run.path)).metrics).toHaveLength(epochs);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("loses what a killed process left half-written", async () => {
+    const run = await RunFolder.create(join(folder, "run"), {});
+    await writeFile(join(run.path, "checkpoint.safetensors.partial-123"), "half");
+    await run.rewind(0);
+    expect((await readdir(run.path)).sort()).toEqual(["config.json", "metrics.jsonl"]);
+  });
+});
