@@ -2,9 +2,12 @@
 
 import fc from "fast-check";
 import { checkGradients, checkSecondDerivatives } from "../../src/grad/check-gradients.ts";
+import { gradients } from "../../src/grad/gradients.ts";
 import { multiply } from "../../src/ops/arithmetic.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { seeds } from "../arbitraries/values.ts";
+import { expectValues } from "../support/nd-array.ts";
+import { sampleTensor } from "../support/sample.ts";
 
 export interface Differentiable {
   readonly f: (...inputs: Tensor[]) => Tensor;
@@ -21,6 +24,17 @@ export interface GradientRow {
 /** Inputs are of order 1 and few, so central differences are good to about 1e-9; sums of a few dozen products lose some of it. */
 const tolerance = 1e-6;
 
+/** A VJP may be fused when it is not recorded; recorded it must give the same, or second derivatives would be right ones of a wrong first. */
+async function expectSameRecorded(f: Differentiable["f"], inputs: readonly Tensor[]): Promise<void> {
+  const of = async (createGraph: boolean): Promise<ArrayLike<number>[]> => {
+    const y = f(...inputs);
+    const seed = sampleTensor(y.shape, 1);
+    return Promise.all(gradients(y, inputs, { seed, createGraph, unused: "zeros" }).map((g) => g.data()));
+  };
+  const [plain, recorded] = [await of(false), await of(true)];
+  for (const [i, values] of plain.entries()) expectValues(recorded[i]!, values, 1e-9);
+}
+
 export function row<C>(configuration: fc.Arbitrary<C>, build: (configuration: C, seed: number) => Differentiable): GradientRow {
   const check = (runs: number, property: (drawn: Differentiable) => Promise<unknown>): Promise<void> =>
     fc.assert(
@@ -31,7 +45,11 @@ export function row<C>(configuration: fc.Arbitrary<C>, build: (configuration: C,
       { numRuns: runs },
     );
   return {
-    first: (runs) => check(runs, ({ f, inputs }) => checkGradients(f, inputs, { tolerance })),
+    first: (runs) =>
+      check(runs, async ({ f, inputs }) => {
+        await checkGradients(f, inputs, { tolerance });
+        await expectSameRecorded(f, inputs);
+      }),
     second: (runs) =>
       check(runs, ({ f, inputs }) =>
         checkSecondDerivatives(

@@ -252,6 +252,16 @@ describe("memory", () => {
     expect(memory().peak - before).toBeLessThan(8 * x.size * 8);
   });
 
+  test("adding up what comes back along many paths holds no more either", () => {
+    const x = full([1000], 0.5, { dtype: "float64" });
+    let y = tanh(x);
+    for (let i = 0; i < 50; i++) y = add(y, tanh(x));
+    const loss = sum(y);
+    const before = memory().used;
+    for (const result of gradients(loss, [x])) result.dispose();
+    expect(memory().peak - before).toBeLessThan(8 * x.size * 8);
+  });
+
   test("a graph whose storage was freed says so", () => {
     const x = scalar(2);
     const loss = scope(() => multiply(exp(x), exp(x)));
