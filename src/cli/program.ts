@@ -3,6 +3,7 @@
 import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
 import { SeparableError } from "../core/errors.ts";
+import { benchCommand } from "./bench-command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { dataCommand } from "./data-command.ts";
 import { evalCommand } from "./eval-command.ts";
@@ -35,7 +36,7 @@ function createProgram(context: CommandContext): Command {
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--verbose", "print where an error came from")
     .configureHelp({ showGlobalOptions: true });
-  for (const command of [trainCommand(context), evalCommand(context), dataCommand(context), infoCommand(context)])
+  for (const command of [trainCommand(context), evalCommand(context), dataCommand(context), benchCommand(context), infoCommand(context)])
     program.addCommand(command);
   for (const command of [program, ...program.commands]) {
     if (command !== program) command.copyInheritedSettings(program);

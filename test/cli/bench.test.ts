@@ -9,37 +9,22 @@ import { benchmarks, compulsoryBytes, type Problem, selectBenchmarks } from "../
 import { summarize } from "../../src/cli/bench/measure.ts";
 import { countMultiplyAdds } from "../../src/cli/bench/multiply-adds.ts";
 import { prepareWorkload } from "../../src/cli/bench/workload.ts";
-import { benchCommand } from "../../src/cli/bench-command.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { scope } from "../../src/tensor/scope.ts";
+import { runCli } from "./run-cli.ts";
 
 const names = benchmarks.map(({ name }) => name);
 const usual = benchmarks.filter(({ onDemand }) => !onDemand).map(({ name }) => name);
 
 beforeEach(() => useBackend(createReferenceBackend()));
 
-/** Runs the command and gives what it wrote to stdout and stderr. */
-async function bench(...argv: string[]): Promise<{ stdout: string; stderr: string }> {
-  const written = { stdout: "", stderr: "" };
-  const output = (name: keyof typeof written) => ({
-    write: (text: string) => {
-      written[name] += text;
-    },
-  });
-  const command = benchCommand({ terminal: { stdout: output("stdout"), stderr: output("stderr") } });
-  await command
-    .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
-    .parseAsync(argv, { from: "user" });
-  return written;
-}
-
 const once = ["--backend", "reference", "--repeats", "1", "--min-seconds", "0"];
 const quick = ["dispatch-1k", "gemm-256", "relu-1m-fwdbwd"];
 
 describe("separable bench", () => {
   it("prints one JSON array of rows, and nothing else, with --json", async () => {
-    const { stdout, stderr } = await bench(...once, "--json", "--only", ...quick);
+    const { code, stdout, stderr } = await runCli(["bench", ...once, "--json", "--only", ...quick]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const rows: Record<string, unknown>[] = JSON.parse(stdout);
     expect(rows.map(({ name }) => name)).toEqual(names.filter((name) => quick.includes(name)));
     for (const row of rows) {
@@ -51,17 +36,16 @@ describe("separable bench", () => {
       expect(row.gflops !== 0).toBe(row.name === "gemm-256");
       expect("gigabytesPerSecond" in row).toBe(row.name === "relu-1m-fwdbwd");
     }
-    expect(stderr).toBe("");
   });
 
   it("prints a table with a line for each benchmark otherwise", async () => {
-    const { stdout } = await bench(...once, "--only", ...quick);
+    const { stdout } = await runCli(["bench", ...once, "--only", ...quick]);
     for (const name of quick) expect(stdout.split("\n").filter((line) => line.includes(name))).toHaveLength(1);
     expect(stdout).toContain("reference, 1 thread");
   });
 
   it("peaks at the operands and results held together", async () => {
-    const { stdout } = await bench(...once, "--json", "--only", "gemm-256");
+    const { stdout } = await runCli(["bench", ...once, "--json", "--only", "gemm-256"]);
     const [row] = JSON.parse(stdout);
     // A, B, C and the element that is read.
     expect(row.peakBytes).toBe(4 * (3 * 256 ** 2 + 1));
@@ -76,10 +60,12 @@ describe("separable bench", () => {
     ["--backend", "webgl", /--backend must be one of wasm, reference, got "webgl"/],
     ["--repeats", "1.5", /--repeats must be an integer ≥ 1/],
     ["--min-seconds", "-1", /--min-seconds must be a number ≥ 0/],
-  ])("refuses %s %s", async (option, value, message) => {
-    const run = bench("--backend", "reference", `${option}=${value}`);
-    await expect(run).rejects.toThrow(ConfigError);
-    await expect(bench("--backend", "reference", `${option}=${value}`)).rejects.toThrow(message);
+    ["--reps", "3", /unknown option/],
+  ])("refuses %s %s with one line and exit code 1", async (option, value, message) => {
+    const { code, stdout, stderr } = await runCli(["bench", "--backend", "reference", `${option}=${value}`]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^separable: ConfigError: .*\n$/);
+    expect(stderr).toMatch(message);
   });
 });
 

@@ -1,0 +1,85 @@
+/** Measured JSON as Markdown: the tables of docs/benchmarks.md, so that no figure there was typed by hand. */
+
+import type { Machine } from "../../src/cli/bench/machine.ts";
+import { formatMachine } from "../../src/cli/bench/machine.ts";
+import type { BenchmarkRow } from "../../src/cli/bench/run-benchmark.ts";
+import { formatMegabytes } from "../../src/cli/format.ts";
+import type { ComparisonRow } from "./peers/compare.ts";
+
+/** What `separable bench --json` prints. */
+export type BenchDocument = readonly (BenchmarkRow & { readonly machine: Machine })[];
+
+/** What `npm run bench:peers -- --json` prints. */
+export interface PeersDocument {
+  readonly date: string;
+  readonly threads: number;
+  readonly machine: Machine;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly ComparisonRow[];
+}
+
+export interface Figures {
+  readonly bench: BenchDocument;
+  readonly peers: PeersDocument | undefined;
+  readonly date: string;
+  /** What a reader must know of how they came about, such as what else the machine did. */
+  readonly note: string;
+}
+
+const milliseconds = (ms: number): string => (ms < 10 ? ms.toFixed(2) : ms < 1000 ? ms.toFixed(1) : Math.round(ms).toLocaleString("en-US"));
+
+const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+
+const rateOf = ({ gflops, gigabytesPerSecond }: { readonly gflops: number; readonly gigabytesPerSecond?: number }): string =>
+  gflops > 0 ? `${gflops.toFixed(1)} GFLOP/s` : gigabytesPerSecond === undefined ? "" : `${gigabytesPerSecond.toFixed(1)} GB/s`;
+
+function benchTable(rows: BenchDocument): string {
+  const cells = rows.map((row) => {
+    const alone = rows.find(({ name, backend, threads }) => name === row.name && backend === row.backend && threads === 1);
+    const gain = row.threads === 1 || alone === undefined ? "" : `${(alone.ms / row.ms).toFixed(2)} ×`;
+    return [row.name, row.backend, String(row.threads), milliseconds(row.ms), rateOf(row), gain, formatMegabytes(row.peakBytes)];
+  });
+  return table(["benchmark", "backend", "threads", "ms", "rate", "against one thread", "peak memory"], cells);
+}
+
+function peersTable({ rows, versions }: PeersDocument): string {
+  const [ours, ...others] = Object.keys(versions);
+  const names = [...new Set(rows.map(({ name }) => name))];
+  const cell = (name: string, contender: string): string => {
+    const row = rows.find((candidate) => candidate.name === name && candidate.contender === contender);
+    if (row === undefined) return "";
+    if (!("ms" in row)) return "error" in row ? "cannot" : "skipped";
+    return contender === ours
+      ? `${milliseconds(row.ms)} (${rateOf(row) || "–"})`
+      : `${milliseconds(row.ms)} (${row.ratio.toPrecision(3)} ×)`;
+  };
+  const header = ["benchmark, ms", ...[ours!, ...others].map((name) => `${name} ${versions[name]}`)];
+  const errors = rows.flatMap((row) => ("error" in row ? [`- ${row.contender} cannot do ${row.name}: ${row.error}\n`] : []));
+  return `${table(
+    header,
+    names.map((name) => [name, ...[ours!, ...others].map((contender) => cell(name, contender))]),
+  )}\n${errors.join("")}`;
+}
+
+export function figuresMarkdown({ bench, peers, date, note }: Figures): string {
+  const machine = peers?.machine ?? bench[0]?.machine;
+  const parts = [`Measured ${date}${machine === undefined ? "" : ` on ${formatMachine(machine)}; SIMD: ${machine.simd}`}. ${note}\n`];
+  if (bench.length > 0) parts.push("### `separable bench`\n", benchTable(bench));
+  if (peers !== undefined)
+    parts.push(
+      "### `npm run bench:peers`\n",
+      "One thread each; in brackets the time over ours, above 1 × being slower.\n",
+      peersTable(peers),
+    );
+  return parts.join("\n");
+}
+
+const marks = ["<!-- figures: begin -->\n", "<!-- figures: end -->"] as const;
+
+/** `page` with what stands between its marks replaced. @throws Error when it has none. */
+export function replaceFigures(page: string, figures: string): string {
+  const [start, end] = [page.indexOf(marks[0]), page.indexOf(marks[1])];
+  if (start < 0 || end < start) throw new Error(`figures: the page must hold ${marks[0].trim()} and then ${marks[1]}`);
+  return `${page.slice(0, start + marks[0].length)}\n${figures.trimEnd()}\n\n${page.slice(end)}`;
+}

@@ -1,0 +1,117 @@
+/** One benchmark, all contenders: agreement first, then time in turns, so that a machine that slows down does so for everyone. */
+
+import { type Benchmark, compulsoryBytes } from "../../../src/cli/bench/benchmarks.ts";
+import { summarize, timeOnce } from "../../../src/cli/bench/measure.ts";
+import { countMultiplyAdds } from "../../../src/cli/bench/multiply-adds.ts";
+import { prepareWorkload } from "../../../src/cli/bench/workload.ts";
+import { scope } from "../../../src/tensor/scope.ts";
+import { checkAgreement } from "./agreement.ts";
+import type { Contender, Run } from "./contender.ts";
+
+export interface CompareOptions {
+  /** Turns each contender gets. */
+  readonly rounds: number;
+  /** Time of all its turns together; a slow one gets at least one repetition a turn, and stops after three times as long. */
+  readonly seconds: number;
+  readonly slow: boolean;
+}
+
+export interface Measured {
+  readonly ms: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly repeats: number;
+  readonly gflops: number;
+  readonly gigabytesPerSecond?: number;
+  /** Its median over that of the first contender. */
+  readonly ratio: number;
+}
+
+/** What became of one contender: figures, the error it gave, or why it was left out. */
+export type ComparisonRow = { readonly name: string; readonly contender: string } & (
+  | Measured
+  | { readonly error: string }
+  | { readonly skipped: string }
+);
+
+interface Entrant {
+  readonly contender: Contender;
+  readonly run: Run;
+  readonly samples: number[];
+  spent: number;
+}
+
+/** The first contender is the one the others are held against. */
+export async function compare(
+  { name, problem }: Benchmark,
+  contenders: readonly Contender[],
+  { rounds, seconds, slow }: CompareOptions,
+): Promise<ComparisonRow[]> {
+  const outcomes = new Map<Contender, { readonly error: string } | { readonly skipped: string }>();
+  const entrants: Entrant[] = [];
+  let expected: ArrayLike<number>[] | undefined;
+  for (const contender of contenders) {
+    const reason = contender.slow(problem);
+    if (reason !== undefined && !slow) {
+      outcomes.set(contender, { skipped: `${reason}; --slow measures it` });
+      continue;
+    }
+    await contenders[0]!.activate();
+    await contender.activate();
+    try {
+      const run = await contender.prepare(problem);
+      let results: ArrayLike<number>[] = [];
+      const firstMs = await timeOnce(async () => {
+        results = await run.results();
+      });
+      expected ??= results;
+      checkAgreement(results, expected);
+      entrants.push({ contender, run, samples: [], spent: firstMs / 1000 > seconds ? firstMs : 0 });
+    } catch (error) {
+      outcomes.set(contender, { error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  const slice = (1000 * seconds) / rounds;
+  // The turn before the first warms up.
+  for (let round = 0; round <= rounds; round++)
+    for (const entrant of entrants) {
+      const tired = entrant.spent > 3000 * seconds && entrant.samples.length > 0;
+      const warm = round === 0 && entrant.spent > 0;
+      if (tired || warm) continue;
+      await entrant.contender.activate();
+      for (let turn = 0; turn < slice; ) {
+        const ms = await timeOnce(entrant.run.repeat);
+        turn += ms;
+        if (round === 0) continue;
+        entrant.samples.push(ms);
+        entrant.spent += ms;
+      }
+    }
+  await contenders[0]!.activate();
+  const workload = prepareWorkload(problem);
+  const multiplyAdds = countMultiplyAdds(() => scope(() => void workload.run()));
+  workload.dispose();
+  const bytes = compulsoryBytes(problem);
+  const base = entrants[0] === undefined ? Number.NaN : summarize(entrants[0].samples).medianMs;
+  const rows: ComparisonRow[] = [];
+  for (const contender of contenders) {
+    const entrant = entrants.find((candidate) => candidate.contender === contender);
+    if (entrant === undefined) {
+      rows.push({ name, contender: contender.name, ...outcomes.get(contender)! });
+      continue;
+    }
+    await contender.activate();
+    entrant.run.dispose();
+    const { medianMs, minMs, maxMs, repeats } = summarize(entrant.samples);
+    const rate = (amount: number): number => rounded(amount / (medianMs * 1e6));
+    rows.push({
+      ...{ name, contender: contender.name, ms: rounded(medianMs), minMs: rounded(minMs), maxMs: rounded(maxMs), repeats },
+      gflops: rate(2 * multiplyAdds),
+      ...(bytes === undefined ? {} : { gigabytesPerSecond: rate(bytes) }),
+      ratio: rounded(medianMs / base),
+    });
+  }
+  return rows;
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(5));

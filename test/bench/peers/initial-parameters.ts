@@ -1,0 +1,21 @@
+/** The parameters our own network starts the training-step benchmark with, as plain arrays. */
+
+import type { TrainingStepProblem } from "../../../src/cli/bench/benchmarks.ts";
+import { stepNetwork } from "../../../src/cli/bench/workload.ts";
+import type { Shape } from "../../../src/core/shape.ts";
+import type { TypedArray } from "../../../src/tensor/storage.ts";
+
+export interface NamedParameter {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly values: TypedArray;
+}
+
+/** Of the active backend of ours. */
+export async function initialParameters(problem: TrainingStepProblem): Promise<NamedParameter[]> {
+  const network = stepNetwork(problem);
+  const read = [...network.parameters()].map(async ([name, { value }]) => ({ name, shape: value.shape, values: await value.data() }));
+  const parameters = await Promise.all(read);
+  network.dispose();
+  return parameters;
+}

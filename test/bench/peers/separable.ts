@@ -1,0 +1,41 @@
+/** This library, on one thread. */
+
+import { kernels, useBackend } from "../../../src/backend/active.ts";
+import type { Kernels } from "../../../src/backend/kernels.ts";
+import { firstElement } from "../../../src/cli/bench/run-benchmark.ts";
+import { prepareWorkload } from "../../../src/cli/bench/workload.ts";
+import { startBackend } from "../../../src/cli/start-backend.ts";
+import { packageVersion } from "../../../src/cli/version.ts";
+import { scope } from "../../../src/tensor/scope.ts";
+import type { TypedArray } from "../../../src/tensor/storage.ts";
+import type { Contender } from "./contender.ts";
+
+export async function separable(): Promise<Contender & { readonly backend: Kernels }> {
+  await startBackend({ backend: "wasm", threads: 1 });
+  const backend = kernels();
+  return {
+    name: "separable",
+    version: packageVersion(),
+    backend,
+    slow: () => undefined,
+    activate: async () => useBackend(backend),
+    prepare: async (problem) => {
+      const workload = prepareWorkload(problem);
+      const once = async (): Promise<TypedArray[]> => {
+        const kept = scope(() => workload.run());
+        const values = await Promise.all(kept.map((result) => result.data()));
+        for (const result of kept) result.dispose();
+        return values;
+      };
+      return {
+        repeat: async () => {
+          const end = scope(() => firstElement(workload.run().at(-1)!));
+          await end.data();
+          end.dispose();
+        },
+        results: async () => (problem.kind === "trainingStep" ? [...(await once()), ...(await once())] : once()),
+        dispose: () => workload.dispose(),
+      };
+    },
+  };
+}
