@@ -39,7 +39,7 @@ const settingOptions: readonly (readonly [SettingName, string, string])[] = [
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
   ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
-  ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend"],
+  ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
 ];
 
 export function evalCommand(context: CommandContext): Command {
@@ -130,8 +130,8 @@ async function findCheckpoint({ run, checkpoint }: EvalOptions): Promise<Checkpo
 function settingsFor(options: EvalOptions, { config, source }: Checkpoint): Settings {
   const explicit = Object.fromEntries(Object.entries(options).filter(([name]) => name in settingRules)) as Partial<Settings>;
   const recorded = config === undefined ? presets.quick : checkRunConfig(config, join(source, "config")).settings;
-  // Where it was trained says nothing about where it is tested.
+  // Where it was trained says nothing about where it is tested. The images it was trained on are not needed: the least is one.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
   const elsewhere = explicit.data !== undefined && explicit.data !== recorded.data ? { folder: undefined, limitTest: undefined } : {};
-  return { ...recorded, ...machine, ...elsewhere, limitTrain: undefined, ...explicit };
+  return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit };
 }

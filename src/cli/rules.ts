@@ -86,7 +86,7 @@ export function text(allowed: string, check: (text: string) => void): Rule<strin
 }
 
 export const path: Rule<string> = text("a path", (value) => {
-  if (value === "") throw new ConfigError("empty");
+  if (value === "" || value.includes("\0")) throw new ConfigError("path: must not be empty or hold NUL");
 });
 
 /** A list of increasing integers, separated by commas. */

@@ -54,7 +54,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
     [
       ["backend", "--backend <name>", "wasm or reference (slow, for checking)"],
       ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
-      ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend"],
+      ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
       ["evaluateEvery", "--evaluate-every <n>", "test after every n epochs, and after the last"],
     ],
   ],

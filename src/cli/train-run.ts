@@ -150,9 +150,8 @@ interface Drive {
 async function drive({ config, images, folder, session, signal, steps, resumed }: Drive, { reporter }: Surroundings): Promise<number> {
   const { trainer } = session;
   let saved = resumed ? trainer.steps : undefined;
-  const save = async (which: readonly ("best" | "checkpoint")[] = ["checkpoint"]): Promise<void> => {
-    const bytes = await encodeCheckpoint(trainer, config);
-    for (const name of which) await folder.writeCheckpoint(name, bytes);
+  const save = async (): Promise<void> => {
+    await folder.writeCheckpoint("checkpoint", await encodeCheckpoint(trainer, config));
     saved = trainer.steps;
   };
   let last: Evaluation | undefined;
@@ -193,7 +192,9 @@ async function drive({ config, images, folder, session, signal, steps, resumed }
     reporter.finish({ result, interrupted: signal.aborted, evaluation: last, images, folder, trainer });
     return result === "stopped" && signal.aborted ? Interruption.exitCode : 0;
   } catch (error) {
-    if (error instanceof SeparableError && saved !== undefined) error.message += `. ${folder.path} stands as saved after step ${saved}`;
+    // A run without a first checkpoint could not be resumed, and would stand in the way of the next.
+    if (saved === undefined) await folder.discard();
+    else if (error instanceof SeparableError) error.message += `. ${folder.path} stands as saved after step ${saved}`;
     throw error;
   }
 }

@@ -3,7 +3,7 @@
  * best test accuracy so far). Every file is replaced as a whole, so at any moment what is there can be read and resumed.
  */
 
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { errorCode } from "../../data/node/system-error.ts";
@@ -93,6 +93,13 @@ export class RunFolder {
   /** Adds the epoch's line. @throws DataError when it cannot be written; the lines before are untouched. */
   async appendMetrics(metrics: EpochMetrics): Promise<void> {
     await this.#writeMetrics([...this.#metrics, metrics]);
+  }
+
+  /** Takes back `create`, for a run that could not begin. */
+  async discard(): Promise<void> {
+    await rm(join(this.path, "config.json"), { force: true });
+    // Only an empty folder goes: whatever else is in it is not ours.
+    await rmdir(this.path).catch(() => undefined);
   }
 
   checkpointPath(which: "checkpoint" | "best"): string {

@@ -1,0 +1,128 @@
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.ts";
+import { jsonLines, runCli, tinyRun } from "./run-cli.ts";
+
+let folder = "";
+let run = "";
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-cli-"));
+  run = join(folder, "run");
+  await runCli([...tinyRun, "--run", run]);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const evaluate = ["eval", "--threads", "1", "--no-progress"];
+const withoutNotes = (text: string): string => text.replaceAll(/^note: .*\n/gm, "");
+
+async function expectError(argv: readonly string[], message: RegExp): Promise<void> {
+  const { code, stderr, stdout } = await runCli(argv);
+  expect(withoutNotes(stderr)).toMatch(message);
+  expect(withoutNotes(stderr)).toMatch(/^separable: [A-Z]\w+Error: [^\n]+\n$/);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+}
+
+describe("eval", () => {
+  test("of a run gives the numbers its best epoch was recorded with", async () => {
+    const metrics = jsonLines(await readFile(join(run, "metrics.jsonl"), "utf8")) as { testLoss: number; testAccuracy: number }[];
+    const best = metrics.reduce((a, b) => (b.testAccuracy > a.testAccuracy ? b : a));
+    const { code, stdout } = await runCli([...evaluate, "--run", run, "--json"]);
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)).toHaveLength(1);
+    expect(jsonLines(stdout)[0]).toMatchObject({ loss: best.testLoss, accuracy: best.testAccuracy, count: 6, data: "synthetic" });
+  });
+
+  test("of a bare state dict needs to be told the network, and then agrees", async () => {
+    const { tensors } = decodeSafetensors(await readFile(join(run, "best.safetensors")), "best");
+    const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
+    const bare = join(folder, "bare.safetensors");
+    await writeFile(bare, encodeSafetensors(new Map(model)));
+    const argv = [...evaluate, "--checkpoint", bare, "--data", "synthetic", "--limit-test", "6", "--batch-size", "4", "--json"];
+    const [ofRun] = jsonLines((await runCli([...evaluate, "--run", run, "--json"])).stdout);
+    const [ofFile] = jsonLines((await runCli(argv)).stdout);
+    expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
+    await expectError(
+      [...argv, "--width", "2"],
+      /DataError: checkpoint .*bare\.safetensors: the state must fit the network, got .* instead of/,
+    );
+  });
+
+  test("prints a row per class", async () => {
+    const { stdout } = await runCli([...evaluate, "--run", run]);
+    expect(stdout).toMatch(/Test accuracy \d+\.\d % \(loss \d\.\d{4}\) on 6 images/);
+    for (const name of ["horizontal stripes", "disc", "spots"]) expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\d`, "m"));
+  });
+
+  test("needs a run or a checkpoint, one that exists and is whole", async () => {
+    await expectError(evaluate, /ConfigError: eval: needs either --run or --checkpoint, got neither/);
+    await expectError([...evaluate, "--run", run, "--checkpoint", "x"], /ConfigError: eval: needs either --run or --checkpoint, got both/);
+    await expectError([...evaluate, "--run", join(folder, "absent")], /DataError: run: .*absent must be the folder of a run, got ENOENT/);
+    await expectError([...evaluate, "--checkpoint", join(folder, "absent")], /DataError: run: .*absent must be readable, got ENOENT/);
+    const damaged = join(folder, "damaged");
+    await cp(run, damaged, { recursive: true });
+    const bytes = await readFile(join(damaged, "best.safetensors"));
+    await writeFile(join(damaged, "best.safetensors"), bytes.subarray(0, bytes.length - 1));
+    await expectError([...evaluate, "--run", damaged], /DataError: safetensors: .*best\.safetensors .*truncated or corrupted/);
+  });
+
+  test("refuses limits beyond the data", () =>
+    expectError([...evaluate, "--run", run, "--limit-test", "0"], /ConfigError: eval: --limit-test must be an integer ≥ 1, got "0"/));
+});
+
+describe("data", () => {
+  test("describes the data set", async () => {
+    const { code, stdout } = await runCli(["data", "--name", "synthetic", "--json"]);
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)[0]).toMatchObject({ name: "synthetic", source: "synthetic", train: 10_000, test: 2_000, channels: 3 });
+  });
+
+  test("without any source fails, and says what to do", async () => {
+    const before = process.env.SEPARABLE_CACHE;
+    process.env.SEPARABLE_CACHE = join(folder, "no-cache");
+    try {
+      await expectError(
+        ["data", "--check"],
+        /DataUnavailableError: cifar10: needs a folder, a filled cache or a download, .*Download the official/,
+      );
+    } finally {
+      if (before === undefined) delete process.env.SEPARABLE_CACHE;
+      else process.env.SEPARABLE_CACHE = before;
+    }
+  });
+
+  test("names what it knows", () =>
+    expectError(["data", "--name", "mnist"], /ConfigError: data: --name must be one of cifar10, .*, got "mnist"/));
+});
+
+describe("info", () => {
+  test("names versions, backend and cache", async () => {
+    const { code, stdout } = await runCli(["info", "--threads", "1", "--json"]);
+    expect(code).toBe(0);
+    expect(jsonLines(stdout)[0]).toMatchObject({
+      separable: expect.stringMatching(/^\d+\.\d+\.\d+/),
+      node: process.versions.node,
+      backend: { name: "wasm", threads: 1, simd: expect.stringMatching(/^(baseline|relaxed)$/) },
+      memory: { backend: "wasm", used: 0 },
+    });
+    expect((await runCli(["info", "--backend", "reference"])).stdout).toMatch(/^backend +reference, 1 thread$/m);
+  });
+});
+
+describe("help", () => {
+  test.each(["", "train ", "eval ", "data ", "info "])("separable %s--help goes to stdout, exit code 0", async (command) => {
+    const { code, stdout, stderr } = await runCli([...command.split(" ").filter((word) => word !== ""), "--help"]);
+    expect(stdout).toMatch(new RegExp(`^Usage: separable ${command}`));
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+
+  test("--version", async () => expect((await runCli(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\S*\n$/));
+
+  test("no command is an error that shows the help", async () => {
+    const { code, stderr } = await runCli([]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Usage: separable/);
+  });
+});

@@ -1,0 +1,83 @@
+/** The compiled program in processes of its own: signals, exit codes, and which stream says what. */
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { jsonLines, resultsOf } from "./run-cli.ts";
+
+const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-process-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program; `watch` sees everything printed to stdout so far, each time there is more. */
+async function runProcess(
+  argv: readonly string[],
+  watch?: (stdout: string, child: ChildProcessWithoutNullStreams) => void,
+  node: string[] = [],
+): Promise<Ended> {
+  const child = spawn(process.execPath, [...node, program, ...argv], { cwd: folder });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+    watch?.(stdout, child);
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
+}
+
+const train = [
+  "train",
+  ..."--data synthetic --limit-train 120 --limit-test 12 --batch-size 4 --epochs 2 --dropout 0.1 --threads 2 --json".split(" "),
+];
+
+test.each(["SIGINT", "SIGTERM"] as const)("%s: the step is finished and saved, and the run goes on bit for bit", async (signal) => {
+  const whole = await runProcess([...train, "--run", `whole-${signal}`]);
+  expect(whole).toMatchObject({ code: 0, stderr: "" });
+
+  let sent = false;
+  const stopped = await runProcess([...train, "--run", `stopped-${signal}`], (stdout, child) => {
+    // Somewhere in the first epoch: where exactly must not matter.
+    if (!sent && stdout.includes('"event":"start"')) sent = child.kill(signal);
+  });
+  expect(stopped.code).toBe(130);
+  expect(stopped.stderr).toBe("Stopping after this step; once more to leave at once.\n");
+  const last = jsonLines(stopped.stdout).at(-1)!;
+  expect(last).toMatchObject({ event: "stopped", interrupted: true });
+  expect(last.resume).toMatch(/^node .*main\.js train --resume stopped-/);
+
+  expect(await runProcess(["train", "--resume", `stopped-${signal}`, "--json"])).toMatchObject({ code: 0, stderr: "" });
+  expect(await resultsOf(join(folder, `stopped-${signal}`))).toEqual(await resultsOf(join(folder, `whole-${signal}`)));
+});
+
+test("an error is one line on stderr, and exit code 1", async () => {
+  expect(await runProcess(["train", "--depth", "11"])).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: 'separable: ConfigError: train: --depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …), got "11"\n',
+  });
+});
+
+test("an engine without WebAssembly is told which backend it has", async () => {
+  const { code, stdout, stderr } = await runProcess(["info"], undefined, ["--jitless"]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(
+    /^separable: BackendError: initBackend: no backend can run here: wasm \(.*\); --backend reference runs everywhere/m,
+  );
+});
