@@ -21,16 +21,18 @@ export async function jaxJs(mode: Mode): Promise<Contender> {
   return {
     name: mode === "jit" ? "jax-js-jit" : "jax-js",
     version: dependencies["@jax-js/jax"]!,
-    slow: ({ kind }) =>
-      kind === "trainingStep"
-        ? "ten seconds a step"
-        : kind === "dispatch" && mode === "jit"
-          ? "seconds to compile a thousand ops"
-          : undefined,
+    slow: (problem) => slowIn(mode, problem),
     activate: async () => undefined,
     prepare: async (problem) =>
       problem.kind === "trainingStep" ? stepRun(problem, await initialParameters(problem), mode) : opRun(problem, mode),
   };
+}
+
+function slowIn(mode: Mode, problem: Problem): string | undefined {
+  if (problem.kind === "trainingStep") return "ten seconds a step";
+  if (mode === "eager") return undefined;
+  if (problem.kind === "dispatch") return "seconds to compile a thousand ops";
+  return problem.kind === "convolution" && problem.backward && problem.groups === 1 ? "up to half a minute a repetition" : undefined;
 }
 
 const array = (values: ArrayLike<number>, shape: Shape): np.Array => np.array(Float32Array.from(values)).reshape([...shape]);

@@ -18,7 +18,7 @@ const program = new Command("bench:peers")
   .option("--only <names...>", "benchmarks to run: names, beginnings of names, or patterns with *", usual)
   .option("--rounds <count>", "turns each library gets on each benchmark", argument("bench:peers", "--rounds", integer({ least: 1 })), 5)
   .option("--seconds <seconds>", "time of these turns together", argument("bench:peers", "--seconds", number({ above: 0 })), 1.5)
-  .option("--slow", "also what takes a library ten seconds or more a repetition", false)
+  .option("--slow", "also what takes a library many seconds a repetition", false)
   .option("--json", "print one JSON document")
   .parse();
 const { only, json, ...options } = program.opts<{ only: string[]; json?: boolean } & CompareOptions>();
