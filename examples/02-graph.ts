@@ -2,8 +2,7 @@
  * 2. The graph, and whether its gradients are right.
  *
  * Every op leaves an origin on its result: its name, its inputs, and a function from the output's cotangent to each input's (its VJP).
- * `gradients` walks those origins backwards. Here we print the graph of a tiny loss, take its gradients, take a gradient of a
- * gradient, and hold both against finite differences, which know nothing of VJPs.
+ * `gradients` walks those origins backwards. Here we print a graph, take gradients of first and second order, and check both.
  *
  * Run: npx tsx examples/02-graph.ts
  */
