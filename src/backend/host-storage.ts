@@ -20,3 +20,37 @@ export function viewOf(storage: Storage): TypedArray {
   if (!("view" in storage)) throw new BackendError("storage: belongs to another backend; tensors don't outlive initBackend()");
   return (storage as HostStorage).view;
 }
+
+/** Host storage that counts its holders; where the elements are, and what freeing them means, is the subclass's business. */
+export abstract class CountedStorage implements HostStorage {
+  readonly dtype: DType;
+  readonly length: number;
+  #holders = 1;
+
+  constructor(dtype: DType, length: number) {
+    this.dtype = dtype;
+    this.length = length;
+  }
+
+  abstract get view(): TypedArray;
+  /** Called once, when the last holder has released. */
+  protected abstract free(): void;
+
+  get alive(): boolean {
+    return this.#holders > 0;
+  }
+
+  async read(): Promise<TypedArray> {
+    return viewOf(this).slice();
+  }
+
+  retain(): void {
+    if (!this.alive) throw new BackendError("storage.retain: it was freed already; its last holder released it");
+    this.#holders++;
+  }
+
+  release(): void {
+    if (!this.alive) throw new BackendError("storage.release: it was freed already; each holder releases once");
+    if (--this.#holders === 0) this.free();
+  }
+}

@@ -11,7 +11,7 @@ import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { PageReport } from "./page.ts";
 
-const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const available = existsSync(executablePath);
 if (!available) console.warn(`browser tests skipped: no Chromium at ${executablePath}; install it or set CHROMIUM`);
 

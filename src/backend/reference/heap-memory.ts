@@ -5,7 +5,7 @@
 
 import { BackendError } from "../../core/errors.ts";
 import { bytesPerElement, type DType, type TypedArray, typedArray } from "../../tensor/storage.ts";
-import { type HostMemory, type HostStorage, viewOf } from "../host-storage.ts";
+import { CountedStorage, type HostMemory, type HostStorage } from "../host-storage.ts";
 import type { MemoryReport } from "../kernels.ts";
 
 export class HeapMemory implements HostMemory {
@@ -52,41 +52,22 @@ export class HeapMemory implements HostMemory {
   }
 }
 
-class HeapStorage implements HostStorage {
-  readonly dtype: DType;
-  readonly length: number;
-  readonly #free: () => void;
+class HeapStorage extends CountedStorage {
+  readonly #onFree: () => void;
   #view: TypedArray;
-  #holders = 1;
 
-  constructor(view: TypedArray, dtype: DType, length: number, free: () => void) {
+  constructor(view: TypedArray, dtype: DType, length: number, onFree: () => void) {
+    super(dtype, length);
     this.#view = view;
-    this.dtype = dtype;
-    this.length = length;
-    this.#free = free;
+    this.#onFree = onFree;
   }
 
   get view(): TypedArray {
     return this.#view;
   }
 
-  get alive(): boolean {
-    return this.#holders > 0;
-  }
-
-  async read(): Promise<TypedArray> {
-    return viewOf(this).slice();
-  }
-
-  retain(): void {
-    if (!this.alive) throw new BackendError("storage.retain: it was freed already; its last holder released it");
-    this.#holders++;
-  }
-
-  release(): void {
-    if (!this.alive) throw new BackendError("storage.release: it was freed already; each holder releases once");
-    if (--this.#holders > 0) return;
+  protected free(): void {
     this.#view = typedArray(this.dtype, 0); // lets the garbage collector have the elements even while someone still points at this object
-    this.#free();
+    this.#onFree();
   }
 }

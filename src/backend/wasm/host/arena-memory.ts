@@ -6,7 +6,7 @@
 import { BackendError } from "../../../core/errors.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import { bytesPerElement, type DType, type TypedArray } from "../../../tensor/storage.ts";
-import { type HostMemory, type HostStorage, viewOf } from "../../host-storage.ts";
+import { CountedStorage, type HostMemory, viewOf } from "../../host-storage.ts";
 import type { MemoryReport } from "../../kernels.ts";
 import { Arena } from "./arena.ts";
 
@@ -110,41 +110,24 @@ export class ArenaMemory implements HostMemory {
   }
 }
 
-export class ArenaStorage implements HostStorage {
+export class ArenaStorage extends CountedStorage {
   readonly owner: ArenaMemory;
   readonly pointer: number;
-  readonly dtype: DType;
-  readonly length: number;
-  readonly #free: () => void;
-  #holders = 1;
+  readonly #onFree: () => void;
 
-  constructor(owner: ArenaMemory, pointer: number, dtype: DType, length: number, free: () => void) {
+  constructor(owner: ArenaMemory, pointer: number, dtype: DType, length: number, onFree: () => void) {
+    super(dtype, length);
     this.owner = owner;
     this.pointer = pointer;
-    this.dtype = dtype;
-    this.length = length;
-    this.#free = free;
+    this.#onFree = onFree;
   }
 
+  /** Made anew at each use: growing the memory may replace its buffer. */
   get view(): TypedArray {
     return new arrays[this.dtype](this.owner.wasm.buffer, this.pointer, this.length);
   }
 
-  get alive(): boolean {
-    return this.#holders > 0;
-  }
-
-  async read(): Promise<TypedArray> {
-    return viewOf(this).slice();
-  }
-
-  retain(): void {
-    if (!this.alive) throw new BackendError("storage.retain: it was freed already; its last holder released it");
-    this.#holders++;
-  }
-
-  release(): void {
-    if (!this.alive) throw new BackendError("storage.release: it was freed already; each holder releases once");
-    if (--this.#holders === 0) this.#free();
+  protected free(): void {
+    this.#onFree();
   }
 }
