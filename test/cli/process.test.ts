@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { jsonLines, resultsOf } from "./run-cli.ts";
+import { jsonLines, positionOf, resultsOf } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -60,6 +60,7 @@ test.each(["SIGINT", "SIGTERM"] as const)("%s: the step is finished and saved, a
   expect(stopped.stderr).toBe("Stopping after this step; once more to leave at once.\n");
   const last = jsonLines(stopped.stdout).at(-1)!;
   expect(last).toMatchObject({ event: "stopped", interrupted: true });
+  expect(await positionOf(join(folder, `stopped-${signal}`))).toEqual({ epoch: last.epoch, step: last.step });
   expect(last.resume).toMatch(/^node .*main\.js train --resume stopped-/);
 
   expect(await runProcess(["train", "--resume", `stopped-${signal}`, "--json"])).toMatchObject({ code: 0, stderr: "" });

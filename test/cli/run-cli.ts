@@ -4,6 +4,7 @@ import { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../src/cli/program.ts";
+import { readCheckpointFile } from "../../src/train/node/run-folder.ts";
 import { decodeSafetensors } from "../../src/train/safetensors.ts";
 
 export interface CliResult {
@@ -53,6 +54,13 @@ export const jsonLines = (text: string): Record<string, unknown>[] =>
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+/** Where the checkpoint of a run stands. */
+export async function positionOf(folder: string): Promise<{ epoch: number; step: number }> {
+  const { training } = await readCheckpointFile(join(folder, "checkpoint.safetensors"));
+  const { epoch, step } = training!.progress;
+  return { epoch, step };
+}
 
 /** Everything in a run that must not depend on how often it was stopped. */
 export async function resultsOf(folder: string): Promise<Record<string, unknown>> {

@@ -2,7 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { jsonLines, resultsOf, runCli, tinyRun } from "./run-cli.ts";
+import { jsonLines, positionOf, resultsOf, runCli, tinyRun } from "./run-cli.ts";
 
 let folder = "";
 const at = (name: string): string => join(folder, name);
@@ -67,6 +67,7 @@ describe("resuming", () => {
     const stopped = await runCli([...tinyRun, "--run", run, "--steps", String(steps)]);
     expect(stopped.code).toBe(0);
     expect(stopped.stdout).toContain(`separable train --resume ${run}`);
+    expect(await positionOf(run)).toEqual({ epoch: Math.floor(steps / 3), step: steps % 3 });
     expect((await runCli(["train", "--resume", run, "--no-progress"])).code).toBe(0);
     expect(await resultsOf(run)).toEqual(await resultsOf(at("whole")));
   });
@@ -75,11 +76,12 @@ describe("resuming", () => {
     const run = at("interrupted");
     const stopped = await runCli([...tinyRun, "--run", run, "--json"], {
       onStdout: (text, signal) => {
-        if (text.includes('"start"')) signal();
+        if (text.includes('"epoch"')) signal();
       },
     });
     expect(stopped.code).toBe(130);
     expect(stopped.exits).toEqual([]);
+    expect(await positionOf(run)).toEqual({ epoch: 1, step: 0 });
     expect(jsonLines(stopped.stdout).at(-1)).toMatchObject({
       event: "stopped",
       interrupted: true,
