@@ -76,7 +76,7 @@ describe("resuming", () => {
     const run = at("interrupted");
     const stopped = await runCli([...tinyRun, "--run", run, "--json"], {
       onStdout: (text, signal) => {
-        if (text.includes('"epoch"')) signal();
+        if (text.includes('"event":"epoch"')) signal();
       },
     });
     expect(stopped.code).toBe(130);
