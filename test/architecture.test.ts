@@ -45,15 +45,15 @@ const inner = edges.filter(({ inside }) => inside);
 const layers = ["core", "tensor", "backend", "tape", "ops", "grad", "nn", "structured", "models", "train", "cli"];
 
 /** What the folders beside the tower may import. */
-const beside: Readonly<Record<string, readonly string[]>> = { data: ["core", "tensor", "data"] };
-/** Above the whole house: the command line is made of everything, data included. */
-const top = "cli";
+const beside: Readonly<Record<string, readonly string[]>> = { data: ["core", "tensor", "data"], linalg: ["core", "linalg"] };
+/** From which layer up they may be imported. */
+const lowestUser: Readonly<Record<string, string>> = { data: "train", linalg: "structured" };
 
 const layerOf = (file: string): string => file.split("/")[0]!;
 
 function allowed(from: string, to: string): boolean {
   if (beside[from] !== undefined) return beside[from].includes(to);
-  if (beside[to] !== undefined) return from === top || from === "train";
+  if (beside[to] !== undefined) return layers.indexOf(from) >= layers.indexOf(lowestUser[to]!);
   return layers.indexOf(to) <= layers.indexOf(from);
 }
 

@@ -1,0 +1,29 @@
+/** Best approximation by low rank: the truncated SVD (Eckart & Young 1936, Psychometrika 1). */
+
+import { ShapeError } from "../core/errors.ts";
+import { columnsOf, frobenius, type Matrix, product, scaleColumns, transposed } from "./matrix.ts";
+import { svd } from "./svd.ts";
+
+/** A ≈ left·right with left:[m,rank], right:[rank,n]. */
+export interface LowRank {
+  readonly left: Matrix;
+  readonly right: Matrix;
+  /** √(Σ of the squares of the singular values left out) = ‖A − left·right‖, the least any matrix of this rank attains. */
+  readonly error: number;
+}
+
+/** Singular values are split evenly, √s to each side, so that both factors have the same size. @throws ShapeError for a rank below 1. */
+export function lowRank(a: Matrix, rank: number): LowRank {
+  if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`lowRank: rank must be an integer ≥ 1, got ${rank}`);
+  const { u, s, v } = svd(a);
+  const kept = Math.min(rank, s.length);
+  const roots = s.slice(0, kept).map(Math.sqrt);
+  return {
+    left: scaleColumns(columnsOf(u, 0, kept), roots),
+    right: transposed(scaleColumns(columnsOf(v, 0, kept), roots)),
+    error: frobenius(s.subarray(kept)),
+  };
+}
+
+/** The product left·right. */
+export const lowRankProduct = ({ left, right }: LowRank): Matrix => product(left, right);

@@ -1,0 +1,66 @@
+/** QR by Householder reflections (Golub & Van Loan, Matrix Computations, §5.2): backward stable for any shape and rank. */
+
+import { type Matrix, matrix, transposed } from "./matrix.ts";
+
+export interface Qr {
+  /** [m, min(m,n)], orthonormal columns. */
+  readonly q: Matrix;
+  /** [min(m,n), n], upper triangular. */
+  readonly r: Matrix;
+}
+
+/**
+ * A = Q·R, thin. Works on Aᵀ, whose rows are A's columns, so that every inner loop runs along memory. 2mn² − ⅔n³ multiply-adds for R, as many for Q.
+ */
+export function qr(a: Matrix): Qr {
+  const { rows: m, columns: n } = a;
+  const size = Math.min(m, n);
+  const work = transposed(a).data; // column j of A at work[j·m …]
+  const scales = new Float64Array(size);
+  for (let k = 0; k < size; k++) {
+    scales[k] = reflector(work, k * m + k, m - k);
+    const head = work[k * m + k]!;
+    // The reflector overwrites its column; its first element is 1 by convention while it is applied.
+    work[k * m + k] = 1;
+    for (let j = k + 1; j < n; j++) reflect(work, k * m + k, work, j * m + k, m - k, scales[k]!);
+    work[k * m + k] = head;
+  }
+  const r = matrix(size, n);
+  for (let j = 0; j < n; j++) for (let i = 0; i <= Math.min(j, size - 1); i++) r.data[i * n + j] = work[j * m + i]!;
+  // Q = H₀·H₁·… applied to the first columns of the identity, last reflector first.
+  const q = matrix(size, m);
+  for (let j = size - 1; j >= 0; j--) q.data[j * m + j] = 1;
+  for (let k = size - 1; k >= 0; k--) {
+    const head = work[k * m + k]!;
+    work[k * m + k] = 1;
+    for (let j = k; j < size; j++) reflect(work, k * m + k, q.data, j * m + k, m - k, scales[k]!);
+    work[k * m + k] = head;
+  }
+  return { q: transposed(q), r };
+}
+
+/** Turns x = values[at …] into its reflector v (v₀ = 1, stored from at + 1) and leaves ±‖x‖ at `at`. Returns the factor β of I − β·v·vᵀ. */
+function reflector(values: Float64Array, at: number, length: number): number {
+  let top = 0;
+  for (let i = 0; i < length; i++) top = Math.max(top, Math.abs(values[at + i]!));
+  if (top === 0 || length === 1) return 0;
+  let tail = 0;
+  for (let i = 1; i < length; i++) tail += (values[at + i]! / top) ** 2;
+  if (tail === 0) return 0;
+  const x0 = values[at]! / top;
+  const norm = Math.sqrt(x0 * x0 + tail);
+  const alpha = x0 > 0 ? -norm : norm; // away from x₀, so that v₀ doesn't cancel
+  const v0 = x0 - alpha;
+  for (let i = 1; i < length; i++) values[at + i]! /= top * v0;
+  values[at] = alpha * top;
+  return -v0 / alpha;
+}
+
+/** y ← (I − β·v·vᵀ)·y. */
+function reflect(vs: Float64Array, v: number, ys: Float64Array, y: number, length: number, beta: number): void {
+  if (beta === 0) return;
+  let dot = 0;
+  for (let i = 0; i < length; i++) dot += vs[v + i]! * ys[y + i]!;
+  dot *= beta;
+  for (let i = 0; i < length; i++) ys[y + i]! -= dot * vs[v + i]!;
+}

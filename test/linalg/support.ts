@@ -1,0 +1,79 @@
+/** Matrices and tensors to decompose, decided by plain numbers and a seed so that a counterexample can be read. */
+
+import fc from "fast-check";
+import { Random } from "../../src/core/random.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import { type Matrix, matrix, product } from "../../src/linalg/matrix.ts";
+import { type TensorArray, tensorArray } from "../../src/linalg/tensor-array.ts";
+
+/** What makes a matrix hard: nothing, a deficient rank, columns of very different sizes, repeated singular values, tiny or huge entries. */
+export type Kind = "generic" | "deficient" | "graded" | "repeated" | "tiny" | "huge" | "zero";
+
+export interface MatrixRecipe {
+  readonly rows: number;
+  readonly columns: number;
+  readonly kind: Kind;
+  readonly seed: number;
+}
+
+export const matrixRecipes: fc.Arbitrary<MatrixRecipe> = fc.record({
+  rows: fc.integer({ min: 1, max: 9 }),
+  columns: fc.integer({ min: 1, max: 9 }),
+  kind: fc.constantFrom<Kind>("generic", "deficient", "graded", "repeated", "tiny", "huge", "zero"),
+  seed: fc.nat({ max: 10_000 }),
+});
+
+export const normalValues = (count: number, seed: number): Float64Array => {
+  const random = new Random(seed);
+  return Float64Array.from({ length: count }, () => random.normal());
+};
+
+export function buildMatrix({ rows, columns, kind, seed }: MatrixRecipe): Matrix {
+  const values = normalValues(rows * columns, seed);
+  if (kind === "generic") return matrix(rows, columns, values);
+  if (kind === "zero") return matrix(rows, columns);
+  if (kind === "tiny" || kind === "huge")
+    return matrix(
+      rows,
+      columns,
+      values.map((v) => v * (kind === "tiny" ? 1e-160 : 1e150)),
+    );
+  if (kind === "graded")
+    return matrix(
+      rows,
+      columns,
+      values.map((v, at) => v * 10 ** (-3 * (at % columns))),
+    );
+  if (kind === "repeated")
+    return matrix(
+      rows,
+      columns,
+      Float64Array.from(values, (_, at) => (Math.floor(at / columns) === at % columns ? 2 : 0)),
+    );
+  const rank = Math.max(1, Math.floor(Math.min(rows, columns) / 2));
+  return product(matrix(rows, rank, values.subarray(0, rows * rank)), matrix(rank, columns, normalValues(rank * columns, seed + 1)));
+}
+
+export interface TensorRecipe {
+  readonly shape: readonly number[];
+  readonly seed: number;
+}
+
+export const tensorRecipes: fc.Arbitrary<TensorRecipe> = fc.record({
+  shape: fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 2, maxLength: 4 }),
+  seed: fc.nat({ max: 10_000 }),
+});
+
+export const buildTensor = ({ shape, seed }: TensorRecipe): TensorArray => tensorArray(shape, normalValues(sizeOf(shape), seed));
+
+/** max |QᵀQ − I|. */
+export function departureFromOrthonormal({ rows, columns, data }: Matrix): number {
+  let worst = 0;
+  for (let i = 0; i < columns; i++)
+    for (let j = 0; j < columns; j++) {
+      let dot = 0;
+      for (let k = 0; k < rows; k++) dot += data[k * columns + i]! * data[k * columns + j]!;
+      worst = Math.max(worst, Math.abs(dot - (i === j ? 1 : 0)));
+    }
+  return worst;
+}

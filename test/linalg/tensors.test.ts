@@ -1,0 +1,255 @@
+/** Tensor-Train, Tucker, CP, Monarch and Kronecker: exact where they can be, within their bounds where they can't, never worse with more. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Random } from "../../src/core/random.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import { canonicalPolyadic, canonicalPolyadicToDense } from "../../src/linalg/canonical-polyadic.ts";
+import { nearestKronecker } from "../../src/linalg/kronecker.ts";
+import { frobenius, matrix, relativeDistance } from "../../src/linalg/matrix.ts";
+import { monarchToDense, nearestMonarch } from "../../src/linalg/monarch.ts";
+import { svd } from "../../src/linalg/svd.ts";
+import { fold, modeProduct, permuted, type TensorArray, tensorArray, unfold } from "../../src/linalg/tensor-array.ts";
+import { bondErrors, tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
+import { tucker, tuckerToDense } from "../../src/linalg/tucker.ts";
+import { buildTensor, departureFromOrthonormal, normalValues, tensorRecipes } from "./support.ts";
+
+const exact = 1e-10;
+const distance = (a: TensorArray, b: TensorArray): number => frobenius(a.data.map((v, i) => v - b.data[i]!));
+const ranks = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 4, maxLength: 4 });
+
+/** x[i…] = Σ_r Π_k cores…, by visiting every index: knows nothing of unfoldings. */
+function trainEntry(cores: readonly TensorArray[], index: readonly number[]): number {
+  let row = [1];
+  cores.forEach(({ shape, data }, k) => {
+    const [before, size, after] = shape as [number, number, number];
+    row = Array.from({ length: after }, (_, b) =>
+      row.reduce((sum, value, a) => sum + value * data[(a * size + index[k]!) * after + b]!, 0),
+    );
+    expect(row.length === after && before > 0).toBe(true);
+  });
+  return row[0]!;
+}
+
+function indices(shape: readonly number[]): number[][] {
+  return shape.reduce<number[][]>((all, size) => all.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i])), [[]]);
+}
+
+describe("unfold", () => {
+  test("fold undoes it, and it holds each fibre as a column", () => {
+    fc.assert(
+      fc.property(tensorRecipes, fc.nat({ max: 3 }), (recipe, axis) => {
+        const x = buildTensor(recipe);
+        const mode = axis % x.shape.length;
+        const unfolded = unfold(x, mode);
+        expect(fold(unfolded, x.shape, mode).data).toEqual(x.data);
+        // Columns follow the other axes in order: moving the mode to the front gives the same rows.
+        const order = [mode, ...x.shape.map((_, k) => k).filter((k) => k !== mode)];
+        expect(permuted(x, order).data).toEqual(unfolded.data);
+      }),
+    );
+  });
+
+  test("a mode product is the sum it stands for", () => {
+    fc.assert(
+      fc.property(tensorRecipes, fc.nat({ max: 3 }), fc.integer({ min: 1, max: 4 }), (recipe, axis, rows) => {
+        const x = buildTensor(recipe);
+        const mode = axis % x.shape.length;
+        const m = matrix(rows, x.shape[mode]!, normalValues(rows * x.shape[mode]!, recipe.seed + 5));
+        const y = modeProduct(x, m, mode);
+        const at = (t: TensorArray, index: readonly number[]): number => t.data[index.reduce((flat, i, k) => flat * t.shape[k]! + i, 0)]!;
+        for (const index of indices(y.shape)) {
+          let sum = 0;
+          for (let i = 0; i < x.shape[mode]!; i++)
+            sum +=
+              m.data[index[mode]! * m.columns + i]! *
+              at(
+                x,
+                index.map((v, k) => (k === mode ? i : v)),
+              );
+          expect(at(y, index)).toBeCloseTo(sum, 12);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe("tensorTrain", () => {
+  test("is exact at full ranks, entry by entry", () => {
+    fc.assert(
+      fc.property(tensorRecipes, (recipe) => {
+        const x = buildTensor(recipe);
+        const train = tensorTrain(
+          x,
+          x.shape.slice(1).map(() => sizeOf(x.shape)),
+        );
+        expect(relativeDistance(tensorTrainToDense(train).data, x.data)).toBeLessThan(exact);
+        for (const [flat, index] of indices(x.shape).entries())
+          expect(Math.abs(trainEntry(train.cores, index) - x.data[flat]!)).toBeLessThan(exact);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("stays within √(Σ ε_k²), and so within √(d−1) of the best", () => {
+    fc.assert(
+      fc.property(tensorRecipes, ranks, (recipe, wanted) => {
+        const x = buildTensor(recipe);
+        const bonds = wanted.slice(0, x.shape.length - 1);
+        const error = distance(x, tensorTrainToDense(tensorTrain(x, bonds)));
+        const lost = bondErrors(x, bonds);
+        expect(error).toBeLessThanOrEqual(frobenius(lost) + exact);
+        // No train of these ranks beats the worst bond, so the bound above is √(d−1) times the best.
+        expect(error).toBeGreaterThanOrEqual(Math.max(...lost) - exact);
+      }),
+    );
+  });
+
+  test("errs less with more rank", () => {
+    fc.assert(
+      fc.property(tensorRecipes, (recipe) => {
+        const x = buildTensor(recipe);
+        const errors = [1, 2, 3, 5, 25].map((rank) =>
+          distance(
+            x,
+            tensorTrainToDense(
+              tensorTrain(
+                x,
+                x.shape.slice(1).map(() => rank),
+              ),
+            ),
+          ),
+        );
+        for (const [i, error] of errors.entries()) expect(error).toBeLessThanOrEqual((errors[i - 1] ?? Number.POSITIVE_INFINITY) + exact);
+      }),
+    );
+  });
+});
+
+describe("tucker", () => {
+  test("is exact at full ranks, with orthonormal factors", () => {
+    fc.assert(
+      fc.property(tensorRecipes, (recipe) => {
+        const x = buildTensor(recipe);
+        const decomposition = tucker(
+          x,
+          x.shape.map(() => 5),
+        );
+        expect(relativeDistance(tuckerToDense(decomposition).data, x.data)).toBeLessThan(exact);
+        for (const factor of decomposition.factors) expect(departureFromOrthonormal(factor)).toBeLessThan(exact);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("HOSVD stays within √d of the best, and HOOI is no worse", () => {
+    fc.assert(
+      fc.property(tensorRecipes, ranks, (recipe, wanted) => {
+        const x = buildTensor(recipe);
+        const chosen = wanted.slice(0, x.shape.length);
+        const plain = distance(x, tuckerToDense(tucker(x, chosen, { iterations: 0 })));
+        const refined = distance(x, tuckerToDense(tucker(x, chosen)));
+        const lost = chosen.map((rank, mode) => frobenius(svd(unfold(x, mode)).s.subarray(rank)));
+        expect(plain).toBeLessThanOrEqual(frobenius(lost) + exact);
+        expect(refined).toBeLessThanOrEqual(plain + exact);
+        expect(refined).toBeGreaterThanOrEqual(Math.max(...lost) - exact);
+      }),
+    );
+  });
+});
+
+test("HOOI captures more than HOSVD of a tensor without structure", () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 10_000 }), (seed) => {
+      const x = buildTensor({ shape: [5, 5, 5], seed });
+      const captured = (iterations: number): number => frobenius(tucker(x, [2, 2, 2], { iterations }).core.data);
+      expect(captured(20)).toBeGreaterThan(captured(0) * (1 + 1e-6));
+    }),
+    { numRuns: 20 },
+  );
+});
+
+describe("canonicalPolyadic", () => {
+  test("the error never rises from round to round, and is the distance it claims", () => {
+    fc.assert(
+      fc.property(tensorRecipes, fc.integer({ min: 1, max: 4 }), (recipe, rank) => {
+        const x = buildTensor(recipe);
+        const result = canonicalPolyadic(x, { rank, random: new Random(recipe.seed), iterations: 15 });
+        const scale = frobenius(x.data);
+        for (const [i, error] of result.errors.entries())
+          expect(error).toBeLessThanOrEqual((result.errors[i - 1] ?? Number.POSITIVE_INFINITY) + 1e-7 * scale);
+        expect(Math.abs(distance(x, canonicalPolyadicToDense(result)) - result.errors.at(-1)!)).toBeLessThan(exact * scale);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("finds a tensor of rank one exactly", () => {
+    fc.assert(
+      fc.property(tensorRecipes, ({ shape, seed }) => {
+        const vectors = shape.map((size, k) => normalValues(size, seed + k));
+        const x = tensorArray(
+          shape,
+          Float64Array.from(indices(shape), (index) => index.reduce((value, i, k) => value * vectors[k]![i]!, 1)),
+        );
+        const { errors } = canonicalPolyadic(x, { rank: 1, random: new Random(seed) });
+        expect(errors.at(-1)! / frobenius(x.data)).toBeLessThan(exact);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+const block = fc.record({
+  p: fc.integer({ min: 1, max: 4 }),
+  q: fc.integer({ min: 1, max: 4 }),
+  b: fc.integer({ min: 1, max: 4 }),
+  s: fc.integer({ min: 1, max: 4 }),
+  seed: fc.nat({ max: 999 }),
+});
+
+describe("nearestMonarch", () => {
+  test("leaves alone what is Monarch already, and claims the distance it leaves", () => {
+    fc.assert(
+      fc.property(block, ({ p, q, b, s, seed }) => {
+        const monarch = monarchToDense({
+          left: tensorArray([q, p, b], normalValues(q * p * b, seed)),
+          right: tensorArray([b, q, s], normalValues(b * q * s, seed + 1)),
+        });
+        expect(relativeDistance(monarchToDense(nearestMonarch(monarch, { blocks: b, middle: q })).data, monarch.data)).toBeLessThan(exact);
+        const a = matrix(p * q, b * s, normalValues(p * q * b * s, seed + 2));
+        const near = nearestMonarch(a, { blocks: b, middle: q });
+        const left = frobenius(a.data.map((v, i) => v - monarchToDense(near).data[i]!));
+        expect(Math.abs(left - near.error)).toBeLessThan(exact);
+        expect(frobenius(a.data.map((v, i) => v - monarch.data[i]!))).toBeGreaterThanOrEqual(near.error - exact);
+      }),
+    );
+  });
+});
+
+describe("nearestKronecker", () => {
+  test("a sum of t products is found by t terms; fewer leave the distance claimed", () => {
+    fc.assert(
+      fc.property(block, fc.integer({ min: 1, max: 3 }), ({ p, q, b, s, seed }, terms) => {
+        const dense = (sum: ReturnType<typeof nearestKronecker>): Float64Array => {
+          const out = new Float64Array(p * q * b * s);
+          for (const { b: left, c: right } of sum.terms)
+            for (let i = 0; i < p * q; i++)
+              for (let j = 0; j < b * s; j++)
+                out[i * b * s + j]! += left.data[Math.floor(i / q) * b + Math.floor(j / s)]! * right.data[(i % q) * s + (j % s)]!;
+          return out;
+        };
+        const make = (t: number) => ({
+          b: matrix(p, b, normalValues(p * b, seed + t)),
+          c: matrix(q, s, normalValues(q * s, seed + 50 + t)),
+        });
+        const a = matrix(p * q, b * s, dense({ terms: Array.from({ length: terms }, (_, t) => make(t)), error: 0 }));
+        expect(relativeDistance(dense(nearestKronecker(a, { rows: p, columns: b }, terms)), a.data)).toBeLessThan(exact);
+        const fewer = nearestKronecker(a, { rows: p, columns: b }, 1);
+        const left = frobenius(a.data.map((v, i) => v - dense(fewer)[i]!));
+        expect(Math.abs(left - fewer.error)).toBeLessThan(exact * Math.max(1, frobenius(a.data)));
+      }),
+    );
+  });
+});
