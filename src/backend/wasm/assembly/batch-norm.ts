@@ -27,7 +27,6 @@ class NormJob {
 const job = changetype<NormJob>(JOB);
 
 /** Byte offset of sample n's row of a channel. */
-// @ts-ignore: decorator
 @inline
 function rowOf(n: i32, channel: i32): usize {
   return ((<usize>(n * job.channels + channel)) * job.inner) << 2;

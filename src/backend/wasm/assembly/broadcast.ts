@@ -45,14 +45,12 @@ function offsetOf(row: i32, strides: usize): usize {
   return (<usize>offset) << 2;
 }
 
-// @ts-ignore: decorator
 @inline
 function truth(mask: v128): v128 {
   return v128.and(mask, f32x4.splat(1));
 }
 
 /** The order of the ops is the host's list of vectorised ops (host/elementwise.ts). Inlined with `op` constant: one instruction is left. */
-// @ts-ignore: decorator
 @inline
 function apply(op: i32, a: v128, b: v128): v128 {
   if (op == 0) return f32x4.add(a, b);
@@ -70,7 +68,6 @@ function apply(op: i32, a: v128, b: v128): v128 {
   return v128.and(b, f32x4.gt(a, f32x4.splat(0)));
 }
 
-// @ts-ignore: decorator
 @inline
 function rows(chunk: i32, op: i32): void {
   const last = min(job.rows, (chunk + 1) * job.rowsPerChunk);

@@ -132,7 +132,6 @@ function run(job: CorrelateJob, pass: Pass, group: i32, pixels: usize, target: u
 }
 
 /** One vector of each channel from the tile's sums to its row of the output. */
-// @ts-ignore: decorator
 @inline
 function put(job: CorrelateJob, pass: Pass, row: usize, column: i32, channels: i32, sums: usize): void {
   const lanes = min(4, pass.columns - column);

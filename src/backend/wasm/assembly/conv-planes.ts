@@ -26,7 +26,6 @@ export class Planes {
 }
 
 /** Bytes of `rows` rows of all phases of one channel. */
-// @ts-ignore: decorator
 @inline
 export function channelBytes(planes: Planes, rows: i32): usize {
   return (<usize>(planes.phaseCount * rows * planes.pitch)) << 2;
@@ -55,7 +54,6 @@ export function copyPlanes(planes: Planes, source: usize, channels: i32, firstRo
 }
 
 /** target[first + j] = source[j·stride] up to `end`, zeros before and behind. */
-// @ts-ignore: decorator
 @inline
 function copyRow(source: usize, stride: i32, first: i32, end: i32, target: usize, rowBytes: usize): void {
   let to = target + ((<usize>first) << 2);
@@ -72,7 +70,6 @@ function copyRow(source: usize, stride: i32, first: i32, end: i32, target: usize
 }
 
 /** Zeros in [from, to): a loop, because the runs are short and memory.fill is a call into the engine. */
-// @ts-ignore: decorator
 @inline
 function clear(from: usize, to: usize): void {
   for (; from < to; from += 4) store<f32>(from, 0);

@@ -191,7 +191,6 @@ function rowDots(
   putAll(gw + ((<usize>t) << 2), (<usize>job.taps) << 2, s00, s01, s10, s11, s20, s21, s30, s31, valid, pair, add);
 }
 
-// @ts-ignore: decorator
 @inline
 function putAll(
   gw: usize, rowTaps: usize, s00: v128, s01: v128, s10: v128, s11: v128, s20: v128, s21: v128, s30: v128, s31: v128,
@@ -203,7 +202,6 @@ function putAll(
   if (valid > 3) put(gw + rowTaps * 3, s30, s31, pair, add);
 }
 
-// @ts-ignore: decorator
 @inline
 function put(at: usize, first: v128, second: v128, pair: bool, add: bool): void {
   store<f32>(at, (add ? load<f32>(at) : 0) + laneSum(first));

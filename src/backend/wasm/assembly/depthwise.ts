@@ -106,7 +106,6 @@ function sixVectors(pass: DepthwisePass, weights: usize, pixels: usize, vector: 
   v128.store(results, s5, 80);
 }
 
-// @ts-ignore: decorator
 @inline
 function put(target: usize, vector: usize, step: i32, result: usize): void {
   const at = target + load<usize>(vector, 4);
@@ -177,7 +176,6 @@ function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: 
   if (count > 4) add(gw, load<usize>(list, 32), s4);
 }
 
-// @ts-ignore: decorator
 @inline
 function add(gw: usize, index: usize, sums: v128): void {
   const at = gw + (index << 2);

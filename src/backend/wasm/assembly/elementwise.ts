@@ -23,26 +23,22 @@ class ElementwiseJob {
 
 const job = changetype<ElementwiseJob>(JOB);
 
-// @ts-ignore: decorator
 @inline
 function chunks(length: i32): i32 {
   return (length + CHUNK - 1) / CHUNK;
 }
 
-// @ts-ignore: decorator
 @inline
 function one(): v128 {
   return f32x4.splat(1);
 }
 
-// @ts-ignore: decorator
 @inline
 function zero(): v128 {
   return f32x4.splat(0);
 }
 
 /** The order of the ops is the host's list of vectorised ops (host/elementwise.ts), then clamp. */
-// @ts-ignore: decorator
 @inline
 function apply(op: i32, x: v128): v128 {
   if (op == 0) return f32x4.neg(x);
@@ -64,7 +60,6 @@ function apply(op: i32, x: v128): v128 {
 }
 
 /** y = f(x) over one chunk; the last lanes of a length that isn't a multiple of four are read and written one by one. */
-// @ts-ignore: decorator
 @inline
 function map(chunk: i32, op: i32): void {
   const first = chunk * CHUNK;

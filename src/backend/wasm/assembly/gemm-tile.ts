@@ -39,7 +39,6 @@ export function tile4x8(k: i32, a: usize, b: usize, c: usize, rowC: usize, accum
   finish((c += rowC), c30, c31, accumulate);
 }
 
-// @ts-ignore: decorator
 @inline
 function finish(c: usize, low: v128, high: v128, accumulate: bool): void {
   if (accumulate) {

@@ -43,7 +43,6 @@ function maximumRows(chunk: i32): void {
 }
 
 /** Upper two lanes of v in float64. */
-// @ts-ignore: decorator
 @inline
 function high(v: v128): v128 {
   return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3));

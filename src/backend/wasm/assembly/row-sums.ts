@@ -7,7 +7,6 @@ import { loadLanes, multiplyAdd, zero } from "./simd";
 
 const BLOCK: usize = 4096; // bytes
 
-// @ts-ignore: decorator
 @inline
 export function wideLaneSum(v: v128): f64 {
   return (<f64>f32x4.extract_lane(v, 0) + <f64>f32x4.extract_lane(v, 1)) + (<f64>f32x4.extract_lane(v, 2) + <f64>f32x4.extract_lane(v, 3));

@@ -4,7 +4,6 @@
  * a·b + c. The relaxed build lets the machine fuse it (one rounding, one instruction: twice the arithmetic per cycle); the
  * baseline build rounds twice. Which of the two runs is fixed when the module is chosen, so results repeat.
  */
-// @ts-ignore: decorator
 @inline
 export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
@@ -12,21 +11,18 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
 }
 
 /** Lane sum, in the fixed order (0 + 2) + (1 + 3). */
-// @ts-ignore: decorator
 @inline
 export function laneSum(v: v128): f32 {
   const pairs = f32x4.add(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
-// @ts-ignore: decorator
 @inline
 export function zero(): v128 {
   return f32x4.splat(0);
 }
 
 /** Writes the first `count` lanes: where a row ends inside a vector. */
-// @ts-ignore: decorator
 @inline
 export function storeLanes(pointer: usize, v: v128, count: i32): void {
   if (count >= 4) {
@@ -39,7 +35,6 @@ export function storeLanes(pointer: usize, v: v128, count: i32): void {
 }
 
 /** Reads `count` ≤ 4 floats without touching what lies behind them; the other lanes are 0. */
-// @ts-ignore: decorator
 @inline
 export function loadLanes(pointer: usize, count: i32): v128 {
   if (count >= 4) return v128.load(pointer);

@@ -42,11 +42,9 @@ let workers: i32 = 0;
 let mayBlock: bool = false;
 
 /** Called now and then while the caller waits: the host throws if nothing has moved for seconds, as a worker must have died. */
-// @ts-ignore: decorator
 @external("env", "waiting")
 declare function waiting(job: i32, progress: i32): void;
 
-// @ts-ignore: decorator
 @inline
 export function thread(): usize {
   return member;

@@ -6,14 +6,12 @@
 
 import { multiplyAdd } from "./simd";
 
-// @ts-ignore: decorator
 @inline
 function splat(x: f32): v128 {
   return f32x4.splat(x);
 }
 
 /** 2ⁿ for integer lanes in [−126, 127]: the exponent bits written directly. */
-// @ts-ignore: decorator
 @inline
 function powerOfTwo(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
