@@ -13,6 +13,7 @@ export {
 export type * from "./backend/kernels.ts";
 export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
 export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
+export { cosineMatrix, cosineTransformMultiplyAdds } from "./core/cosine-transform.ts";
 export * from "./core/errors.ts";
 export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
@@ -52,6 +53,7 @@ export {
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
 export { broadcastTo, type ReduceOptions, reshape, sum } from "./ops/broadcast.ts";
 export { conv2d } from "./ops/convolution.ts";
+export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
 export * from "./ops/creation.ts";
 export { dropout, dropPath, type Forward } from "./ops/dropout.ts";
 export { einsum, einsumMultiplyAdds } from "./ops/einsum.ts";

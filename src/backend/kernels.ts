@@ -154,6 +154,8 @@ export interface Kernels {
   gather(x: Storage, indices: Storage, split: AxisSplit): Storage;
   /** Adjoint of gather: zeros [outer, axis, inner] plus y:[outer, count, inner] at the indices, repeated ones adding up in order. */
   scatterAdd(y: Storage, indices: Storage, split: AxisSplit): Storage;
+  /** y = D·x, or Dᵀ·x when `transpose`, along the axis: D[k,i] = 2·cos(πk(2i+1)/2n), the unnormalised DCT-II (core/cosine-transform.ts). */
+  cosineTransform(x: Storage, transpose: boolean, split: AxisSplit): Storage;
 
   // — layout —
   /** The view as a contiguous tensor: permute, slice, flip, broadcast and diagonal are all this. */

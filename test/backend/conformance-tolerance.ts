@@ -9,6 +9,7 @@
  */
 
 import type { BinaryOp, UnaryOp } from "../../src/backend/kernels.ts";
+import { cosineTransformPlan } from "../../src/core/cosine-transform.ts";
 
 export type Floating = "float32" | "float64";
 
@@ -52,3 +53,14 @@ export function ulpOf(x: number, { unit, smallest, top }: Precision): number {
 /** `ulps` units in the last place of each expected value. */
 export const ulpBound = (ulps: number, expected: ArrayLike<number>, precision: Precision): Float64Array =>
   Float64Array.from(expected, (x) => ulps * ulpOf(x, precision));
+
+/**
+ * Bound, in units of the roundoff, on the error of a cosine transform of length n relative to 2√n·‖x‖, which no transform exceeds: ‖D‖ ≤ 2√n. By the matrix it is a sum
+ * of n products, |D| ≤ 2 and Σ|x| ≤ √n·‖x‖: n. In passes of radix r, a real output of a butterfly adds up 2r inputs times factors of modulus ≤ 1, rounded at most
+ * 2r + 4 times on the way (the rounding of the factors included); the moduli are a matrix of norm ≤ 2r where the butterfly itself lengthens every vector by √r. So
+ * each pass adds (2r + 4)·2√r, and the rotation into cosines as much as a butterfly of four with four more roundings.
+ */
+export function cosineTransformRoundings(n: number): { readonly dense: number; readonly fast: number | undefined } {
+  const plan = cosineTransformPlan(n);
+  return { dense: n + 2, fast: plan?.radices.reduce((total, r) => total + (2 * r + 4) * 2 * Math.sqrt(r), 64) };
+}

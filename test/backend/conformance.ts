@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Kernels } from "../../src/backend/kernels.ts";
 import { contractionConformance } from "./conformance-contractions.ts";
+import { cosineTransformConformance } from "./conformance-cosine-transform.ts";
 import { elementwiseConformance } from "./conformance-elementwise.ts";
 import { fusedConformance } from "./conformance-fused.ts";
 import { layoutConformance } from "./conformance-layout.ts";
@@ -27,6 +28,7 @@ export function conformance(name: string, makeBackend: () => DisposableKernels |
     describe("storage", () => storageConformance(subject));
     describe("elementwise", () => elementwiseConformance(subject));
     describe("along an axis", () => reductionConformance(subject));
+    describe("cosine transform", () => cosineTransformConformance(subject));
     describe("layout", () => layoutConformance(subject));
     describe("contractions", () => contractionConformance(subject));
     describe("fused", () => fusedConformance(subject));

@@ -7,6 +7,7 @@ import * as arithmetic from "../../src/ops/arithmetic.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
 import * as broadcast from "../../src/ops/broadcast.ts";
 import { conv2d } from "../../src/ops/convolution.ts";
+import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import { dropout, dropPath } from "../../src/ops/dropout.ts";
 import { einsum } from "../../src/ops/einsum.ts";
@@ -184,6 +185,14 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     f: (y) => scatterAdd(y, tensor(indicesOf(seed, sizeOf(at), shape[axis]!), { shape: at }), shape, axis),
     inputs: [sampleTensor([...shape.slice(0, axis), ...at, ...shape.slice(axis + 1)], seed)],
   })),
+
+  "cosine-transform/cosineTransform": row(
+    fc.record({ along: shapesWithAxis({ ...small, maxSize: 7 }), transpose: fc.boolean() }),
+    ({ along: { shape, axis }, transpose }, seed) => ({
+      f: (x) => cosineTransform(x, { axis, transpose }),
+      inputs: [sampleTensor(shape, seed)],
+    }),
+  ),
 
   "layout/permute": row(
     shapes(small).chain((shape) => fc.tuple(fc.constant(shape), permutations(shape.length))),

@@ -9,6 +9,7 @@ import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
 import { convolutionKernels } from "./convolution.ts";
+import { cosineTransformKernels } from "./cosine-transform.ts";
 import { elementwiseKernels } from "./elementwise.ts";
 import { HeapMemory } from "./heap-memory.ts";
 import { indexingKernels } from "./indexing.ts";
@@ -28,6 +29,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...elementwiseKernels(memory),
   ...reductionKernels(memory),
   ...indexingKernels(memory),
+  ...cosineTransformKernels(memory),
   ...layoutKernels(memory),
   ...matmulKernels(memory),
   ...convolutionKernels(memory),

@@ -9,6 +9,7 @@ import { referenceKernels } from "../reference/reference-kernels.ts";
 import { ArenaMemory } from "./host/arena-memory.ts";
 import { batchNormKernels } from "./host/batch-norm.ts";
 import { convolutionKernels } from "./host/convolution.ts";
+import { cosineTransformKernels } from "./host/cosine-transform.ts";
 import { elementwiseKernels } from "./host/elementwise.ts";
 import type { KernelExports } from "./host/kernel-exports.ts";
 import { chooseSimd, compileKernels, createMemory, type Simd } from "./host/kernel-module.ts";
@@ -79,6 +80,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
 
   const machine: Machine = { kernels, memory, team };
   const reference = referenceKernels(memory);
+  const products = matmulKernels(machine, reference);
   return {
     ...reference,
     ...elementwiseKernels(machine, reference),
@@ -86,7 +88,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
     ...layoutKernels(machine, reference),
     ...batchNormKernels(machine, reference),
     ...optimiserKernels(machine, reference),
-    ...matmulKernels(machine, reference),
+    ...products,
+    ...cosineTransformKernels(machine, reference, products),
     ...convolutionKernels(machine, reference),
     name: "wasm",
     threads,
