@@ -1,4 +1,4 @@
-/** The nearest Monarch matrix (Dao et al. 2022, arXiv 2204.00595, algorithm 1): one rank-one SVD per pair of blocks. */
+/** The nearest Monarch matrix (Dao et al. 2022, arXiv 2204.00595, algorithm 1): one truncated SVD per pair of blocks. */
 
 import { ShapeError } from "../core/errors.ts";
 import { type Matrix, matrix } from "./matrix.ts";
@@ -9,9 +9,11 @@ import { type TensorArray, tensorArray } from "./tensor-array.ts";
 export interface MonarchShape {
   readonly blocks: number;
   readonly middle: number;
+  /** Of each slice; 1 unless given. More makes a block tensor train (Qiu et al. 2024, arXiv 2406.06248). */
+  readonly rank?: number;
 }
 
-/** M[l·q + j, k·s + i] = L[j, l, k]·R[k, j, i]: block-diagonal R, a permutation, block-diagonal L, a permutation. left:[q,p,b], right:[b,q,s]. */
+/** M[l·q + j, k·s + i] = Σ_a L[j,l,k,a]·R[k,j,a,i]: block-diagonal R, a permutation, block-diagonal L, a permutation. left:[q,p,b,r], right:[b,q,r,s]. */
 export interface Monarch {
   readonly left: TensorArray;
   readonly right: TensorArray;
@@ -24,41 +26,46 @@ interface Sizes {
   readonly q: number;
   readonly b: number;
   readonly s: number;
+  readonly r: number;
 }
 
-function sizesOf(rows: number, columns: number, { blocks, middle }: MonarchShape): Sizes {
+function sizesOf(rows: number, columns: number, { blocks, middle, rank = 1 }: MonarchShape): Sizes {
   if (!(Number.isInteger(rows / middle) && Number.isInteger(columns / blocks)))
     throw new ShapeError(`monarch: middle must divide the rows and blocks the columns, got ${middle}, ${blocks} for ${rows}×${columns}`);
-  return { p: rows / middle, q: middle, b: blocks, s: columns / blocks };
+  return { p: rows / middle, q: middle, b: blocks, s: columns / blocks, r: rank };
 }
 
 /** @throws ShapeError when the shape does not divide the matrix. */
 export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
-  const { p, q, b, s } = sizesOf(a.rows, a.columns, shape);
-  const [left, right] = [tensorArray([q, p, b]), tensorArray([b, q, s])];
+  const { p, q, b, s, r } = sizesOf(a.rows, a.columns, shape);
+  const [left, right] = [tensorArray([q, p, b, r]), tensorArray([b, q, r, s])];
   let lost = 0;
   for (let j = 0; j < q; j++)
     for (let k = 0; k < b; k++) {
       const slice = matrix(p, s);
       for (let l = 0; l < p; l++) for (let i = 0; i < s; i++) slice.data[l * s + i] = a.data[(l * q + j) * a.columns + k * s + i]!;
       const { u, s: values, v } = svd(slice);
-      const root = Math.sqrt(values[0] ?? 0);
-      for (let l = 0; l < p; l++) left.data[(j * p + l) * b + k] = u.data[l * u.columns]! * root;
-      for (let i = 0; i < s; i++) right.data[(k * q + j) * s + i] = v.data[i * v.columns]! * root;
-      for (const value of values.subarray(1)) lost += value * value;
+      for (let t = 0; t < Math.min(r, values.length); t++) {
+        const root = Math.sqrt(values[t]!);
+        for (let l = 0; l < p; l++) left.data[((j * p + l) * b + k) * r + t] = u.data[l * u.columns + t]! * root;
+        for (let i = 0; i < s; i++) right.data[((k * q + j) * r + t) * s + i] = v.data[i * v.columns + t]! * root;
+      }
+      for (const value of values.subarray(r)) lost += value * value;
     }
   return { left, right, error: Math.sqrt(lost) };
 }
 
 /** The matrix, entry by entry from the formula. */
 export function monarchToDense({ left, right }: Pick<Monarch, "left" | "right">): Matrix {
-  const [q, p, b] = left.shape as [number, number, number];
-  const s = right.shape[2]!;
+  const [q, p, b, r] = left.shape as [number, number, number, number];
+  const s = right.shape[3]!;
   const out = matrix(p * q, b * s);
   for (let l = 0; l < p; l++)
     for (let j = 0; j < q; j++)
       for (let k = 0; k < b; k++)
         for (let i = 0; i < s; i++)
-          out.data[(l * q + j) * out.columns + k * s + i] = left.data[(j * p + l) * b + k]! * right.data[(k * q + j) * s + i]!;
+          for (let t = 0; t < r; t++)
+            out.data[(l * q + j) * out.columns + k * s + i]! +=
+              left.data[((j * p + l) * b + k) * r + t]! * right.data[((k * q + j) * r + t) * s + i]!;
   return out;
 }

@@ -155,10 +155,16 @@ export abstract class Module {
     const visit = (value: unknown, name: string): void => {
       if (isState(value)) found.set(name, value);
       else if (value instanceof Module || Array.isArray(value))
-        for (const [key, part] of Object.entries(value)) visit(part, name === "" ? key : `${name}.${key}`);
+        for (const [key, part] of value instanceof Module ? value.parts() : Object.entries(value))
+          visit(part, name === "" ? key : `${name}.${key}`);
     };
     visit(this, "");
     return found;
+  }
+
+  /** What the module is made of, by name. A wrapper overrides it to let the parts of what it wraps stand beside its own. */
+  protected parts(): Iterable<[string, unknown]> {
+    return Object.entries(this);
   }
 
   /** The parameters by name. */

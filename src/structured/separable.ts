@@ -1,32 +1,94 @@
-/** `Sep`: depthwise, then pointwise. The k×k window acts within channels, a 1×1 map between them; every structured layer replaces the latter. */
+/** Depthwise, then pointwise: the one wrapper through which every structured map becomes a convolution (paper, eq. 1). */
 
+import { ConfigError } from "../core/errors.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Layer } from "../nn/module.ts";
+import { add, multiply } from "../ops/arithmetic.ts";
+import { reshape } from "../ops/broadcast.ts";
+import { pad, slice } from "../ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
+import type { ConvolutionSite } from "./convolution-factory.ts";
+import type { StructuredLinear } from "./structured-linear.ts";
 
-/**
- * y = P·(w ∗ x): a depthwise k×k convolution w:[I,1,k,k] that takes stride, padding and dilation, then a 1×1 map P:[O,I] (paper, eq. 1).
- * I·k² + O·I parameters against O·I·k². A 1×1 site has no window to split off: then P alone takes the stride.
- */
-export class SeparableConvolution extends Layer {
-  readonly grouped: Conv2d | undefined;
-  readonly pointwise: Conv2d;
+/** A depthwise k×k convolution that can say what its weight is: [C,1,k,k]. */
+export interface DepthwiseWindow extends Layer {
+  kernel(): Tensor;
+}
 
-  constructor({ inChannels, outChannels, kernel, bias = false, ...site }: ConvolutionSite, build: Build) {
-    super();
-    const window = { ...site, padding: site.padding ?? Math.floor(kernel / 2) };
-    const separate = kernel > 1;
-    this.grouped = separate
-      ? new Conv2d(inChannels, inChannels, kernel, build, { ...window, groups: inChannels, init: normalFanOut })
-      : undefined;
-    this.pointwise = new Conv2d(inChannels, outChannels, 1, build, { ...(separate ? {} : window), bias, init: normalFanOut });
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.pointwise.forward(this.grouped === undefined ? x : this.grouped.forward(x));
+/** w:[C,1,k,k], no bias, and the full weight decay: it is no part of the structured map. */
+class DepthwiseConv2d extends Conv2d implements DepthwiseWindow {
+  kernel(): Tensor {
+    return this.weight.value;
   }
 }
 
-export const Sep: ConvolutionFactory = (site, build) => new SeparableConvolution(site, build);
+export interface SeparableOptions {
+  /** What stands for the window; a plain depthwise convolution unless given. Not asked for where the site is 1×1. */
+  readonly window?: (site: ConvolutionSite, build: Build) => DepthwiseWindow;
+  /** A 1×1 site's padding is left out, as the paper's code does for low rank. */
+  readonly dropsPadding?: boolean;
+}
+
+/**
+ * y = W·(w ∗ x) + b: a depthwise window w:[I,1,k,k] that takes stride, padding and dilation, then W:[O,I] at every pixel.
+ * I·k² parameters and the map's own, against O·I·k² of the convolution.   x:[N,I,H,W] → y:[N,O,H′,W′].
+ * A 1×1 site has no window to split off: then the input itself is padded and every stride-th pixel taken.
+ */
+export class SeparableConvolution extends Layer {
+  readonly grouped: DepthwiseWindow | undefined;
+  readonly map: StructuredLinear;
+  readonly #stride: number;
+  readonly #padding: number;
+
+  /** @throws ConfigError for a site with groups, which the wrapper would ignore. */
+  constructor(
+    site: ConvolutionSite,
+    build: Build,
+    createMap: () => StructuredLinear,
+    { window, dropsPadding = false }: SeparableOptions = {},
+  ) {
+    super();
+    const { inChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
+    if (groups !== 1) throw new ConfigError(`SeparableConvolution: a site's groups must be 1, got ${groups}; use Conv there`);
+    this.#stride = stride;
+    this.#padding = dropsPadding ? 0 : padding;
+    const depthwise = (): DepthwiseWindow =>
+      window === undefined
+        ? new DepthwiseConv2d(inChannels, inChannels, kernel, build, { stride, padding, dilation, groups: inChannels, init: normalFanOut })
+        : window({ ...site, padding }, build);
+    this.grouped = kernel > 1 ? depthwise() : undefined;
+    this.map = createMap();
+  }
+
+  /** The map's parts stand beside the window's, under their own names, as in the paper's code. */
+  protected override parts(): Iterable<[string, unknown]> {
+    return [["grouped", this.grouped], ...Object.entries(this.map)];
+  }
+
+  forward(x: Tensor): Tensor {
+    const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, { training: false });
+    const [batch, channels, height, width] = z.shape as [number, number, number, number];
+    const columns = this.map.applyToColumns(reshape(z, [batch, channels, height * width]));
+    const y = reshape(columns, [batch, this.map.outFeatures, height, width]);
+    const bias = this.map.offset();
+    return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+  }
+
+  /** What a 1×1 convolution reads of x. */
+  #sampled(x: Tensor): Tensor {
+    const edge = [this.#padding, this.#padding] as const;
+    const padded = this.#padding === 0 ? x : pad(x, [[0, 0], [0, 0], edge, edge]);
+    if (this.#stride === 1) return padded;
+    return slice(padded, [undefined, undefined, [0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, this.#stride]]);
+  }
+
+  /** The weight of the convolution this stands for: K[o,i,u,v] = W[o,i]·w[i,u,v].   → [O,I,k,k]. */
+  toDenseKernel(): Tensor {
+    const { inFeatures, outFeatures } = this.map;
+    const pointwise = reshape(this.map.toDense(), [outFeatures, inFeatures, 1, 1]);
+    if (this.grouped === undefined) return pointwise;
+    const window = this.grouped.kernel();
+    return multiply(pointwise, reshape(window, [1, inFeatures, window.shape[2]!, window.shape[3]!]));
+  }
+}

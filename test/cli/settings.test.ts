@@ -4,10 +4,8 @@ import { parseAugmentation } from "../../src/cli/augment-spec.ts";
 import { presetNames, presets } from "../../src/cli/presets.ts";
 import { integer, milestones, number, type Rule } from "../../src/cli/rules.ts";
 import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/cli/settings.ts";
-import { convolutionFactory, formatConvolution, parseConvolution } from "../../src/cli/spec.ts";
+import { formatConvolution, parseConvolution } from "../../src/cli/spec.ts";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
-import { Conv } from "../../src/structured/dense.ts";
-import { Sep } from "../../src/structured/separable.ts";
 
 /** Settings that never contradict each other, whatever the preset. */
 const explicit: fc.Arbitrary<Partial<Settings>> = fc.record(
@@ -107,15 +105,35 @@ describe("rules", () => {
 });
 
 describe("specs", () => {
-  test("a convolution's name becomes its factory and its name again", () => {
-    for (const [text, factory] of [
-      ["Conv", Conv],
-      ["Sep", Sep],
-    ] as const) {
-      expect(convolutionFactory(parseConvolution(text))).toBe(factory);
+  test("a convolution's text becomes a spec and its text again", () => {
+    for (const text of [
+      "Conv",
+      "Sep",
+      "ACDC_15",
+      "TensorTrain_0.44",
+      "MatrixTensorTrain_8_4",
+      "BLAST_0.25",
+      "SepHashedDecimate",
+      "Butterfly",
+    ])
       expect(formatConvolution(parseConvolution(text))).toBe(text);
-    }
-    for (const bad of ["", "conv", "Sep ", "Conv(1)"]) expect(() => parseConvolution(bad)).toThrow(ConfigError);
+    expect(parseConvolution("ACDC")).toEqual(parseConvolution("ACDC_12"));
+    for (const bad of [
+      "",
+      "conv",
+      "Sep ",
+      "Conv(1)",
+      "Sep_1",
+      "ACDC_1",
+      "ACDC_3_4",
+      "Generic",
+      "Generic_0",
+      "Shuffle_1.5",
+      "Tucker_-1",
+      "toString",
+      "CP_1e3",
+    ])
+      expect(() => parseConvolution(bad)).toThrow(ConfigError);
   });
 
   test("augmentation is the parts named, each once", () => {

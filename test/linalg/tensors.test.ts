@@ -212,14 +212,16 @@ const block = fc.record({
 describe("nearestMonarch", () => {
   test("leaves alone what is Monarch already, and claims the distance it leaves", () => {
     fc.assert(
-      fc.property(block, ({ p, q, b, s, seed }) => {
+      fc.property(block, fc.integer({ min: 1, max: 3 }), ({ p, q, b, s, seed }, rank) => {
         const monarch = monarchToDense({
-          left: tensorArray([q, p, b], normalValues(q * p * b, seed)),
-          right: tensorArray([b, q, s], normalValues(b * q * s, seed + 1)),
+          left: tensorArray([q, p, b, rank], normalValues(q * p * b * rank, seed)),
+          right: tensorArray([b, q, rank, s], normalValues(b * q * rank * s, seed + 1)),
         });
-        expect(relativeDistance(monarchToDense(nearestMonarch(monarch, { blocks: b, middle: q })).data, monarch.data)).toBeLessThan(exact);
+        expect(relativeDistance(monarchToDense(nearestMonarch(monarch, { blocks: b, middle: q, rank })).data, monarch.data)).toBeLessThan(
+          exact,
+        );
         const a = matrix(p * q, b * s, normalValues(p * q * b * s, seed + 2));
-        const near = nearestMonarch(a, { blocks: b, middle: q });
+        const near = nearestMonarch(a, { blocks: b, middle: q, rank });
         const left = frobenius(a.data.map((v, i) => v - monarchToDense(near).data[i]!));
         expect(Math.abs(left - near.error)).toBeLessThan(exact);
         expect(frobenius(a.data.map((v, i) => v - monarch.data[i]!))).toBeGreaterThanOrEqual(near.error - exact);

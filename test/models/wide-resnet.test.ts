@@ -7,7 +7,7 @@ import { Random } from "../../src/core/random.ts";
 import { WideResNet } from "../../src/models/wide-resnet.ts";
 import { zeros } from "../../src/ops/creation.ts";
 import { Conv } from "../../src/structured/dense.ts";
-import { Sep } from "../../src/structured/separable.ts";
+import { Sep } from "../../src/structured/families.ts";
 import { expectValues } from "../support/nd-array.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 import { sampleTensor } from "../support/sample.ts";

@@ -2,14 +2,15 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { parseConvolution } from "../../src/cli/spec.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { multiply } from "../../src/ops/arithmetic.ts";
 import { sum } from "../../src/ops/broadcast.ts";
 import { tensor } from "../../src/ops/creation.ts";
-import type { ConvolutionFactory } from "../../src/structured/convolution-factory.ts";
 import { Conv } from "../../src/structured/dense.ts";
-import { Sep } from "../../src/structured/separable.ts";
+import { convolutionFactory, Sep } from "../../src/structured/families.ts";
+import { SeparableConvolution } from "../../src/structured/separable.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
@@ -17,13 +18,12 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 onReferenceBackend();
 
 const folder = new URL("../fixtures/blocks/", import.meta.url);
-const factories: Record<string, ConvolutionFactory> = { Conv, Sep };
 
 /** `Sep__i16_o32_k3_s1_p1_d1.safetensors`: the layer, channels in and out, kernel, stride, padding, dilation. */
-function parse(file: string): { factory: ConvolutionFactory; numbers: number[] } | undefined {
-  const [, name, ...numbers] = /^(\w+)__i(\d+)_o(\d+)_k(\d+)_s(\d+)_p(\d+)_d(\d+)\.safetensors$/.exec(file) ?? [];
-  const factory = factories[name ?? ""];
-  return factory && { factory, numbers: numbers.map(Number) };
+function parse(file: string): { layer: string; numbers: number[] } | undefined {
+  const [, layer, ...numbers] = /^([\w.]+)__i(\d+)_o(\d+)_k(\d+)_s(\d+)_p(\d+)_d(\d+)\.safetensors$/.exec(file) ?? [];
+  // "ACDC_3wide" is ACDC_3 with diagonals far from 1.
+  return layer === undefined ? undefined : { layer: layer.replace("wide", ""), numbers: numbers.map(Number) };
 }
 
 const files = readdirSync(folder).flatMap((file) => {
@@ -46,17 +46,20 @@ async function expectNear(what: string, got: Tensor, expected: NamedArray, toler
       expect.fail(`${what}[${i}]: got ${values[i]}, expected ${wanted} of a scale of ${scale}`);
 }
 
-test("there are three blocks of each factory", () => expect(files.length).toBe(3 * Object.keys(factories).length));
+test("the fixtures hold every layer of the paper's code", () => expect(new Set(files.map(({ layer }) => layer)).size).toBe(13));
 
-describe.each(files)("$file", ({ file, factory, numbers }) => {
+describe.each(files)("$file", ({ file, layer, numbers }) => {
   const golden = decodeSafetensors(readFileSync(new URL(file, folder)), file).tensors;
   const [inChannels, outChannels, kernel, stride, padding, dilation] = numbers as [number, number, number, number, number, number];
 
   test.each(precisions)("in $dtype", async ({ dtype, suffix, tolerance }) => {
-    const block = factory({ inChannels, outChannels, kernel, stride, padding, dilation }, { random: new Random(0), dtype });
+    const block = convolutionFactory(parseConvolution(layer))(
+      { inChannels, outChannels, kernel, stride, padding, dilation },
+      { random: new Random(0), dtype },
+    );
     const section = (prefix: string): Map<string, NamedArray> =>
       new Map([...golden].flatMap(([key, value]) => (key.startsWith(`${prefix}/`) ? [[key.slice(prefix.length + 1), value]] : [])));
-    block.loadState(section("param"));
+    block.loadState(new Map([...section("param"), ...section("buffer")]));
     const given = golden.get("x")!;
     const x = tensor(given.data, { shape: given.shape, dtype });
     const y = block.forward(x, { training: true });
@@ -65,8 +68,10 @@ describe.each(files)("$file", ({ file, factory, numbers }) => {
     const [gx, ...rest] = gradients(sum(multiply(y, y)), [x, ...[...parameters.values()].map(({ value }) => value)]);
     await expectNear("x̄", gx!, golden.get(`grad_x${suffix}`)!, tolerance);
     const expected = section(`grad${suffix}`);
-    expect([...parameters.keys()]).toEqual([...expected.keys()]);
+    expect([...parameters.keys()].sort()).toEqual([...expected.keys()].sort());
     for (const [i, name] of [...parameters.keys()].entries()) await expectNear(name, rest[i]!, expected.get(name)!, tolerance);
+    const pointwise = golden.get(`effective_pointwise${suffix}`);
+    if (pointwise !== undefined && block instanceof SeparableConvolution) await expectNear("W", block.map.toDense(), pointwise, tolerance);
   });
 });
 

@@ -1,0 +1,146 @@
+/** ACDC (Moczulski et al. 2016, arXiv 1511.05946): diagonals in the signal's domain and in the cosine domain, alternating, deep. */
+
+import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
+import { ConfigError } from "../core/errors.ts";
+import { type Build, constant } from "../nn/init.ts";
+import { Module, type Parameter } from "../nn/module.ts";
+import { multiply } from "../ops/arithmetic.ts";
+import { reshape, sum } from "../ops/broadcast.ts";
+import { cosineTransform } from "../ops/cosine-transform.ts";
+import { normal, tensor } from "../ops/creation.ts";
+import { scatterAdd } from "../ops/indexing.ts";
+import { pad, slice, tile } from "../ops/layout.ts";
+import { matmul } from "../ops/matmul.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { factor, refuseSpectral } from "./factor.ts";
+import { transposeChannels } from "./mix-channels.ts";
+import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+
+/** The two diagonals of one factor, [c,1] each. */
+class Diagonals extends Module {
+  readonly A: Parameter;
+  readonly D: Parameter;
+
+  constructor(size: number, build: Build, exact: boolean) {
+    super();
+    const begin = (): Tensor =>
+      exact
+        ? constant([size, 1], 1, build)
+        : normal([size, 1], build.random, { mean: 1, deviation: 0.01, dtype: build.dtype ?? "float32" });
+    this.A = factor(begin());
+    this.D = factor(begin());
+  }
+}
+
+export interface AcdcOptions extends StructuredOptions {
+  /** Riffle shuffles between the transforms, as the paper has them; without, the original layer. */
+  readonly riffle?: boolean;
+}
+
+/** Where column j of a riffled matrix comes from: evens first, then odds. */
+const riffled = (size: number): number[] => {
+  const half = Math.ceil(size / 2);
+  return Array.from({ length: size }, (_, j) => (j < half ? 2 * j : 2 * (j - half) + 1));
+};
+
+/**
+ * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3), C the unnormalised DCT-II whose row i is the transform of e_i, R the riffle of
+ * columns; c = max(in + extra, out). T copies the input until it fills c, S adds up adjacent outputs.   2·c·factors parameters.
+ * With a fast transform of t(c) multiply-adds, factors·(2·t(c) + 2c) per column.
+ */
+export class AcdcLinear extends StructuredLinear {
+  readonly layers: readonly Diagonals[];
+  readonly #size: number;
+  /** Channels after the input is lengthened, before it is tiled. */
+  readonly #lengthened: number;
+  readonly #riffle: boolean;
+
+  /** @throws ConfigError for factors < 1, outputs that neither divide nor exceed the inputs, or a bias. */
+  constructor(inFeatures: number, outFeatures: number, factors: number, build: Build, options: AcdcOptions = {}) {
+    super(inFeatures, outFeatures, options.mode);
+    checkSizes("ACDC", { inFeatures, outFeatures, factors });
+    if (options.bias) throw new ConfigError("ACDC: the map has no bias, got bias: true; leave it out");
+    if (outFeatures < inFeatures && inFeatures % outFeatures !== 0)
+      throw new ConfigError(`ACDC: fewer outputs must divide the inputs, got ${inFeatures} → ${outFeatures}; use another structure there`);
+    refuseSpectral("ACDC", options.init ?? "reference");
+    let lengthened = inFeatures;
+    while (outFeatures > inFeatures && outFeatures % lengthened !== 0) lengthened++;
+    this.#lengthened = lengthened;
+    this.#size = Math.max(lengthened, outFeatures);
+    this.#riffle = options.riffle ?? true;
+    this.layers = Array.from({ length: factors }, () => new Diagonals(this.#size, build, options.init === "variance-preserving"));
+  }
+
+  override get throughput(): number {
+    return 0.1;
+  }
+
+  /** Π·z: what a riffle of the matrix's columns does to its argument. First half to even places, second half to odd ones. */
+  #shuffle(z: Tensor): Tensor {
+    if (!this.#riffle) return z;
+    const half = Math.ceil(this.#size / 2);
+    if (this.#size % 2 === 0) return transposeChannels(z, 2, half);
+    const even = pad(z, [
+      [0, 0],
+      [0, 1],
+      [0, 0],
+    ]);
+    return slice(transposeChannels(even, 2, half), [undefined, [0, this.#size]]);
+  }
+
+  /** c⁻¹ of the transform's own scale: C⁻¹ = diag(1/4c, 1/2c, …)·Cᵀ. */
+  #inverseScale(like: Tensor): Tensor {
+    const c = this.#size;
+    return tensor(
+      Array.from({ length: c }, (_, k) => 1 / ((k === 0 ? 4 : 2) * c)),
+      { shape: [c, 1], dtype: like.dtype },
+    );
+  }
+
+  contract(x: Tensor): Tensor {
+    const [batch, , columns] = x.shape as [number, number, number];
+    const [c, lengthened] = [this.#size, this.#lengthened];
+    const copies = Math.ceil(lengthened / this.inFeatures);
+    const longer = lengthened === this.inFeatures ? x : slice(tile(x, [1, copies, 1]), [undefined, [0, lengthened]]);
+    let z = c === lengthened ? longer : tile(longer, [1, c / lengthened, 1]);
+    const scale = this.#inverseScale(x);
+    // K₁·K₂·…·x: the last factor acts first.
+    for (const { A, D } of this.layers.toReversed()) {
+      const spectrum = cosineTransform(this.#shuffle(z), { axis: 1 });
+      const filtered = multiply(reshape(multiply(D.value, scale), [1, c, 1]), spectrum);
+      z = multiply(reshape(A.value, [1, c, 1]), cosineTransform(this.#shuffle(filtered), { axis: 1, transpose: true }));
+    }
+    if (c === this.outFeatures) return z;
+    return sum(reshape(z, [batch, this.outFeatures, c / this.outFeatures, columns]), { axes: 2 });
+  }
+
+  toDense(): Tensor {
+    const c = this.#size;
+    const dct = cosineMatrix(c);
+    const order = this.#riffle ? riffled(c) : Array.from({ length: c }, (_, j) => j);
+    const dtype = this.layers[0]!.A.value.dtype;
+    const constantMatrix = (entry: (i: number, j: number) => number): Tensor =>
+      tensor(
+        Float64Array.from({ length: c * c }, (_, at) => entry(Math.floor(at / c), order[at % c]!)),
+        { shape: [c, c], dtype },
+      );
+    const forward = constantMatrix((i, j) => dct[j * c + i]!);
+    const inverse = constantMatrix((i, j) => dct[i * c + j]! / ((i === 0 ? 4 : 2) * c));
+    const factors = this.layers.map(({ A, D }) => matmul(multiply(A.value, forward), multiply(D.value, inverse)));
+    const product = factors.reduce((left, right) => matmul(left, right));
+    const rows = c === this.outFeatures ? product : sum(reshape(product, [this.outFeatures, c / this.outFeatures, c]), { axes: 1 });
+    if (c === this.inFeatures) return rows;
+    const sources = Int32Array.from({ length: c }, (_, j) => (j % this.#lengthened) % this.inFeatures);
+    return scatterAdd(rows, tensor(sources, { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
+  }
+
+  contraction(): Work {
+    const c = this.#size;
+    return { multiplyAdds: this.layers.length * (2 * cosineTransformMultiplyAdds(c) + 2 * c), perCall: this.layers.length * c };
+  }
+
+  rebuild(): number {
+    const [c, factors] = [this.#size, this.layers.length];
+    return factors * (2 * c ** 2 + c ** 3) + (factors - 1) * c ** 3;
+  }
+}

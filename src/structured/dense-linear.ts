@@ -1,0 +1,58 @@
+/** `Sep`'s map: the dense 1×1 convolution, O·I parameters. What every other family is measured against. */
+
+import { checkShape } from "../core/shape.ts";
+import type { Matrix } from "../linalg/matrix.ts";
+import type { Build } from "../nn/init.ts";
+import { normalFanOut } from "../nn/init.ts";
+import { Module, Parameter } from "../nn/module.ts";
+import { reshape } from "../ops/broadcast.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { biasParameter } from "./factor.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+
+/** w:[O,I,1,1]. Not a structured map, so it keeps the full weight decay. */
+class Pointwise extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter | undefined;
+
+  constructor(outputs: number, inputs: number, build: Build, bias: boolean) {
+    super();
+    this.weight = new Parameter(normalFanOut([outputs, inputs, 1, 1], build));
+    this.bias = bias ? new Parameter(biasParameter(outputs, inputs, build).value) : undefined;
+  }
+}
+
+/** y = W·x.   in·out multiply-adds per column. */
+export class DenseLinear extends StructuredLinear {
+  readonly pointwise: Pointwise;
+
+  constructor(inFeatures: number, outFeatures: number, build: Build, { bias = false }: StructuredOptions = {}) {
+    super(inFeatures, outFeatures);
+    checkShape("DenseLinear", [outFeatures, inFeatures]);
+    this.pointwise = new Pointwise(outFeatures, inFeatures, build, bias);
+  }
+
+  override offset(): Parameter | undefined {
+    return this.pointwise.bias;
+  }
+
+  toDense(): Tensor {
+    return reshape(this.pointwise.weight.value, [this.outFeatures, this.inFeatures]);
+  }
+
+  contract(): Tensor {
+    throw new Error("a dense map has no factors");
+  }
+
+  contraction(): Work | undefined {
+    return undefined;
+  }
+
+  rebuild(): number {
+    return 0;
+  }
+
+  override fromDense({ data }: Matrix): void {
+    this.pointwise.weight.write(data);
+  }
+}

@@ -1,0 +1,45 @@
+/** `Hashed_x`: the whole k×k convolution from one list of shared values, no window split off. */
+
+import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import type { Build } from "../nn/init.ts";
+import { Layer } from "../nn/module.ts";
+import { add } from "../ops/arithmetic.ts";
+import { reshape } from "../ops/broadcast.ts";
+import { conv2d } from "../ops/convolution.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { ConvolutionSite } from "./convolution-factory.ts";
+import { type HashedOptions, HashedWeight } from "./hashed.ts";
+
+/**
+ * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias, O·(I/groups)·k² multiply-adds per pixel: sharing saves storage, not work.
+ * With groups = I it is the hashed window of `HashedSeparable`.
+ */
+export class HashedConvolution extends Layer {
+  readonly hashed: HashedWeight;
+  readonly #options: ConvolutionOptions;
+
+  constructor(site: ConvolutionSite, budget: number, build: Build, options: HashedOptions = {}) {
+    super();
+    const { inChannels, outChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
+    this.hashed = new HashedWeight([outChannels, inChannels / groups, kernel, kernel], budget, build, options);
+    this.#options = { stride, padding, dilation, groups };
+  }
+
+  protected override parts(): Iterable<[string, unknown]> {
+    return Object.entries(this.hashed);
+  }
+
+  kernel(): Tensor {
+    return this.hashed.value();
+  }
+
+  toDenseKernel(): Tensor {
+    return this.kernel();
+  }
+
+  forward(x: Tensor): Tensor {
+    const y = conv2d(x, this.kernel(), this.#options);
+    const bias = this.hashed.bias;
+    return bias === undefined ? y : add(y, reshape(bias.value, [1, bias.value.size, 1, 1]));
+  }
+}

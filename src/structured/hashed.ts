@@ -1,0 +1,103 @@
+/** HashedNet (Chen et al. 2015, arXiv 1504.04788): a weight matrix whose entries share a short list of values, drawn by lot. */
+
+import { ConfigError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Matrix } from "../linalg/matrix.ts";
+import { type Build, fanIn, uniformFanIn } from "../nn/init.ts";
+import { Buffer, type Decay, Module, Parameter } from "../nn/module.ts";
+import { reshape } from "../ops/broadcast.ts";
+import { tensor } from "../ops/creation.ts";
+import { gather } from "../ops/indexing.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { refuseSpectral } from "./factor.ts";
+import { mixChannels } from "./mix-channels.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+
+export interface HashedOptions {
+  readonly bias?: boolean;
+  readonly decay?: Decay;
+  /**
+   * The paper's code draws indices below budget − 1, so that its last weight never serves; its counts still include it. We draw from all
+   * unless told otherwise (docs/faithfulness.md).
+   */
+  readonly lastWeightUnused?: boolean;
+}
+
+/** W[i₁,…] = w[h(i₁,…)] with h drawn once, uniformly.   `budget` parameters, and the bias. */
+export class HashedWeight extends Module {
+  readonly hashed_weight: Parameter;
+  readonly bias: Parameter | undefined;
+  /** h, flattened in W's order. */
+  readonly idxs: Buffer;
+  readonly #shape: readonly number[];
+
+  /** @throws ConfigError unless budget is an integer ≥ 2. */
+  constructor(shape: readonly number[], budget: number, build: Build, options: HashedOptions = {}) {
+    super();
+    const { bias = true, decay = "compressed", lastWeightUnused = false } = options;
+    if (!Number.isInteger(budget) || budget < 2)
+      throw new ConfigError(`HashedWeight: the budget must be an integer ≥ 2, got ${budget}; raise the fraction`);
+    this.#shape = shape;
+    const drawn = lastWeightUnused ? budget - 1 : budget;
+    const indices = Int32Array.from({ length: sizeOf(shape) }, () => build.random.integer(drawn));
+    this.idxs = new Buffer(tensor(indices, { shape: [indices.length], dtype: "int32" }));
+    this.hashed_weight = new Parameter(uniformFanIn([budget], build, fanIn(shape)), decay);
+    this.bias = bias ? new Parameter(uniformFanIn([shape[0]!], build, fanIn(shape)), decay) : undefined;
+  }
+
+  /** W in its own shape. */
+  value(): Tensor {
+    return reshape(gather(this.hashed_weight.value, this.idxs.value), this.#shape);
+  }
+}
+
+/**
+ * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. There is no cheaper way than W itself: in·out multiply-adds per column.
+ * `fromDense`: each shared value becomes the mean of the entries it stands for, the least squares solution.
+ */
+export class HashedLinear extends StructuredLinear {
+  readonly hashed: HashedWeight;
+
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    budget: number,
+    build: Build,
+    { init = "reference", ...options }: StructuredOptions & HashedOptions = {},
+  ) {
+    super(inFeatures, outFeatures, "dense");
+    refuseSpectral("HashedLinear", init);
+    this.hashed = new HashedWeight([outFeatures, inFeatures], budget, build, options);
+  }
+
+  override offset(): Parameter | undefined {
+    return this.hashed.bias;
+  }
+
+  toDense(): Tensor {
+    return this.hashed.value();
+  }
+
+  contract(x: Tensor): Tensor {
+    return mixChannels(x, this.toDense());
+  }
+
+  contraction(): Work | undefined {
+    return undefined;
+  }
+
+  rebuild(): number {
+    return 0;
+  }
+
+  override async fromDense({ data }: Matrix): Promise<void> {
+    const indices = await this.hashed.idxs.read();
+    const sums = new Float64Array(this.hashed.hashed_weight.value.size);
+    const counts = new Float64Array(sums.length);
+    for (const [at, index] of indices.entries()) {
+      sums[index]! += data[at]!;
+      counts[index]!++;
+    }
+    this.hashed.hashed_weight.write(sums.map((sum, i) => sum / Math.max(1, counts[i]!)));
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Applying a weight that is a tensor train over the modes of its whole flattened matrix. The modes know nothing of where outputs end and inputs
+ * begin; if that boundary falls between two modes, or cuts one of them cleanly, the input can still be contracted core by core.
+ */
+
+import { sizeOf } from "../core/shape.ts";
+import { reshape } from "../ops/broadcast.ts";
+import { permute } from "../ops/layout.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { mixChannels } from "./mix-channels.ts";
+import type { Work } from "./structured-linear.ts";
+
+/** Index o·in + i: mode `mode` holds both, its high part of size `outer` belonging to o, its low part of size `inner` to i. */
+export interface Boundary {
+  readonly mode: number;
+  readonly outer: number;
+  readonly inner: number;
+}
+
+/** Where outputs end and inputs begin; undefined where no mode is cut cleanly. */
+export function boundaryOf(dims: readonly number[], inFeatures: number): Boundary | undefined {
+  let rest = inFeatures;
+  for (let mode = dims.length - 1; mode >= 0; mode--) {
+    const size = dims[mode]!;
+    if (size % rest === 0) return { mode, outer: size / rest, inner: rest };
+    if (rest % size !== 0) return undefined;
+    rest /= size;
+  }
+  return undefined;
+}
+
+/**
+ * y = W·x with W[o·in + i] = G₁[1,i₁,:]·…·G_d[:,i_d,1], cores [r,d,r′]: input modes are summed from the last core down to the boundary, output
+ * modes then spread from the boundary up.   x:[N,in,P] → [N,out,P].   For three cores cut in the second: r₂·in + r₁·r₂·d₂ + r₁·out a column.
+ */
+export function contractTrain(x: Tensor, cores: readonly Tensor[], { mode, outer, inner }: Boundary): Tensor {
+  const [batch, , columns] = x.shape as [number, number, number];
+  const shapeOf = (k: number): [number, number, number] => cores[k]!.shape as [number, number, number];
+  let z = x;
+  for (let k = cores.length - 1; k > mode; k--) {
+    const [before, size, after] = shapeOf(k);
+    z = mixChannels(reshape(z, [z.size / (size * after * columns), size * after, columns]), reshape(cores[k]!, [before, size * after]));
+  }
+  const [before, , after] = shapeOf(mode);
+  const cut = permute(reshape(cores[mode]!, [before, outer, inner, after]), [1, 0, 2, 3]);
+  z = mixChannels(reshape(z, [batch, inner * after, columns]), reshape(cut, [outer * before, inner * after]));
+  let spread = outer;
+  for (let k = mode - 1; k >= 0; k--) {
+    const [left, size, right] = shapeOf(k);
+    const rows = reshape(permute(cores[k]!, [1, 0, 2]), [size * left, right]);
+    const y = reshape(mixChannels(reshape(z, [batch * spread, right, columns]), rows), [batch, spread, size, left * columns]);
+    z = permute(y, [0, 2, 1, 3]);
+    spread *= size;
+  }
+  return reshape(z, [batch, spread, columns]);
+}
+
+/** What `contractTrain` costs a column. */
+export function trainWork(cores: readonly (readonly number[])[], { mode, outer, inner }: Boundary, perCall = 0): Work {
+  const dims = cores.map((core) => core[1]!);
+  const costs = cores.map((core, k) => {
+    const positions = k > mode ? inner * sizeOf(dims.slice(mode + 1, k)) : k === mode ? 1 : outer * sizeOf(dims.slice(k + 1, mode));
+    return positions * sizeOf(core);
+  });
+  return { multiplyAdds: costs.reduce((a, b) => a + b, 0), perCall };
+}
