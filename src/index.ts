@@ -67,7 +67,7 @@ export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
 export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
 export { Conv } from "./structured/dense.ts";
-export { Sep } from "./structured/separable.ts";
+export { Sep } from "./structured/families.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
 export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
