@@ -26,10 +26,11 @@ const lengths = fc.oneof(fc.integer({ min: 1, max: 64 }), fc.constantFrom(90, 97
 const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 
-/** ‖error‖ ≤ c·u·2√n·‖x‖: cosineTransformRoundings for one element, √n times that for n of them. */
+/** Of ‖error‖ for float32, where the transform may be fast: the roundings are relative to the norm. By the matrix they are so for each of n elements. */
 function bound(n: number, unit: number, x: ArrayLike<number>): number {
-  const { dense, fast = 0 } = cosineTransformRoundings(n);
-  return Math.max(dense, fast) * unit * 2 * n * norm(x) + 2 ** -149;
+  const { dense, fast } = cosineTransformRoundings(n);
+  const roundings = fast === undefined || unit < 2 ** -24 ? dense * Math.sqrt(n) : fast;
+  return roundings * unit * 2 * Math.sqrt(n) * norm(x) + 2 ** -149;
 }
 
 for (const [name, dtype, unit] of [

@@ -9,5 +9,6 @@ export { binary, broadcastAxes } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
 export { batchNorm, batchNormGradient } from "./batch-norm";
 export { reduce } from "./reductions";
+export { cosineTransform } from "./cosine-transform";
 export { fill, moveView, viewAxes } from "./layout";
 export { adamUpdate, sgdUpdate } from "./optimiser";

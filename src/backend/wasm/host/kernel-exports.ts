@@ -88,6 +88,7 @@ export interface KernelExports extends WebAssembly.Exports {
     shared: boolean,
   ): void;
   reduce(maximum: boolean, x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
+  cosineTransform(job: number, shared: boolean): void;
   viewAxes(): number;
   moveView(write: boolean, packed: number, strided: number, inner: number, rows: number, step: number, rank: number, shared: boolean): void;
   fill(out: number, length: number, value: number, shared: boolean): void;
