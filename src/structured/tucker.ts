@@ -103,7 +103,13 @@ export class TuckerLinear extends StructuredLinear {
     const train = tensorTrain(core, bonds).cores;
     for (const [k, parameter] of [this.weight_core_0, this.weight_core_1, this.weight_core_2].entries())
       writePadded(parameter, train[k]!.shape, train[k]!.data);
-    for (const [k, parameter] of [this.weight_u_0, this.weight_u_1, this.weight_u_2].entries()) parameter.write(factors[k]!.data);
+    for (const [k, parameter] of [this.weight_u_0, this.weight_u_1, this.weight_u_2].entries()) {
+      const [rows, columns] = parameter.shape as [number, number];
+      const { data, columns: found } = factors[k]!;
+      // Columns that no direction of the tensor asked for meet zeros in the core; unit vectors there keep them able to learn.
+      const entry = (i: number, j: number): number => (j < found ? data[i * found + j]! : Number(i === j % rows));
+      parameter.write(Float64Array.from({ length: rows * columns }, (_, at) => entry(Math.floor(at / columns), at % columns)));
+    }
   }
 }
 
