@@ -11,7 +11,7 @@ import { createLinear } from "../../src/structured/families.ts";
 import { type StructuredConfiguration, structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
 /** Cases a family; `npm run test:deep` asks for more. */
-const cases = Number(process.env["STRUCTURED_CASES"] ?? 200);
+const cases = Number(process.env.STRUCTURED_CASES ?? 200);
 
 const backends: readonly { readonly name: string; readonly dtype: "float32" | "float64"; create(): Kernels | Promise<Kernels> }[] = [
   { name: "reference in float64", dtype: "float64", create: createReferenceBackend },
