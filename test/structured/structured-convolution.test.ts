@@ -16,6 +16,9 @@ import { conv2d } from "../../src/ops/convolution.ts";
 import { normal, zeros } from "../../src/ops/creation.ts";
 import { DenseConvolution } from "../../src/structured/dense.ts";
 import { convolutionFactory } from "../../src/structured/families.ts";
+import { HashedConvolution } from "../../src/structured/hashed-convolution.ts";
+import { ShuffleConvolution } from "../../src/structured/linear-shuffle.ts";
+import { SeparableConvolution } from "../../src/structured/separable.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { type StructuredConfiguration, structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
