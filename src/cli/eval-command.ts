@@ -68,7 +68,7 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
     async (signal) => {
       const backend = await startBackend(settings);
       const { dataset, origin } = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error" });
-      const model = createNetwork(networkOf(settings), dataset.classes.length, { random: new Random(0) });
+      const model = createNetwork(networkOf(settings), dataset.classes.length, { random: new Random(0) }, { init: "variance-preserving" });
       restoreModel(model, checkpoint);
       const job = startJob(terminal.stderr, style, { label: "testing", total: dataset.test.count });
       const onNote = (note: string): void => void terminal.stderr.write(`note: ${note}\n`);

@@ -4,9 +4,11 @@ import { Random } from "../core/random.ts";
 import type { ImageDataset, SplitName } from "../data/dataset.ts";
 import { prefetchBatches } from "../data/node/prefetch-batches.ts";
 import type { Batches } from "../train/evaluate.ts";
+import { frobeniusPenalty } from "../train/frobenius-decay.ts";
 import { Trainer } from "../train/trainer.ts";
 import { parseAugmentation } from "./augment-spec.ts";
-import { createOptimizer, createSchedule, networkOf, type Settings } from "./settings.ts";
+import { compressionRatio } from "./compression-ratio.ts";
+import { createOptimizer, createSchedule, familyOptionsOf, networkOf, type Settings, structuredDecay } from "./settings.ts";
 import { createNetwork } from "./spec.ts";
 
 // Keys of the streams forked from the run's seed, one for each thing that chance decides.
@@ -22,14 +24,19 @@ export interface Session {
 export function createSession(settings: Settings, dataset: ImageDataset, onNote: (note: string) => void): Session {
   const root = new Random(settings.seed);
   const { batchSize, labelSmoothing } = settings;
-  const model = createNetwork(networkOf(settings), dataset.classes.length, { random: root.fork(streams.init) });
+  const network = networkOf(settings);
+  const classes = dataset.classes.length;
+  const model = createNetwork(network, classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
+  const isStructured = [...model.parameters().values()].some(({ decay }) => decay === "compressed");
+  const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(network, classes, model) : 1));
   const trainer = new Trainer({
     model,
-    optimizer: createOptimizer(settings, model),
+    optimizer: createOptimizer(settings, model, decay),
     schedule: createSchedule(settings),
     imageShape: [dataset.channels, dataset.height, dataset.width],
     batchesPerEpoch: Math.ceil(dataset.train.count / batchSize),
     labelSmoothing,
+    penalty: settings.frobeniusDecay ? (trained) => frobeniusPenalty(trained, decay) : undefined,
     random: root.fork(streams.dropout),
   });
   const seed = root.fork(streams.batches).bits();

@@ -5,6 +5,7 @@
 
 import { backendNames } from "../backend/active.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
+import type { FamilyOptions } from "../structured/families.ts";
 import { Adam } from "../train/adam.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import { decayGroups } from "../train/parameter-groups.ts";
@@ -28,6 +29,8 @@ export const settingRules = {
   depth: restricted(integer({ least: 10 }), "6n + 4 with n ≥ 1 (10, 16, 22, …)", (depth) => depth % 6 === 4),
   width: integer({ least: 1 }),
   conv: text(`one of ${convolutionForms}`, parseConvolution),
+  init: optional(choice(["reference", "spectral", "variance-preserving"])),
+  mode: optional(choice(["auto", "factorized", "dense"])),
   dropout: number({ least: 0, below: 1 }),
   epochs: integer({ least: 1 }),
   batchSize: integer({ least: 1 }),
@@ -36,6 +39,8 @@ export const settingRules = {
   momentum: number({ least: 0, below: 1 }),
   nesterov: flag,
   weightDecay: number({ least: 0 }),
+  crs: optional(flag),
+  frobeniusDecay: optional(flag),
   schedule: choice(["one-cycle", "cosine", "multi-step"]),
   milestones: optional(milestones),
   factor: number({ above: 0, most: 1 }),
@@ -104,8 +109,22 @@ export const networkOf = ({ network, depth, width, dropout, conv }: Settings): N
   convolution: parseConvolution(conv),
 });
 
-export function createOptimizer({ optimizer, momentum, nesterov, weightDecay }: Settings, model: Classifier): Optimizer {
-  const groups = decayGroups(model, { full: weightDecay });
+/** Runs recorded before there were structured layers lack these settings. */
+export const familyOptionsOf = ({ init = "reference", mode = "auto" }: Settings): FamilyOptions => ({ init, mode });
+
+/**
+ * λ of structured maps: scaled by the compression ratio, the paper's CRS decay, unless switched off. `ratio` is asked for only where it is needed.
+ */
+export const structuredDecay = ({ weightDecay, crs = true }: Settings, ratio: () => number): number =>
+  crs ? weightDecay * ratio() : weightDecay;
+
+/** With Frobenius decay the factors themselves have none: their product's penalty is part of the loss. */
+export function createOptimizer(
+  { optimizer, momentum, nesterov, weightDecay, frobeniusDecay = false }: Settings,
+  model: Classifier,
+  structured: number,
+): Optimizer {
+  const groups = decayGroups(model, { full: weightDecay, compressed: frobeniusDecay ? 0 : structured });
   if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
   return new Adam(groups, { decoupled: optimizer === "adamw" });
 }

@@ -6,6 +6,7 @@ import { presetNames, presetSummaries, presets } from "./presets.ts";
 import { progressStyle } from "./progress.ts";
 import { argument, choice, integer, path, type Rule } from "./rules.ts";
 import { type SettingName, type Settings, settingRules } from "./settings.ts";
+import { convolutionForms } from "./spec.ts";
 import { jsonReporter, textReporter } from "./train-report.ts";
 import { resumeRun, type Steering, startRun } from "./train-run.ts";
 
@@ -28,7 +29,9 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
       ["network", "--network <kind>", "wrn (WideResNet)"],
       ["depth", "--depth <n>", "layers: 6n + 4"],
       ["width", "--width <n>", "channels: 16, 32 and 64 times this"],
-      ["conv", "--conv <spec>", "Conv (dense) or Sep (depthwise separable)"],
+      ["conv", "--conv <spec>", `what each 3×3 convolution is made of: ${convolutionForms}`],
+      ["init", "--init <name>", "structured layers begin by: reference, spectral or variance-preserving"],
+      ["mode", "--mode <name>", "structured layers compute: auto, factorized or dense"],
       ["dropout", "--dropout <rate>", "inside the blocks"],
     ],
   ],
@@ -42,6 +45,8 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
       ["momentum", "--momentum <m>", "of sgd"],
       ["nesterov", "--nesterov", "Nesterov's momentum, for sgd"],
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
+      ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
+      ["frobeniusDecay", "--frobenius-decay", "decay the matrices that factors stand for, not the factors"],
       ["schedule", "--schedule <name>", "one-cycle, cosine or multi-step"],
       ["milestones", "--milestones <epochs>", "60,120,160: where multi-step lowers the rate"],
       ["factor", "--factor <f>", "by which multi-step lowers it"],
@@ -59,6 +64,13 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
     ],
   ],
 ];
+
+/** Switches, each with the option that turns it off again. */
+const negated = {
+  nesterov: ["--no-nesterov", "plain momentum"],
+  crs: ["--no-crs", "decay structured layers like all others"],
+  frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
+} as const;
 
 const nameOf = (flags: string): string => flags.split(" ")[0]!;
 
@@ -83,8 +95,10 @@ export function trainCommand(context: CommandContext): Command {
     for (const [name, flags, description] of rows) {
       const usual = presets.quick[name];
       const text = usual === undefined ? description : `${description} (default: ${usual})`;
-      if (name === "nesterov") command.option(flags, text).option("--no-nesterov", "plain momentum");
-      else command.option(flags, text, argument("train", nameOf(flags), settingRules[name] as Rule<unknown>));
+      if (name in negated) {
+        const [off, meaning] = negated[name as keyof typeof negated];
+        command.option(flags, text).option(off, meaning);
+      } else command.option(flags, text, argument("train", nameOf(flags), settingRules[name] as Rule<unknown>));
     }
   }
   return command.action(async (options: Steering & Partial<Settings> & { json?: boolean; progress: boolean }) => {

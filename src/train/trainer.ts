@@ -10,9 +10,11 @@ import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
 import { crossEntropy } from "../nn/losses.ts";
+import { add } from "../ops/arithmetic.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type Batches, type Classifier, type EvaluateOptions, type Evaluation, evaluate, type ImageShape, imagesOf } from "./evaluate.ts";
 import type { Schedule } from "./schedules.ts";
 import type { Optimizer } from "./sgd.ts";
@@ -42,6 +44,8 @@ export interface TrainerOptions {
   readonly imageShape: ImageShape;
   readonly batchesPerEpoch: number;
   readonly labelSmoothing?: number;
+  /** Added to the loss that is minimised, not to the loss that is reported. */
+  readonly penalty?: ((model: Classifier) => Tensor | undefined) | undefined;
   /** Where dropout's chance comes from. */
   readonly random: Random;
 }
@@ -81,8 +85,9 @@ export class Trainer {
   progress: Progress = untrained;
   readonly #schedule: Schedule;
   readonly #labelSmoothing: number;
+  readonly #penalty: TrainerOptions["penalty"];
 
-  constructor({ model, optimizer, schedule, imageShape, batchesPerEpoch, labelSmoothing = 0, random }: TrainerOptions) {
+  constructor({ model, optimizer, schedule, imageShape, batchesPerEpoch, labelSmoothing = 0, penalty, random }: TrainerOptions) {
     this.model = model;
     this.optimizer = optimizer;
     this.random = random;
@@ -90,6 +95,7 @@ export class Trainer {
     this.batchesPerEpoch = batchesPerEpoch;
     this.#schedule = schedule;
     this.#labelSmoothing = labelSmoothing;
+    this.#penalty = penalty;
   }
 
   /** Steps taken since the beginning. */
@@ -113,7 +119,9 @@ export class Trainer {
       const logits = this.model.forward(imagesOf(batch, this.imageShape), { training: true, random: this.random });
       const loss = crossEntropy(logits, batch.labels, { labelSmoothing: this.#labelSmoothing });
       const parameters = this.optimizer.parameters.map(({ value }) => value);
-      this.optimizer.step(gradients(loss, parameters), learningRate);
+      const penalty = this.#penalty?.(this.model);
+      const objective = penalty === undefined ? loss : add(loss, penalty);
+      this.optimizer.step(gradients(objective, parameters), learningRate);
       return { loss: detach(loss), predictions: argmax(logits) };
     });
     const [loss, predictions] = await Promise.all([result.loss.item(), result.predictions.data()]);
