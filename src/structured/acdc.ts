@@ -97,7 +97,7 @@ export class AcdcLinear extends StructuredLinear {
     );
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const [c, lengthened] = [this.#size, this.#lengthened];
     const copies = Math.ceil(lengthened / this.inFeatures);
@@ -134,7 +134,7 @@ export class AcdcLinear extends StructuredLinear {
     return scatterAdd(rows, tensor(sources, { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const c = this.#size;
     return { multiplyAdds: this.layers.length * (2 * cosineTransformMultiplyAdds(c) + 2 * c), perCall: this.layers.length * c };
   }

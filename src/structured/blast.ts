@@ -47,7 +47,7 @@ export class BlastLinear extends StructuredLinear {
     return this.bias;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [b, inner, rank] = this.U.shape as [number, number, number];
     const projected = mixChannels(x, reshape(this.V.value, [b * rank, this.inFeatures / b]), b);
     const mixing = reshape(permute(this.S.value, [2, 0, 1]), [rank * b, b]);
@@ -59,7 +59,7 @@ export class BlastLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, this.U.value, this.S.value, this.V.value), [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const [b, , rank] = this.U.shape as [number, number, number];
     return { multiplyAdds: rank * (this.inFeatures + this.outFeatures + b ** 2), perCall: 0 };
   }

@@ -56,7 +56,7 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     return this.bias;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const { blocks, middle, rank } = this.shape;
     const inner = mixChannels(x, reshape(this.right.value, [blocks * middle * rank, this.inFeatures / blocks]), blocks);
@@ -71,7 +71,7 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, this.left.value, this.right.value), [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const { blocks, middle, rank } = this.shape;
     return { multiplyAdds: rank * (middle * this.inFeatures + blocks * this.outFeatures), perCall: 0 };
   }

@@ -85,7 +85,7 @@ export class ButterflyLinear extends StructuredLinear {
     return blocks;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const total = 2 ** this.#stages;
     let z = pad(x, [
@@ -121,7 +121,7 @@ export class ButterflyLinear extends StructuredLinear {
     );
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const total = 2 ** this.#stages;
     const widths = this.#chunks().map(({ from, to }) => to - from);
     // Merging stage t of a run multiplies 2^t columns into N·2 rows' worth of numbers.

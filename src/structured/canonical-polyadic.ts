@@ -77,7 +77,7 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     return this.bias;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const { mode, outer, inner } = this.#boundary!;
     const { rank } = this;
@@ -98,7 +98,7 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, a.value, b.value, c.value), [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work | undefined {
+  override contraction(): Work | undefined {
     if (this.#boundary === undefined) return undefined;
     const { rank } = this;
     const { mode, outer, inner } = this.#boundary;

@@ -8,7 +8,7 @@ import { Module, Parameter } from "../nn/module.ts";
 import { reshape } from "../ops/broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter } from "./factor.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts";
 
 /** w:[O,I,1,1]. Not a structured map, so it keeps the full weight decay. */
 class Pointwise extends Module {
@@ -38,14 +38,6 @@ export class DenseLinear extends StructuredLinear {
 
   toDense(): Tensor {
     return reshape(this.pointwise.weight.value, [this.outFeatures, this.inFeatures]);
-  }
-
-  contract(): Tensor {
-    throw new Error("a dense map has no factors");
-  }
-
-  contraction(): Work | undefined {
-    return undefined;
   }
 
   rebuild(): number {

@@ -41,7 +41,7 @@ export class KroneckerLinear extends StructuredLinear {
     return this.bias;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const [terms, m1, n1] = this.B.shape as [number, number, number];
     const [, m2, n2] = this.C.shape as [number, number, number];
@@ -54,7 +54,7 @@ export class KroneckerLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, this.B.value, this.C.value), [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const [terms, m1, n1] = this.B.shape as [number, number, number];
     const m2 = this.C.shape[1]!;
     return { multiplyAdds: terms * m2 * (this.inFeatures + m1 * n1), perCall: 0 };

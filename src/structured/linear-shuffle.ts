@@ -92,7 +92,7 @@ export class LinearShuffle extends StructuredLinear {
     return mixChannels(z, this.shuffle_gconv2.weight.value, this.groups);
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     return this.widen(multiply(reshape(this.shuffle_dwconv.weight.value, [1, this.bottleneck, 1]), this.narrow(x)));
   }
 
@@ -124,7 +124,7 @@ export class LinearShuffle extends StructuredLinear {
     return reshape(this.toDenseKernel(), [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const { groups, bottleneck } = this;
     return { multiplyAdds: (bottleneck * (this.inFeatures + this.outFeatures)) / groups + bottleneck, perCall: 0 };
   }

@@ -50,7 +50,7 @@ export class LowRankLinear extends StructuredLinear {
     return this.lowrank_contract.weight.shape[0]!;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.lowrank_contract.weight.value), this.lowrank_expand.weight.value);
   }
 
@@ -58,7 +58,7 @@ export class LowRankLinear extends StructuredLinear {
     return matmul(flat(this.lowrank_expand.weight.value), flat(this.lowrank_contract.weight.value));
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     return { multiplyAdds: this.rank * (this.inFeatures + this.outFeatures), perCall: 0 };
   }
 
@@ -113,7 +113,7 @@ export class TiedLowRankLinear extends StructuredLinear {
     return sum(reshape(this.lowrank.weight.value, [rank, outFeatures / inFeatures, inFeatures]), { axes: 1 });
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
   }
 
@@ -124,7 +124,7 @@ export class TiedLowRankLinear extends StructuredLinear {
     return sum(reshape(square, [this.outFeatures, this.outFeatures / this.inFeatures, this.inFeatures]), { axes: 1 });
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     return { multiplyAdds: this.rank * (this.inFeatures + this.outFeatures), perCall: 0 };
   }
 

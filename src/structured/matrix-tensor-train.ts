@@ -52,7 +52,7 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     return this.bias;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     let z = x;
     let rows = batch;
@@ -78,7 +78,7 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     return reshape(permute(reshape(whole, pairs), [...order, ...order.map((axis) => axis + 1)]), [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work {
+  override contraction(): Work {
     const costs = this.cores.map(({ value }, k) => sizeOf(this.outModes.slice(0, k)) * value.size * sizeOf(this.inModes.slice(k + 1)));
     return { multiplyAdds: costs.reduce((a, b) => a + b, 0), perCall: 0 };
   }

@@ -63,10 +63,16 @@ export abstract class StructuredLinear extends Module {
 
   /** W:[out,in] from the formula, differentiable; never by applying the map to the identity. */
   abstract toDense(): Tensor;
-  /** W·x column by column, factor by factor.   x:[N,in,P] → [N,out,P]. Where no such way exists, by W. */
-  abstract contract(x: Tensor): Tensor;
-  /** What `contract` costs; undefined where no contraction factor by factor exists. */
-  abstract contraction(): Work | undefined;
+  /** W·x column by column, factor by factor.   x:[N,in,P] → [N,out,P]. A family without such a way keeps this one, by W. */
+  contract(x: Tensor): Tensor {
+    return mixChannels(x, this.toDense());
+  }
+
+  /** What `contract` costs; undefined where it is not factor by factor. */
+  contraction(): Work | undefined {
+    return undefined;
+  }
+
   /** Multiply-adds of `toDense`. */
   abstract rebuild(): number;
 

@@ -56,7 +56,7 @@ export class TensorTrainLinear extends StructuredLinear {
     return this.bias;
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     return contractTrain(
       x,
       this.#cores().map(({ value }) => value),
@@ -71,7 +71,7 @@ export class TensorTrainLinear extends StructuredLinear {
     return reshape(whole, [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work | undefined {
+  override contraction(): Work | undefined {
     return (
       this.#boundary &&
       trainWork(

@@ -69,7 +69,7 @@ export class TuckerLinear extends StructuredLinear {
     ];
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     const { dims, sizes } = this.#sizes;
     const first = reshape(this.weight_u_0.value, [1, dims[0], sizes[0]]);
     const middle = einsum(middleEquation, ...this.#core(), this.weight_u_1.value);
@@ -82,7 +82,7 @@ export class TuckerLinear extends StructuredLinear {
     return reshape(whole, [this.outFeatures, this.inFeatures]);
   }
 
-  contraction(): Work | undefined {
+  override contraction(): Work | undefined {
     if (this.#boundary === undefined) return undefined;
     const { dims, sizes } = this.#sizes;
     const cores = [
