@@ -96,10 +96,13 @@ export class WideResNet extends Module {
   readonly block3: Sequential;
   readonly bn1: BatchNorm2d;
   readonly fc: Linear;
+  readonly #options: WideResNetOptions;
 
   /** @throws ConfigError unless depth = 6n + 4 with n ≥ 1 and width ≥ 1. */
-  constructor({ depth, width, classes = 10, dropout = 0, convolution = Conv }: WideResNetOptions, build: Build) {
+  constructor(options: WideResNetOptions, build: Build) {
     super();
+    const { depth, width, classes = 10, dropout = 0, convolution = Conv } = options;
+    this.#options = options;
     const count = (depth - 4) / 6;
     if (!Number.isInteger(count) || count < 1)
       throw new ConfigError(`WideResNet: depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …), got ${depth}`);
@@ -113,6 +116,11 @@ export class WideResNet extends Module {
     this.bn1 = new BatchNorm2d(64 * width, build);
     this.fc = new Linear(64 * width, classes, build);
     this.fc.bias!.write(new Float64Array(classes));
+  }
+
+  /** The same network, newly initialised, with convolutions from another factory. */
+  withConvolution(convolution: ConvolutionFactory, build: Build): WideResNet {
+    return new WideResNet({ ...this.#options, convolution }, build);
   }
 
   forward(x: Tensor, forward: Forward): Tensor {

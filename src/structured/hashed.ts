@@ -49,11 +49,23 @@ export class HashedWeight extends Module {
   value(): Tensor {
     return reshape(gather(this.hashed_weight.value, this.idxs.value), this.#shape);
   }
+
+  /** Makes W nearest to `target`, given in W's order: each shared value becomes the mean of the entries it stands for, the least squares solution. */
+  async fromDense(target: ArrayLike<number>): Promise<void> {
+    const indices = await this.idxs.read();
+    const sums = new Float64Array(this.hashed_weight.value.size);
+    const counts = new Float64Array(sums.length);
+    for (const [at, index] of indices.entries()) {
+      sums[index]! += target[at]!;
+      counts[index]!++;
+    }
+    this.hashed_weight.write(sums.map((sum, i) => sum / Math.max(1, counts[i]!)));
+  }
 }
 
 /**
  * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. There is no cheaper way than W itself: in·out multiply-adds per column.
- * `fromDense`: each shared value becomes the mean of the entries it stands for, the least squares solution.
+ * `fromDense`: the means of `HashedWeight`, exact least squares.
  */
 export class HashedLinear extends StructuredLinear {
   readonly hashed: HashedWeight;
@@ -78,11 +90,11 @@ export class HashedLinear extends StructuredLinear {
     return this.hashed.value();
   }
 
-  contract(x: Tensor): Tensor {
+  override contract(x: Tensor): Tensor {
     return mixChannels(x, this.toDense());
   }
 
-  contraction(): Work | undefined {
+  override contraction(): Work | undefined {
     return undefined;
   }
 
@@ -90,14 +102,7 @@ export class HashedLinear extends StructuredLinear {
     return 0;
   }
 
-  override async fromDense({ data }: Matrix): Promise<void> {
-    const indices = await this.hashed.idxs.read();
-    const sums = new Float64Array(this.hashed.hashed_weight.value.size);
-    const counts = new Float64Array(sums.length);
-    for (const [at, index] of indices.entries()) {
-      sums[index]! += data[at]!;
-      counts[index]!++;
-    }
-    this.hashed.hashed_weight.write(sums.map((sum, i) => sum / Math.max(1, counts[i]!)));
+  override fromDense({ data }: Matrix): Promise<void> {
+    return this.hashed.fromDense(data);
   }
 }
