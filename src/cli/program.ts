@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { SeparableError } from "../core/errors.ts";
 import { benchCommand } from "./bench-command.ts";
 import type { CommandContext } from "./command-context.ts";
+import { compressCommand } from "./compress-command.ts";
 import { dataCommand } from "./data-command.ts";
 import { evalCommand } from "./eval-command.ts";
 import { infoCommand } from "./info-command.ts";
@@ -36,7 +37,14 @@ function createProgram(context: CommandContext): Command {
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--verbose", "print where an error came from")
     .configureHelp({ showGlobalOptions: true });
-  for (const command of [trainCommand(context), evalCommand(context), dataCommand(context), benchCommand(context), infoCommand(context)])
+  for (const command of [
+    trainCommand(context),
+    evalCommand(context),
+    compressCommand(context),
+    dataCommand(context),
+    benchCommand(context),
+    infoCommand(context),
+  ])
     program.addCommand(command);
   for (const command of [program, ...program.commands]) {
     if (command !== program) command.copyInheritedSettings(program);

@@ -12,6 +12,8 @@ export interface RunConfig {
   readonly settings: Settings;
   /** The data set asked for when synthetic images stood in for it. */
   readonly fallback?: { readonly wanted: string; readonly reason: string } | undefined;
+  /** The checkpoint whose convolutions were replaced to begin this run. */
+  readonly compressed?: { readonly from: string; readonly relativeError: number } | undefined;
   /** Where it ran: the same settings give the same bits on the same backend with as many threads. */
   readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
 }

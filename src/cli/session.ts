@@ -3,7 +3,7 @@
 import { Random } from "../core/random.ts";
 import type { ImageDataset, SplitName } from "../data/dataset.ts";
 import { prefetchBatches } from "../data/node/prefetch-batches.ts";
-import type { Batches } from "../train/evaluate.ts";
+import type { Batches, Classifier, ImageShape } from "../train/evaluate.ts";
 import { frobeniusPenalty } from "../train/frobenius-decay.ts";
 import { Trainer } from "../train/trainer.ts";
 import { parseAugmentation } from "./augment-spec.ts";
@@ -20,25 +20,37 @@ export interface Session {
   testBatches(): Batches;
 }
 
-/** @throws ConfigError for settings that network, optimiser or schedule refuse. */
-export function createSession(settings: Settings, dataset: ImageDataset, onNote: (note: string) => void): Session {
-  const root = new Random(settings.seed);
-  const { batchSize, labelSmoothing } = settings;
-  const network = networkOf(settings);
-  const classes = dataset.classes.length;
-  const model = createNetwork(network, classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
+/** What a trainer needs to know of the images: channels, height and width, how many there are, and of how many classes. */
+interface TrainingImages {
+  readonly shape: ImageShape;
+  readonly count: number;
+  readonly classes: number;
+}
+
+/** The trainer of `model` before its first step. @throws ConfigError for settings that optimiser or schedule refuse. */
+export function createTrainer(settings: Settings, model: Classifier, images: TrainingImages): Trainer {
   const isStructured = [...model.parameters().values()].some(({ decay }) => decay === "compressed");
-  const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(network, classes, model) : 1));
-  const trainer = new Trainer({
+  const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(networkOf(settings), images.classes, model) : 1));
+  return new Trainer({
     model,
     optimizer: createOptimizer(settings, model, decay),
     schedule: createSchedule(settings),
-    imageShape: [dataset.channels, dataset.height, dataset.width],
-    batchesPerEpoch: Math.ceil(dataset.train.count / batchSize),
-    labelSmoothing,
+    imageShape: images.shape,
+    batchesPerEpoch: Math.ceil(images.count / settings.batchSize),
+    labelSmoothing: settings.labelSmoothing,
     penalty: settings.frobeniusDecay ? (trained) => frobeniusPenalty(trained, decay) : undefined,
-    random: root.fork(streams.dropout),
+    random: new Random(settings.seed).fork(streams.dropout),
   });
+}
+
+/** @throws ConfigError for settings that network, optimiser or schedule refuse. */
+export function createSession(settings: Settings, dataset: ImageDataset, onNote: (note: string) => void): Session {
+  const root = new Random(settings.seed);
+  const { batchSize } = settings;
+  const classes = dataset.classes.length;
+  const model = createNetwork(networkOf(settings), classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
+  const shape = [dataset.channels, dataset.height, dataset.width] as const;
+  const trainer = createTrainer(settings, model, { shape, count: dataset.train.count, classes });
   const seed = root.fork(streams.batches).bits();
   const augment = parseAugmentation(settings.augment);
   return {

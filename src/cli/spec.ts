@@ -1,5 +1,6 @@
 /** The command line's words for networks and convolutions: the one place where they are text. Inside, both are typed unions. */
 
+import type { ConvolutionNetwork } from "../compress/compress.ts";
 import { ConfigError } from "../core/errors.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import type { Build } from "../nn/init.ts";
@@ -154,8 +155,11 @@ export const networkKinds = ["wrn"] as const satisfies readonly NetworkSpec["kin
 export const formatNetwork = ({ kind, depth, width, convolution }: NetworkSpec): string =>
   `${kind}-${depth}-${width}-${formatConvolution(convolution)}`;
 
+/** A network to classify with, whose convolutions can be exchanged. */
+export interface Network extends Classifier, ConvolutionNetwork<Classifier> {}
+
 /** @throws ConfigError for a depth or width that the network cannot have, or sites its convolution cannot stand at. */
-export function createNetwork(spec: NetworkSpec, classes: number, build: Build, options: FamilyOptions = {}): Classifier {
+export function createNetwork(spec: NetworkSpec, classes: number, build: Build, options: FamilyOptions = {}): Network {
   const { depth, width, dropout, convolution } = spec;
   return new WideResNet({ depth, width, dropout, classes, convolution: convolutionFactory(convolution, options) }, build);
 }

@@ -67,7 +67,7 @@ function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Part
 }
 
 /** `runs/2025-03-09T14-05-30-wrn-10-1-Conv`, with a number after it when that second saw another. */
-async function defaultFolder(settings: Settings): Promise<string> {
+export async function defaultFolder(settings: Settings): Promise<string> {
   const time = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   const stem = join("runs", `${time}-${formatNetwork(networkOf(settings))}`);
   for (let n = 1; ; n++) {

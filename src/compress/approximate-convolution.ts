@@ -188,6 +188,6 @@ export async function compressConvolution(
   const expected = [site.outChannels, site.inChannels / (site.groups ?? 1), site.kernel, site.kernel];
   if (kernel.shape.length !== 4 || expected.some((length, axis) => kernel.shape[axis] !== length))
     throw new ShapeError(`compressConvolution: the kernel must be the site's ${formatShape(expected)}, got ${formatShape(kernel.shape)}`);
-  const layer = convolutionFactory(spec, options)(site, build);
+  const layer = convolutionFactory(spec, { init: "variance-preserving", ...options })(site, build);
   return { layer, error: await approximateConvolution(layer, tensorArray(kernel.shape, kernel.data), spec) };
 }

@@ -76,7 +76,8 @@ export async function compress<N extends Module>(
   const before = denseConvolutions(dense);
   const dtype = [...before.values()][0]!.conv.weight.dtype === "float64" ? "float64" : "float32";
   const made: Layer[] = [];
-  const factory = convolutionFactory(spec, options);
+  // Of all initialisations the one that decomposes nothing: every number is about to be overwritten.
+  const factory = convolutionFactory(spec, { init: "variance-preserving", ...options });
   const network = dense.withConvolution(
     (site, into) => {
       const layer = factory(site, into);

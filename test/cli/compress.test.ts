@@ -1,0 +1,134 @@
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { CompressedLayer } from "../../src/compress/compress.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.ts";
+import { jsonLines, positionOf, runCli, tinyRun } from "./run-cli.ts";
+
+let folder = "";
+const at = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-compress-"));
+  await runCli([...tinyRun, "--run", at("dense")]);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const compress = ["compress", "--threads", "1", "--no-progress"];
+const withoutNotes = (text: string): string => text.replaceAll(/^note: .*\n/gm, "");
+
+interface Report {
+  readonly parametersBefore: number;
+  readonly parametersAfter: number;
+  readonly relativeError: number;
+  readonly layers: readonly CompressedLayer[];
+  readonly before: { readonly accuracy: number; readonly loss: number };
+  readonly after: { readonly accuracy: number; readonly loss: number };
+  readonly run: string | null;
+}
+
+async function compressTo(out: string, conv: string, ...more: string[]): Promise<Report> {
+  const { code, stdout, stderr } = await runCli([
+    ...compress,
+    "--checkpoint",
+    at("dense"),
+    "--conv",
+    conv,
+    "--out",
+    out,
+    "--json",
+    ...more,
+  ]);
+  expect({ code, stderr: withoutNotes(stderr) }).toEqual({ code: 0, stderr: "" });
+  expect(jsonLines(stdout)).toHaveLength(1);
+  return jsonLines(stdout)[0] as unknown as Report;
+}
+
+const evaluated = async (...argv: string[]): Promise<Record<string, unknown>> =>
+  jsonLines((await runCli(["eval", "--threads", "1", "--no-progress", "--json", ...argv])).stdout)[0]!;
+
+async function expectError(argv: readonly string[], message: RegExp): Promise<void> {
+  const before = await readdir(folder);
+  const { code, stderr, stdout } = await runCli(argv);
+  expect(withoutNotes(stderr)).toMatch(message);
+  expect(withoutNotes(stderr)).toMatch(/^separable: [A-Z]\w+Error: [^\n]+\n$/);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(await readdir(folder)).toEqual(before);
+}
+
+describe("compress", () => {
+  test("writes a run that eval agrees with, of which the report's sums are right", async () => {
+    const report = await compressTo(at("generic"), "Generic_0.5", "--evaluate");
+    expect(await readdir(at("generic"))).toEqual(["checkpoint.safetensors", "config.json"]);
+    expect(await evaluated("--run", at("generic"))).toMatchObject({ network: "wrn-10-1-Generic_0.5", ...report.after, count: 6 });
+    expect(await evaluated("--run", at("dense"))).toMatchObject({ network: "wrn-10-1-Conv", ...report.before });
+    expect(report.layers).toHaveLength(6);
+    const saved = report.layers.reduce((sum, { parametersBefore, parametersAfter }) => sum + parametersBefore - parametersAfter, 0);
+    expect(report.parametersBefore - report.parametersAfter).toBe(saved);
+    expect(report.parametersBefore).toBe(77_850);
+  });
+
+  test("gives a run that train --resume trains on from its first step", async () => {
+    await compressTo(at("sep"), "Sep", "--epochs", "1");
+    expect(await positionOf(at("sep"))).toEqual({ epoch: 0, step: 0 });
+    const { code, stderr } = await runCli(["train", "--resume", at("sep"), "--no-progress"]);
+    expect({ code, stderr: withoutNotes(stderr) }).toEqual({ code: 0, stderr: "" });
+    expect(await positionOf(at("sep"))).toEqual({ epoch: 1, step: 0 });
+  });
+
+  test("by Conv changes nothing", async () => {
+    const { before, after, relativeError } = await compressTo(at("conv"), "Conv", "--evaluate");
+    expect(relativeError).toBe(0);
+    expect(after).toEqual(before);
+  });
+
+  test("names the folder it writes, and with --dry-run writes none", async () => {
+    const text = await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Monarch_2", "--out", at("monarch")]);
+    expect(text.stdout).toMatch(/^ {2}block1\.0\.layer\.0\.conv1 +2,304 +\S+ +\d+\.\d % +\d+\.\d % +\d+\.\d %$/m);
+    expect(text.stdout).toContain(`separable train --resume ${at("monarch")}`);
+    const before = await readdir(folder);
+    const dry = await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Monarch_2", "--dry-run", "--json"]);
+    expect(jsonLines(dry.stdout)[0]).toMatchObject({ run: null });
+    expect(await readdir(folder)).toEqual(before);
+  });
+
+  test("of a bare state dict needs to be told the network, and then agrees", async () => {
+    const { tensors } = decodeSafetensors(await readFile(join(at("dense"), "best.safetensors")), "best");
+    const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
+    const bare = at("bare.safetensors");
+    await writeFile(bare, encodeSafetensors(new Map(model)));
+    const argv = [...compress, "--checkpoint", bare, "--conv", "Sep", "--dry-run", "--json"];
+    const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1"])).stdout);
+    const [ofRun] = jsonLines((await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Sep", "--dry-run", "--json"])).stdout);
+    expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
+    await expectError(argv, /ConfigError: compress: .*bare\.safetensors says nothing of its network, got no --depth and --width/);
+  });
+
+  test("fails in one line and leaves nothing behind", async () => {
+    const dense = [...compress, "--checkpoint", at("dense")];
+    await expectError(
+      [...dense, "--conv", "ACDC_3", "--out", at("x")],
+      /ConfigError: compress: ACDC: no best approximation .* use TensorTrain_0\.5/,
+    );
+    await expectError([...dense, "--conv", "Shuffle_4", "--out", at("x")], /ConfigError: compress: Shuffle: its window stands between/);
+    await expectError([...dense, "--conv", "Generic_0.01", "--out", at("x")], /ConfigError: Generic: .*raise the scale/);
+    await expectError([...dense, "--conv", "Sep", "--out", at("dense")], /ConfigError: run: .*dense must not exist yet, or be empty/);
+    await expectError([...dense, "--conv", "Sep", "--dry-run", "--out", at("x")], /ConfigError: compress: --dry-run writes nothing/);
+    await expectError([...dense, "--conv", "Sepp"], /ConfigError: compress: --conv must be one of Conv, Sep, .*, got "Sepp"/);
+    await expectError([...compress, "--conv", "Sep"], /ConfigError: required option '--checkpoint <path>' not specified/);
+    await expectError([...compress, "--checkpoint", at("absent"), "--conv", "Sep"], /DataError: run: .*absent must be the folder of a run/);
+    await compressTo(at("again"), "Sep");
+    await expectError(
+      [...compress, "--checkpoint", at("again"), "--conv", "Generic_0.5"],
+      /ConfigError: compress: the network must be made of dense convolutions \(Conv\), got Sep in .*again/,
+    );
+    await cp(at("dense"), at("damaged"), { recursive: true });
+    const bytes = await readFile(join(at("damaged"), "best.safetensors"));
+    await writeFile(join(at("damaged"), "best.safetensors"), bytes.subarray(0, bytes.length - 1));
+    await expectError(
+      [...compress, "--checkpoint", at("damaged"), "--conv", "Sep", "--out", at("x")],
+      /DataError: safetensors: .*truncated or corrupted/,
+    );
+  });
+});
