@@ -42,7 +42,7 @@ const edges = files.flatMap((file) => importsOf(file, readFileSync(join(root, fi
 const inner = edges.filter(({ inside }) => inside);
 
 /** From the ground up: a layer imports itself and those before it. */
-const layers = ["core", "tensor", "backend", "tape", "ops", "grad", "nn", "structured", "compress", "models", "train", "cli"];
+const layers = ["core", "tensor", "backend", "tape", "ops", "grad", "nn", "structured", "compress", "count", "models", "train", "cli"];
 
 /** What the folders beside the tower may import. */
 const beside: Readonly<Record<string, readonly string[]>> = { data: ["core", "tensor", "data"], linalg: ["core", "linalg"] };

@@ -55,9 +55,9 @@ function hashedShares({ inChannels, outChannels, kernel }: ConvolutionSite, frac
   return { window: Math.floor((total * window) / (window + map)), map: Math.floor((total * map) / (window + map)) };
 }
 
-/** Hashed layers always have a bias, as the paper's code; its decay is the map's own where the map is hashed alone. */
+/** Hashed layers always have a bias, as the paper's code; of a whole hashed convolution it keeps the full decay, of a hashed map it does not. */
 const hashedConvolution = (site: ConvolutionSite, budget: number, build: Build, { lastWeightUnused = false }: FamilyOptions): Layer =>
-  new HashedConvolution(site, budget, build, { bias: true, lastWeightUnused });
+  new HashedConvolution(site, budget, build, { bias: true, biasDecay: "full", lastWeightUnused });
 
 const hashedMap = (
   site: ConvolutionSite,

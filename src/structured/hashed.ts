@@ -16,6 +16,8 @@ import { StructuredLinear, type StructuredOptions, type Work } from "./structure
 export interface HashedOptions {
   readonly bias?: boolean;
   readonly decay?: Decay;
+  /** Of the bias, where it differs. */
+  readonly biasDecay?: Decay;
   /**
    * The paper's code draws indices below budget − 1, so that its last weight never serves; its counts still include it. We draw from all
    * unless told otherwise (docs/faithfulness.md).
@@ -34,7 +36,7 @@ export class HashedWeight extends Module {
   /** @throws ConfigError unless budget is an integer ≥ 2. */
   constructor(shape: readonly number[], budget: number, build: Build, options: HashedOptions = {}) {
     super();
-    const { bias = true, decay = "compressed", lastWeightUnused = false } = options;
+    const { bias = true, decay = "compressed", biasDecay = decay, lastWeightUnused = false } = options;
     if (!Number.isInteger(budget) || budget < 2)
       throw new ConfigError(`HashedWeight: the budget must be an integer ≥ 2, got ${budget}; raise the fraction`);
     this.#shape = shape;
@@ -42,7 +44,7 @@ export class HashedWeight extends Module {
     const indices = Int32Array.from({ length: sizeOf(shape) }, () => build.random.integer(drawn));
     this.idxs = new Buffer(tensor(indices, { shape: [indices.length], dtype: "int32" }));
     this.hashed_weight = new Parameter(uniformFanIn([budget], build, fanIn(shape)), decay);
-    this.bias = bias ? new Parameter(uniformFanIn([shape[0]!], build, fanIn(shape)), decay) : undefined;
+    this.bias = bias ? new Parameter(uniformFanIn([shape[0]!], build, fanIn(shape)), biasDecay) : undefined;
   }
 
   /** W in its own shape. */

@@ -1,0 +1,68 @@
+/**
+ * A backend without numbers: its storages know their dtype and length, its kernels what they would return. A network can be built and run
+ * through it in no memory and next to no time, to see which work it would do; under `countingBackend`, how much.
+ */
+
+import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
+import { BackendError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
+import type { AxisSplit, Kernels } from "./kernels.ts";
+
+/** Nothing is held, so nothing is counted or freed. */
+class ShapeOnlyStorage implements Storage {
+  readonly dtype: DType;
+  readonly length: number;
+  readonly alive = true;
+
+  constructor(dtype: DType, length: number) {
+    this.dtype = dtype;
+    this.length = length;
+  }
+
+  retain(): void {}
+
+  release(): void {}
+
+  async read(): Promise<TypedArray> {
+    throw new BackendError("storage.read: the shape-only backend holds no numbers, got a read; compute on another backend");
+  }
+}
+
+const storage = (dtype: DType, length: number): Storage => new ShapeOnlyStorage(dtype, length);
+const like = ({ dtype }: Storage, length: number): Storage => storage(dtype, length);
+
+const reduced = ({ outer, inner }: AxisSplit): number => outer * inner;
+const outputLength = (g: ConvolutionGeometry): number => g.batch * g.outChannels * g.outHeight * g.outWidth;
+
+/** Reading a storage of it throws; everything else answers as any backend would, in shapes. */
+export const createShapeOnlyBackend = (): Kernels => ({
+  name: "shape-only",
+  threads: 1,
+  upload: (dtype, data) => storage(dtype, data.length),
+  full: (dtype, length) => storage(dtype, length),
+  write: () => undefined,
+  cast: (x, dtype) => storage(dtype, x.length),
+  memory: () => ({ backend: "shape-only", storages: 0, used: 0, peak: 0, reserved: 0 }),
+  resetPeak: () => undefined,
+  unary: (_, x) => like(x, x.length),
+  binary: (_, a, __, { shape }) => like(a, sizeOf(shape)),
+  select: (_, a) => like(a, a.length),
+  clamp: (x) => like(x, x.length),
+  reduce: (_, x, split) => like(x, reduced(split)),
+  argmax: (_, split) => storage("int32", reduced(split)),
+  gather: (x, indices, split) => like(x, reduced(split) * indices.length),
+  scatterAdd: (y, _, split) => like(y, reduced(split) * split.axis),
+  cosineTransform: (x) => like(x, x.length),
+  readView: (x, { shape }) => like(x, sizeOf(shape)),
+  assemble: (dtype, length) => storage(dtype, length),
+  matmul: (a, _, { batch, m, n }) => like(a, batch * m * n),
+  conv2d: (x, _, geometry) => like(x, outputLength(geometry)),
+  conv2dInputGradient: (g, _, { batch, inChannels, height, width }) => like(g, batch * inChannels * height * width),
+  conv2dWeightGradient: (x, _, g) => like(x, g.outChannels * (g.inChannels / g.groups) * g.kernelHeight * g.kernelWidth),
+  maxPool2d: (x, geometry) => ({ values: like(x, outputLength(geometry)), indices: storage("int32", outputLength(geometry)) }),
+  batchNorm: (x, _, __, { channels }) => ({ y: like(x, x.length), mean: like(x, channels), variance: like(x, channels) }),
+  batchNormGradient: (x, gamma) => ({ x: like(x, x.length), gamma: like(gamma, gamma.length), beta: like(gamma, gamma.length) }),
+  sgdUpdate: () => undefined,
+  adamUpdate: () => undefined,
+});

@@ -1,0 +1,73 @@
+/** `separable count`: what a network costs before a number of it is computed. */
+
+import { Command } from "commander";
+import { countNetwork, type NetworkCount } from "../count/count-network.ts";
+import type { Mode } from "../structured/structured-linear.ts";
+import type { CommandContext } from "./command-context.ts";
+import { compressionRatio } from "./compression-ratio.ts";
+import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
+import { presets } from "./presets.ts";
+import { argument, integer, type Rule } from "./rules.ts";
+import { type Settings, settingRules } from "./settings.ts";
+import { convolutionForms, createNetwork, formatNetwork, type NetworkSpec, parseConvolution } from "./spec.ts";
+import { writeJson } from "./terminal.ts";
+
+interface CountOptions extends Pick<Settings, "network" | "depth" | "width" | "conv"> {
+  readonly classes: number;
+  readonly input: number;
+  readonly mode?: Mode;
+  readonly json?: boolean;
+}
+
+/** What counting found, and the share of the dense network's parameters that is left. */
+export interface NetworkReport extends NetworkCount {
+  readonly compressionRatio: number;
+}
+
+/** Counts a network on one image of three channels and `input`×`input` pixels. @throws ConfigError for a network that cannot be. */
+export function countSpec(spec: NetworkSpec, classes: number, input: number, mode?: Mode): NetworkReport {
+  const options = { init: "variance-preserving", ...(mode === undefined ? {} : { mode }) } as const;
+  const count = countNetwork((build) => createNetwork(spec, classes, build, options), [3, input, input]);
+  return { ...count, compressionRatio: compressionRatio(spec, classes, { parameterCount: () => count.params }) };
+}
+
+const rule = <T>(option: string, allowed: Rule<T>): ((given: string) => T) => argument("count", option, allowed);
+
+export const countCommand = (context: CommandContext): Command =>
+  new Command("count")
+    .description("count parameters, multiply-adds and activations of a network, layer by layer")
+    .option("--network <kind>", settingRules.network.allowed, rule("--network", settingRules.network), presets.quick.network)
+    .option("--depth <n>", settingRules.depth.allowed, rule("--depth", settingRules.depth), presets.quick.depth)
+    .option("--width <n>", "times ResNet's channels", rule("--width", settingRules.width), presets.quick.width)
+    .option("--conv <spec>", `one of ${convolutionForms}`, rule("--conv", settingRules.conv), presets.quick.conv)
+    .option("--classes <n>", "of images to tell apart", rule("--classes", integer({ least: 1 })), 10)
+    .option("--input <pixels>", "height and width of an image", rule("--input", integer({ least: 1 })), 32)
+    .option("--mode <mode>", "how structured layers compute: auto, factorized or dense", rule("--mode", settingRules.mode))
+    .option("--json", "print one JSON object to stdout")
+    .action((options: CountOptions) => count(options, context));
+
+function count({ network: kind, depth, width, conv, classes, input, mode, json }: CountOptions, { terminal }: CommandContext): void {
+  const spec = { kind, depth, width, dropout: 0, convolution: parseConvolution(conv) };
+  const report = countSpec(spec, classes, input, mode);
+  const network = formatNetwork(spec);
+  if (json) writeJson(terminal.stdout, { network, classes, input: [3, input, input], ...report });
+  else terminal.stdout.write(`${network}, ${formatCount(classes)} classes, one image of 3×${input}×${input}\n\n${formatReport(report)}`);
+}
+
+function formatReport({ layers, groups, ...totals }: NetworkReport): string {
+  const header = ["layer", "kind", "output", "parameters", "mult-adds (paper)", "mult-adds (here)"];
+  const rows = layers.map(({ name, kind, output, params, paperMultAdds, multAdds }) => [
+    name,
+    kind,
+    output.join("×"),
+    ...[params, paperMultAdds, multAdds].map(formatCount),
+  ]);
+  const table = formatTable(header, rows, ["left", "left", "left", "right", "right", "right"]);
+  const summary = [
+    ["parameters", `${formatCount(totals.params)}, ${formatPercent(totals.compressionRatio)} of the same network with Conv`],
+    ["weight decay", `${formatCount(groups.full)} in full, ${formatCount(groups.compressed)} scaled by the compression ratio`],
+    ["mult-adds", `${formatCount(totals.paperMultAdds)} by the paper's convention, ${formatCount(totals.multAdds)} executed here`],
+    ["activations", `${formatMegabytes(totals.activationBytes)} in float32`],
+  ];
+  return `${table}\n${summary.map(([label, value]) => `${label!.padEnd(14)}${value}\n`).join("")}`;
+}

@@ -1,0 +1,187 @@
+/** What a network costs, layer by layer, found by watching one forward pass through a backend that computes nothing. */
+
+import { kernels, useBackend } from "../backend/active.ts";
+import { countingBackend } from "../backend/counting.ts";
+import type { Kernels } from "../backend/kernels.ts";
+import { createShapeOnlyBackend } from "../backend/shape-only.ts";
+import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
+import { BackendError } from "../core/errors.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import type { Build } from "../nn/init.ts";
+import { Layer, Module } from "../nn/module.ts";
+import { zeros } from "../ops/creation.ts";
+import type { Forward } from "../ops/dropout.ts";
+import { noGrad } from "../tape/tape.ts";
+import { bytesPerElement } from "../tensor/storage.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { NoDraws } from "./no-draws.ts";
+import { conventionFor } from "./paper-convention.ts";
+
+/** A network of any make: what is counted are the layers found in it. */
+export interface Network extends Module {
+  forward(x: Tensor, forward: Forward): Tensor;
+}
+
+/** One sample through one layer, or through everything between the layers. */
+export interface LayerCount {
+  /** As in the state dict; empty for what is between the layers. */
+  readonly name: string;
+  readonly kind: string;
+  readonly params: number;
+  readonly paperMultAdds: number;
+  readonly multAdds: number;
+  readonly activationBytes: number;
+  /** Of the layer's output for one sample; empty between the layers. */
+  readonly output: Shape;
+}
+
+export interface NetworkCount {
+  readonly params: number;
+  /** By the paper's convention (paper-convention.ts). */
+  readonly paperMultAdds: number;
+  /** What evaluating a batch of one executes here: matrix products, convolutions, cosine transforms and elementwise products. */
+  readonly multAdds: number;
+  /** Σ of the sizes of all layers' outputs for one sample in float32. ReLU, additions and pooling are not layers here and hold nothing. */
+  readonly activationBytes: number;
+  /** Parameters by weight-decay group. */
+  readonly groups: { readonly compressed: number; readonly full: number };
+  readonly layers: readonly LayerCount[];
+}
+
+type Create<N> = (build: Build) => N;
+
+/** Runs `body` on a backend of its own and returns to the one before, if there was one. */
+function on<T>(backend: Kernels, body: () => T): T {
+  let before: Kernels | undefined;
+  try {
+    before = kernels();
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+  }
+  useBackend(backend);
+  try {
+    return body();
+  } finally {
+    useBackend(before);
+  }
+}
+
+/** Parameters of the module that `create` makes; no number is drawn or stored. @throws ConfigError as `create` does. */
+export const countParameters = (create: Create<Module>): number =>
+  on(createShapeOnlyBackend(), () => create({ random: new NoDraws() }).parameterCount());
+
+/**
+ * Counts the network that `create` makes, on one sample of `image` = [C,H,W]. Outermost layers that the convention knows are counted as wholes;
+ * the rest of the work, ReLU for instance, stands in a last row of its own. Make structured layers with `init: "variance-preserving"`: other
+ * initialisations decompose matrices, which takes the time that counting saves.
+ * @throws ConfigError as `create` does, ShapeError for an image that the network cannot take.
+ */
+export function countNetwork(create: Create<Network>, image: Shape): NetworkCount {
+  const counting = countingBackend(createShapeOnlyBackend());
+  const watch = new ForwardWatch(counting.multiplyAdds);
+  return on(watch.kernels(counting.kernels), () => {
+    const network = create({ random: new NoDraws() });
+    const before = counting.multiplyAdds();
+    const layers = watch.run(network, () => noGrad(() => network.forward(zeros([1, ...image]), { training: false })));
+    const total = (of: (layer: LayerCount) => number): number => layers.reduce((sum, layer) => sum + of(layer), 0);
+    const params = network.parameterCount();
+    const between: LayerCount = {
+      name: "",
+      kind: "between layers",
+      params: params - total((layer) => layer.params),
+      paperMultAdds: watch.paperMultiplyAdds,
+      multAdds: counting.multiplyAdds() - before - total((layer) => layer.multAdds),
+      activationBytes: 0,
+      output: [],
+    };
+    const groups = { compressed: 0, full: 0 };
+    for (const { decay, value } of network.parameters().values()) groups[decay] += value.size;
+    return {
+      params,
+      paperMultAdds: total((layer) => layer.paperMultAdds) + between.paperMultAdds,
+      multAdds: counting.multiplyAdds() - before,
+      activationBytes: total((layer) => layer.activationBytes),
+      groups,
+      layers: [...layers, between],
+    };
+  });
+}
+
+/** Sees the layers of a network as one forward pass meets them, and the functions between them. */
+class ForwardWatch {
+  /** Of the functions between layers. */
+  paperMultiplyAdds = 0;
+  readonly #executed: () => number;
+  readonly #seen = new Map<Layer, LayerCount>();
+  #inside = false;
+
+  constructor(executed: () => number) {
+    this.#executed = executed;
+  }
+
+  /** Functions have no layer to be watched at, so their kernels are. A convolution outside all layers is an average pooling. */
+  kernels(inner: Kernels): Kernels {
+    return {
+      ...inner,
+      unary: (op, x) => {
+        if (op === "relu") this.paperMultiplyAdds += x.length;
+        return inner.unary(op, x);
+      },
+      maxPool2d: (x, geometry) => {
+        this.paperMultiplyAdds += poolingMultiplyAdds(geometry);
+        return inner.maxPool2d(x, geometry);
+      },
+      conv2d: (x, w, geometry) => {
+        if (!this.#inside) this.paperMultiplyAdds += convolutionMultiplyAdds(geometry);
+        return inner.conv2d(x, w, geometry);
+      },
+    };
+  }
+
+  /** The layers `forward` went through, in that order. */
+  run(network: Network, forward: () => void): LayerCount[] {
+    const layers = [...layersOf(network, "")];
+    for (const [name, layer] of layers) this.#watch(name, layer);
+    try {
+      forward();
+      return [...this.#seen.values()];
+    } finally {
+      // What was laid over the class's own method goes again.
+      for (const [, layer] of layers) delete (layer as Partial<Layer>).forward;
+    }
+  }
+
+  #watch(name: string, layer: Layer): void {
+    const convention = conventionFor(layer);
+    if (convention === undefined) return;
+    const own = layer.forward.bind(layer);
+    layer.forward = (x, options) => {
+      if (this.#inside) return own(x, options);
+      const before = this.#executed();
+      this.#inside = true;
+      const y = own(x, options);
+      this.#inside = false;
+      const earlier = this.#seen.get(layer);
+      this.#seen.set(layer, {
+        name,
+        kind: convention.kind,
+        params: layer.parameterCount(),
+        paperMultAdds: (earlier?.paperMultAdds ?? 0) + convention.multiplyAdds({ input: x.shape, output: y.shape }),
+        multAdds: (earlier?.multAdds ?? 0) + this.#executed() - before,
+        activationBytes: (earlier?.activationBytes ?? 0) + y.size * bytesPerElement.float32,
+        output: y.shape.slice(1),
+      });
+      return y;
+    };
+  }
+}
+
+const poolingMultiplyAdds = (g: ConvolutionGeometry): number =>
+  sizeOf([g.batch, g.outChannels, g.outHeight, g.outWidth, g.kernelHeight, g.kernelWidth]);
+
+/** Every layer below `value` with the name its state has. */
+function* layersOf(value: unknown, name: string): Generator<[string, Layer]> {
+  if (value instanceof Layer) yield [name, value];
+  if (!(value instanceof Module || Array.isArray(value))) return;
+  for (const [key, part] of Object.entries(value)) yield* layersOf(part, name === "" ? key : `${name}.${key}`);
+}

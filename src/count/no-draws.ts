@@ -1,0 +1,29 @@
+/** A random stream that draws nothing: for networks that are built to be looked at, where drawing millions of numbers would take seconds. */
+
+import { Random } from "../core/random.ts";
+
+export class NoDraws extends Random {
+  constructor() {
+    super(0);
+  }
+
+  override fork(): Random {
+    return this;
+  }
+
+  override bits(): number {
+    return 0;
+  }
+
+  override uniform(): number {
+    return 0;
+  }
+
+  override integer(): number {
+    return 0;
+  }
+
+  override normal(): number {
+    return 0;
+  }
+}
