@@ -11,7 +11,7 @@ export interface CountingBackend {
   multiplyAdds(): number;
 }
 
-/** Additions alone, copies, comparisons and the fused norms are not counted: no convention of the field does. */
+/** Copies, comparisons, the fused norms and additions alone are not counted, as in the field; but those inside a cosine transform, half its work, are. */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;
   const kernels: Kernels = {

@@ -45,23 +45,25 @@ export function cosineTransformPlan(n: number): CosineTransformPlan | undefined 
   return rest === 1 ? { points, radices } : undefined;
 }
 
-/** Real multiplications of one butterfly, twiddles apart. */
-const butterflyMultiplications = { 2: 0, 3: 4, 4: 0, 5: 16 } as const;
+/** Operations of one butterfly, twiddles apart: radix 2 and 4 only add; 3 has 4 multiplications, 5 has 16, the rest are additions. */
+const butterflyOperations = { 2: 4, 3: 14, 4: 16, 5: 36 } as const;
 
 /**
- * Multiplications executed for one column of length n. A real multiplication, with the addition that follows if any, counts as one, also where
- * the factor happens to be 1; additions on their own count nothing. Not fast: n². Fast: in each pass of radix r, points/r butterflies, with four
- * multiplications for each of r − 1 twiddles from the second pass on; then the rotation into cosines. The same in both directions.
+ * Operations executed for one column of length n. A real multiplication with the addition that follows, if any, is one, also where the factor
+ * happens to be 1; an addition on its own is one too, for in a fast transform these are half the work. Not fast: n² multiply-adds. Fast: in each
+ * pass of radix r, points/r butterflies, with four operations for each of r − 1 twiddles from the second pass on; then the rotation into
+ * cosines. The same in both directions.
  */
 export function cosineTransformMultiplyAdds(n: number): number {
   const plan = cosineTransformPlan(n);
   if (plan === undefined) return n * n;
   const { points, radices } = plan;
   const passes = radices.reduce(
-    (total, radix, pass) => total + (points / radix) * (butterflyMultiplications[radix] + (pass === 0 ? 0 : 4 * (radix - 1))),
+    (total, radix, pass) => total + (points / radix) * (butterflyOperations[radix] + (pass === 0 ? 0 : 4 * (radix - 1))),
     0,
   );
-  if (points === n) return passes + 4 * ((n - 1) / 2); // odd: a rotation for each k and n − k
+  if (points === n) return passes + 1 + 4 * ((n - 1) / 2); // odd: y₀ = v + v, then a rotation for each k and n − k
   const pairs = Math.ceil(points / 2) - 1;
-  return passes + 1 + 10 * pairs + (points % 2 === 0 ? 4 : 0);
+  // Point 0 makes three additions and a product; each pair ten additions and ten products; the middle, its own partner, four products.
+  return passes + 4 + 20 * pairs + (points % 2 === 0 ? 4 : 0);
 }
