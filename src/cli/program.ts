@@ -6,12 +6,15 @@ import { SeparableError } from "../core/errors.ts";
 import { benchCommand } from "./bench-command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { compressCommand } from "./compress-command.ts";
+import { countCommand } from "./count-command.ts";
 import { dataCommand } from "./data-command.ts";
 import { evalCommand } from "./eval-command.ts";
 import { infoCommand } from "./info-command.ts";
+import { inspectCommand } from "./inspect-command.ts";
 import { stopBackend } from "./start-backend.ts";
 import { Interruption, type Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
+import { verifyCommand } from "./verify-command.ts";
 import { packageVersion } from "./version.ts";
 
 /**
@@ -41,8 +44,11 @@ function createProgram(context: CommandContext): Command {
     trainCommand(context),
     evalCommand(context),
     compressCommand(context),
+    inspectCommand(context),
     dataCommand(context),
     benchCommand(context),
+    countCommand(context),
+    verifyCommand(context),
     infoCommand(context),
   ])
     program.addCommand(command);
