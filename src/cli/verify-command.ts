@@ -1,0 +1,80 @@
+/** `separable verify`: recomputes a folder of expected numbers, case by case. */
+
+import { Command } from "commander";
+import { type BackendName, backendNames } from "../backend/active.ts";
+import type { CommandContext } from "./command-context.ts";
+import { argument, choice, integer, path } from "./rules.ts";
+import { startBackend } from "./start-backend.ts";
+import { writeJson } from "./terminal.ts";
+import { collectCases } from "./verify/collect-cases.ts";
+import { type Outcome, type Precision, precisions } from "./verify/comparison.ts";
+
+interface VerifyOptions {
+  readonly fixtures: string;
+  readonly backend: BackendName;
+  readonly threads?: number;
+  readonly json?: boolean;
+}
+
+/** The largest relative error of one precision, and where it was. */
+interface WorstCase {
+  readonly relativeError: number;
+  readonly case: string;
+  readonly tensor: string;
+}
+
+export interface VerifySummary {
+  passed: number;
+  failed: number;
+  skipped: number;
+  readonly worst: Partial<Record<Precision, WorstCase>>;
+  readonly failures: { readonly case: string; readonly reason: string }[];
+}
+
+export const verifyCommand = (context: CommandContext): Command =>
+  new Command("verify")
+    .description("hold counts, layers, decompositions and training steps against a folder of expected numbers")
+    .requiredOption("--fixtures <folder>", "with counts.json, blocks/, wrn_step/ or decomp.json", argument("verify", "--fixtures", path))
+    .option("--backend <name>", "what computes: reference or wasm", argument("verify", "--backend", choice(backendNames)), "reference")
+    .option(
+      "--threads <n>",
+      "of the wasm backend (default: one per core)",
+      argument("verify", "--threads", integer({ least: 1, most: 64 })),
+    )
+    .option("--json", "print the summary alone to stdout, the cases to stderr")
+    .action((options: VerifyOptions) => verify(options, context));
+
+async function verify({ fixtures, backend, threads, json }: VerifyOptions, context: CommandContext): Promise<void> {
+  const { stdout, stderr } = context.terminal;
+  const cases = await collectCases(fixtures);
+  await startBackend({ backend, threads });
+  const summary: VerifySummary = { passed: 0, failed: 0, skipped: 0, worst: {}, failures: [] };
+  for (const { name, run } of cases) {
+    const outcome = await run();
+    (json ? stderr : stdout).write(`${outcome.status.padEnd(8)}${name}${describe(outcome)}\n`);
+    add(summary, name, outcome);
+  }
+  writeJson(stdout, summary);
+  if (summary.failed > 0) context.exitCode = 1;
+}
+
+function describe(outcome: Outcome): string {
+  if (outcome.status !== "passed") return `: ${outcome.reason}`;
+  const errors = precisions.flatMap((precision) => {
+    const worst = outcome.worst[precision];
+    return worst === undefined ? [] : [`${worst.relativeError.toExponential(1)} in ${precision}`];
+  });
+  const remarks = [...errors, ...(outcome.note === undefined ? [] : [outcome.note])];
+  return remarks.length === 0 ? "" : `: ${remarks.join(", ")}`;
+}
+
+function add(summary: VerifySummary, name: string, outcome: Outcome): void {
+  summary[outcome.status]++;
+  if (outcome.status === "skipped") return;
+  if (outcome.status === "failed") summary.failures.push({ case: name, reason: outcome.reason });
+  for (const precision of precisions) {
+    const found = outcome.worst[precision];
+    if (found !== undefined && !(found.relativeError <= (summary.worst[precision]?.relativeError ?? -1)))
+      summary.worst[precision] = { relativeError: found.relativeError, case: name, tensor: found.tensor };
+  }
+}
