@@ -17,7 +17,7 @@ import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.
 import { Sgd } from "../../src/train/sgd.ts";
 
 const load = (file: string): ReadonlyMap<string, NamedArray> =>
-  decodeSafetensors(readFileSync(new URL(`../fixtures/${file}`, import.meta.url)), file).tensors;
+  decodeSafetensors(readFileSync(new URL(`../fixtures/wrn_step/${file}`, import.meta.url)), file).tensors;
 
 const golden = load("wrn10_1_Conv.safetensors");
 const { x, labels } = Object.fromEntries(load("common.safetensors")) as { x: NamedArray; labels: NamedArray };

@@ -139,13 +139,21 @@ class Training {
     if (step === 1) {
       await this.#near(`logits${suffix}`, logits);
       for (const [i, map] of attention.entries()) await this.#near(`attention${i}${suffix}`, map);
-      const names = new Map([...this.#model.parameters()].map(([name, { value }]) => [value, name]));
-      const around = Math.max(...[...this.#golden.section(`grad${suffix}`).values()].map(({ data }) => largest(data)));
-      for (const [i, value] of values.entries()) await this.#near(`grad${suffix}/${names.get(value)}`, grads[i]!, { around });
+      await this.#compareGradients(new Map(values.map((value, i) => [value, grads[i]!])));
     }
     await this.#compareState(`bn${step}`);
     this.#optimizer.step(grads, this.#recipe.optimizer.number("lr"));
     for (const tensor of [loss, logits, ...attention, ...grads]) tensor.dispose();
+  }
+
+  /** `gradients`: by the parameters' values. */
+  async #compareGradients(gradients: ReadonlyMap<Tensor, Tensor>): Promise<void> {
+    const section = `grad${suffixes[this.#precision]}`;
+    const expected = this.#golden.section(section);
+    const parameters = this.#model.parameters();
+    if (expected.size > 0) this.#comparison.equal("names of the gradients", [...parameters.keys()].sort(), [...expected.keys()].sort());
+    const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
+    for (const [name, { value }] of parameters) await this.#near(`${section}/${name}`, gradients.get(value)!, { around });
   }
 
   async #compareEvaluation(step: number): Promise<void> {
