@@ -18,7 +18,7 @@ class Pointwise extends Module {
   constructor(outputs: number, inputs: number, build: Build, bias: boolean) {
     super();
     this.weight = new Parameter(normalFanOut([outputs, inputs, 1, 1], build));
-    this.bias = bias ? new Parameter(biasParameter(outputs, inputs, build).value) : undefined;
+    this.bias = bias ? biasParameter(outputs, inputs, build) : undefined;
   }
 }
 

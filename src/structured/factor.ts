@@ -4,7 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
 import { type Build, fanIn, normalFanOut, uniformFanIn } from "../nn/init.ts";
-import { Module, Parameter } from "../nn/module.ts";
+import { type Decay, Module, Parameter } from "../nn/module.ts";
 import { normal, zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Initialisation } from "./structured-linear.ts";
@@ -19,11 +19,11 @@ export const factor = (value: Tensor): Parameter => new Parameter(value, "compre
 /** A factor that `fromDense` will fill: zeros until then. */
 export const emptyFactor = (shape: Shape, { dtype = "float32" }: Build): Parameter => factor(zeros(shape, { dtype }));
 
-/** The bias of a convolution of `inputs` inputs a value, as PyTorch begins it. */
-export const biasParameter = (outputs: number, inputs: number, build: Build): Parameter =>
-  new Parameter(uniformFanIn([outputs], build, inputs), "compressed");
+/** The bias of a convolution of `inputs` inputs a value, as PyTorch begins it; no factor, so its decay is an ordinary weight's unless told. */
+export const biasParameter = (outputs: number, inputs: number, build: Build, decay: Decay = "full"): Parameter =>
+  new Parameter(uniformFanIn([outputs], build, inputs), decay);
 
-/** w:[out,in/groups,1,1] (and b:[out]): a 1×1 convolution's parameters under PyTorch's names. */
+/** w:[out,in/groups,1,1] (and b:[out]): a 1×1 convolution's parameters under PyTorch's names. Its bias decays with it, as in the paper's code. */
 export class PointwiseFactor extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
@@ -33,7 +33,7 @@ export class PointwiseFactor extends Module {
     const shape = [outputs, inputs, 1, 1];
     // Every convolution of the paper's networks that has a weight begins N(0, 2/(k²·out)).
     this.weight = factor(init === "variance-preserving" ? variancePreserving(shape, inputs, outputs, build) : normalFanOut(shape, build));
-    this.bias = bias ? biasParameter(outputs, fanIn(shape), build) : undefined;
+    this.bias = bias ? biasParameter(outputs, fanIn(shape), build, "compressed") : undefined;
   }
 }
 
