@@ -132,10 +132,16 @@ const draws = {
 
 export const structuredKinds = Object.keys(families) as readonly ConvolutionKind[];
 
+/** What begins by decomposing a matrix takes fifty times as long to build and differs in nothing but its numbers: one case in six. */
+const initialisations = (inits: readonly Initialisation[]): fc.Arbitrary<Initialisation> =>
+  inits.includes("variance-preserving")
+    ? fc.oneof({ weight: 5, arbitrary: fc.constant("variance-preserving" as const) }, { weight: 1, arbitrary: fc.constantFrom(...inits) })
+    : fc.constantFrom(...inits);
+
 /** Maps of one kind. */
 export function structuredConfigurations(kind: ConvolutionKind): fc.Arbitrary<StructuredConfiguration> {
   const { spec, sizes, inits } = draws[kind] as Draw<ConvolutionSpec>;
   return fc
-    .record({ spec, sizes, rows: fc.integer({ min: 1, max: 5 }), seed: fc.nat({ max: 2 ** 31 }), init: fc.constantFrom(...inits) })
+    .record({ spec, sizes, rows: fc.integer({ min: 1, max: 5 }), seed: fc.nat({ max: 2 ** 31 }), init: initialisations(inits) })
     .map(({ sizes: [inFeatures, outFeatures], ...rest }) => ({ ...rest, inFeatures, outFeatures }));
 }
