@@ -45,10 +45,10 @@ export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number
   return difference / Math.max(least, largest(expected));
 }
 
-/** The largest magnitude. */
+/** The largest magnitude, NaN apart. */
 export const largest = (values: ArrayLike<number>): number => {
   let most = 0;
-  for (let i = 0; i < values.length; i++) most = Math.max(most, Math.abs(values[i]!));
+  for (let i = 0; i < values.length; i++) if (Math.abs(values[i]!) > most) most = Math.abs(values[i]!);
   return most;
 };
 
