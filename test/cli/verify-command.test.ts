@@ -241,6 +241,15 @@ describe("training", () => {
   const onWasm = async (path: string): Promise<Summary> =>
     jsonLines((await verify(path, "--json", "--backend", "wasm", "--threads", "1")).stdout)[0] as unknown as Summary;
 
+  test("as the paper's code did it passes, with every kind of layer and in both precisions", async () => {
+    const path = await fixtures({});
+    await cp(join(golden, "wrn_step"), join(path, "wrn_step"), { recursive: true });
+    const { failures, passed, worst } = await onWasm(path);
+    expect(failures).toEqual([]);
+    expect(passed).toBe(5 + 4);
+    expect(Object.keys(worst).sort()).toEqual(["float32", "float64"]);
+  }, 120_000);
+
   test("of three steps passes; a wrong state, loss or decay group fails by name", async () => {
     const right = await onWasm(await oneCase((entry) => entry));
     expect(right).toMatchObject({ passed: 1, failed: 0 });
