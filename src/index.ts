@@ -12,6 +12,15 @@ export {
 } from "./backend/active.ts";
 export type * from "./backend/kernels.ts";
 export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
+export {
+  type ApproximationError,
+  approximateConvolution,
+  type CompressedConvolution,
+  compressConvolution,
+  type SeparableKernel,
+  splitKernel,
+} from "./compress/approximate-convolution.ts";
+export { type CompressedLayer, type Compression, type CompressOptions, type ConvolutionNetwork, compress } from "./compress/compress.ts";
 export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
 export { cosineMatrix, cosineTransformMultiplyAdds } from "./core/cosine-transform.ts";
 export * from "./core/errors.ts";
@@ -23,6 +32,28 @@ export type { ImageDataset, ImageSplit, SplitName } from "./data/dataset.ts";
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
+export {
+  type CanonicalPolyadic,
+  type CanonicalPolyadicOptions,
+  canonicalPolyadic,
+  canonicalPolyadicToDense,
+} from "./linalg/canonical-polyadic.ts";
+export { type KroneckerShape, type KroneckerSum, nearestKronecker } from "./linalg/kronecker.ts";
+export { type LowRank, lowRank, lowRankProduct } from "./linalg/low-rank.ts";
+export {
+  frobenius,
+  type Matrix,
+  matrix,
+  product as matrixProduct,
+  relativeDistance,
+  transposed as matrixTranspose,
+} from "./linalg/matrix.ts";
+export { type Monarch, type MonarchShape, monarchToDense, nearestMonarch } from "./linalg/monarch.ts";
+export { type Qr, qr } from "./linalg/qr.ts";
+export { type Svd, svd } from "./linalg/svd.ts";
+export { type TensorArray, tensorArray } from "./linalg/tensor-array.ts";
+export { type TensorTrain, tensorTrain, tensorTrainToDense } from "./linalg/tensor-train.ts";
+export { type Tucker, type TuckerOptions, tucker, tuckerToDense } from "./linalg/tucker.ts";
 export { attentionMap } from "./models/attention.ts";
 export { WideResNet, type WideResNetOptions, type WideResNetOutput } from "./models/wide-resnet.ts";
 export * from "./nn/batch-norm2d.ts";
@@ -65,9 +96,30 @@ export type { Operand } from "./ops/output.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
 export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { AcdcLinear, type AcdcOptions } from "./structured/acdc.ts";
+export { BlastLinear, type BlastShape } from "./structured/blast.ts";
+export { BlockTensorTrainLinear } from "./structured/block-tensor-train.ts";
+export { ButterflyLinear } from "./structured/butterfly.ts";
+export { CanonicalPolyadicLinear } from "./structured/canonical-polyadic.ts";
+export { checkStructuredLinear, type StructuredCheckOptions } from "./structured/check-structured-linear.ts";
 export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
-export { Conv } from "./structured/dense.ts";
-export { Sep } from "./structured/families.ts";
+export { Conv, DenseConvolution } from "./structured/dense.ts";
+export { DenseLinear } from "./structured/dense-linear.ts";
+export { factor, variancePreserving } from "./structured/factor.ts";
+export { convolutionFactory, createLinear, type Family, type FamilyOptions, families, Sep } from "./structured/families.ts";
+export { HashedLinear, type HashedOptions, HashedWeight } from "./structured/hashed.ts";
+export { HashedConvolution } from "./structured/hashed-convolution.ts";
+export { KroneckerLinear } from "./structured/kronecker.ts";
+export { LinearShuffle, type LinearShuffleOptions, ShuffleConvolution } from "./structured/linear-shuffle.ts";
+export { LowRankLinear, TiedLowRankLinear } from "./structured/low-rank.ts";
+export { MatrixTensorTrainLinear, type MatrixTrainShape } from "./structured/matrix-tensor-train.ts";
+export { mixChannels, transposeChannels } from "./structured/mix-channels.ts";
+export { MonarchLinear } from "./structured/monarch.ts";
+export { type DepthwiseWindow, SeparableConvolution, type SeparableOptions } from "./structured/separable.ts";
+export type { ConvolutionKind, ConvolutionSpec, SpecOf } from "./structured/spec.ts";
+export * from "./structured/structured-linear.ts";
+export { TensorTrainLinear } from "./structured/tensor-train.ts";
+export { TuckerLinear } from "./structured/tucker.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
 export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
