@@ -13,6 +13,9 @@ import { type StructuredConfiguration, structuredConfigurations, structuredKinds
 /** Cases a family; `npm run test:deep` asks for more. */
 const cases = Number(process.env.STRUCTURED_CASES ?? 200);
 
+/** Promises alone never let finalizers run, and thousands of cases would keep all their tensors: a turn of the event loop for each. */
+const collectable = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const backends: readonly { readonly name: string; readonly dtype: "float32" | "float64"; create(): Kernels | Promise<Kernels> }[] = [
   { name: "reference in float64", dtype: "float64", create: createReferenceBackend },
   { name: "reference in float32", dtype: "float32", create: createReferenceBackend },
@@ -35,6 +38,7 @@ describe.each(backends)("structured maps on $name", ({ dtype, create }) => {
     await fc.assert(
       fc.asyncProperty(structuredConfigurations(kind), async (configuration) => {
         expect(await check(configuration)).toEqual([]);
+        await collectable();
       }),
       { numRuns: cases },
     );
