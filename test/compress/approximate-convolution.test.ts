@@ -129,6 +129,18 @@ describe("compressConvolution", () => {
       { numRuns: 40 },
     ));
 
+  test("with a hashed window, whose norm is no longer 1, still projects: what is lost is at right angles to what is kept", () =>
+    fc.assert(
+      fc.asyncProperty(fc.integer({ min: 12, max: 20 }), fc.nat({ max: 10_000 }), async (outputs, seed) => {
+        const dense = randomKernel(outputs, 1, 3, seed);
+        const site = { inChannels: 1, outChannels: outputs, kernel: 3 };
+        const { layer, error } = await compressConvolution(dense, site, { kind: "HashedSeparable", fraction: 0.6 }, buildOf(seed));
+        const kept = frobenius(await denseKernelOf(layer)) / frobenius(dense.data);
+        expect(Math.abs(error.relative ** 2 + kept ** 2 - 1)).toBeLessThan(1e-10);
+      }),
+      { numRuns: 40 },
+    ));
+
   test("gives a layer that computes what the dense one did, up to the error it reports", () =>
     fc.assert(
       fc.asyncProperty(
@@ -149,6 +161,9 @@ describe("compressConvolution", () => {
           const weight = tensor(dense.data, { shape: dense.shape, dtype: "float64" });
           const expected = await conv2d(x, weight, { stride, padding: Math.floor(kernel / 2) }).data();
           const got = await layer.forward(x, { training: false }).data();
+          // A dense convolution without bias maps nothing to nothing; hashed ones begin with a bias drawn at random.
+          const nothing = tensor(new Float64Array(inputs * 25), { shape: [1, inputs, 5, 5], dtype: "float64" });
+          expect((await layer.forward(nothing, { training: false }).data()).every((value) => value === 0)).toBe(true);
           // Each output is one product of a row of K̃ with a window of x, whose norm is at most x's.
           const bound = Math.sqrt(outputs) * error.relative * frobenius(dense.data) * frobenius(await x.data());
           expect(got.length).toBe(expected.length);
