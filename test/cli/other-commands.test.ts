@@ -112,11 +112,14 @@ describe("info", () => {
 });
 
 describe("help", () => {
-  test.each(["", "train ", "eval ", "data ", "info "])("separable %s--help goes to stdout, exit code 0", async (command) => {
-    const { code, stdout, stderr } = await runCli([...command.split(" ").filter((word) => word !== ""), "--help"]);
-    expect(stdout).toMatch(new RegExp(`^Usage: separable ${command}`));
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  });
+  test.each(["", "train ", "eval ", "compress ", "inspect ", "data ", "info "])(
+    "separable %s--help goes to stdout, exit code 0",
+    async (command) => {
+      const { code, stdout, stderr } = await runCli([...command.split(" ").filter((word) => word !== ""), "--help"]);
+      expect(stdout).toMatch(new RegExp(`^Usage: separable ${command}`));
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    },
+  );
 
   test("--version", async () => expect((await runCli(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\S*\n$/));
 
