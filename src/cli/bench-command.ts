@@ -6,9 +6,11 @@ import { ConfigError } from "../core/errors.ts";
 import { benchmarks, selectBenchmarks } from "./bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "./bench/machine.ts";
 import { type BenchmarkRow, runBenchmark } from "./bench/run-benchmark.ts";
-import { formatMegabytes, formatTable } from "./format.ts";
+import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs, type Times } from "./bench/structured-benchmark.ts";
+import { formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
 import { argument, choice, integer, number } from "./rules.ts";
+import { formatConvolution, parseConvolution } from "./spec.ts";
 import { describeBackend, startBackend } from "./start-backend.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
 
@@ -19,6 +21,7 @@ interface BenchOptions {
   readonly repeats: number;
   readonly minSeconds: number;
   readonly json?: boolean;
+  readonly structured?: boolean;
 }
 
 /** What the command needs of the program around it. */
@@ -38,6 +41,7 @@ export const benchCommand = ({ terminal }: BenchContext = { terminal: process })
     .option("--backend <name>", "the backend to measure", argument("bench", "--backend", choice(backendNames)), "wasm")
     .option("--repeats <count>", "least repetitions of each", argument("bench", "--repeats", integer({ least: 1 })), 5)
     .option("--min-seconds <seconds>", "least time spent on each", argument("bench", "--min-seconds", number({ least: 0 })), 1)
+    .option("--structured", "measure structured convolutions beside the dense separable one; --only then names specs such as Shuffle_4")
     .option("--json", "print one JSON array of rows")
     .addHelpText(
       "after",
@@ -46,30 +50,58 @@ export const benchCommand = ({ terminal }: BenchContext = { terminal: process })
     .action((options: BenchOptions) => bench(options, terminal));
 
 async function bench(
-  { only, threads, backend, json = false, ...repetition }: BenchOptions,
+  { only, threads, backend, json = false, structured = false, ...repetition }: BenchOptions,
   { stdout, stderr }: BenchContext["terminal"],
 ): Promise<void> {
-  const selected = selectBenchmarks(only);
+  const specs = (structured ? (only ?? structuredSpecs) : []).map((text) => formatConvolution(parseConvolution(text)));
+  const selected = structured ? [] : selectBenchmarks(only);
   if (backend === "reference" && threads !== undefined && threads !== 1)
     throw new ConfigError(`bench: --threads must be 1 on the reference backend, which has no more, got ${threads}`);
   const chosen = await startBackend({ backend, threads });
   const machine = describeMachine(kernels());
-  const job = startJob(stderr, progressStyle(stderr, !json), { label: "bench", total: selected.length });
-  const rows: BenchmarkRow[] = [];
+  const total = structured ? specs.length * structuredShapes.length : selected.length;
+  const job = startJob(stderr, progressStyle(stderr, !json), { label: "bench", total });
+  const print = <Row extends object>(rows: readonly Row[], table: (rows: readonly Row[]) => string): void => {
+    job.stop();
+    if (json)
+      writeJson(
+        stdout,
+        rows.map((row) => ({ ...row, machine })),
+      );
+    else stdout.write(`${describeBackend(chosen)}; ${formatMachine(machine)}\n\n${table(rows)}`);
+  };
   try {
-    for (const benchmark of selected) {
-      job.update(rows.length, benchmark.name);
-      rows.push(await runBenchmark(benchmark, repetition));
+    if (structured)
+      print(
+        await benchStructured({ specs, rounds: repetition.repeats, onProgress: (done, _, name) => job.update(done, name) }),
+        structuredTable,
+      );
+    else {
+      const rows: BenchmarkRow[] = [];
+      for (const benchmark of selected) {
+        job.update(rows.length, benchmark.name);
+        rows.push(await runBenchmark(benchmark, repetition));
+      }
+      print(rows, benchmarkTable);
     }
   } finally {
     job.stop();
   }
-  if (json)
-    writeJson(
-      stdout,
-      rows.map((row) => ({ ...row, machine })),
-    );
-  else stdout.write(`${describeBackend(chosen)}; ${formatMachine(machine)}\n\n${benchmarkTable(rows)}`);
+}
+
+/** Forward times in ms, with backward after the slash. */
+function structuredTable(rows: readonly StructuredRow[]): string {
+  const header = ["convolution", "map", "share", "Sep", "factorized", "dense", "auto", "auto/Sep", "auto takes", "throughput"];
+  const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : 1);
+  const both = (times: Times | null): string =>
+    times === null ? "–" : `${milliseconds(times.forward)} / ${milliseconds(times.forwardBackward)}`;
+  const cells = rows.map(({ convolution, inChannels, outChannels, size, share, times, auto, throughput }) => [
+    ...[convolution, `${inChannels}→${outChannels} at ${size}²`, formatPercent(share)],
+    ...[times.sep, times.factorized, times.dense, times.auto].map(both),
+    `${(times.auto.forward / times.sep.forward).toFixed(2)} / ${(times.auto.forwardBackward / times.sep.forwardBackward).toFixed(2)}`,
+    ...[auto.path, throughput?.toFixed(2) ?? "–"],
+  ]);
+  return formatTable(header, cells, ["left", "left", ...header.slice(2).map(() => "right" as const)]);
 }
 
 function benchmarkTable(rows: readonly BenchmarkRow[]): string {

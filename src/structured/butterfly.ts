@@ -9,35 +9,31 @@ import { gather } from "../ops/indexing.ts";
 import { pad, permute, slice } from "../ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
-import { mixChannels } from "./mix-channels.ts";
+import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
-
-/** Stages merged into one block-diagonal product: blocks of 2⁵ are large enough for a matrix product's pace. */
-const mostMerged = 5;
-
-/** Consecutive stages [from, to) of a butterfly, merged. */
-interface Chunk {
-  readonly from: number;
-  readonly to: number;
-}
 
 /**
  * W = B_{L−1}·…·B₀ cut to [out,in], N = 2^L the next power of two; B_s mixes the pairs of places that differ in bit s, a 2×2 matrix each
  * (their eq. 2).   2·N·log₂N parameters.
- * Every stage alone would pass over memory for two multiply-adds a number, so runs of up to five are merged once a call into blocks: N·Σ 2^w
- * multiply-adds a column for runs of w stages.
+ * Every stage alone would pass over memory for two multiply-adds a number. So the stages are merged, once a call, into two runs: the first h act within
+ * blocks of ℓ = 2^h neighbours, the rest between places ℓ apart. Blocks that meet only padding are left out: ⌈in/ℓ⌉·ℓ² + ℓ·⌈in/ℓ⌉·⌈out/ℓ⌉
+ * multiply-adds a column, about in·ℓ + in·out/ℓ, with the h that makes it least.
  */
 export class ButterflyLinear extends StructuredLinear {
   /** [L, N/2, 2, 2]: stage, pair (the place's other bits), output bit, input bit. */
   readonly twiddle: Parameter;
   readonly bias: Parameter | undefined;
   readonly #stages: number;
+  /** Stages of the first run. */
+  readonly #split: number;
 
   constructor(inFeatures: number, outFeatures: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
     checkSizes("Butterfly", { inFeatures, outFeatures });
     refuseSpectral("Butterfly", options.init ?? "reference");
     this.#stages = Math.max(1, Math.ceil(Math.log2(Math.max(inFeatures, outFeatures))));
+    const splits = Array.from({ length: this.#stages }, (_, i) => i + 1);
+    this.#split = splits.reduce((best, h) => (this.#work(h) < this.#work(best) ? h : best));
     const pairs = 2 ** (this.#stages - 1);
     // Rotations by angles drawn at random: W starts orthogonal, so nothing grows or fades.
     const rotations = Array.from({ length: this.#stages * pairs }, () => 2 * Math.PI * build.random.uniform()).flatMap((angle) => [
@@ -49,30 +45,27 @@ export class ButterflyLinear extends StructuredLinear {
   }
 
   override get throughput(): number {
-    return 0.35;
+    return 0.4;
   }
 
   override offset(): Parameter | undefined {
     return this.bias;
   }
 
-  /** Runs of nearly equal length. */
-  #chunks(): Chunk[] {
-    const count = Math.ceil(this.#stages / mostMerged);
-    return Array.from({ length: count }, (_, i) => ({
-      from: Math.round((i * this.#stages) / count),
-      to: Math.round(((i + 1) * this.#stages) / count),
-    }));
+  /** Multiply-adds a column for runs of h stages and of the rest. */
+  #work(h: number): number {
+    const low = 2 ** h;
+    const [blocks, rows] = [Math.ceil(this.inFeatures / low), Math.ceil(this.outFeatures / low)];
+    return blocks * low ** 2 + (h === this.#stages ? 0 : low * rows * blocks);
   }
 
   /** The 2×2 matrices of stage s as [above, between, below, 2, 2]: a place's bits above s, from `from` to s, and below `from`. */
   #stage(s: number, from: number): Tensor {
-    const one = reshape(slice(this.twiddle.value, [[s, s + 1]]), [2 ** (this.#stages - 1 - s), 2 ** (s - from), 2 ** from, 2, 2]);
-    return one;
+    return reshape(slice(this.twiddle.value, [[s, s + 1]]), [2 ** (this.#stages - 1 - s), 2 ** (s - from), 2 ** from, 2, 2]);
   }
 
-  /** The stages' product as blocks [above, 2^w, below, 2^w]: rows and columns are the merged bits. */
-  #merge({ from, to }: Chunk): Tensor {
+  /** The product of stages from ≤ s < to as blocks [above, 2^w, below, 2^w]: rows and columns are the merged bits, w = to − from. */
+  #merge(from: number, to: number): Tensor {
     const [total, below] = [2 ** this.#stages, 2 ** from];
     let blocks = ones([total / below, 1, below, 1], { dtype: this.twiddle.dtype });
     for (let s = from; s < to; s++) {
@@ -86,21 +79,26 @@ export class ButterflyLinear extends StructuredLinear {
   }
 
   override contract(x: Tensor): Tensor {
-    const [batch, , columns] = x.shape as [number, number, number];
-    const total = 2 ** this.#stages;
-    let z = pad(x, [
-      [0, 0],
-      [0, total - this.inFeatures],
-      [0, 0],
-    ]);
-    for (const chunk of this.#chunks()) {
-      const [above, below, size] = [2 ** (this.#stages - chunk.to), 2 ** chunk.from, 2 ** (chunk.to - chunk.from)];
-      const blocks = reshape(permute(this.#merge(chunk), [0, 2, 1, 3]), [total, size]);
-      const apart = permute(reshape(z, [batch, above, size, below, columns]), [0, 1, 3, 2, 4]);
-      const mixed = mixChannels(reshape(apart, [batch, total, columns]), blocks, above * below);
-      z = reshape(permute(reshape(mixed, [batch, above, below, size, columns]), [0, 1, 3, 2, 4]), [batch, total, columns]);
+    const h = this.#split;
+    const low = 2 ** h;
+    const [blocks, rows] = [Math.ceil(this.inFeatures / low), Math.ceil(this.outFeatures / low)];
+    const padding = blocks * low - this.inFeatures;
+    const padded =
+      padding === 0
+        ? x
+        : pad(x, [
+            [0, 0],
+            [0, padding],
+            [0, 0],
+          ]);
+    const within = slice(this.#merge(0, h), [[0, blocks]]);
+    let z = mixChannels(padded, reshape(within, [blocks * low, low]), blocks);
+    if (h < this.#stages) {
+      const between = slice(this.#merge(h, this.#stages), [undefined, [0, rows], undefined, [0, blocks]]);
+      const mixing = reshape(permute(between, [0, 2, 1, 3]), [low * rows, blocks]);
+      z = transposeChannels(mixChannels(transposeChannels(z, blocks, low), mixing, low), low, rows);
     }
-    return slice(z, [undefined, [0, this.outFeatures]]);
+    return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
   }
 
   /** One path leads from each input to each output: W[o,i] = Π_s B_s at the place with o's bits below s and i's bits above. */
@@ -122,14 +120,10 @@ export class ButterflyLinear extends StructuredLinear {
   }
 
   override contraction(): Work {
-    const total = 2 ** this.#stages;
-    const widths = this.#chunks().map(({ from, to }) => to - from);
-    // Merging stage t of a run multiplies 2^t columns into N·2 rows' worth of numbers.
-    const merging = widths.map((width) => Array.from({ length: width }, (_, t) => total * 2 ** (t + 1)).reduce((a, b) => a + b, 0));
-    return {
-      multiplyAdds: widths.reduce((sum, width) => sum + total * 2 ** width, 0),
-      perCall: merging.reduce((a, b) => a + b, 0),
-    };
+    // Merging stage t of a run turns blocks of 2^t columns into twice as many: 2^(t+1) numbers for each of the N rows.
+    const merging = (width: number): number => 2 ** this.#stages * (2 ** (width + 1) - 2);
+    const h = this.#split;
+    return { multiplyAdds: this.#work(h), perCall: merging(h) + merging(this.#stages - h) };
   }
 
   rebuild(): number {

@@ -191,13 +191,18 @@ export class ShuffleConvolution extends Layer {
 
   forward(x: Tensor): Tensor {
     const { map } = this;
+    const y = map.mode === "dense" ? conv2d(x, map.toDenseKernel(), this.#window) : this.#factorized(x);
+    const bias = map.offset();
+    return bias === undefined ? y : add(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
+  }
+
+  #factorized(x: Tensor): Tensor {
+    const { map } = this;
     const [batch, channels, height, width] = x.shape as [number, number, number, number];
     const narrow = reshape(map.narrow(reshape(x, [batch, channels, height * width])), [batch, map.bottleneck, height, width]);
     const z = conv2d(narrow, map.shuffle_dwconv.weight.value, { ...this.#window, groups: map.bottleneck });
     const [, , outHeight, outWidth] = z.shape as [number, number, number, number];
-    const y = reshape(map.widen(reshape(z, [batch, map.bottleneck, outHeight * outWidth])), [batch, map.outFeatures, outHeight, outWidth]);
-    const bias = map.offset();
-    return bias === undefined ? y : add(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
+    return reshape(map.widen(reshape(z, [batch, map.bottleneck, outHeight * outWidth])), [batch, map.outFeatures, outHeight, outWidth]);
   }
 
   toDenseKernel(): Tensor {

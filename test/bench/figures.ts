@@ -3,6 +3,7 @@
 import type { Machine } from "../../src/cli/bench/machine.ts";
 import { formatMachine } from "../../src/cli/bench/machine.ts";
 import type { BenchmarkRow } from "../../src/cli/bench/run-benchmark.ts";
+import type { StructuredRow, Times } from "../../src/cli/bench/structured-benchmark.ts";
 import { formatMegabytes } from "../../src/cli/format.ts";
 import type { ComparisonRow } from "./peers/compare.ts";
 
@@ -17,6 +18,9 @@ export interface PeersDocument {
   readonly versions: Readonly<Record<string, string>>;
   readonly rows: readonly ComparisonRow[];
 }
+
+/** What `separable bench --structured --json` prints. */
+export type StructuredDocument = readonly (StructuredRow & { readonly machine: Machine })[];
 
 export interface Figures {
   readonly bench: BenchDocument;
@@ -75,11 +79,54 @@ export function figuresMarkdown({ bench, peers, date, note }: Figures): string {
   return parts.join("\n");
 }
 
-const marks = ["<!-- figures: begin -->\n", "<!-- figures: end -->"] as const;
+/** Structured convolutions shape by shape, slowest share of multiply-adds last. */
+export function structuredMarkdown(rows: StructuredDocument, date: string, note: string): string {
+  const machine = rows[0]?.machine;
+  const parts = [
+    `Measured ${date}${machine === undefined ? "" : ` on ${formatMachine(machine)}, ${rows[0]!.threads} thread(s)`}. ${note}\n`,
+  ];
+  const both = (times: Times | null): string =>
+    times === null ? "–" : `${milliseconds(times.forward)} / ${milliseconds(times.forwardBackward)}`;
+  const columns = (count: number | null | undefined): string => (count === undefined ? "–" : count === null ? "never" : String(count));
+  const shapes = new Set(
+    rows.map(({ inChannels, outChannels, size, batch }) => `${inChannels} → ${outChannels} at ${size}², batch ${batch}`),
+  );
+  for (const shape of shapes) {
+    const cells = rows
+      .filter(({ inChannels, outChannels, size, batch }) => `${inChannels} → ${outChannels} at ${size}², batch ${batch}` === shape)
+      .toSorted((a, b) => a.share - b.share)
+      .map(({ convolution, share, throughput, times, auto, crossover }) => [
+        convolution,
+        `${(100 * share).toFixed(1)} %`,
+        ...[times.sep, times.factorized, times.dense, times.auto].map(both),
+        `${(times.auto.forward / times.sep.forward).toFixed(2)} / ${(times.auto.forwardBackward / times.sep.forwardBackward).toFixed(2)}`,
+        auto.path,
+        throughput === null ? "–" : throughput.toFixed(2),
+        `${columns(crossover?.predicted)} / ${columns(crossover?.measured)}`,
+      ]);
+    const header = [
+      "convolution",
+      "multiply-adds",
+      "`Sep`, ms",
+      "factorized",
+      "dense",
+      "auto",
+      "auto over `Sep`",
+      "auto takes",
+      "φ",
+      "crossover",
+    ];
+    parts.push(`### ${shape}\n`, table(header, cells));
+  }
+  return parts.join("\n");
+}
+
+const marksOf = (name: string): readonly [string, string] => [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
 
 /** `page` with what stands between its marks replaced. @throws Error when it has none. */
-export function replaceFigures(page: string, figures: string): string {
+export function replaceFigures(page: string, figures: string, name: "figures" | "structured" = "figures"): string {
+  const marks = marksOf(name);
   const [start, end] = [page.indexOf(marks[0]), page.indexOf(marks[1])];
-  if (start < 0 || end < start) throw new Error(`figures: the page must hold ${marks[0].trim()} and then ${marks[1]}`);
+  if (start < 0 || end < start) throw new Error(`${name}: the page must hold ${marks[0].trim()} and then ${marks[1]}`);
   return `${page.slice(0, start + marks[0].length)}\n${figures.trimEnd()}\n\n${page.slice(end)}`;
 }

@@ -1,22 +1,40 @@
-/** Fills the tables of docs/benchmarks.md: `npx tsx test/bench/write-figures.ts --bench one.json two.json --peers peers.json --note "…"`. */
+/**
+ * Fills the tables of docs/benchmarks.md: `npx tsx test/bench/write-figures.ts --bench one.json two.json --peers peers.json --note "…"`, or
+ * `--structured structured.json --note "…"` for those of structured layers alone.
+ */
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { Command } from "commander";
-import { type BenchDocument, figuresMarkdown, type PeersDocument, replaceFigures } from "./figures.ts";
+import {
+  type BenchDocument,
+  figuresMarkdown,
+  type PeersDocument,
+  replaceFigures,
+  type StructuredDocument,
+  structuredMarkdown,
+} from "./figures.ts";
 
-const { bench, peers, note } = new Command("write-figures")
+const { bench, peers, structured, note } = new Command("write-figures")
   .option("--bench <files...>", "what separable bench --json printed", [])
   .option("--peers <file>", "what npm run bench:peers -- --json printed")
+  .option("--structured <file>", "what separable bench --structured --json printed")
   .requiredOption("--note <text>", "what a reader must know of how the figures came about")
   .parse()
-  .opts<{ bench: string[]; peers?: string; note: string }>();
+  .opts<{ bench: string[]; peers?: string; structured?: string; note: string }>();
 
 const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 const page = new URL("../../docs/benchmarks.md", import.meta.url);
-const figures = figuresMarkdown({
-  bench: bench.flatMap((path) => read(path) as BenchDocument),
-  peers: peers === undefined ? undefined : (read(peers) as PeersDocument),
-  date: new Date().toISOString().slice(0, 10),
-  note,
-});
-writeFileSync(page, replaceFigures(readFileSync(page, "utf8"), figures));
+const date = new Date().toISOString().slice(0, 10);
+let text = readFileSync(page, "utf8");
+if (structured !== undefined)
+  text = replaceFigures(text, structuredMarkdown(read(structured) as StructuredDocument, date, note), "structured");
+if (bench.length > 0 || peers !== undefined) {
+  const figures = figuresMarkdown({
+    bench: bench.flatMap((path) => read(path) as BenchDocument),
+    peers: peers === undefined ? undefined : (read(peers) as PeersDocument),
+    date,
+    note,
+  });
+  text = replaceFigures(text, figures);
+}
+writeFileSync(page, text);

@@ -1,0 +1,44 @@
+/** The structured benchmark on sizes that take no time: what it says of paths, counts and crossovers, not how fast they are. */
+
+import { expect, test } from "vitest";
+import { benchStructured } from "../../src/cli/bench/structured-benchmark.ts";
+import { parseConvolution } from "../../src/cli/spec.ts";
+import { Random } from "../../src/core/random.ts";
+import { memory } from "../../src/index.ts";
+import { createLinear } from "../../src/structured/families.ts";
+import { structuredMarkdown } from "../bench/figures.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+
+onReferenceBackend();
+
+test("every path that exists is timed, counted and released; paths that don't are left out", async () => {
+  const shape = { inChannels: 16, outChannels: 20, size: 3, batch: 2 };
+  const specs = ["Shuffle_4", "TensorTrain_0.44", "SepHashed_0.2"];
+  const names: string[] = [];
+  const rows = await benchStructured({
+    rounds: 1,
+    specs,
+    shapes: [shape],
+    onProgress: (_, total, name) => names.push(`${name} of ${total}`),
+  });
+  expect(names).toEqual(specs.map((spec) => `${spec} 16→20 of 3`));
+  for (const [i, row] of rows.entries()) {
+    expect(row.convolution).toBe(specs[i]);
+    const map = createLinear(parseConvolution(row.convolution), 16, 20, { random: new Random(0) });
+    const factorizes = map.paths().includes("factorized");
+    expect(row.multiplyAdds).toBe(factorizes ? map.cost("factorized").multiplyAdds : 16 * 20);
+    expect(row.times.factorized === null).toBe(!factorizes);
+    expect(row.crossover === null).toBe(!factorizes);
+    expect(row.throughput === null).toBe(!factorizes);
+    expect(row.auto).toEqual(map.choose(2 * 9));
+    for (const times of [row.times.sep, row.times.dense, row.times.auto])
+      expect(Math.min(times.forward, times.forwardBackward)).toBeGreaterThan(0);
+    map.dispose();
+  }
+  expect(rows.map(({ times }) => times.factorized !== null)).toContain(false);
+  expect(memory().storages).toBe(0);
+  const machine = { cpu: "a machine", cores: 1, platform: "here", node: "v0", v8: "0", simd: "none" };
+  const page = structuredMarkdown(rows.map((row) => ({ ...row, machine })) as never, "today", "Nothing else ran.");
+  for (const spec of specs) expect(page).toContain(`| ${spec} |`);
+  expect(page).toContain("### 16 → 20 at 3², batch 2");
+});
