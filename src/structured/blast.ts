@@ -20,7 +20,7 @@ export interface BlastShape {
 const denseEquation = "ipr,ijr,jrq->ipjq";
 
 /**
- * Block (i, j) of W is U_i·diag(s_ij)·V_j (their eq. 1): U:[b,out/b,r], S:[b,b,r], V:[b,r,in/b].   r·(in + out + b²) parameters and multiply-adds
+ * Block (i, j) of W is U_i·diag(s_ij)·V_j: U:[b,out/b,r], S:[b,b,r], V:[b,r,in/b].   r·(in + out + b²) parameters and multiply-adds
  * per column: each V_j once, then for every r a b×b mixture, then each U_i once. Low rank is the case S = 1.
  */
 export class BlastLinear extends StructuredLinear {

@@ -22,7 +22,7 @@ export const squareBlocks = (inFeatures: number, outFeatures: number, rank: numb
 });
 
 /**
- * W[l·q + j, k·s + i] = Σ_a L[j,l,k,a]·R[k,j,a,i] (their eq. 5 for two cores) with j < q, k < b, a < r.
+ * W[l·q + j, k·s + i] = Σ_a L[j,l,k,a]·R[k,j,a,i] with j < q, k < b, a < r.
  * r·(q·in + b·out) parameters and multiply-adds per column; 2·r·D^1.5 for a square map with q = b = √D.
  * `fromDense`: one truncated SVD for each (j, k), the nearest such matrix.
  */

@@ -14,7 +14,7 @@ import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from 
 
 /**
  * W = B_{L−1}·…·B₀ cut to [out,in], N = 2^L the next power of two; B_s mixes the pairs of places that differ in bit s, a 2×2 matrix each
- * (their eq. 2).   2·N·log₂N parameters.
+ *.   2·N·log₂N parameters.
  * Every stage alone would pass over memory for two multiply-adds a number. So the stages are merged, once a call, into two runs: the first h act within
  * blocks of ℓ = 2^h neighbours, the rest between places ℓ apart. Blocks that meet only padding are left out: ⌈in/ℓ⌉·ℓ² + ℓ·⌈in/ℓ⌉·⌈out/ℓ⌉
  * multiply-adds a column, about in·ℓ + in·out/ℓ, with the h that makes it least.

@@ -21,7 +21,7 @@ export interface MatrixTrainShape {
 }
 
 /**
- * W[(o₁…o_d),(i₁…i_d)] = G₁[:,o₁,i₁,:]·…·G_d[:,o_d,i_d,:], cores [r_{k−1},m_k,n_k,r_k] (their eq. 4).   Σ r_{k−1}·m_k·n_k·r_k parameters.
+ * W[(o₁…o_d),(i₁…i_d)] = G₁[:,o₁,i₁,:]·…·G_d[:,o_d,i_d,:], cores [r_{k−1},m_k,n_k,r_k].   Σ r_{k−1}·m_k·n_k·r_k parameters.
  * Each core turns its input mode into its output mode: Σ_k (m₁…m_{k−1})·|G_k|·(n_{k+1}…n_d) multiply-adds a column, and no copy between cores.
  * `fromDense`: TT-SVD on the paired modes, within √(d−1) of the best.
  */

@@ -45,7 +45,7 @@ export interface StructuredOptions {
 
 /**
  * `reference`: as the paper's code begins, or variance-preserving where the paper has no such layer. `spectral`: the best approximation of a dense
- * initial weight (2105.01029). `variance-preserving`: each factor N(0, min(1, out/in)/in) with its own sizes (2406.06248, appendix).
+ * initial weight (2105.01029). `variance-preserving`: each factor N(0, min(1, out/in)/in) with its own sizes (2310.17813).
  */
 export type Initialisation = "reference" | "spectral" | "variance-preserving";
 
