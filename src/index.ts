@@ -26,6 +26,7 @@ export { cosineMatrix, cosineTransformMultiplyAdds } from "./core/cosine-transfo
 export * from "./core/errors.ts";
 export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
+export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type Augmentation, cifarAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
 export type { ImageDataset, ImageSplit, SplitName } from "./data/dataset.ts";
