@@ -9,6 +9,8 @@ export interface Rule<T> {
   parse(text: string): T | undefined;
   /** Whether a value of unknown origin is one. */
   accepts(value: unknown): value is T;
+  /** What is wrong with an argument that is nearly one: more to the point than `allowed`. */
+  refusal?(text: string): string | undefined;
 }
 
 export type RuleValue<R> = R extends Rule<infer T> ? T : never;
@@ -117,6 +119,7 @@ export const argument =
   <T>(command: string, option: string, rule: Rule<T>) =>
   (given: string): T => {
     const value = rule.parse(given);
-    if (value === undefined) throw new ConfigError(`${command}: ${option} must be ${rule.allowed}, got "${given}"`);
-    return value;
+    if (value !== undefined) return value;
+    const refusal = rule.refusal?.(given);
+    throw new ConfigError(`${command}: ${option} ${refusal ?? `must be ${rule.allowed}, got "${given}"`}`);
   };

@@ -14,7 +14,7 @@ import { type Optimizer, Sgd } from "../train/sgd.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, restricted, text } from "./rules.ts";
-import { convolutionForms, type NetworkSpec, networkKinds, parseConvolution } from "./spec.ts";
+import { convolutionForms, convolutionRefusal, type NetworkSpec, networkKinds, parseConvolution } from "./spec.ts";
 
 export const dataNames = ["cifar10", "cifar100", "synthetic"] as const;
 
@@ -28,7 +28,7 @@ export const settingRules = {
   network: choice(networkKinds),
   depth: restricted(integer({ least: 10 }), "6n + 4 with n ≥ 1 (10, 16, 22, …)", (depth) => depth % 6 === 4),
   width: integer({ least: 1 }),
-  conv: text(`one of ${convolutionForms}`, parseConvolution),
+  conv: { ...text(`one of ${convolutionForms}`, parseConvolution), refusal: convolutionRefusal },
   init: optional(choice(["reference", "spectral", "variance-preserving"])),
   mode: optional(choice(["auto", "factorized", "dense"])),
   dropout: number({ least: 0, below: 1 }),

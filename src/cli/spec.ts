@@ -124,18 +124,29 @@ export const convolutionForms = Object.values(forms)
   .map(({ text }) => text)
   .join(", ");
 
+/** The kind a text begins with, and the spec it is; no spec where the kind's parameters are not what it takes. */
+function read(text: string): { readonly name: string; readonly known: Form; readonly spec: ConvolutionSpec | undefined } | undefined {
+  const [name = "", ...numbers] = text.split("_");
+  if (!Object.hasOwn(forms, name)) return undefined;
+  const known = forms[name as ConvolutionKind];
+  const parameters = numbers.map((number) => (/^\d+(\.\d+)?$/.test(number) ? Number(number) : Number.NaN));
+  return { name, known, spec: parameters.some(Number.isNaN) ? undefined : known.read(parameters) };
+}
+
+/** What is wrong with the parameters of a kind that exists; undefined for other texts. */
+export function convolutionRefusal(text: string): string | undefined {
+  const found = read(text);
+  if (found === undefined || found.spec !== undefined) return undefined;
+  const { name, known } = found;
+  const rule = name.endsWith("ACDC") ? " with an integer of at least 2 (ACDC_n has n − 1 factors)" : " with numbers above 0";
+  return `takes ${name} as ${known.text}${known.text === name ? "" : rule}, got "${text}"`;
+}
+
 /** `TensorTrain_0.44` as a spec. @throws ConfigError for text that names no convolution, or one with parameters it cannot have. */
 export function parseConvolution(text: string): ConvolutionSpec {
-  const [name = "", ...numbers] = text.split("_");
-  const known = Object.hasOwn(forms, name) ? forms[name as ConvolutionKind] : undefined;
-  if (known === undefined) throw new ConfigError(`convolution: must be one of ${convolutionForms}, got "${text}"`);
-  const parameters = numbers.map((number) => (/^\d+(\.\d+)?$/.test(number) ? Number(number) : Number.NaN));
-  const spec = parameters.some(Number.isNaN) ? undefined : known.read(parameters);
-  if (spec === undefined) {
-    const rule = name.endsWith("ACDC") ? " with an integer of at least 2 (ACDC_n has n − 1 factors)" : " with numbers above 0";
-    throw new ConfigError(`convolution: ${name} is written ${known.text}${known.text === name ? "" : rule}, got "${text}"`);
-  }
-  return spec;
+  const spec = read(text)?.spec;
+  if (spec !== undefined) return spec;
+  throw new ConfigError(`convolution: ${convolutionRefusal(text) ?? `must be one of ${convolutionForms}, got "${text}"`}`);
 }
 
 export const formatConvolution = (spec: ConvolutionSpec): string => [spec.kind, ...forms[spec.kind].write(spec)].join("_");

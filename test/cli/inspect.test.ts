@@ -114,10 +114,10 @@ describe("inspect", () => {
       /inspect: tensor-train takes --scale, got --rank; leave it out/,
     );
     await expectError(["--layer", "butterfly", "--rank", "3", ...square], /inspect: butterfly has no hyper-parameters, got --rank/);
-    await expectError(["--layer", "shuffle", "--groups", "1.5", ...square], /convolution: Shuffle is written Shuffle_<groups>/);
+    await expectError(["--layer", "shuffle", "--groups", "1.5", ...square], /convolution: takes Shuffle as Shuffle_<groups>/);
     await expectError(["--layer", "acdc", "--init", "spectral", ...square], /ACDC: spectral initialisation needs a best approximation/);
     await expectError(["--layer", "lr", "--in", "64", "--out", "32"], /LR: the outputs must be a multiple of the inputs/);
-    await expectError(["--layer", "TensorTrain_x", ...square], /convolution: TensorTrain is written TensorTrain_<scale>/);
+    await expectError(["--layer", "TensorTrain_x", ...square], /convolution: takes TensorTrain as TensorTrain_<scale>/);
   });
 });
 
