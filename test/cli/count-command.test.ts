@@ -49,7 +49,10 @@ describe("count", () => {
   });
 
   test.each([
-    ["--conv ACDC_1", /^separable: ConfigError: count: --conv takes ACDC as ACDC\[_<factors \+ 1>\] with an integer of at least 2 .*, got "ACDC_1"\n$/],
+    [
+      "--conv ACDC_1",
+      /^separable: ConfigError: count: --conv takes ACDC as ACDC\[_<factors \+ 1>\] with an integer of at least 2 .*, got "ACDC_1"\n$/,
+    ],
     ["--conv Generic_0.03", /^separable: ConfigError: Generic: .* got ⌊0\.03·16⌋ = 0; raise the scale\n$/],
     ["--network vgg", /^separable: ConfigError: count: --network must be .*, got "vgg"\n$/],
     ["--depth 11", /^separable: ConfigError: count: --depth must be 6n \+ 4 .*, got "11"\n$/],

@@ -8,7 +8,10 @@ test("gather and scatterAdd read their indices after the growth they cause", asy
   const k = await createWasmBackend({ threads: 1 });
   const wide = 2 ** 20;
   const indices = k.upload("int32", [2, 0, 1]);
-  const x = k.upload("float32", Float32Array.from({ length: 3 * wide }, (_, i) => Math.floor(i / wide)));
+  const x = k.upload(
+    "float32",
+    Float32Array.from({ length: 3 * wide }, (_, i) => Math.floor(i / wide)),
+  );
   const before = k.memory().reserved;
   const chosen = Array.from({ length: 3 }, () => k.gather(x, indices, { outer: 1, axis: 3, inner: wide }));
   const added = Array.from({ length: 3 }, () => k.scatterAdd(x, indices, { outer: 1, axis: 3, inner: wide }));

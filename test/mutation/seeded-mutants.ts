@@ -1,0 +1,167 @@
+/** Faults a mutation tool does not think of: swapped axes, dropped factors, doubled VJPs, wrong counts. Each `find` stands once in its file. */
+
+export interface SeededMutant {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+  /** Stands before the file's own text: what the replacement needs. */
+  readonly prelude?: string;
+  readonly fault: "swapped axes" | "dropped factor" | "doubled VJP" | "wrong VJP" | "wrong cost" | "wrong size" | "wrong value";
+}
+
+const structured = (file: string, find: string, replace: string, fault: SeededMutant["fault"]): SeededMutant => ({
+  file: `src/structured/${file}.ts`,
+  find,
+  replace,
+  fault,
+});
+const op = (file: string, find: string, replace: string, fault: SeededMutant["fault"]): SeededMutant => ({
+  file: `src/ops/${file}.ts`,
+  find,
+  replace,
+  fault,
+});
+
+const twice = 'import { add as plus } from "./arithmetic.ts";\nconst twice = (x: import("../tensor/tensor.ts").Tensor) => plus(x, x);\n';
+
+/** An op whose VJP gives twice what it should. */
+const doubled = (file: string, find: string, replace: string): SeededMutant => ({
+  ...op(file, find, replace, "doubled VJP"),
+  prelude: twice,
+});
+
+export const seededMutants: readonly SeededMutant[] = [
+  structured("mix-channels", "{ groups });", "{ groups: 1 });", "dropped factor"),
+  structured(
+    "mix-channels",
+    "[batch, before, after, columns]), [0, 2, 1, 3])",
+    "[batch, after, before, columns]), [0, 2, 1, 3])",
+    "swapped axes",
+  ),
+  structured(
+    "structured-linear",
+    "this.contract(reshape(transpose(x), [1, this.inFeatures, rows]))",
+    "this.contract(reshape(x, [1, this.inFeatures, rows]))",
+    "swapped axes",
+  ),
+  structured("acdc", "this.layers.toReversed()", "this.layers", "swapped axes"),
+  structured("acdc", "(k === 0 ? 4 : 2) * c)),", "2 * c)),", "wrong value"),
+  structured(
+    "acdc",
+    "multiply(reshape(A.value, [1, c, 1]), cosineTransform(this.#shuffle(filtered)",
+    "multiply(reshape(D.value, [1, c, 1]), cosineTransform(this.#shuffle(filtered)",
+    "dropped factor",
+  ),
+  structured("acdc", "cosineTransform(this.#shuffle(z), { axis: 1 })", "cosineTransform(z, { axis: 1 })", "dropped factor"),
+  structured("acdc", "2 * cosineTransformMultiplyAdds(c) + 2 * c", "2 * cosineTransformMultiplyAdds(c) + c", "wrong cost"),
+  structured("low-rank", "return this.rank * this.inFeatures * this.outFeatures;", "return this.rank * this.inFeatures;", "wrong cost"),
+  structured(
+    "low-rank",
+    "outFeatures / inFeatures, inFeatures]), { axes: 1 });",
+    "inFeatures, outFeatures / inFeatures]), { axes: 2 });",
+    "swapped axes",
+  ),
+  structured("hashed", "sums.map((sum, i) => sum / Math.max(1, counts[i]!))", "sums", "dropped factor"),
+  structured(
+    "train-contraction",
+    "if (size % rest === 0) return { mode, outer: size / rest, inner: rest };",
+    "if (size % rest === 0) return { mode, outer: rest, inner: size / rest };",
+    "swapped axes",
+  ),
+  structured(
+    "train-contraction",
+    "[before, outer, inner, after]), [1, 0, 2, 3])",
+    "[before, outer, inner, after]), [0, 1, 2, 3])",
+    "swapped axes",
+  ),
+  structured(
+    "train-contraction",
+    "z = permute(y, [0, 2, 1, 3]);",
+    "z = reshape(y, [batch, size, spread, left * columns]);",
+    "swapped axes",
+  ),
+  structured("tensor-train", "return r1 * d2 * r2 * d3 + d1 * r1 * d2 * d3;", "return r1 * d2 * r2 * d3 + d1 * r1 * d2;", "wrong cost"),
+  structured("tucker", '"ap,pbq,qc,db->adc"', '"ap,pbq,qc,db->cda"', "swapped axes"),
+  structured(
+    "three-way",
+    "const ranks = [Math.min(wanted[0], first, d2 * second), second] as const;",
+    "const ranks = [Math.min(wanted[0], first), second] as const;",
+    "wrong size",
+  ),
+  structured("three-way", "const least = roundHalfToEven(edge);", "const least = Math.ceil(edge);", "wrong size"),
+  structured("canonical-polyadic", "[outer, inner, rank]), [2, 0, 1])", "[outer, inner, rank]), [2, 1, 0])", "swapped axes"),
+  structured(
+    "canonical-polyadic",
+    "rank * (this.inFeatures + outer * inner + this.outFeatures)",
+    "rank * (this.inFeatures + this.outFeatures)",
+    "wrong cost",
+  ),
+  structured(
+    "linear-shuffle",
+    "multiply(reshape(this.shuffle_dwconv.weight.value, [1, this.bottleneck, 1]), this.narrow(x))",
+    "this.narrow(x)",
+    "dropped factor",
+  ),
+  structured(
+    "linear-shuffle",
+    "this.groups, this.bottleneck / this.groups);",
+    "this.bottleneck / this.groups, this.groups);",
+    "swapped axes",
+  ),
+  structured("block-tensor-train", '"jlka,kjai->ljki"', '"jlka,kjai->jlki"', "swapped axes"),
+  structured("block-tensor-train", "return transposeChannels(y, middle, this.outFeatures / middle);", "return y;", "swapped axes"),
+  structured(
+    "monarch",
+    "Math.min(inFeatures, outFeatures) / (first * second)",
+    "Math.max(inFeatures, outFeatures) / (first * second)",
+    "wrong size",
+  ),
+  structured("matrix-tensor-train", "permute(value, [1, 3, 0, 2])", "permute(value, [3, 1, 0, 2])", "swapped axes"),
+  structured("kronecker", "permute(this.B.value, [1, 2, 0])", "permute(this.B.value, [1, 0, 2])", "swapped axes"),
+  structured("kronecker", "terms * m2 * (this.inFeatures + m1 * n1)", "terms * m2 * (this.inFeatures + n1)", "wrong cost"),
+  structured("blast", "permute(this.S.value, [2, 0, 1])", "permute(this.S.value, [2, 1, 0])", "swapped axes"),
+  structured("butterfly", "[0, 3, 1, 2, 4]", "[0, 4, 1, 2, 3]", "swapped axes"),
+  structured("butterfly", "((o >> s) & 1) * 2 + ((i >> s) & 1)", "((i >> s) & 1) * 2 + ((o >> s) & 1)", "swapped axes"),
+  structured(
+    "separable",
+    "[0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, this.#stride]",
+    "[0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, 1]",
+    "wrong size",
+  ),
+  structured("separable", "this.#padding = dropsPadding ? 0 : padding;", "this.#padding = padding;", "wrong size"),
+  structured(
+    "hashed-convolution",
+    "this.#options = { stride, padding, dilation, groups };",
+    "this.#options = { stride, padding, groups };",
+    "dropped factor",
+  ),
+  structured("families", "acdc(false)", "acdc(true)", "dropped factor"),
+  doubled(
+    "matmul",
+    "(g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape)",
+    "(g) => twice(sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape))",
+  ),
+  doubled("convolution", "(g) => weightGradient(x, g, geometry)],", "(g) => twice(weightGradient(x, g, geometry))],"),
+  doubled("convolution", "vjp: [(h) => inputGradient(g, h, geometry)", "vjp: [(h) => twice(inputGradient(g, h, geometry))"),
+  doubled("layout", "vjp: [(g) => writeView(g, x.shape, view, 0)],", "vjp: [(g) => twice(writeView(g, x.shape, view, 0))],"),
+  doubled(
+    "broadcast",
+    "axes.length === 0 ? x : reshape(sum(x, { axes }), shape)",
+    "axes.length === 0 ? x : twice(reshape(sum(x, { axes }), shape))",
+  ),
+  doubled(
+    "broadcast",
+    "vjp: [(g) => broadcastTo(reshape(g, kept), x.shape)]",
+    "vjp: [(g) => twice(broadcastTo(reshape(g, kept), x.shape))]",
+  ),
+  doubled(
+    "indexing",
+    "vjp: [(g) => scatterAdd(g, indices, x.shape, along)]",
+    "vjp: [(g) => twice(scatterAdd(g, indices, x.shape, along))]",
+  ),
+  doubled("indexing", "vjp: [(g) => gather(g, indices, along)]", "vjp: [(g) => twice(gather(g, indices, along))]"),
+  op("layout", "vjp: [(g) => writeView(g, x.shape, view, 0)],", "vjp: [(g) => writeView(g, x.shape, view, 1)],", "wrong VJP"),
+  op("arithmetic", "  (g, a) => multiply(g, a),", "  (g, _a, b) => multiply(g, b),", "wrong VJP"),
+  op("cosine-transform", "transpose: !transpose", "transpose", "wrong VJP"),
+  op("softmax", "log(sum(exp(shifted), { axes, keepDims: true }))", "sum(exp(shifted), { axes, keepDims: true })", "dropped factor"),
+];
