@@ -85,7 +85,7 @@ export const seededMutants: readonly SeededMutant[] = [
   structured(
     "three-way",
     "const ranks = [Math.min(wanted[0], first, d2 * second), second] as const;",
-    "const ranks = [Math.min(wanted[0], first), second] as const;",
+    "const ranks = [Math.min(wanted[0], d2 * second), second] as const;",
     "wrong size",
   ),
   structured("three-way", "const least = roundHalfToEven(edge);", "const least = Math.ceil(edge);", "wrong size"),
