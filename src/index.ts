@@ -56,9 +56,14 @@ export { type TensorArray, tensorArray } from "./linalg/tensor-array.ts";
 export { type TensorTrain, tensorTrain, tensorTrainToDense } from "./linalg/tensor-train.ts";
 export { type Tucker, type TuckerOptions, tucker, tuckerToDense } from "./linalg/tucker.ts";
 export { attentionMap } from "./models/attention.ts";
-export { WideResNet, type WideResNetOptions, type WideResNetOutput } from "./models/wide-resnet.ts";
+export { Darts, type DartsOptions } from "./models/darts.ts";
+export { MobileNetV2, type MobileNetV2Options } from "./models/mobile-net-v2.ts";
+export type { NetworkOutput } from "./models/network-output.ts";
+export { ResNet, type ResNetOptions } from "./models/res-net.ts";
+export { WideResNet, type WideResNetOptions } from "./models/wide-resnet.ts";
 export * from "./nn/batch-norm2d.ts";
 export * from "./nn/conv2d.ts";
+export * from "./nn/distillation.ts";
 export * from "./nn/init.ts";
 export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
@@ -128,6 +133,7 @@ export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "./train/checkpoint.ts";
 export {
+  type AttentiveClassifier,
   type Batches,
   type Classifier,
   classAccuracies,
@@ -136,6 +142,15 @@ export {
   evaluate,
   type ImageShape,
 } from "./train/evaluate.ts";
+export {
+  createObjective,
+  type LabelOptions,
+  learnFromLabels,
+  type Objective,
+  type ObjectiveOptions,
+  type StepLoss,
+  type Teaching,
+} from "./train/objective.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
 export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";

@@ -1,24 +1,25 @@
 /** `separable compress`: a trained dense network, its convolutions replaced by their nearest structured ones, as a run of its own. */
 
-import { stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { Command } from "commander";
 import { type CompressedLayer, type Compression, compress } from "../compress/compress.ts";
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { type Checkpoint, encodeCheckpoint, restoreModel } from "../train/checkpoint.ts";
-import { type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
-import { RunFolder, readCheckpointFile } from "../train/node/run-folder.ts";
+import { type AttentiveClassifier, type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
+import { RunFolder } from "../train/node/run-folder.ts";
 import type { CommandContext } from "./command-context.ts";
+import { classesOf, configOf, findCheckpoint } from "./find-checkpoint.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { displayName, type Images, loadImages } from "./load-images.ts";
+import { createNetwork, formatNetwork, type Network } from "./network-spec.ts";
 import { presets } from "./presets.ts";
 import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
 import { argument, path, type Rule } from "./rules.ts";
-import { checkRunConfig, type RunConfig } from "./run-config.ts";
+import type { RunConfig } from "./run-config.ts";
 import { createTrainer, testBatches } from "./session.ts";
 import { familyOptionsOf, networkOf, type SettingName, type Settings, settingRules } from "./settings.ts";
-import { createNetwork, formatConvolution, formatNetwork, type Network, parseConvolution } from "./spec.ts";
+import { formatConvolution, parseConvolution } from "./spec.ts";
 import { type BackendReport, startBackend } from "./start-backend.ts";
 import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 import { defaultFolder } from "./train-run.ts";
@@ -111,8 +112,8 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
 }
 
 async function readSource(options: CompressOptions): Promise<Source> {
-  const checkpoint = await readCheckpoint(options.checkpoint);
-  const config = checkpoint.config === undefined ? undefined : checkRunConfig(checkpoint.config, join(checkpoint.source, "config"));
+  const checkpoint = await findCheckpoint(options.checkpoint);
+  const config = configOf(checkpoint);
   if (config === undefined && (options.depth === undefined || options.width === undefined))
     throw new ConfigError(
       `compress: ${checkpoint.source} says nothing of its network, got no --depth and --width; give both, such as --depth 16 --width 1`,
@@ -133,25 +134,6 @@ async function readSource(options: CompressOptions): Promise<Source> {
   return { checkpoint, config, settings: { ...recorded, backend, threads, memoryLimit, init: undefined, ...elsewhere, ...explicit } };
 }
 
-/** Of a run, the checkpoint that did best on the test images, or the last where none was tested. */
-async function readCheckpoint(source: string): Promise<Checkpoint> {
-  const isFile = await stat(source).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (isFile) return readCheckpointFile(source);
-  const folder = await RunFolder.open(source);
-  return folder.readCheckpoint(folder.metrics.some(({ testAccuracy }) => testAccuracy !== null) ? "best" : "checkpoint");
-}
-
-/** One bias of the classifier for each class. */
-function classesOf({ source, model }: Checkpoint): number {
-  const classes = model.get("fc.bias")?.shape[0];
-  if (classes === undefined)
-    throw new DataError(`compress: ${source} must hold the classifier's fc.bias, got none; name a network's checkpoint`);
-  return classes;
-}
-
 interface Surroundings {
   readonly terminal: Terminal;
   readonly style: ProgressStyle;
@@ -162,7 +144,7 @@ async function compressWithProgress(
   dense: Network,
   target: Settings,
   { terminal, style, signal }: Surroundings,
-): Promise<Compression<Classifier>> {
+): Promise<Compression<AttentiveClassifier>> {
   let job: ReturnType<typeof startJob> | undefined;
   try {
     return await compress(dense, networkOf(target).convolution, {
@@ -208,7 +190,7 @@ async function writeRun(
   out: string,
   { checkpoint, config }: Source,
   target: Settings,
-  { network, relativeError }: Compression<Classifier>,
+  { network, relativeError }: Compression<AttentiveClassifier>,
   backend: BackendReport,
 ): Promise<void> {
   const threads = backend.name === "wasm" ? backend.threads : undefined;
@@ -237,7 +219,7 @@ async function writeRun(
 interface Report {
   readonly source: Source;
   readonly target: Settings;
-  readonly compression: Compression<Classifier>;
+  readonly compression: Compression<AttentiveClassifier>;
   readonly before: Evaluation | undefined;
   readonly after: Evaluation | undefined;
   readonly images: Images | undefined;

@@ -2,8 +2,8 @@
 
 import { countParameters } from "../count/count-network.ts";
 import type { Module } from "../nn/module.ts";
-import { createNetwork, type NetworkSpec } from "./spec.ts";
+import { createNetwork, denseSpec, type NetworkSpec } from "./network-spec.ts";
 
-/** Parameters of `model` / parameters of the same network with `Conv` (paper, §3.2): what CRS weight decay scales by. */
+/** Parameters of `model` / parameters of the dense network it is told against (paper, §3.2): what CRS weight decay scales by. */
 export const compressionRatio = (spec: NetworkSpec, classes: number, model: Pick<Module, "parameterCount">): number =>
-  model.parameterCount() / countParameters((build) => createNetwork({ ...spec, convolution: { kind: "Conv" } }, classes, build));
+  model.parameterCount() / countParameters((build) => createNetwork(denseSpec(spec), classes, build));

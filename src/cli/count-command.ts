@@ -1,20 +1,23 @@
 /** `separable count`: what a network costs before a number of it is computed. */
 
 import { Command } from "commander";
+import { ConfigError } from "../core/errors.ts";
 import { countNetwork, type NetworkCount } from "../count/count-network.ts";
 import type { Mode } from "../structured/structured-linear.ts";
 import type { CommandContext } from "./command-context.ts";
 import { compressionRatio } from "./compression-ratio.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
+import { createNetwork, formatNetwork, type NetworkSpec, networks, sizeRefusal } from "./network-spec.ts";
 import { presets } from "./presets.ts";
 import { argument, integer, type Rule } from "./rules.ts";
 import { type Settings, settingRules } from "./settings.ts";
-import { convolutionForms, createNetwork, formatNetwork, type NetworkSpec, parseConvolution } from "./spec.ts";
+import { convolutionForms, parseConvolution } from "./spec.ts";
 import { writeJson } from "./terminal.ts";
 
-interface CountOptions extends Pick<Settings, "network" | "depth" | "width" | "conv"> {
-  readonly classes: number;
-  readonly input: number;
+interface CountOptions extends Pick<Settings, "network" | "depth" | "width"> {
+  readonly conv?: string;
+  readonly classes?: number;
+  readonly input?: number;
   readonly mode?: Mode;
   readonly json?: boolean;
 }
@@ -37,17 +40,21 @@ export const countCommand = (context: CommandContext): Command =>
   new Command("count")
     .description("count parameters, multiply-adds and activations of a network, layer by layer")
     .option("--network <kind>", settingRules.network.allowed, rule("--network", settingRules.network), presets.quick.network)
-    .option("--depth <n>", settingRules.depth.allowed, rule("--depth", settingRules.depth), presets.quick.depth)
-    .option("--width <n>", "times ResNet's channels", rule("--width", settingRules.width), presets.quick.width)
-    .option("--conv <spec>", `one of ${convolutionForms}`, rule("--conv", settingRules.conv), presets.quick.conv)
-    .option("--classes <n>", "of images to tell apart", rule("--classes", integer({ least: 1 })), 10)
-    .option("--input <pixels>", "height and width of an image", rule("--input", integer({ least: 1 })), 32)
+    .option("--depth <n>", "wrn: layers, 6n + 4 (10); darts: cells (20)", rule("--depth", settingRules.depth))
+    .option("--width <n>", "wrn: times ResNet's channels (1); darts: channels of the first cells (36)", rule("--width", settingRules.width))
+    .option("--conv <spec>", `one of ${convolutionForms}`, rule("--conv", settingRules.conv))
+    .option("--classes <n>", "of images to tell apart (default: the paper's, 10 or 1000)", rule("--classes", integer({ least: 1 })))
+    .option("--input <pixels>", "height and width of an image (default: the paper's, 32 or 224)", rule("--input", integer({ least: 1 })))
     .option("--mode <mode>", "how structured layers compute: auto, factorized or dense", rule("--mode", settingRules.mode))
     .option("--json", "print one JSON object to stdout")
     .action((options: CountOptions) => count(options, context));
 
-function count({ network: kind, depth, width, conv, classes, input, mode, json }: CountOptions, { terminal }: CommandContext): void {
-  const spec = { kind, depth, width, dropout: 0, convolution: parseConvolution(conv) };
+function count({ network: kind, depth, width, conv, mode, json, ...given }: CountOptions, { terminal }: CommandContext): void {
+  const wrongSize = sizeRefusal(kind, { depth, width });
+  if (wrongSize !== undefined) throw new ConfigError(`count: ${wrongSize}`);
+  const { dense, classes: usualClasses, input: usualInput } = networks[kind];
+  const { classes = usualClasses, input = usualInput } = given;
+  const spec = { kind, depth, width, convolution: conv === undefined ? dense : parseConvolution(conv) };
   const report = countSpec(spec, classes, input, mode);
   const network = formatNetwork(spec);
   if (json) writeJson(terminal.stdout, { network, classes, input: [3, input, input], ...report });

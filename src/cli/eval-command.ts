@@ -1,23 +1,21 @@
 /** `separable eval`: what a trained network is worth on the test images. */
 
-import { join } from "node:path";
 import { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
-import { RunFolder, readCheckpointFile } from "../train/node/run-folder.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command-context.ts";
+import { configOf, findCheckpoint } from "./find-checkpoint.ts";
 import { formatCount, formatPercent, plural } from "./format.ts";
 import { displayName, loadImages } from "./load-images.ts";
+import { createNetwork, formatNetwork } from "./network-spec.ts";
 import { presets } from "./presets.ts";
 import { progressStyle, startJob } from "./progress.ts";
 import { argument, path, type Rule } from "./rules.ts";
-import { checkRunConfig } from "./run-config.ts";
 import { testBatches } from "./session.ts";
 import { networkOf, type SettingName, type Settings, settingRules } from "./settings.ts";
-import { createNetwork, formatNetwork } from "./spec.ts";
 import { describeBackend, startBackend } from "./start-backend.ts";
 import { interruptible, writeJson } from "./terminal.ts";
 
@@ -60,7 +58,7 @@ export function evalCommand(context: CommandContext): Command {
 
 async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
-  const checkpoint = await findCheckpoint(options);
+  const checkpoint = await findCheckpoint(pathOf(options));
   const settings = settingsFor(options, checkpoint);
   await interruptible(
     terminal,
@@ -117,19 +115,16 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
   );
 }
 
-async function findCheckpoint({ run, checkpoint }: EvalOptions): Promise<Checkpoint> {
+function pathOf({ run, checkpoint }: EvalOptions): string {
   if ((run === undefined) === (checkpoint === undefined))
     throw new ConfigError(`eval: needs either --run or --checkpoint, got ${run === undefined ? "neither" : "both"}`);
-  if (checkpoint !== undefined) return readCheckpointFile(checkpoint);
-  const folder = await RunFolder.open(run!);
-  const evaluated = folder.metrics.some(({ testAccuracy }) => testAccuracy !== null);
-  return folder.readCheckpoint(evaluated ? "best" : "checkpoint");
+  return (run ?? checkpoint)!;
 }
 
 /** The run's settings; a checkpoint that knows none is taken for what the options say. */
-function settingsFor(options: EvalOptions, { config, source }: Checkpoint): Settings {
+function settingsFor(options: EvalOptions, checkpoint: Checkpoint): Settings {
   const explicit = Object.fromEntries(Object.entries(options).filter(([name]) => name in settingRules)) as Partial<Settings>;
-  const recorded = config === undefined ? presets.quick : checkRunConfig(config, join(source, "config")).settings;
+  const recorded = configOf(checkpoint)?.settings ?? presets.quick;
   // Where it was trained says nothing about where it is tested. The images it was trained on are not needed: the least is one.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
   const elsewhere = explicit.data !== undefined && explicit.data !== recorded.data ? { folder: undefined, limitTest: undefined } : {};

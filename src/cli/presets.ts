@@ -2,7 +2,7 @@
 
 import type { Settings } from "./settings.ts";
 
-export const presetNames = ["quick", "accurate"] as const;
+export const presetNames = ["quick", "accurate", "paper-wrn", "paper-darts", "paper-wrn-50-2", "paper-mobilenet-v2"] as const;
 export type PresetName = (typeof presetNames)[number];
 
 /** What `npm start` runs: two epochs of CIFAR-10, about 3 minutes on two cores. Also what every option defaults to. */
@@ -19,6 +19,13 @@ const quick: Settings = {
   init: "reference",
   mode: "auto",
   dropout: 0,
+  dropPath: undefined,
+  auxiliary: undefined,
+  attentionSplit: undefined,
+  teacher: undefined,
+  alpha: undefined,
+  temperature: undefined,
+  beta: undefined,
   epochs: 2,
   batchSize: 64,
   optimizer: "sgd",
@@ -39,12 +46,71 @@ const quick: Settings = {
   memoryLimit: undefined,
 };
 
+/** What the paper's recipes have in common (Gray et al. 2019, §4). */
+const paper: Settings = { ...quick, momentum: 0.9, nesterov: false, evaluateEvery: 1 };
+const oneSize = { depth: undefined, width: undefined } as const;
+
 export const presets: Readonly<Record<PresetName, Settings>> = {
   quick,
   accurate: { ...quick, depth: 16, epochs: 15, seed: 1 },
+  "paper-wrn": {
+    ...paper,
+    depth: 28,
+    width: 10,
+    epochs: 200,
+    batchSize: 128,
+    learningRate: 0.1,
+    weightDecay: 5e-4,
+    schedule: "multi-step",
+    milestones: [60, 120, 160],
+    factor: 0.2,
+    augment: "crop:4,flip,cutout:16",
+  },
+  "paper-darts": {
+    ...paper,
+    network: "darts",
+    depth: 20,
+    width: 36,
+    conv: "Sep",
+    epochs: 600,
+    batchSize: 96,
+    learningRate: 0.025,
+    weightDecay: 3e-4,
+    schedule: "cosine",
+    dropPath: 0.2,
+    auxiliary: 0.4,
+    augment: "crop:4,flip,cutout:16",
+  },
+  "paper-wrn-50-2": {
+    ...paper,
+    ...oneSize,
+    network: "wrn-50-2",
+    epochs: 90,
+    batchSize: 256,
+    learningRate: 0.1,
+    weightDecay: 1e-4,
+    schedule: "multi-step",
+    milestones: [30, 60],
+    factor: 0.1,
+  },
+  "paper-mobilenet-v2": {
+    ...paper,
+    ...oneSize,
+    network: "mobilenet-v2",
+    dropout: 0.2,
+    epochs: 150,
+    batchSize: 256,
+    learningRate: 0.05,
+    weightDecay: 4e-5,
+    schedule: "cosine",
+  },
 };
 
 export const presetSummaries: Readonly<Record<PresetName, string>> = {
   quick: "WRN-10-1, two epochs, about 3 minutes on two cores",
   accurate: "WRN-16-1, 15 epochs, about 40 minutes on two cores, 87 %",
+  "paper-wrn": "the paper's WRN-28-10, 200 epochs",
+  "paper-darts": "the paper's DARTS, 600 epochs",
+  "paper-wrn-50-2": "the paper's WRN-50-2, 90 epochs; ImageNet itself is not read here",
+  "paper-mobilenet-v2": "the paper's MobileNetV2, 150 epochs; likewise",
 };

@@ -4,6 +4,7 @@ import { DataError } from "../core/errors.ts";
 import type { Images } from "./load-images.ts";
 import { checkSettings, type Settings } from "./settings.ts";
 import type { BackendReport } from "./start-backend.ts";
+import type { TeacherRecord } from "./teacher.ts";
 import { packageVersion } from "./version.ts";
 
 export interface RunConfig {
@@ -14,15 +15,22 @@ export interface RunConfig {
   readonly fallback?: { readonly wanted: string; readonly reason: string } | undefined;
   /** The checkpoint whose convolutions were replaced to begin this run. */
   readonly compressed?: { readonly from: string; readonly relativeError: number } | undefined;
+  /** Who taught it. */
+  readonly teacher?: TeacherRecord | undefined;
   /** Where it ran: the same settings give the same bits on the same backend with as many threads. */
   readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
 }
 
-export const createRunConfig = (preset: string, settings: Settings, backend: BackendReport, { fallback }: Images): RunConfig => ({
+export const createRunConfig = (
+  preset: string,
+  settings: Settings,
+  { backend, images: { fallback }, teacher }: { backend: BackendReport; images: Images; teacher: TeacherRecord | undefined },
+): RunConfig => ({
   separable: packageVersion(),
   preset,
   settings,
   fallback,
+  teacher,
   environment: { node: process.versions.node, platform: `${process.platform}-${process.arch}`, backend },
 });
 

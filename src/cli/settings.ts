@@ -12,9 +12,10 @@ import { decayGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
 import { type Optimizer, Sgd } from "../train/sgd.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
+import { type NetworkSpec, networkKinds, networks, sizeRefusal } from "./network-spec.ts";
 import { type PresetName, presets } from "./presets.ts";
-import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, restricted, text } from "./rules.ts";
-import { convolutionForms, convolutionRefusal, type NetworkSpec, networkKinds, parseConvolution } from "./spec.ts";
+import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, text } from "./rules.ts";
+import { convolutionForms, convolutionRefusal, formatConvolution, parseConvolution } from "./spec.ts";
 
 export const dataNames = ["cifar10", "cifar100", "synthetic"] as const;
 
@@ -26,12 +27,19 @@ export const settingRules = {
   limitTest: optional(integer({ least: 1 })),
   augment: text(augmentationForms, parseAugmentation),
   network: choice(networkKinds),
-  depth: restricted(integer({ least: 10 }), "6n + 4 with n ≥ 1 (10, 16, 22, …)", (depth) => depth % 6 === 4),
-  width: integer({ least: 1 }),
+  depth: optional(integer({ least: 1 })),
+  width: optional(integer({ least: 1 })),
   conv: { ...text(`one of ${convolutionForms}`, parseConvolution), refusal: convolutionRefusal },
   init: optional(choice(["reference", "spectral", "variance-preserving"])),
   mode: optional(choice(["auto", "factorized", "dense"])),
   dropout: number({ least: 0, below: 1 }),
+  dropPath: optional(number({ least: 0, below: 1 })),
+  auxiliary: optional(number({ least: 0 })),
+  attentionSplit: optional(integer({ least: 1 })),
+  teacher: optional(path),
+  alpha: optional(number({ least: 0, most: 1 })),
+  temperature: optional(number({ above: 0 })),
+  beta: optional(number({ least: 0 })),
   epochs: integer({ least: 1 }),
   batchSize: integer({ least: 1 }),
   optimizer: choice(["sgd", "adam", "adamw"]),
@@ -58,34 +66,65 @@ export type SettingName = keyof Settings;
 /** Learning rate of Adam where neither an option nor the preset was made for it: SGD's would be a hundred times too high. */
 const adamRate = 0.003;
 
+/** Attention transfer alone, as the paper trains its students (paper, §4). */
+const teaching = { alpha: 0, temperature: 4, beta: 1000 } as const;
+
+/** Options that stand for something only beside another, with what that is. */
+const dependent: readonly (readonly [names: readonly SettingName[], belongs: string, stands: (settings: Settings) => boolean])[] = [
+  [["momentum", "nesterov"], "--optimizer sgd", ({ optimizer }) => optimizer === "sgd"],
+  [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
+  [["threads", "memoryLimit"], "--backend wasm", ({ backend }) => backend === "wasm"],
+  [["alpha", "temperature", "beta"], "--teacher", ({ teacher }) => teacher !== undefined],
+  [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],
+  [["attentionSplit"], "--network wrn", ({ network }) => network === "wrn"],
+  [["dropout"], "--network wrn or mobilenet-v2", ({ network }) => network === "wrn" || network === "mobilenet-v2"],
+];
+
+const option = (name: string): string => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+
 /** Explicit options over the preset. @throws ConfigError for options that contradict each other. */
 export function resolveSettings(preset: PresetName, explicit: Partial<Settings>): Settings {
   const chosen = presets[preset];
   const retuned = explicit.optimizer !== undefined && (explicit.optimizer === "sgd") !== (chosen.optimizer === "sgd");
+  const { network = chosen.network } = explicit;
   const settings: Settings = {
     ...chosen,
+    // A preset's sizes, and what it has for its network alone, are of no use to another.
+    ...(network === chosen.network
+      ? {}
+      : {
+          depth: undefined,
+          width: undefined,
+          ...networks[network].sizes,
+          conv: formatConvolution(networks[network].dense),
+          dropout: 0,
+          dropPath: undefined,
+          auxiliary: undefined,
+        }),
     ...(retuned ? { learningRate: explicit.optimizer === "sgd" ? presets.quick.learningRate : adamRate } : {}),
     ...(explicit.momentum === 0 ? { nesterov: false } : {}),
+    ...(explicit.teacher === undefined ? {} : teaching),
     ...explicit,
   };
   const refuse = (rule: string): never => {
     throw new ConfigError(`train: ${rule}`);
   };
-  if (settings.optimizer !== "sgd")
-    for (const name of ["momentum", "nesterov"] as const)
-      if (explicit[name] !== undefined) refuse(`--${name} belongs to --optimizer sgd, got --optimizer ${settings.optimizer}`);
-  if (settings.schedule === "multi-step" && settings.milestones === undefined)
+  const { optimizer, schedule, backend } = settings;
+  const got: Readonly<Record<string, string>> = {
+    "--optimizer sgd": `--optimizer ${optimizer}`,
+    "--schedule multi-step": `--schedule ${schedule}`,
+    "--backend wasm": `--backend ${backend}`,
+    "--teacher": "none",
+  };
+  for (const [names, belongs, stands] of dependent)
+    if (!stands(settings))
+      for (const name of names)
+        if (explicit[name] !== undefined) refuse(`${option(name)} belongs to ${belongs}, got ${got[belongs] ?? `--network ${network}`}`);
+  const wrongSize = sizeRefusal(network, settings.network === chosen.network ? settings : explicit);
+  if (wrongSize !== undefined) refuse(wrongSize);
+  if (schedule === "multi-step" && settings.milestones === undefined)
     refuse("--schedule multi-step needs --milestones, such as --milestones 60,120,160");
-  if (settings.schedule !== "multi-step")
-    for (const name of ["milestones", "factor"] as const)
-      if (explicit[name] !== undefined) refuse(`--${name} belongs to --schedule multi-step, got --schedule ${settings.schedule}`);
   if (settings.data === "synthetic" && settings.folder !== undefined) refuse("--folder has no use with --data synthetic");
-  if (settings.backend === "reference")
-    for (const [name, option] of [
-      ["threads", "--threads"],
-      ["memoryLimit", "--memory-limit"],
-    ] as const)
-      if (explicit[name] !== undefined) refuse(`${option} belongs to --backend wasm, got --backend reference`);
   return settings;
 }
 
@@ -101,11 +140,13 @@ export function checkSettings(value: unknown, source: string): Settings {
   return value as Settings;
 }
 
-export const networkOf = ({ network, depth, width, dropout, conv }: Settings): NetworkSpec => ({
+export const networkOf = ({ network, depth, width, dropout, attentionSplit, auxiliary = 0, conv }: Settings): NetworkSpec => ({
   kind: network,
   depth,
   width,
   dropout,
+  attentionSplit,
+  auxiliary: auxiliary > 0,
   convolution: parseConvolution(conv),
 });
 
@@ -128,6 +169,10 @@ export function createOptimizer(
   if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
   return new Adam(groups, { decoupled: optimizer === "adamw" });
 }
+
+/** Rate of drop-path, rising evenly from 0 over the epochs. */
+export const dropPathSchedule = ({ dropPath = 0, epochs }: Settings): Schedule | undefined =>
+  dropPath === 0 ? undefined : (epoch) => (dropPath * Math.floor(epoch)) / epochs;
 
 export function createSchedule({ schedule, learningRate, epochs, milestones: passed = [], factor }: Settings): Schedule {
   if (schedule === "one-cycle") return oneCycle({ peak: learningRate, epochs });

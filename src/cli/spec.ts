@@ -1,12 +1,7 @@
-/** The command line's words for networks and convolutions: the one place where they are text. Inside, both are typed unions. */
+/** The command line's words for convolutions: the one place where they are text. Inside, they are a typed union. */
 
-import type { ConvolutionNetwork } from "../compress/compress.ts";
 import { ConfigError } from "../core/errors.ts";
-import { WideResNet } from "../models/wide-resnet.ts";
-import type { Build } from "../nn/init.ts";
-import { convolutionFactory, type FamilyOptions } from "../structured/families.ts";
 import type { ConvolutionKind, ConvolutionSpec } from "../structured/spec.ts";
-import type { Classifier } from "../train/evaluate.ts";
 
 /** How a kind is written: its own name alone, or `Name_number`, some with a second number. */
 interface Form {
@@ -150,27 +145,3 @@ export function parseConvolution(text: string): ConvolutionSpec {
 }
 
 export const formatConvolution = (spec: ConvolutionSpec): string => [spec.kind, ...forms[spec.kind].write(spec)].join("_");
-
-/** A WideResNet of 6n + 4 layers, 16·width channels and up. */
-export interface NetworkSpec {
-  readonly kind: "wrn";
-  readonly depth: number;
-  readonly width: number;
-  readonly dropout: number;
-  readonly convolution: ConvolutionSpec;
-}
-
-export const networkKinds = ["wrn"] as const satisfies readonly NetworkSpec["kind"][];
-
-/** `wrn-10-1-Conv`: how run folders and reports call a network. */
-export const formatNetwork = ({ kind, depth, width, convolution }: NetworkSpec): string =>
-  `${kind}-${depth}-${width}-${formatConvolution(convolution)}`;
-
-/** A network to classify with, whose convolutions can be exchanged. */
-export interface Network extends Classifier, ConvolutionNetwork<Classifier> {}
-
-/** @throws ConfigError for a depth or width that the network cannot have, or sites its convolution cannot stand at. */
-export function createNetwork(spec: NetworkSpec, classes: number, build: Build, options: FamilyOptions = {}): Network {
-  const { depth, width, dropout, convolution } = spec;
-  return new WideResNet({ depth, width, dropout, classes, convolution: convolutionFactory(convolution, options) }, build);
-}

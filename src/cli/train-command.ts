@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import type { CommandContext } from "./command-context.ts";
+import { networkKinds } from "./network-spec.ts";
 import { presetNames, presetSummaries, presets } from "./presets.ts";
 import { progressStyle } from "./progress.ts";
 import { argument, choice, integer, path, type Rule } from "./rules.ts";
@@ -26,13 +27,25 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
   [
     "Network:",
     [
-      ["network", "--network <kind>", "wrn (WideResNet)"],
-      ["depth", "--depth <n>", "layers: 6n + 4"],
-      ["width", "--width <n>", "channels: 16, 32 and 64 times this"],
+      ["network", "--network <kind>", networkKinds.join(", ")],
+      ["depth", "--depth <n>", "wrn: layers, 6n + 4; darts: cells"],
+      ["width", "--width <n>", "wrn: channels are 16, 32 and 64 times this; darts: channels of the first cells"],
       ["conv", "--conv <spec>", `what each 3×3 convolution is made of: ${convolutionForms}`],
       ["init", "--init <name>", "structured layers begin by: reference, spectral or variance-preserving"],
       ["mode", "--mode <name>", "structured layers compute: auto, factorized or dense"],
-      ["dropout", "--dropout <rate>", "inside the blocks"],
+      ["dropout", "--dropout <rate>", "wrn: inside the blocks; mobilenet-v2: before the classifier"],
+      ["dropPath", "--drop-path <rate>", "darts: of the last epoch, rising evenly from 0"],
+      ["auxiliary", "--auxiliary <weight>", "darts: of a second classifier's loss in training (0.4 in the paper)"],
+      ["attentionSplit", "--attention-split <n>", "wrn: attention maps in each group of blocks (AT_split)"],
+    ],
+  ],
+  [
+    "Teacher:",
+    [
+      ["teacher", "--teacher <run>", "learn from this run's network too"],
+      ["beta", "--beta <weight>", "of attention transfer (with a teacher: 1000)"],
+      ["alpha", "--alpha <share>", "of the teacher's probabilities against the labels (with a teacher: 0)"],
+      ["temperature", "--temperature <T>", "divides the logits of both before their softmax (with a teacher: 4)"],
     ],
   ],
   [

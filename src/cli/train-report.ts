@@ -6,10 +6,13 @@ import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, plural } from "./format.ts";
 import { displayName, fallbackWarning, type Images } from "./load-images.ts";
+import { formatArchitecture } from "./network-spec.ts";
 import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
 import type { RunConfig } from "./run-config.ts";
 import type { Session } from "./session.ts";
+import { networkOf, type Settings } from "./settings.ts";
 import { describeBackend } from "./start-backend.ts";
+import type { TeacherRecord } from "./teacher.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
 
 export interface Beginning {
@@ -107,6 +110,7 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         ["data", describeImages(images)],
         ["network", describeNetwork(config, trainer)],
         ["recipe", describeRecipe(config, trainer)],
+        ...(config.teacher === undefined ? [] : [["teacher", describeTeaching(config.teacher, settings)]]),
         ["run", resumed ? `${folder.path}, resumed after epoch ${epoch}${step > 0 ? ` and ${plural(step, "step")}` : ""}` : folder.path],
       ];
       stdout.write(`${rows.map(([name, value]) => `${name!.padEnd(9)}${value}\n`).join("")}\n`);
@@ -206,8 +210,9 @@ function describeImages({ dataset, origin }: Images): string {
 }
 
 function describeNetwork({ settings }: RunConfig, trainer: Trainer): string {
-  const { network, depth, width, conv, dropout } = settings;
-  const parts = [`${network.toUpperCase()}-${depth}-${width}`, `${conv} convolutions`, plural(trainer.model.parameterCount(), "parameter")];
+  const { conv, dropout } = settings;
+  const architecture = formatArchitecture(networkOf(settings)).toUpperCase();
+  const parts = [architecture, `${conv} convolutions`, plural(trainer.model.parameterCount(), "parameter")];
   return [...parts, ...(dropout > 0 ? [`dropout ${dropout}`] : [])].join(", ");
 }
 
@@ -224,6 +229,14 @@ function describeRecipe({ settings }: RunConfig, trainer: Trainer): string {
     ...(augment === "none" ? [] : [augment]),
     `seed ${seed}`,
   ].join(", ");
+}
+
+function describeTeaching({ network }: TeacherRecord, { teacher, alpha = 0, temperature, beta = 0 }: Settings): string {
+  const ways = [
+    ...(beta > 0 ? [`attention transfer β ${beta}`] : []),
+    ...(alpha > 0 ? [`distillation α ${alpha} at temperature ${temperature}`] : []),
+  ];
+  return `${network} of ${teacher}, ${ways.join(", ") || "without effect"}`;
 }
 
 function describeEpoch(metrics: EpochMetrics, epochs: number): string {

@@ -7,13 +7,14 @@ import type { Evaluation } from "../train/evaluate.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import { trainEpochs } from "../train/trainer.ts";
 import { type Images, loadImages } from "./load-images.ts";
+import { formatNetwork } from "./network-spec.ts";
 import type { PresetName } from "./presets.ts";
 import type { ProgressStyle } from "./progress.ts";
 import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts";
 import { createSession, type Session } from "./session.ts";
 import { networkOf, resolveSettings, type SettingName, type Settings } from "./settings.ts";
-import { formatNetwork } from "./spec.ts";
 import { describeBackend, startBackend } from "./start-backend.ts";
+import { checkSameTeacher, loadTeacher } from "./teacher.ts";
 import { Interruption, interruptible, type Terminal } from "./terminal.ts";
 import type { TrainReporter } from "./train-report.ts";
 
@@ -52,9 +53,10 @@ export function startRun(
     signal.throwIfAborted();
     // As many threads on resumption as now, and the images that were really used.
     const threads = backend.name === "wasm" ? backend.threads : undefined;
-    const settings: Settings = { ...wanted, ...dataSettings(wanted, images), threads };
-    const session = createSession(settings, images.dataset, reporter.note);
-    const config = createRunConfig(preset, settings, backend, images);
+    const settings: Settings = { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), threads };
+    const teacher = await loadTeacher(settings, images.dataset.classes.length);
+    const session = createSession(settings, images.dataset, teacher?.teaching, reporter.note);
+    const config = createRunConfig(preset, settings, { backend, images, teacher: teacher?.record });
     const folder = await RunFolder.create(path, config);
     reporter.start({ config, images, folder, session, resumed: false });
     return drive({ config, images, folder, session, signal, steps, resumed: false }, surroundings);
@@ -65,6 +67,9 @@ function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Part
   if (fallback === undefined) return { folder: folder === undefined ? undefined : resolve(folder) };
   return { data: "synthetic", folder: undefined, limitTrain: dataset.train.count, limitTest: dataset.test.count };
 }
+
+/** A path that still leads there when the run is resumed from elsewhere. */
+const teacherSettings = ({ teacher }: Settings): Partial<Settings> => (teacher === undefined ? {} : { teacher: resolve(teacher) });
 
 /** `runs/2025-03-09T14-05-30-wrn-10-1-Conv`, with a number after it when that second saw another. */
 export async function defaultFolder(settings: Settings): Promise<string> {
@@ -81,8 +86,8 @@ export async function defaultFolder(settings: Settings): Promise<string> {
   }
 }
 
-/** Settings that may differ when a run goes on: where the data lies, how much memory there is, and how many threads compute. */
-const resumable: readonly SettingName[] = ["folder", "threads", "memoryLimit"];
+/** Settings that may differ when a run goes on: where data and teacher lie, how much memory there is, and how many threads compute. */
+const resumable: readonly SettingName[] = ["folder", "teacher", "threads", "memoryLimit"];
 
 /** Continues a run from its checkpoint. Resolves to the exit code. @throws SeparableError; the run stays as it was. */
 export function resumeRun(
@@ -107,7 +112,9 @@ export function resumeRun(
     const backend = await startBackend(settings);
     const images = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error", offline });
     signal.throwIfAborted();
-    const session = createSession(settings, images.dataset, reporter.note);
+    const teacher = await loadTeacher(settings, images.dataset.classes.length);
+    checkSameTeacher(config.teacher, teacher?.record, source);
+    const session = createSession(settings, images.dataset, teacher?.teaching, reporter.note);
     restoreTrainer(session.trainer, checkpoint);
     const changed = changedSettings(config.settings, checkRunConfig(checkpoint.config, checkpoint.source).settings);
     if (changed.length > 0)

@@ -18,6 +18,7 @@ import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { attentionMap } from "./attention.ts";
+import type { NetworkOutput } from "./network-output.ts";
 
 export interface WideResNetOptions {
   /** 6n + 4: n blocks in each of the three groups. */
@@ -28,12 +29,8 @@ export interface WideResNetOptions {
   /** Rate of the dropout between a block's two convolutions. */
   readonly dropout?: number;
   readonly convolution?: ConvolutionFactory;
-}
-
-/** Logits, and the attention map of each group of blocks (paper, §4). */
-export interface WideResNetOutput {
-  readonly logits: Tensor;
-  readonly attention: readonly Tensor[];
+  /** Attention maps in each group, after as many blocks each: the paper's AT_split. */
+  readonly attentionSplit?: number;
 }
 
 /** y = shortcut(x) + conv2(relu(bn2(conv1(relu(bn1(x)))))); where the size changes the shortcut is a 1×1 convolution of relu(bn1(x)). */
@@ -98,17 +95,21 @@ export class WideResNet extends Module {
   readonly fc: Linear;
   readonly #options: WideResNetOptions;
 
-  /** @throws ConfigError unless depth = 6n + 4 with n ≥ 1 and width ≥ 1. */
+  /** @throws ConfigError unless depth = 6n + 4 with n ≥ 1, width ≥ 1, and attentionSplit divides n. */
   constructor(options: WideResNetOptions, build: Build) {
     super();
-    const { depth, width, classes = 10, dropout = 0, convolution = Conv } = options;
+    const { depth, width, classes = 10, dropout = 0, convolution = Conv, attentionSplit: parts = 1 } = options;
     this.#options = options;
     const count = (depth - 4) / 6;
     if (!Number.isInteger(count) || count < 1)
       throw new ConfigError(`WideResNet: depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …), got ${depth}`);
     if (!Number.isInteger(width) || width < 1) throw new ConfigError(`WideResNet: width must be an integer ≥ 1, got ${width}`);
+    if (!Number.isInteger(parts) || parts < 1 || count % parts !== 0)
+      throw new ConfigError(`WideResNet: attentionSplit must divide the ${count} blocks of a group, got ${parts}`);
+    const part = (from: number, to: number, stride: number): NetworkBlock =>
+      new NetworkBlock(count / parts, from, to, stride, dropout, convolution, build);
     const group = (from: number, to: number, stride: number): Sequential =>
-      new Sequential(new NetworkBlock(count, from, to, stride, dropout, convolution, build));
+      new Sequential(...Array.from({ length: parts }, (_, i) => (i === 0 ? part(from, to, stride) : part(to, to, 1))));
     this.conv1 = new Conv2d(3, 16, 3, build, { padding: 1, init: normalFanOut });
     this.block1 = group(16, 16 * width, 1);
     this.block2 = group(16 * width, 32 * width, 2);
@@ -128,19 +129,20 @@ export class WideResNet extends Module {
   }
 
   /** Logits with the attention maps attention transfer compares. */
-  forwardWithAttention(x: Tensor, forward: Forward): WideResNetOutput {
-    const { logits, groups } = this.#run(x, forward);
-    return { logits, attention: groups.map(attentionMap) };
+  forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
+    const { logits, parts } = this.#run(x, forward);
+    return { logits, attention: parts.map(attentionMap) };
   }
 
-  #run(x: Tensor, forward: Forward): { logits: Tensor; groups: Tensor[] } {
-    const groups: Tensor[] = [];
+  #run(x: Tensor, forward: Forward): { logits: Tensor; parts: Tensor[] } {
+    const parts: Tensor[] = [];
     let y = this.conv1.forward(x);
-    for (const block of [this.block1, this.block2, this.block3]) {
-      y = block.forward(y, forward);
-      groups.push(y);
-    }
+    for (const { layers } of [this.block1, this.block2, this.block3])
+      for (const part of layers) {
+        y = part.forward(y, forward);
+        parts.push(y);
+      }
     const pooled = globalAvgPool2d(relu(this.bn1.forward(y, forward)));
-    return { logits: this.fc.forward(pooled), groups };
+    return { logits: this.fc.forward(pooled), parts };
   }
 }

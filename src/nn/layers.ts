@@ -45,6 +45,10 @@ export class Sequential extends Layer {
     Object.assign(this, layers);
   }
 
+  get layers(): readonly Layer[] {
+    return this.#layers;
+  }
+
   forward(x: Tensor, forward: Forward): Tensor {
     return this.#layers.reduce((y, layer) => layer.forward(y, forward), x);
   }

@@ -15,6 +15,8 @@ export interface Forward {
   readonly training: boolean;
   /** Where dropout's chance comes from; needed only in training by networks that drop. */
   readonly random?: Random;
+  /** Rate at which networks with parallel paths drop one, raised as training goes on; 0 unless given. */
+  readonly dropPath?: number;
 }
 
 function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number, { training, random }: Forward): Tensor {

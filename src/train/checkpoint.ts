@@ -19,6 +19,8 @@ export interface Checkpoint {
   readonly training: TrainingState | undefined;
   /** Whatever the writer gave as configuration, unchecked. */
   readonly config: unknown;
+  /** Tells its numbers from any others. */
+  readonly sha256: string;
 }
 
 interface TrainingState {
@@ -65,13 +67,13 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
 export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promise<Checkpoint> {
   const file = decodeSafetensors(bytes, source);
   if (file.metadata.format === undefined && ![...file.tensors.keys()].some((name) => name.startsWith("model/")))
-    return { source, model: file.tensors, training: undefined, config: undefined };
+    return { source, model: file.tensors, training: undefined, config: undefined, sha256: await sha256(bytes) };
   const { sha256: expected, ...metadata } = file.metadata;
   if (metadata.format !== format)
     throw new DataError(
       `checkpoint: ${source} must be of format ${format}, got ${metadata.format}; read it with the version that wrote it`,
     );
-  if ((await sha256(encodeSafetensors(file.tensors, metadata))) !== expected)
+  if (expected === undefined || (await sha256(encodeSafetensors(file.tensors, metadata))) !== expected)
     throw new DataError(
       `checkpoint: ${source} must have the SHA-256 it was written with, got another; it is corrupted, restore it from a copy`,
     );
@@ -85,6 +87,7 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
       random: JSON.parse(random!) as RandomState,
     },
     config: JSON.parse(config!),
+    sha256: expected,
   };
 }
 

@@ -9,13 +9,11 @@ import { DataError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
-import { crossEntropy } from "../nn/losses.ts";
-import { add } from "../ops/arithmetic.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
 import { type Batches, type Classifier, type EvaluateOptions, type Evaluation, evaluate, type ImageShape, imagesOf } from "./evaluate.ts";
+import { learnFromLabels, type Objective } from "./objective.ts";
 import type { Schedule } from "./schedules.ts";
 import type { Optimizer } from "./sgd.ts";
 
@@ -43,9 +41,10 @@ export interface TrainerOptions {
   readonly schedule: Schedule;
   readonly imageShape: ImageShape;
   readonly batchesPerEpoch: number;
-  readonly labelSmoothing?: number;
-  /** Added to the loss that is minimised, not to the loss that is reported. */
-  readonly penalty?: ((model: Classifier) => Tensor | undefined) | undefined;
+  /** What a step minimises: cross-entropy with the labels unless given. */
+  readonly objective?: Objective;
+  /** Rate of drop-path by the epoch, for networks that have parallel paths. */
+  readonly dropPath?: Schedule | undefined;
   /** Where dropout's chance comes from. */
   readonly random: Random;
 }
@@ -84,18 +83,18 @@ export class Trainer {
   readonly batchesPerEpoch: number;
   progress: Progress = untrained;
   readonly #schedule: Schedule;
-  readonly #labelSmoothing: number;
-  readonly #penalty: TrainerOptions["penalty"];
+  readonly #objective: Objective;
+  readonly #dropPath: Schedule | undefined;
 
-  constructor({ model, optimizer, schedule, imageShape, batchesPerEpoch, labelSmoothing = 0, penalty, random }: TrainerOptions) {
+  constructor({ model, optimizer, schedule, imageShape, batchesPerEpoch, objective, dropPath, random }: TrainerOptions) {
     this.model = model;
     this.optimizer = optimizer;
     this.random = random;
     this.imageShape = imageShape;
     this.batchesPerEpoch = batchesPerEpoch;
     this.#schedule = schedule;
-    this.#labelSmoothing = labelSmoothing;
-    this.#penalty = penalty;
+    this.#objective = objective ?? learnFromLabels(model);
+    this.#dropPath = dropPath;
   }
 
   /** Steps taken since the beginning. */
@@ -116,11 +115,10 @@ export class Trainer {
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
     const learningRate = this.learningRate();
     const result = scope(() => {
-      const logits = this.model.forward(imagesOf(batch, this.imageShape), { training: true, random: this.random });
-      const loss = crossEntropy(logits, batch.labels, { labelSmoothing: this.#labelSmoothing });
+      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
+      const images = imagesOf(batch, this.imageShape);
+      const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
       const parameters = this.optimizer.parameters.map(({ value }) => value);
-      const penalty = this.#penalty?.(this.model);
-      const objective = penalty === undefined ? loss : add(loss, penalty);
       this.optimizer.step(gradients(objective, parameters), learningRate);
       return { loss: detach(loss), predictions: argmax(logits) };
     });

@@ -13,6 +13,7 @@ import { relu } from "../../src/ops/elementwise.ts";
 import { globalAvgPool2d } from "../../src/ops/pooling.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { Adam } from "../../src/train/adam.ts";
+import { learnFromLabels } from "../../src/train/objective.ts";
 import { decayGroups } from "../../src/train/parameter-groups.ts";
 import { oneCycle } from "../../src/train/schedules.ts";
 import { Sgd } from "../../src/train/sgd.ts";
@@ -67,7 +68,7 @@ export function tinyTraining(config: TinyConfig): { trainer: Trainer; options: T
     schedule: oneCycle({ peak: rate, epochs }),
     imageShape: [3, 8, 8],
     batchesPerEpoch: Math.ceil(tinyImages.train.count / batchSize),
-    labelSmoothing,
+    objective: learnFromLabels(model, { labelSmoothing }),
     random: random.fork(1),
   });
   const augment = { crop: 1, flip: true, cutout: 2 };

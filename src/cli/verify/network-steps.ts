@@ -2,62 +2,73 @@
 
 import { Random } from "../../core/random.ts";
 import { gradients } from "../../grad/gradients.ts";
-import { WideResNet } from "../../models/wide-resnet.ts";
 import { crossEntropy } from "../../nn/losses.ts";
 import { tensor } from "../../ops/creation.ts";
 import { scope } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
-import type { Classifier } from "../../train/evaluate.ts";
+import type { AttentiveClassifier } from "../../train/evaluate.ts";
 import { decayGroups } from "../../train/parameter-groups.ts";
 import type { NamedArray } from "../../train/safetensors.ts";
 import { Sgd } from "../../train/sgd.ts";
 import { compressionRatio } from "../compression-ratio.ts";
-import { createNetwork, type NetworkSpec, parseConvolution } from "../spec.ts";
+import { createNetwork, type NetworkSpec } from "../network-spec.ts";
+import { parseConvolution } from "../spec.ts";
 import { type Case, type Comparison, largest, type Outcome, type Precision, precisions, suffixes, verdict } from "./comparison.ts";
 import { Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 import { findNetwork } from "./fixture-networks.ts";
 import { scheduleCases } from "./schedules.ts";
+import { type NetworkOf, studentCases } from "./student-loss.ts";
 
 export const stepCases = (index: Fields, folder: FixtureFolder): Case[] => [
   ...index.objects("cases").map((entry) => ({
     name: `training ${networkText(index, entry)} ${entry.text("conv")}`,
     run: () => runCase(index, entry, folder),
   })),
-  ...(index.has("student")
-    ? [
-        {
-          name: "student loss",
-          run: async (): Promise<Outcome> => ({ status: "skipped", reason: "attention transfer and distillation are not built yet" }),
-        },
-      ]
-    : []),
+  ...(index.has("student") ? studentCases(index.object("student"), networkOf(index), folder) : []),
   ...(index.has("lr_schedules") ? scheduleCases(index.object("lr_schedules")) : []),
 ];
 
 /** All cases share the folder's network, unless one has its own. */
 const networkText = (index: Fields, entry: Fields): string => (entry.has("network") ? entry : index).text("network");
 
+/** `WideResNet depth=10 widen_factor=1 num_classes=10 dropRate=0 s=1` */
+function parseNetwork(text: string): { readonly name: string; readonly dimensions: Fields; readonly classes: number } {
+  const [name = "", ...settings] = text.split(/\s+/);
+  const values = settings.map((setting) => [setting.split("=")[0]!, Number(setting.split("=")[1])]);
+  const dimensions = new Fields(Object.fromEntries(values), `the network "${text}"`);
+  return { name, dimensions, classes: dimensions.has("num_classes") ? dimensions.number("num_classes") : 10 };
+}
+
+const sizeOf =
+  (dimensions: Fields) =>
+  (asked: string): number =>
+    dimensions.number(asked === "width" && dimensions.has("widen_factor") ? "widen_factor" : asked);
+
+/** The index's network with another convolution. */
+const networkOf =
+  (index: Fields): NetworkOf =>
+  (convolution) => {
+    const { name, dimensions, classes } = parseNetwork(index.text("network"));
+    const found = findNetwork(name);
+    if ("missing" in found) throw new FixtureError(`verify: the student's network must be a known one, got ${found.missing}`);
+    return { spec: found.spec(sizeOf(dimensions), parseConvolution(convolution)), classes };
+  };
+
 async function runCase(index: Fields, entry: Fields, folder: FixtureFolder): Promise<Outcome> {
-  // `WideResNet depth=10 widen_factor=1 num_classes=10 dropRate=0 s=1`
-  const [name = "", ...settings] = networkText(index, entry).split(/\s+/);
-  const dimensions = new Fields(
-    Object.fromEntries(settings.map((setting) => [setting.split("=")[0]!, Number(setting.split("=")[1])])),
-    `the network "${networkText(index, entry)}"`,
-  );
+  const { name, dimensions, classes } = parseNetwork(networkText(index, entry));
   const found = findNetwork(name);
   if ("missing" in found) return { status: "skipped", reason: found.missing };
   if (dimensions.has("dropRate") && dimensions.number("dropRate") > 0)
     return { status: "skipped", reason: "dropout draws from a random stream of its own" };
   const [golden, batch] = [await folder.tensors(`wrn_step/${entry.text("file")}`), await folder.tensors("wrn_step/common.safetensors")];
   const recipe: Recipe = {
-    classes: dimensions.has("num_classes") ? dimensions.number("num_classes") : 10,
+    classes,
     optimizer: index.object("optimizer"),
     x: golden.find("x") ?? batch.get("x"),
     labels: (golden.find("labels") ?? batch.get("labels")).data,
   };
-  const size = (asked: string): number => dimensions.number(asked === "width" && dimensions.has("widen_factor") ? "widen_factor" : asked);
   return verdict(async (comparison) => {
-    const spec = found.spec(size, parseConvolution(entry.text("conv")));
+    const spec = found.spec(sizeOf(dimensions), parseConvolution(entry.text("conv")));
     for (const precision of precisions)
       if (golden.find(`logits${suffixes[precision]}`) !== undefined)
         await new Training(spec, recipe, precision, golden, comparison).run(entry);
@@ -84,7 +95,7 @@ class Training {
   readonly #golden: FixtureTensors;
   readonly #comparison: Comparison;
   readonly #recipe: Recipe;
-  readonly #model: Classifier;
+  readonly #model: AttentiveClassifier;
   readonly #optimizer: Sgd;
   readonly #images: Tensor;
 
@@ -130,7 +141,7 @@ class Training {
     const suffix = suffixes[this.#precision];
     const values = this.#optimizer.parameters.map(({ value }) => value);
     const { loss, logits, attention, grads } = scope(() => {
-      const out = forwardWithAttention(this.#model, this.#images);
+      const out = this.#model.forwardWithAttention(this.#images, { training: true });
       const loss = crossEntropy(out.logits, this.#recipe.labels);
       return { ...out, loss, grads: gradients(loss, values) };
     });
@@ -180,9 +191,4 @@ class Training {
       this.#comparison.near(this.#precision, `${name}/${key}`, { shape: own.shape, data: await own.read() }, expected);
     }
   }
-}
-
-function forwardWithAttention(model: Classifier, images: Tensor): { logits: Tensor; attention: readonly Tensor[] } {
-  if (model instanceof WideResNet) return model.forwardWithAttention(images, { training: true });
-  return { logits: model.forward(images, { training: true }), attention: [] };
 }

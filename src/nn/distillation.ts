@@ -1,0 +1,58 @@
+/** What a student learns from a teacher: its probabilities (Hinton et al. 2015, arXiv 1503.02531) and where it looks (Zagoruyko & Komodakis 2017, arXiv 1612.03928). */
+
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import { add, divide, multiply, subtract } from "../ops/arithmetic.ts";
+import { exp } from "../ops/elementwise.ts";
+import { mean } from "../ops/reductions.ts";
+import { logSoftmax } from "../ops/softmax.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { type CrossEntropyOptions, crossEntropy } from "./losses.ts";
+
+export interface DistillationOptions extends CrossEntropyOptions {
+  /** Share of the teacher's probabilities against the labels, in [0, 1]. */
+  readonly alpha: number;
+  /** Divides the logits of both before their softmax; above 0. */
+  readonly temperature: number;
+}
+
+/**
+ * L = 2αT²·(1/NC) Σ_nc t_nc·(log t_nc − log s_nc) + (1 − α)·crossEntropy, t and s the softmax of logits/T. The mean is over all N·C elements, as the
+ * paper's code has it (docs/faithfulness.md).   student, teacher:[N,classes] → L:[]. @throws ShapeError, ConfigError
+ */
+export function distillation(
+  student: Tensor,
+  teacher: Tensor,
+  labels: ArrayLike<number>,
+  { alpha, temperature, ...options }: DistillationOptions,
+): Tensor {
+  if (!sameShape(student.shape, teacher.shape))
+    throw new ShapeError(
+      `distillation: student and teacher must give logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
+    );
+  if (!(alpha >= 0 && alpha <= 1)) throw new ConfigError(`distillation: alpha must be in [0, 1], got ${alpha}`);
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw new ConfigError(`distillation: the temperature must be finite and above 0, got ${temperature}`);
+  if (alpha === 0) return crossEntropy(student, labels, options);
+  const [s, t] = [logSoftmax(divide(student, temperature)), logSoftmax(divide(teacher, temperature))];
+  const divergence = multiply(mean(multiply(exp(t), subtract(t, s))), 2 * alpha * temperature ** 2);
+  return add(divergence, multiply(crossEntropy(student, labels, options), 1 - alpha));
+}
+
+/**
+ * L = (3β/M) Σ_m mean (q_m^student − q_m^teacher)² over M pairs of attention maps (paper, §4).   maps:[N,H·W] each → L:[].
+ * @throws ShapeError unless there are as many maps of the same shapes, at least one.
+ */
+export function attentionTransfer(student: readonly Tensor[], teacher: readonly Tensor[], beta: number): Tensor {
+  if (student.length === 0 || student.length !== teacher.length || student.some((map, i) => !sameShape(map.shape, teacher[i]!.shape))) {
+    const shapes = (maps: readonly Tensor[]): string => maps.map((map) => formatShape(map.shape)).join(", ") || "none";
+    throw new ShapeError(
+      `attentionTransfer: student and teacher must have maps of the same shapes, got ${shapes(student)} and ${shapes(teacher)}`,
+    );
+  }
+  const errors = student.map((map, i) => {
+    const difference = subtract(map, teacher[i]!);
+    return mean(multiply(difference, difference));
+  });
+  return multiply(errors.reduce(add), (3 * beta) / errors.length);
+}
