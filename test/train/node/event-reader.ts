@@ -1,0 +1,69 @@
+/** Reads event files with nothing of the writer's: another CRC-32C, another protobuf library, and TensorFlow's public schema. */
+
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createFileRegistry, fromBinary, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { crc32c } from "@node-rs/crc32";
+import schema from "../../fixtures/tensorboard/schema.json" with { type: "json" };
+
+/** An Event in protobuf's canonical JSON: fields by their schema's names, int64 as a string, NaN and infinities as strings, bytes in base64. */
+export interface EventJson {
+  readonly wall_time?: number | string;
+  readonly step?: string;
+  readonly file_version?: string;
+  readonly session_log?: { readonly status: string };
+  readonly summary?: { readonly value?: readonly ValueJson[] };
+}
+
+export interface ValueJson {
+  readonly tag?: string;
+  readonly simple_value?: number | string;
+  readonly image?: { readonly height: number; readonly width: number; readonly encoded_image_string: string };
+}
+
+const registry = createFileRegistry(fromJson(FileDescriptorSetSchema, schema.descriptors as JsonValue));
+const eventType = registry.getMessage("tensorflow.Event")!;
+
+function checkSum(data: Uint8Array, masked: number): void {
+  const rotated = (masked - 0xa282ead8) >>> 0;
+  if (((rotated << 15) | (rotated >>> 17)) >>> 0 !== crc32c(data)) throw new Error("the checksum is another");
+}
+
+/** The events of the whole records, in order; a record that is cut short ends the file, as it does for TensorBoard. */
+export function readEvents(file: Uint8Array): EventJson[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  const events: EventJson[] = [];
+  for (let at = 0; at + 12 <= file.length; ) {
+    checkSum(file.subarray(at, at + 8), view.getUint32(at + 8, true));
+    const end = at + 12 + Number(view.getBigUint64(at, true));
+    if (end + 4 > file.length) break;
+    const data = file.subarray(at + 12, end);
+    checkSum(data, view.getUint32(end, true));
+    const message = fromBinary(eventType, data);
+    if (message.$unknown !== undefined) throw new Error("the event has fields that the schema does not");
+    events.push(toJson(eventType, message, { registry, useProtoFieldName: true }) as EventJson);
+    at = end + 4;
+  }
+  return events;
+}
+
+/** The events of each file of a folder, in the order TensorBoard reads them. */
+export async function readFolder(folder: string): Promise<EventJson[][]> {
+  const names = (await readdir(folder)).sort();
+  return Promise.all(names.map(async (name) => readEvents(await readFile(join(folder, name)))));
+}
+
+/** The steps TensorBoard shows for a tag: a start withdraws its own step and later ones, except the first, which begins the run. */
+export function shownSteps(events: readonly EventJson[], tag: string): { step: number; value: number | string }[] {
+  let shown: { step: number; value: number | string }[] = [];
+  let started = false;
+  for (const { step = "0", session_log, summary } of events) {
+    if (session_log?.status === "START") {
+      if (started) shown = shown.filter((point) => point.step < Number(step));
+      started = true;
+    }
+    for (const value of summary?.value ?? []) if (value.tag === tag) shown.push({ step: Number(step), value: value.simple_value! });
+  }
+  return shown;
+}
