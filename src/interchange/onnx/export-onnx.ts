@@ -1,0 +1,89 @@
+/** Networks as ONNX files, for runtimes that know nothing of this library. */
+
+import { kernels, useBackend } from "../../backend/active.ts";
+import { ConfigError } from "../../core/errors.ts";
+import type { Shape } from "../../core/shape.ts";
+import { Counter } from "../../nn/module.ts";
+import { noGrad } from "../../tape/tape.ts";
+import { scope } from "../../tensor/scope.ts";
+import type { DType, Storage } from "../../tensor/storage.ts";
+import { Tensor } from "../../tensor/tensor.ts";
+import type { Classifier, ImageShape } from "../../train/evaluate.ts";
+import { encodeModel } from "./encode-model.ts";
+import { GraphBuilder } from "./graph-builder.ts";
+import type { Value } from "./onnx-model.ts";
+import { type NamedConstant, Trace } from "./trace.ts";
+import { tracingBackend } from "./tracing-backend.ts";
+
+export interface OnnxOptions {
+  readonly imageShape: ImageShape;
+  /** Images a call takes: the graph's sizes are fixed. Default: 1. */
+  readonly batch?: number;
+  /**
+   * `contracted` (default): the parameters under their state names, and all that is computed from them as nodes. `folded`: what is computed from
+   * parameters alone (a rebuilt weight, the scale of a norm) is computed now and stored as one constant.
+   */
+  readonly weights?: "contracted" | "folded";
+  readonly inputName?: string;
+  readonly outputName?: string;
+}
+
+/**
+ * The graph of one evaluation of `network` as an .onnx file (opset 18): images:[batch,C,H,W] → logits:[batch,classes]. Structured layers are
+ * exported in the mode they are in, as the contractions they execute or by the weight they rebuild.
+ * @throws ConfigError for sizes or names that cannot be, ShapeError for images that the network cannot take, BackendError for a forward pass
+ * that reads numbers or trains.
+ */
+export async function exportOnnx(network: Classifier, options: OnnxOptions): Promise<Uint8Array> {
+  const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits" } = options;
+  const shape = [batch, ...imageShape];
+  if (!shape.every((size) => Number.isInteger(size) && size >= 1))
+    throw new ConfigError(`exportOnnx: batch and imageShape must be integers ≥ 1, got ${batch} and [${imageShape}]`);
+  if (!["contracted", "folded"].includes(weights))
+    throw new ConfigError(`exportOnnx: weights must be contracted or folded, got ${weights}`);
+  const { state, dtype } = stateOf(network);
+  const names = [inputName, outputName, ...[...state.values()].map(({ name }) => name)];
+  if (names.includes("") || new Set(names).size !== names.length)
+    throw new ConfigError(
+      `exportOnnx: inputName and outputName must differ, and from every state's name, got "${inputName}" and "${outputName}"`,
+    );
+
+  const graph = new GraphBuilder(names);
+  try {
+    const trace = new Trace(graph, state, weights === "contracted");
+    const output = traceForward(network, trace, graph.input(inputName, dtype, shape), dtype);
+    return encodeModel(await graph.finish("network", output, outputName));
+  } finally {
+    graph.release();
+  }
+}
+
+/** The storages of the state by what they are called, and the dtype that the network computes in. */
+function stateOf(network: Classifier): { state: Map<Storage, NamedConstant>; dtype: DType } {
+  const state = new Map<Storage, NamedConstant>();
+  for (const [name, entry] of network.state())
+    if (!(entry instanceof Counter)) state.set(entry.value.storage, { name, shape: entry.shape });
+  const [first] = network.parameters().values();
+  return { state, dtype: first?.dtype ?? "float32" };
+}
+
+/** Runs the network once on a storage without numbers. The active backend is back in place afterwards. */
+function traceForward(network: Classifier, trace: Trace, input: Value, dtype: DType): Value {
+  const inner = kernels();
+  const logits = (): { storage: Storage; shape: Shape } => {
+    const images = new Tensor(input.shape, trace.storage(dtype, input));
+    const { storage, shape } = noGrad(() => network.forward(images, { training: false }));
+    // The scope ends before the graph is read.
+    storage.retain();
+    return { storage, shape };
+  };
+  useBackend(tracingBackend(inner, trace));
+  try {
+    const { storage, shape } = scope(logits);
+    const output = trace.as(storage, shape);
+    storage.release();
+    return output;
+  } finally {
+    useBackend(inner);
+  }
+}

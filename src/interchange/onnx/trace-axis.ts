@@ -1,0 +1,79 @@
+/** Kernels that work along one axis, as ONNX nodes. */
+
+import type { AxisSplit, Kernels } from "../../backend/kernels.ts";
+import { cosineMatrix } from "../../core/cosine-transform.ts";
+import { sameShape } from "../../core/shape.ts";
+import { type Storage, typedArray } from "../../tensor/storage.ts";
+import type { Value } from "./onnx-model.ts";
+import type { Trace } from "./trace.ts";
+import { refine } from "./view-plan.ts";
+
+/** Of a value seen as [outer, axis, inner]: its own shape and the axes of it that are the middle one, or that shape itself. */
+function alongAxis(trace: Trace, x: Storage, { outer, axis, inner }: AxisSplit): { value: Value; axes: readonly number[] } {
+  const value = trace.value(x, [outer, axis, inner]);
+  const owners = refine(value.shape, [outer, axis, inner]);
+  const axes = owners?.flatMap((owner, i) => (owner === 1 ? [i] : [])) ?? [];
+  return axes.length > 0 ? { value, axes } : { value: trace.as(x, [outer, axis, inner]), axes: [1] };
+}
+
+export function axisNodes(trace: Trace): Pick<Kernels, "reduce" | "argmax" | "gather" | "scatterAdd" | "cosineTransform"> {
+  const { graph } = trace;
+  return {
+    reduce(op, x, split) {
+      const { value, axes } = alongAxis(trace, x, split);
+      const shape = value.shape.filter((_, axis) => !axes.includes(axis));
+      const operator = op === "sum" ? "ReduceSum" : "ReduceMax";
+      return trace.storage(x.dtype, trace.node(operator, [value, graph.integers(axes)], { keepdims: { int: 0 } }, value, shape));
+    },
+
+    argmax(x, { outer, axis, inner }) {
+      const found = graph.node(
+        "ArgMax",
+        [trace.as(x, [outer, axis, inner])],
+        { axis: { int: 1 }, keepdims: { int: 0 } },
+        { type: "int64", shape: [outer, inner] },
+      );
+      return trace.storage("int32", trace.cast(found, "int32"));
+    },
+
+    gather(x, indices, split) {
+      const count = indices.length;
+      const { value, axes } = alongAxis(trace, x, split);
+      const [along = 1] = axes;
+      const data = axes.length === 1 ? value : trace.as(x, [split.outer, split.axis, split.inner]);
+      const axis = axes.length === 1 ? along : 1;
+      const shape = data.shape.map((size, i) => (i === axis ? count : size));
+      return trace.storage(x.dtype, trace.node("Gather", [data, trace.as(indices, [count])], { axis: { int: axis } }, data, shape));
+    },
+
+    scatterAdd(y, indices, { outer, axis, inner }) {
+      const count = indices.length;
+      const updates = trace.as(y, [outer, count, inner]);
+      const zeros = trace.node("Expand", [graph.number(y.dtype, 0), graph.integers([outer, axis, inner])], {}, updates, [
+        outer,
+        axis,
+        inner,
+      ]);
+      const column = trace.as(indices, [1, count, 1]);
+      const places = sameShape(updates.shape, column.shape)
+        ? column
+        : trace.node("Expand", [column, graph.integers(updates.shape)], {}, column, updates.shape);
+      const added = trace.node(
+        "ScatterElements",
+        [zeros, places, updates],
+        { axis: { int: 1 }, reduction: { string: "add" } },
+        updates,
+        zeros.shape,
+      );
+      return trace.storage(y.dtype, added);
+    },
+
+    cosineTransform(x, transpose, { outer, axis, inner }) {
+      const columns = trace.as(x, [outer, axis, inner]);
+      const dct = cosineMatrix(axis);
+      const entries = transpose ? dct.map((_, at) => dct[(at % axis) * axis + Math.floor(at / axis)]!) : dct;
+      const table = graph.table(transpose ? `dct_${axis}_transposed` : `dct_${axis}`, [axis, axis], typedArray(x.dtype, entries));
+      return trace.storage(x.dtype, trace.node("MatMul", [table, columns], {}, columns, columns.shape));
+    },
+  };
+}

@@ -1,0 +1,71 @@
+/** Matrix products, convolutions and pooling as ONNX nodes. */
+
+import type { Kernels } from "../../backend/kernels.ts";
+import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
+import { sizeOf } from "../../core/shape.ts";
+import type { Storage } from "../../tensor/storage.ts";
+import type { Attributes, Value } from "./onnx-model.ts";
+import { type Trace, TracedStorage } from "./trace.ts";
+
+const windowAttributes = (g: ConvolutionGeometry): Attributes => ({
+  kernel_shape: { ints: [g.kernelHeight, g.kernelWidth] },
+  strides: { ints: [g.strideY, g.strideX] },
+  pads: { ints: [g.paddingY, g.paddingX, g.paddingY, g.paddingX] },
+  dilations: { ints: [g.dilationY, g.dilationX] },
+});
+
+/** A 1×1 convolution sees pixels one by one, in whatever arrangement they are: [N,C,P,1] may as well stay [N,C,H,W]. */
+function isPointwise(g: ConvolutionGeometry): boolean {
+  return [g.kernelHeight, g.kernelWidth, g.strideY, g.strideX].every((n) => n === 1) && g.paddingY === 0 && g.paddingX === 0;
+}
+
+function imageShape(current: readonly number[], g: ConvolutionGeometry): readonly number[] {
+  const [batch, channels] = current;
+  const fits = current.length === 4 && batch === g.batch && channels === g.inChannels && isPointwise(g);
+  return fits ? current : [g.batch, g.inChannels, g.height, g.width];
+}
+
+export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d" | "maxPool2d"> {
+  /** One matrix, or a stack of them. */
+  const operand = (x: Storage, stacked: boolean, batch: number, rows: number, columns: number): Value =>
+    trace.as(x, stacked ? [batch, rows, columns] : [rows, columns]);
+  const transposed = (value: Value): Value => {
+    const axes = value.shape.map((_, axis) => axis);
+    const perm = [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!];
+    const shape = perm.map((axis) => value.shape[axis]!);
+    return trace.node("Transpose", [value], { perm: { ints: perm } }, value, shape);
+  };
+
+  return {
+    matmul(a, b, { batch, m, k, n, transposeA, transposeB, batchStrideA, batchStrideB }) {
+      const stackedA = batch > 1 && batchStrideA !== 0;
+      const stackedB = batch > 1 && batchStrideB !== 0;
+      const A = operand(a, stackedA, batch, ...(transposeA ? ([k, m] as const) : ([m, k] as const)));
+      const B = operand(b, stackedB, batch, ...(transposeB ? ([n, k] as const) : ([k, n] as const)));
+      if (!stackedA && !stackedB && batch === 1) {
+        const flags = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } };
+        const plain = !transposeA && !transposeB;
+        return trace.storage(a.dtype, trace.node(plain ? "MatMul" : "Gemm", [A, B], plain ? {} : flags, A, [m, n]));
+      }
+      const inputs = [transposeA ? transposed(A) : A, transposeB ? transposed(B) : B];
+      return trace.storage(a.dtype, trace.node("MatMul", inputs, {}, A, [batch, m, n]));
+    },
+
+    conv2d(x, w, g) {
+      const value = trace.value(x, [g.batch, g.inChannels, g.height, g.width]);
+      const image = trace.as(x, imageShape(value.shape, g));
+      const weight = trace.as(w, [g.outChannels, g.inChannels / g.groups, g.kernelHeight, g.kernelWidth]);
+      const pixels = isPointwise(g) ? image.shape.slice(2) : [g.outHeight, g.outWidth];
+      const attributes = { ...windowAttributes(g), group: { int: g.groups } };
+      return trace.storage(x.dtype, trace.node("Conv", [image, weight], attributes, image, [g.batch, g.outChannels, ...pixels]));
+    },
+
+    maxPool2d(x, g) {
+      const image = trace.as(x, [g.batch, g.inChannels, g.height, g.width]);
+      const shape = [g.batch, g.outChannels, g.outHeight, g.outWidth];
+      const values = trace.storage(x.dtype, trace.node("MaxPool", [image], windowAttributes(g), image, shape));
+      const why = "ONNX: the places of a pooling's maxima are for its gradient, and not exported; export the forward pass alone";
+      return { values, indices: new TracedStorage("int32", sizeOf(shape), why) };
+    },
+  };
+}

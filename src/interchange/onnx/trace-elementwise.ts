@@ -1,0 +1,114 @@
+/** Elementwise kernels as ONNX nodes. */
+
+import type { BinaryOp, Kernels, UnaryOp } from "../../backend/kernels.ts";
+import { BackendError } from "../../core/errors.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
+import type { Storage } from "../../tensor/storage.ts";
+import { recogniseBatchNorm } from "./batch-norm.ts";
+import type { Value } from "./onnx-model.ts";
+import type { Trace } from "./trace.ts";
+import { refine } from "./view-plan.ts";
+
+const unaryOperators = {
+  negate: "Neg",
+  absolute: "Abs",
+  sign: "Sign",
+  reciprocal: "Reciprocal",
+  exp: "Exp",
+  log: "Log",
+  sqrt: "Sqrt",
+  tanh: "Tanh",
+  sigmoid: "Sigmoid",
+  erf: "Erf",
+  sin: "Sin",
+  cos: "Cos",
+  relu: "Relu",
+  floor: "Floor",
+} as const satisfies Partial<Record<UnaryOp, string>>;
+
+const binaryOperators = {
+  add: "Add",
+  subtract: "Sub",
+  multiply: "Mul",
+  divide: "Div",
+  power: "Pow",
+  maximum: "Max",
+  minimum: "Min",
+} as const satisfies Partial<Record<BinaryOp, string>>;
+
+const comparisons = {
+  equal: "Equal",
+  notEqual: "Equal",
+  less: "Less",
+  lessEqual: "LessOrEqual",
+  greater: "Greater",
+  greaterEqual: "GreaterOrEqual",
+} as const satisfies Partial<Record<BinaryOp, string>>;
+
+/** A comparison's 1 or 0 in the dtype of its operands. */
+function compare(trace: Trace, op: string, inputs: readonly [Value, Value], shape: Shape, negated = false): Value {
+  const holds = trace.graph.node(op, inputs, {}, { type: "bool", shape });
+  return trace.cast(negated ? trace.graph.node("Not", [holds], {}, holds) : holds, inputs[0].type);
+}
+
+/** The operands shaped so that ONNX broadcasts them as the kernel would; the one that fills the result keeps its shape, if the other fits it. */
+function broadcastOperands(trace: Trace, a: Storage, b: Storage, { shape, stridesA, stridesB }: Parameters<Kernels["binary"]>[3]) {
+  const sides = [
+    { x: a, strides: stridesA },
+    { x: b, strides: stridesB },
+  ] as const;
+  const size = sizeOf(shape);
+  const full = sides.find(({ x }) => x.length === size && trace.isSymbolic(x));
+  const current = full && trace.value(full.x).shape;
+  const owners = current && refine(current, shape);
+  const result = current !== undefined && owners !== undefined ? current : shape;
+  const operand = ({ x, strides }: (typeof sides)[number]): Value =>
+    trace.as(
+      x,
+      result.map((length, axis) => (strides[owners === undefined ? axis : owners[axis]!] === 0 ? 1 : length)),
+    );
+  return { inputs: [operand(sides[0]), operand(sides[1])] as const, shape: result };
+}
+
+export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary" | "select" | "clamp" | "cast"> {
+  const { graph } = trace;
+  const same = (op: string, x: Value): Value => trace.node(op, [x], {}, x, x.shape);
+  const zero = (x: Storage): Value => graph.number(x.dtype, 0);
+
+  const unary = (op: UnaryOp, x: Storage): Value => {
+    const value = trace.value(x);
+    if (op === "reciprocalSqrt") return same("Reciprocal", same("Sqrt", value));
+    if (op === "step") return compare(trace, "Greater", [value, zero(x)], value.shape);
+    if (op === "not") return compare(trace, "Equal", [value, zero(x)], value.shape);
+    return same(unaryOperators[op], value);
+  };
+
+  return {
+    unary: (op, x) => trace.storage(x.dtype, unary(op, x)),
+
+    binary(op, a, b, broadcast) {
+      if (op === "reluGradient") throw new BackendError("ONNX: reluGradient is of training; export the forward pass alone");
+      const { inputs, shape } = broadcastOperands(trace, a, b, broadcast);
+      if (op in comparisons)
+        return trace.storage(a.dtype, compare(trace, comparisons[op as keyof typeof comparisons], inputs, shape, op === "notEqual"));
+      const norm = op === "add" ? recogniseBatchNorm(trace.graph, ...inputs) : undefined;
+      const operator = binaryOperators[op as keyof typeof binaryOperators];
+      return trace.storage(a.dtype, norm ?? trace.node(operator, inputs, {}, inputs[0], shape));
+    },
+
+    select(condition, a, b) {
+      const { shape } = trace.value(condition);
+      const test = trace.cast(trace.as(condition, shape), "bool");
+      const [left, right] = [trace.as(a, shape), trace.as(b, shape)];
+      return trace.storage(a.dtype, trace.node("Where", [test, left, right], {}, left, shape));
+    },
+
+    clamp(x, low, high) {
+      const value = trace.value(x);
+      const bounds = [graph.number(x.dtype, low), graph.number(x.dtype, high)];
+      return trace.storage(x.dtype, trace.node("Clip", [value, ...bounds], {}, value, value.shape));
+    },
+
+    cast: (x, dtype) => trace.storage(dtype, trace.cast(trace.value(x), dtype)),
+  };
+}

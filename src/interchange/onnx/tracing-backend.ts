@@ -1,0 +1,68 @@
+/**
+ * A backend that writes down what it is asked to compute. Kernels get flat storages and all the sizes there are, so one forward pass through this
+ * one is the graph of any network, whatever its modules are.
+ */
+
+import type { Kernels } from "../../backend/kernels.ts";
+import { BackendError } from "../../core/errors.ts";
+import type { Storage } from "../../tensor/storage.ts";
+import type { Trace } from "./trace.ts";
+import { axisNodes } from "./trace-axis.ts";
+import { contractionNodes } from "./trace-contractions.ts";
+import { elementwiseNodes } from "./trace-elementwise.ts";
+import { layoutNodes } from "./trace-layout.ts";
+
+function refuse(kernel: string): () => never {
+  return () => {
+    throw new BackendError(
+      `ONNX: ${kernel} is of training and has no place in an exported graph; export the forward pass in evaluation mode`,
+    );
+  };
+}
+
+/** A kernel that gives one storage, its arguments left open. */
+type Traced<K extends keyof Kernels> = (...args: Parameters<Extract<Kernels[K], (...args: never[]) => unknown>>) => Storage;
+
+/** Work on symbolic storages becomes nodes of the trace; all other work is done by `inner`, now, and its results are constants. */
+export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
+  const nodes = { ...elementwiseNodes(trace), ...axisNodes(trace), ...layoutNodes(trace), ...contractionNodes(trace) };
+  /** The kernel of one name, whose operands are found by `operandsOf`. */
+  const kernel = <K extends keyof typeof nodes>(
+    name: K,
+    operandsOf: (...args: Parameters<Kernels[K]>) => readonly Storage[],
+  ): Kernels[K] => {
+    const [noted, done] = [nodes[name], inner[name]] as [Traced<K>, Traced<K>];
+    const either: Traced<K> = (...args) => {
+      const operands = operandsOf(...args);
+      return operands.some((x) => trace.isSymbolic(x)) ? noted(...args) : trace.computed(done(...args), operands);
+    };
+    return either as Kernels[K];
+  };
+  return {
+    ...inner,
+    name: `tracing ${inner.name}`,
+    full: (dtype, length, value) => trace.filled(inner.full(dtype, length, value), value),
+    write: refuse("write"),
+    cast: kernel("cast", (x) => [x]),
+    unary: kernel("unary", (_, x) => [x]),
+    binary: kernel("binary", (_, a, b) => [a, b]),
+    select: kernel("select", (condition, a, b) => [condition, a, b]),
+    clamp: kernel("clamp", (x) => [x]),
+    reduce: kernel("reduce", (_, x) => [x]),
+    argmax: kernel("argmax", (x) => [x]),
+    gather: kernel("gather", (a, b) => [a, b]),
+    scatterAdd: kernel("scatterAdd", (a, b) => [a, b]),
+    cosineTransform: kernel("cosineTransform", (x) => [x]),
+    readView: kernel("readView", (x) => [x]),
+    assemble: kernel("assemble", (_, __, ___, parts) => parts.map(({ source }) => source)),
+    matmul: kernel("matmul", (a, b) => [a, b]),
+    conv2d: kernel("conv2d", (a, b) => [a, b]),
+    maxPool2d: (x, geometry) => (trace.isSymbolic(x) ? nodes.maxPool2d(x, geometry) : inner.maxPool2d(x, geometry)),
+    conv2dInputGradient: refuse("conv2dInputGradient"),
+    conv2dWeightGradient: refuse("conv2dWeightGradient"),
+    batchNorm: refuse("batchNorm"),
+    batchNormGradient: refuse("batchNormGradient"),
+    sgdUpdate: refuse("sgdUpdate"),
+    adamUpdate: refuse("adamUpdate"),
+  };
+}
