@@ -1,0 +1,241 @@
+/**
+ * The .npy format against files that NumPy wrote, and round trips. The format has no checksum: damage to the numbers, or to the mark of their
+ * byte order, is not its business.
+ */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { DataError } from "../../src/core/errors.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import { decodeNpy, encodeNpy } from "../../src/interchange/npy.ts";
+import { type DType, typedArray } from "../../src/tensor/storage.ts";
+import type { NamedArray } from "../../src/train/safetensors.ts";
+import { shapes } from "../arbitraries/shapes.ts";
+import { seeds, valuesOf } from "../arbitraries/values.ts";
+import { fixture, npyFiles, refusedFiles, valuesIn } from "./numpy-fixtures.ts";
+
+const dtypes: Readonly<Record<string, DType>> = {
+  f2: "float32",
+  f4: "float32",
+  f8: "float64",
+  u4: "float64",
+  i8: "float64",
+  u8: "float64",
+};
+
+describe("a file NumPy wrote is read as NumPy reads it", () => {
+  test.each(npyFiles)("%s", (name, expected) => {
+    const { shape, data } = decodeNpy(fixture(name), name);
+    expect(shape).toEqual(expected.shape);
+    expect([...data]).toEqual(valuesIn(expected));
+    const kind = /-([fiu]\d)\./.exec(name)?.[1];
+    if (kind !== undefined) expect(data).toBeInstanceOf(typedArray(dtypes[kind] ?? "int32", 0).constructor);
+  });
+
+  test("and what is no array of plain numbers is refused, with the file's name", () => {
+    expect(refusedFiles).toHaveLength(9);
+    for (const name of refusedFiles) {
+      expect(() => decodeNpy(fixture(name), `data/${name}`), name).toThrow(DataError);
+      expect(() => decodeNpy(fixture(name), `data/${name}`), name).toThrow(`npy: data/${name} must hold`);
+    }
+    expect(() => decodeNpy(fixture("object.npy"), "x")).toThrow(/got dtype '\|O'; save it with \.astype/);
+    expect(() => decodeNpy(fixture("record.npy"), "x")).toThrow("got dtype [('a', '<i4'), ('b', '<f4')]");
+    expect(() => decodeNpy(fixture("unsafe-i8.npy"), "x")).toThrow("integers of at most 2^53 - 1, got 9007199254740992 at 0 of i8");
+  });
+});
+
+describe("half precision", () => {
+  test("is every number it can be, and NaN", () => {
+    const bits = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
+    const { data } = decodeNpy(
+      file("{'descr': '<f2', 'fortran_order': False, 'shape': (65536,), }", new Uint8Array(bits.buffer)),
+      "memory",
+    );
+    // Monotone from 0 to infinity, mirrored by the sign; spacing doubles with the exponent, 2^-24 at the smallest.
+    for (let i = 1; i <= 0x7c00; i++) {
+      const exponent = Math.max(1, (i - 1) >>> 10);
+      if (i < 0x7c00) expect(data[i]! - data[i - 1]!).toBe(2 ** (exponent - 25));
+      expect(data[0x8000 + i]).toBe(-data[i]!);
+    }
+    expect([data[0], data[0x8000], data[0x3c00], data[0x7bff], data[0x7c00]]).toEqual([0, -0, 1, 65504, Infinity]);
+    expect(data.filter(Number.isNaN)).toHaveLength(2 * 0x3ff);
+  });
+});
+
+const arrays = fc.record({ shape: shapes(), dtype: fc.constantFrom<DType>("float32", "float64", "int32"), seed: seeds }).map(
+  ({ shape, dtype, seed }): NamedArray => ({
+    shape,
+    data: typedArray(dtype, valuesOf(seed, sizeOf(shape), dtype === "int32" ? "integers" : "extreme")),
+  }),
+);
+
+test("decoding is the inverse of encoding", () =>
+  fc.assert(
+    fc.property(arrays, (array) => {
+      expect(decodeNpy(encodeNpy(array), "memory")).toEqual(array);
+    }),
+    { numRuns: 300 },
+  ));
+
+/** Every index of an array, in the order of its file: with the last axis fastest, or the first. */
+function indices(shape: readonly number[], firstFastest: boolean): number[][] {
+  const [size, ...rest] = firstFastest ? shape.toReversed() : shape;
+  if (size === undefined) return [[]];
+  const inner = indices(firstFastest ? rest.toReversed() : rest, firstFastest);
+  return Array.from({ length: size }, (_, i) => inner.map((index) => (firstFastest ? [...index, i] : [i, ...index]))).flat();
+}
+
+test("either order of axes and of bytes holds the same array", () =>
+  fc.assert(
+    fc.property(shapes(), fc.boolean(), fc.boolean(), fc.constantFrom("1.0", "2.0", "3.0"), (shape, fortran, big, version) => {
+      /** A number that tells its place. */
+      const tell = (index: readonly number[]): number => index.reduce((sum, i, axis) => sum + i * 10 ** axis, 1);
+      const view = new DataView(new ArrayBuffer(4 * sizeOf(shape)));
+      for (const [i, index] of indices(shape, fortran).entries()) view.setInt32(4 * i, tell(index), !big);
+      const tuple = shape.length === 1 ? `(${shape},)` : `(${shape.join(", ")})`;
+      const header = `{'descr': '${big ? ">" : "<"}i4', 'fortran_order': ${fortran ? "True" : "False"}, 'shape': ${tuple}, }`;
+      const read = decodeNpy(file(header, new Uint8Array(view.buffer), version), "memory");
+      expect(read).toEqual({ shape, data: Int32Array.from(indices(shape, false), tell) });
+    }),
+    { numRuns: 200 },
+  ));
+
+test("views into larger buffers are written and read as what they show", () => {
+  const data = new Float32Array([9, 1, 2, 9]).subarray(1, 3);
+  const bytes = encodeNpy({ shape: [2], data });
+  const shifted = new Uint8Array(bytes.length + 3);
+  shifted.set(bytes, 3);
+  expect(decodeNpy(shifted.subarray(3), "memory").data).toEqual(Float32Array.of(1, 2));
+});
+
+test("NumPy's own bytes are what is written for the same array", () => {
+  const counting: NamedArray = { shape: [2, 3, 4], data: Float32Array.from({ length: 24 }, (_, i) => i) };
+  expect(encodeNpy(counting)).toEqual(fixture("version-1.npy"));
+  expect(encodeNpy({ shape: [], data: Float64Array.of(2.5) })).toEqual(fixture("scalar.npy"));
+  expect(encodeNpy({ shape: [3], data: Int32Array.of(1, 2, 3) })).toEqual(fixture("vector.npy"));
+  expect(encodeNpy({ shape: [0, 3], data: new Float32Array(0) })).toEqual(fixture("empty.npy"));
+});
+
+test("encoding refuses data that does not fill its shape, and more axes than a header holds", () => {
+  expect(() => encodeNpy({ shape: [3], data: Float32Array.of(1) })).toThrow(DataError);
+  expect(() => encodeNpy({ shape: new Array(30_000).fill(1), data: Float32Array.of(1) })).toThrow(DataError);
+});
+
+/** A file of any header, for what `encodeNpy` would never write. */
+function file(header: string, data: Uint8Array = new Uint8Array(0), version = "1.0"): Uint8Array {
+  const wide = version !== "1.0";
+  const text = new TextEncoder().encode(`${header}\n`);
+  const length = wide ? new Uint8Array(Uint32Array.of(text.length).buffer) : new Uint8Array(Uint16Array.of(text.length).buffer);
+  return Uint8Array.from([0x93, ...Buffer.from("NUMPY"), ...version.split(".").map(Number), ...length, ...text, ...data]);
+}
+
+const four = new Uint8Array(Float32Array.of(1.5).buffer);
+
+test.each([
+  ["another order of keys", "{'shape': (1,), 'fortran_order': False, 'descr': '<f4'}"],
+  ["double quotes", `{"descr": "<f4", "fortran_order": False, "shape": (1,)}`],
+  ["Python 2's long integers", "{'descr': '<f4', 'fortran_order': False, 'shape': (1L,), }"],
+  ["the machine's own byte order", "{'descr': '=f4', 'fortran_order': False, 'shape': (1,), }"],
+  ["space wherever it may be", " {'descr' :'<f4' , 'fortran_order':False,'shape':(1,)}  ".trim()],
+])("a header with %s is read", (_, header) =>
+  expect(decodeNpy(file(header, four), "memory")).toEqual({ shape: [1], data: Float32Array.of(1.5) }),
+);
+
+describe("a damaged file", () => {
+  const good = fixture("version-1.npy");
+  const headerLength = 128;
+
+  test.each(["version-1.npy", "version-2.npy", "version-3.npy", "scalar.npy", "empty.npy"])("%s, cut off anywhere, is refused", (name) => {
+    const whole = fixture(name);
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => decodeNpy(whole.subarray(0, length), "run/a.npy"), `${length} bytes`).toThrow(DataError);
+      expect(() => decodeNpy(whole.subarray(0, length), "run/a.npy")).toThrow("run/a.npy");
+    }
+  });
+
+  test("says what is missing", () => {
+    expect(() => decodeNpy(good.subarray(0, 11), "x")).toThrow("npy: x must hold its header, got 11 bytes in all");
+    expect(() => decodeNpy(good.subarray(0, 127), "x")).toThrow("npy: x must hold its 118-byte header, got 127 bytes in all");
+    expect(() => decodeNpy(good.subarray(0, 130), "x")).toThrow("npy: x must hold 96 bytes for f4 [2,3,4], got 2");
+  });
+
+  test("with bytes after its end is refused", () => {
+    const longer = new Uint8Array(good.length + 1);
+    longer.set(good);
+    expect(() => decodeNpy(longer, "memory")).toThrow("must hold 96 bytes for f4 [2,3,4], got 97");
+  });
+
+  test("with any bit of its header flipped is refused, unless the damage is in the mark of the byte order or in blanks", () => {
+    const whole = decodeNpy(good, "memory");
+    const mark = new TextDecoder("latin1").decode(good).indexOf("<");
+    let told = 0;
+    for (let place = 0; place < headerLength; place++)
+      for (let bit = 0; bit < 8; bit++) {
+        const bytes = good.slice();
+        bytes[place]! ^= 1 << bit;
+        let read: NamedArray | undefined;
+        try {
+          read = decodeNpy(bytes, "memory");
+        } catch (error) {
+          expect(error, `bit ${bit} of byte ${place}`).toBeInstanceOf(DataError);
+          told++;
+        }
+        if (read !== undefined && place !== mark) expect(read, `bit ${bit} of byte ${place}`).toEqual(whole);
+      }
+    expect(told).toBeGreaterThan(headerLength * 7);
+  });
+
+  test("of random bytes is refused, with the magic before them or without", () =>
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), fc.boolean(), (bytes, marked) => {
+        const all = marked ? Uint8Array.from([...good.subarray(0, 8), ...bytes]) : bytes;
+        expect(() => decodeNpy(all, "memory")).toThrow(DataError);
+      }),
+      { numRuns: 300 },
+    ));
+
+  test.each<[string, string, number]>([
+    ["no dict", "", 4],
+    ["a list", "[]", 4],
+    ["two keys", "{'descr': '<f4', 'shape': (1,), }", 4],
+    ["a key twice", "{'descr': '<f4', 'descr': '<f4', 'shape': (1,), }", 4],
+    ["a key too many", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': True, }", 4],
+    ["another key", "{'descr': '<f4', 'fortran_order': False, 'size': (1,), }", 4],
+    ["an order that is no truth value", "{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", 4],
+    ["an order in quotes", "{'descr': '<f4', 'fortran_order': 'True', 'shape': (1,), }", 4],
+    ["a number for its shape", "{'descr': '<f4', 'fortran_order': False, 'shape': (1), }", 4],
+    ["a lone comma for its shape", "{'descr': '<f4', 'fortran_order': False, 'shape': (,), }", 4],
+    ["sizes without commas", "{'descr': '<f4', 'fortran_order': False, 'shape': (1 1), }", 4],
+    ["a negative size", "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, -1), }", 4],
+    ["a size beyond all integers", "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9007199254740992), }", 0],
+    ["a shape in quotes", "{'descr': '<f4', 'fortran_order': False, 'shape': '(1,)', }", 4],
+    ["a truth value for its dtype", "{'descr': True, 'fortran_order': False, 'shape': (1,), }", 4],
+    ["no byte order where one is needed", "{'descr': '|f4', 'fortran_order': False, 'shape': (1,), }", 4],
+    ["a dtype of no known size", "{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }", 3],
+    ["something after the dict", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4],
+    ["fewer bytes than its shape", "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", 4],
+    ["a scalar without its number", "{'descr': '<f4', 'fortran_order': False, 'shape': (), }", 0],
+  ])("with %s is refused", (_, header, bytes) => {
+    expect(() => decodeNpy(file(header, new Uint8Array(bytes)), "memory")).toThrow(DataError);
+  });
+
+  test.each(["0.0", "1.1", "4.0", "3.1"])("of version %s is refused", (version) =>
+    expect(() => decodeNpy(file("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", four, version), "memory")).toThrow(
+      `must be of version 1.0, 2.0 or 3.0, got ${version}`,
+    ),
+  );
+
+  test("with a truth value that is neither is refused", () => {
+    const bool = (byte: number): Uint8Array => file("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", Uint8Array.of(byte));
+    expect([...decodeNpy(bool(1), "memory").data]).toEqual([1]);
+    expect(() => decodeNpy(bool(2), "memory")).toThrow("must hold 0 or 1, got 2");
+  });
+
+  test("of integers past what a float64 tells apart is refused, on either side of zero", () => {
+    const i8 = (value: bigint): Uint8Array =>
+      file("{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(BigInt64Array.of(value).buffer));
+    for (const value of [2n ** 53n - 1n, -(2n ** 53n) + 1n]) expect([...decodeNpy(i8(value), "memory").data]).toEqual([Number(value)]);
+    for (const value of [2n ** 53n, 2n ** 53n + 1n, -(2n ** 53n), 2n ** 63n - 1n])
+      expect(() => decodeNpy(i8(value), "memory")).toThrow(DataError);
+  });
+});
