@@ -3,17 +3,20 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../core/errors.ts";
+import { errorCode } from "../data/node/system-error.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { RunFolder, readCheckpointFile } from "../train/node/run-folder.ts";
 import { checkRunConfig, type RunConfig } from "./run-config.ts";
 
 /** Of a run, the checkpoint that did best on the test images, or the last where none was tested. @throws DataError when there is none. */
 export async function findCheckpoint(source: string): Promise<Checkpoint> {
-  const isFile = await stat(source).then(
-    (found) => found.isFile(),
-    () => false,
-  );
-  if (isFile) return readCheckpointFile(source);
+  const found = await stat(source).catch((error: unknown) => {
+    throw new DataError(
+      `run: ${source} must be readable, got ${errorCode(error) ?? error}; name a run or a checkpoint that train has written`,
+      { cause: error },
+    );
+  });
+  if (found.isFile()) return readCheckpointFile(source);
   const folder = await RunFolder.open(source);
   return folder.readCheckpoint(folder.metrics.some(({ testAccuracy }) => testAccuracy !== null) ? "best" : "checkpoint");
 }

@@ -9,6 +9,10 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
 
+// A run of a sweep stops, and saves, when the sweep is no more; until then the channel to it must not keep a finished run alive.
+process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));
+process.channel?.unref();
+
 const script = process.argv[1] ?? "separable";
 
 process.exitCode = await run(process.argv.slice(2), {

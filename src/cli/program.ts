@@ -12,6 +12,7 @@ import { evalCommand } from "./eval-command.ts";
 import { infoCommand } from "./info-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
 import { stopBackend } from "./start-backend.ts";
+import { sweepCommand } from "./sweep-command.ts";
 import { Interruption, type Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
 import { verifyCommand } from "./verify-command.ts";
@@ -43,6 +44,7 @@ function createProgram(context: CommandContext): Command {
   for (const command of [
     trainCommand(context),
     evalCommand(context),
+    sweepCommand(context),
     compressCommand(context),
     inspectCommand(context),
     dataCommand(context),

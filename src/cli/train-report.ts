@@ -147,7 +147,7 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         stdout.write(`Best was epoch ${best.epoch} with ${formatPercent(best.testAccuracy)}.\n`);
       const seconds = metrics.reduce((total, line) => total + line.seconds + line.testSeconds, 0);
       stdout.write(`Trained ${plural(metrics.length, "epoch")} in ${formatDuration(seconds)}. The run is in ${folder.path}\n`);
-      stdout.write(`  config.json  metrics.jsonl  checkpoint.safetensors  best.safetensors\n`);
+      stdout.write(`  config.json  metrics.jsonl  evaluation.json  checkpoint.safetensors  best.safetensors\n`);
       if (images.fallback) stderr.write(`\n${fallbackWarning(images.fallback)}`);
     },
     note: (text) => void stderr.write(`note: ${text}\n`),

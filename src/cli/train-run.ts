@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { ConfigError, DataError, SeparableError } from "../core/errors.ts";
 import { encodeCheckpoint, restoreTrainer } from "../train/checkpoint.ts";
 import type { Evaluation } from "../train/evaluate.ts";
+import { lockFolder } from "../train/node/folder-lock.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import { trainEpochs } from "../train/trainer.ts";
 import { type Images, loadImages } from "./load-images.ts";
@@ -154,7 +155,19 @@ interface Drive {
 }
 
 /** Trains, saving after every epoch and on interruption. */
-async function drive({ config, images, folder, session, signal, steps, resumed }: Drive, { reporter }: Surroundings): Promise<number> {
+async function drive(work: Drive, surroundings: Surroundings): Promise<number> {
+  const unlock = await lockFolder(work.folder.path);
+  try {
+    return await trainAndSave(work, surroundings);
+  } finally {
+    await unlock();
+  }
+}
+
+async function trainAndSave(
+  { config, images, folder, session, signal, steps, resumed }: Drive,
+  { reporter }: Surroundings,
+): Promise<number> {
   const { trainer } = session;
   let saved = resumed ? trainer.steps : undefined;
   const save = async (): Promise<void> => {
@@ -189,6 +202,7 @@ async function drive({ config, images, folder, session, signal, steps, resumed }
         const improved = testAccuracy !== null && testAccuracy > best;
         const bytes = await encodeCheckpoint(trainer, config);
         if (improved) await folder.writeCheckpoint("best", bytes);
+        if (improved && evaluation) await folder.writeEvaluation({ epoch: metrics.epoch, classes: images.dataset.classes, ...evaluation });
         await folder.appendMetrics(metrics);
         await folder.writeCheckpoint("checkpoint", bytes);
         saved = trainer.steps;

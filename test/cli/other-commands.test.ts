@@ -59,7 +59,7 @@ describe("eval", () => {
   test("needs a run or a checkpoint, one that exists and is whole", async () => {
     await expectError(evaluate, /ConfigError: eval: needs either --run or --checkpoint, got neither/);
     await expectError([...evaluate, "--run", run, "--checkpoint", "x"], /ConfigError: eval: needs either --run or --checkpoint, got both/);
-    await expectError([...evaluate, "--run", join(folder, "absent")], /DataError: run: .*absent must be the folder of a run, got ENOENT/);
+    await expectError([...evaluate, "--run", join(folder, "absent")], /DataError: run: .*absent must be readable, got ENOENT/);
     await expectError([...evaluate, "--checkpoint", join(folder, "absent")], /DataError: run: .*absent must be readable, got ENOENT/);
     const damaged = join(folder, "damaged");
     await cp(run, damaged, { recursive: true });

@@ -1,32 +1,36 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseAugmentation } from "../../src/cli/augment-spec.ts";
-import { presetNames, presets } from "../../src/cli/presets.ts";
+import { type PresetName, presetNames, presets } from "../../src/cli/presets.ts";
 import { integer, milestones, number, type Rule } from "../../src/cli/rules.ts";
 import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/cli/settings.ts";
 import { formatConvolution, parseConvolution } from "../../src/cli/spec.ts";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
 
-/** Settings that never contradict each other, whatever the preset. */
-const explicit: fc.Arbitrary<Partial<Settings>> = fc.record(
-  {
-    depth: fc.constantFrom(10, 16, 22),
-    width: fc.integer({ min: 1, max: 4 }),
-    conv: fc.constantFrom("Conv", "Sep"),
-    epochs: fc.integer({ min: 1, max: 9 }),
-    batchSize: fc.integer({ min: 1, max: 512 }),
-    learningRate: fc.double({ min: 1e-5, max: 1, noNaN: true }),
-    optimizer: fc.constantFrom("sgd", "adam", "adamw"),
-    augment: fc.constantFrom("none", "flip", "crop:2,cutout:5"),
-    seed: fc.nat(),
-  },
-  { requiredKeys: [] },
-);
+/** Sizes that a network can have. */
+const sizes = { depth: fc.constantFrom(10, 16, 22), width: fc.integer({ min: 1, max: 4 }) };
+
+/** A preset, and settings that never contradict each other nor it. */
+const overPreset: fc.Arbitrary<readonly [PresetName, Partial<Settings>]> = fc
+  .constantFrom(...presetNames)
+  .chain((preset) => fc.tuple(fc.constant(preset), presets[preset].depth === undefined ? oneSize : ofAnySize));
+
+const anyNetwork = {
+  conv: fc.constantFrom("Conv", "Sep"),
+  epochs: fc.integer({ min: 1, max: 9 }),
+  batchSize: fc.integer({ min: 1, max: 512 }),
+  learningRate: fc.double({ min: 1e-5, max: 1, noNaN: true }),
+  optimizer: fc.constantFrom("sgd", "adam", "adamw"),
+  augment: fc.constantFrom("none", "flip", "crop:2,cutout:5"),
+  seed: fc.nat(),
+};
+const oneSize: fc.Arbitrary<Partial<Settings>> = fc.record(anyNetwork, { requiredKeys: [] });
+const ofAnySize: fc.Arbitrary<Partial<Settings>> = fc.record({ ...anyNetwork, ...sizes }, { requiredKeys: [] });
 
 describe("settings", () => {
   test("an explicit option wins over any preset; what is not given is the preset's", () =>
     fc.assert(
-      fc.property(fc.constantFrom(...presetNames), explicit, (preset, given) => {
+      fc.property(overPreset, ([preset, given]) => {
         const settings = resolveSettings(preset, given);
         expect(settings).toMatchObject(given);
         // Another kind of optimiser asks for another learning rate.
@@ -36,9 +40,30 @@ describe("settings", () => {
       }),
     ));
 
+  test("another network than the preset's has its own sizes and convolutions, and nothing of what was the preset network's", () => {
+    expect(resolveSettings("quick", { network: "darts" })).toMatchObject({ depth: 20, width: 36, conv: "Sep" });
+    const mobile = resolveSettings("paper-darts", { network: "mobilenet-v2" });
+    for (const name of ["depth", "width", "dropPath", "auxiliary"] as const) expect(mobile[name], name).toBeUndefined();
+  });
+
+  test.each<[Partial<Settings>, RegExp]>([
+    [{ depth: 11 }, /--depth must be 6n \+ 4 .*, got "11"/],
+    [{ network: "darts", depth: 2 }, /--depth must be at least 3 cells, got "2"/],
+    [{ network: "wrn-50-2", width: 2 }, /--width has no use with --network wrn-50-2/],
+    [{ beta: 10 }, /--beta belongs to --teacher, got none/],
+    [{ dropPath: 0.1 }, /--drop-path belongs to --network darts, got --network wrn/],
+    [{ network: "darts", attentionSplit: 2 }, /--attention-split belongs to --network wrn, got --network darts/],
+    [{ network: "darts", dropout: 0.1 }, /--dropout belongs to --network wrn or mobilenet-v2, got --network darts/],
+  ])("%j is refused", (given, message) => expect(() => resolveSettings("quick", given)).toThrow(message));
+
+  test("a teacher teaches by attention alone, as in the paper, unless told otherwise", () => {
+    expect(resolveSettings("quick", { teacher: "runs/a" })).toMatchObject({ alpha: 0, temperature: 4, beta: 1000 });
+    expect(resolveSettings("quick", { teacher: "runs/a", alpha: 0.9, beta: 0 })).toMatchObject({ alpha: 0.9, temperature: 4, beta: 0 });
+  });
+
   test("what config.json holds is read as it was written", () =>
     fc.assert(
-      fc.property(fc.constantFrom(...presetNames), explicit, (preset, given) => {
+      fc.property(overPreset, ([preset, given]) => {
         const settings = resolveSettings(preset, given);
         const read = checkSettings(JSON.parse(JSON.stringify(settings)), "config.json");
         expect(JSON.stringify(read)).toBe(JSON.stringify(settings));

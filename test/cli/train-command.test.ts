@@ -28,7 +28,13 @@ async function expectError(argv: readonly string[], message: RegExp): Promise<vo
 
 describe("a run's folder", () => {
   test("holds configuration, a line per epoch, the last state and the best", async () => {
-    expect((await readdir(at("whole"))).sort()).toEqual(["best.safetensors", "checkpoint.safetensors", "config.json", "metrics.jsonl"]);
+    expect((await readdir(at("whole"))).sort()).toEqual([
+      "best.safetensors",
+      "checkpoint.safetensors",
+      "config.json",
+      "evaluation.json",
+      "metrics.jsonl",
+    ]);
     const config = JSON.parse(await readFile(join(at("whole"), "config.json"), "utf8"));
     expect(config.settings).toMatchObject({ data: "synthetic", depth: 10, width: 1, conv: "Conv", epochs: 2, batchSize: 4, seed: 0 });
     expect(config.environment.backend).toMatchObject({ name: "wasm", threads: 1 });

@@ -105,7 +105,7 @@ describe("counts", () => {
     const { stdout, code } = await verify(await fixtures({ "counts.json": rows }));
     const [first, second, summary] = stdout.trim().split("\n");
     expect(first).toMatch(/^failed {2}count WideResNet-16-2 Sep, 7 classes, 48×48: the paper's code raises here, and we do not$/);
-    expect(second).toMatch(/^skipped count VGG-16-2 .*: VGG is not built yet$/);
+    expect(second).toMatch(/^skipped count VGG-16-2 .*: VGG is none of WideResNet, /);
     expect(JSON.parse(summary!)).toMatchObject({ passed: 0, failed: 1, skipped: 1 });
     expect(code).toBe(1);
   });
@@ -246,7 +246,7 @@ describe("training", () => {
     await cp(join(golden, "wrn_step"), join(path, "wrn_step"), { recursive: true });
     const { failures, passed, worst } = await onWasm(path);
     expect(failures).toEqual([]);
-    expect(passed).toBe(5 + 4);
+    expect(passed).toBe(5 + 4 + 4);
     expect(Object.keys(worst).sort()).toEqual(["float32", "float64"]);
   }, 120_000);
 
@@ -262,12 +262,11 @@ describe("training", () => {
     expect((await onWasm(await oneCase(wrongGroup))).failures[0]!.reason).toMatch(/^number of parameters is 7566, expected 1; and 1 more$/);
   }, 60_000);
 
-  test("of networks we lack is skipped, as is the loss of students", async () => {
+  test("of networks we lack is skipped", async () => {
     const index = (await readJson("wrn_step/index.json")) as Json;
     const vgg = [{ conv: "Conv", file: "absent.safetensors", network: "VGG depth=11" }];
     const { stdout } = await verify(await fixtures({ "wrn_step/index.json": { ...index, cases: vgg } }));
-    expect(stdout).toMatch(/^skipped training VGG depth=11 Conv: VGG is not built yet$/m);
-    expect(stdout).toMatch(/^skipped student loss: attention transfer and distillation are not built yet$/m);
+    expect(stdout).toMatch(/^skipped training VGG depth=11 Conv: VGG is none of WideResNet, WRN_50_2, DARTS, MobileNetV2$/m);
     expect(stdout).toMatch(/^passed {2}schedule multistep_wrn: 0\.0e\+0 in float64$/m);
   });
 

@@ -1,6 +1,6 @@
 /**
- * A run's folder: `config.json`, `metrics.jsonl` (a line per epoch), `checkpoint.safetensors` (to continue from) and `best.safetensors` (the
- * best test accuracy so far). Every file is replaced as a whole, so at any moment what is there can be read and resumed.
+ * A run's folder: `config.json`, `metrics.jsonl` (a line per epoch), `checkpoint.safetensors` (to continue from), `best.safetensors` (the
+ * best test accuracy so far) and `evaluation.json` (which class that one took for which). Every file is replaced as a whole, so at any moment what is there can be read and resumed.
  */
 
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
@@ -8,8 +8,16 @@ import { join } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { type Checkpoint, decodeCheckpoint } from "../checkpoint.ts";
+import type { Evaluation } from "../evaluate.ts";
 import type { EpochMetrics } from "../trainer.ts";
 import { partialMark, writeError, writeFileAtomic } from "./atomic-file.ts";
+import { lockName } from "./folder-lock.ts";
+
+/** An evaluation, after which epoch, and what the classes are called. */
+export interface RecordedEvaluation extends Evaluation {
+  readonly epoch: number;
+  readonly classes: readonly string[];
+}
 
 export class RunFolder {
   readonly path: string;
@@ -97,13 +105,27 @@ export class RunFolder {
 
   /** Takes back `create`, for a run that could not begin. */
   async discard(): Promise<void> {
-    await rm(join(this.path, "config.json"), { force: true });
+    for (const name of ["config.json", lockName]) await rm(join(this.path, name), { force: true });
     // Only an empty folder goes: whatever else is in it is not ours.
     await rmdir(this.path).catch(() => undefined);
   }
 
   checkpointPath(which: "checkpoint" | "best"): string {
     return join(this.path, `${which}.safetensors`);
+  }
+
+  /** How the best checkpoint did on the test images; undefined where none was tested, or of a run older than this file. */
+  async evaluation(): Promise<RecordedEvaluation | undefined> {
+    const text = await readFile(join(this.path, "evaluation.json"), "utf8").catch((error: unknown) => {
+      if (errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    });
+    return text === undefined ? undefined : (JSON.parse(text) as RecordedEvaluation);
+  }
+
+  /** @throws DataError when it cannot be written. */
+  writeEvaluation(evaluation: RecordedEvaluation): Promise<void> {
+    return writeFileAtomic(join(this.path, "evaluation.json"), `${JSON.stringify(evaluation)}\n`);
   }
 
   /** Replaces a checkpoint. @throws DataError when it cannot be written; the one before is untouched. */

@@ -1,0 +1,93 @@
+/** `separable sweep`: every run of a grid, in as many processes as there is room for, again and again until all are there. */
+
+import { availableParallelism } from "node:os";
+import { basename, join } from "node:path";
+import { Command } from "commander";
+import type { CommandContext } from "./command-context.ts";
+import { formatDuration, formatPercent, plural } from "./format.ts";
+import { argument, integer, path } from "./rules.ts";
+import { runSweep, type SweepReporter } from "./sweep/run-sweep.ts";
+import { readSweep, type SweepRun, toArguments } from "./sweep/sweep-plan.ts";
+import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+
+interface SweepCommandOptions {
+  readonly out?: string;
+  readonly jobs?: number;
+  readonly threads?: number;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+}
+
+const count = (option: string): ((given: string) => number) => argument("sweep", option, integer({ least: 1, most: 256 }));
+
+export const sweepCommand = (context: CommandContext): Command =>
+  new Command("sweep")
+    .description("train every run of a grid of networks, convolutions, seeds and teachers; run again to go on after anything")
+    .argument("<file>", "the grid, as JSON (docs/sweeps.md)")
+    .option("--out <folder>", "where runs and results.jsonl go (default: sweeps/<name of the file>)", argument("sweep", "--out", path))
+    .option("--jobs <n>", "runs at a time (default: one per core)", count("--jobs"))
+    .option("--threads <n>", "of each run (default: the cores, shared out)", count("--threads"))
+    .option("--dry-run", "print the runs and train none")
+    .option("--json", "print JSON lines to stdout")
+    .action((file: string, options: SweepCommandOptions) => sweep(file, options, context));
+
+async function sweep(file: string, options: SweepCommandOptions, context: CommandContext): Promise<void> {
+  const { terminal } = context;
+  const runs = await readSweep(file);
+  const cores = availableParallelism();
+  const { out = join("sweeps", basename(file, ".json")), jobs = Math.min(cores, runs.length), json = false } = options;
+  const { threads = Math.max(1, Math.floor(cores / jobs)) } = options;
+  if (options.dryRun) {
+    for (const run of runs) describeRun(run, json, terminal);
+    return;
+  }
+  const reporter = json ? jsonReporter(terminal) : textReporter(terminal, out);
+  await interruptible(
+    terminal,
+    () => terminal.stderr.write("Stopping every run after its step; once more to leave at once.\n"),
+    async (signal) => {
+      const failed = await runSweep(runs, { out, jobs, threads, signal, reporter });
+      if (failed.length === 0) return;
+      terminal.stderr.write(
+        `${plural(failed.length, "run")} failed; the others are in ${join(out, "results.jsonl")}. Run the sweep again to retry.\n`,
+      );
+      context.exitCode = 1;
+    },
+  );
+}
+
+function describeRun({ id, preset, explicit }: SweepRun, json: boolean, { stdout }: Terminal): void {
+  if (json) writeJson(stdout, { id, preset, settings: explicit });
+  else stdout.write(`${id}\n  train --preset ${preset} ${toArguments(explicit).join(" ")}\n`);
+}
+
+function textReporter({ stdout, stderr }: Terminal, out: string): SweepReporter {
+  let [runs, finished] = [0, 0];
+  return {
+    begin(counts) {
+      ({ runs, finished } = counts);
+      stdout.write(`${plural(runs, "run")}, ${finished} of them finished before, in ${out}\n`);
+    },
+    runBegins: ({ id }) => void stdout.write(`begin  ${id}\n`),
+    epoch({ id, settings }, { epoch, trainLoss, testAccuracy }) {
+      const test = testAccuracy === null ? "" : `  test accuracy ${formatPercent(testAccuracy)}`;
+      stdout.write(`       ${id}  epoch ${epoch}/${settings.epochs}  train loss ${trainLoss.toFixed(4)}${test}\n`);
+    },
+    runEnds({ id, testAccuracy, seconds }, counts) {
+      const test = testAccuracy === null ? "" : `  test accuracy ${formatPercent(testAccuracy)}`;
+      stdout.write(`end    ${id}${test}  in ${formatDuration(seconds)}  (${counts.finished} of ${counts.runs})\n`);
+    },
+    runFails: ({ id }, error) => void stderr.write(`fail   ${id}: ${error.name}: ${error.message}\n`),
+  };
+}
+
+/** An event a line. */
+function jsonReporter({ stdout }: Terminal): SweepReporter {
+  return {
+    begin: (counts) => writeJson(stdout, { event: "begin", ...counts }),
+    runBegins: ({ id }) => writeJson(stdout, { event: "run-begin", id }),
+    epoch: ({ id }, metrics) => writeJson(stdout, { event: "epoch", id, ...metrics }),
+    runEnds: (result) => writeJson(stdout, { event: "run-end", ...result }),
+    runFails: ({ id }, error) => writeJson(stdout, { event: "run-fail", id, error: `${error.name}: ${error.message}` }),
+  };
+}
