@@ -47,16 +47,16 @@ function halfPrecision(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** The bytes of a .npy file, version 1.0: float32, float64 or int32, in C order. @throws DataError for data that does not fill its shape. */
+/** The bytes of a .npy file, version 1.0: float32, float64 or int32, in C order. @throws DataError for data that does not fill its shape, or more than 64 axes. */
 export function encodeNpy({ shape, data }: NamedArray): Uint8Array {
   if (data.length !== sizeOf(shape))
     throw new DataError(`npy: data must fill its shape, got ${data.length} values for ${formatShape(shape)}`);
+  if (shape.length > 64) throw new DataError(`npy: an array must have at most 64 axes, as in NumPy, got ${shape.length}; reshape it`);
   const descr = writers[data.constructor.name as keyof typeof writers];
   // A tuple of one has its comma.
   const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const start = Math.ceil((magic.length + 4 + dict.length + 1) / 64) * 64;
-  if (start > 0xffff) throw new DataError(`npy: an array must have fewer axes, got ${shape.length}; NumPy reads no more than 64`);
   const bytes = new Uint8Array(start + data.byteLength);
   bytes.set([...magic, 1, 0]);
   new DataView(bytes.buffer).setUint16(8, start - 10, true);
@@ -74,6 +74,8 @@ interface Header {
 
 /** The dict as Python's `repr` writes it, its keys in any order; Python 2 put an L after sizes. Undefined for anything else. */
 function parseHeader(text: string): Header | undefined {
+  // NumPy's own limit: no array needs more, and a pattern may take long to fail on what is no header.
+  if (text.length > 10_000) return undefined;
   const value = String.raw`('[^'\n]*'|"[^"\n]*"|\[[^\n]*\]|\([\dL, ]*\)|True|False)`;
   const entry = String.raw`\s*['"](\w+)['"]\s*:\s*${value}\s*`;
   const dict = new RegExp(String.raw`^\{${entry},${entry},${entry},?\s*\}\s*$`).exec(text);
