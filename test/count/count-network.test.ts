@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { kernels, useBackend } from "../../src/backend/active.ts";
 import { countingBackend } from "../../src/backend/counting.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
-import { createNetwork, type NetworkSpec } from "../../src/cli/network-spec.ts";
+import { createNetwork, type NetworkKind, type NetworkSpec } from "../../src/cli/network-spec.ts";
 import { parseConvolution } from "../../src/cli/spec.ts";
 import { BackendError, ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
@@ -35,8 +35,8 @@ describe("the paper's counts", () => {
   interface Row {
     readonly network: string;
     readonly conv: string;
-    readonly depth: number;
-    readonly width: number;
+    readonly depth: number | null;
+    readonly width: number | null;
     readonly num_classes: number;
     readonly input_hw: number;
     readonly params: number;
@@ -46,7 +46,7 @@ describe("the paper's counts", () => {
     readonly error?: string;
   }
   const rows = (JSON.parse(readFileSync(new URL("../fixtures/counts.json", import.meta.url), "utf8")) as Row[]).filter(
-    ({ network, error }) => network === "WideResNet" && error === undefined,
+    ({ error }) => error === undefined,
   );
   /** From the paper's tables, by way of no code. */
   const published: readonly (readonly [string, number, number | undefined])[] = [
@@ -61,20 +61,26 @@ describe("the paper's counts", () => {
     ["Shuffle_7", 719_994, 1.01e8],
     ["Shuffle_3", 1_343_834, 1.98e8],
   ];
-  const spec = (depth: number, width: number, conv: string): NetworkSpec => ({
-    kind: "wrn",
+  const kinds: Readonly<Record<string, NetworkKind>> = {
+    WideResNet: "wrn",
+    WRN_50_2: "wrn-50-2",
+    DARTS: "darts",
+    MobileNetV2: "mobilenet-v2",
+  };
+  const spec = (network: string, depth: number | undefined, width: number | undefined, conv: string): NetworkSpec => ({
+    kind: kinds[network]!,
     depth,
     width,
     dropout: 0,
     convolution: parseConvolution(conv),
   });
 
-  test("there are plenty", () => expect(rows.length).toBeGreaterThan(60));
+  test("there are plenty", () => expect(rows.length).toBeGreaterThan(80));
 
-  test.each(rows)("WRN-$depth-$width $conv for $num_classes classes", (row) => {
+  test.each(rows)("$network $depth $width $conv for $num_classes classes", (row) => {
     const size = row.input_hw;
     const count = countNetwork(
-      (build) => createNetwork(spec(row.depth, row.width, row.conv), row.num_classes, build, cheap),
+      (build) => createNetwork(spec(row.network, row.depth ?? undefined, row.width ?? undefined, row.conv), row.num_classes, build, cheap),
       [3, size, size],
     );
     expect(count.params).toBe(row.params);
@@ -84,7 +90,7 @@ describe("the paper's counts", () => {
   });
 
   test.each(published)("WRN-28-10 %s, as published", (conv, params, multAdds) => {
-    const count = countNetwork((build) => createNetwork(spec(28, 10, conv), 10, build, cheap), [3, 32, 32]);
+    const count = countNetwork((build) => createNetwork(spec("WideResNet", 28, 10, conv), 10, build, cheap), [3, 32, 32]);
     expect(count.params).toBe(params);
     if (multAdds !== undefined) expect(Math.abs(count.paperMultAdds / multAdds - 1)).toBeLessThan(6e-3);
   });

@@ -1,5 +1,6 @@
 /** A norm in evaluation mode is a scale and a shift of each channel, computed from four vectors; ONNX has one operator for all of it. */
 
+import { sizeOf } from "../../core/shape.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import type { Value } from "./onnx-model.ts";
 
@@ -8,30 +9,27 @@ import type { Value } from "./onnx-model.ts";
  * `batchNormInference` computes. The nodes it replaces are left without a reader.
  */
 export function recogniseBatchNorm(graph: GraphBuilder, scaled: Value, shift: Value): Value | undefined {
-  const operands = (value: Value | undefined, op: string): readonly (Value | undefined)[] =>
+  const operands = (value: Value | undefined, op: string): readonly Value[] =>
     (value && graph.producer(value, op)?.inputs.map((input) => graph.unshaped(input))) ?? [];
-  const [, scale] = operands(scaled, "Mul");
+  const [x, scaleAlong] = graph.producer(scaled, "Mul")?.inputs ?? [];
   const [beta, offset] = operands(shift, "Sub");
-  const [mean, scaleAgain] = operands(offset, "Mul");
+  const [mean, scale] = operands(offset, "Mul");
   const [gamma, inverse] = operands(scale, "Mul");
   const [variance, epsilon] = operands(operands(operands(inverse, "Reciprocal")[0], "Sqrt")[0], "Add");
   const added = epsilon && graph.numberOf(epsilon);
-  if (!beta || !mean || !gamma || !variance || scale?.name !== scaleAgain?.name || added === undefined) return undefined;
-  const x = graph.producer(scaled, "Mul")!.inputs[0]!;
+  if (!x || !scaleAlong || !scale || !beta || !mean || !gamma || !variance || added === undefined) return undefined;
+  if (graph.unshaped(scaleAlong).name !== scale.name || String(scaleAlong.shape) !== String(shift.shape)) return undefined;
+  const axis = channelAxis(scaled, shift);
   const vectors = [gamma, beta, mean, variance];
-  const channels = gamma.shape[0]!;
-  // The channels are the one axis that the shift is long in; with the image merged or split, x is seen as [N,C,…].
-  const axis = shift.shape.findIndex((size) => size !== 1);
-  if (
-    channels === 1 ||
-    axis < 0 ||
-    vectors.some(({ shape }) => shape.length !== 1 || shape[0] !== channels) ||
-    shift.shape[axis] !== channels
-  )
-    return undefined;
-  const image =
-    axis === 1
-      ? x
-      : graph.reshape(x, axis === 0 ? [1, ...x.shape] : [x.shape.slice(0, axis).reduce((a, b) => a * b), ...x.shape.slice(axis)]);
+  if (axis === undefined || sizeOf(x.shape) !== sizeOf(scaled.shape) || vectors.some(({ shape }) => shape.length !== 1)) return undefined;
+  // The operator wants x:[N,C,…], whichever axes come before the channels.
+  const { shape } = scaled;
+  const image = graph.reshape(x, axis === 1 ? shape : [sizeOf(shape.slice(0, axis)), ...shape.slice(axis)]);
   return graph.node("BatchNormalization", [image, ...vectors], { epsilon: { float: added } }, image);
+}
+
+/** The one axis of x along which a broadcast operand is longer than 1; undefined where there isn't one. */
+function channelAxis(x: Value, operand: Value): number | undefined {
+  const long = operand.shape.flatMap((size, axis) => (size === 1 ? [] : [axis + x.shape.length - operand.shape.length]));
+  return long.length === 1 ? long[0] : undefined;
 }

@@ -51,23 +51,34 @@ function compare(trace: Trace, op: string, inputs: readonly [Value, Value], shap
   return trace.cast(negated ? trace.graph.node("Not", [holds], {}, holds) : holds, inputs[0].type);
 }
 
-/** The operands shaped so that ONNX broadcasts them as the kernel would; the one that fills the result keeps its shape, if the other fits it. */
-function broadcastOperands(trace: Trace, a: Storage, b: Storage, { shape, stridesA, stridesB }: Parameters<Kernels["binary"]>[3]) {
-  const sides = [
-    { x: a, strides: stridesA },
-    { x: b, strides: stridesB },
-  ] as const;
+interface Side {
+  readonly x: Storage;
+  readonly strides: readonly number[];
+}
+
+/**
+ * The operands shaped so that ONNX broadcasts them as the kernel would. An operand that fills the result keeps the shape it has, if every axis the
+ * kernel speaks of can be found in it and none of the other operand's is split.
+ */
+function broadcastOperands(trace: Trace, sides: readonly [Side, Side], shape: Shape): { inputs: readonly [Value, Value]; shape: Shape } {
   const size = sizeOf(shape);
   const full = sides.find(({ x }) => x.length === size && trace.isSymbolic(x));
   const current = full && trace.value(full.x).shape;
   const owners = current && refine(current, shape);
-  const result = current !== undefined && owners !== undefined ? current : shape;
-  const operand = ({ x, strides }: (typeof sides)[number]): Value =>
-    trace.as(
-      x,
-      result.map((length, axis) => (strides[owners === undefined ? axis : owners[axis]!] === 0 ? 1 : length)),
-    );
-  return { inputs: [operand(sides[0]), operand(sides[1])] as const, shape: result };
+  const splits = ({ x, strides }: Side): boolean =>
+    x.length < size &&
+    shape.some((_, axis) => strides[axis] !== 0 && owners!.filter((owner, i) => owner === axis && current![i] !== 1).length > 1);
+  const keeps = owners !== undefined && !sides.some(splits);
+  const [result, ownerOf] = keeps ? [current!, owners] : [shape, shape.map((_, axis) => axis)];
+  const operand = ({ x, strides }: Side): Value => {
+    const number = trace.numberOf(x);
+    if (number !== undefined) return trace.graph.number(x.dtype, number);
+    const own = result.map((length, axis) => (strides[ownerOf[axis]!] === 0 ? 1 : length));
+    // Leading axes of size 1 go without saying.
+    const first = x.length === size ? 0 : own.findIndex((length) => length !== 1);
+    return trace.as(x, first < 0 ? [] : own.slice(first));
+  };
+  return { inputs: [operand(sides[0]), operand(sides[1])], shape: result };
 }
 
 export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary" | "select" | "clamp" | "cast"> {
@@ -86,9 +97,16 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
   return {
     unary: (op, x) => trace.storage(x.dtype, unary(op, x)),
 
-    binary(op, a, b, broadcast) {
+    binary(op, a, b, { shape: common, stridesA, stridesB }) {
       if (op === "reluGradient") throw new BackendError("ONNX: reluGradient is of training; export the forward pass alone");
-      const { inputs, shape } = broadcastOperands(trace, a, b, broadcast);
+      const { inputs, shape } = broadcastOperands(
+        trace,
+        [
+          { x: a, strides: stridesA },
+          { x: b, strides: stridesB },
+        ],
+        common,
+      );
       if (op in comparisons)
         return trace.storage(a.dtype, compare(trace, comparisons[op as keyof typeof comparisons], inputs, shape, op === "notEqual"));
       const norm = op === "add" ? recogniseBatchNorm(trace.graph, ...inputs) : undefined;

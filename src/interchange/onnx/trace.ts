@@ -76,6 +76,11 @@ export class Trace {
     return result;
   }
 
+  /** The number a storage of size 1 was filled with. */
+  numberOf(x: Storage): number | undefined {
+    return this.#numbers.get(x);
+  }
+
   /** The value behind a storage; a constant is first met in `shape`. */
   value(x: Storage, shape: Shape = [x.length]): Value {
     if (x instanceof TracedStorage) return x.value;

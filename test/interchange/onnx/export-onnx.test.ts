@@ -1,0 +1,228 @@
+/** Exported networks run by onnxruntime, against the networks themselves. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { kernels } from "../../../src/backend/active.ts";
+import { formatConvolution, parseConvolution } from "../../../src/cli/spec.ts";
+import { BackendError, ConfigError, ShapeError } from "../../../src/core/errors.ts";
+import { Random } from "../../../src/core/random.ts";
+import { exportOnnx } from "../../../src/interchange/onnx/export-onnx.ts";
+import { Darts } from "../../../src/models/darts.ts";
+import { MobileNetV2 } from "../../../src/models/mobile-net-v2.ts";
+import { WideResNet } from "../../../src/models/wide-resnet.ts";
+import { Counter, type Layer, Module } from "../../../src/nn/module.ts";
+import { reshape } from "../../../src/ops/broadcast.ts";
+import type { Forward } from "../../../src/ops/dropout.ts";
+import { convolutionFactory } from "../../../src/structured/families.ts";
+import { type Path, StructuredLinear } from "../../../src/structured/structured-linear.ts";
+import type { Tensor } from "../../../src/tensor/tensor.ts";
+import { structuredConfigurations, structuredKinds } from "../../arbitraries/structured.ts";
+import { onReferenceBackend } from "../../support/reference-backend.ts";
+import { decodeModel } from "./onnx-schema.ts";
+import { compare, constantNodes, disturb, runModel } from "./run-model.ts";
+
+/** What the issue asks for; float32 and another order of sums explain about a tenth of it. */
+const tolerance = 1e-4;
+
+onReferenceBackend();
+
+function setMode(network: Module, mode: Path): void {
+  for (const module of network.modules()) if (module instanceof StructuredLinear && module.contraction() !== undefined) module.mode = mode;
+}
+
+const texts: Readonly<Record<(typeof structuredKinds)[number], string>> = {
+  Conv: "Conv",
+  Sep: "Sep",
+  ACDC: "ACDC_4",
+  OriginalACDC: "OriginalACDC_3",
+  PlainACDC: "PlainACDC_3",
+  Hashed: "Hashed_0.2",
+  HashedDecimate: "HashedDecimate",
+  SepHashed: "SepHashed_0.2",
+  SepHashedDecimate: "SepHashedDecimate",
+  HashedSeparable: "HashedSeparable_0.5",
+  Generic: "Generic_0.5",
+  LR: "LR_0.5",
+  TensorTrain: "TensorTrain_0.5",
+  Tucker: "Tucker_0.5",
+  CP: "CP_0.5",
+  Shuffle: "Shuffle_4",
+  Monarch: "Monarch_4",
+  BlockTensorTrain: "BlockTensorTrain_2",
+  MatrixTensorTrain: "MatrixTensorTrain_3",
+  Kronecker: "Kronecker_3",
+  BLAST: "BLAST_0.5_4",
+  Butterfly: "Butterfly",
+};
+
+describe("WRN-10-1", () => {
+  const cases = structuredKinds.flatMap((kind) => (["factorized", "dense"] as const).map((mode) => [texts[kind], mode] as const));
+
+  test.each(cases)("%s, %s", async (text, mode) => {
+    const random = new Random(5);
+    const network = new WideResNet({ depth: 10, width: 1, convolution: convolutionFactory(parseConvolution(text)) }, { random });
+    await disturb(network, random);
+    setMode(network, mode);
+    const options = { imageShape: [3, 8, 8], batch: 2 } as const;
+
+    const contracted = await compare(network, options, random, "all");
+    expect(contracted.error).toBeLessThan(tolerance);
+    const stored = new Map(contracted.model.graph.initializer.map((tensor) => [tensor.name, tensor]));
+    for (const [name, entry] of network.state()) {
+      if (entry instanceof Counter) continue;
+      const { dims, rawData } = stored.get(name)!;
+      expect([name, ...dims]).toEqual([name, ...entry.shape]);
+      const { buffer } = new Uint8Array(rawData);
+      expect(entry.dtype === "int32" ? new Int32Array(buffer) : new Float32Array(buffer)).toEqual(await entry.read());
+    }
+    const operators = contracted.model.graph.node.map(({ opType }) => opType);
+    expect(operators.filter((op) => op === "BatchNormalization").length).toBe(7);
+    // Nothing falls back to indices but what is indices: hashed weights and a butterfly's gathered twiddles.
+    if (!/Hashed|Butterfly/.test(text)) expect(operators).not.toContain("Gather");
+
+    const folded = await compare(network, { ...options, weights: "folded" }, random, "all");
+    expect(folded.error).toBeLessThan(tolerance);
+    expect(constantNodes(folded.model)).toEqual([]);
+  });
+
+  test("dense and folded, a separable convolution is two convolutions, and whatever it stands for is gone", async () => {
+    const random = new Random(6);
+    const convolution = convolutionFactory(parseConvolution("Tucker_0.5"));
+    const network = new WideResNet({ depth: 10, width: 1, convolution }, { random });
+    setMode(network, "dense");
+    const { graph } = decodeModel(await exportOnnx(network, { imageShape: [3, 16, 16], weights: "folded" }));
+    const counts: Record<string, number> = {};
+    for (const { opType } of graph.node) counts[opType] = (counts[opType] ?? 0) + 1;
+    expect(counts).toEqual({
+      Conv: 3 + 2 * 6,
+      Mul: 7,
+      Add: 7 + 3 + 1,
+      Relu: 7,
+      ReduceSum: 1,
+      Div: 1,
+      Gemm: 1,
+    });
+    expect(graph.initializer.map(({ name }) => name)).toContain("block1.0.layer.0.conv1.folded");
+  });
+
+  test("names, as asked for", async () => {
+    const random = new Random(7);
+    const network = new WideResNet({ depth: 10, width: 1 }, { random });
+    const { model, error } = await compare(network, { imageShape: [3, 8, 8], inputName: "x", outputName: "Conv" }, random);
+    expect(error).toBeLessThan(tolerance);
+    expect([model.graph.input.map(({ name }) => name), model.graph.output.map(({ name }) => name)]).toEqual([["x"], ["Conv"]]);
+  });
+});
+
+describe("other networks", () => {
+  test.each(["contracted", "folded"] as const)("DARTS, %s", async (weights) => {
+    const random = new Random(8);
+    const network = new Darts({ channels: 4, layers: 3, auxiliary: true }, { random });
+    await disturb(network, random);
+    expect((await compare(network, { imageShape: [3, 16, 16], weights }, random)).error).toBeLessThan(tolerance);
+  });
+
+  test.each(["contracted", "folded"] as const)("MobileNetV2, %s", async (weights) => {
+    const random = new Random(9);
+    const network = new MobileNetV2({ classes: 7 }, { random });
+    expect((await compare(network, { imageShape: [3, 16, 16], weights }, random)).error).toBeLessThan(tolerance);
+  });
+});
+
+/** One layer as a network. */
+class OneLayer extends Module {
+  readonly layer: Layer;
+
+  constructor(layer: Layer) {
+    super();
+    this.layer = layer;
+  }
+
+  forward(x: Tensor, forward: Forward): Tensor {
+    const y = this.layer.forward(x, forward);
+    return reshape(y, [y.shape[0]!, -1]);
+  }
+}
+
+describe("one structured convolution", () => {
+  test.each(structuredKinds)("%s", (kind) => {
+    const windows = fc.record({
+      kernel: fc.constantFrom(1, 2, 3),
+      stride: fc.integer({ min: 1, max: 3 }),
+      padding: fc.integer({ min: 0, max: 2 }),
+      dilation: fc.integer({ min: 1, max: 2 }),
+    });
+    return fc.assert(
+      fc.asyncProperty(
+        structuredConfigurations(kind).filter(({ init }) => init !== "spectral"),
+        windows,
+        fc.constantFrom<Path>("factorized", "dense"),
+        fc.constantFrom("contracted", "folded"),
+        async ({ spec, inFeatures, outFeatures, rows, seed, init }, window, mode, weights) => {
+          const random = new Random(seed);
+          const site = { inChannels: inFeatures, outChannels: outFeatures, ...window };
+          const network = new OneLayer(convolutionFactory(spec, { init })(site, { random }));
+          setMode(network, mode);
+          const { error, model } = await compare(network, { imageShape: [inFeatures, 6, 5], batch: rows, weights }, random);
+          expect(error, formatConvolution(spec)).toBeLessThan(tolerance);
+          if (weights === "folded") expect(constantNodes(model)).toEqual([]);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+});
+
+describe("what cannot be exported says so", () => {
+  class Custom extends Module {
+    readonly body: (x: Tensor, forward: Forward) => Tensor;
+
+    constructor(body: (x: Tensor, forward: Forward) => Tensor) {
+      super();
+      this.body = body;
+    }
+
+    forward(x: Tensor, forward: Forward): Tensor {
+      return this.body(x, forward);
+    }
+  }
+  const wrn = (): WideResNet => new WideResNet({ depth: 10, width: 1 }, { random: new Random(1) });
+  const imageShape = [3, 8, 8] as const;
+
+  test("sizes, names and modes that cannot be", async () => {
+    const network = wrn();
+    for (const options of [
+      { imageShape, batch: 0 },
+      { imageShape: [3, 8.5, 8] as const },
+      { imageShape, inputName: "" },
+      { imageShape, inputName: "y", outputName: "y" },
+      { imageShape, outputName: "fc.weight" },
+      { imageShape, weights: "dense" as "folded" },
+    ])
+      await expect(exportOnnx(network, options)).rejects.toThrow(ConfigError);
+    await expect(exportOnnx(network, { imageShape: [4, 8, 8] })).rejects.toThrow(ShapeError);
+  });
+
+  test("training, and reading numbers; the backend is the one before", async () => {
+    const before = kernels();
+    const network = wrn();
+    const trains = new Custom((x) => network.forward(x, { training: true }));
+    await expect(exportOnnx(trains, { imageShape })).rejects.toThrow(BackendError);
+    const reads = new Custom((x) => {
+      // Nobody waits for it here; the storage refuses all the same.
+      reading = x.data();
+      return x;
+    });
+    let reading: Promise<unknown> | undefined;
+    await exportOnnx(reads, { imageShape });
+    await expect(reading).rejects.toThrow(BackendError);
+    expect(kernels()).toBe(before);
+  });
+
+  test("a network that is its input, and one that is a constant", async () => {
+    const identity = new Custom((x) => x);
+    const data = Float32Array.from({ length: 192 }, (_, i) => i);
+    const same = await runModel(await exportOnnx(identity, { imageShape }), { name: "images", shape: [1, ...imageShape], data });
+    expect(same.get("logits")!.data).toEqual(data);
+  });
+});

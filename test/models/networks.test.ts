@@ -1,0 +1,103 @@
+/** The networks beside WideResNet: what they are made of, where they look, and what only training sees of them. */
+
+import { describe, expect, test } from "vitest";
+import { Random } from "../../src/core/random.ts";
+import { gradients } from "../../src/grad/gradients.ts";
+import { Darts } from "../../src/models/darts.ts";
+import { MobileNetV2 } from "../../src/models/mobile-net-v2.ts";
+import { ResNet } from "../../src/models/res-net.ts";
+import { WideResNet } from "../../src/models/wide-resnet.ts";
+import type { Build } from "../../src/nn/init.ts";
+import { normal } from "../../src/ops/creation.ts";
+import { Sep } from "../../src/structured/families.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
+import type { AttentiveClassifier } from "../../src/train/evaluate.ts";
+import { createObjective } from "../../src/train/objective.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+
+onReferenceBackend();
+
+const build = (): Build => ({ random: new Random(1) });
+const images = (size: number, count = 2): Tensor => normal([count, 3, size, size], new Random(2));
+const tinyDarts = (auxiliary = false): Darts => new Darts({ channels: 2, layers: 3, classes: 4, auxiliary }, build());
+
+/** Made inside the tests, where there is a backend. */
+const networks: readonly (readonly [string, create: () => AttentiveClassifier, size: number, maps: readonly number[]])[] = [
+  [
+    "WideResNet with AT_split 2",
+    () => new WideResNet({ depth: 16, width: 1, classes: 4, attentionSplit: 2 }, build()),
+    8,
+    [8, 8, 4, 4, 2, 2],
+  ],
+  ["ResNet", () => new ResNet({ blocks: [1, 1, 1, 1], width: 1, classes: 4, convolution: Sep }, build()), 32, [8, 4, 2, 1]],
+  ["Darts", () => tinyDarts(), 8, [8, 4, 2]],
+  ["MobileNetV2", () => new MobileNetV2({ classes: 4, dropout: 0 }, build()), 32, [16, 8, 4, 2, 1]],
+];
+
+describe.each(networks)("%s", (_, create, size, maps) => {
+  test("gives a logit per class, the same with attention as without, and a map of unit length at each size", async () => {
+    const [network, x] = [create(), images(size)];
+    const { logits, attention } = network.forwardWithAttention(x, { training: false });
+    expect(logits.shape).toEqual([2, 4]);
+    expect(await logits.data()).toEqual(await network.forward(x, { training: false }).data());
+    expect(attention.map(({ shape }) => shape)).toEqual(maps.map((side) => [2, side * side]));
+    // Norms of the batch keep what an untrained network makes from fading to nothing.
+    for (const map of network.forwardWithAttention(x, { training: true }).attention) {
+      const values = await map.data();
+      const squared = Array.from(values.slice(0, values.length / 2), (v) => v * v).reduce((a, b) => a + b);
+      expect(squared).toBeCloseTo(1, 5);
+    }
+  });
+
+  test("every parameter has a gradient in training", async () => {
+    const network = create();
+    const objective = createObjective(network, {})(images(size), [0, 3], { training: true, random: new Random(3) }).objective;
+    const values = [...network.parameters().values()].map(({ value }) => value);
+    const grads = await Promise.all(gradients(objective, values).map((g) => g.data()));
+    for (const g of grads) expect(g.every(Number.isFinite)).toBe(true);
+    expect(grads.filter((g) => g.some((v) => v !== 0)).length).toBeGreaterThan(grads.length / 2);
+  });
+});
+
+describe("names are those of the published PyTorch code", () => {
+  test.each<[string, () => AttentiveClassifier, readonly string[]]>([
+    ["WideResNet", networks[0]![1], ["block1.1.layer.0.conv2.conv.weight", "block2.0.layer.0.convShortcut.weight"]],
+    ["ResNet", networks[1]![1], ["layer1.0.downsample.1.running_mean", "layer4.0.bn3.weight", "fc.bias"]],
+    ["Darts", () => tinyDarts(true), ["cells.1.preprocess0.op.1.conv.weight", "auxiliary_head.features.5.weight", "classifier.weight"]],
+    ["MobileNetV2", networks[3]![1], ["features.0.0.weight", "features.1.conv.0.0.weight", "features.18.1.running_var"]],
+  ])("%s", (_, create, expected) => {
+    const network = create();
+    const names = [...network.state().keys()].map((name) => name.replace(/\.(conv|pointwise|grouped)\.weight$/, ".conv.weight"));
+    expect(expected.filter((name) => !names.includes(name))).toEqual([]);
+  });
+});
+
+describe("Darts in training", () => {
+  const forward = { training: true, random: new Random(5) };
+
+  test("the auxiliary head speaks there alone, and its loss weighs as much as it is told to", async () => {
+    // The head needs maps of 8×8 after two halvings.
+    const [network, x] = [tinyDarts(true), images(32)];
+    expect(network.forwardWithAttention(x, { training: false }).auxiliary).toBeUndefined();
+    expect(network.forwardWithAttention(x, forward).auxiliary?.shape).toEqual([2, 4]);
+    const at = async (auxiliaryWeight: number): Promise<number> =>
+      createObjective(network, { auxiliaryWeight })(x, [0, 3], { training: true }).objective.item();
+    const [none, half, whole] = [await at(0), await at(0.5), await at(1)];
+    expect(half - none).toBeGreaterThan(0.1);
+    expect(whole - none).toBeCloseTo(2 * (half - none), 4);
+  });
+
+  test("paths are dropped at the rate given, and never in evaluation", async () => {
+    const [network, x] = [tinyDarts(), images(8, 1)];
+    const logits = async (dropPath: number, training: boolean): Promise<Float32Array> =>
+      (await network.forward(x, { training, random: new Random(6), dropPath }).data()) as Float32Array;
+    expect(await logits(0.9, true)).not.toEqual(await logits(0, true));
+    expect(await logits(0.9, false)).toEqual(await logits(0, false));
+  });
+});
+
+test("sizes that no network has are refused", () => {
+  expect(() => new Darts({ layers: 2 }, build())).toThrow(/layers must be an integer ≥ 3, got 2/);
+  expect(() => new Darts({ channels: 0 }, build())).toThrow(/channels/);
+  expect(() => new WideResNet({ depth: 16, width: 1, attentionSplit: 3 }, build())).toThrow(/must divide the 2 blocks of a group, got 3/);
+});
