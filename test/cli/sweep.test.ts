@@ -1,0 +1,178 @@
+/** Sweeps: what a grid expands to, and that every run ends once in the results, whatever is killed when. */
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expandSweep, type SweepFile, toArguments } from "../../src/cli/sweep/sweep-plan.ts";
+import type { SweepResult } from "../../src/cli/sweep/sweep-results.ts";
+import { Random } from "../../src/core/random.ts";
+import { jsonLines, runCli } from "./run-cli.ts";
+
+const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-sweep-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const grid = async (name: string, file: unknown): Promise<string> => {
+  const path = join(folder, name);
+  await writeFile(path, JSON.stringify(file));
+  return path;
+};
+
+const tiny = {
+  settings: { data: "synthetic", limitTrain: 96, limitTest: 16, batchSize: 8, epochs: 2, dropout: 0.1 },
+  convolutions: ["Sep", "Shuffle_4", "Generic_0.5"],
+  seeds: [0, 1],
+} as const satisfies SweepFile;
+
+const resultsOf = async (out: string): Promise<SweepResult[]> =>
+  jsonLines(await readFile(join(folder, out, "results.jsonl"), "utf8")) as unknown as SweepResult[];
+
+/** What a run came to, apart from the clock and the place. */
+const outcomes = (results: readonly SweepResult[]): Map<string, unknown> =>
+  new Map(results.map(({ seconds: _, run: __, id, ...numbers }) => [id, numbers]));
+
+describe("a grid", () => {
+  test("is every combination once, each under a name of its own, and its options come back from the command line as they were", () =>
+    fc.assert(
+      fc.property(
+        fc.record({
+          networks: fc.uniqueArray(fc.record({ depth: fc.constantFrom(10, 16, 22), width: fc.integer({ min: 1, max: 3 }) }), {
+            minLength: 1,
+            maxLength: 3,
+            selector: JSON.stringify,
+          }),
+          convolutions: fc.uniqueArray(fc.constantFrom("Conv", "Sep", "Shuffle_4", "TensorTrain_0.44"), { minLength: 1 }),
+          seeds: fc.uniqueArray(fc.nat(99), { minLength: 1, maxLength: 3 }),
+          teachers: fc.constantFrom(
+            [null],
+            [null, { teacher: "runs/a" }],
+            [
+              { teacher: "runs/a", alpha: 0.5 },
+              { teacher: "runs/a", beta: 5 },
+            ],
+          ),
+          settings: fc.record({ crs: fc.boolean(), milestones: fc.constant([3, 5]), schedule: fc.constant("multi-step" as const) }),
+        }),
+        (file) => {
+          const runs = expandSweep(file, "/grids");
+          const { networks, convolutions, seeds, teachers } = file;
+          expect(runs).toHaveLength(networks.length * convolutions.length * seeds.length * teachers.length);
+          expect(new Set(runs.map(({ id }) => id)).size).toBe(runs.length);
+          for (const { explicit, settings } of runs) {
+            expect(settings).toMatchObject(explicit);
+            expect(toArguments(explicit)).toContain(explicit.crs ? "--crs" : "--no-crs");
+            expect(toArguments(explicit).join(" ")).toContain("--milestones 3,5");
+            if (explicit.teacher !== undefined) expect(explicit.teacher).toBe("/grids/runs/a");
+          }
+        },
+      ),
+      { numRuns: 30 },
+    ));
+
+  test("takes a family at each budget", () => {
+    const runs = expandSweep({ convolutions: ["Conv", "Generic"], budgets: [8000, 10_000] }, ".");
+    expect(runs.map(({ settings }) => settings.conv)).toEqual([
+      "Conv",
+      expect.stringMatching(/^Generic_0\.1/),
+      expect.stringMatching(/^Generic_0\.2/),
+    ]);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ["no object", [], /must hold an object/],
+    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got seed/],
+    ["an empty list", { seeds: [] }, /seeds must be a list that is not empty, got \[\]/],
+    ["an unknown option", { settings: { learning_rate: 1 } }, /learning_rate must be an option of train in camel case/],
+    ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer ≥ 1, got 0/],
+    [
+      "a family without a budget",
+      { convolutions: ["Generic"] },
+      /Generic must have its hyper-parameter, such as Generic_0\.5, or the file budgets/,
+    ],
+    ["an unknown convolution", { convolutions: ["Dense"] }, /conv must be one of .*, got "Dense"/],
+    ["the same run twice", { seeds: [1, 1] }, /must differ in network, convolution, seed or teacher, got wrn-10-1-Conv-seed1 twice/],
+  ])("with %s is refused", async (_, file, message) => {
+    const { code, stderr } = await runCli(["sweep", await grid("bad.json", file), "--dry-run"]);
+    expect(stderr).toMatch(/^separable: ConfigError: sweep: /);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(1);
+  });
+
+  test("is printed, and nothing trained, by --dry-run", async () => {
+    const { stdout, code } = await runCli(["sweep", await grid("dry.json", tiny), "--dry-run"]);
+    expect(code).toBe(0);
+    expect(stdout.match(/^wrn-10-1-\S+$/gm)).toHaveLength(6);
+    expect(stdout).toContain("train --preset quick --data synthetic --limit-train 96");
+  });
+});
+
+/** Runs the sweep; `watch` sees each line of stdout. */
+async function sweep(out: string, file: string, watch: (line: string, kill: () => void) => void = () => undefined): Promise<number | null> {
+  const child = spawn(process.execPath, [program, "sweep", file, "--out", out, "--jobs", "2", "--threads", "1", "--json"], { cwd: folder });
+  createInterface({ input: child.stdout }).on("line", (line) => watch(line, () => child.kill("SIGKILL")));
+  const [code] = (await once(child, "close")) as [number | null];
+  return code;
+}
+
+test("killed at ten random moments, it ends with each run once, and with the numbers of a sweep that nobody killed", async () => {
+  const file = await grid("tiny.json", tiny);
+  expect(await sweep("whole", file)).toBe(0);
+  const whole = await resultsOf("whole");
+  expect(whole.map(({ id }) => id).sort()).toHaveLength(6);
+
+  const seed = Date.now() % 2 ** 31;
+  const random = new Random(seed);
+  let kills = 0;
+  for (let attempt = 0; kills < 10 && attempt < 40; attempt++) {
+    let lines = 1 + (random.bits() % 3);
+    const code = await sweep("killed", file, (_, kill) => {
+      // Some lines on, and then anywhere within what a short step, an evaluation or a checkpoint takes.
+      if (--lines === 0) setTimeout(kill, random.uniform() * 300);
+    });
+    if (code === null) kills++;
+    const seen = await resultsOf("killed").catch((): SweepResult[] => []);
+    expect(new Set(seen.map(({ id }) => id)).size, `seed ${seed}`).toBe(seen.length);
+    if (code === 0) await rm(join(folder, "killed"), { recursive: true });
+  }
+  expect(kills).toBe(10);
+  expect(await sweep("killed", file)).toBe(0);
+  expect(outcomes(await resultsOf("killed")), `seed ${seed}`).toEqual(outcomes(whole));
+
+  // Begun again it finds nothing to do, and touches nothing.
+  const before = await readFile(join(folder, "killed", "results.jsonl"), "utf8");
+  expect(await sweep("killed", file)).toBe(0);
+  expect(await readFile(join(folder, "killed", "results.jsonl"), "utf8")).toBe(before);
+}, 300_000);
+
+test("a run that fails is reported, does not stop the others, and is tried again", async () => {
+  const file = await grid("failing.json", { settings: tiny.settings, teachers: [null, { teacher: "absent" }] });
+  expect(await sweep("failing", file)).toBe(1);
+  expect((await resultsOf("failing")).map(({ id }) => id)).toEqual(["wrn-10-1-Conv-seed0"]);
+  const events: string[] = [];
+  expect(await sweep("failing", file, (line) => void events.push(line))).toBe(1);
+  expect(events[0]).toBe('{"event":"begin","runs":2,"finished":1}');
+  expect(events.at(-1)).toMatch(
+    /"event":"run-fail","id":"wrn-10-1-Conv-seed0-by-absent","error":"DataError: sweep: .*absent must be readable, got ENOENT/,
+  );
+}, 60_000);
+
+test("a second sweep in the same folder is refused while the first goes on", async () => {
+  const out = join(folder, "locked");
+  await mkdir(out, { recursive: true });
+  const stat = await readFile(`/proc/${process.pid}/stat`, "utf8").catch(() => "");
+  const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  await writeFile(join(out, ".lock"), JSON.stringify({ pid: process.pid, started }));
+  const { code, stderr } = await runCli(["sweep", await grid("locked.json", tiny), "--out", out]);
+  expect(stderr).toMatch(/ConfigError: lock: .*locked is being written by process \d+; wait for it or stop it/);
+  expect(code).toBe(1);
+});
