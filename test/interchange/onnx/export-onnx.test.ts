@@ -168,7 +168,7 @@ describe("one structured convolution", () => {
           if (weights === "folded") expect(constantNodes(model)).toEqual([]);
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 25 },
     );
   });
 });
