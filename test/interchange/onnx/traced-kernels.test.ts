@@ -1,0 +1,325 @@
+/** Every kernel as ONNX nodes: random sizes and views, run by onnxruntime against the reference backend. */
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { Random } from "../../../src/core/random.ts";
+import { type Shape, sizeOf } from "../../../src/core/shape.ts";
+import { Module, Parameter } from "../../../src/nn/module.ts";
+import * as arithmetic from "../../../src/ops/arithmetic.ts";
+import { batchNormInference } from "../../../src/ops/batch-norm.ts";
+import { broadcastTo, reshape, sum } from "../../../src/ops/broadcast.ts";
+import { conv2d } from "../../../src/ops/convolution.ts";
+import { cosineTransform } from "../../../src/ops/cosine-transform.ts";
+import { normal, tensor } from "../../../src/ops/creation.ts";
+import * as elementwise from "../../../src/ops/elementwise.ts";
+import { gather, scatterAdd } from "../../../src/ops/indexing.ts";
+import { concat, diagonal, flip, pad, permute, slice, stack, tile } from "../../../src/ops/layout.ts";
+import { matmul } from "../../../src/ops/matmul.ts";
+import { avgPool2d, maxPool2d } from "../../../src/ops/pooling.ts";
+import { argmax, max, mean } from "../../../src/ops/reductions.ts";
+import { softmax } from "../../../src/ops/softmax.ts";
+import type { Tensor } from "../../../src/tensor/tensor.ts";
+import { onReferenceBackend } from "../../support/reference-backend.ts";
+import { compare, constantNodes } from "./run-model.ts";
+
+/** Some of these sum sixty products in float32, in another order than ours. */
+const tolerance = 1e-5;
+
+onReferenceBackend();
+
+/** What is computed of the images x and of parameters, made on first use. */
+type Body = (x: Tensor, parameter: (shape: Shape) => Tensor) => Tensor;
+
+class Computation extends Module {
+  readonly parameters_: Parameter[] = [];
+  readonly #body: Body;
+  readonly #random: Random;
+  #used = 0;
+
+  constructor(body: Body, random: Random) {
+    super();
+    this.#body = body;
+    this.#random = random;
+  }
+
+  forward(x: Tensor): Tensor {
+    this.#used = 0;
+    return this.#body(x, (shape) => {
+      const at = this.#used++;
+      this.parameters_[at] ??= new Parameter(normal(shape, this.#random));
+      return this.parameters_[at].value;
+    });
+  }
+}
+
+const size = fc.integer({ min: 1, max: 5 });
+const shapes = fc.tuple(size, size, size, size);
+
+/** What the operation is done on: the images, or a parameter, so that all of it is constant. */
+const subjects = fc.constantFrom("images", "parameter");
+
+async function check(shape: readonly number[], subject: "images" | "parameter", seed: number, body: Body): Promise<void> {
+  const [batch, ...imageShape] = shape as [number, number, number, number];
+  for (const weights of ["contracted", "folded"] as const) {
+    const random = new Random(seed);
+    const network = new Computation((x, parameter) => body(subject === "images" ? x : parameter(shape), parameter), random);
+    const { error, model } = await compare(network, { batch, imageShape, weights }, random);
+    expect(error).toBeLessThan(tolerance);
+    // What is constant as a whole still needs a node to be an output; and bringing a constant into the form an operator takes is no computation.
+    const left = constantNodes(model).filter((name) => !/^(Transpose|Expand|Cast)/.test(name));
+    if (weights === "folded") expect(left).toEqual(subject === "images" ? [] : ["logits"]);
+  }
+}
+
+const property = <T>(name: string, arbitrary: fc.Arbitrary<T>, body: (drawn: T, shape: Shape) => Body): void => {
+  test(name, () =>
+    fc.assert(
+      fc.asyncProperty(shapes, subjects, fc.nat({ max: 2 ** 31 }), arbitrary, (shape, subject, seed, drawn) =>
+        check(shape, subject, seed, body(drawn, shape)),
+      ),
+      { numRuns: 40 },
+    ),
+  );
+};
+
+/** Values that meet each other: halves between −2 and 2. */
+const coarse = (x: Tensor): Tensor => arithmetic.multiply(elementwise.floor(arithmetic.multiply(elementwise.clamp(x, -2, 2), 2)), 0.5);
+const positive = (x: Tensor): Tensor => arithmetic.add(elementwise.absolute(x), 0.5);
+
+describe("elementwise", () => {
+  const unary: Readonly<Record<string, (x: Tensor) => Tensor>> = {
+    negate: arithmetic.negate,
+    absolute: elementwise.absolute,
+    sign: (x) => elementwise.sign(coarse(x)),
+    reciprocal: (x) => elementwise.reciprocal(positive(x)),
+    exp: elementwise.exp,
+    log: (x) => arithmetic.log(positive(x)),
+    sqrt: (x) => elementwise.sqrt(positive(x)),
+    reciprocalSqrt: (x) => elementwise.reciprocalSqrt(positive(x)),
+    tanh: elementwise.tanh,
+    sigmoid: elementwise.sigmoid,
+    erf: elementwise.erf,
+    gelu: elementwise.gelu,
+    sin: elementwise.sin,
+    cos: elementwise.cos,
+    relu: elementwise.relu,
+    relu6: (x) => elementwise.relu6(arithmetic.multiply(x, 5)),
+    floor: elementwise.floor,
+    not: (x) => elementwise.not(coarse(x)),
+    clamp: (x) => elementwise.clamp(x, -0.5, 0.25),
+    cast: (x) => elementwise.cast(elementwise.cast(arithmetic.multiply(x, 3), "int32"), "float32"),
+  };
+  property("of one operand", fc.constantFrom(...Object.keys(unary)), (name) => unary[name]!);
+
+  const { add, subtract, multiply, divide, maximum, minimum, equal, notEqual, less, lessEqual, greater, greaterEqual, power, where } =
+    arithmetic;
+  const binary: Readonly<Record<string, (a: Tensor, b: Tensor) => Tensor>> = {
+    ...{ add, subtract, multiply, maximum, minimum },
+    divide: (a, b) => divide(a, positive(b)),
+    power: (a, b) => power(positive(a), b),
+    ...Object.fromEntries(
+      Object.entries({ equal, notEqual, less, lessEqual, greater, greaterEqual, where: (a: Tensor, b: Tensor) => where(a, b, a) }).map(
+        ([name, op]) => [name, (a: Tensor, b: Tensor) => op(coarse(a), coarse(b))],
+      ),
+    ),
+  };
+  const operands = fc.record({
+    name: fc.constantFrom(...Object.keys(binary)),
+    repeated: fc.uniqueArray(fc.nat({ max: 3 }), { maxLength: 4 }),
+    dropsLeading: fc.boolean(),
+    other: fc.constantFrom("computed", "parameter", "constant", "number"),
+    swapped: fc.boolean(),
+    // The value may have another shape in the graph than the tensor has.
+    merged: fc.boolean(),
+  });
+  property(
+    "of two operands that broadcast",
+    operands,
+    ({ name, repeated, dropsLeading, other, swapped, merged }, shape) =>
+      (x, parameter) => {
+        const small = shape.map((length, axis) => (repeated.includes(axis) ? 1 : length));
+        const leading = small.findIndex((length) => length !== 1);
+        const shaped = (y: Tensor): Tensor => (dropsLeading ? reshape(y, leading < 0 ? [] : small.slice(leading)) : y);
+        const operand = (): Tensor => {
+          if (other === "computed") return shaped(max(x, { axes: repeated, keepDims: true }));
+          if (other === "parameter") return shaped(parameter(small));
+          if (other === "constant")
+            return shaped(
+              tensor(
+                Float32Array.from({ length: sizeOf(small) }, (_, i) => Math.cos(i)),
+                { shape: small },
+              ),
+            );
+          return tensor(0.75);
+        };
+        const a = merged ? reshape(elementwise.relu(reshape(x, [x.shape[0]! * x.shape[1]!, -1])), x.shape) : x;
+        return swapped ? binary[name]!(operand(), a) : binary[name]!(a, operand());
+      },
+  );
+});
+
+describe("along axes", () => {
+  const axis = fc.nat({ max: 3 });
+  const axes = fc.record({ axes: fc.uniqueArray(axis, { maxLength: 4 }), keepDims: fc.boolean() });
+  property("sum", axes, (options) => (x) => sum(x, options));
+  property("max", axes, (options) => (x) => max(x, options));
+  property("mean", axes, (options) => (x) => mean(x, options));
+  property("softmax", axis, (along) => (x) => softmax(x, along));
+  property("argmax", axis, (along) => (x) => elementwise.cast(argmax(coarse(x), along), "float32"));
+  property("cosine transform", fc.record({ axis, transpose: fc.boolean() }), (options) => (x) => cosineTransform(x, options));
+
+  const indices = fc.record({ along: axis, draws: fc.array(fc.nat(), { minLength: 1, maxLength: 6 }) });
+  const indexTensor = (draws: readonly number[], bound: number, shape: Shape = [draws.length]): Tensor =>
+    tensor(
+      Int32Array.from({ length: sizeOf(shape) }, (_, i) => draws[i % draws.length]! % bound),
+      { shape },
+    );
+  property(
+    "gather",
+    indices,
+    ({ along, draws }, shape) =>
+      (x) =>
+        gather(x, indexTensor(draws, shape[along]!, [draws.length, 1]), along),
+  );
+  property("gather at computed places", axis, (along) => (x) => gather(x, argmax(x, along), along));
+  property("scatterAdd", indices, ({ along, draws }, shape) => (x) => {
+    const bound = 1 + (draws[0]! % 5);
+    const target = shape.map((length, i) => (i === along ? bound : length));
+    return scatterAdd(x, indexTensor(draws, bound, [shape[along]!]), target, along);
+  });
+});
+
+describe("layout", () => {
+  type Move = (x: Tensor, pick: (bound: number) => number, parameter: (shape: Shape) => Tensor) => Tensor;
+  const moves: Readonly<Record<string, Move>> = {
+    permute: (x, pick) => {
+      const rest = x.shape.map((_, axis) => axis);
+      return permute(
+        x,
+        x.shape.map(() => rest.splice(pick(rest.length), 1)[0]!),
+      );
+    },
+    slice: (x, pick) =>
+      slice(
+        x,
+        x.shape.map((length) => {
+          const start = pick(length);
+          return [start, start + 1 + pick(length - start), 1 + pick(3)] as const;
+        }),
+      ),
+    flip: (x, pick) => (x.rank === 0 ? x : flip(x, [pick(x.rank)])),
+    diagonal: (x) => {
+      const axis = x.shape.findIndex((length, i) => x.shape.indexOf(length) < i);
+      return axis < 0 ? x : diagonal(x, [x.shape.indexOf(x.shape[axis]!), axis]);
+    },
+    pad: (x, pick) =>
+      pad(
+        x,
+        x.shape.map(() => [pick(3), pick(3)] as const),
+        pick(3) - 1,
+      ),
+    concat: (x, pick, parameter) => (x.rank === 0 ? x : concat([x, parameter(x.shape), elementwise.relu(x)], pick(x.rank))),
+    stack: (x, pick) => (x.rank > 4 ? x : stack([x, arithmetic.negate(x)], pick(x.rank + 1))),
+    tile: (x, pick) =>
+      tile(
+        x,
+        x.shape.map(() => 1 + pick(2)),
+      ),
+    broadcast: (x, pick) => broadcastTo(x, [1 + pick(3), ...x.shape.map((length) => (length === 1 ? 1 + pick(3) : length))]),
+    merge: (x) => reshape(x, [-1, x.shape.at(-1) ?? 1]),
+    split: (x) =>
+      reshape(
+        x,
+        x.shape.flatMap((length) => (length === 4 ? [2, 2] : [length])),
+      ),
+  };
+  const programs = fc.array(fc.tuple(fc.constantFrom(...Object.keys(moves)), fc.array(fc.nat(), { minLength: 1, maxLength: 6 })), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  property(
+    "any sequence of moves",
+    programs,
+    (program) => (x, parameter) =>
+      program.reduce((y, [name, draws]) => {
+        let used = 0;
+        const pick = (bound: number): number => (bound < 1 ? 0 : draws[used++ % draws.length]! % bound);
+        // Sizes multiply; what has grown is left as it is.
+        return y.size > 2000 || y.rank > 5 ? y : moves[name]!(y, pick, parameter);
+      }, x),
+  );
+});
+
+describe("contractions", () => {
+  const products = fc.record({
+    columns: size,
+    transposeA: fc.boolean(),
+    transposeB: fc.boolean(),
+    batchA: fc.constantFrom("both", "last", "none"),
+    batchB: fc.constantFrom("both", "last", "none"),
+    parameterFirst: fc.boolean(),
+  });
+  property("matmul", products, ({ columns, transposeA, transposeB, batchA, batchB, parameterFirst }, shape) => (x, parameter) => {
+    const first = {
+      both: x,
+      last: slice(x, [[0, 1]]),
+      none: reshape(
+        slice(x, [
+          [0, 1],
+          [0, 1],
+        ]),
+        shape.slice(2),
+      ),
+    }[batchA];
+    const inner = transposeA ? shape[2]! : shape[3]!;
+    const matrix = transposeB ? [columns, inner] : [inner, columns];
+    const second = parameter({ both: [shape[0]!, shape[1]!, ...matrix], last: [shape[1]!, ...matrix], none: matrix }[batchB]);
+    if (parameterFirst) return matmul(second, first, { transposeA: !transposeB, transposeB: !transposeA });
+    return matmul(first, second, { transposeA, transposeB });
+  });
+
+  const window = fc.record({
+    kernel: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+    stride: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+    padding: fc.tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 2, max: 3 })),
+    dilation: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
+  });
+  property("conv2d", fc.tuple(window, size, fc.boolean()), ([{ kernel, ...options }, outputs, depthwise], shape) => (x, parameter) => {
+    const groups = depthwise ? shape[1]! : 1;
+    return conv2d(x, parameter([outputs * groups, shape[1]! / groups, ...kernel]), { ...options, groups });
+  });
+  property("a 1×1 conv2d of merged pixels", size, (outputs, [batch, channels]) => (x, parameter) => {
+    const pixels = reshape(x, [batch!, channels!, -1, 1]);
+    return conv2d(pixels, reshape(parameter([outputs, channels!]), [outputs, channels!, 1, 1]));
+  });
+  const pooling = fc.record({ kernel: fc.integer({ min: 1, max: 3 }), stride: fc.integer({ min: 1, max: 3 }), pads: fc.boolean() });
+  const edge = ({ kernel, pads }: { kernel: number; pads: boolean }): number => (pads ? Math.floor(kernel / 2) : 0);
+  /** A window must fit in the image. */
+  const wide = (x: Tensor): Tensor =>
+    pad(x, [
+      [0, 0],
+      [0, 0],
+      [1, 1],
+      [1, 1],
+    ]);
+  property("maxPool2d", pooling, (drawn) => (x) => maxPool2d(wide(x), { ...drawn, padding: edge(drawn) }));
+  property("avgPool2d", pooling, (drawn) => (x) => avgPool2d(wide(x), { ...drawn, padding: edge(drawn) }));
+});
+
+property(
+  "norms, of images and of what was moved about",
+  fc.constantFrom("image", "columns", "rows", "split"),
+  (form, shape) => (x, parameter) => {
+    const views = {
+      image: x.shape,
+      columns: [shape[0]!, shape[1]!, shape[2]! * shape[3]!],
+      rows: [shape[0]!, x.size / shape[0]!],
+      split: x.shape,
+    };
+    const given = reshape(form === "split" ? permute(x, [0, 2, 1, 3]) : x, views[form]);
+    const y = form === "split" ? reshape(given, [shape[0]!, shape[2]! * shape[1]!, shape[3]!]) : given;
+    const channels = [y.shape[1]!];
+    const [gamma, beta, mean] = [parameter(channels), parameter(channels), parameter(channels)];
+    return batchNormInference(y, gamma, beta, mean, positive(parameter(channels)), 1e-3);
+  },
+);
