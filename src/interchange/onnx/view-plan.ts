@@ -43,7 +43,7 @@ export function boxIn(dims: Shape, view: View): Box | undefined {
 
 /** The shape that strides speak of: [length/s₀, s₀/s₁, …] for strides s₀ > s₁ > …; undefined where one doesn't divide the one before. */
 export function shapeOfStrides(length: number, views: readonly View[]): Shape | undefined {
-  const strides = [...new Set(views.flatMap((view) => view.strides.filter((stride) => stride !== 0).map(Math.abs)))].sort((a, b) => b - a);
+  const strides = [...new Set(views.flatMap((view) => view.strides.filter((stride) => stride > 0)))].sort((a, b) => b - a);
   const bounds = [length, ...strides, 1];
   const dims = bounds.slice(1).map((bound, i) => bounds[i]! / bound);
   return dims.every(Number.isInteger) ? dims.filter((size, i) => size !== 1 || i === 0) : undefined;
