@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { type CompressedLayer, type Compression, compress } from "../compress/compress.ts";
 import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
-import { type Checkpoint, encodeCheckpoint, restoreModel } from "../train/checkpoint.ts";
+import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { type AttentiveClassifier, type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import type { CommandContext } from "./command-context.ts";
@@ -17,13 +17,13 @@ import { presets } from "./presets.ts";
 import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
 import { argument, path, type Rule } from "./rules.ts";
 import type { RunConfig } from "./run-config.ts";
-import { createTrainer, testBatches } from "./session.ts";
+import { testBatches } from "./session.ts";
 import { familyOptionsOf, networkOf, type SettingName, type Settings, settingRules } from "./settings.ts";
 import { formatConvolution, parseConvolution } from "./spec.ts";
-import { type BackendReport, startBackend } from "./start-backend.ts";
+import { startBackend } from "./start-backend.ts";
 import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 import { defaultFolder } from "./train-run.ts";
-import { packageVersion } from "./version.ts";
+import { writeUntrainedRun } from "./write-run.ts";
 
 interface CompressOptions extends Partial<Settings> {
   readonly checkpoint: string;
@@ -103,7 +103,11 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
       const before = await test(dense, "testing the dense network");
       const after = await test(compression.network, "testing the compressed one");
       signal.throwIfAborted();
-      if (out !== undefined) await writeRun(out, source, target, compression, backend);
+      if (out !== undefined) {
+        const compressed = { from: source.checkpoint.source, relativeError: compression.relativeError };
+        const { preset = "quick", fallback } = source.config ?? {};
+        await writeUntrainedRun(out, { preset, fallback, compressed, settings: target, network: compression.network, classes, backend });
+      }
       const report = { source, target, compression, before, after, images, out };
       if (options.json) reportJson(report, terminal);
       else reportText(report, terminal);
@@ -183,37 +187,6 @@ async function evaluateOn(
   }).finally(() => job.stop());
   if (evaluation === undefined) throw signal.reason;
   return evaluation;
-}
-
-/** A run before its first step: `eval` tests it, `train --resume` trains it on with the recipe of the dense one. */
-async function writeRun(
-  out: string,
-  { checkpoint, config }: Source,
-  target: Settings,
-  { network, relativeError }: Compression<AttentiveClassifier>,
-  backend: BackendReport,
-): Promise<void> {
-  const threads = backend.name === "wasm" ? backend.threads : undefined;
-  const settings: Settings = { ...target, threads };
-  const { node } = process.versions;
-  const written: RunConfig = {
-    separable: packageVersion(),
-    preset: config?.preset ?? "quick",
-    settings,
-    fallback: config?.fallback,
-    compressed: { from: checkpoint.source, relativeError },
-    environment: { node, platform: `${process.platform}-${process.arch}`, backend },
-  };
-  // Neither shape nor number of the images is part of a checkpoint before its first step.
-  const trainer = createTrainer(settings, network, { shape: [3, 32, 32], count: settings.batchSize, classes: classesOf(checkpoint) });
-  const bytes = await encodeCheckpoint(trainer, written);
-  const folder = await RunFolder.create(out, written);
-  try {
-    await folder.writeCheckpoint("checkpoint", bytes);
-  } catch (error) {
-    await folder.discard();
-    throw error;
-  }
 }
 
 interface Report {

@@ -6,6 +6,7 @@ import { SeparableError } from "../core/errors.ts";
 import { benchCommand } from "./bench-command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { compressCommand } from "./compress-command.ts";
+import { convertCommand } from "./convert-command.ts";
 import { countCommand } from "./count-command.ts";
 import { dataCommand } from "./data-command.ts";
 import { evalCommand } from "./eval-command.ts";
@@ -46,6 +47,7 @@ function createProgram(context: CommandContext): Command {
     evalCommand(context),
     sweepCommand(context),
     compressCommand(context),
+    convertCommand(context),
     inspectCommand(context),
     dataCommand(context),
     benchCommand(context),

@@ -15,6 +15,8 @@ export interface RunConfig {
   readonly fallback?: { readonly wanted: string; readonly reason: string } | undefined;
   /** The checkpoint whose convolutions were replaced to begin this run. */
   readonly compressed?: { readonly from: string; readonly relativeError: number } | undefined;
+  /** The other program's file that this run was made of. */
+  readonly converted?: { readonly from: string } | undefined;
   /** Who taught it. */
   readonly teacher?: TeacherRecord | undefined;
   /** Where it ran: the same settings give the same bits on the same backend with as many threads. */

@@ -128,6 +128,12 @@ function read(text: string): { readonly name: string; readonly known: Form; read
   return { name, known, spec: parameters.some(Number.isNaN) ? undefined : known.read(parameters) };
 }
 
+/** The kind that a text names, with or without its parameters. */
+export const kindOf = (text: string): ConvolutionKind | undefined => {
+  const [name] = text.split("_");
+  return convolutionKinds.find((kind) => kind === name);
+};
+
 /** What is wrong with the parameters of a kind that exists; undefined for other texts. */
 export function convolutionRefusal(text: string): string | undefined {
   const found = read(text);

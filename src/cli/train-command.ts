@@ -1,6 +1,7 @@
 /** `separable train`: a new run, or the rest of one. */
 
 import { Command } from "commander";
+import { budgetKinds } from "./budget.ts";
 import type { CommandContext } from "./command-context.ts";
 import { networkKinds } from "./network-spec.ts";
 import { presetNames, presetSummaries, presets } from "./presets.ts";
@@ -85,6 +86,12 @@ const negated = {
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
 } as const;
 
+/** A family alone will do for a convolution where a budget decides the rest; `startRun` sees to it that there is one. */
+const ruleOf = (name: SettingName): Rule<unknown> => {
+  const rule: Rule<unknown> = settingRules[name];
+  return name === "conv" ? { ...rule, parse: (text) => rule.parse(text) ?? budgetKinds.find((kind) => kind === text) } : rule;
+};
+
 const nameOf = (flags: string): string => flags.split(" ")[0]!;
 
 export function trainCommand(context: CommandContext): Command {
@@ -100,6 +107,12 @@ export function trainCommand(context: CommandContext): Command {
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
     .option("--resume <run>", "continue a run, bit for bit", argument("train", "--resume", path))
     .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
+    .option(
+      "--budget <parameters>",
+      "choose the hyper-parameter of --conv, a family such as TensorTrain, so that the network has at most so many",
+      argument("train", "--budget", integer({ least: 1 })),
+    )
+    .option("--tensorboard", "write TensorBoard's event files into the run's folder too")
     .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");
@@ -111,7 +124,7 @@ export function trainCommand(context: CommandContext): Command {
       if (name in negated) {
         const [off, meaning] = negated[name as keyof typeof negated];
         command.option(flags, text).option(off, meaning);
-      } else command.option(flags, text, argument("train", nameOf(flags), settingRules[name] as Rule<unknown>));
+      } else command.option(flags, text, argument("train", nameOf(flags), ruleOf(name)));
     }
   }
   return command.action(async (options: Steering & Partial<Settings> & { json?: boolean; progress: boolean }) => {

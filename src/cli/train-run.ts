@@ -7,15 +7,18 @@ import type { Evaluation } from "../train/evaluate.ts";
 import { lockFolder } from "../train/node/folder-lock.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import { trainEpochs } from "../train/trainer.ts";
+import { describeSolution, solveBudget } from "./budget.ts";
 import { type Images, loadImages } from "./load-images.ts";
 import { formatNetwork } from "./network-spec.ts";
-import type { PresetName } from "./presets.ts";
+import { type PresetName, presets } from "./presets.ts";
 import type { ProgressStyle } from "./progress.ts";
 import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts";
 import { createSession, type Session } from "./session.ts";
-import { networkOf, resolveSettings, type SettingName, type Settings } from "./settings.ts";
+import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
+import { formatConvolution, kindOf } from "./spec.ts";
 import { describeBackend, startBackend } from "./start-backend.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
+import { hasEvents, TensorBoardLog } from "./tensorboard-log.ts";
 import { Interruption, interruptible, type Terminal } from "./terminal.ts";
 import type { TrainReporter } from "./train-report.ts";
 
@@ -30,6 +33,10 @@ export interface Steering {
   readonly steps?: number;
   /** Download nothing. */
   readonly offline?: boolean;
+  /** Write event files too. */
+  readonly tensorboard?: boolean;
+  /** The most parameters the network may have: decides the hyper-parameter of `--conv`. */
+  readonly budget?: number;
 }
 
 export interface Surroundings {
@@ -41,12 +48,12 @@ export interface Surroundings {
 /** A new run. Resolves to the exit code. @throws SeparableError; nothing is written then unless training had begun. */
 export function startRun(
   explicit: Partial<Settings>,
-  { preset = "quick", run, steps, offline = false }: Steering,
+  { preset = "quick", run, steps, offline = false, tensorboard = false, budget }: Steering,
   surroundings: Surroundings,
 ): Promise<number> {
   const { terminal, reporter, style } = surroundings;
   return interruptible(terminal, reporter.interrupted, async (signal) => {
-    const wanted = resolveSettings(preset, explicit);
+    const wanted = withinBudget(preset, explicit, budget, reporter.note);
     const path = run ?? (await defaultFolder(wanted));
     await RunFolder.checkFree(path);
     const backend = await startBackend(wanted);
@@ -60,8 +67,30 @@ export function startRun(
     const config = createRunConfig(preset, settings, { backend, images, teacher: teacher?.record });
     const folder = await RunFolder.create(path, config);
     reporter.start({ config, images, folder, session, resumed: false });
-    return drive({ config, images, folder, session, signal, steps, resumed: false }, surroundings);
+    return drive({ config, images, folder, session, signal, steps, tensorboard, resumed: false }, surroundings);
   });
+}
+
+/** The settings, with the hyper-parameter that keeps the network within the budget. @throws ConfigError for one that no network keeps within. */
+function withinBudget(
+  preset: PresetName,
+  explicit: Partial<Settings>,
+  budget: number | undefined,
+  onNote: (note: string) => void,
+): Settings {
+  if (budget === undefined) {
+    const { conv = presets.quick.conv } = explicit;
+    if (settingRules.conv.accepts(conv)) return resolveSettings(preset, explicit);
+    throw new ConfigError(`train: --conv ${settingRules.conv.refusal(conv)}; or give it a --budget`);
+  }
+  const kind = kindOf(explicit.conv ?? "");
+  if (kind === undefined)
+    throw new ConfigError(`train: --budget needs the family it is for, such as --conv TensorTrain, got ${explicit.conv ?? "no --conv"}`);
+  const settings = resolveSettings(preset, { ...explicit, conv: "Conv" });
+  const network = networkOf(settings);
+  const solution = solveBudget(network, kind, settings.data === "cifar100" ? 100 : 10, budget);
+  onNote(describeSolution(solution, network, budget));
+  return { ...settings, conv: formatConvolution(solution.convolution) };
 }
 
 function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Partial<Settings> {
@@ -93,12 +122,12 @@ const resumable: readonly SettingName[] = ["folder", "teacher", "threads", "memo
 /** Continues a run from its checkpoint. Resolves to the exit code. @throws SeparableError; the run stays as it was. */
 export function resumeRun(
   explicit: Partial<Settings>,
-  { resume: path = "", preset, run, steps, offline = false }: Steering,
+  { resume: path = "", preset, run, steps, offline = false, tensorboard = false, budget }: Steering,
   surroundings: Surroundings,
 ): Promise<number> {
   const { terminal, reporter, style } = surroundings;
   return interruptible(terminal, reporter.interrupted, async (signal) => {
-    const fixed = Object.keys({ ...explicit, ...(preset ? { preset } : {}), ...(run ? { run } : {}) }).filter(
+    const fixed = Object.keys({ ...explicit, ...(preset && { preset }), ...(run && { run }), ...(budget && { budget }) }).filter(
       (name) => !(resumable as readonly string[]).includes(name),
     );
     if (fixed.length > 0)
@@ -133,7 +162,8 @@ export function resumeRun(
       session,
       resumed: true,
     });
-    return drive({ config, images: shown, folder, session, signal, steps, resumed: true }, surroundings);
+    const logged = tensorboard || (await hasEvents(folder.path));
+    return drive({ config, images: shown, folder, session, signal, steps, tensorboard: logged, resumed: true }, surroundings);
   });
 }
 
@@ -151,21 +181,28 @@ interface Drive {
   readonly session: Session;
   readonly signal: AbortSignal;
   readonly steps: number | undefined;
+  readonly tensorboard: boolean;
   readonly resumed: boolean;
 }
 
 /** Trains, saving after every epoch and on interruption. */
 async function drive(work: Drive, surroundings: Surroundings): Promise<number> {
-  const unlock = await lockFolder(work.folder.path);
+  const { folder, session } = work;
+  const unlock = await lockFolder(folder.path);
+  let log: TensorBoardLog | undefined;
   try {
-    return await trainAndSave(work, surroundings);
+    const { steps, batchesPerEpoch } = session.trainer;
+    if (work.tensorboard) log = await TensorBoardLog.open(folder.path, steps, batchesPerEpoch);
+    return await trainAndSave(work, log, surroundings);
   } finally {
+    await log?.close();
     await unlock();
   }
 }
 
 async function trainAndSave(
   { config, images, folder, session, signal, steps, resumed }: Drive,
+  log: TensorBoardLog | undefined,
   { reporter }: Surroundings,
 ): Promise<number> {
   const { trainer } = session;
@@ -188,6 +225,7 @@ async function trainAndSave(
       signal,
       onStep: async (report) => {
         reporter.step(report);
+        log?.step(report);
         await turnEventLoop();
       },
       onTestBatch: async (done) => {
@@ -203,6 +241,7 @@ async function trainAndSave(
         const bytes = await encodeCheckpoint(trainer, config);
         if (improved) await folder.writeCheckpoint("best", bytes);
         if (improved && evaluation) await folder.writeEvaluation({ epoch: metrics.epoch, classes: images.dataset.classes, ...evaluation });
+        await log?.epoch(metrics);
         await folder.appendMetrics(metrics);
         await folder.writeCheckpoint("checkpoint", bytes);
         saved = trainer.steps;

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readFolder, shownSteps } from "../train/node/event-reader.ts";
 import { jsonLines, positionOf, resultsOf, runCli, tinyRun } from "./run-cli.ts";
 
 let folder = "";
@@ -313,4 +314,14 @@ describe("what is printed", () => {
     expect(stderr).toMatch(/^separable: DataError: .*\n/);
     expect(stderr).toMatch(/\n {4}at /);
   });
+});
+
+test("--tensorboard tells of every epoch once, across an interruption too, and changes no number", async () => {
+  const argv = [...tinyRun, "--tensorboard", "--run", at("events")];
+  expect((await runCli([...argv, "--steps", "4"])).code).toBe(0);
+  expect((await runCli(["train", "--resume", at("events"), "--no-progress"])).code).toBe(0);
+  expect(await resultsOf(at("events"))).toEqual(await resultsOf(at("whole")));
+  const losses = shownSteps((await readFolder(at("events"))).flat(), "test/loss");
+  const metrics = jsonLines(await readFile(join(at("whole"), "metrics.jsonl"), "utf8"));
+  expect(losses).toEqual(metrics.map(({ epoch, testLoss }) => ({ step: Number(epoch) * 3, value: Math.fround(Number(testLoss)) })));
 });

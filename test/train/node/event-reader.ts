@@ -50,7 +50,7 @@ export function readEvents(file: Uint8Array): EventJson[] {
 
 /** The events of each file of a folder, in the order TensorBoard reads them. */
 export async function readFolder(folder: string): Promise<EventJson[][]> {
-  const names = (await readdir(folder)).sort();
+  const names = (await readdir(folder)).filter((name) => name.startsWith("events.out.tfevents.")).sort();
   return Promise.all(names.map(async (name) => readEvents(await readFile(join(folder, name)))));
 }
 

@@ -1,0 +1,52 @@
+/** The budget's solution against counting every network there is. */
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { budgetKinds, solveBudget } from "../../src/cli/budget.ts";
+import { createNetwork, type NetworkSpec } from "../../src/cli/network-spec.ts";
+import { ConfigError } from "../../src/core/errors.ts";
+import { countParameters } from "../../src/count/count-network.ts";
+import type { ConvolutionSpec } from "../../src/structured/spec.ts";
+
+const network: NetworkSpec = { kind: "wrn", depth: 10, width: 1, convolution: { kind: "Conv" } };
+const parametersOf = (convolution: ConvolutionSpec): number =>
+  countParameters((build) => createNetwork({ ...network, convolution }, 10, build, { init: "variance-preserving" }));
+
+/** The spec a little further along its family: the next rank or term, the next ten-thousandth of a scale. */
+function next(spec: ConvolutionSpec): ConvolutionSpec {
+  const step = (key: string, by: number): ConvolutionSpec => {
+    const value = (spec as unknown as Record<string, number>)[key]!;
+    return { ...spec, [key]: Math.round((value + by) * 1e4) / 1e4 };
+  };
+  for (const key of ["scale", "fraction"]) if (key in spec) return step(key, 1e-4);
+  for (const key of ["factors", "rank", "terms"]) if (key in spec) return step(key, 1);
+  return spec;
+}
+
+test.each(budgetKinds)("%s: within the budget, of the size it says, and one notch more would exceed it", (kind) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 9000, max: 14_000 }), (budget) => {
+      const { convolution, parameters } = solveBudget(network, kind, 10, budget);
+      expect(parametersOf(convolution)).toBe(parameters);
+      expect(parameters).toBeLessThanOrEqual(budget);
+      if (!("groups" in convolution || "blocks" in convolution)) {
+        const beyond = parametersOf(next(convolution));
+        expect(beyond > budget || beyond === parameters).toBe(true);
+      }
+    }),
+    { numRuns: 3 },
+  );
+});
+
+test("where the size does not rise with the hyper-parameter, none of all is nearer", () => {
+  for (const kind of ["Shuffle", "Monarch"] as const) {
+    const { parameters } = solveBudget(network, kind, 10, 13_000);
+    const all = Array.from({ length: 64 }, (_, i) => parametersOf(kind === "Shuffle" ? { kind, groups: i + 1 } : { kind, blocks: i + 1 }));
+    expect(parameters).toBe(Math.max(...all.filter((count) => count <= 13_000)));
+  }
+});
+
+test("what has nothing to turn, or is too large at its smallest, is refused", () => {
+  expect(() => solveBudget(network, "Sep", 10, 1e6)).toThrow(ConfigError);
+  expect(() => solveBudget(network, "CP", 10, 100)).toThrow(/at least the [\d,]+ parameters of the smallest CP network, got 100/);
+});
