@@ -2,15 +2,16 @@
 
 import { Writer } from "protobufjs/minimal.js";
 import { ConfigError } from "../../core/errors.ts";
+import type { TypedArray } from "../../tensor/storage.ts";
 import {
   type Attribute,
   dataTypes,
-  type Initializer,
   irVersion,
   type OnnxGraph,
   type OnnxNode,
   opsetVersion,
   type Value,
+  type ValueInfo,
 } from "./onnx-model.ts";
 
 /** Wire types, the low three bits of a field's tag: https://protobuf.dev/programming-guides/encoding. */
@@ -73,8 +74,13 @@ function writeNode(message: Message, { op, inputs, output, attributes }: OnnxNod
   for (const [name, attribute] of Object.entries(attributes)) message.message(5, (inner) => writeAttribute(inner, name, attribute));
 }
 
+interface Constant {
+  readonly value: Value;
+  readonly data: TypedArray | BigInt64Array;
+}
+
 /** TensorProto { dims = 1, data_type = 2, name = 8, raw_data = 9: little-endian, as every engine that runs this }. */
-function writeInitializer(message: Message, { value, data }: Initializer): void {
+function writeConstant(message: Message, { value, data }: Constant): void {
   for (const size of value.shape) message.int(1, size);
   message
     .int(2, dataTypes[value.type])
@@ -82,39 +88,41 @@ function writeInitializer(message: Message, { value, data }: Initializer): void 
     .bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
 }
 
-/** ValueInfoProto { name = 1, type = 2 { tensor_type = 1 { elem_type = 1, shape = 2 { dim = 1 { dim_value = 1 } } } } }. */
-function writeValueInfo(message: Message, { name, type, shape }: Value): void {
+/** ValueInfoProto { name = 1, type = 2 { tensor_type = 1 { elem_type = 1, shape = 2 { dim = 1 { dim_value = 1 or dim_param = 2 } } } } }. */
+function writeValueInfo(message: Message, { name, type, shape }: ValueInfo): void {
   message.string(1, name).message(2, (typeProto) =>
     typeProto.message(1, (tensor) =>
       tensor.int(1, dataTypes[type]).message(2, (sizes) => {
-        for (const size of shape) sizes.message(1, (dim) => dim.int(1, size));
+        for (const size of shape) sizes.message(1, (dim) => (typeof size === "number" ? dim.int(1, size) : dim.string(2, size)));
       }),
     ),
   );
 }
 
 /** GraphProto { node = 1, name = 2, initializer = 5, input = 11, output = 12, value_info = 13 }. */
-function writeGraph(message: Message, { name, inputs, outputs, nodes, initializers }: OnnxGraph): void {
+function writeGraph(message: Message, { name, inputs, outputs, values, nodes }: OnnxGraph, constants: readonly Constant[]): void {
   for (const node of nodes) message.message(1, (inner) => writeNode(inner, node));
   message.string(2, name);
-  for (const initializer of initializers) message.message(5, (inner) => writeInitializer(inner, initializer));
+  for (const constant of constants) message.message(5, (inner) => writeConstant(inner, constant));
   for (const value of inputs) message.message(11, (inner) => writeValueInfo(inner, value));
   for (const value of outputs) message.message(12, (inner) => writeValueInfo(inner, value));
-  const named = new Set(outputs.map((value) => value.name));
-  for (const { output } of nodes) if (!named.has(output.name)) message.message(13, (inner) => writeValueInfo(inner, output));
+  for (const value of values) message.message(13, (inner) => writeValueInfo(inner, value));
 }
 
 /**
- * ModelProto { ir_version = 1, producer_name = 2, graph = 7, opset_import = 8 { version = 2 } }.
+ * ModelProto { ir_version = 1, producer_name = 2, graph = 7, opset_import = 8 { domain = 1, version = 2 } }.
  * @throws ConfigError for constants of 2 GiB or more, which no protocol buffer can hold.
  */
-export function encodeModel(graph: OnnxGraph): Uint8Array {
-  const size = graph.initializers.reduce((total, { data }) => total + data.byteLength, 0);
+export async function encodeModel(graph: OnnxGraph): Promise<Uint8Array> {
+  const constants = await Promise.all(
+    graph.initializers.map(async ({ value, data }) => ({ value, data: "read" in data ? await data.read() : data })),
+  );
+  const size = constants.reduce((total, { data }) => total + data.byteLength, 0);
   if (size >= 2 ** 31) throw new ConfigError(`ONNX: a file holds less than 2 GiB of constants, got ${size} bytes`);
   return new Message()
     .int(1, irVersion)
     .string(2, "separable")
-    .message(7, (inner) => writeGraph(inner, graph))
+    .message(7, (inner) => writeGraph(inner, graph, constants))
     .message(8, (inner) => inner.string(1, "").int(2, opsetVersion))
     .writer.finish();
 }

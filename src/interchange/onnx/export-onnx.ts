@@ -9,16 +9,20 @@ import { scope } from "../../tensor/scope.ts";
 import type { DType, Storage } from "../../tensor/storage.ts";
 import { Tensor } from "../../tensor/tensor.ts";
 import type { Classifier, ImageShape } from "../../train/evaluate.ts";
+import { probeBatches, withAnyBatch } from "./any-batch.ts";
 import { encodeModel } from "./encode-model.ts";
 import { GraphBuilder } from "./graph-builder.ts";
-import type { Value } from "./onnx-model.ts";
+import type { OnnxGraph, Value } from "./onnx-model.ts";
 import { type NamedConstant, Trace } from "./trace.ts";
 import { tracingBackend } from "./tracing-backend.ts";
 
 export interface OnnxOptions {
   readonly imageShape: ImageShape;
-  /** Images a call takes: the graph's sizes are fixed. Default: 1. */
-  readonly batch?: number;
+  /**
+   * Images a call takes. `any` leaves it open, for networks of which no more than reshapes depends on it; layers in mode `auto` then take the path
+   * for many columns. Default: 1.
+   */
+  readonly batch?: number | "any";
   /**
    * `contracted` (default): the parameters under their state names, and all that is computed from them as nodes. `folded`: what is computed from
    * parameters alone (a rebuilt weight, the scale of a norm) is computed now and stored as one constant.
@@ -36,25 +40,31 @@ export interface OnnxOptions {
  */
 export async function exportOnnx(network: Classifier, options: OnnxOptions): Promise<Uint8Array> {
   const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits" } = options;
-  const shape = [batch, ...imageShape];
-  if (!shape.every((size) => Number.isInteger(size) && size >= 1))
-    throw new ConfigError(`exportOnnx: batch and imageShape must be integers ≥ 1, got ${batch} and [${imageShape}]`);
+  const batches = batch === "any" ? probeBatches : [batch];
+  if (![...batches, ...imageShape].every((size) => Number.isInteger(size) && size >= 1))
+    throw new ConfigError(`exportOnnx: batch and imageShape must be integers ≥ 1 (or batch "any"), got ${batch} and [${imageShape}]`);
   if (!["contracted", "folded"].includes(weights))
     throw new ConfigError(`exportOnnx: weights must be contracted or folded, got ${weights}`);
   const { state, dtype } = stateOf(network);
   const names = [inputName, outputName, ...[...state.values()].map(({ name }) => name)];
   if (names.includes("") || new Set(names).size !== names.length)
     throw new ConfigError(
-      `exportOnnx: inputName and outputName must differ, and from every state's name, got "${inputName}" and "${outputName}"`,
+      `exportOnnx: inputName and outputName must differ, and from every name of the state, got "${inputName}" and "${outputName}"`,
     );
 
-  const graph = new GraphBuilder(names);
+  const builders: GraphBuilder[] = [];
   try {
-    const trace = new Trace(graph, state, weights === "contracted");
-    const output = traceForward(network, trace, graph.input(inputName, dtype, shape), dtype);
-    return encodeModel(await graph.finish("network", output, outputName));
+    const graphs = batches.map((size) => {
+      const builder = new GraphBuilder(names);
+      builders.push(builder);
+      const trace = new Trace(builder, state, weights === "contracted");
+      const output = traceForward(network, trace, builder.input(inputName, dtype, [size, ...imageShape]), dtype);
+      return builder.finish("network", output, outputName);
+    });
+    const [graph, other] = graphs as [OnnxGraph, OnnxGraph?];
+    return await encodeModel(other === undefined ? graph : withAnyBatch(graph, other));
   } finally {
-    graph.release();
+    for (const builder of builders) builder.release();
   }
 }
 

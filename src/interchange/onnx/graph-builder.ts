@@ -15,7 +15,7 @@ export class GraphBuilder {
   readonly #inputs: Value[] = [];
   readonly #nodes: OnnxNode[] = [];
   readonly #producers = new Map<string, OnnxNode>();
-  readonly #initializers = new Map<string, { readonly value: Value; readonly data: TypedArray | BigInt64Array | Storage }>();
+  readonly #initializers = new Map<string, Initializer>();
   /** Constants and reshapes by what they say, so that none is made twice. */
   readonly #known = new Map<string, Value>();
   readonly #names = new Set<string>();
@@ -93,7 +93,7 @@ export class GraphBuilder {
   }
 
   /** The graph that computes `output`, and nothing else, under the reserved name `outputName`. */
-  async finish(name: string, output: Value, outputName: string): Promise<OnnxGraph> {
+  finish(name: string, output: Value, outputName: string): OnnxGraph {
     const last = { ...output, name: outputName };
     const needed = new Set([output.name]);
     const nodes: OnnxNode[] = [];
@@ -106,15 +106,13 @@ export class GraphBuilder {
     const named = nodes.reverse().map((node) => ({ ...node, inputs: node.inputs.map(renamed), output: renamed(node.output) }));
     // What no node computes can't be renamed.
     if (!this.#producers.has(output.name)) named.push({ op: "Identity", inputs: [output], output: last, attributes: {} });
-    const initializers = [...this.#initializers.values()].filter(({ value }) => needed.has(value.name));
     return {
       name,
       inputs: this.#inputs,
       outputs: [last],
+      values: named.flatMap((node) => (node.output === last ? [] : [node.output])),
       nodes: named,
-      initializers: await Promise.all(
-        initializers.map(async ({ value, data }): Promise<Initializer> => ({ value, data: "read" in data ? await data.read() : data })),
-      ),
+      initializers: [...this.#initializers.values()].filter(({ value }) => needed.has(value.name)),
     };
   }
 
@@ -123,7 +121,7 @@ export class GraphBuilder {
     for (const { data } of this.#initializers.values()) if ("release" in data) data.release();
   }
 
-  #constant(name: string, type: ElementType, shape: Shape, data: TypedArray | BigInt64Array | Storage): Value {
+  #constant(name: string, type: ElementType, shape: Shape, data: Initializer["data"]): Value {
     const value = { name, type, shape };
     this.#initializers.set(name, { value, data });
     return value;

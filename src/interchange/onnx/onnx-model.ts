@@ -1,7 +1,7 @@
 /** The part of the ONNX format this library writes, as plain data: https://github.com/onnx/onnx/blob/main/docs/IR.md. */
 
 import type { Shape } from "../../core/shape.ts";
-import type { TypedArray } from "../../tensor/storage.ts";
+import type { Storage, TypedArray } from "../../tensor/storage.ts";
 
 /** int64 holds shapes and axes, bool what comparisons give; neither is a dtype of this library. */
 export type ElementType = "float32" | "float64" | "int32" | "int64" | "bool";
@@ -28,16 +28,25 @@ export interface OnnxNode {
   readonly attributes: Attributes;
 }
 
-/** A constant of the graph. */
+/** A constant of the graph; a storage is read when the graph is encoded. */
 export interface Initializer {
   readonly value: Value;
-  readonly data: TypedArray | BigInt64Array;
+  readonly data: TypedArray | BigInt64Array | Storage;
+}
+
+/** A tensor as it is told to the reader of a file: a size that is a name may be any. */
+export interface ValueInfo {
+  readonly name: string;
+  readonly type: ElementType;
+  readonly shape: readonly (number | string)[];
 }
 
 export interface OnnxGraph {
   readonly name: string;
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  /** What the nodes make on the way, where its sizes are known. */
+  readonly values: readonly ValueInfo[];
   /** Each after those whose outputs it takes. */
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly Initializer[];

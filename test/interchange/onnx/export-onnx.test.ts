@@ -6,13 +6,18 @@ import { kernels } from "../../../src/backend/active.ts";
 import { formatConvolution, parseConvolution } from "../../../src/cli/spec.ts";
 import { BackendError, ConfigError, ShapeError } from "../../../src/core/errors.ts";
 import { Random } from "../../../src/core/random.ts";
+import { probeBatches } from "../../../src/interchange/onnx/any-batch.ts";
 import { exportOnnx } from "../../../src/interchange/onnx/export-onnx.ts";
 import { Darts } from "../../../src/models/darts.ts";
 import { MobileNetV2 } from "../../../src/models/mobile-net-v2.ts";
 import { WideResNet } from "../../../src/models/wide-resnet.ts";
 import { Counter, type Layer, Module } from "../../../src/nn/module.ts";
-import { reshape } from "../../../src/ops/broadcast.ts";
+import { negate } from "../../../src/ops/arithmetic.ts";
+import { broadcastTo, reshape } from "../../../src/ops/broadcast.ts";
+import { tensor } from "../../../src/ops/creation.ts";
 import type { Forward } from "../../../src/ops/dropout.ts";
+import { slice } from "../../../src/ops/layout.ts";
+import { mean } from "../../../src/ops/reductions.ts";
 import { convolutionFactory } from "../../../src/structured/families.ts";
 import { type Path, StructuredLinear } from "../../../src/structured/structured-linear.ts";
 import type { Tensor } from "../../../src/tensor/tensor.ts";
@@ -114,18 +119,72 @@ describe("WRN-10-1", () => {
   });
 });
 
+/** Any function as a network. */
+class Custom extends Module {
+  readonly body: (x: Tensor, forward: Forward) => Tensor;
+
+  constructor(body: (x: Tensor, forward: Forward) => Tensor) {
+    super();
+    this.body = body;
+  }
+
+  forward(x: Tensor, forward: Forward): Tensor {
+    return this.body(x, forward);
+  }
+}
+
+describe("batches of any size", () => {
+  test.each(structuredKinds)("%s", async (kind) => {
+    const random = new Random(11);
+    const network = new WideResNet({ depth: 10, width: 1, convolution: convolutionFactory(parseConvolution(texts[kind])) }, { random });
+    for (const mode of ["factorized", "dense"] as const) {
+      setMode(network, mode);
+      const { error, model } = await compare(network, { imageShape: [3, 4, 4], batch: "any" }, random);
+      expect(error).toBeLessThan(tolerance);
+      const sizes = [...model.graph.input, ...model.graph.output].map(({ type }) =>
+        type.tensorType.shape.dim.map(({ dimParam, dimValue }) => dimParam || dimValue),
+      );
+      expect(sizes).toEqual([
+        ["batch", 3, 4, 4],
+        ["batch", 10],
+      ]);
+    }
+  });
+
+  test("what depends on the batch otherwise is refused", async () => {
+    const imageShape = [2, 3, 3] as const;
+    const bodies: readonly ((x: Tensor) => Tensor)[] = [
+      // A factor, a bound, a number of nodes, two sizes at once.
+      (x) => mean(x),
+      (x) => slice(x, [[0, x.shape[0]! - 1]]),
+      (x) => (x.shape[0] === probeBatches[0] ? x : negate(x)),
+      (x) => reshape(broadcastTo(reshape(x, [1, ...x.shape]), [x.shape[0]!, ...x.shape]), [-1, 18]),
+    ];
+    for (const body of bodies) await expect(exportOnnx(new Custom(body), { imageShape, batch: "any" })).rejects.toThrow(BackendError);
+    const random = new Random(12);
+    // A repeat along an axis that is as long already needs no size.
+    const repeats = new Custom((x) => broadcastTo(reshape(x, [x.shape[0]!, 1, 18]), [x.shape[0]!, 4, 18]));
+    expect((await compare(repeats, { imageShape, batch: "any" }, random)).error).toBe(0);
+  });
+});
+
 describe("other networks", () => {
-  test.each(["contracted", "folded"] as const)("DARTS, %s", async (weights) => {
+  const ways = [
+    ["contracted", 2],
+    ["folded", "any"],
+  ] as const;
+
+  test.each(ways)("DARTS, %s, batch %s", async (weights, batch) => {
     const random = new Random(8);
     const network = new Darts({ channels: 4, layers: 3, auxiliary: true }, { random });
     await disturb(network, random);
-    expect((await compare(network, { imageShape: [3, 16, 16], weights }, random)).error).toBeLessThan(tolerance);
+    expect((await compare(network, { imageShape: [3, 16, 16], weights, batch }, random)).error).toBeLessThan(tolerance);
   });
 
-  test.each(["contracted", "folded"] as const)("MobileNetV2, %s", async (weights) => {
+  test.each(ways)("MobileNetV2, %s, batch %s", async (weights, batch) => {
     const random = new Random(9);
     const network = new MobileNetV2({ classes: 7 }, { random });
-    expect((await compare(network, { imageShape: [3, 16, 16], weights }, random)).error).toBeLessThan(tolerance);
+    expect((await compare(network, { imageShape: [3, 16, 16], weights, batch }, random)).error).toBeLessThan(tolerance);
   });
 });
 
@@ -174,18 +233,6 @@ describe("one structured convolution", () => {
 });
 
 describe("what cannot be exported says so", () => {
-  class Custom extends Module {
-    readonly body: (x: Tensor, forward: Forward) => Tensor;
-
-    constructor(body: (x: Tensor, forward: Forward) => Tensor) {
-      super();
-      this.body = body;
-    }
-
-    forward(x: Tensor, forward: Forward): Tensor {
-      return this.body(x, forward);
-    }
-  }
   const wrn = (): WideResNet => new WideResNet({ depth: 10, width: 1 }, { random: new Random(1) });
   const imageShape = [3, 8, 8] as const;
 
@@ -193,6 +240,7 @@ describe("what cannot be exported says so", () => {
     const network = wrn();
     for (const options of [
       { imageShape, batch: 0 },
+      { imageShape, batch: "some" as "any" },
       { imageShape: [3, 8.5, 8] as const },
       { imageShape, inputName: "" },
       { imageShape, inputName: "y", outputName: "y" },
@@ -224,5 +272,8 @@ describe("what cannot be exported says so", () => {
     const data = Float32Array.from({ length: 192 }, (_, i) => i);
     const same = await runModel(await exportOnnx(identity, { imageShape }), { name: "images", shape: [1, ...imageShape], data });
     expect(same.get("logits")!.data).toEqual(data);
+    const constant = new Custom(() => tensor([1, 2, 3]));
+    const told = await runModel(await exportOnnx(constant, { imageShape }), { name: "images", shape: [1, ...imageShape], data });
+    expect(told.get("logits")!.data).toEqual(Float32Array.of(1, 2, 3));
   });
 });

@@ -31,7 +31,10 @@ message TypeProto { message Tensor { int32 elem_type = 1; TensorShapeProto shape
 export interface DecodedValue {
   readonly name: string;
   readonly type: {
-    readonly tensorType: { readonly elemType: number; readonly shape: { readonly dim: readonly { readonly dimValue: number }[] } };
+    readonly tensorType: {
+      readonly elemType: number;
+      readonly shape: { readonly dim: readonly { readonly dimValue: number; readonly dimParam: string }[] };
+    };
   };
 }
 

@@ -4,6 +4,7 @@ import * as ort from "onnxruntime-web";
 import { expect } from "vitest";
 import { memory } from "../../../src/backend/active.ts";
 import type { Random } from "../../../src/core/random.ts";
+import type { Shape } from "../../../src/core/shape.ts";
 import { exportOnnx, type OnnxOptions } from "../../../src/interchange/onnx/export-onnx.ts";
 import type { Module } from "../../../src/nn/module.ts";
 import { normal } from "../../../src/ops/creation.ts";
@@ -19,11 +20,14 @@ interface Result {
   readonly data: TypedArray;
 }
 
-/** The outputs by name. `level` is of the runtime's own optimisations. */
+/** Of the runtime's own optimisations. */
+export type Level = "disabled" | "all";
+
+/** The outputs by name. */
 export async function runModel(
   bytes: Uint8Array,
   input: { readonly name: string } & Result,
-  level: "disabled" | "all" = "disabled",
+  level: Level = "disabled",
 ): Promise<Map<string, Result>> {
   const session = await ort.InferenceSession.create(bytes, { graphOptimizationLevel: level, logSeverityLevel: 3 });
   try {
@@ -87,28 +91,44 @@ export async function disturb(network: Module, random: Random): Promise<void> {
     if (entry.dtype !== "int32") entry.write((await entry.read()).map((value) => value + 0.2 * (random.uniform() - 0.5)));
 }
 
+interface Names {
+  readonly input: string;
+  readonly output: string;
+}
+
 export interface Comparison {
   readonly model: DecodedModel;
   readonly bytes: Uint8Array;
   readonly error: number;
 }
 
-/** Exports, checks the graph, the shape of every value in it as the runtime finds it, and compares the output with the network's own. */
-export async function compare(network: Classifier, options: OnnxOptions, random: Random, level?: "disabled" | "all"): Promise<Comparison> {
-  const shape = [options.batch ?? 1, ...options.imageShape];
+/** What the network makes of random images, and what the runtime makes of them by the file. */
+async function errorOn(network: Classifier, bytes: Uint8Array, shape: Shape, names: Names, random: Random, level?: Level): Promise<number> {
   const images = normal(shape, random);
   const logits = noGrad(() => network.forward(images, { training: false }));
+  const outputs = await runModel(bytes, { name: names.input, shape, data: await images.data() }, level);
+  const result = outputs.get(names.output)!;
+  expect(result.shape).toEqual(logits.shape);
+  return relativeError(result.data, await logits.data());
+}
+
+/** Exports, checks the graph and the shape of every value in it as the runtime finds it, and compares the output with the network's own. */
+export async function compare(network: Classifier, options: OnnxOptions, random: Random, level?: Level): Promise<Comparison> {
+  const { inputName: input = "images", outputName: output = "logits", batch = 1, imageShape } = options;
   const held = memory().storages;
   const bytes = await exportOnnx(network, options);
   expect(memory().storages).toBe(held);
   const model = decodeModel(bytes);
   expectValidGraph(model);
-  const input = { name: options.inputName ?? "images", shape, data: await images.data() };
-  const all = await runModel(withEveryOutput(bytes), input);
-  for (const { name, type } of [...model.graph.valueInfo, ...model.graph.output])
-    expect([name, ...all.get(name)!.shape]).toEqual([name, ...type.tensorType.shape.dim.map(({ dimValue }) => dimValue)]);
-  const name = options.outputName ?? "logits";
-  const result = (await runModel(bytes, input, level)).get(name)!;
-  expect(result.shape).toEqual(logits.shape);
-  return { model, bytes, error: relativeError(result.data, await logits.data()) };
+  let error = 0;
+  for (const images of batch === "any" ? [1, 2, 5] : [batch]) {
+    const shape = [images, ...imageShape];
+    const all = await runModel(withEveryOutput(bytes), { name: input, shape, data: await normal(shape, random).data() });
+    for (const { name, type } of [...model.graph.valueInfo, ...model.graph.output]) {
+      const sizes = type.tensorType.shape.dim.map(({ dimValue, dimParam }) => (dimParam === "batch" ? images : dimValue));
+      expect([name, ...all.get(name)!.shape]).toEqual([name, ...sizes]);
+    }
+    error = Math.max(error, await errorOn(network, bytes, shape, { input, output }, random, level));
+  }
+  return { model, bytes, error };
 }

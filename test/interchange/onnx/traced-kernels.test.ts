@@ -2,15 +2,16 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { kernels } from "../../../src/backend/active.ts";
 import { Random } from "../../../src/core/random.ts";
-import { type Shape, sizeOf } from "../../../src/core/shape.ts";
+import { type Shape, sizeOf, stridesOf } from "../../../src/core/shape.ts";
 import { Module, Parameter } from "../../../src/nn/module.ts";
 import * as arithmetic from "../../../src/ops/arithmetic.ts";
 import { batchNormInference } from "../../../src/ops/batch-norm.ts";
 import { broadcastTo, reshape, sum } from "../../../src/ops/broadcast.ts";
 import { conv2d } from "../../../src/ops/convolution.ts";
 import { cosineTransform } from "../../../src/ops/cosine-transform.ts";
-import { normal, tensor } from "../../../src/ops/creation.ts";
+import { normal, tensor, zeros } from "../../../src/ops/creation.ts";
 import * as elementwise from "../../../src/ops/elementwise.ts";
 import { gather, scatterAdd } from "../../../src/ops/indexing.ts";
 import { concat, diagonal, flip, pad, permute, slice, stack, tile } from "../../../src/ops/layout.ts";
@@ -18,7 +19,7 @@ import { matmul } from "../../../src/ops/matmul.ts";
 import { avgPool2d, maxPool2d } from "../../../src/ops/pooling.ts";
 import { argmax, max, mean } from "../../../src/ops/reductions.ts";
 import { softmax } from "../../../src/ops/softmax.ts";
-import type { Tensor } from "../../../src/tensor/tensor.ts";
+import { Tensor } from "../../../src/tensor/tensor.ts";
 import { onReferenceBackend } from "../../support/reference-backend.ts";
 import { compare, constantNodes } from "./run-model.ts";
 
@@ -27,7 +28,7 @@ const tolerance = 1e-5;
 
 onReferenceBackend();
 
-/** What is computed of the images x and of parameters, made on first use. */
+/** What is computed of the images x and of parameters, which the first forward pass makes. */
 type Body = (x: Tensor, parameter: (shape: Shape) => Tensor) => Tensor;
 
 class Computation extends Module {
@@ -63,6 +64,7 @@ async function check(shape: readonly number[], subject: "images" | "parameter", 
   for (const weights of ["contracted", "folded"] as const) {
     const random = new Random(seed);
     const network = new Computation((x, parameter) => body(subject === "images" ? x : parameter(shape), parameter), random);
+    network.forward(zeros(shape));
     const { error, model } = await compare(network, { batch, imageShape, weights }, random);
     expect(error).toBeLessThan(tolerance);
     // What is constant as a whole still needs a node to be an output; and bringing a constant into the form an operator takes is no computation.
@@ -247,6 +249,53 @@ describe("layout", () => {
         // Sizes multiply; what has grown is left as it is.
         return y.size > 2000 || y.rank > 5 ? y : moves[name]!(y, pick, parameter);
       }, x),
+  );
+});
+
+/** Parts of a tensor, one behind the other along an axis, each with a range of its own on the others; together they need not cover anything. */
+test("assemble, whatever the views", () => {
+  const range = fc.tuple(fc.nat({ max: 2 }), fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 2 }), fc.nat({ max: 2 }));
+  const whole = fc.constant([0, 4, 1, 0] as const);
+  const parts = fc.array(fc.record({ range, others: fc.oneof(whole, range), turned: fc.boolean() }), { minLength: 1, maxLength: 3 });
+  const arrangement = fc.record({
+    axis: fc.nat({ max: 2 }),
+    parts,
+    backwards: fc.boolean(),
+    snug: fc.boolean(),
+    fill: fc.integer({ min: -1, max: 1 }),
+  });
+  return fc.assert(
+    fc.asyncProperty(arrangement, fc.nat({ max: 2 ** 31 }), async ({ axis, parts, backwards, snug, fill }, seed) => {
+      /** [start, count, step] of each part along the axis, and how long the axis is. */
+      let length = 0;
+      const ranges = parts.map(({ range: [gap, count, step] }) => {
+        const start = length + (snug ? 0 : gap);
+        const stride = snug ? 1 : step;
+        length = start + (count - 1) * stride + 1;
+        return [start, count, stride] as const;
+      });
+      const target = [0, 1, 2].map((a) => (a === axis ? length + (snug ? 0 : parts[0]!.range[3]) : 4));
+      const strides = stridesOf(target);
+      await check([1, 2, 3, 4], "images", seed, (x) => {
+        const placed = parts.map(({ others, turned }, p) => {
+          const along = target.map((size, a): readonly [number, number, number] => {
+            if (a === axis) return ranges[p]!;
+            const [start, count, step] = others;
+            return [start, Math.min(count, Math.floor((size - 1 - start) / step) + 1), step];
+          });
+          const order = turned ? [2, 0, 1] : [0, 1, 2];
+          const view = {
+            shape: order.map((a) => along[a]![1]),
+            strides: order.map((a) => along[a]![2] * strides[a]!),
+            offset: along.reduce((sum, [start], a) => sum + start * strides[a]!, 0),
+          };
+          const places = Int32Array.from({ length: sizeOf(view.shape) }, (_, i) => (7 * i + p) % x.size);
+          return { source: gather(reshape(x, [x.size]), tensor(places)).storage, view };
+        });
+        return new Tensor(target, kernels().assemble("float32", sizeOf(target), fill, backwards ? placed.reverse() : placed));
+      });
+    }),
+    { numRuns: 150 },
   );
 });
 
