@@ -372,3 +372,31 @@ property(
     return batchNormInference(y, gamma, beta, mean, positive(parameter(channels)), 1e-3);
   },
 );
+
+describe("what is nearly a norm", () => {
+  const places: Readonly<Record<string, Shape>> = { channels: [3, 1, 1], rows: [3, 1], columns: [3] };
+  const names = Object.keys(places);
+  const cases = names.flatMap((scaled) => names.flatMap((shifted) => [true, false].map((whole) => [scaled, shifted, whole] as const)));
+
+  test.each(cases)("scaled along %s, shifted along %s, full-sized: %s", (scaled, shifted, whole) =>
+    check([2, 3, 3, 3], "images", 1, (x, parameter) => {
+      const [gamma, beta, mu] = [parameter([3]), parameter([3]), parameter([3])];
+      const scale = arithmetic.multiply(gamma, elementwise.reciprocalSqrt(arithmetic.add(positive(parameter([3])), 0.5)));
+      const shift = arithmetic.subtract(beta, arithmetic.multiply(mu, scale));
+      const z = whole ? x : sum(x, { axes: [1, 2, 3], keepDims: true });
+      return arithmetic.add(arithmetic.multiply(z, reshape(scale, places[scaled]!)), reshape(shift, places[shifted]!));
+    }),
+  );
+
+  test("two scales, a scale that is learnt whole, and an ε that is", () =>
+    check([2, 3, 3, 3], "images", 2, (x, parameter) => {
+      const [gamma, beta, mu, epsilon] = [parameter([3]), parameter([3]), parameter([3]), parameter([3])];
+      const inverse = (added: Tensor | number): Tensor => elementwise.reciprocalSqrt(arithmetic.add(positive(gamma), added));
+      const along = (vector: Tensor): Tensor => reshape(vector, [3, 1, 1]);
+      const norm = (scale: Tensor, other: Tensor): Tensor =>
+        arithmetic.add(arithmetic.multiply(x, along(scale)), along(arithmetic.subtract(beta, arithmetic.multiply(mu, other))));
+      const [one, two] = [arithmetic.multiply(gamma, inverse(0.5)), arithmetic.multiply(beta, inverse(0.25))];
+      const [three, four] = [arithmetic.multiply(gamma, inverse(elementwise.absolute(epsilon))), gamma];
+      return concat([norm(one, two), norm(three, three), norm(four, four)], 1);
+    }));
+});
