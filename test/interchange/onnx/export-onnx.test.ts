@@ -217,12 +217,13 @@ describe("one structured convolution", () => {
         windows,
         fc.constantFrom<Path>("factorized", "dense"),
         fc.constantFrom("contracted", "folded"),
-        async ({ spec, inFeatures, outFeatures, rows, seed, init }, window, mode, weights) => {
+        fc.boolean(),
+        async ({ spec, inFeatures, outFeatures, rows, seed, init }, window, mode, weights, open) => {
           const random = new Random(seed);
           const site = { inChannels: inFeatures, outChannels: outFeatures, ...window };
           const network = new OneLayer(convolutionFactory(spec, { init })(site, { random }));
           setMode(network, mode);
-          const { error, model } = await compare(network, { imageShape: [inFeatures, 6, 5], batch: rows, weights }, random);
+          const { error, model } = await compare(network, { imageShape: [inFeatures, 6, 5], batch: open ? "any" : rows, weights }, random);
           expect(error, formatConvolution(spec)).toBeLessThan(tolerance);
           if (weights === "folded") expect(constantNodes(model)).toEqual([]);
         },
