@@ -13,7 +13,7 @@ export const probeBatches = [97, 101] as const;
 const batchName = "batch";
 
 /** @throws BackendError where more than reshapes depends on the size of the batch. */
-export function withAnyBatch(graph: OnnxGraph, other: OnnxGraph): OnnxGraph {
+export async function withAnyBatch(graph: OnnxGraph, other: OnnxGraph): Promise<OnnxGraph> {
   if (graph.nodes.length !== other.nodes.length) throw dependent("the number of nodes");
   const [tables, otherTables] = [integersOf(graph), integersOf(other)];
   const opened = new Map<string, Initializer>();
@@ -31,6 +31,9 @@ export function withAnyBatch(graph: OnnxGraph, other: OnnxGraph): OnnxGraph {
     });
     return { ...node, inputs };
   });
+  const others = new Map(other.initializers.map((initializer) => [initializer.value.name, initializer]));
+  for (const initializer of graph.initializers)
+    if (!(await agree(initializer, others.get(initializer.value.name)))) throw dependent(initializer.value.name);
   const used = new Set(nodes.flatMap(({ inputs }) => inputs.map(({ name }) => name)));
   const open = (infos: readonly ValueInfo[], others: readonly ValueInfo[]): ValueInfo[] =>
     infos.flatMap((info, i) => openShape(info, others[i]!));
@@ -42,6 +45,13 @@ export function withAnyBatch(graph: OnnxGraph, other: OnnxGraph): OnnxGraph {
     nodes,
     initializers: [...graph.initializers.filter(({ value }) => used.has(value.name)), ...opened.values()],
   };
+}
+
+/** Whether constants of one name hold the same numbers, which isn't said of those that were made during a trace. */
+async function agree({ data }: Initializer, other: Initializer | undefined): Promise<boolean> {
+  if (other === undefined || data === other.data || !("read" in data && "read" in other.data)) return true;
+  const [mine, its] = await Promise.all([data.read(), other.data.read()]);
+  return mine.length === its.length && mine.every((value, i) => Object.is(value, its[i]));
 }
 
 const dependent = (what: string): BackendError =>

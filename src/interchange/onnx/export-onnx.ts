@@ -62,7 +62,7 @@ export async function exportOnnx(network: Classifier, options: OnnxOptions): Pro
       return builder.finish("network", output, outputName);
     });
     const [graph, other] = graphs as [OnnxGraph, OnnxGraph?];
-    return await encodeModel(other === undefined ? graph : withAnyBatch(graph, other));
+    return await encodeModel(other === undefined ? graph : await withAnyBatch(graph, other));
   } finally {
     for (const builder of builders) builder.release();
   }

@@ -18,7 +18,7 @@ export class GraphBuilder {
   readonly #initializers = new Map<string, Initializer>();
   /** Constants and reshapes by what they say, so that none is made twice. */
   readonly #known = new Map<string, Value>();
-  readonly #names = new Set<string>();
+  readonly #names: Set<string>;
 
   /** @param reserved Names that are spoken for. */
   constructor(reserved: Iterable<string>) {

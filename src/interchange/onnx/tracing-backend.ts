@@ -6,11 +6,11 @@
 import type { Kernels } from "../../backend/kernels.ts";
 import { BackendError } from "../../core/errors.ts";
 import type { Storage } from "../../tensor/storage.ts";
+import { axisNodes } from "./axis-nodes.ts";
+import { contractionNodes } from "./contraction-nodes.ts";
+import { elementwiseNodes } from "./elementwise-nodes.ts";
+import { layoutNodes } from "./layout-nodes.ts";
 import type { Trace } from "./trace.ts";
-import { axisNodes } from "./trace-axis.ts";
-import { contractionNodes } from "./trace-contractions.ts";
-import { elementwiseNodes } from "./trace-elementwise.ts";
-import { layoutNodes } from "./trace-layout.ts";
 
 function refuse(kernel: string): () => never {
   return () => {

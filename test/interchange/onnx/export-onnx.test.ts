@@ -12,7 +12,7 @@ import { Darts } from "../../../src/models/darts.ts";
 import { MobileNetV2 } from "../../../src/models/mobile-net-v2.ts";
 import { WideResNet } from "../../../src/models/wide-resnet.ts";
 import { Counter, type Layer, Module } from "../../../src/nn/module.ts";
-import { negate } from "../../../src/ops/arithmetic.ts";
+import { multiply, negate } from "../../../src/ops/arithmetic.ts";
 import { broadcastTo, reshape } from "../../../src/ops/broadcast.ts";
 import { tensor } from "../../../src/ops/creation.ts";
 import type { Forward } from "../../../src/ops/dropout.ts";
@@ -154,7 +154,8 @@ describe("batches of any size", () => {
   test("what depends on the batch otherwise is refused", async () => {
     const imageShape = [2, 3, 3] as const;
     const bodies: readonly ((x: Tensor) => Tensor)[] = [
-      // A factor, a bound, a number of nodes, two sizes at once.
+      // Constants, a factor, a bound, a number of nodes, two sizes at once.
+      (x) => multiply(x, tensor([x.shape[0]!, 1, 1])),
       (x) => mean(x),
       (x) => slice(x, [[0, x.shape[0]! - 1]]),
       (x) => (x.shape[0] === probeBatches[0] ? x : negate(x)),

@@ -5,7 +5,7 @@ import { type Shape, sameShape, sizeOf } from "../../core/shape.ts";
 import { type DType, type Storage, typedArray } from "../../tensor/storage.ts";
 import type { Value } from "./onnx-model.ts";
 import type { Trace } from "./trace.ts";
-import { type Box, boxIn, boxOf, positionsOf, shapeOfStrides } from "./view-plan.ts";
+import { type Box, boxIn, boxOf, positionsOf, shapeOfStrides } from "./view-boxes.ts";
 
 interface Part {
   readonly source: Storage;

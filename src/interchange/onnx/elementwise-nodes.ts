@@ -4,10 +4,10 @@ import type { BinaryOp, Kernels, UnaryOp } from "../../backend/kernels.ts";
 import { BackendError } from "../../core/errors.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { Storage } from "../../tensor/storage.ts";
-import { recogniseBatchNorm } from "./batch-norm.ts";
 import type { Value } from "./onnx-model.ts";
+import { recogniseBatchNorm } from "./recognise-batch-norm.ts";
 import type { Trace } from "./trace.ts";
-import { refine } from "./view-plan.ts";
+import { refine } from "./view-boxes.ts";
 
 const unaryOperators = {
   negate: "Neg",

@@ -6,7 +6,7 @@ import { sameShape } from "../../core/shape.ts";
 import { type Storage, typedArray } from "../../tensor/storage.ts";
 import type { Value } from "./onnx-model.ts";
 import type { Trace } from "./trace.ts";
-import { refine } from "./view-plan.ts";
+import { refine } from "./view-boxes.ts";
 
 /** Of a value seen as [outer, axis, inner]: its own shape and the axes of it that are the middle one, or that shape itself. */
 function alongAxis(trace: Trace, x: Storage, { outer, axis, inner }: AxisSplit): { value: Value; axes: readonly number[] } {
