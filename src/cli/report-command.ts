@@ -1,0 +1,142 @@
+/** `separable report`: finished runs, one beside the other, as a page and plots. */
+
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { Command } from "commander";
+import { ConfigError } from "../core/errors.ts";
+import type { ImageDataset } from "../data/dataset.ts";
+import { writeReport } from "../report/node/write-report.ts";
+import type { ReportRun } from "../report/report-run.ts";
+import { RunFolder } from "../train/node/run-folder.ts";
+import type { CommandContext } from "./command-context.ts";
+import { plural } from "./format.ts";
+import { loadImages } from "./load-images.ts";
+import { presets } from "./presets.ts";
+import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
+import { picturesOf } from "./report/run-pictures.ts";
+import { argument, integer, path } from "./rules.ts";
+import type { Settings } from "./settings.ts";
+import { startBackend } from "./start-backend.ts";
+import { type OpenedRun, openRun, summarise } from "./sweep/run-summary.ts";
+import type { SweepResult } from "./sweep/sweep-results.ts";
+import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+
+interface ReportOptions {
+  readonly out: string;
+  readonly published?: boolean;
+  readonly pictures: number;
+  readonly title?: string;
+  readonly json?: boolean;
+  readonly progress: boolean;
+}
+
+export const reportCommand = (context: CommandContext): Command =>
+  new Command("report")
+    .description("compare runs on a page: error against parameters and multiply-adds, learning curves, classes, attention")
+    .argument("<runs...>", "run folders, or folders of a sweep")
+    .requiredOption("--out <folder>", "folder to write index.html, .svg and .png files to", argument("report", "--out", path))
+    .option("--title <text>", "of the page")
+    .option("--published", "show the paper's points too")
+    .option(
+      "--pictures <n>",
+      "test images to show each network's attention of",
+      argument("report", "--pictures", integer({ least: 0, most: 10 })),
+      3,
+    )
+    .option("--json", "print one JSON object to stdout")
+    .option("--no-progress", "print no progress to stderr")
+    .action((runs: string[], options: ReportOptions) => report(runs, options, context));
+
+async function report(paths: readonly string[], options: ReportOptions, { terminal }: CommandContext): Promise<void> {
+  const style = progressStyle(terminal.stderr, options.progress);
+  await interruptible(
+    terminal,
+    () => undefined,
+    async (signal) => {
+      const opened = await Promise.all((await Promise.all(paths.map(runsIn))).flat().map(openRun));
+      const finished = opened.filter(({ metrics }) => metrics.length > 0);
+      if (finished.length < opened.length)
+        terminal.stderr.write(`note: ${plural(opened.length - finished.length, "run")} without a finished epoch left out\n`);
+      if (finished.length === 0) throw new ConfigError(`report: needs a run with a finished epoch, got none in ${paths.join(", ")}`);
+      const runs = await toReportRuns(finished, options, { terminal, style, signal });
+      const files = await writeReport(options.out, runs, { title: options.title, published: options.published });
+      if (options.json) writeJson(terminal.stdout, { out: options.out, runs: runs.map(({ name }) => name), files });
+      else
+        terminal.stdout.write(
+          `${plural(runs.length, "run")} in ${join(options.out, "index.html")}, and ${plural(files.length - 1, "file")} beside it\n`,
+        );
+    },
+  );
+}
+
+/** A run's own folder, or those of a sweep: the ones its results name, and the ones it is not through with. */
+async function runsIn(path: string): Promise<string[]> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile())
+    return (await readFile(path, "utf8"))
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => (JSON.parse(line) as SweepResult).run);
+  const entries = found === undefined ? [] : await readdir(path);
+  if (entries.includes("config.json") || !entries.includes("runs")) return [path];
+  return (await readdir(join(path, "runs"))).sort().map((name) => join(path, "runs", name));
+}
+
+interface Surroundings {
+  readonly terminal: Terminal;
+  readonly style: ProgressStyle;
+  readonly signal: AbortSignal;
+}
+
+async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOptions, surroundings: Surroundings): Promise<ReportRun[]> {
+  const { terminal, style, signal } = surroundings;
+  const runs: ReportRun[] = [];
+  const images = pictures === 0 ? undefined : imagesFor(surroundings);
+  if (images) await startBackend(presets.quick);
+  const job = startJob(terminal.stderr, style, { label: "reading runs", total: opened.length });
+  try {
+    for (const [i, run] of opened.entries()) {
+      signal.throwIfAborted();
+      const { teacher, testAccuracy, bestTestAccuracy, ...summary } = summarise(run);
+      const evaluation = await (await RunFolder.open(run.path)).evaluation();
+      const dataset = await images?.(run.config.settings);
+      runs.push({
+        ...summary,
+        name: basename(run.path),
+        teacher: teacher ?? undefined,
+        error: testAccuracy === null ? undefined : 1 - testAccuracy,
+        bestError: bestTestAccuracy === null ? undefined : 1 - bestTestAccuracy,
+        finished: run.metrics.length >= run.config.settings.epochs,
+        epochs: run.metrics,
+        confusion: evaluation?.confusion,
+        classes: evaluation?.classes ?? [],
+        pictures: dataset === undefined ? [] : await picturesOf(run, dataset, pictures),
+      });
+      job.update(i + 1, basename(run.path));
+    }
+  } finally {
+    job.stop();
+  }
+  return runs;
+}
+
+/** Test images of each data set, loaded once; undefined, with a note, where they cannot be had. */
+function imagesFor({ terminal, style, signal }: Surroundings): (settings: Settings) => Promise<ImageDataset | undefined> {
+  const loaded = new Map<string, Promise<ImageDataset | undefined>>();
+  return (settings) => {
+    const { data, folder } = settings;
+    const key = `${data} ${folder}`;
+    const load = async (): Promise<ImageDataset | undefined> => {
+      try {
+        const wanted = { data, folder, limitTrain: 1, limitTest: undefined };
+        return (await loadImages(wanted, terminal, { signal, progress: style, unavailable: "error" })).dataset;
+      } catch (error) {
+        signal.throwIfAborted();
+        terminal.stderr.write(`note: no attention maps of ${data}: ${error instanceof Error ? error.message : error}\n`);
+        return undefined;
+      }
+    };
+    if (!loaded.has(key)) loaded.set(key, load());
+    return loaded.get(key)!;
+  };
+}

@@ -1,0 +1,34 @@
+/** Runs that differ in nothing but the seed, taken together. */
+
+import type { ReportRun } from "./report-run.ts";
+
+export interface Configuration {
+  readonly network: string;
+  readonly convolution: string;
+  readonly teacher: string | undefined;
+  readonly parameters: number;
+  readonly paperMultAdds: number;
+  readonly multAdds: number;
+  /** Of the last epoch: mean, least and largest over the seeds. */
+  readonly error: number;
+  readonly least: number;
+  readonly largest: number;
+  readonly runs: readonly ReportRun[];
+}
+
+/** Configurations of the runs that are finished and were tested, in the order of the first run of each. */
+export function configurationsOf(runs: readonly ReportRun[]): Configuration[] {
+  const groups = new Map<string, ReportRun[]>();
+  for (const run of runs) {
+    if (run.error === undefined || !run.finished) continue;
+    const key = [run.data, run.network, run.convolution, run.teacher].join(" ");
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()].map((members) => {
+    const { network, convolution, teacher, parameters, paperMultAdds, multAdds } = members[0]!;
+    const errors = members.map(({ error }) => error!);
+    const error = errors.reduce((a, b) => a + b) / errors.length;
+    const bounds = { least: Math.min(...errors), largest: Math.max(...errors) };
+    return { network, convolution, teacher, parameters, paperMultAdds, multAdds, error, ...bounds, runs: members };
+  });
+}
