@@ -13,10 +13,12 @@ import { MobileNetV2 } from "../../../src/models/mobile-net-v2.ts";
 import { WideResNet } from "../../../src/models/wide-resnet.ts";
 import { Counter, type Layer, Module } from "../../../src/nn/module.ts";
 import { multiply, negate } from "../../../src/ops/arithmetic.ts";
-import { broadcastTo, reshape } from "../../../src/ops/broadcast.ts";
+import { broadcastTo, reshape, sum } from "../../../src/ops/broadcast.ts";
 import { tensor } from "../../../src/ops/creation.ts";
 import type { Forward } from "../../../src/ops/dropout.ts";
+import { relu } from "../../../src/ops/elementwise.ts";
 import { slice } from "../../../src/ops/layout.ts";
+import { matmul } from "../../../src/ops/matmul.ts";
 import { mean } from "../../../src/ops/reductions.ts";
 import { convolutionFactory } from "../../../src/structured/families.ts";
 import { type Path, StructuredLinear } from "../../../src/structured/structured-linear.ts";
@@ -158,8 +160,12 @@ describe("batches of any size", () => {
       (x) => multiply(x, tensor([x.shape[0]!, 1, 1])),
       (x) => mean(x),
       (x) => slice(x, [[0, x.shape[0]! - 1]]),
+      (x) => slice(sum(x, { axes: [1, 2, 3] }), [[0, x.shape[0]!, 2]]),
       (x) => (x.shape[0] === probeBatches[0] ? x : negate(x)),
+      (x) => (x.shape[0] === probeBatches[0] ? negate(x) : negate(relu(x))),
+      (x) => (x.shape[0] === probeBatches[0] ? negate(relu(x)) : negate(x)),
       (x) => reshape(broadcastTo(reshape(x, [1, ...x.shape]), [x.shape[0]!, ...x.shape]), [-1, 18]),
+      (x) => reshape(matmul(sum(x, { axes: [1, 2] }), sum(x, { axes: [1, 2] }), { transposeB: true }), [x.shape[0]!, 1, x.shape[0]!]),
     ];
     for (const body of bodies) await expect(exportOnnx(new Custom(body), { imageShape, batch: "any" })).rejects.toThrow(BackendError);
     const random = new Random(12);
