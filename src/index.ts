@@ -2,6 +2,7 @@
 
 export {
   type BackendChoice,
+  type BackendMaker,
   type BackendName,
   type BackendOptions,
   backendNames,

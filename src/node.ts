@@ -1,5 +1,6 @@
 /** What needs Node: files, downloads, worker threads and process flags. Everything else is in `separable`. */
 
+export { provideWebGpu } from "./backend/gpu/node/provide-webgpu.ts";
 export { enableRelaxedSimd } from "./backend/wasm/node/enable-relaxed-simd.ts";
 export type { CifarName } from "./data/cifar-format.ts";
 export { DataUnavailableError } from "./data/data-unavailable-error.ts";

@@ -15,11 +15,18 @@ export interface BackendOptions {
   readonly relaxedSimd?: "auto" | "on" | "off";
 }
 
+/** A backend that is not built in, such as those of `separable/gpu`: what `initBackend` calls it and how it is made. */
+export interface BackendMaker {
+  readonly name: string;
+  /** @throws BackendError with the reason when it cannot run here. */
+  create(options: BackendOptions): Promise<Kernels>;
+}
+
 /** What was chosen, and why the ones before it were not. */
 export interface BackendChoice {
-  readonly name: BackendName;
+  readonly name: string;
   readonly threads: number;
-  readonly passedOver: readonly { readonly name: BackendName; readonly reason: string }[];
+  readonly passedOver: readonly { readonly name: string; readonly reason: string }[];
 }
 
 let active: Kernels | undefined;
@@ -38,22 +45,32 @@ export function useBackend(backend: Kernels | undefined): void {
 /** What the active backend holds. */
 export const memory = (): MemoryReport => kernels().memory();
 
-const makers: Record<BackendName, (options: BackendOptions) => Promise<Kernels>> = {
-  wasm: async (options) => (await import("./wasm/wasm-backend.ts")).createWasmBackend(options),
-  reference: async () => (await import("./reference/reference-kernels.ts")).createReferenceBackend(),
+const builtIn: Readonly<Record<BackendName, BackendMaker>> = {
+  wasm: { name: "wasm", create: async (options) => (await import("./wasm/wasm-backend.ts")).createWasmBackend(options) },
+  reference: { name: "reference", create: async () => (await import("./reference/reference-kernels.ts")).createReferenceBackend() },
 };
+
+function makerOf(wanted: BackendName | BackendMaker): BackendMaker {
+  if (typeof wanted !== "string") return wanted;
+  const maker = builtIn[wanted];
+  if (maker === undefined)
+    throw new ConfigError(`initBackend: backend must be one of ${backendNames.join(", ")}, or one made by separable/gpu, got ${wanted}`);
+  return maker;
+}
 
 /**
  * Activates the first backend of `preference` that this machine can run and tells which it was.
  * @throws BackendError when none can run, with each one's reason.
  */
-export async function initBackend(preference: readonly BackendName[] = backendNames, options: BackendOptions = {}): Promise<BackendChoice> {
-  const passedOver: { name: BackendName; reason: string }[] = [];
-  for (const name of preference) {
-    const make = makers[name];
-    if (make === undefined) throw new ConfigError(`initBackend: backend must be one of ${backendNames.join(", ")}, got ${name}`);
+export async function initBackend(
+  preference: readonly (BackendName | BackendMaker)[] = backendNames,
+  options: BackendOptions = {},
+): Promise<BackendChoice> {
+  const passedOver: { name: string; reason: string }[] = [];
+  for (const wanted of preference) {
+    const { name, create } = makerOf(wanted);
     try {
-      const backend = await make(options);
+      const backend = await create(options);
       useBackend(backend);
       return { name, threads: backend.threads, passedOver };
     } catch (error) {

@@ -33,9 +33,9 @@ export async function startBackend({ backend, threads, memoryLimit }: BackendSet
     // The process is ours, so its engine may be told to fuse multiply and add.
     // `node --jitless` has no WebAssembly to ask.
     if (backend === "wasm" && typeof WebAssembly !== "undefined") enableRelaxedSimd();
-    const { name } = await initBackend([backend], options);
+    await initBackend([backend], options);
     const simd = asWasm(kernels())?.simd;
-    return { name, threads: kernels().threads, ...(simd === undefined ? {} : { simd }) };
+    return { name: backend, threads: kernels().threads, ...(simd === undefined ? {} : { simd }) };
   } catch (error) {
     if (backend === "reference" || !(error instanceof BackendError)) throw error;
     throw new BackendError(`${error.message}; --backend reference runs everywhere, some hundred times slower`, { cause: error });

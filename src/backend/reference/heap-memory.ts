@@ -5,7 +5,7 @@
 
 import { BackendError } from "../../core/errors.ts";
 import { bytesPerElement, type DType, type TypedArray, typedArray } from "../../tensor/storage.ts";
-import { CountedStorage, type HostMemory, type HostStorage } from "../host-storage.ts";
+import { CountedHostStorage, type HostMemory, type HostStorage } from "../host-storage.ts";
 import type { MemoryReport } from "../kernels.ts";
 
 export class HeapMemory implements HostMemory {
@@ -52,7 +52,7 @@ export class HeapMemory implements HostMemory {
   }
 }
 
-class HeapStorage extends CountedStorage {
+class HeapStorage extends CountedHostStorage {
   readonly #onFree: () => void;
   #view: TypedArray;
 

@@ -6,7 +6,7 @@
 import { BackendError } from "../../../core/errors.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import { bytesPerElement, type DType, type TypedArray } from "../../../tensor/storage.ts";
-import { CountedStorage, type HostMemory, viewOf } from "../../host-storage.ts";
+import { CountedHostStorage, type HostMemory, viewOf } from "../../host-storage.ts";
 import type { MemoryReport } from "../../kernels.ts";
 import { Arena } from "./arena.ts";
 
@@ -110,7 +110,7 @@ export class ArenaMemory implements HostMemory {
   }
 }
 
-export class ArenaStorage extends CountedStorage {
+export class ArenaStorage extends CountedHostStorage {
   readonly owner: ArenaMemory;
   readonly pointer: number;
   readonly #onFree: () => void;

@@ -1,6 +1,7 @@
 /** Strided copies: a view becomes rows along its last axis. The kernels move four-byte elements, so float32 and int32 alike. */
 
 import type { DType } from "../../../tensor/storage.ts";
+import { joinAxes } from "../../join-axes.ts";
 import type { Kernels, View } from "../../kernels.ts";
 import { type Machine, sharedElements } from "./machine.ts";
 
@@ -8,24 +9,6 @@ type Layout = "readView" | "assemble" | "full";
 
 const maximumRank = 8;
 const fourBytes = (dtype: DType): boolean => dtype !== "float64";
-
-/** A view without axes of size 1 and with neighbouring axes joined where one stride walks through both: fewer, longer rows. */
-function joinAxes({ shape, strides, offset }: View): View {
-  const joined = { shape: [] as number[], strides: [] as number[], offset };
-  shape.forEach((size, axis) => {
-    const stride = strides[axis]!;
-    if (size === 1) return;
-    const last = joined.shape.length - 1;
-    if (last >= 0 && joined.strides[last] === stride * size) {
-      joined.shape[last]! *= size;
-      joined.strides[last] = stride;
-    } else {
-      joined.shape.push(size);
-      joined.strides.push(stride);
-    }
-  });
-  return joined;
-}
 
 export function layoutKernels({ kernels, memory, team }: Machine, reference: Pick<Kernels, Layout>): Pick<Kernels, Layout> {
   const move = (write: boolean, packed: number, base: number, { shape, strides, offset }: View): void => {

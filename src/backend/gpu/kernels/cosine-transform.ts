@@ -1,0 +1,31 @@
+/** y = D·x along an axis, D from core/cosine-transform.ts. As a product with the matrix: a device that is not busy has no use for fewer multiplications in more passes. */
+
+import { cosineMatrix } from "../../../core/cosine-transform.ts";
+import type { Kernels } from "../../kernels.ts";
+import type { Device } from "../device.ts";
+import { coordinates, program } from "../program.ts";
+
+const transform = program({
+  name: "cosine transform",
+  tensors: ["D", "x"],
+  integers: ["outer", "axis", "inner", "row", "column"],
+  body: `
+    ${coordinates([
+      ["o", "outer"],
+      ["k", "axis"],
+      ["i", "inner"],
+    ])}
+    let total = 0.0;
+    for (let j = 0; j < axis; j++) {
+      total = total + D[mad(k, row, mad(j, column, 0))] * x[mad(mad(o, axis, j), inner, i)];
+    }
+    return total;`,
+});
+
+export const cosineTransformKernels = (device: Device): Pick<Kernels, "cosineTransform"> => ({
+  cosineTransform(x, transpose, { outer, axis, inner }) {
+    const D = device.constant(`cosine ${axis}`, () => cosineMatrix(axis));
+    const [row, column] = transpose ? [1, axis] : [axis, 1];
+    return device.run(transform, x.length, { D, x, outer, axis, inner, row, column }, x.dtype);
+  },
+});

@@ -1,0 +1,183 @@
+/**
+ * y = f(x) and c = f(a, b): a table of expressions, and one program for each function and rank of a broadcast. Functions that shading
+ * languages promise little about (tanh, erf, sin, cos, power) are written out from operations they do promise.
+ */
+
+import { sizeOf } from "../../../core/shape.ts";
+import type { BinaryOp, Broadcast, Kernels, UnaryOp } from "../../kernels.ts";
+import type { Device } from "../device.ts";
+import { type Axis, coordinates, isNotANumber, type Program, program } from "../program.ts";
+
+/** sin and cos of x by reduction to |r| ≤ π/4 (π/2 in three parts, after Cody & Waite 1980) and Taylor's polynomials. */
+const circular = (quadrant: string): string => `
+    const k = Math.floor(v * 0.63661977236 + 0.5);
+    const r = ((v - k * 1.5703125) - k * 0.0004837512969970703) - k * 7.549789948768648e-8;
+    const z = r * r;
+    const s = r + r * z * (-0.16666666666 + z * (0.00833333333 + z * (-0.000198412698 + z * 0.00000275573192)));
+    const c = 1.0 + z * (-0.5 + z * (0.04166666666 + z * (-0.00138888889 + z * 0.0000248015873)));
+    const q = ${quadrant} - 4.0 * Math.floor((${quadrant} + 0.25) / 4.0);
+    if (q < 0.5) { return s; }
+    if (q < 1.5) { return c; }
+    if (q < 2.5) { return -s; }
+    return -c;`;
+
+/** What a thread does with its element v. */
+const unaryBodies: Record<UnaryOp, string> = {
+  negate: "return -v;",
+  absolute: "return Math.abs(v);",
+  sign: "if (v > 0.0) { return 1.0; }\nif (v < 0.0) { return -1.0; }\nreturn v;",
+  reciprocal: "return 1.0 / v;",
+  exp: "return Math.exp(v);",
+  log: "return Math.log(v);",
+  sqrt: "return Math.sqrt(v);",
+  reciprocalSqrt: "return 1.0 / Math.sqrt(v);",
+  // Near 0, where 1 − 2/(e²ˣ + 1) would cancel, seven levels of Lambert's continued fraction x/(1 + x²/(3 + x²/(5 + …))), multiplied out.
+  tanh: `
+    const m = Math.abs(v);
+    if (m < 0.55) {
+      const z = v * v;
+      return v * (135135.0 + z * (17325.0 + z * (378.0 + z))) / (135135.0 + z * (62370.0 + z * (3150.0 + z * 28.0)));
+    }
+    const t = m > 15.0 ? 1.0 : 1.0 - 2.0 / (Math.exp(2.0 * m) + 1.0);
+    if (v < 0.0) { return -t; }
+    if (v > 0.0) { return t; }
+    return v;`,
+  sigmoid: `
+    if (v >= 0.0) { return 1.0 / (1.0 + Math.exp(-v)); }
+    const e = Math.exp(v);
+    return e / (1.0 + e);`,
+  // The series of backend/reference/special-functions.ts near 0, its continued fraction farther out, both with as many terms as float32 needs.
+  erf: `
+    const m = Math.abs(v);
+    if (m < 1.5) {
+      let term = v;
+      let total = v;
+      for (let j = 1; j < 24; j++) {
+        term = term * (2.0 * v * v) / (2.0 * j + 1.0);
+        total = total + term;
+      }
+      return total * 1.1283791670955126 * Math.exp(-v * v);
+    }
+    if (m > 4.0) { return v > 0.0 ? 1.0 : -1.0; }
+    let tail = m;
+    for (let i = 0; i < 40; i++) { tail = m + (40.0 - i) * 0.5 / tail; }
+    const t = 1.0 - Math.exp(-m * m) * 0.5641895835477563 / tail;
+    return v > 0.0 ? t : -t;`,
+  sin: circular("k"),
+  cos: circular("(k + 1.0)"),
+  // Not v > 0 ? v : 0, which would turn NaN into 0 and hide a diverging network.
+  relu: "if (v <= 0.0) { return 0.0; }\nreturn v;",
+  step: "if (v > 0.0) { return 1.0; }\nreturn 0.0;",
+  floor: "return Math.floor(v);",
+  not: "if (v == 0.0) { return 1.0; }\nreturn 0.0;",
+};
+
+const unaryPrograms = Object.fromEntries(
+  Object.entries(unaryBodies).map(([op, body]) => [
+    op,
+    program({ name: `unary ${op}`, tensors: ["x"], body: `const v = x[this.thread.x];\n${body}` }),
+  ]),
+) as Record<UnaryOp, Program<"x", never, never>>;
+
+const truth = (condition: string): string => `if (${condition}) { return 1.0; }\nreturn 0.0;`;
+
+/** What a thread does with its elements u and v. */
+const binaryBodies: Record<BinaryOp, string> = {
+  add: "return u + v;",
+  subtract: "return u - v;",
+  multiply: "return u * v;",
+  divide: "return u / v;",
+  // Powers of the languages know no negative base.
+  power: `
+    if (v == 0.0) { return 1.0; }
+    if (u >= 0.0) { return Math.pow(u, v); }
+    if (v != Math.floor(v)) { return Math.log(u); }
+    const size = Math.pow(-u, v);
+    if (v * 0.5 == Math.floor(v * 0.5)) { return size; }
+    return -size;`,
+  // A NaN on either side wins, as Math.max has it.
+  maximum: `if (u > v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
+  minimum: `if (u < v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
+  equal: truth("u == v"),
+  notEqual: `if (u == v) { return 0.0; }\nreturn 1.0;`,
+  less: truth("u < v"),
+  lessEqual: truth("u <= v"),
+  greater: truth("u > v"),
+  greaterEqual: truth("u >= v"),
+  reluGradient: "if (u > 0.0) { return v; }\nreturn 0.0;",
+};
+
+/** The names of a rank's axes, and of each operand's strides along them. */
+export const axesOf = (rank: number): Axis[] => Array.from({ length: rank }, (_, axis) => [`i${axis}`, `size${axis}`]);
+export const stridesOf = (operand: string, rank: number): string[] => Array.from({ length: rank }, (_, axis) => `${operand}${axis}`);
+
+/** `mad(i0, a0, mad(i1, a1, offset))`: a place by strides. */
+export const strided = (rank: number, operand: string, offset = "0"): string =>
+  stridesOf(operand, rank).reduceRight((inner, stride, axis) => `mad(i${axis}, ${stride}, ${inner})`, offset);
+
+const sizes = (rank: number): string[] => axesOf(rank).map(([, size]) => size);
+
+const binaryProgram = (op: BinaryOp, rank: number): Program =>
+  program({
+    name: `binary ${op}, rank ${rank}`,
+    tensors: ["a", "b"],
+    integers: [...sizes(rank), ...stridesOf("a", rank), ...stridesOf("b", rank)],
+    body: `
+    ${coordinates(axesOf(rank))}
+    const u = a[${strided(rank, "a")}];
+    const v = b[${strided(rank, "b")}];
+    ${binaryBodies[op]}`,
+  });
+
+/** Numbers under the names of `names`. */
+export const numbered = (names: readonly string[], values: readonly number[]): Record<string, number> =>
+  Object.fromEntries(names.map((name, i) => [name, values[i]!]));
+
+/** An axis of one element needs no coordinate; a scalar keeps one axis, as every program has. */
+function withoutUnits({ shape, stridesA, stridesB }: Broadcast): Broadcast {
+  const kept = shape.flatMap((size, axis) => (size === 1 ? [] : [axis]));
+  if (kept.length === 0) return { shape: [1], stridesA: [0], stridesB: [0] };
+  return {
+    shape: kept.map((axis) => shape[axis]!),
+    stridesA: kept.map((axis) => stridesA[axis]!),
+    stridesB: kept.map((axis) => stridesB[axis]!),
+  };
+}
+
+const selectProgram = program({
+  name: "select",
+  tensors: ["condition", "a", "b"],
+  body: `
+    if (condition[this.thread.x] == 0.0) { return b[this.thread.x]; }
+    return a[this.thread.x];`,
+});
+
+const clampProgram = program({
+  name: "clamp",
+  tensors: ["x"],
+  floats: ["low", "high"],
+  body: `
+    const v = x[this.thread.x];
+    if (v < low) { return low; }
+    if (v > high) { return high; }
+    return v;`,
+});
+
+export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "binary" | "select" | "clamp"> => ({
+  unary: (op, x) => device.run(unaryPrograms[op], x.length, { x }, x.dtype),
+
+  binary(op, a, b, broadcast) {
+    const { shape, stridesA, stridesB } = withoutUnits(broadcast);
+    const rank = shape.length;
+    const numbers = {
+      ...numbered(sizes(rank), shape),
+      ...numbered(stridesOf("a", rank), stridesA),
+      ...numbered(stridesOf("b", rank), stridesB),
+    };
+    return device.run(binaryProgram(op, rank), sizeOf(broadcast.shape), { a, b, ...numbers }, a.dtype);
+  },
+
+  select: (condition, a, b) => device.run(selectProgram, a.length, { condition, a, b }, a.dtype),
+
+  clamp: (x, low, high) => device.run(clampProgram, x.length, { x, low, high }, x.dtype),
+});
