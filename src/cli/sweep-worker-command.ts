@@ -50,12 +50,13 @@ async function work(options: SweepWorkerOptions, context: CommandContext): Promi
   const reporter = options.json
     ? jsonReporter(terminal)
     : textReporter(terminal, `${plural(jobs, "run")} at a time, from ${server.address}`);
-  await interruptible(
+  const inOrder = await interruptible(
     terminal,
     () => terminal.stderr.write("Stopping every run after its step, and giving it back; once more to leave at once.\n"),
     (signal) => workForSweeps(server, { out, jobs, threads, silence, signal, reporter }),
   );
   context.exitCode = Interruption.exitCode;
+  if (!inOrder) terminal.exit(Interruption.exitCode);
 }
 
 function textReporter({ stdout, stderr }: Terminal, described: string): WorkerReporter {

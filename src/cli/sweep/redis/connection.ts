@@ -8,6 +8,7 @@ import { packageVersion } from "../../version.ts";
 
 /** Whatever takes longer to answer does not answer. */
 const patience = 5000;
+const betweenTries = 1000;
 
 export const redisUrl: Rule<string> = text("redis://[[user]:password@]host[:port][/db], or rediss:// for TLS", (value) => {
   const { protocol, hostname, pathname, search, hash } = URL.canParse(value) ? new URL(value) : new URL("none:");
@@ -31,6 +32,8 @@ export interface RedisServer {
   readonly connection: ConnectionOptions;
   /** Says what Redis has to complain of, once a minute while it lasts. */
   readonly onError: (error: Error) => void;
+  /** A connection that is broken, or breaks from now on, is not taken up again: nobody waits for a Redis that is gone. */
+  leave(): void;
 }
 
 /**
@@ -40,8 +43,14 @@ export interface RedisServer {
 export async function reachRedis(url: string, onNote: (note: string) => void): Promise<RedisServer> {
   const bullmq = await loadBullmq();
   const address = describeRedis(url);
-  // Commands wait for a connection that is broken; without `null` they would fail after a while.
-  const connection = { url, connectTimeout: patience, maxRetriesPerRequest: null };
+  let leaving = false;
+  const connection = {
+    url,
+    connectTimeout: patience,
+    // Commands wait for a connection that is broken; without `null` they would fail after a while.
+    maxRetriesPerRequest: null,
+    retryStrategy: () => (leaving ? null : betweenTries),
+  };
   const first = new bullmq.Queue(queueName(), { connection: { ...connection, retryStrategy: () => null } });
   // A database that does not exist is told in an event alone; the connection would go on with another.
   const complaints: Error[] = [];
@@ -63,7 +72,10 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
     clearTimeout(timer);
     await first.close().catch(() => undefined);
   }
-  return { bullmq, address, connection, onError: throttled((message) => onNote(`${address}: ${message}; still trying`)) };
+  const leave = (): void => {
+    leaving = true;
+  };
+  return { bullmq, address, connection, onError: throttled((message) => !leaving && onNote(`${address}: ${message}`)), leave };
 }
 
 async function loadBullmq(): Promise<typeof import("bullmq")> {
@@ -79,7 +91,7 @@ async function loadBullmq(): Promise<typeof import("bullmq")> {
 const messageOf = (error: unknown): string =>
   error instanceof AggregateError ? error.errors.map(messageOf).join(", ") : error instanceof Error ? error.message : String(error);
 
-function throttled(say: (message: string) => void): (error: Error) => void {
+function throttled(say: (message: string) => unknown): (error: Error) => void {
   const said = new Map<string, number>();
   return (error) => {
     const message = messageOf(error);
@@ -89,12 +101,13 @@ function throttled(say: (message: string) => void): (error: Error) => void {
   };
 }
 
-/** Waits for connections to close, but not for a Redis that is gone. */
-export async function closeAll(closing: readonly (Promise<unknown> | undefined)[]): Promise<void> {
+/** Waits for connections to close, but not for a Redis that is gone. @returns whether they did. */
+export async function closeAll(closing: readonly (Promise<unknown> | undefined)[]): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
-  const enough = new Promise((resolve) => {
-    timer = setTimeout(resolve, patience);
+  const enough = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), patience);
   });
-  await Promise.race([Promise.allSettled(closing), enough]);
+  const closed = await Promise.race([Promise.allSettled(closing).then(() => true), enough]);
   clearTimeout(timer);
+  return closed;
 }

@@ -15,7 +15,7 @@ const attempts = 2;
 const betweenLooks = 30_000;
 
 export const redisEngine =
-  ({ bullmq, address, connection, onError }: RedisServer, onNote: (note: string) => void): SweepEngine =>
+  ({ bullmq, address, connection, onError, leave }: RedisServer, onNote: (note: string) => void): SweepEngine =>
   async (work) => {
     const queue: RunQueue = new bullmq.Queue(queueName(), { connection });
     queue.on("error", onError);
@@ -31,6 +31,7 @@ export const redisEngine =
         onNote(`no worker is there yet; start some, here or elsewhere: separable sweep-worker --redis ${address}`);
       await collection.collect(events, onNote);
     } finally {
+      leave();
       await closeAll([queue.disconnect(), events?.close()]);
     }
   };

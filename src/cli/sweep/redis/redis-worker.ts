@@ -10,7 +10,7 @@ import type { EpochMetrics } from "../../../train/trainer.ts";
 import { openRun, type RunSummary, summarise } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-plan.ts";
 import { trainInProcess } from "../train-process.ts";
-import { queueName, type RedisServer } from "./connection.ts";
+import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { placeOf, type RunJob, type TrainedRun } from "./run-job.ts";
 
 export interface WorkerReporter {
@@ -38,12 +38,21 @@ export interface WorkerOptions {
 /** A worker that is killed is no failure of the run; but a run that kills every worker must end some time. */
 const maxStalledCount = 100;
 
-/** Works until `signal` is aborted: then saves its runs, gives them back and resolves. */
-export async function workForSweeps({ bullmq, connection, onError }: RedisServer, options: WorkerOptions): Promise<void> {
+/**
+ * Works until `signal` is aborted: then saves its runs and gives them back.
+ * @returns whether the queue was left in good order; if not, Redis is gone, and something of the connection may keep the process alive.
+ */
+export async function workForSweeps({ bullmq, connection, onError, leave }: RedisServer, options: WorkerOptions): Promise<boolean> {
   const { jobs, silence, signal, reporter } = options;
   const lockDuration = silence * 1000;
   const locks = new LockWatch(lockDuration);
-  const train = async (job: Job<RunJob, TrainedRun>, token?: string): Promise<TrainedRun> => {
+  const training = new Set<Promise<TrainedRun>>();
+  const train = (job: Job<RunJob, TrainedRun>, token?: string): Promise<TrainedRun> => {
+    const run = trainUnderLock(job, token).finally(() => training.delete(run));
+    training.add(run);
+    return run;
+  };
+  const trainUnderLock = async (job: Job<RunJob, TrainedRun>, token?: string): Promise<TrainedRun> => {
     const lost = locks.watch(job.id!);
     try {
       return await trainJob(job, AbortSignal.any([signal, lost]), options);
@@ -70,7 +79,11 @@ export async function workForSweeps({ bullmq, connection, onError }: RedisServer
   await worker.waitUntilReady();
   reporter.ready();
   if (!signal.aborted) await new Promise((resume) => signal.addEventListener("abort", resume, { once: true }));
-  await worker.close();
+  // Where Redis is gone nothing can be given back; the locks expire, and that comes to the same.
+  leave();
+  await worker.pause(true);
+  await Promise.allSettled(training);
+  return closeAll([worker.close()]);
 }
 
 async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, options: WorkerOptions): Promise<TrainedRun> {
