@@ -157,3 +157,8 @@ describe("the library runs in a browser", () => {
 
 test("gpu.js is imported by the GPU backend alone", () =>
   expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));
+
+test("bullmq, which need not be there, is loaded in one place", () =>
+  expect(
+    edges.filter(({ from, to, typeOnly }) => to === "bullmq" && !typeOnly && from !== "cli/sweep/redis/connection.ts").map(edge),
+  ).toEqual([]));

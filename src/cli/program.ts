@@ -15,6 +15,7 @@ import { inspectCommand } from "./inspect-command.ts";
 import { reportCommand } from "./report-command.ts";
 import { stopBackend } from "./start-backend.ts";
 import { sweepCommand } from "./sweep-command.ts";
+import { sweepWorkerCommand } from "./sweep-worker-command.ts";
 import { Interruption, type Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
 import { verifyCommand } from "./verify-command.ts";
@@ -47,6 +48,7 @@ function createProgram(context: CommandContext): Command {
     trainCommand(context),
     evalCommand(context),
     sweepCommand(context),
+    sweepWorkerCommand(context),
     reportCommand(context),
     compressCommand(context),
     convertCommand(context),

@@ -1,19 +1,24 @@
-/** `separable sweep`: every run of a grid, in as many processes as there is room for, again and again until all are there. */
+/** `separable sweep`: every run of a grid, in as many processes as there is room for or by workers, again and again until all are there. */
 
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { Command } from "commander";
+import { ConfigError } from "../core/errors.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatDuration, formatPercent, plural } from "./format.ts";
 import { argument, integer, path } from "./rules.ts";
-import { runSweep, type SweepReporter } from "./sweep/run-sweep.ts";
+import { localEngine } from "./sweep/local-engine.ts";
+import { reachRedis, redisUrl } from "./sweep/redis/connection.ts";
+import { redisEngine } from "./sweep/redis/redis-engine.ts";
+import { runSweep, type SweepEngine, type SweepReporter } from "./sweep/run-sweep.ts";
 import { readSweep, type SweepRun, toArguments } from "./sweep/sweep-plan.ts";
-import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";
 
 interface SweepCommandOptions {
   readonly out?: string;
   readonly jobs?: number;
   readonly threads?: number;
+  readonly redis?: string;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -27,6 +32,7 @@ export const sweepCommand = (context: CommandContext): Command =>
     .option("--out <folder>", "where runs and results.jsonl go (default: sweeps/<name of the file>)", argument("sweep", "--out", path))
     .option("--jobs <n>", "runs at a time (default: one per core)", count("--jobs"))
     .option("--threads <n>", "of each run (default: the cores, shared out)", count("--threads"))
+    .option("--redis <url>", `leave the training to sweep-workers: ${redisUrl.allowed}`, argument("sweep", "--redis", redisUrl))
     .option("--dry-run", "print the runs and train none")
     .option("--json", "print JSON lines to stdout")
     .action((file: string, options: SweepCommandOptions) => sweep(file, options, context));
@@ -34,26 +40,52 @@ export const sweepCommand = (context: CommandContext): Command =>
 async function sweep(file: string, options: SweepCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const runs = await readSweep(file);
-  const cores = availableParallelism();
-  const { out = join("sweeps", basename(file, ".json")), jobs = Math.min(cores, runs.length), json = false } = options;
-  const { threads = Math.max(1, Math.floor(cores / jobs)) } = options;
+  const { out = join("sweeps", basename(file, ".json")), json = false } = options;
   if (options.dryRun) {
     for (const run of runs) describeRun(run, json, terminal);
     return;
   }
+  const engine = await engineFor(runs, options, terminal);
   const reporter = json ? jsonReporter(terminal) : textReporter(terminal, out);
-  await interruptible(
-    terminal,
-    () => terminal.stderr.write("Stopping every run after its step; once more to leave at once.\n"),
-    async (signal) => {
-      const failed = await runSweep(runs, { out, jobs, threads, signal, reporter });
-      if (failed.length === 0) return;
-      terminal.stderr.write(
-        `${plural(failed.length, "run")} failed; the others are in ${join(out, "results.jsonl")}. Run the sweep again to retry.\n`,
-      );
-      context.exitCode = 1;
-    },
-  );
+  try {
+    const leaving =
+      options.redis === undefined
+        ? "Stopping every run after its step"
+        : "Leaving the runs to the workers; run the sweep again to collect what they come to";
+    await interruptible(
+      terminal,
+      () => terminal.stderr.write(`${leaving}; once more to leave at once.\n`),
+      async (signal) => {
+        const failed = await runSweep(runs, { out, engine, signal, reporter });
+        if (failed.length === 0) return;
+        terminal.stderr.write(
+          `${plural(failed.length, "run")} failed; the others are in ${join(out, "results.jsonl")}. Run the sweep again to retry.\n`,
+        );
+        context.exitCode = 1;
+      },
+    );
+  } catch (error) {
+    if (!(error instanceof Interruption)) throw error;
+    context.exitCode = Interruption.exitCode;
+  }
+}
+
+/** @throws ConfigError, DataError for a Redis that cannot be used. */
+async function engineFor(
+  runs: readonly SweepRun[],
+  { redis, jobs, threads }: SweepCommandOptions,
+  { stderr }: Terminal,
+): Promise<SweepEngine> {
+  const cores = availableParallelism();
+  if (redis === undefined) {
+    const processes = jobs ?? Math.min(cores, runs.length);
+    return localEngine({ jobs: processes, threads: threads ?? Math.max(1, Math.floor(cores / processes)) });
+  }
+  const misplaced = Object.entries({ jobs, threads }).find(([, value]) => value !== undefined)?.[0];
+  if (misplaced !== undefined)
+    throw new ConfigError(`sweep: --${misplaced} belongs to sweep-worker beside --redis; give it to the workers`);
+  const onNote = (note: string): void => void stderr.write(`note: ${note}\n`);
+  return redisEngine(await reachRedis(redis, onNote), onNote);
 }
 
 function describeRun({ id, preset, explicit }: SweepRun, json: boolean, { stdout }: Terminal): void {

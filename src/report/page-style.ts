@@ -5,7 +5,7 @@ export const pageStyle = `
 @media (prefers-color-scheme:dark){:root{--ink:#e6edf3;--soft:#9198a1;--line:#3d444d;--paper:#0d1117;--shade:#151b23}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 Inter,system-ui,sans-serif}
-main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}
+main{max-width:66rem;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.7rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.2rem;margin:2.2rem 0 .6rem}
 .lead{font-size:1.05rem;margin:0}
@@ -16,7 +16,7 @@ figure svg .ink{fill:var(--ink)}figure svg .soft{fill:var(--soft)}figure svg .pa
 figure svg .grid{stroke:var(--line)}figure svg .axis,figure svg .leader{stroke:var(--soft)}figure svg .front{stroke:var(--ink)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
-th,td{padding:.28rem .6rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+th,td{padding:.28rem .45rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 thead th{color:var(--soft);font-weight:600;vertical-align:bottom;white-space:normal}
 tbody th,thead th:first-child,.word{text-align:left}
 tbody th{font-weight:600}

@@ -117,7 +117,10 @@ describe("compress", () => {
     await expectError([...dense, "--conv", "Sep", "--dry-run", "--out", at("x")], /ConfigError: compress: --dry-run writes nothing/);
     await expectError([...dense, "--conv", "Sepp"], /ConfigError: compress: --conv must be one of Conv, Sep, .*, got "Sepp"/);
     await expectError([...compress, "--conv", "Sep"], /ConfigError: required option '--checkpoint <path>' not specified/);
-    await expectError([...compress, "--checkpoint", at("absent"), "--conv", "Sep"], /DataError: run: .*absent must be the folder of a run/);
+    await expectError(
+      [...compress, "--checkpoint", at("absent"), "--conv", "Sep"],
+      /DataError: run: .*absent must be readable, got ENOENT/,
+    );
     await compressTo(at("again"), "Sep");
     await expectError(
       [...compress, "--checkpoint", at("again"), "--conv", "Generic_0.5"],

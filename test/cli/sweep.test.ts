@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -153,6 +153,21 @@ test("killed at ten random moments, it ends with each run once, and with the num
   expect(await sweep("killed", file)).toBe(0);
   expect(await readFile(join(folder, "killed", "results.jsonl"), "utf8")).toBe(before);
 }, 300_000);
+
+test("Ctrl-C in a terminal, which every process of the sweep gets, lets each run save itself", async () => {
+  const file = await grid("interrupted.json", { ...tiny, convolutions: ["Sep"], seeds: [0] });
+  const argv = [program, "sweep", file, "--out", "interrupted", "--threads", "1", "--json"];
+  // Detached: a process group of its own, as a shell makes one.
+  const child = spawn(process.execPath, argv, { cwd: folder, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    if (line.includes('"event":"epoch"')) process.kill(-child.pid!, "SIGINT");
+  });
+  expect(await once(child, "close")).toEqual([130, null]);
+  // A run that was ended before it could save leaves its lock.
+  const entries = await readdir(join(folder, "interrupted", "runs", "wrn-10-1-Sep-seed0"));
+  expect(entries).toContain("checkpoint.safetensors");
+  expect(entries).not.toContain(".lock");
+}, 60_000);
 
 test("a run that fails is reported, does not stop the others, and is tried again", async () => {
   const file = await grid("failing.json", { settings: tiny.settings, teachers: [null, { teacher: "absent" }] });

@@ -265,7 +265,7 @@ describe("training", () => {
   test("of networks we lack is skipped", async () => {
     const index = (await readJson("wrn_step/index.json")) as Json;
     const vgg = [{ conv: "Conv", file: "absent.safetensors", network: "VGG depth=11" }];
-    const { stdout } = await verify(await fixtures({ "wrn_step/index.json": { ...index, cases: vgg } }));
+    const { stdout } = await verify(await fixtures({ "wrn_step/index.json": { ...index, cases: vgg, student: undefined } }));
     expect(stdout).toMatch(/^skipped training VGG depth=11 Conv: VGG is none of WideResNet, WRN_50_2, DARTS, MobileNetV2$/m);
     expect(stdout).toMatch(/^passed {2}schedule multistep_wrn: 0\.0e\+0 in float64$/m);
   });

@@ -59,7 +59,8 @@ function runProgram(
   id: string,
   { signal, onEpoch, program = process.argv[1]! }: TrainProcessOptions,
 ): Promise<void> {
-  const child = fork(program, ["train", ...argv, "--json", "--no-progress"], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
+  // Detached, so that a terminal's Ctrl-C reaches it through us alone: a second signal would end it before it has saved.
+  const child = fork(program, ["train", ...argv, "--json", "--no-progress"], { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });
   let complaint = "";

@@ -1,0 +1,309 @@
+/** Sweeps by workers on a real Redis: the numbers of a sweep without it, and nothing lost, whoever is killed. */
+
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { hostname, tmpdir } from "node:os";
+import { join } from "node:path";
+import { Queue } from "bullmq";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { queueName } from "../../src/cli/sweep/redis/connection.ts";
+import type { SweepFile } from "../../src/cli/sweep/sweep-plan.ts";
+import type { SweepResult } from "../../src/cli/sweep/sweep-results.ts";
+import { type ProgramEvent, ProgramProcess } from "./program-process.ts";
+import { type RedisProcess, redisAvailable, startRedis } from "./redis-server.ts";
+import { type CliResult, jsonLines, runCli } from "./run-cli.ts";
+
+if (!redisAvailable) console.warn("Redis tests skipped: no redis-server; install it (Debian: apt-get install redis-server)");
+const title = redisAvailable ? "by Redis" : "by Redis (skipped: no redis-server here)";
+
+const tiny = {
+  settings: { data: "synthetic", limitTrain: 40, limitTest: 16, batchSize: 8, epochs: 3, dropout: 0.1 },
+  convolutions: ["Sep"],
+  seeds: [0, 1, 2],
+} as const satisfies SweepFile;
+const ids = ["wrn-10-1-Sep-seed0", "wrn-10-1-Sep-seed1", "wrn-10-1-Sep-seed2"];
+
+let folder = "";
+let redis: RedisProcess;
+let running: ProgramProcess[] = [];
+
+const start = (...argv: string[]): ProgramProcess => {
+  const program = new ProgramProcess(argv, { cwd: folder });
+  running.push(program);
+  return program;
+};
+const coordinate = (file: string, out: string): ProgramProcess => start("sweep", file, "--redis", redis.url, "--out", out, "--json");
+/** A worker that is taken for dead after a second, so that the tests need not wait longer; ready when the promise resolves. */
+const work = async (...argv: string[]): Promise<ProgramProcess> => {
+  const options = ["--redis", redis.url, "--jobs", "1", "--threads", "1", "--silence", "1", "--json"];
+  const worker = start("sweep-worker", ...options, ...argv);
+  await worker.until("ready");
+  return worker;
+};
+
+const grid = async (name: string, file: unknown): Promise<string> => {
+  await writeFile(join(folder, `${name}.json`), JSON.stringify(file));
+  return `${name}.json`;
+};
+
+const resultsOf = async (out: string): Promise<SweepResult[]> =>
+  jsonLines(await readFile(join(folder, out, "results.jsonl"), "utf8")) as unknown as SweepResult[];
+
+/** What runs came to, apart from the clock and the place. A run that is there twice is seen. */
+const outcomes = (results: readonly SweepResult[]): unknown[] =>
+  results.map(({ seconds: _, run: __, ...numbers }) => numbers).sort((a, b) => (a.id < b.id ? -1 : 1));
+
+/** What is said of each run, in order, apart from the clock and the machine. */
+const story = (events: readonly ProgramEvent[]): Record<string, unknown> =>
+  Object.fromEntries(
+    ids.map((id) => [
+      id,
+      events
+        .filter((said) => said.id === id)
+        .map(({ event, epoch, trainLoss, testAccuracy, ...rest }) => ({
+          event,
+          epoch,
+          trainLoss,
+          testAccuracy,
+          told: Object.keys(rest).sort(),
+        })),
+    ]),
+  );
+
+const addressOf = (server: Server): string => `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+/** The states of the jobs that Redis still holds. */
+async function jobsLeft(): Promise<string[]> {
+  const queue = new Queue(queueName(), { connection: { url: redis.url } });
+  try {
+    return await Promise.all((await queue.getJobs()).map((job) => job.getState()));
+  } finally {
+    await queue.close();
+  }
+}
+
+/** A sweep of this machine alone: what all others must come to. */
+let local: readonly SweepResult[];
+let localEvents: readonly ProgramEvent[];
+/** Takes connections, and never says anything. Giving it up takes seconds, in which other tests run. */
+const silent = createServer(() => undefined);
+let givenUp: Promise<CliResult>;
+
+beforeAll(async () => {
+  if (!redisAvailable) return;
+  folder = await mkdtemp(join(tmpdir(), "separable-redis-"));
+  redis = await startRedis(folder);
+  await once(silent.listen(0, "127.0.0.1"), "listening");
+  givenUp = runCli(["sweep-worker", "--redis", addressOf(silent)]);
+  const sweep = start("sweep", await grid("tiny", tiny), "--out", "local", "--jobs", "2", "--threads", "1", "--json");
+  expect(await sweep.ended).toEqual({ code: 0, stderr: "" });
+  local = (await resultsOf("local")).sort((a, b) => (a.id < b.id ? -1 : 1));
+  localEvents = sweep.events;
+});
+afterEach(async () => {
+  for (const program of running) program.child.kill("SIGKILL");
+  await Promise.all(running.map(({ ended }) => ended));
+  running = [];
+});
+afterAll(async () => {
+  if (!redisAvailable) return;
+  silent.close();
+  await redis.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe.skipIf(!redisAvailable)(title, () => {
+  test("two workers come to the numbers of one machine, and the coordinator says what a local sweep says", async () => {
+    const workers = [await work(), await work()];
+    const coordinator = coordinate("tiny.json", "two");
+    expect(await coordinator.ended).toEqual({ code: 0, stderr: "" });
+    expect(outcomes(await resultsOf("two"))).toEqual(outcomes(local));
+    expect((await resultsOf("two")).map(({ run }) => run).sort()).toEqual(ids.map((id) => `two/runs/${id}`));
+    expect(story(coordinator.events)).toEqual(story(localEvents));
+    expect(coordinator.events[0]).toEqual(localEvents[0]);
+    for (const worker of workers) expect(worker.idsOf("run-end")).not.toEqual([]);
+    expect(workers.flatMap((worker) => worker.idsOf("run-begin")).sort()).toEqual(ids);
+    expect(await jobsLeft()).toEqual([]);
+  });
+
+  test("a worker killed in mid-run loses nothing: another goes on from its checkpoint", async () => {
+    const first = await work();
+    const coordinator = coordinate(await grid("pair", { ...tiny, seeds: [0, 1] }), "killed");
+    const { id } = await first.until("epoch");
+    const lock = await readFile(join(folder, "killed", "runs", id!, ".lock"), "utf8");
+    await first.kill("SIGKILL");
+    const second = await work();
+    expect(await coordinator.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(`the worker of ${id} has fallen silent`) });
+    expect(outcomes(await resultsOf("killed"))).toEqual(outcomes(local.slice(0, 2)));
+    expect(second.idsOf("run-end").sort()).toEqual(ids.slice(0, 2));
+    // The first epoch is not trained again; the last is, for the process that trained has stopped when its worker was no more.
+    expect(second.events).not.toContainEqual(expect.objectContaining({ event: "epoch", id, epoch: 1 }));
+    expect(second.events).toContainEqual(expect.objectContaining({ event: "epoch", id, epoch: 3 }));
+    expect(() => process.kill((JSON.parse(lock) as { pid: number }).pid, 0)).toThrow(/ESRCH/);
+    expect(await jobsLeft()).toEqual([]);
+  });
+
+  test("a coordinator killed and begun again collects what was trained meanwhile, and nothing is trained twice", async () => {
+    const worker = await work();
+    const first = coordinate("tiny.json", "again");
+    await first.until("run-end");
+    await first.kill("SIGKILL");
+    const seen = new Set((await resultsOf("again")).map((line) => line.id));
+    // One more, at least, ends while nobody listens.
+    await worker.until("run-end", ({ id }) => !seen.has(id!));
+    const second = coordinate("tiny.json", "again");
+    expect(await second.ended).toEqual({ code: 0, stderr: "" });
+    expect(second.events[0]).toEqual({ event: "begin", runs: 3, finished: seen.size });
+    expect(outcomes(await resultsOf("again"))).toEqual(outcomes(local));
+    expect(worker.idsOf("run-begin").sort()).toEqual(ids);
+    const third = coordinate("tiny.json", "again");
+    expect(await third.ended).toEqual({ code: 0, stderr: "" });
+    expect(third.events).toEqual([{ event: "begin", runs: 3, finished: 3 }]);
+    expect(await jobsLeft()).toEqual([]);
+  });
+
+  test("Ctrl-C leaves the jobs to the workers; a worker's saves its run and gives it back", async () => {
+    const file = await grid("one", { ...tiny, seeds: [0] });
+    const coordinator = coordinate(file, "interrupted");
+    await coordinator.untilStderr(/no worker is there yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/);
+    const first = await work();
+    await first.until("epoch");
+    const [left, gave] = await Promise.all([coordinator.kill("SIGINT"), first.kill("SIGINT")]);
+    expect(left).toMatchObject({ code: 130, stderr: expect.stringContaining("run the sweep again to collect") });
+    expect(gave).toMatchObject({ code: 130, stderr: expect.stringContaining("giving it back") });
+    expect(first.events.at(-1)).toEqual({ event: "run-back", id: ids[0] });
+    expect(await jobsLeft()).toEqual(["waiting"]);
+    // Saved, and let go of in good order.
+    expect(await readdir(join(folder, "interrupted", "runs", ids[0]!))).not.toContain(".lock");
+    const second = await work();
+    const again = coordinate(file, "interrupted");
+    expect(await again.ended).toEqual({ code: 0, stderr: "" });
+    expect(second.idsOf("run-end")).toEqual([ids[0]]);
+    expect(second.events).not.toContainEqual(expect.objectContaining({ event: "epoch", epoch: 1 }));
+    expect(outcomes(await resultsOf("interrupted"))).toEqual(outcomes(local.slice(0, 1)));
+  });
+
+  test("a worker that does not see the sweep's folder trains in its own, and the line says where", async () => {
+    const file = await grid("far", { ...tiny, seeds: [1] });
+    const coordinator = coordinate(file, "far");
+    await coordinator.untilStderr(/no worker is there yet/);
+    // Without its mark the folder is any folder: what a worker on another machine finds at that path, if anything.
+    await rename(join(folder, "far", ".sweep"), join(folder, "far", "hidden"));
+    await work("--out", join(folder, "own"));
+    expect((await coordinator.ended).code).toBe(0);
+    const [result] = await resultsOf("far");
+    expect(outcomes([result!])).toEqual(outcomes(local.slice(1, 2)));
+    expect(result!.run).toMatch(new RegExp(`^${hostname()}:${join(folder, "own")}/far-[0-9a-f]{8}/runs/${ids[1]}$`));
+    expect(await readdir(join(folder, "far"))).not.toContain("runs");
+    expect(await readdir(result!.run.slice(hostname().length + 1))).toContain("checkpoint.safetensors");
+  });
+
+  test("a run that fails is tried twice, reported, and does not stop the others", async () => {
+    const file = await grid("failing", { ...tiny, seeds: [0], teachers: [{ teacher: "absent" }, null] });
+    const worker = await work();
+    for (const retried of [2, 4]) {
+      const coordinator = coordinate(file, "failing");
+      const { code, stderr } = await coordinator.ended;
+      expect(code).toBe(1);
+      expect(stderr).toBe("1 run failed; the others are in failing/results.jsonl. Run the sweep again to retry.\n");
+      const absent = join(folder, "absent");
+      expect(coordinator.events.filter(({ event }) => event === "run-fail")).toEqual([
+        {
+          event: "run-fail",
+          id: `${ids[0]}-by-absent`,
+          error: `DataError: sweep: the teacher of ${ids[0]}-by-absent must be on every worker's machine at ${absent}, got ENOENT on ${hostname()}; copy it there`,
+        },
+      ]);
+      expect(worker.idsOf("run-fail")).toHaveLength(retried);
+      expect((await resultsOf("failing")).map(({ id }) => id)).toEqual([ids[0]]);
+    }
+    expect(await jobsLeft()).toEqual([]);
+  });
+
+  describe("a Redis that cannot be used is one line", () => {
+    const refused = async (url: string, message: RegExp): Promise<void> => {
+      for (const argv of [["sweep", join(folder, "tiny.json"), "--out", join(folder, "refused")], ["sweep-worker"]]) {
+        const { code, stdout, stderr } = await runCli([...argv, "--redis", url]);
+        expect(stderr).toMatch(message);
+        expect(stderr.match(/\n/g)).toHaveLength(1);
+        expect([code, stdout]).toEqual([1, ""]);
+      }
+      expect(await readdir(folder)).not.toContain("refused");
+    };
+
+    test.each(["localhost:6379", "http://localhost", "redis://", "redis://localhost/name", "redis://localhost?db=1"])("%s", (url) =>
+      refused(
+        url,
+        /^separable: ConfigError: sweep(-worker)?: --redis must be redis:\/\/\[\[user\]:password@\]host\[:port\]\[\/db\], .* got ".*"\n$/,
+      ),
+    );
+
+    test("where nobody listens", () =>
+      refused("redis://127.0.0.1:1", /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that lets us in, got .*ECONNREFUSED/));
+
+    test("that has no such database", () =>
+      refused(`${redis.url}/99`, /DataError: redis: .*\/99 must be .*, got ERR DB index is out of range/));
+
+    test("that speaks something else", async () => {
+      const server = createServer((socket) => socket.on("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      await refused(addressOf(server), /must be a Redis that lets us in, got Protocol error/).finally(() => server.close());
+    });
+
+    test("that says nothing", async () => {
+      const { code, stderr } = await givenUp;
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^[^\n]*must be a Redis that lets us in, got no answer within 5 s; .*\n$/)]);
+    });
+
+    test("that wants another password, which is not repeated", async () => {
+      await mkdir(join(folder, "guarded"));
+      const guarded = await startRedis(join(folder, "guarded"), ["--requirepass", "right"]);
+      try {
+        await refused(guarded.url, /got NOAUTH Authentication required/);
+        await refused(guarded.url.replace("//", "//:wrong@"), /DataError: redis: redis:\/\/127[^@]* must be .*, got WRONGPASS/);
+        await refused(guarded.url.replace("//", "//user:wrong@"), /^(?!.*wrong@).*WRONGPASS/);
+      } finally {
+        await guarded.stop();
+      }
+    });
+  });
+});
+
+test("without BullMQ the option says how to install it", async () => {
+  const hook = `export const resolve = (name, context, next) => {
+    if (name === "bullmq") throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
+    return next(name, context);
+  };`;
+  const encoded = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
+  const register = `import { register } from "node:module"; register(${JSON.stringify(encoded(hook))});`;
+  const program = new ProgramProcess(["sweep-worker", "--redis", "redis://127.0.0.1:1"], {
+    cwd: tmpdir(),
+    execArgv: ["--import", encoded(register)],
+  });
+  expect(await program.ended).toEqual({
+    code: 1,
+    stderr: "separable: ConfigError: redis: sweeps by Redis need the package bullmq, got none; npm install bullmq@5\n",
+  });
+});
+
+test("a grid is the same with --redis, and how many processes train is the workers' affair", async () => {
+  const scratch = await mkdtemp(join(tmpdir(), "separable-redis-"));
+  try {
+    const file = join(scratch, "tiny.json");
+    await writeFile(file, JSON.stringify(tiny));
+    const there = ["--redis", "redis://127.0.0.1:1"];
+    const here = await runCli(["sweep", file, "--dry-run", "--json"]);
+    expect(await runCli(["sweep", file, "--dry-run", "--json", ...there])).toEqual(here);
+    expect(jsonLines(here.stdout).map(({ id }) => id)).toEqual(ids);
+    for (const option of ["--jobs", "--threads"]) {
+      const { code, stderr } = await runCli(["sweep", file, option, "2", ...there]);
+      expect([code, stderr]).toEqual([
+        1,
+        `separable: ConfigError: sweep: ${option} belongs to sweep-worker beside --redis; give it to the workers\n`,
+      ]);
+    }
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+});
