@@ -227,11 +227,7 @@ export class Device implements CellOwner {
       this.#checkHealth(); // a lost context reads as zeros
       return values;
     } catch (error) {
-      if (error instanceof BackendError) throw error;
-      // A device that is lost says so later than the read it takes with it.
-      await Promise.resolve(this.#finish()).catch(() => {});
-      this.#checkHealth();
-      throw this.#failure("read", error);
+      throw await this.#explain("read", error);
     } finally {
       maker?.release();
     }
@@ -287,7 +283,7 @@ export class Device implements CellOwner {
         if (what.lanes > 1 && !(result instanceof Float32Array)) Object.assign(result, { output: [length], componentCount: 1 });
         this.#settle(target, kernel, result);
       } catch (error) {
-        target.failure = this.#failure(what.name, error);
+        target.failure = await this.#explain(what.name, error);
         this.#kernels.drop(what.name);
       }
     });
@@ -305,7 +301,7 @@ export class Device implements CellOwner {
         this.#checkClass(this.#upload.run);
         this.#settle(target, this.#upload, result);
       } catch (error) {
-        target.failure = this.#failure("upload", error);
+        target.failure = await this.#explain("upload", error);
       }
     });
   }
@@ -331,6 +327,19 @@ export class Device implements CellOwner {
     throw new BackendError(
       `${this.mode.name}: gpu.js must run a ${this.mode.kernelClass}, got a ${kernel.constructor.name}${reason}; this mode does not work here, use another backend`,
     );
+  }
+
+  /** The failure, or what the device has to say: one that is lost says so later than the work it takes with it. */
+  async #explain(op: string, error: unknown): Promise<BackendError> {
+    const failure = this.#failure(op, error);
+    if (failure === error) return failure;
+    try {
+      await this.#finish();
+      this.#checkHealth();
+    } catch (reason) {
+      if (reason instanceof BackendError) return reason;
+    }
+    return failure;
   }
 
   #failure(op: string, error: unknown): BackendError {

@@ -23,5 +23,5 @@ export function judge(convolution: string, { steps, deviations, leftover }: Trai
     expect(launches).toBeLessThan(launchBounds[convolution]!);
     expect(uploads).toBeLessThan(launches / 10);
   }
-  expect(leftover.storages).toBe(0);
+  expect(leftover).toEqual({ storages: 0, handles: 0 });
 }

@@ -42,7 +42,7 @@ export type StepCounters = Pick<DeviceCounters, "launches" | "uploads" | "readba
 export interface TrainingReport {
   readonly steps: readonly StepCounters[];
   readonly deviations: Readonly<Record<string, Deviation>>;
-  /** What is left when everything is disposed: no storages, and as many handles as the backend has made tables for itself. */
+  /** What is left when everything is disposed, tables of the indices included. */
   readonly leftover: { readonly storages: number; readonly handles: number };
 }
 
