@@ -11,7 +11,7 @@ import { createReferenceBackend } from "../../../src/backend/reference/reference
 import { decodeSafetensors, type NamedArray } from "../../../src/train/safetensors.ts";
 import { availability } from "./available-mode.ts";
 import { groupsOfRecord, judge } from "./golden-training.ts";
-import { recordStep, type TrainingRecord, trainOnDevice } from "./recorded-training.ts";
+import { recordStep, type TrainingRecord, trainOnDevice, watch } from "./recorded-training.ts";
 
 const read = (file: string): Buffer => readFileSync(new URL(`../../fixtures/wrn_step/${file}`, import.meta.url));
 const load = (file: string): ReadonlyMap<string, NamedArray> => decodeSafetensors(read(file), file).tensors;
@@ -42,8 +42,12 @@ const plan = [
 describe.each(plan)("WRN-10-1 on $mode.title", ({ mode: { mode, missing }, dense, structured }) => {
   describe.skipIf(missing !== undefined)("", () => {
     let backend: GpuBackend;
+    let reads = (): number => 0;
     beforeAll(async () => {
       backend = await createGpuBackend(mode);
+      if (mode !== "webgpu") return;
+      const { GPUBuffer } = globalThis as unknown as { GPUBuffer: { prototype: { mapAsync(): unknown } } };
+      reads = watch(GPUBuffer.prototype, "mapAsync");
     });
     afterAll(() => {
       useBackend(undefined);
@@ -58,7 +62,8 @@ describe.each(plan)("WRN-10-1 on $mode.title", ({ mode: { mode, missing }, dense
       ["SepHashed_0.20", structured],
       ["Monarch_4", 1],
     ] as const)("%s, %i step(s)", { timeout: 900_000 }, async (convolution, steps) => {
-      const report = await trainOnDevice(backend, await record(convolution), batch, { steps, tolerance });
+      const report = await trainOnDevice(backend, await record(convolution), batch, { steps, tolerance, reads });
+      if (mode === "webgpu") expect(reads(), "reads that comparing took").toBeGreaterThan(0);
       if (process.env.FIGURES) console.info(mode, convolution, JSON.stringify(report));
       judge(convolution, report, tolerance);
       const groups = steps === 3 ? [...groupsOfRecord, "after3"] : groupsOfRecord;

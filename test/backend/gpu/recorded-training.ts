@@ -37,7 +37,10 @@ export interface Deviation {
 }
 
 /** Launches, uploads and readbacks from the first op of a step until everything of it has run. */
-export type StepCounters = Pick<DeviceCounters, "launches" | "uploads" | "readbacks">;
+export interface StepCounters extends Pick<DeviceCounters, "launches" | "uploads" | "readbacks"> {
+  /** Reads that the graphics interface itself was asked for, where that is watched. */
+  readonly seen: number;
+}
 
 export interface TrainingReport {
   readonly steps: readonly StepCounters[];
@@ -111,7 +114,7 @@ export async function trainOnDevice(
   backend: GpuBackend,
   record: TrainingRecord,
   batch: Batch,
-  { steps, tolerance }: { readonly steps: number; readonly tolerance: number },
+  { steps, tolerance, reads = () => 0 }: { readonly steps: number; readonly tolerance: number; readonly reads?: () => number },
 ): Promise<TrainingReport> {
   useBackend(backend);
   await backend.fence();
@@ -129,7 +132,7 @@ export async function trainOnDevice(
   };
   for (let number = 1; number <= steps; number++) {
     await backend.fence();
-    const start = backend.counters();
+    const [start, readBefore] = [backend.counters(), reads()];
     const { logits, loss, grads, named } = step(training, batch.labels);
     training.optimizer.step(grads, 0.1);
     await backend.fence();
@@ -138,6 +141,7 @@ export async function trainOnDevice(
       launches: now.launches - start.launches,
       uploads: now.uploads - start.uploads,
       readbacks: now.readbacks - start.readbacks,
+      seen: reads() - readBefore,
     });
     await compare("loss", `step ${number}`, readable(loss), { shape: [], data: Float64Array.of(record.losses[number - 1]!) });
     if (number === 1) {
@@ -187,4 +191,15 @@ export async function recordStep(reference: Kernels, convolution: string, batch:
   end(training);
   useBackend(undefined);
   return { convolution, tensors, losses };
+}
+
+/** Counts calls of a method of the graphics interface from now on: what counters() says is held against it. */
+export function watch<Name extends string>(prototype: Record<Name, (...args: never[]) => unknown>, name: Name): () => number {
+  let calls = 0;
+  const original = prototype[name];
+  prototype[name] = function (this: unknown, ...args: never[]): unknown {
+    calls++;
+    return original.apply(this, args);
+  };
+  return () => calls;
 }

@@ -12,8 +12,9 @@ const run = async (argv: readonly string[]): Promise<string> => {
 };
 
 /**
- * What the counters do not see, such as buffers and bind groups that gpu.js or the driver would keep, shows in the process alone. A step has some
- * sixty launches: a kilobyte kept by each is 120 MB in 2000 steps and 30 MB in 500. Between two collections a process of V8 and Dawn comes and goes by less.
+ * What the counters do not see, such as buffers and bind groups that gpu.js or the driver would keep, shows in the process alone. In the first half
+ * V8 grows its heap to a size that suits it (50 MB or so); in the second half a leak goes on and that does not. A step has some sixty launches:
+ * half a kilobyte kept by each is 30 MB in the second half of 2000 steps, and what remains from one collection to the next was 6 MB.
  */
 const noise = 24 * 2 ** 20;
 
@@ -35,7 +36,6 @@ describe.each([
         expect(loss).toBeGreaterThan(0);
       }
       expect(late.resident - middle.resident).toBeLessThan(noise);
-      expect(late.resident - early.resident).toBeLessThan(2 * noise);
     },
     600_000,
   );
