@@ -89,13 +89,17 @@ async function findGl(mode: GpuMode, { gpu, isOurs }: OpenedGpu): Promise<Adapte
   const name = String(gl.getParameter(names === null ? gl.RENDERER : names.UNMASKED_RENDERER_WEBGL));
   const side: number = gl.getParameter(gl.MAX_TEXTURE_SIZE);
   return {
-    report: { name, software: softwareNames.test(name), maximumBytes: side * side * 4 },
+    // A place that one call hands to another passes through a float there, exact up to 2²⁴.
+    report: { name, software: softwareNames.test(name), maximumBytes: Math.min(side * side, 2 ** 24) * 4 },
     checkHealth: () => {
       if (gl.isContextLost()) throw new BackendError(`${mode.name}: the context was lost; call initBackend() again`);
     },
-    // gl.finish() is only a hint in browsers; reading a pixel waits.
+    // gl.finish() is only a hint in browsers; reading a pixel waits. Results' own framebuffers hold floats, which cannot be read as bytes.
     finish: () => {
+      const bound: WebGLFramebuffer | null = gl.getParameter(gl.FRAMEBUFFER_BINDING);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null);
       gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+      gl.bindFramebuffer(gl.FRAMEBUFFER, bound);
       return undefined;
     },
     onClose: () => {},
