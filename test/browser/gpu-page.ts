@@ -6,6 +6,7 @@ import { add, createReferenceBackend, initBackend, tensor } from "../../src/inde
 import type { Storage } from "../../src/tensor/storage.ts";
 import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
 import { openDevice } from "../backend/gpu/open-device.ts";
+import { divisionErrors } from "../backend/gpu/place-arithmetic.ts";
 import {
   type Batch,
   recordStep,
@@ -152,6 +153,14 @@ async function lose(mode: "webgl2" | "webgpu"): Promise<LossReport> {
   return { before, after, fresh, handles };
 }
 
-const entries = { missing, train, fail, lose };
+/** How many of these quotients and remainders are wrong. */
+async function divide(mode: GpuModeName, pairs: readonly (readonly [number, number])[]): Promise<number> {
+  const device = await openDevice(mode);
+  const errors = await divisionErrors(device, pairs);
+  device.close();
+  return errors.filter((error) => error !== 0).length;
+}
+
+const entries = { missing, train, divide, fail, lose };
 export type PageEntries = typeof entries;
 Object.assign(globalThis, entries);

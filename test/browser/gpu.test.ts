@@ -9,7 +9,9 @@ import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Random } from "../../src/core/random.ts";
 import { judge } from "../backend/gpu/golden-training.ts";
+import { hardDivisions, largest } from "../backend/gpu/place-arithmetic.ts";
 import type { PageEntries } from "./gpu-page.ts";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -93,6 +95,16 @@ describe.skipIf(!available).each([
       expect(Object.keys(report.deviations)).toEqual(expect.arrayContaining(["loss", "logits", "gradients", "after1"]));
       judge(convolution, report, tolerance);
     });
+
+  whereItRuns("quotients and remainders of places are exact up to 2³¹", async () => {
+    const random = new Random(11);
+    const drawn = Array.from({ length: 4000 }, (): [number, number] => {
+      const b = Math.ceil(2 ** (31 * random.uniform())) - 1 || 1;
+      const a = Math.floor((largest / b) * random.uniform()) * b + Math.floor(3 * random.uniform()) - 1;
+      return [Math.min(Math.max(a, 0), largest), b];
+    });
+    expect(await call("divide", mode, [...drawn, ...hardDivisions])).toBe(0);
+  });
 
   whereItRuns("a program that does not compile is named at the read, and results outlive the kernels that made them", async () => {
     const { compile, evicted, handles } = await call("fail", mode);

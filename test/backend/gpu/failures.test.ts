@@ -148,6 +148,25 @@ describe.each([await availability("cpu"), await availability("webasm"), webgpu])
   });
 });
 
+test("a handle that cannot be freed is told at the next read, which does not wait for ever", async () => {
+  const opened = await openGpu(gpuModes.cpu);
+  const handle = {
+    output: [1],
+    toArray: async () => new Float32Array([7]),
+    delete: () => {
+      throw new Error("it will not go");
+    },
+  };
+  const createKernel = (): GpuKernel =>
+    Object.assign(() => handle, { setOutput: () => {}, destroy: () => {}, kernel: { context: undefined } });
+  const gpu = { createKernel, addFunction: () => {}, destroy: () => {} };
+  const device = await openDevice("cpu", {}, { ...opened, gpu, isOurs: () => true });
+  const [x, y] = [device.upload("float32", [1]), device.upload("float32", [2])];
+  expect([...(await y.read())]).toEqual([7]);
+  x.release();
+  expect(await refusal(y.read())).toBe("cpu: a command failed on the device: it will not go");
+});
+
 test("a GL mode that gpu.js runs elsewhere is refused before anything is computed", async () => {
   const { gpu } = await openGpu(gpuModes.cpu);
   class CPUKernel {
