@@ -20,6 +20,8 @@ export interface Adapter {
   readonly checkHealth: () => void;
   /** Resolves when the device has computed all it was handed. */
   readonly finish: () => Promise<unknown> | undefined;
+  /** Stops listening to the device, which outlives the backend. */
+  readonly onClose: () => void;
 }
 
 /** Names under which software drivers go. */
@@ -30,7 +32,7 @@ export async function findAdapter(mode: GpuMode, opened: OpenedGpu): Promise<Ada
   if (mode.name === "webgpu") return findWebGpu(opened);
   if (mode.onDevice) return findGl(mode, opened);
   const name = mode.name === "cpu" ? "plain JavaScript (gpu.js)" : "WebAssembly (gpu.js)";
-  return { report: { name, software: true, maximumBytes: 2 ** 30 }, checkHealth: () => {}, finish: () => undefined };
+  return { report: { name, software: true, maximumBytes: 2 ** 30 }, checkHealth: () => {}, finish: () => undefined, onClose: () => {} };
 }
 
 async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
@@ -45,9 +47,10 @@ async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
     fault = `the device was lost (${message || "no reason given"}); call initBackend() again`;
   });
   // Out of memory and the like come here, long after the call that caused them, and what was computed since is not to be trusted.
-  device.onuncapturederror = ({ error }) => {
-    fault ??= error.message;
+  const onError = ({ error }: { readonly error: { readonly message: string } }): void => {
+    fault ??= `the device could not do what it was asked to (${error.message.trim().split("\n", 1)[0]}); use a smaller batch and call initBackend() again`;
   };
+  device.addEventListener("uncapturederror", onError);
   const { vendor = "", architecture = "", description = "", isFallbackAdapter = adapter.isFallbackAdapter === true } = adapter.info ?? {};
   const name = description || [vendor, architecture].filter((part) => part !== "").join(" ") || "unnamed adapter";
   return {
@@ -60,6 +63,7 @@ async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
       if (fault !== undefined) throw new BackendError(`webgpu: ${fault}`);
     },
     finish: () => device.queue.onSubmittedWorkDone(),
+    onClose: () => device.removeEventListener("uncapturederror", onError),
   };
 }
 
@@ -85,14 +89,19 @@ async function findGl(mode: GpuMode, { gpu, isOurs }: OpenedGpu): Promise<Adapte
   const name = String(gl.getParameter(names === null ? gl.RENDERER : names.UNMASKED_RENDERER_WEBGL));
   const side: number = gl.getParameter(gl.MAX_TEXTURE_SIZE);
   return {
-    report: { name, software: softwareNames.test(name), maximumBytes: side * side * 4 },
+    // A place that one call hands to another passes through a float there, exact up to 2²⁴.
+    report: { name, software: softwareNames.test(name), maximumBytes: Math.min(side * side, 2 ** 24) * 4 },
     checkHealth: () => {
       if (gl.isContextLost()) throw new BackendError(`${mode.name}: the context was lost; call initBackend() again`);
     },
-    // gl.finish() is only a hint in browsers; reading a pixel waits.
+    // gl.finish() is only a hint in browsers; reading a pixel waits. Results' own framebuffers hold floats, which cannot be read as bytes.
     finish: () => {
+      const bound: WebGLFramebuffer | null = gl.getParameter(gl.FRAMEBUFFER_BINDING);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null);
       gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+      gl.bindFramebuffer(gl.FRAMEBUFFER, bound);
       return undefined;
     },
+    onClose: () => {},
   };
 }

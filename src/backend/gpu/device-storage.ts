@@ -6,6 +6,7 @@ import { bytesPerElement, type DType, type TypedArray } from "../../tensor/stora
 import { CountedStorage, checkAlive } from "../counted-storage.ts";
 import type { MemoryReport } from "../kernels.ts";
 import type { KernelResult } from "./gpu-js.ts";
+import type { HeldKernel } from "./kernel-cache.ts";
 
 /** What the host knows about indices, beyond their numbers on the device. */
 export type IndexKnowledge =
@@ -17,9 +18,13 @@ export type IndexKnowledge =
 /** The device's side of a storage: only commands of the queue touch it. */
 export interface Cell {
   handle: KernelResult | undefined;
+  /** What computed it. */
+  maker: HeldKernel | undefined;
   /** Why there are no numbers: the first op that failed on the way here. */
   failure: BackendError | undefined;
 }
+
+export const emptyCell = (): Cell => ({ handle: undefined, maker: undefined, failure: undefined });
 
 /** What storages need of the device that owns them. */
 export interface CellOwner {
@@ -55,18 +60,40 @@ export class DeviceMemory {
 
 export class DeviceStorage extends CountedStorage {
   readonly owner: CellOwner;
-  readonly cell: Cell = { handle: undefined, failure: undefined };
-  readonly knowledge: IndexKnowledge | undefined;
+  readonly cell: Cell = emptyCell();
+  #knowledge: IndexKnowledge | undefined;
+  /** What follows from the numbers of this one, by what it is for; freed with it. */
+  readonly tables = new Map<string, Readonly<Record<string, DeviceStorage>>>();
+  #reserved = false;
 
   constructor(owner: CellOwner, dtype: DType, length: number, knowledge?: IndexKnowledge) {
     super(dtype, length);
     this.owner = owner;
-    this.knowledge = knowledge;
+    this.#knowledge = knowledge;
     owner.memory.add(this.#bytes);
+  }
+
+  get knowledge(): IndexKnowledge | undefined {
+    return this.#knowledge;
   }
 
   get #bytes(): number {
     return this.length * bytesPerElement[this.dtype];
+  }
+
+  /** Other numbers take the place of those known, and nothing that followed from the old ones holds. */
+  relearn(knowledge: IndexKnowledge | undefined): void {
+    this.#knowledge = knowledge;
+    for (const tables of this.tables.values()) for (const table of Object.values(tables)) table.release();
+    this.tables.clear();
+  }
+
+  /** Counts it as one of the backend's own tables from now on. */
+  reserve(): this {
+    this.#reserved = true;
+    this.owner.memory.remove(this.#bytes);
+    this.owner.memory.constants += this.#bytes;
+    return this;
   }
 
   async read(): Promise<TypedArray> {
@@ -76,7 +103,9 @@ export class DeviceStorage extends CountedStorage {
   }
 
   protected free(): void {
-    this.owner.memory.remove(this.#bytes);
+    if (this.#reserved) this.owner.memory.constants -= this.#bytes;
+    else this.owner.memory.remove(this.#bytes);
+    this.relearn(undefined);
     this.owner.freeCell(this.cell);
   }
 }

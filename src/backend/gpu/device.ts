@@ -7,10 +7,11 @@ import { BackendError } from "../../core/errors.ts";
 import type { DType, Storage } from "../../tensor/storage.ts";
 import { checkAlive } from "../counted-storage.ts";
 import { CommandQueue } from "./command-queue.ts";
-import { type Cell, type CellOwner, DeviceMemory, DeviceStorage, type IndexKnowledge } from "./device-storage.ts";
+import { type Cell, type CellOwner, DeviceMemory, DeviceStorage, emptyCell, type IndexKnowledge } from "./device-storage.ts";
 import type { GpuKernel, KernelResult, OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
-import { KernelCache, kernelSettings } from "./kernel-cache.ts";
+import { HeldKernel, KernelCache, kernelSettings } from "./kernel-cache.ts";
+import { LaunchProfile, type ProgramTime } from "./launch-profile.ts";
 import { helpers, type Program, program, sourceOf } from "./program.ts";
 
 /** What passed between host and device, and what the device was asked to do, since it was opened. */
@@ -36,61 +37,65 @@ export interface DeviceOptions {
   readonly maximumElements: number;
   /** Kernels kept compiled. */
   readonly kernels?: number;
-  /** Throws once the device is lost. */
+  /** Throws once the device is lost, or has said that it could not do what it was asked to. */
   readonly checkHealth?: () => void;
   /** Resolves when the device has computed all it was handed. */
   readonly finish?: () => Promise<unknown> | undefined;
-}
-
-/** What a program took while a profile was kept. */
-export interface ProgramTime {
-  readonly name: string;
-  readonly launches: number;
-  readonly milliseconds: number;
+  /** Called when it is closed. */
+  readonly onClose?: () => void;
 }
 
 /** Its argument is an array of the host: the one way numbers go to the device. */
 const uploadProgram = program({ name: "upload", tensors: ["values"], body: "return values[this.thread.x];" });
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message.split("\n", 1)[0]! : String(error));
+/** One line: gpu.js appends whole programs. */
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const [first = "", second = ""] = error.message.split("\n", 2);
+  return (first.endsWith(":") ? `${first} ${second.trim()}` : first) || error.name;
+}
 
 export class Device implements CellOwner {
   readonly mode: GpuMode;
   readonly memory = new DeviceMemory();
   readonly #opened: OpenedGpu;
-  readonly #queue = new CommandQueue();
+  readonly #queue = new CommandQueue((error) => {
+    this.#fault ??= this.#failure("a command", error);
+  });
   readonly #kernels: KernelCache;
-  readonly #upload: GpuKernel;
+  readonly #upload: HeldKernel;
   readonly #maximumElements: number;
-  readonly #checkHealth: () => void;
+  readonly #checkDevice: () => void;
+  readonly #onClose: () => void;
   readonly #finish: () => Promise<unknown> | undefined;
-  /** Launches and milliseconds by program, while somebody asks. */
-  #profile: Map<string, { launches: number; milliseconds: number }> | undefined;
+  readonly #profile: LaunchProfile;
   readonly #constants = new Map<string, DeviceStorage>();
   /** What an argument of no elements is given in place of nothing. */
-  readonly #empty: Cell = { handle: undefined, failure: undefined };
+  readonly #empty = emptyCell();
   #counters = { launches: 0, uploads: 0, readbacks: 0, handles: 0 };
   #closed = false;
+  /** What should not have happened: nothing is trusted since. */
+  #fault: BackendError | undefined;
 
   constructor(
     opened: OpenedGpu,
     mode: GpuMode,
-    { maximumElements, kernels = 512, checkHealth = () => {}, finish = () => undefined }: DeviceOptions,
+    { maximumElements, kernels = 512, checkHealth = () => {}, finish = () => undefined, onClose = () => {} }: DeviceOptions,
   ) {
     const { gpu } = opened;
     this.mode = mode;
     this.#opened = opened;
     this.#maximumElements = maximumElements;
-    this.#checkHealth = checkHealth;
+    this.#checkDevice = checkHealth;
     this.#finish = finish;
+    this.#profile = new LaunchProfile(finish);
+    this.#onClose = onClose;
     for (const { source, names } of helpers)
       gpu.addFunction(source, { returnType: "Integer", argumentTypes: Object.fromEntries(names.map((name) => [name, "Integer"])) });
     this.#kernels = new KernelCache(gpu, mode, kernels);
-    this.#upload = gpu.createKernel(sourceOf(uploadProgram), {
-      argumentTypes: { values: "Array" },
-      output: [1],
-      ...kernelSettings,
-    });
+    this.#upload = new HeldKernel(
+      gpu.createKernel(sourceOf(uploadProgram), { argumentTypes: { values: "Array" }, output: [1], ...kernelSettings }),
+    );
     this.#send(this.#empty, new Float32Array(1));
   }
 
@@ -105,30 +110,13 @@ export class Device implements CellOwner {
 
   /** From now on every launch is waited for and timed, which is slower than letting them overlap. */
   startProfile(): void {
-    this.#queue.push(() => {
-      this.#profile = new Map();
-    });
+    this.#queue.push(() => this.#profile.start());
   }
 
   /** What was launched since `startProfile`, the costliest program first. */
   async endProfile(): Promise<ProgramTime[]> {
     await this.fence();
-    const times = [...(this.#profile ?? [])].map(([name, time]) => ({ name, ...time }));
-    this.#profile = undefined;
-    return times.sort((a, b) => b.milliseconds - a.milliseconds);
-  }
-
-  async #timed<T>(name: string, work: () => T | Promise<T>): Promise<T> {
-    if (this.#profile === undefined) return work();
-    await this.#finish();
-    const start = performance.now();
-    const result = await work();
-    await this.#finish();
-    const time = this.#profile.get(name) ?? { launches: 0, milliseconds: 0 };
-    time.launches++;
-    time.milliseconds += performance.now() - start;
-    this.#profile.set(name, time);
-    return result;
+    return this.#profile.end();
   }
 
   /** A storage whose numbers the caller sees to. @throws BackendError for float64, and for more elements than the adapter takes. */
@@ -154,7 +142,10 @@ export class Device implements CellOwner {
 
   /** Overwrites all of `target`. */
   write(target: Storage, data: ArrayLike<number>): void {
-    this.#send(this.own(target).cell, Float32Array.from(data));
+    const storage = this.own(target);
+    const indices = target.dtype === "int32" ? Int32Array.from(data) : undefined;
+    storage.relearn(indices && { kind: "listed", values: indices });
+    this.#send(storage.cell, Float32Array.from(indices ?? data));
   }
 
   /**
@@ -184,20 +175,33 @@ export class Device implements CellOwner {
   constant(key: string, make: () => ArrayLike<number>): DeviceStorage {
     const found = this.#constants.get(key);
     if (found !== undefined) return found;
-    const storage = this.upload("float32", make());
-    this.#reserve(storage, 1);
+    const storage = this.upload("float32", make()).reserve();
     this.#constants.set(key, storage);
     if (this.#constants.size > 64) {
       const [oldest, dropped] = this.#constants.entries().next().value!;
       this.#constants.delete(oldest);
-      this.#reserve(dropped, -1);
       dropped.release();
     }
     return storage;
   }
 
-  /** The storage as this device's own. @throws BackendError when it is freed, or another's. */
+  /** Tables that follow from the numbers of `source`, made once and kept until those change or are freed. They count as reserved. */
+  tables<Name extends string>(
+    source: Storage,
+    key: string,
+    make: () => Readonly<Record<Name, Int32Array>>,
+  ): Readonly<Record<Name, DeviceStorage>> {
+    const { tables } = this.own(source);
+    const made =
+      tables.get(key) ??
+      Object.fromEntries(Object.entries<Int32Array>(make()).map(([name, data]) => [name, this.upload("int32", data).reserve()]));
+    tables.set(key, made);
+    return made as Readonly<Record<Name, DeviceStorage>>;
+  }
+
+  /** The storage as this device's own. @throws BackendError when it is freed, or another's, or the device is closed. */
   own(storage: Storage): DeviceStorage {
+    this.#checkOpen();
     checkAlive(storage);
     if (storage instanceof DeviceStorage && storage.owner === this) return storage;
     throw new BackendError("storage: belongs to another backend; tensors don't outlive initBackend()");
@@ -206,26 +210,31 @@ export class Device implements CellOwner {
   readCell(cell: Cell, length: number): Promise<Float32Array> {
     if (length === 0) return Promise.resolve(new Float32Array(0));
     return new Promise((resolve, reject) => {
-      this.#queue.push(() => {
-        try {
-          this.#checkOpen();
-          if (cell.failure !== undefined) throw cell.failure;
-          this.#checkHealth();
-          this.#counters.readbacks++;
-          const handle = cell.handle!;
-          // The copy is under way when toArray returns: what follows need not wait for it.
-          const values = handle instanceof Float32Array ? handle.slice() : handle.toArray();
-          if (values instanceof Float32Array) resolve(values);
-          else values.then(resolve, (error: unknown) => reject(this.#failure("read", error)));
-        } catch (error) {
-          reject(error instanceof BackendError ? error : this.#failure("read", error));
-        }
-      });
+      // The copy is under way when the command returns: what follows need not wait for it.
+      this.#queue.push(() => void this.#read(cell).then(resolve, reject));
     });
   }
 
+  async #read({ handle, maker, failure }: Cell): Promise<Float32Array> {
+    this.#checkOpen();
+    if (failure !== undefined) throw failure;
+    this.#checkHealth();
+    this.#counters.readbacks++;
+    if (handle instanceof Float32Array) return handle.slice();
+    maker?.retain();
+    try {
+      const values = await handle!.toArray();
+      this.#checkHealth(); // a lost context reads as zeros
+      return values;
+    } catch (error) {
+      throw await this.#explain("read", error);
+    } finally {
+      maker?.release();
+    }
+  }
+
   freeCell(cell: Cell): void {
-    this.#queue.push(() => this.#settle(cell, undefined));
+    this.#queue.push(() => this.#settle(cell));
   }
 
   /** Frees every kernel. Storages can no longer be read. */
@@ -233,9 +242,10 @@ export class Device implements CellOwner {
     if (this.#closed) return;
     for (const storage of this.#constants.values()) storage.release();
     this.#closed = true;
-    this.#queue.push(() => {
-      this.#settle(this.#empty, undefined);
-      this.#opened.gpu.destroy();
+    this.#onClose();
+    this.#queue.push(async () => {
+      this.#settle(this.#empty);
+      await this.#opened.gpu.destroy();
     });
   }
 
@@ -243,11 +253,9 @@ export class Device implements CellOwner {
     if (this.#closed) throw new BackendError(`${this.mode.name}: the backend was disposed; call initBackend() again`);
   }
 
-  #reserve(storage: DeviceStorage, sign: 1 | -1): void {
-    const bytes = storage.length * 4;
-    this.memory.constants += sign * bytes;
-    if (sign === 1) this.memory.remove(bytes);
-    else this.memory.add(bytes);
+  #checkHealth(): void {
+    this.#checkDevice();
+    if (this.#fault !== undefined) throw this.#fault;
   }
 
   #sources(what: Program, inputs: Readonly<Record<string, Storage | number>>): Cell[] {
@@ -270,13 +278,13 @@ export class Device implements CellOwner {
       try {
         this.#checkHealth();
         const kernel = this.#kernels.get(what, length / what.lanes);
-        const result = await this.#timed(what.name, () => kernel(...sources.map(({ handle }) => handle), ...numbers));
-        this.#checkClass(kernel);
+        const result = await this.#profile.timed(what.name, () => kernel.run(...sources.map(({ handle }) => handle), ...numbers));
+        this.#checkClass(kernel.run);
         if (what.lanes > 1 && !(result instanceof Float32Array)) Object.assign(result, { output: [length], componentCount: 1 });
-        this.#settle(target, result);
+        this.#settle(target, kernel, result);
       } catch (error) {
+        target.failure = await this.#explain(what.name, error);
         this.#kernels.drop(what.name);
-        target.failure = this.#failure(what.name, error);
       }
     });
   }
@@ -288,24 +296,28 @@ export class Device implements CellOwner {
     this.#queue.push(async () => {
       try {
         this.#checkHealth();
-        this.#upload.setOutput([values.length]);
-        const result = await this.#timed("upload", () => this.#upload(values));
-        this.#checkClass(this.#upload);
-        this.#settle(target, result);
+        this.#upload.run.setOutput([values.length]);
+        const result = await this.#profile.timed("upload", () => this.#upload.run(values));
+        this.#checkClass(this.#upload.run);
+        this.#settle(target, this.#upload, result);
       } catch (error) {
-        target.failure = this.#failure("upload", error);
+        target.failure = await this.#explain("upload", error);
       }
     });
   }
 
-  /** Puts a result into a cell and lets go of the one before. */
-  #settle(cell: Cell, result: KernelResult | undefined): void {
-    if (cell.handle !== undefined) {
-      if (!(cell.handle instanceof Float32Array)) cell.handle.delete();
-      this.#counters.handles--;
+  /** Puts a result into a cell and lets go of the one before. Numbers that arrive take the place of a failure. */
+  #settle(cell: Cell, maker?: HeldKernel, result?: KernelResult): void {
+    const { handle: old, maker: oldMaker } = cell;
+    Object.assign(cell, { handle: result, maker, failure: undefined } satisfies Cell);
+    if (result !== undefined) {
+      this.#counters.handles++;
+      maker?.retain();
     }
-    cell.handle = result;
-    if (result !== undefined) this.#counters.handles++;
+    if (old === undefined) return;
+    this.#counters.handles--;
+    if (!(old instanceof Float32Array)) old.delete();
+    oldMaker?.release();
   }
 
   /** gpu.js may run a kernel elsewhere than it was told to, and only the class of what ran says so. */
@@ -317,7 +329,21 @@ export class Device implements CellOwner {
     );
   }
 
+  /** The failure, or what the device has to say: one that is lost says so later than the work it takes with it. */
+  async #explain(op: string, error: unknown): Promise<BackendError> {
+    const failure = this.#failure(op, error);
+    if (failure === error) return failure;
+    try {
+      await this.#finish();
+      this.#checkHealth();
+    } catch (reason) {
+      if (reason instanceof BackendError) return reason;
+    }
+    return failure;
+  }
+
   #failure(op: string, error: unknown): BackendError {
+    if (error instanceof BackendError) return error;
     return new BackendError(`${this.mode.name}: ${op} failed on the device: ${messageOf(error)}`, { cause: error });
   }
 }

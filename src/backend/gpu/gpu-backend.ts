@@ -6,7 +6,7 @@
 import { BackendError } from "../../core/errors.ts";
 import type { Kernels } from "../kernels.ts";
 import { type AdapterReport, findAdapter } from "./adapter.ts";
-import { Device, type DeviceCounters, type ProgramTime } from "./device.ts";
+import { Device, type DeviceCounters } from "./device.ts";
 import { openGpu } from "./gpu-js.ts";
 import { type GpuModeName, gpuModes } from "./gpu-mode.ts";
 import { batchNormKernels } from "./kernels/batch-norm.ts";
@@ -20,6 +20,7 @@ import { optimiserKernels } from "./kernels/optimiser.ts";
 import { poolingKernels } from "./kernels/pooling.ts";
 import { reductionKernels } from "./kernels/reductions.ts";
 import { transferKernels } from "./kernels/transfer.ts";
+import type { ProgramTime } from "./launch-profile.ts";
 import { selfTest } from "./self-test.ts";
 
 export interface GpuBackend extends Kernels {
@@ -47,12 +48,14 @@ export interface GpuOptions {
 export async function createGpuBackend(name: GpuModeName, options: GpuOptions = {}): Promise<GpuBackend> {
   const mode = gpuModes[name];
   const opened = await openGpu(mode);
-  const { report, checkHealth, finish } = await findAdapter(mode, opened);
+  const { report, ...adapter } = await findAdapter(mode, opened).catch(async (error: unknown) => {
+    await opened.gpu.destroy();
+    throw error;
+  });
   const { maximumBytes = report.maximumBytes } = options;
   const device = new Device(opened, mode, {
     maximumElements: Math.floor(Math.min(maximumBytes, report.maximumBytes) / 4),
-    checkHealth,
-    finish,
+    ...adapter,
   });
   const kernels = deviceKernels(device);
   const backend: GpuBackend = {

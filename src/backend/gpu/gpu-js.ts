@@ -79,7 +79,8 @@ export interface GpuDevice {
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
   readonly lost: Promise<{ readonly message: string }>;
   readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
-  onuncapturederror: ((event: { readonly error: { readonly message: string } }) => void) | null;
+  addEventListener(type: "uncapturederror", listener: (event: { readonly error: { readonly message: string } }) => void): void;
+  removeEventListener(type: "uncapturederror", listener: (event: { readonly error: { readonly message: string } }) => void): void;
   destroy(): void;
 }
 

@@ -16,12 +16,33 @@ export const kernelSettings = {
   loopMaxIterations: 2 ** 30,
 } as const;
 
+/**
+ * A kernel and who needs it: the cache, each of its results, and whoever reads one. Destroying a kernel takes with it what reads its results
+ * back, and in GL a texture it has given out, so that is done when the last of them lets go.
+ */
+export class HeldKernel {
+  readonly run: GpuKernel;
+  #holders = 1;
+
+  constructor(run: GpuKernel) {
+    this.run = run;
+  }
+
+  retain(): void {
+    this.#holders++;
+  }
+
+  release(): void {
+    if (--this.#holders === 0) this.run.destroy();
+  }
+}
+
 export class KernelCache {
   readonly #gpu: Gpu;
   readonly #mode: GpuMode;
   readonly #capacity: number;
   /** In order of use. */
-  readonly #kernels = new Map<string, GpuKernel>();
+  readonly #kernels = new Map<string, HeldKernel>();
 
   constructor(gpu: Gpu, mode: GpuMode, capacity: number) {
     this.#gpu = gpu;
@@ -34,21 +55,23 @@ export class KernelCache {
   }
 
   /** The program's kernel, made now if it was not; it compiles at its first call. */
-  get(program: Program, threads: number): GpuKernel {
+  get(program: Program, threads: number): HeldKernel {
     const found = this.#kernels.get(program.name);
-    const kernel = found ?? this.#create(program, threads);
+    const kernel = found ?? new HeldKernel(this.#create(program, threads));
     if (found !== undefined) {
       this.#kernels.delete(program.name);
-      kernel.setOutput([threads]);
+      kernel.run.setOutput([threads]);
     }
     this.#kernels.set(program.name, kernel);
     if (this.#kernels.size > this.#capacity) this.drop(this.#kernels.keys().next().value!);
     return kernel;
   }
 
+  /** Forgets a kernel; its results stay good. */
   drop(name: string): void {
-    this.#kernels.get(name)?.destroy();
+    const kernel = this.#kernels.get(name);
     this.#kernels.delete(name);
+    kernel?.release();
   }
 
   #create(program: Program, threads: number): GpuKernel {

@@ -39,14 +39,21 @@ export const program = <Tensors extends string = never, Integers extends string 
 export const sourceOf = ({ tensors, integers, floats, body }: Program): string =>
   `function(${[...tensors, ...integers, ...floats].join(", ")}) {\n${body}\n}`;
 
-/** Functions every program may call. Integer in, integer out: the only arithmetic that is exact beyond 2²⁴. */
+/**
+ * Functions every program may call. Integer in, integer out: the only arithmetic that is exact beyond 2²⁴. One that calls others may itself be
+ * called from one place only (and from programs): gpu.js declares one reached by two ways before what it calls, which GLSL refuses.
+ */
 export const helpers = [
   { source: "function mad(a, b, c) { return a * b + c; }", names: ["a", "b", "c"] },
-  // A quotient by floats is off by up to a·2⁻²⁴; dividing what remains mends it.
+  // A quotient by floats is off by up to a·2⁻²²; dividing what remains mends it but for one, where what remains and b are too large for floats to part.
   { source: "function nearQuotient(a, b) { return Math.floor((a + 0.5) / b); }", names: ["a", "b"] },
   { source: "function mendQuotient(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
-  { source: "function idiv(a, b) { return mendQuotient(a, b, nearQuotient(a, b)); }", names: ["a", "b"] },
-  { source: "function imod(a, b) { return a - b * idiv(a, b); }", names: ["a", "b"] },
+  { source: "function settle(b, q, r) { if (r < 0) { return q - 1; } if (r >= b) { return q + 1; } return q; }", names: ["b", "q", "r"] },
+  { source: "function settleQuotient(a, b, q) { return settle(b, q, a - q * b); }", names: ["a", "b", "q"] },
+  { source: "function idiv(a, b) { return settleQuotient(a, b, mendQuotient(a, b, nearQuotient(a, b))); }", names: ["a", "b"] },
+  { source: "function mendAgain(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
+  { source: "function settleRemainder(r, b) { if (r < 0) { return r + b; } if (r >= b) { return r - b; } return r; }", names: ["r", "b"] },
+  { source: "function imod(a, b) { return settleRemainder(a - b * mendAgain(a, b, nearQuotient(a, b)), b); }", names: ["a", "b"] },
 ] as const;
 
 /** An axis: the name of the coordinate along it, and the argument that holds its size. */

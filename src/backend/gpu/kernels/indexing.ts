@@ -4,7 +4,6 @@
  */
 
 import { ShapeError } from "../../../core/errors.ts";
-import type { Storage } from "../../../tensor/storage.ts";
 import type { AxisSplit, Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { type Axis, coordinates, program, smallQuotient } from "../program.ts";
@@ -109,23 +108,7 @@ function listSources(indices: Int32Array, axis: number): { sources: Int32Array; 
   return { sources, ends };
 }
 
-/** The lists of indices that stay, as those of hashed weights do, are made and sent once. */
-interface Lists {
-  readonly axis: number;
-  readonly sources: Storage;
-  readonly ends: Storage;
-}
-
 export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatterAdd"> => {
-  const known = new WeakMap<Int32Array, Lists>();
-  const listed = (indices: Int32Array, axis: number): Lists => {
-    const found = known.get(indices);
-    if (found?.axis === axis) return found;
-    const { sources, ends } = listSources(indices, axis);
-    const lists = { axis, sources: device.upload("int32", sources), ends: device.upload("int32", ends) };
-    known.set(indices, lists);
-    return lists;
-  };
   return {
     gather(x, indices, split) {
       const { knowledge } = device.own(indices);
@@ -144,7 +127,8 @@ export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatt
       }
       if (knowledge?.kind !== "listed") return device.run(scatterUnlisted, outer * axis * inner, { y, indices, ...sizes });
       checkIndices("scatterAdd", knowledge.values, axis);
-      const { sources, ends } = listed(knowledge.values, axis);
+      // Made and sent once for indices that stay, as those of hashed weights do.
+      const { sources, ends } = device.tables(indices, `sources along ${axis}`, () => listSources(knowledge.values, axis));
       return device.run(scatterListed, outer * axis * inner, { y, sources, ends, ...sizes });
     },
   };
