@@ -18,6 +18,8 @@ export interface DeviceCounters {
   /** Kernels run, those of uploads included. */
   readonly launches: number;
   readonly uploads: number;
+  /** Bytes of all uploads. */
+  readonly uploadedBytes: number;
   /** Times that numbers came back to the host. */
   readonly readbacks: number;
   /** Kernels compiled and kept. */
@@ -69,7 +71,7 @@ export class Device implements CellOwner {
   readonly #constants = new Map<string, DeviceStorage>();
   /** What an argument of no elements is given in place of nothing. */
   readonly #empty: Cell = { handle: undefined, failure: undefined };
-  #counters = { launches: 0, uploads: 0, readbacks: 0, handles: 0 };
+  #counters = { launches: 0, uploads: 0, uploadedBytes: 0, readbacks: 0, handles: 0 };
   #closed = false;
 
   constructor(
@@ -285,6 +287,7 @@ export class Device implements CellOwner {
     if (values.length === 0) return;
     this.#counters.launches++;
     this.#counters.uploads++;
+    this.#counters.uploadedBytes += values.byteLength;
     this.#queue.push(async () => {
       try {
         this.#checkHealth();

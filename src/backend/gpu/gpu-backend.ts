@@ -38,6 +38,8 @@ export interface GpuBackend extends Kernels {
 export interface GpuOptions {
   /** Bytes of the largest storage, where it is to be less than the adapter takes. */
   readonly maximumBytes?: number;
+  /** Throws for an adapter that will not do, before anything has been computed on it. */
+  readonly accept?: (adapter: AdapterReport) => void;
 }
 
 /**
@@ -48,6 +50,12 @@ export async function createGpuBackend(name: GpuModeName, options: GpuOptions = 
   const mode = gpuModes[name];
   const opened = await openGpu(mode);
   const { report, checkHealth, finish } = await findAdapter(mode, opened);
+  try {
+    options.accept?.(report);
+  } catch (error) {
+    opened.gpu.destroy();
+    throw error;
+  }
   const { maximumBytes = report.maximumBytes } = options;
   const device = new Device(opened, mode, {
     maximumElements: Math.floor(Math.min(maximumBytes, report.maximumBytes) / 4),
