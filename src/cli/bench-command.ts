@@ -1,27 +1,34 @@
 /** `separable bench`: how fast, on this machine. */
 
 import { Command } from "commander";
-import { type BackendName, backendNames, kernels } from "../backend/active.ts";
+import { kernels } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
+import { type BackendOption, backendHelp, backendRule, isGpuMode } from "./backend-names.ts";
 import { benchmarks, selectBenchmarks } from "./bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "./bench/machine.ts";
+import { profileStep, type StepProfile } from "./bench/profile-step.ts";
 import { type BenchmarkRow, runBenchmark } from "./bench/run-benchmark.ts";
 import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs, type Times } from "./bench/structured-benchmark.ts";
-import { formatMegabytes, formatPercent, formatTable } from "./format.ts";
+import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { argument, choice, integer, number } from "./rules.ts";
+import { argument, integer, number } from "./rules.ts";
 import { formatConvolution, parseConvolution } from "./spec.ts";
-import { describeBackend, startBackend } from "./start-backend.ts";
+import { asGpu, describeBackend, startBackend } from "./start-backend.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
+
+/** Images of the profiled training step. */
+const profiledImages = 32;
 
 interface BenchOptions {
   readonly only?: readonly string[];
   readonly threads?: number;
-  readonly backend: BackendName;
+  readonly backend: BackendOption;
   readonly repeats: number;
   readonly minSeconds: number;
   readonly json?: boolean;
   readonly structured?: boolean;
+  /** Images of the step, where they were given. */
+  readonly profile?: number | true;
 }
 
 /** What the command needs of the program around it. */
@@ -38,10 +45,15 @@ export const benchCommand = ({ terminal }: BenchContext = { terminal: process })
       "threads of the wasm backend (default: the machine's cores)",
       argument("bench", "--threads", integer({ least: 1 })),
     )
-    .option("--backend <name>", "the backend to measure", argument("bench", "--backend", choice(backendNames)), "wasm")
+    .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
     .option("--repeats <count>", "least repetitions of each", argument("bench", "--repeats", integer({ least: 1 })), 5)
     .option("--min-seconds <seconds>", "least time spent on each", argument("bench", "--min-seconds", number({ least: 0 })), 1)
     .option("--structured", "measure structured convolutions beside the dense separable one; --only then names specs such as Shuffle_4")
+    .option(
+      "--profile [images]",
+      `take a WRN-10-1 training step apart, program by program, on a backend of gpu.js (default: of ${profiledImages} images)`,
+      argument("bench", "--profile", integer({ least: 1 })),
+    )
     .option("--json", "print one JSON array of rows")
     .addHelpText(
       "after",
@@ -50,43 +62,72 @@ export const benchCommand = ({ terminal }: BenchContext = { terminal: process })
     .action((options: BenchOptions) => bench(options, terminal));
 
 async function bench(
-  { only, threads, backend, json = false, structured = false, ...repetition }: BenchOptions,
+  { only, threads, backend, json = false, structured = false, profile, ...repetition }: BenchOptions,
   { stdout, stderr }: BenchContext["terminal"],
 ): Promise<void> {
   const specs = (structured ? (only ?? structuredSpecs) : []).map((text) => formatConvolution(parseConvolution(text)));
   const selected = structured ? [] : selectBenchmarks(only);
   if (backend === "reference" && threads !== undefined && threads !== 1)
     throw new ConfigError(`bench: --threads must be 1 on the reference backend, which has no more, got ${threads}`);
+  if (threads !== undefined && (backend === "gpu" || isGpuMode(backend)))
+    throw new ConfigError(`bench: --threads belongs to --backend wasm, got --backend ${backend}`);
+  if (profile !== undefined && (structured || only !== undefined))
+    throw new ConfigError(
+      `bench: --profile measures one training step alone, got ${structured ? "--structured" : "--only"} too; leave out one`,
+    );
   const chosen = await startBackend({ backend, threads });
   const machine = describeMachine(kernels());
+  const gpu = asGpu(kernels());
+  if (profile !== undefined && gpu === undefined)
+    throw new ConfigError(`bench: --profile needs a backend of gpu.js, got ${describeBackend(chosen)}; choose one by --backend`);
   const total = structured ? specs.length * structuredShapes.length : selected.length;
   const job = startJob(stderr, progressStyle(stderr, !json), { label: "bench", total });
-  const print = <Row extends object>(rows: readonly Row[], table: (rows: readonly Row[]) => string): void => {
-    job.stop();
-    if (json)
-      writeJson(
-        stdout,
-        rows.map((row) => ({ ...row, machine })),
-      );
-    else stdout.write(`${describeBackend(chosen)}; ${formatMachine(machine)}\n\n${table(rows)}`);
+  const [measured, tables]: [object[], string[]] = [[], []];
+  const add = <Row extends object>(rows: readonly Row[], table: (rows: readonly Row[]) => string): void => {
+    measured.push(...rows);
+    tables.push(table(rows));
   };
   try {
     if (structured)
-      print(
+      add(
         await benchStructured({ specs, rounds: repetition.repeats, onProgress: (done, _, name) => job.update(done, name) }),
         structuredTable,
       );
-    else {
+    else if (profile === undefined) {
       const rows: BenchmarkRow[] = [];
       for (const benchmark of selected) {
         job.update(rows.length, benchmark.name);
         rows.push(await runBenchmark(benchmark, repetition));
       }
-      print(rows, benchmarkTable);
+      add(rows, benchmarkTable);
+    }
+    if (gpu !== undefined && only === undefined && !structured) {
+      job.update(profile === undefined ? total : 0, "profile");
+      add([await profileStep(gpu, typeof profile === "number" ? profile : profiledImages, repetition)], profileTable);
     }
   } finally {
     job.stop();
   }
+  const { choice } = chosen;
+  if (json)
+    writeJson(
+      stdout,
+      measured.map((row) => ({ ...row, machine, ...(choice === undefined ? {} : { choice }) })),
+    );
+  else stdout.write(`${describeBackend(chosen)}; ${formatMachine(machine)}\n\n${tables.join("\n")}`);
+}
+
+/** One step: what it passes to the device and back, and where its time goes. */
+function profileTable([step]: readonly StepProfile[]): string {
+  const { name, ms, minMs, maxMs, repeats, launches, uploads, uploadedBytes, readbacks, peakBytes, programs } = step!;
+  const milliseconds = (time: number): string => time.toFixed(time < 10 ? 3 : 1);
+  const cells = programs.map((row) => [row.program, String(row.launches), milliseconds(row.ms), formatPercent(row.share)]);
+  return [
+    `${name}: a training step of WRN-10-1 takes ${milliseconds(ms)} ms (${milliseconds(minMs)} to ${milliseconds(maxMs)}, ${repeats} repeats)\n`,
+    `${formatCount(launches)} launches, ${uploads} of them uploads (${formatMegabytes(uploadedBytes)}); ${readbacks} readbacks; ${formatMegabytes(peakBytes)} at most\n\n`,
+    formatTable(["program", "launches", "ms", "share"], cells, ["left", "right", "right", "right"]),
+    "\nTimed one by one, with the device idle in between: together they take longer than a step.\n",
+  ].join("");
 }
 
 /** Forward times in ms, with backward after the slash. */

@@ -8,6 +8,7 @@ import { Random } from "../core/random.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { type AttentiveClassifier, type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
+import { backendHelp } from "./backend-names.ts";
 import type { CommandContext } from "./command-context.ts";
 import { classesOf, configOf, findCheckpoint } from "./find-checkpoint.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
@@ -45,7 +46,7 @@ const settingOptions: readonly (readonly [SettingName, string, string])[] = [
   ["limitTest", "--limit-test <n>", "test on the first n images"],
   ["depth", "--depth <n>", "of the network in a checkpoint without a configuration"],
   ["width", "--width <n>", "likewise"],
-  ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
+  ["backend", "--backend <name>", `one of ${backendHelp} (default: wasm)`],
   ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
   ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
 ];
@@ -132,10 +133,11 @@ async function readSource(options: CompressOptions): Promise<Source> {
   const isSetting = ([name]: [string, unknown]): boolean => name in settingRules && name !== "conv";
   const given = Object.fromEntries(Object.entries(options).filter(isSetting)) as Partial<Settings>;
   const explicit = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
-  const { backend, threads, memoryLimit } = presets.quick;
+  // Its work is decompositions, on the host: nothing that a device would hurry.
+  const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined } as const;
   const elsewhere =
     given.data !== undefined && given.data !== recorded.data ? { folder: undefined, limitTrain: undefined, limitTest: undefined } : {};
-  return { checkpoint, config, settings: { ...recorded, backend, threads, memoryLimit, init: undefined, ...elsewhere, ...explicit } };
+  return { checkpoint, config, settings: { ...recorded, ...machine, init: undefined, ...elsewhere, ...explicit } };
 }
 
 interface Surroundings {

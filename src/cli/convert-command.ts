@@ -15,7 +15,6 @@ import type { CommandContext } from "./command-context.ts";
 import { classesOf, configOf, findCheckpoint } from "./find-checkpoint.ts";
 import { formatMegabytes, plural } from "./format.ts";
 import { createNetwork, formatNetwork, type Network, networks } from "./network-spec.ts";
-import { presets } from "./presets.ts";
 import { argument, choice, integer, type Rule } from "./rules.ts";
 import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
 import { startBackend } from "./start-backend.ts";
@@ -122,7 +121,7 @@ function networkFrom(checkpoint: Checkpoint, settings: Settings): { readonly net
 }
 
 async function writeOnnx(to: string, checkpoint: Checkpoint, options: ConvertOptions): Promise<Written> {
-  await startBackend({ ...presets.quick, threads: 1 });
+  await startBackend({ backend: "wasm", threads: 1 });
   const settings = settingsFor(checkpoint, options);
   const { network } = networkFrom(checkpoint, settings);
   const { weights = "contracted", batch = 1 } = options;
@@ -133,7 +132,7 @@ async function writeOnnx(to: string, checkpoint: Checkpoint, options: ConvertOpt
 }
 
 async function writeRun(to: string, checkpoint: Checkpoint, options: ConvertOptions): Promise<Written> {
-  const backend = await startBackend({ ...presets.quick, threads: 1 });
+  const backend = await startBackend({ backend: "wasm", threads: 1 });
   const settings = settingsFor(checkpoint, options);
   const { network, classes } = networkFrom(checkpoint, settings);
   const expected = settings.data === "cifar100" ? 100 : 10;

@@ -5,6 +5,7 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
+import { backendHelp } from "./backend-names.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command-context.ts";
 import { configOf, findCheckpoint } from "./find-checkpoint.ts";
@@ -35,7 +36,7 @@ const settingOptions: readonly (readonly [SettingName, string, string])[] = [
   ["width", "--width <n>", "likewise"],
   ["conv", "--conv <spec>", "likewise"],
   ["batchSize", "--batch-size <n>", "images at a time"],
-  ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
+  ["backend", "--backend <name>", `one of ${backendHelp} (default: auto)`],
   ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
   ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
 ];

@@ -4,37 +4,40 @@ import { existsSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
-import { type BackendName, backendNames, memory } from "../backend/active.ts";
+import { kernels, memory } from "../backend/active.ts";
+import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { cifarFormats } from "../data/cifar-format.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
+import { type BackendOption, backendHelp, backendRule } from "./backend-names.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatMegabytes } from "./format.ts";
-import { argument, choice, integer } from "./rules.ts";
-import { describeBackend, startBackend } from "./start-backend.ts";
+import { argument, integer } from "./rules.ts";
+import { asGpu, describeBackend, startBackend } from "./start-backend.ts";
 import { writeJson } from "./terminal.ts";
 import { packageVersion } from "./version.ts";
 
 interface InfoOptions {
-  readonly backend: BackendName;
+  readonly backend: BackendOption;
   readonly threads?: number;
   readonly json?: boolean;
 }
 
 export const infoCommand = (context: CommandContext): Command =>
   new Command("info")
-    .description("describe this machine: versions, backend, threads, SIMD, memory, cache")
-    .option("--backend <name>", `one of ${backendNames.join(", ")}`, argument("info", "--backend", choice(backendNames)), "wasm")
+    .description("describe this machine: versions, backend, threads, SIMD or adapter, memory, cache")
+    .option("--backend <name>", `one of ${backendHelp}`, argument("info", "--backend", backendRule), "auto")
     .option("--threads <n>", "of the wasm backend (default: one per core)", argument("info", "--threads", integer({ least: 1, most: 64 })))
     .option("--json", "print one JSON object to stdout")
     .action(({ backend: wanted, threads, json }: InfoOptions) => describeMachine(wanted, threads, json === true, context));
 
 async function describeMachine(
-  wanted: BackendName,
+  wanted: BackendOption,
   threads: number | undefined,
   json: boolean,
   { terminal }: CommandContext,
 ): Promise<void> {
   const backend = await startBackend({ backend: wanted, threads });
+  const gpu = asGpu(kernels());
   const { node, v8 } = process.versions;
   const cores = availableParallelism();
   const processor = cpus()[0]?.model.trim() ?? "unknown";
@@ -49,7 +52,7 @@ async function describeMachine(
       platform,
       processor,
       cores,
-      backend,
+      backend: gpu === undefined ? backend : { ...backend, selfTest: "passed" },
       memory: memory(),
       cache,
       cached,
@@ -62,8 +65,17 @@ async function describeMachine(
     ["node", `${node} (V8 ${v8}), ${platform}`],
     ["machine", `${cores} cores, ${processor}`],
     ["backend", describeBackend(backend)],
+    ...(gpu === undefined ? [] : deviceRows(gpu)),
     ["memory", `${formatMegabytes(used)} in use, ${formatMegabytes(peak)} at most, ${formatMegabytes(reserved)} reserved`],
     ["cache", `${cache} (${cached.length > 0 ? cached.join(", ") : "empty"})`],
   ];
   terminal.stdout.write(rows.map(([label, value]) => `${label!.padEnd(11)}${value}\n`).join(""));
 }
+
+/** A backend that failed its self-test would not have started. */
+const deviceRows = ({ name, adapter: { name: adapter, software, maximumBytes } }: GpuBackend): [string, string][] => [
+  ["mode", `${name} of gpu.js`],
+  ["adapter", `${adapter}, ${software ? "software: the processor computes" : "hardware"}`],
+  ["limits", `${formatMegabytes(maximumBytes)} in the largest storage, float32 only`],
+  ["self-test", "passed"],
+];

@@ -2,12 +2,11 @@
 
 import { resolve } from "node:path";
 import { Command } from "commander";
-import type { BackendName } from "../backend/active.ts";
-import { backendNames } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { Initialisation } from "../structured/structured-linear.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
+import { type BackendOption, backendHelp, backendRule } from "./backend-names.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { inspectLayer, type LayerReport } from "./inspect/inspect-layer.ts";
@@ -25,7 +24,7 @@ interface InspectOptions extends HyperParameters {
   readonly out: number;
   readonly seed: number;
   readonly init: Initialisation;
-  readonly backend?: BackendName;
+  readonly backend?: BackendOption;
   /** False for --no-out-file. */
   readonly outFile?: string | false;
   readonly json?: boolean;
@@ -50,8 +49,8 @@ export function inspectCommand(context: CommandContext): Command {
     .option("--no-out-file", "draw no picture")
     .option(
       "--backend <name>",
-      `reference (float64) or wasm (float32) (default: reference up to ${mostOnReference} features, wasm beyond)`,
-      argument("inspect", "--backend", choice(backendNames)),
+      `reference (float64), or one in float32: ${backendHelp} (default: reference up to ${mostOnReference} features, wasm beyond)`,
+      argument("inspect", "--backend", backendRule),
     )
     .option("--json", "print one JSON object to stdout")
     .optionsGroup("Hyper-parameters, in place of the layer's usual ones:");
@@ -65,7 +64,7 @@ async function inspect(options: InspectOptions, { terminal: { stdout } }: Comman
   const backend = options.backend ?? (Math.max(options.in, options.out) <= mostOnReference ? "reference" : "wasm");
   // One matrix is too little to share out.
   await startBackend({ backend, ...(backend === "wasm" ? { threads: 1 } : {}) });
-  const dtype = backend === "wasm" ? "float32" : "float64";
+  const dtype = backend === "reference" ? "float64" : "float32";
   const report = await inspectLayer({
     spec,
     inFeatures: options.in,

@@ -41,7 +41,7 @@ const quick: Settings = {
   labelSmoothing: 0,
   seed: 0,
   evaluateEvery: 1,
-  backend: "wasm",
+  backend: "auto",
   threads: undefined,
   memoryLimit: undefined,
 };

@@ -11,7 +11,6 @@ import { RunFolder } from "../train/node/run-folder.ts";
 import type { CommandContext } from "./command-context.ts";
 import { plural } from "./format.ts";
 import { loadImages } from "./load-images.ts";
-import { presets } from "./presets.ts";
 import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
 import { picturesOf } from "./report/run-pictures.ts";
 import { argument, integer, path } from "./rules.ts";
@@ -92,7 +91,7 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
   const { terminal, style, signal } = surroundings;
   const runs: ReportRun[] = [];
   const images = pictures === 0 ? undefined : imagesFor(surroundings);
-  if (images) await startBackend(presets.quick);
+  if (images) await startBackend({ backend: "wasm" });
   const job = startJob(terminal.stderr, style, { label: "reading runs", total: opened.length });
   try {
     for (const [i, run] of opened.entries()) {

@@ -3,7 +3,6 @@
  * and by nothing else.
  */
 
-import { backendNames } from "../backend/active.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import type { FamilyOptions } from "../structured/families.ts";
 import { Adam } from "../train/adam.ts";
@@ -12,6 +11,7 @@ import { decayGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
 import { type Optimizer, Sgd } from "../train/sgd.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
+import { backendRule } from "./backend-names.ts";
 import { type NetworkSpec, networkKinds, networks, sizeRefusal } from "./network-spec.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, text } from "./rules.ts";
@@ -55,7 +55,7 @@ export const settingRules = {
   labelSmoothing: number({ least: 0, most: 1 }),
   seed: integer({ least: 0, below: 2 ** 32 }),
   evaluateEvery: integer({ least: 1 }),
-  backend: choice(backendNames),
+  backend: backendRule,
   threads: optional(integer({ least: 1, most: 64 })),
   memoryLimit: optional(integer({ least: 16, most: 4096 })),
 } as const satisfies Record<string, Rule<unknown>>;
@@ -73,7 +73,7 @@ const teaching = { alpha: 0, temperature: 4, beta: 1000 } as const;
 const dependent: readonly (readonly [names: readonly SettingName[], belongs: string, stands: (settings: Settings) => boolean])[] = [
   [["momentum", "nesterov"], "--optimizer sgd", ({ optimizer }) => optimizer === "sgd"],
   [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
-  [["threads", "memoryLimit"], "--backend wasm", ({ backend }) => backend === "wasm"],
+  [["threads", "memoryLimit"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
   [["alpha", "temperature", "beta"], "--teacher", ({ teacher }) => teacher !== undefined],
   [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],
   [["attentionSplit"], "--network wrn", ({ network }) => network === "wrn"],

@@ -1,6 +1,7 @@
 /** `separable train`: a new run, or the rest of one. */
 
 import { Command } from "commander";
+import { backendHelp } from "./backend-names.ts";
 import { budgetKinds } from "./budget.ts";
 import type { CommandContext } from "./command-context.ts";
 import { networkKinds } from "./network-spec.ts";
@@ -71,7 +72,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
   [
     "Machine:",
     [
-      ["backend", "--backend <name>", "wasm or reference (slow, for checking)"],
+      ["backend", "--backend <name>", `${backendHelp}; gpu is the first device that runs, auto it or wasm, reference slow, for checking`],
       ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
       ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
       ["evaluateEvery", "--evaluate-every <n>", "test after every n epochs, and after the last"],

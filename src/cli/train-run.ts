@@ -1,7 +1,7 @@
 /** A training run from the first step to the last, through folders, interruptions and resumption. */
 
 import { join, resolve } from "node:path";
-import { ConfigError, DataError, SeparableError } from "../core/errors.ts";
+import { BackendError, ConfigError, DataError, SeparableError } from "../core/errors.ts";
 import { encodeCheckpoint, restoreTrainer } from "../train/checkpoint.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import { lockFolder } from "../train/node/folder-lock.ts";
@@ -16,7 +16,7 @@ import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts
 import { createSession, type Session } from "./session.ts";
 import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
 import { formatConvolution, kindOf } from "./spec.ts";
-import { describeBackend, startBackend } from "./start-backend.ts";
+import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
 import { hasEvents, TensorBoardLog } from "./tensorboard-log.ts";
 import { Interruption, interruptible, type Terminal } from "./terminal.ts";
@@ -59,9 +59,9 @@ export function startRun(
     const backend = await startBackend(wanted);
     const images = await loadImages(wanted, terminal, { signal, progress: style, unavailable: "synthetic", offline });
     signal.throwIfAborted();
-    // As many threads on resumption as now, and the images that were really used.
+    // The same backend on resumption, whatever another calibration would say, as many threads, and the images that were really used.
     const threads = backend.name === "wasm" ? backend.threads : undefined;
-    const settings: Settings = { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), threads };
+    const settings: Settings = { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), backend: backend.name, threads };
     const teacher = await loadTeacher(settings, images.dataset.classes.length);
     const session = createSession(settings, images.dataset, teacher?.teaching, reporter.note);
     const config = createRunConfig(preset, settings, { backend, images, teacher: teacher?.record });
@@ -116,8 +116,8 @@ export async function defaultFolder(settings: Settings): Promise<string> {
   }
 }
 
-/** Settings that may differ when a run goes on: where data and teacher lie, how much memory there is, and how many threads compute. */
-const resumable: readonly SettingName[] = ["folder", "teacher", "threads", "memoryLimit"];
+/** Settings that may differ when a run goes on: where data and teacher lie, what computes, with how many threads and how much memory. */
+const resumable: readonly SettingName[] = ["folder", "teacher", "backend", "threads", "memoryLimit"];
 
 /** Continues a run from its checkpoint. Resolves to the exit code. @throws SeparableError; the run stays as it was. */
 export function resumeRun(
@@ -138,33 +138,60 @@ export function resumeRun(
     const source = join(path, "config.json");
     const config = checkRunConfig(await folder.config(), source);
     const checkpoint = await folder.readCheckpoint("checkpoint");
-    const settings: Settings = { ...config.settings, ...explicit };
-    const backend = await startBackend(settings);
+    const settings = resumedSettings(config.settings, explicit);
+    const backend = await startAgain(settings, explicit);
     const images = await loadImages(settings, terminal, { signal, progress: style, unavailable: "error", offline });
     signal.throwIfAborted();
     const teacher = await loadTeacher(settings, images.dataset.classes.length);
     checkSameTeacher(config.teacher, teacher?.record, source);
     const session = createSession(settings, images.dataset, teacher?.teaching, reporter.note);
     restoreTrainer(session.trainer, checkpoint);
-    const changed = changedSettings(config.settings, checkRunConfig(checkpoint.config, checkpoint.source).settings);
+    const saved = checkRunConfig(checkpoint.config, checkpoint.source);
+    const changed = changedSettings(config.settings, saved.settings);
     if (changed.length > 0)
       throw new DataError(
         `run: ${source} must be as it was when the checkpoint was written, got another ${changed.join(", ")}; restore it`,
       );
-    const [now, before] = [describeBackend(backend), describeBackend(config.environment.backend)];
-    if (now !== before) reporter.note(`the run began on ${before} and goes on with ${now}: the last bits may differ from an unbroken run`);
+    const [now, first, last] = [backend, config.environment.backend, saved.environment.backend].map(describeDevice);
+    if (now !== first || now !== last)
+      reporter.note(
+        `the run ${now === first ? `was last on ${last}` : `began on ${first}`} and goes on with ${now}: the last bits may differ from an unbroken run`,
+      );
     await folder.rewind(session.trainer.progress.epoch);
     const shown: Images = config.fallback === undefined ? images : { ...images, fallback: config.fallback };
+    const environment = { ...config.environment, backend };
     reporter.start({
-      config: { ...config, settings, environment: { ...config.environment, backend } },
+      config: { ...config, settings, environment },
       images: shown,
       folder,
       session,
       resumed: true,
     });
     const logged = tensorboard || (await hasEvents(folder.path));
-    return drive({ config, images: shown, folder, session, signal, steps, tensorboard: logged, resumed: true }, surroundings);
+    // What is saved from now on says where: the next to go on with the run must know.
+    return drive(
+      { config: { ...config, environment }, images: shown, folder, session, signal, steps, tensorboard: logged, resumed: true },
+      surroundings,
+    );
   });
+}
+
+/** The run's, with what was given anew. Threads and memory of another backend than the run's are not asked for unless given too. */
+function resumedSettings(recorded: Settings, explicit: Partial<Settings>): Settings {
+  const moves = explicit.backend !== undefined && explicit.backend !== recorded.backend;
+  return { ...recorded, ...(moves ? { threads: undefined, memoryLimit: undefined } : {}), ...explicit };
+}
+
+/** The backend the run is on: `auto` does not choose a second time, since another would not continue bit for bit. */
+async function startAgain(settings: Settings, explicit: Partial<Settings>): Promise<BackendReport> {
+  try {
+    return await startBackend(settings);
+  } catch (error) {
+    if (!(error instanceof BackendError) || explicit.backend !== undefined) throw error;
+    throw new BackendError(`${error.message}. The run is on ${settings.backend}; to go on with another, name it by --backend`, {
+      cause: error,
+    });
+  }
 }
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

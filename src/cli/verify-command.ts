@@ -1,9 +1,9 @@
 /** `separable verify`: recomputes a folder of expected numbers, case by case. */
 
 import { Command } from "commander";
-import { type BackendName, backendNames } from "../backend/active.ts";
+import { type BackendOption, backendHelp, backendRule } from "./backend-names.ts";
 import type { CommandContext } from "./command-context.ts";
-import { argument, choice, integer, path } from "./rules.ts";
+import { argument, integer, path } from "./rules.ts";
 import { startBackend } from "./start-backend.ts";
 import { writeJson } from "./terminal.ts";
 import { collectCases } from "./verify/collect-cases.ts";
@@ -11,7 +11,7 @@ import { type Outcome, type Precision, precisions } from "./verify/comparison.ts
 
 interface VerifyOptions {
   readonly fixtures: string;
-  readonly backend: BackendName;
+  readonly backend: BackendOption;
   readonly threads?: number;
   readonly json?: boolean;
 }
@@ -35,7 +35,7 @@ export const verifyCommand = (context: CommandContext): Command =>
   new Command("verify")
     .description("hold counts, layers, decompositions and training steps against a folder of expected numbers")
     .requiredOption("--fixtures <folder>", "with counts.json, blocks/, wrn_step/ or decomp.json", argument("verify", "--fixtures", path))
-    .option("--backend <name>", "what computes: reference or wasm", argument("verify", "--backend", choice(backendNames)), "reference")
+    .option("--backend <name>", `what computes: ${backendHelp}`, argument("verify", "--backend", backendRule), "reference")
     .option(
       "--threads <n>",
       "of the wasm backend (default: one per core)",

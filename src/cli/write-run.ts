@@ -22,7 +22,7 @@ export async function writeUntrainedRun(
   { settings: wanted, network, classes, backend, ...origin }: UntrainedRun,
 ): Promise<void> {
   const threads = backend.name === "wasm" ? backend.threads : undefined;
-  const settings: Settings = { ...wanted, threads };
+  const settings: Settings = { ...wanted, backend: backend.name, threads };
   const environment = { node: process.versions.node, platform: `${process.platform}-${process.arch}`, backend };
   const config: RunConfig = { separable: packageVersion(), ...origin, settings, environment };
   // Neither shape nor number of the images is part of a checkpoint before its first step.

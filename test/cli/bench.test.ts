@@ -57,7 +57,7 @@ describe("separable bench", () => {
     ["--threads", "0", /--threads must be an integer ≥ 1, got "0"/],
     ["--threads", "two", /--threads must be an integer ≥ 1, got "two"/],
     ["--threads", "2", /--threads must be 1 on the reference backend/],
-    ["--backend", "webgl", /--backend must be one of wasm, reference, got "webgl"/],
+    ["--backend", "webgl", /--backend must be one of auto, gpu, webgpu, .*, wasm, reference, got "webgl"/],
     ["--repeats", "1.5", /--repeats must be an integer ≥ 1/],
     ["--min-seconds", "-1", /--min-seconds must be a number ≥ 0/],
     ["--reps", "3", /unknown option/],

@@ -153,7 +153,10 @@ describe("bad input", () => {
     ["--augment crop:0", /ConfigError: train: --augment must be none, or of crop.*, got "crop:0"/],
     ["--data mnist", /ConfigError: train: --data must be one of cifar10, cifar100, synthetic, got "mnist"/],
     ["--preset slow", /ConfigError: train: --preset must be one of .*quick.*, got "slow"/],
-    ["--backend gpu", /ConfigError: train: --backend must be one of wasm, reference, got "gpu"/],
+    [
+      "--backend webgl",
+      /ConfigError: train: --backend must be one of auto, gpu, webgpu, webgl2, headlessgl, webasm, cpu, wasm, reference, got "webgl"/,
+    ],
     ["--threads 0", /ConfigError: train: --threads must be an integer in \[1, 64\], got "0"/],
     ["--backend reference --threads 1", /ConfigError: train: --threads belongs to --backend wasm/],
     ["--seed -1", /ConfigError: train: --seed must be an integer in \[0, 4294967296\), got "-1"/],

@@ -38,7 +38,7 @@ export async function findAdapter(mode: GpuMode, opened: OpenedGpu): Promise<Ada
 async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
   const { adapter, device } = await acquireWebGpu().catch((error: unknown) => {
     throw new BackendError(
-      "webgpu: an adapter must answer, none did; in Node give it one with provideWebGpu() of separable/node, in a browser see whether WebGPU is on",
+      "webgpu: an adapter must answer, none did; in Node it takes provideWebGpu() of separable/node and a Vulkan driver (docs/gpu.md), in a browser see whether WebGPU is on",
       { cause: error },
     );
   });

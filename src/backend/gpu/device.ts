@@ -19,6 +19,8 @@ export interface DeviceCounters {
   /** Kernels run, those of uploads included. */
   readonly launches: number;
   readonly uploads: number;
+  /** Bytes of all uploads. */
+  readonly uploadedBytes: number;
   /** Times that numbers came back to the host. */
   readonly readbacks: number;
   /** Kernels compiled and kept. */
@@ -72,7 +74,7 @@ export class Device implements CellOwner {
   readonly #constants = new Map<string, DeviceStorage>();
   /** What an argument of no elements is given in place of nothing. */
   readonly #empty = emptyCell();
-  #counters = { launches: 0, uploads: 0, readbacks: 0, handles: 0 };
+  #counters = { launches: 0, uploads: 0, uploadedBytes: 0, readbacks: 0, handles: 0 };
   #closed = false;
   /** What should not have happened: nothing is trusted since. */
   #fault: BackendError | undefined;
@@ -293,6 +295,7 @@ export class Device implements CellOwner {
     if (values.length === 0) return;
     this.#counters.launches++;
     this.#counters.uploads++;
+    this.#counters.uploadedBytes += values.byteLength;
     this.#queue.push(async () => {
       try {
         this.#checkHealth();

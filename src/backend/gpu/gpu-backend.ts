@@ -5,10 +5,10 @@
 
 import { BackendError } from "../../core/errors.ts";
 import type { Kernels } from "../kernels.ts";
-import { type AdapterReport, findAdapter } from "./adapter.ts";
+import { type Adapter, type AdapterReport, findAdapter } from "./adapter.ts";
 import { Device, type DeviceCounters } from "./device.ts";
-import { openGpu } from "./gpu-js.ts";
-import { type GpuModeName, gpuModes } from "./gpu-mode.ts";
+import { type OpenedGpu, openGpu } from "./gpu-js.ts";
+import { type GpuMode, type GpuModeName, gpuModes } from "./gpu-mode.ts";
 import { batchNormKernels } from "./kernels/batch-norm.ts";
 import { convolutionKernels } from "./kernels/convolution.ts";
 import { cosineTransformKernels } from "./kernels/cosine-transform.ts";
@@ -39,6 +39,8 @@ export interface GpuBackend extends Kernels {
 export interface GpuOptions {
   /** Bytes of the largest storage, where it is to be less than the adapter takes. */
   readonly maximumBytes?: number;
+  /** Throws for an adapter that will not do, before anything has been computed on it. */
+  readonly accept?: (adapter: AdapterReport) => void;
 }
 
 /**
@@ -48,10 +50,7 @@ export interface GpuOptions {
 export async function createGpuBackend(name: GpuModeName, options: GpuOptions = {}): Promise<GpuBackend> {
   const mode = gpuModes[name];
   const opened = await openGpu(mode);
-  const { report, ...adapter } = await findAdapter(mode, opened).catch(async (error: unknown) => {
-    await opened.gpu.destroy();
-    throw error;
-  });
+  const { report, ...adapter } = await acceptableAdapter(mode, opened, options);
   const { maximumBytes = report.maximumBytes } = options;
   const device = new Device(opened, mode, {
     maximumElements: Math.floor(Math.min(maximumBytes, report.maximumBytes) / 4),
@@ -80,6 +79,18 @@ export async function createGpuBackend(name: GpuModeName, options: GpuOptions = 
     throw error instanceof BackendError ? error : new BackendError(`${name}: the self-test failed: ${error}`, { cause: error });
   }
   return backend;
+}
+
+/** The adapter, where it will do; gpu.js is closed again where not. */
+async function acceptableAdapter(mode: GpuMode, opened: OpenedGpu, { accept }: GpuOptions): Promise<Adapter> {
+  try {
+    const adapter = await findAdapter(mode, opened);
+    accept?.(adapter.report);
+    return adapter;
+  } catch (error) {
+    await opened.gpu.destroy();
+    throw error;
+  }
 }
 
 /** All of the contract but who computes and what it holds. */

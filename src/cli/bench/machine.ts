@@ -1,7 +1,9 @@
 /** The machine a figure belongs to: without it the figure says nothing. */
 
 import { cpus } from "node:os";
+import type { AdapterReport } from "../../backend/gpu/adapter.ts";
 import type { Kernels } from "../../backend/kernels.ts";
+import { asGpu } from "../start-backend.ts";
 
 export interface Machine {
   readonly cpu: string;
@@ -11,9 +13,12 @@ export interface Machine {
   readonly v8: string;
   /** Which build of the SIMD kernels runs; "none" for a backend without. */
   readonly simd: string;
+  /** What computes behind a mode of gpu.js. */
+  readonly adapter?: AdapterReport;
 }
 
 export function describeMachine(backend: Kernels): Machine {
+  const adapter = asGpu(backend)?.adapter;
   const processors = cpus();
   return {
     cpu: processors[0]?.model.trim() ?? "unknown",
@@ -22,6 +27,7 @@ export function describeMachine(backend: Kernels): Machine {
     node: process.version,
     v8: process.versions.v8,
     simd: "simd" in backend ? String(backend.simd) : "none",
+    ...(adapter === undefined ? {} : { adapter }),
   };
 }
 

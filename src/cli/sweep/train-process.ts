@@ -31,7 +31,10 @@ export async function trainInProcess(run: SweepRun, folder: string, options: Tra
   const begun = await canResume(folder);
   // A run killed before its first checkpoint has nothing to go on from, and would stand in the way of the next.
   if (!begun) await rm(folder, { recursive: true, force: true });
-  const machine = run.explicit.threads === undefined ? ["--threads", String(options.threads)] : [];
+  // Threads are wasm's, and to give them is to choose it: runs side by side must not race for a device against each other.
+  const { backend = "auto", threads } = run.explicit;
+  const onWasm = backend === "auto" || backend === "wasm";
+  const machine = onWasm && threads === undefined ? ["--threads", String(options.threads)] : [];
   const work = begun ? ["--resume", folder] : ["--preset", run.preset, "--run", folder, ...toArguments(run.explicit)];
   await runProgram([...work, ...machine], run.id, options);
 }

@@ -13,7 +13,17 @@ import { Sgd } from "../../train/sgd.ts";
 import { compressionRatio } from "../compression-ratio.ts";
 import { createNetwork, type NetworkSpec } from "../network-spec.ts";
 import { parseConvolution } from "../spec.ts";
-import { type Case, type Comparison, largest, type Outcome, type Precision, precisions, suffixes, verdict } from "./comparison.ts";
+import {
+  type Case,
+  type Comparison,
+  isComputedHere,
+  largest,
+  type Outcome,
+  type Precision,
+  precisions,
+  suffixes,
+  verdict,
+} from "./comparison.ts";
 import { Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 import { findNetwork } from "./fixture-networks.ts";
 import { scheduleCases } from "./schedules.ts";
@@ -70,7 +80,7 @@ async function runCase(index: Fields, entry: Fields, folder: FixtureFolder): Pro
   return verdict(async (comparison) => {
     const spec = found.spec(sizeOf(dimensions), parseConvolution(entry.text("conv")));
     for (const precision of precisions)
-      if (golden.find(`logits${suffixes[precision]}`) !== undefined)
+      if (isComputedHere(precision) && golden.find(`logits${suffixes[precision]}`) !== undefined)
         await new Training(spec, recipe, precision, golden, comparison).run(entry);
     return undefined;
   });

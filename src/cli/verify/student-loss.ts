@@ -8,7 +8,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import { createObjective } from "../../train/objective.ts";
 import type { NamedArray } from "../../train/safetensors.ts";
 import { createNetwork, type Network, type NetworkSpec } from "../network-spec.ts";
-import { type Case, type Comparison, largest, type Precision, precisions, verdict } from "./comparison.ts";
+import { type Case, type Comparison, isComputedHere, largest, type Precision, precisions, verdict } from "./comparison.ts";
 import { type Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 
 /** Makes the network of a convolution's name. */
@@ -25,6 +25,7 @@ export const studentCases = (student: Fields, networkOf: NetworkOf, folder: Fixt
     return {
       name: `student loss, ${pupil} taught by ${teacher}, α ${alpha}, ${precision}`,
       run: async () => {
+        if (!isComputedHere(precision)) return { status: "skipped", reason: "this backend has float32 only" };
         const [golden, batch] = [
           await folder.tensors(`wrn_step/${student.text("file")}`),
           await folder.tensors("wrn_step/common.safetensors"),
