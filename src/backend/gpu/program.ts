@@ -39,14 +39,20 @@ export const program = <Tensors extends string = never, Integers extends string 
 export const sourceOf = ({ tensors, integers, floats, body }: Program): string =>
   `function(${[...tensors, ...integers, ...floats].join(", ")}) {\n${body}\n}`;
 
-/** Functions every program may call. Integer in, integer out: the only arithmetic that is exact beyond 2²⁴. */
+// A quotient by floats is off by up to a·2⁻²⁴; dividing what remains mends it.
+const quotient = "mad(nearQuotient(restOf(a, b, nearQuotient(a, b)), b), 1, nearQuotient(a, b))";
+
+/**
+ * Functions every program may call. Integer in, integer out: the only arithmetic that is exact beyond 2²⁴. Those that bodies call may
+ * themselves call such functions only as call none: where two functions share a third, gpu.js defines the third before both but leaves
+ * behind what it calls in turn, and GLSL knows no function before its definition.
+ */
 export const helpers = [
   { source: "function mad(a, b, c) { return a * b + c; }", names: ["a", "b", "c"] },
-  // A quotient by floats is off by up to a·2⁻²⁴; dividing what remains mends it.
   { source: "function nearQuotient(a, b) { return Math.floor((a + 0.5) / b); }", names: ["a", "b"] },
-  { source: "function mendQuotient(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
-  { source: "function idiv(a, b) { return mendQuotient(a, b, nearQuotient(a, b)); }", names: ["a", "b"] },
-  { source: "function imod(a, b) { return a - b * idiv(a, b); }", names: ["a", "b"] },
+  { source: "function restOf(a, b, q) { return a - b * q; }", names: ["a", "b", "q"] },
+  { source: `function idiv(a, b) { return ${quotient}; }`, names: ["a", "b"] },
+  { source: `function imod(a, b) { return restOf(a, b, ${quotient}); }`, names: ["a", "b"] },
 ] as const;
 
 /** An axis: the name of the coordinate along it, and the argument that holds its size. */
