@@ -2,7 +2,7 @@
 
 import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
 import type { BackendError } from "../../core/errors.ts";
-import { bytesPerElement, type DType, type TypedArray } from "../../tensor/storage.ts";
+import { bytesPerElement, type DType, type Storage, type TypedArray } from "../../tensor/storage.ts";
 import { CountedStorage, checkAlive } from "../counted-storage.ts";
 import type { MemoryReport } from "../kernels.ts";
 import type { KernelResult } from "./gpu-js.ts";
@@ -57,6 +57,7 @@ export class DeviceStorage extends CountedStorage {
   readonly owner: CellOwner;
   readonly cell: Cell = { handle: undefined, failure: undefined };
   readonly knowledge: IndexKnowledge | undefined;
+  readonly #kept: Storage[] = [];
 
   constructor(owner: CellOwner, dtype: DType, length: number, knowledge?: IndexKnowledge) {
     super(dtype, length);
@@ -75,7 +76,13 @@ export class DeviceStorage extends CountedStorage {
     return this.dtype === "int32" ? Int32Array.from(values) : values;
   }
 
+  /** Hands over the one hold on a storage that is of use only as long as this one lives. */
+  keepUntilFreed(storage: Storage): void {
+    this.#kept.push(storage);
+  }
+
   protected free(): void {
+    for (const storage of this.#kept) storage.release();
     this.owner.memory.remove(this.#bytes);
     this.owner.freeCell(this.cell);
   }

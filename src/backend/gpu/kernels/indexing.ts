@@ -7,6 +7,7 @@ import { ShapeError } from "../../../core/errors.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import type { AxisSplit, Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
+import type { DeviceStorage } from "../device-storage.ts";
 import { type Axis, coordinates, program, smallQuotient } from "../program.ts";
 import { windowSizes } from "./pooling.ts";
 
@@ -109,21 +110,24 @@ function listSources(indices: Int32Array, axis: number): { sources: Int32Array; 
   return { sources, ends };
 }
 
-/** The lists of indices that stay, as those of hashed weights do, are made and sent once. */
+/** Who adds to which element, on the device. */
 interface Lists {
-  readonly axis: number;
   readonly sources: Storage;
   readonly ends: Storage;
 }
 
 export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatterAdd"> => {
-  const known = new WeakMap<Int32Array, Lists>();
-  const listed = (indices: Int32Array, axis: number): Lists => {
-    const found = known.get(indices);
-    if (found?.axis === axis) return found;
-    const { sources, ends } = listSources(indices, axis);
-    const lists = { axis, sources: device.upload("int32", sources), ends: device.upload("int32", ends) };
-    known.set(indices, lists);
+  // Indices that stay, as those of hashed weights do, are listed and sent once for each length of the axis; the lists go when the indices go.
+  const known = new WeakMap<DeviceStorage, Map<number, Lists>>();
+  const listed = (indices: DeviceStorage, values: Int32Array, axis: number): Lists => {
+    const byAxis = known.get(indices) ?? new Map<number, Lists>();
+    known.set(indices, byAxis);
+    const found = byAxis.get(axis);
+    if (found !== undefined) return found;
+    const { sources, ends } = listSources(values, axis);
+    const lists = { sources: device.upload("int32", sources), ends: device.upload("int32", ends) };
+    for (const list of [lists.sources, lists.ends]) indices.keepUntilFreed(list);
+    byAxis.set(axis, lists);
     return lists;
   };
   return {
@@ -136,7 +140,8 @@ export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatt
 
     scatterAdd(y, indices, split) {
       const { outer, axis, inner }: AxisSplit = split;
-      const { knowledge } = device.own(indices);
+      const own = device.own(indices);
+      const { knowledge } = own;
       const sizes = { outer, axis, inner, count: indices.length };
       if (knowledge?.kind === "windows" && outer * inner === 1) {
         const { geometry } = knowledge;
@@ -144,7 +149,7 @@ export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatt
       }
       if (knowledge?.kind !== "listed") return device.run(scatterUnlisted, outer * axis * inner, { y, indices, ...sizes });
       checkIndices("scatterAdd", knowledge.values, axis);
-      const { sources, ends } = listed(knowledge.values, axis);
+      const { sources, ends } = listed(own, knowledge.values, axis);
       return device.run(scatterListed, outer * axis * inner, { y, sources, ends, ...sizes });
     },
   };
