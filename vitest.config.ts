@@ -1,10 +1,61 @@
-import { existsSync } from "node:fs";
-import { defineConfig } from "vitest/config";
+/**
+ * Two projects, one summary: `node`, and `chromium` for what needs a browser's own WebGL or WebGPU. A third, `headless-gl`, exists only where
+ * its command (`npm run test:headless-gl`) has built the package gl.
+ */
 
-// Without a graphics card WebGPU computes on Chromium's software driver, where there is one; workers inherit what names it.
-const softwareDriver = "/usr/lib/chromium/vk_swiftshader_icd.json";
-if (existsSync(softwareDriver)) process.env.VK_ICD_FILENAMES ??= softwareDriver;
+import { existsSync } from "node:fs";
+import { playwright } from "@vitest/browser-playwright";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+export const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+// Dawn finds its Vulkan driver through the environment, which worker processes take over as they start. SwiftShader comes with Debian's chromium.
+const swiftShader = "/usr/lib/chromium/vk_swiftshader_icd.json";
+if (process.env.VK_ICD_FILENAMES === undefined && existsSync(swiftShader)) process.env.VK_ICD_FILENAMES = swiftShader;
+
+const gpuFolder = "test/backend/gpu";
+
+const node: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: "node", include: ["test/**/*.test.ts"], exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`] },
+};
+
+const headlessGl: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: "headless-gl", include: [`${gpuFolder}/headless-gl/*.test.ts`] },
+};
+
+/** WebGL and WebGPU on SwiftShader, the software that stands in for a graphics card, named so that both are the same on every machine. */
+const launchOptions = {
+  executablePath: chromium,
+  args: [
+    "--no-sandbox",
+    ...["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
+    ...["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
+  ],
+};
+
+const browser: TestProjectInlineConfiguration = {
+  extends: true,
+  // Found by vite only once a test imports them, whereupon it would load the page again in the middle of the tests.
+  optimizeDeps: { include: ["gpu.js", "fast-check"] },
+  test: {
+    name: "chromium",
+    include: [`${gpuFolder}/chromium/*.test.ts`],
+    browser: {
+      enabled: true,
+      headless: true,
+      screenshotFailures: false,
+      provider: playwright({ launchOptions }),
+      instances: [{ browser: "chromium" }],
+    },
+  },
+};
 
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 60_000 },
+  test: {
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
+    projects: [node, ...(existsSync(chromium) ? [browser] : []), ...(process.env.GL_PACKAGE ? [headlessGl] : [])],
+  },
 });

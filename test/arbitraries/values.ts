@@ -39,6 +39,10 @@ export function valuesOf(seed: number, count: number, kind: ValueKind = "normal"
   return Float64Array.from({ length: count }, () => Math.fround(draws[kind](random)));
 }
 
+/** The same for what promises neither NaN nor ∞: 1 in their place, and none so large that a product of two overflows. */
+export const finiteValuesOf = (seed: number, count: number, kind?: ValueKind): Float64Array =>
+  valuesOf(seed, count, kind).map((x) => (Number.isFinite(x) ? Math.max(-1e18, Math.min(1e18, x)) : 1));
+
 /** `count` numbers with all their 53 bits, for float64 alone. */
 export function preciseValuesOf(seed: number, count: number): Float64Array {
   const random = new Random(seed);

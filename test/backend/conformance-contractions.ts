@@ -3,8 +3,8 @@ import { it } from "vitest";
 import type { MatmulGeometry } from "../../src/backend/kernels.ts";
 import type { ConvolutionGeometry } from "../../src/core/convolution-geometry.ts";
 import { type ConvolutionCase, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
-import { seeds, type ValueKind, valuesOf } from "../arbitraries/values.ts";
-import { absolute, conforms, floating, type Operand, onReference, type Run, type Subject } from "./conformance-harness.ts";
+import { seeds, type ValueKind } from "../arbitraries/values.ts";
+import { absolute, conforms, floating, holds, type Operand, onReference, type Run, type Subject } from "./conformance-harness.ts";
 import { sumBound } from "./conformance-tolerance.ts";
 
 /** One of the three convolution kernels: its operands' sizes, and how many products each of its results adds up. */
@@ -91,15 +91,16 @@ export function contractionConformance(subject: Subject): void {
 
   const multiply = async (seed: number, geometry: MatmulGeometry, kind: ValueKind): Promise<void> => {
     const { a, b } = matmulLengths(geometry);
-    await contraction([floating(valuesOf(seed, a, kind)), floating(valuesOf(seed + 1, b, kind))], geometry.k, (k, [x, y]) => [
+    await contraction([floating(subject.values(seed, a, kind)), floating(subject.values(seed + 1, b, kind))], geometry.k, (k, [x, y]) => [
       k.matmul(x!, y!, geometry),
     ]);
   };
 
   it("matmul: batches, transposes, shared operands, empty sizes", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(seeds, fc.oneof(matmuls(9), matmuls(40)), (seed, geometry) => multiply(seed, geometry, "normal")),
-      { numRuns: 150 },
+      150,
     ));
 
   it("matmul: sizes beyond one block, and long thin ones", () => {
@@ -113,41 +114,52 @@ export function contractionConformance(subject: Subject): void {
       fc.record({ m: thin, k: thin, n: fc.integer({ min: 1000, max: 4000 }) }),
     );
     const large = fc.record({ sizes, batch: fc.constantFrom(1, 1, 2), transposeA: fc.boolean(), transposeB: fc.boolean() });
-    return fc.assert(
+    return holds(
+      subject,
       fc.asyncProperty(seeds, large, (seed, { sizes: { m, k, n }, ...rest }) =>
         multiply(seed, { m, k, n, ...rest, batchStrideA: m * k, batchStrideB: k * n }, "normal"),
       ),
-      { numRuns: 12 },
+      12,
     );
   });
 
   it("matmul: NaN and ∞ reach their row and column, and no farther", () =>
-    fc.assert(fc.asyncProperty(seeds, matmuls(20), (seed, geometry) => multiply(seed, geometry, "nonFinite"))));
+    holds(
+      subject,
+      fc.asyncProperty(seeds, matmuls(20), (seed, geometry) => multiply(seed, geometry, "nonFinite")),
+    ));
 
   for (const [name, { run, operands, terms }] of Object.entries(convolutionKernels)) {
     const convolve = async (seed: number, config: ConvolutionCase, kind: ValueKind): Promise<void> => {
       const geometry = geometryOf(config);
       const [first, second] = operands(sizesOf(geometry));
       // Only the first operand may hold NaN or ∞: whether ∞ times a zero of the padding is computed is left open.
-      await contraction([floating(valuesOf(seed, first, kind)), floating(valuesOf(seed + 1, second))], terms(geometry), run(geometry));
+      await contraction(
+        [floating(subject.values(seed, first, kind)), floating(subject.values(seed + 1, second))],
+        terms(geometry),
+        run(geometry),
+      );
     };
 
     it(`${name}: strides, paddings, dilations, groups, rectangles, empty sizes`, () =>
-      fc.assert(
+      holds(
+        subject,
         fc.asyncProperty(seeds, convolutions(), (seed, config) => convolve(seed, config, "normal")),
-        { numRuns: 200 },
+        200,
       ));
 
     it(`${name}: dense, grouped and depthwise, as networks have them`, () =>
-      fc.assert(
+      holds(
+        subject,
         fc.asyncProperty(seeds, networkConvolutions, (seed, config) => convolve(seed, config, "normal")),
-        { numRuns: 12 },
+        12,
       ));
 
     it(`${name}: NaN and ∞ reach the results they take part in, and no other`, () =>
-      fc.assert(
+      holds(
+        subject,
         fc.asyncProperty(seeds, convolutions({ maxChannels: 6 }), (seed, config) => convolve(seed, config, "nonFinite")),
-        { numRuns: 60 },
+        60,
       ));
   }
 }

@@ -5,7 +5,7 @@ import { geometryOf, norms, poolings } from "../arbitraries/geometries.ts";
 import { sizes } from "../arbitraries/shapes.ts";
 import { seeds, type ValueKind, valuesOf } from "../arbitraries/values.ts";
 import { adamBounds, normBounds, normGradientBounds, sgdBounds } from "./conformance-fused-bounds.ts";
-import { conforms, floating, onReference, type Subject } from "./conformance-harness.ts";
+import { conforms, floating, holds, onReference, type Subject } from "./conformance-harness.ts";
 
 /** Channels around a common mean: of unit spread, far from 0 beside it (where E[x²] − μ² would cancel), or all equal. */
 const populations = fc.constantFrom(
@@ -44,7 +44,8 @@ function normInputs({
 
 export function fusedConformance(subject: Subject): void {
   it("maxPool2d: first maximum of the window and where it stands", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(
         seeds,
         fc.constantFrom<ValueKind>("normal", "integers", "nonFinite"),
@@ -53,7 +54,7 @@ export function fusedConformance(subject: Subject): void {
           const geometry = geometryOf(config);
           const length = config.x.reduce((product, size) => product * size, 1);
           await conforms(subject, {
-            inputs: [floating(valuesOf(seed, length, kind))],
+            inputs: [floating(subject.values(seed, length, kind))],
             run: (k, [x]) => {
               const { values, indices } = k.maxPool2d(x!, geometry);
               return [values, indices];
@@ -61,11 +62,12 @@ export function fusedConformance(subject: Subject): void {
           });
         },
       ),
-      { numRuns: 150 },
+      150,
     ));
 
   it("batchNorm: y, the batch's mean and its variance", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(normCases, async (config) => {
         const { x, gamma, beta } = normInputs(config);
         await conforms(subject, {
@@ -80,7 +82,8 @@ export function fusedConformance(subject: Subject): void {
     ));
 
   it("batchNormGradient: of x, γ and β", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(normCases, async (config) => {
         const { x, gamma, beta, g } = normInputs(config);
         const [mean, variance] = onReference([x, gamma, beta].map(floating), (k, [xs, gammas, betas]) => {
@@ -108,7 +111,8 @@ export function fusedConformance(subject: Subject): void {
   });
 
   it("sgdUpdate: parameter and momentum buffer", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(seeds, lengths, sgdUpdates, async (seed, length, update) => {
         const [p, g, v] = [valuesOf(seed, length), valuesOf(seed + 1, length), valuesOf(seed + 2, length)];
         await conforms(subject, {
@@ -124,7 +128,8 @@ export function fusedConformance(subject: Subject): void {
     ));
 
   it("sgdUpdate: without a momentum buffer", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(seeds, lengths, sgdUpdates, async (seed, length, options) => {
         const update = { ...options, momentum: 0, nesterov: false };
         const [p, g, none] = [valuesOf(seed, length), valuesOf(seed + 1, length), new Float64Array(length)];
@@ -151,7 +156,8 @@ export function fusedConformance(subject: Subject): void {
   });
 
   it("adamUpdate: parameter and both moments, decay coupled and decoupled", () =>
-    fc.assert(
+    holds(
+      subject,
       fc.asyncProperty(seeds, lengths, adamUpdates, async (seed, length, update) => {
         const [p, g, m] = [valuesOf(seed, length), valuesOf(seed + 1, length), valuesOf(seed + 2, length)];
         const s = valuesOf(seed + 3, length, "positive");

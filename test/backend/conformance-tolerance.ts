@@ -13,18 +13,42 @@ import { cosineTransformPlan } from "../../src/core/cosine-transform.ts";
 
 export type Floating = "float32" | "float64";
 
+/** Error of a function in units of the last place: a number, or one that depends on where the function is taken. */
+export type Ulps = number | ((operands: readonly number[], result: number) => number);
+
+/**
+ * What a backend may do to numbers. The first two fields are of every backend; the others are what shading languages leave to the device (WGSL
+ * §15.7 Floating Point Evaluation, GLSL ES 3.2 §4.7.1 Range and Precision) and IEEE 754, which JavaScript and WebAssembly follow, does not.
+ */
 export interface Tolerance {
-  /** The precisions to try. */
+  /** The precisions to try; others must be refused with a BackendError. */
   readonly dtypes: readonly Floating[];
   /** Error of each function in float32, in units of the last place; 0 (correctly rounded) for those not named. */
-  readonly ulps: Partial<Record<UnaryOp | BinaryOp, number>>;
+  readonly ulps: Partial<Record<UnaryOp | BinaryOp, Ulps>>;
+  /**
+   * "flushed": a number below 2⁻¹²⁶ in size may be taken for 0 of its sign whenever it goes into an operation, and where one would come out, any other such number or 0 may.
+   * Both languages allow it, operation by operation, so each operand is tried both ways.
+   */
+  readonly subnormals: "kept" | "flushed";
+  /** false: both languages let a compiler assume that there is no NaN and no ∞. None is then given, and where one would come out, anything may. */
+  readonly nonFinite: boolean;
+  /** "ignored": both languages let −0 and 0 stand for each other. */
+  readonly zeroSigns: "kept" | "ignored";
 }
+
+/** IEEE 754 to the letter. */
+export const ieee = { subnormals: "kept", nonFinite: true, zeroSigns: "kept" } as const;
+
+/** Numbers below this are subnormal in float32. */
+export const smallestNormal = 2 ** -126;
 
 /** One precision: its unit roundoff, its smallest number, and how many sides of a comparison are rounded in it. */
 export interface Precision {
   readonly dtype: Floating;
   readonly unit: number;
   readonly smallest: number;
+  /** What is lost at most when a result underflows: the smallest number, or the smallest normal one where others are flushed. */
+  readonly underflow: number;
   /** The power of two below its largest number. */
   readonly top: number;
   /** In float64 the reference's own rounding counts as well. */
@@ -32,16 +56,20 @@ export interface Precision {
 }
 
 export const precisions: Record<Floating, Precision> = {
-  float32: { dtype: "float32", unit: 2 ** -24, smallest: 2 ** -149, top: 2 ** 127, sides: 1 },
-  float64: { dtype: "float64", unit: 2 ** -53, smallest: 2 ** -1074, top: 2 ** 1023, sides: 2 },
+  float32: { dtype: "float32", unit: 2 ** -24, smallest: 2 ** -149, underflow: 2 ** -149, top: 2 ** 127, sides: 1 },
+  float64: { dtype: "float64", unit: 2 ** -53, smallest: 2 ** -1074, underflow: 2 ** -1074, top: 2 ** 1023, sides: 2 },
 };
+
+/** The precision as the backend has it. */
+export const precisionOf = (dtype: Floating, { subnormals }: Tolerance): Precision =>
+  subnormals === "flushed" ? { ...precisions[dtype], underflow: smallestNormal } : precisions[dtype];
 
 /**
  * Bound on the error of sums of `terms` products (or of a formula of as many roundings) whose absolute values add up to `magnitudes`. Two more than `terms` for the terms of second order
- * and the last rounding; the smallest number for what underflows in each product.
+ * and the last rounding; `underflow` for what is lost in each product.
  */
-export const sumBound = (terms: number, magnitudes: ArrayLike<number>, { unit, smallest, sides }: Precision): Float64Array =>
-  Float64Array.from(magnitudes, (magnitude) => sides * ((terms + 2) * unit * magnitude + (terms + 1) * smallest));
+export const sumBound = (terms: number, magnitudes: ArrayLike<number>, { unit, underflow, sides }: Precision): Float64Array =>
+  Float64Array.from(magnitudes, (magnitude) => sides * ((terms + 2) * unit * magnitude + (terms + 1) * underflow));
 
 /** The distance from |x| to the next larger number of the precision; beyond its range, that between its largest numbers. */
 export function ulpOf(x: number, { unit, smallest, top }: Precision): number {
@@ -50,9 +78,24 @@ export function ulpOf(x: number, { unit, smallest, top }: Precision): number {
   return Math.max(smallest, Math.min(top, 2 ** Math.floor(Math.log2(magnitude))) * 2 * unit);
 }
 
-/** `ulps` units in the last place of each expected value. */
-export const ulpBound = (ulps: number, expected: ArrayLike<number>, precision: Precision): Float64Array =>
-  Float64Array.from(expected, (x) => ulps * ulpOf(x, precision));
+/** `ulps` units in the last place of each expected value, which is that of the function at `operands`. */
+export const ulpBound = (
+  ulps: Ulps,
+  operands: readonly ArrayLike<number>[],
+  expected: ArrayLike<number>,
+  precision: Precision,
+): Float64Array =>
+  Float64Array.from(expected, (y, i) => {
+    const units =
+      typeof ulps === "number"
+        ? ulps
+        : ulps(
+            operands.map((operand) => operand[i]!),
+            y,
+          );
+    // What is not correctly rounded in float32 is not in float64 either, and there both sides of the comparison are off.
+    return precision.sides * units * ulpOf(y, precision);
+  });
 
 /**
  * Bound, in units of the roundoff, on the error of a cosine transform of length n relative to 2√n·‖x‖, which no transform exceeds: ‖D‖ ≤ 2√n. By the matrix it is a sum

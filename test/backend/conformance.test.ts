@@ -3,12 +3,16 @@ import { createReferenceBackend } from "../../src/backend/reference/reference-ke
 import { enableRelaxedSimd } from "../../src/backend/wasm/node/enable-relaxed-simd.ts";
 import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
 import { conformance } from "./conformance.ts";
-import type { Tolerance } from "./conformance-tolerance.ts";
+import { ieee, type Tolerance } from "./conformance-tolerance.ts";
 
-conformance("reference", createReferenceBackend, { dtypes: ["float32", "float64"], ulps: {} });
+conformance("reference", createReferenceBackend, { ...ieee, dtypes: ["float32", "float64"], ulps: {} });
 
 /** exp and log are polynomials: 1.01 and 0.8 ulp at worst in millions of draws; 1/√x is two rounded operations (½ + 1 ulp); tanh and sigmoid round a few more around exp. */
-const wasm: Tolerance = { dtypes: ["float32", "float64"], ulps: { exp: 1.5, log: 1.5, reciprocalSqrt: 1.5, tanh: 2, sigmoid: 3 } };
+const wasm: Tolerance = {
+  ...ieee,
+  dtypes: ["float32", "float64"],
+  ulps: { exp: 1.5, log: 1.5, reciprocalSqrt: 1.5, tanh: 2, sigmoid: 3 },
+};
 const hasRelaxedSimd = enableRelaxedSimd();
 
 for (const threads of [1, 2])

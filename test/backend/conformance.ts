@@ -5,6 +5,7 @@
 
 import { afterAll, beforeAll, describe } from "vitest";
 import type { Kernels } from "../../src/backend/kernels.ts";
+import { finiteValuesOf, valuesOf } from "../arbitraries/values.ts";
 import { contractionConformance } from "./conformance-contractions.ts";
 import { cosineTransformConformance } from "./conformance-cosine-transform.ts";
 import { elementwiseConformance } from "./conformance-elementwise.ts";
@@ -17,14 +18,24 @@ import type { Tolerance } from "./conformance-tolerance.ts";
 /** A backend, and how to end what it started. */
 export type DisposableKernels = Kernels & { dispose?(): void };
 
-export function conformance(name: string, makeBackend: () => DisposableKernels | Promise<DisposableKernels>, tolerance: Tolerance): void {
+export interface ConformanceOptions {
+  /** Cases of a property, where there are usually `usual`. */
+  readonly runs?: (usual: number) => number;
+}
+
+export function conformance(
+  name: string,
+  makeBackend: () => DisposableKernels | Promise<DisposableKernels>,
+  tolerance: Tolerance,
+  { runs = (usual) => usual }: ConformanceOptions = {},
+): void {
   describe(`conformance of ${name}`, () => {
     let backend: DisposableKernels | undefined;
     beforeAll(async () => {
       backend = await makeBackend();
     });
     afterAll(() => backend?.dispose?.());
-    const subject = { kernels: () => backend!, tolerance };
+    const subject = { kernels: () => backend!, tolerance, runs, values: tolerance.nonFinite ? valuesOf : finiteValuesOf };
     describe("storage", () => storageConformance(subject));
     describe("elementwise", () => elementwiseConformance(subject));
     describe("along an axis", () => reductionConformance(subject));

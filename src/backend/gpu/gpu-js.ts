@@ -45,6 +45,7 @@ export interface KernelSettings {
   readonly precision: "single";
   readonly tactic: "precision";
   readonly loopMaxIterations: number;
+  readonly fixIntegerDivisionAccuracy: false;
 }
 
 export interface HelperSettings {

@@ -14,6 +14,8 @@ export const kernelSettings = {
   tactic: "precision",
   // gpu.js stops a loop bounded by an argument after 1000 rounds, in silence, unless told how many there may be.
   loopMaxIterations: 2 ** 30,
+  // On GL drivers that it finds inexact, gpu.js would round the quotients of whole numbers: three more operations in every division, and 0/−3 loses its sign.
+  fixIntegerDivisionAccuracy: false,
 } as const;
 
 /**

@@ -8,27 +8,43 @@ import type { BinaryOp, Broadcast, Kernels, UnaryOp } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { type Axis, coordinates, isNotANumber, type Program, program } from "../program.ts";
 
-/** sin and cos of x by reduction to |r| ≤ π/4 (π/2 in three parts, after Cody & Waite 1980) and Taylor's polynomials. */
-const circular = (quadrant: string): string => `
+/**
+ * sin and cos of x by reduction to |r| ≤ π/4 (π/2 in three parts, after Cody & Waite 1980) and Taylor's polynomials. The parts' products with
+ * k are exact up to |x| = 8192; beyond, it is the language's own function, of which shading languages promise little there.
+ */
+const circular = (name: "sin" | "cos", quadrant: string): string => `
+    const m = Math.abs(v);
+    if (m > 8192.0 && m <= 3.4028234663852886e38) { return Math.${name}(v); }
     const k = Math.floor(v * 0.63661977236 + 0.5);
     const r = ((v - k * 1.5703125) - k * 0.0004837512969970703) - k * 7.549789948768648e-8;
     const z = r * r;
     const s = r + r * z * (-0.16666666666 + z * (0.00833333333 + z * (-0.000198412698 + z * 0.00000275573192)));
-    const c = 1.0 + z * (-0.5 + z * (0.04166666666 + z * (-0.00138888889 + z * 0.0000248015873)));
+    const c = 1.0 + z * (-0.5 + z * (0.04166666666 + z * (-0.00138888889 + z * (0.0000248015873 - z * 0.000000275573192))));
     const q = ${quadrant} - 4.0 * Math.floor((${quadrant} + 0.25) / 4.0);
     if (q < 0.5) { return s; }
     if (q < 1.5) { return c; }
     if (q < 2.5) { return -s; }
     return -c;`;
 
-/** What a thread does with its element v. */
+/** Below it, drivers take the exponent's bits for the exponent: log(2⁻¹⁴⁹) = log(2⁻¹²⁷). Numbers are brought above it, and if the device takes them for 0 they stay 0. */
+const smallestNormal = "1.1754943508222875e-38";
+
+/** What a thread does with its element v. `nan` and `infinity` are arguments, as constants of the languages know neither. */
 const unaryBodies: Record<UnaryOp, string> = {
   negate: "return -v;",
   absolute: "return Math.abs(v);",
   sign: "if (v > 0.0) { return 1.0; }\nif (v < 0.0) { return -1.0; }\nreturn v;",
   reciprocal: "return 1.0 / v;",
-  exp: "return Math.exp(v);",
-  log: "return Math.log(v);",
+  // Drivers make of special numbers what they like: exp(NaN) = ∞, log(−2) = log(2), log(0) = log(2⁻¹²⁷).
+  exp: `if (${isNotANumber("v")}) { return v; }\nreturn Math.exp(v);`,
+  log: `
+    if (v < 0.0 || ${isNotANumber("v")}) { return nan; }
+    if (v < ${smallestNormal}) {
+      const scaled = v * 16777216.0;
+      if (scaled == 0.0) { return -infinity; }
+      return Math.log(scaled) - 16.635532333438686;
+    }
+    return Math.log(v);`,
   sqrt: "return Math.sqrt(v);",
   reciprocalSqrt: "return 1.0 / Math.sqrt(v);",
   // Near 0, where 1 − 2/(e²ˣ + 1) would cancel, seven levels of Lambert's continued fraction x/(1 + x²/(3 + x²/(5 + …))), multiplied out.
@@ -63,8 +79,8 @@ const unaryBodies: Record<UnaryOp, string> = {
     for (let i = 0; i < 40; i++) { tail = m + (40.0 - i) * 0.5 / tail; }
     const t = 1.0 - Math.exp(-m * m) * 0.5641895835477563 / tail;
     return v > 0.0 ? t : -t;`,
-  sin: circular("k"),
-  cos: circular("(k + 1.0)"),
+  sin: circular("sin", "k"),
+  cos: circular("cos", "(k + 1.0)"),
   // Not v > 0 ? v : 0, which would turn NaN into 0 and hide a diverging network.
   relu: "if (v <= 0.0) { return 0.0; }\nreturn v;",
   step: "if (v > 0.0) { return 1.0; }\nreturn 0.0;",
@@ -72,12 +88,16 @@ const unaryBodies: Record<UnaryOp, string> = {
   not: "if (v == 0.0) { return 1.0; }\nreturn 0.0;",
 };
 
+/** Numbers no constant stands for, and which of them a body names. */
+const specials = { nan: Number.NaN, infinity: Number.POSITIVE_INFINITY };
+const specialsIn = (body: string): string[] => Object.keys(specials).filter((name) => new RegExp(`\\b${name}\\b`).test(body));
+
 const unaryPrograms = Object.fromEntries(
   Object.entries(unaryBodies).map(([op, body]) => [
     op,
-    program({ name: `unary ${op}`, tensors: ["x"], body: `const v = x[this.thread.x];\n${body}` }),
+    program({ name: `unary ${op}`, tensors: ["x"], floats: specialsIn(body), body: `const v = x[this.thread.x];\n${body}` }),
   ]),
-) as Record<UnaryOp, Program<"x", never, never>>;
+) as Record<UnaryOp, Program>;
 
 const truth = (condition: string): string => `if (${condition}) { return 1.0; }\nreturn 0.0;`;
 
@@ -87,17 +107,34 @@ const binaryBodies: Record<BinaryOp, string> = {
   subtract: "return u - v;",
   multiply: "return u * v;",
   divide: "return u / v;",
-  // Powers of the languages know no negative base.
+  // The languages' own knows no negative base, and drivers make it 2^(v·log₂u) with log₂0 = −127.
   power: `
     if (v == 0.0) { return 1.0; }
-    if (u >= 0.0) { return Math.pow(u, v); }
-    if (v != Math.floor(v)) { return Math.log(u); }
-    const size = Math.pow(-u, v);
-    if (v * 0.5 == Math.floor(v * 0.5)) { return size; }
-    return -size;`,
-  // A NaN on either side wins, as Math.max has it.
-  maximum: `if (u > v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
-  minimum: `if (u < v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
+    if (${isNotANumber("u")} || ${isNotANumber("v")}) { return nan; }
+    let base = Math.abs(u);
+    if (base == 1.0 && Math.abs(v) == infinity) { return nan; }
+    const whole = v == Math.floor(v) ? 1.0 : 0.0;
+    if (u < 0.0 && base < infinity && whole < 0.5) { return nan; }
+    let scale = 1.0;
+    if (base < ${smallestNormal}) {
+      base = base * 16777216.0;
+      scale = Math.pow(5.9604644775390625e-8, v);
+    }
+    let size = 0.0;
+    if (base == 0.0) {
+      if (v < 0.0) { size = infinity; }
+    } else {
+      if (base < infinity) { size = Math.pow(base, v) * scale; }
+      if (base == infinity && v > 0.0) { size = infinity; }
+    }
+    if (whole > 0.5 && v * 0.5 != Math.floor(v * 0.5)) {
+      if (u < 0.0) { return -size; }
+      if (u == 0.0) { return v < 0.0 ? 1.0 / u : u; }
+    }
+    return size;`,
+  // A NaN on either side wins, and of zeros the positive one is the larger, as Math.max has it: 0 + −0 is 0.
+  maximum: `if (u == 0.0 && v == 0.0) { return u + v; }\nif (u > v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
+  minimum: `if (u == 0.0 && v == 0.0) { return -(-u - v); }\nif (u < v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
   equal: truth("u == v"),
   notEqual: `if (u == v) { return 0.0; }\nreturn 1.0;`,
   less: truth("u < v"),
@@ -122,6 +159,7 @@ const binaryProgram = (op: BinaryOp, rank: number): Program =>
     name: `binary ${op}, rank ${rank}`,
     tensors: ["a", "b"],
     integers: [...sizes(rank), ...stridesOf("a", rank), ...stridesOf("b", rank)],
+    floats: specialsIn(binaryBodies[op]),
     body: `
     ${coordinates(axesOf(rank))}
     const u = a[${strided(rank, "a")}];
@@ -158,13 +196,15 @@ const clampProgram = program({
   floats: ["low", "high"],
   body: `
     const v = x[this.thread.x];
-    if (v < low) { return low; }
+    // Without this, compilers make it min(max(v, low), high), which loses NaN.
+    if (${isNotANumber("v")}) { return v; }
+    if (v <= low) { return low; }
     if (v > high) { return high; }
     return v;`,
 });
 
 export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "binary" | "select" | "clamp"> => ({
-  unary: (op, x) => device.run(unaryPrograms[op], x.length, { x }, x.dtype),
+  unary: (op, x) => device.run(unaryPrograms[op], x.length, { x, ...specials }, x.dtype),
 
   binary(op, a, b, broadcast) {
     const { shape, stridesA, stridesB } = withoutUnits(broadcast);
@@ -174,7 +214,7 @@ export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "bin
       ...numbered(stridesOf("a", rank), stridesA),
       ...numbered(stridesOf("b", rank), stridesB),
     };
-    return device.run(binaryProgram(op, rank), sizeOf(broadcast.shape), { a, b, ...numbers }, a.dtype);
+    return device.run(binaryProgram(op, rank), sizeOf(broadcast.shape), { a, b, ...numbers, ...specials }, a.dtype);
   },
 
   select: (condition, a, b) => device.run(selectProgram, a.length, { condition, a, b }, a.dtype),

@@ -108,28 +108,26 @@ function listSources(indices: Int32Array, axis: number): { sources: Int32Array; 
   return { sources, ends };
 }
 
-export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatterAdd"> => {
-  return {
-    gather(x, indices, split) {
-      const { knowledge } = device.own(indices);
-      if (knowledge?.kind === "listed") checkIndices("gather", knowledge.values, split.axis);
-      const { outer, axis, inner } = split;
-      return device.run(gatherProgram, outer * indices.length * inner, { x, indices, outer, axis, inner, count: indices.length }, x.dtype);
-    },
+export const indexingKernels = (device: Device): Pick<Kernels, "gather" | "scatterAdd"> => ({
+  gather(x, indices, split) {
+    const { knowledge } = device.own(indices);
+    if (knowledge?.kind === "listed") checkIndices("gather", knowledge.values, split.axis);
+    const { outer, axis, inner } = split;
+    return device.run(gatherProgram, outer * indices.length * inner, { x, indices, outer, axis, inner, count: indices.length }, x.dtype);
+  },
 
-    scatterAdd(y, indices, split) {
-      const { outer, axis, inner }: AxisSplit = split;
-      const { knowledge } = device.own(indices);
-      const sizes = { outer, axis, inner, count: indices.length };
-      if (knowledge?.kind === "windows" && outer * inner === 1) {
-        const { geometry } = knowledge;
-        return device.run(scatterWindows, axis, { y, indices, ...geometry, planes: geometry.batch * geometry.inChannels });
-      }
-      if (knowledge?.kind !== "listed") return device.run(scatterUnlisted, outer * axis * inner, { y, indices, ...sizes });
-      checkIndices("scatterAdd", knowledge.values, axis);
-      // Made and sent once for indices that stay, as those of hashed weights do.
-      const { sources, ends } = device.tables(indices, `sources along ${axis}`, () => listSources(knowledge.values, axis));
-      return device.run(scatterListed, outer * axis * inner, { y, sources, ends, ...sizes });
-    },
-  };
-};
+  scatterAdd(y, indices, split) {
+    const { outer, axis, inner }: AxisSplit = split;
+    const { knowledge } = device.own(indices);
+    const sizes = { outer, axis, inner, count: indices.length };
+    if (knowledge?.kind === "windows" && outer * inner === 1) {
+      const { geometry } = knowledge;
+      return device.run(scatterWindows, axis, { y, indices, ...geometry, planes: geometry.batch * geometry.inChannels });
+    }
+    if (knowledge?.kind !== "listed") return device.run(scatterUnlisted, outer * axis * inner, { y, indices, ...sizes });
+    checkIndices("scatterAdd", knowledge.values, axis);
+    // Made and sent once for indices that stay, as those of hashed weights do.
+    const { sources, ends } = device.tables(indices, `sources along ${axis}`, () => listSources(knowledge.values, axis));
+    return device.run(scatterListed, outer * axis * inner, { y, sources, ends, ...sizes });
+  },
+});

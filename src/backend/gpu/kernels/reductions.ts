@@ -48,7 +48,9 @@ const reduceProgram = {
         ["p", "axis"],
         ["i", "inner"],
       ])}]`,
-      `if (v > total || ${isNotANumber("v")}) { total = v; }`,
+      // Of zeros the positive one is the larger: 0 + −0 is 0.
+      `if (v == 0.0 && total == 0.0) { total = total + v; }
+        if (v > total || ${isNotANumber("v")}) { total = v; }`,
     ),
   }),
 } satisfies Record<ReduceOp, unknown>;

@@ -1,0 +1,15 @@
+/** The suites of the project `chromium` (vitest.config.ts): run there, or said here to be left out. */
+
+import { existsSync, readdirSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { chromium } from "../../../../vitest.config.ts";
+
+const available = existsSync(chromium);
+const reason = `no Chromium at ${chromium}; install it or set CHROMIUM`;
+if (!available) console.warn(`gpu.js webgl2 and webgpu in Chromium skipped: ${reason}`);
+
+describe.skipIf(!available)(`gpu.js in Chromium${available ? "" : `: ${reason}`}`, () => {
+  test.each(["webgl2", "webgpu"])("%s has its suites in the project chromium", (mode) => {
+    expect(readdirSync(new URL("../chromium", import.meta.url))).toContain(`${mode}.test.ts`);
+  });
+});

@@ -1,0 +1,3 @@
+import { gpuSuites } from "../gpu-suites.ts";
+
+await gpuSuites("webasm", { place: "Node" });
