@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Queue } from "bullmq";
+import { Queue, QueueEvents } from "bullmq";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { queueName } from "../../src/cli/sweep/redis/connection.ts";
 import type { SweepFile } from "../../src/cli/sweep/sweep-plan.ts";
@@ -34,9 +34,9 @@ const start = (...argv: string[]): ProgramProcess => {
   return program;
 };
 const coordinate = (file: string, out: string): ProgramProcess => start("sweep", file, "--redis", redis.url, "--out", out, "--json");
-/** A worker that is taken for dead after a second, so that the tests need not wait longer; ready when the promise resolves. */
+/** A worker that is ready when the promise resolves. */
 const work = async (...argv: string[]): Promise<ProgramProcess> => {
-  const options = ["--redis", redis.url, "--jobs", "1", "--threads", "1", "--silence", "1", "--json"];
+  const options = ["--redis", redis.url, "--jobs", "1", "--threads", "1", "--json"];
   const worker = start("sweep-worker", ...options, ...argv);
   await worker.until("ready");
   return worker;
@@ -128,12 +128,13 @@ describe.skipIf(!redisAvailable)(title, () => {
   });
 
   test("a worker killed in mid-run loses nothing: another goes on from its checkpoint", async () => {
-    const first = await work();
+    // Taken for dead after a second, so that the test need not wait longer.
+    const first = await work("--silence", "1");
     const coordinator = coordinate(await grid("pair", { ...tiny, seeds: [0, 1] }), "killed");
     const { id } = await first.until("epoch");
     const lock = await readFile(join(folder, "killed", "runs", id!, ".lock"), "utf8");
     await first.kill("SIGKILL");
-    const second = await work();
+    const second = await work("--silence", "1");
     expect(await coordinator.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(`the worker of ${id} has fallen silent`) });
     expect(outcomes(await resultsOf("killed"))).toEqual(outcomes(local.slice(0, 2)));
     expect(second.idsOf("run-end").sort()).toEqual(ids.slice(0, 2));
@@ -199,25 +200,29 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await readdir(result!.run.slice(hostname().length + 1))).toContain("checkpoint.safetensors");
   });
 
-  test("a run that fails is tried twice, reported, and does not stop the others", async () => {
+  test("a run that fails is tried twice, reported, and does not stop the others; begun again, the sweep tries it again", async () => {
     const file = await grid("failing", { ...tiny, seeds: [0], teachers: [{ teacher: "absent" }, null] });
+    const id = `${ids[0]}-by-absent`;
+    const killed = coordinate(file, "failing");
+    await killed.untilStderr(/no worker is there yet/);
+    await killed.kill("SIGKILL");
+    // It fails for good while no coordinator listens.
+    const events = new QueueEvents(queueName(), { connection: { url: redis.url } });
+    await events.waitUntilReady();
+    const failed = once(events, "failed");
     const worker = await work();
-    for (const retried of [2, 4]) {
-      const coordinator = coordinate(file, "failing");
-      const { code, stderr } = await coordinator.ended;
-      expect(code).toBe(1);
-      expect(stderr).toBe("1 run failed; the others are in failing/results.jsonl. Run the sweep again to retry.\n");
-      const absent = join(folder, "absent");
-      expect(coordinator.events.filter(({ event }) => event === "run-fail")).toEqual([
-        {
-          event: "run-fail",
-          id: `${ids[0]}-by-absent`,
-          error: `DataError: sweep: the teacher of ${ids[0]}-by-absent must be on every worker's machine at ${absent}, got ENOENT on ${hostname()}; copy it there`,
-        },
-      ]);
-      expect(worker.idsOf("run-fail")).toHaveLength(retried);
-      expect((await resultsOf("failing")).map(({ id }) => id)).toEqual([ids[0]]);
-    }
+    await failed;
+    await events.close();
+    expect(worker.idsOf("run-fail")).toEqual([id, id]);
+    const coordinator = coordinate(file, "failing");
+    expect(await coordinator.ended).toEqual({
+      code: 1,
+      stderr: "1 run failed; the others are in failing/results.jsonl. Run the sweep again to retry.\n",
+    });
+    expect(worker.idsOf("run-fail")).toEqual([id, id, id, id]);
+    const message = `DataError: sweep: the teacher of ${id} must be on every worker's machine at ${join(folder, "absent")}, got ENOENT on ${hostname()}; copy it there`;
+    expect(coordinator.events.filter(({ event }) => event === "run-fail")).toEqual([{ event: "run-fail", id, error: message }]);
+    expect((await resultsOf("failing")).map((line) => line.id)).toEqual([ids[0]]);
     expect(await jobsLeft()).toEqual([]);
   });
 

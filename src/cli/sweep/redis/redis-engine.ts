@@ -25,10 +25,11 @@ export const redisEngine =
       await collection.tidy();
       // Where the events begin that are ours to hear: before our first job, and after whatever was told to another session.
       const lastEventId = await (await queue.client).xadd(queue.toKey("events"), "*", { event: "coordinator" });
-      events = new bullmq.QueueEvents(queueName(), { connection, lastEventId });
-      events.on("error", onError);
+      await collection.look();
       if (collection.size > 0 && (await queue.getWorkersCount()) === 0)
         onNote(`no worker is there yet; start some, here or elsewhere: separable sweep-worker --redis ${address}`);
+      events = new bullmq.QueueEvents(queueName(), { connection, lastEventId });
+      events.on("error", onError);
       await collection.collect(events, onNote);
     } finally {
       leave();
@@ -91,8 +92,8 @@ class Collection {
         events.on("stalled", ({ jobId }) => tell(jobId, ({ id }) => onNote(`the worker of ${id} has fallen silent; its run is given on`)));
         events.on("completed", ({ jobId }) => until(this.#settle(jobId)));
         events.on("failed", ({ jobId }) => until(this.#settle(jobId)));
-        timer = setInterval(() => until(this.#look()), betweenLooks);
-        until(this.#look());
+        timer = setInterval(() => until(this.look()), betweenLooks);
+        if (this.#open.size === 0) resolve();
       });
     } finally {
       clearInterval(timer);
@@ -100,7 +101,7 @@ class Collection {
   }
 
   /** Adds the runs Redis does not know, settles those that have ended. */
-  async #look(): Promise<void> {
+  async look(): Promise<void> {
     await Promise.all(
       [...this.#open].map(async ([jobId, run]) => {
         const state = await this.#queue.getJobState(jobId);
