@@ -205,7 +205,8 @@ test("the calibration holds nothing afterwards, and leaves no backend active", a
     { kind: "convolution", batch: 1, inChannels: 2, outChannels: 2, size: 4, groups: 1, backward: true },
     { kind: "gemm", size: 4 },
   ] as const;
-  expect(await timeRound(backend, problems)).toBeGreaterThan(0);
+  expect(await timeRound(backend, { problems })).toBeGreaterThan(0);
+  expect(await timeRound(backend, { problems, hopeless: 0 })).toBeGreaterThan(0);
   expect(backend.memory()).toMatchObject({ storages: 0, used: 0 });
   expect(() => kernels()).toThrow(/no backend is active/);
 });

@@ -2,11 +2,11 @@
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { jsonLines, positionOf, resultsOf } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -72,6 +72,35 @@ test("an error is one line on stderr, and exit code 1", async () => {
     code: 1,
     stdout: "",
     stderr: 'separable: ConfigError: train: --depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …), got "11"\n',
+  });
+});
+
+describe("where gpu.js is not installed", () => {
+  let without: string[] = [];
+  beforeAll(async () => {
+    const hook = join(folder, "without-gpu-js.cjs");
+    const code = `const modules = require("node:module");
+const resolve = modules._resolveFilename;
+modules._resolveFilename = function (name, ...rest) {
+  if (name === "gpu.js") throw Object.assign(new Error("Cannot find module 'gpu.js'"), { code: "MODULE_NOT_FOUND" });
+  return resolve.call(this, name, ...rest);
+};`;
+    await writeFile(hook, code);
+    without = ["--require", hook];
+  });
+
+  test("auto is wasm, and says why", async () => {
+    const { code, stdout, stderr } = await runProcess(["info", "--json"], undefined, without);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(jsonLines(stdout)[0]).toMatchObject({
+      backend: { name: "wasm", choice: { asked: "auto", reason: "gpu.js is not installed" } },
+    });
+  });
+
+  test("a device asked for by name is one line on what to install", async () => {
+    const { code, stdout, stderr } = await runProcess(["info", "--backend", "cpu"], undefined, without);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toBe("separable: BackendError: cpu: needs the package gpu.js, which is not installed; npm install gpu.js@2\n");
   });
 });
 
