@@ -3,9 +3,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { initBackend, useBackend } from "../../../src/backend/active.ts";
 import { findAdapter } from "../../../src/backend/gpu/adapter.ts";
-import type { Device } from "../../../src/backend/gpu/device.ts";
+import type { Device, DeviceOptions } from "../../../src/backend/gpu/device.ts";
 import { createGpuBackend, type GpuBackend } from "../../../src/backend/gpu/gpu-backend.ts";
-import { type GpuDevice, type GpuKernel, openGpu } from "../../../src/backend/gpu/gpu-js.ts";
+import { type DeviceHandle, type GpuDevice, type GpuKernel, openGpu } from "../../../src/backend/gpu/gpu-js.ts";
 import { gpuModes } from "../../../src/backend/gpu/gpu-mode.ts";
 import { program } from "../../../src/backend/gpu/program.ts";
 import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
@@ -148,23 +148,61 @@ describe.each([await availability("cpu"), await availability("webasm"), webgpu])
   });
 });
 
-test("a handle that cannot be freed is told at the next read, which does not wait for ever", async () => {
-  const opened = await openGpu(gpuModes.cpu);
-  const handle = {
-    output: [1],
-    toArray: async () => new Float32Array([7]),
-    delete: () => {
-      throw new Error("it will not go");
-    },
-  };
-  const createKernel = (): GpuKernel =>
-    Object.assign(() => handle, { setOutput: () => {}, destroy: () => {}, kernel: { context: undefined } });
-  const gpu = { createKernel, addFunction: () => {}, destroy: () => {} };
-  const device = await openDevice("cpu", {}, { ...opened, gpu, isOurs: () => true });
-  const [x, y] = [device.upload("float32", [1]), device.upload("float32", [2])];
-  expect([...(await y.read())]).toEqual([7]);
-  x.release();
-  expect(await refusal(y.read())).toBe("cpu: a command failed on the device: it will not go");
+describe("a device whose results", () => {
+  /** A gpu.js that answers everything with this. */
+  async function answering(handle: Pick<DeviceHandle, "toArray" | "delete">, options: Partial<DeviceOptions> = {}): Promise<Device> {
+    const createKernel = (): GpuKernel =>
+      Object.assign(() => ({ output: [1], ...handle }), { setOutput: () => {}, destroy: () => {}, kernel: { context: undefined } });
+    return openDevice("cpu", options, { gpu: { createKernel, addFunction: () => {}, destroy: () => {} }, isOurs: () => true });
+  }
+
+  test("cannot be freed says so at the next read, which does not wait for ever", async () => {
+    const device = await answering({
+      toArray: async () => new Float32Array([7]),
+      delete: () => {
+        throw new Error("it will not go");
+      },
+    });
+    const [x, y] = [device.upload("float32", [1]), device.upload("float32", [2])];
+    expect([...(await y.read())]).toEqual([7]);
+    x.release();
+    expect(await refusal(y.read())).toBe("cpu: a command failed on the device: it will not go");
+  });
+
+  test("cannot be read is asked for its own reason, once it has finished", async () => {
+    let reason: string | undefined;
+    const device = await answering(
+      { toArray: () => Promise.reject(new Error("aborted")), delete: () => {} },
+      {
+        finish: async () => {
+          reason = "it was unplugged";
+        },
+        checkHealth: () => {
+          if (reason !== undefined) throw new BackendError(reason);
+        },
+      },
+    );
+    expect(await refusal(device.upload("float32", [1]).read())).toBe("it was unplugged");
+  });
+
+  test("read as zeros because it was lost meanwhile says that", async () => {
+    let lost = false;
+    const device = await answering(
+      {
+        toArray: () => {
+          lost = true;
+          return new Float32Array(1);
+        },
+        delete: () => {},
+      },
+      {
+        checkHealth: () => {
+          if (lost) throw new BackendError("it was lost");
+        },
+      },
+    );
+    expect(await refusal(device.upload("float32", [1]).read())).toBe("it was lost");
+  });
 });
 
 test("a GL mode that gpu.js runs elsewhere is refused before anything is computed", async () => {

@@ -24,7 +24,9 @@ export interface Holdings {
   readonly handles: number;
   readonly kernels: number;
   readonly memory: MemoryReport;
-  /** Bytes the system has given the process, after a collection. */
+  /** Bytes of JavaScript's objects and buffers, after a collection. */
+  readonly heap: number;
+  /** Bytes the system has given the process, then. */
   readonly resident: number;
   readonly loss: number;
 }
@@ -67,7 +69,8 @@ for (let i = 1; i <= steps; i++) {
   await backend.fence();
   collect();
   const { handles, kernels } = backend.counters();
-  held.push({ step: i, handles, kernels, memory: memory(), resident: process.memoryUsage().rss, loss: value });
+  const { heapUsed, external, rss } = process.memoryUsage();
+  held.push({ step: i, handles, kernels, memory: memory(), heap: heapUsed + external, resident: rss, loss: value });
 }
 console.log(JSON.stringify(held));
 process.exit(0); // Dawn keeps a process alive for as long as it has a device
