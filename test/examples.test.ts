@@ -18,6 +18,7 @@ const promises: Record<string, RegExp> = {
   "05-your-own-layer.ts": /50 of 50 layers keep every promise\nas a 3×3 convolution of 16 channels: 224 parameters instead of 2304/,
   "06-decompose-a-matrix.ts": /four Kronecker products(?:.*\n){3} *Kronecker sum +parameters → error: +1024 → 0\.0000/,
   "07-compress-a-network.ts": /TensorTrain: \d+ parameters, error of the weights 0\.9\d+, accuracy \d+\.\d %, [89]\d\.\d % after an epoch/,
+  "08-on-a-gpu.ts": /computing on cpu\n\d+ launches, \d+ uploads, 2 readbacks\nloss .*the same but for rounding/,
 };
 
 describe("examples", () => {

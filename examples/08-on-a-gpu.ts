@@ -1,0 +1,47 @@
+/**
+ * 8. A training step on the device.
+ *
+ * The same network, one step, on gpu.js and on our own kernels. Nothing in the step knows where it runs: ops dispatch at once, the device follows,
+ * and the first thing that waits is the read of the loss. Here gpu.js's plain JavaScript stands in for a device, so that the example runs
+ * everywhere; with `npm install webgpu` and a graphics card put `webgpu()` in its place, after `await provideWebGpu()` of separable/node.
+ *
+ * Run: npx tsx examples/08-on-a-gpu.ts
+ */
+
+import * as s from "separable";
+import { cpu, type GpuBackend } from "separable/gpu";
+
+/** One step of a small separable network: its loss, and the largest weight of its classifier afterwards. */
+async function step(): Promise<{ loss: number; weight: number }> {
+  const build: s.Build = { random: new s.Random(7) };
+  const network = new s.WideResNet({ depth: 10, width: 1, convolution: s.Sep }, build);
+  const optimizer = new s.Sgd([{ parameters: network.parameters(), weightDecay: 5e-4 }], { momentum: 0.9 });
+  const weights = optimizer.parameters.map((parameter) => parameter.value);
+  const loss = s.scope(() => {
+    const images = s.normal([2, 3, 16, 16], new s.Random(1));
+    const loss = s.crossEntropy(network.forward(images, { training: true }), [3, 7]);
+    optimizer.step(s.gradients(loss, weights), 0.1);
+    return loss;
+  });
+  const result = { loss: await loss.item(), weight: Math.max(...(await network.fc.weight.value.data())) };
+  loss.dispose();
+  network.dispose();
+  return result;
+}
+
+// Names in order of preference: a device that does not answer is passed over, and says why.
+const choice = await s.initBackend([cpu(), "wasm"]);
+console.log(`computing on ${choice.name}`);
+const device = s.kernels() as GpuBackend;
+const before = device.counters();
+const there = await step();
+const { launches, uploads, readbacks } = device.counters();
+console.log(`${launches - before.launches} launches, ${uploads - before.uploads} uploads, ${readbacks - before.readbacks} readbacks`);
+device.dispose();
+
+await s.initBackend(["wasm", "reference"]);
+const here = await step();
+const apart = Math.max(Math.abs(there.loss / here.loss - 1), Math.abs(there.weight / here.weight - 1));
+console.log(
+  `loss ${there.loss.toFixed(4)} there, ${here.loss.toFixed(4)} here; ${apart < 1e-4 ? "the same but for rounding" : "not the same"}`,
+);
