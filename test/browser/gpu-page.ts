@@ -5,6 +5,7 @@ import { createGpuBackend, type GpuBackend, type GpuModeName } from "../../src/g
 import { add, createReferenceBackend, initBackend, tensor } from "../../src/index.ts";
 import type { Storage } from "../../src/tensor/storage.ts";
 import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
+import { missingWebGpu } from "../backend/gpu/available-mode.ts";
 import { openDevice } from "../backend/gpu/open-device.ts";
 import { divisionErrors } from "../backend/gpu/place-arithmetic.ts";
 import {
@@ -63,12 +64,13 @@ function watchReads(): () => number {
   return reads;
 }
 
-/** Why a mode does not run here; undefined where it does. */
-const missing = (mode: GpuModeName): Promise<string | undefined> =>
-  backendOf(mode).then(
-    () => undefined,
-    (error: unknown) => String(error),
-  );
+/** What there is none of here; undefined where the mode must work. Neither our backend nor gpu.js is asked. */
+async function missing(mode: "webgl2" | "webgpu"): Promise<string | undefined> {
+  if (mode === "webgpu") return missingWebGpu();
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (gl === null) return "there is no WebGL 2";
+  return gl.getExtension("EXT_color_buffer_float") === null ? "WebGL 2 draws no floats" : undefined;
+}
 
 async function train(mode: GpuModeName, convolution: string, options: { steps: number; tolerance: number }): Promise<TrainingReport> {
   const common = await tensorsOf("common.safetensors");

@@ -94,6 +94,7 @@ describe.skipIf(!available).each([
       if (process.env.FIGURES) console.info(mode, "in Chromium", convolution, JSON.stringify(report));
       expect(Object.keys(report.deviations)).toEqual(expect.arrayContaining(["loss", "logits", "gradients", "after1"]));
       judge(convolution, report, tolerance);
+      expect(report.lossReads.seen, "what was watched").toBeGreaterThan(0);
     });
 
   whereItRuns("quotients and remainders of places are exact up to 2³¹", async () => {

@@ -16,12 +16,13 @@ export const launchBounds: Readonly<Record<string, number>> = {
 export const groupsOfRecord = ["loss", "logits", "gradients", "bn1", "after1"] as const;
 
 /** Every number near its record, the launches in bounds, nothing read before the loss, nothing left behind. */
-export function judge(convolution: string, { steps, deviations, leftover }: TrainingReport, tolerance: number): void {
+export function judge(convolution: string, { steps, lossReads, deviations, leftover }: TrainingReport, tolerance: number): void {
   for (const [group, { tensor, error }] of Object.entries(deviations)) expect(error, `${group}: ${tensor}`).toBeLessThanOrEqual(tolerance);
   for (const { launches, readbacks, uploads, seen } of steps) {
     expect({ readbacks, seen }).toEqual({ readbacks: 0, seen: 0 });
     expect(launches).toBeLessThan(launchBounds[convolution]!);
     expect(uploads).toBeLessThan(launches / 10);
   }
+  expect(lossReads.readbacks).toBe(1);
   expect(leftover).toEqual({ storages: 0, handles: 0 });
 }

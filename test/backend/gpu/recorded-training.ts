@@ -44,6 +44,8 @@ export interface StepCounters extends Pick<DeviceCounters, "launches" | "uploads
 
 export interface TrainingReport {
   readonly steps: readonly StepCounters[];
+  /** What reading the first step's loss took: that the counters do count. */
+  readonly lossReads: Pick<StepCounters, "readbacks" | "seen">;
   readonly deviations: Readonly<Record<string, Deviation>>;
   /** What is left when everything is disposed, tables of the indices included. */
   readonly leftover: { readonly storages: number; readonly handles: number };
@@ -122,6 +124,7 @@ export async function trainOnDevice(
   const training = begin(record, batch, "float32");
   const counters: StepCounters[] = [];
   const deviations: Record<string, Deviation> = {};
+  let lossReads = { readbacks: 0, seen: 0 };
   const compare = async (group: string, name: string, got: Readable | undefined, expected: NamedArray, least?: number): Promise<void> => {
     const error = got === undefined ? Infinity : relativeError(await got.read(), expected.data, least);
     if (!(error <= (deviations[group]?.error ?? -1))) deviations[group] = { tensor: name, error };
@@ -136,15 +139,16 @@ export async function trainOnDevice(
     const { logits, loss, grads, named } = step(training, batch.labels);
     training.optimizer.step(grads, 0.1);
     await backend.fence();
-    const now = backend.counters();
+    const [now, seenBefore] = [backend.counters(), reads()];
     counters.push({
       launches: now.launches - start.launches,
       uploads: now.uploads - start.uploads,
       readbacks: now.readbacks - start.readbacks,
-      seen: reads() - readBefore,
+      seen: seenBefore - readBefore,
     });
     await compare("loss", `step ${number}`, readable(loss), { shape: [], data: Float64Array.of(record.losses[number - 1]!) });
     if (number === 1) {
+      lossReads = { readbacks: backend.counters().readbacks - now.readbacks, seen: reads() - seenBefore };
       await compare("logits", "logits", readable(logits), record.tensors.get("logits")!);
       const expected = section(record.tensors, "grad");
       if (expected.size !== named.size) throw new Error(`expected ${expected.size} gradients, got ${named.size}`);
@@ -159,6 +163,7 @@ export async function trainOnDevice(
   await backend.fence();
   return {
     steps: counters,
+    lossReads,
     deviations,
     leftover: {
       storages: backend.memory().storages - before.storages,
