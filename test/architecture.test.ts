@@ -155,6 +155,9 @@ describe("the library runs in a browser", () => {
     ).toEqual([]));
 });
 
+test("sharp is imported by the file that decodes images alone", () =>
+  expect([...new Set(edges.filter(({ to }) => to === "sharp").map(({ from }) => from))]).toEqual(["data/node/decode-image.ts"]));
+
 test("gpu.js is imported by the GPU backend alone", () =>
   expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));
 

@@ -6,7 +6,7 @@ import { formatCount, formatPercent, formatTable } from "./format.ts";
 const barWidth = 20;
 
 /** A bar of eighths of a character. */
-function bar(share: number): string {
+export function bar(share: number): string {
   const eighths = Math.round(share * barWidth * 8);
   return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]!;
 }

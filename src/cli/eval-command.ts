@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
+import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { backendHelp } from "./backend-names.ts";
@@ -23,6 +24,7 @@ import { interruptible, writeJson } from "./terminal.ts";
 interface EvalOptions extends Partial<Settings> {
   readonly run?: string;
   readonly checkpoint?: string;
+  readonly fold?: boolean;
   readonly json?: boolean;
   readonly progress: boolean;
 }
@@ -50,6 +52,7 @@ export function evalCommand(context: CommandContext): Command {
       "a checkpoint, or any safetensors file with the network's state dict",
       argument("eval", "--checkpoint", path),
     )
+    .option("--fold", "with its batch norms folded into the convolutions: the same to rounding, faster")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr");
   for (const [name, flags, description] of settingOptions)
@@ -71,7 +74,7 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
       restoreModel(model, checkpoint);
       const job = startJob(terminal.stderr, style, { label: "testing", total: dataset.test.count });
       const onNote = (note: string): void => void terminal.stderr.write(`note: ${note}\n`);
-      const evaluation = await evaluate(model, testBatches(dataset, settings.batchSize, onNote), {
+      const evaluation = await evaluate(options.fold ? foldBatchNorm(model) : model, testBatches(dataset, settings.batchSize, onNote), {
         imageShape: [dataset.channels, dataset.height, dataset.width],
         classes: dataset.classes.length,
         signal,

@@ -2,11 +2,12 @@
 
 import { resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
+import { cifarFormats } from "../data/cifar-format.ts";
 import { DataUnavailableError } from "../data/data-unavailable-error.ts";
 import { type ImageDataset, limitDataset } from "../data/dataset.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type DataProgress, loadCifar } from "../data/node/cifar.ts";
-import { syntheticImages } from "../data/synthetic.ts";
+import { syntheticClasses, syntheticImages } from "../data/synthetic.ts";
 import { formatMegabytes } from "./format.ts";
 import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
 import type { Settings } from "./settings.ts";
@@ -36,6 +37,12 @@ const synthetic = { trainCount: 10_000, testCount: 2_000, seed: 0 };
 
 /** Of the whole synthetic set: like CIFAR's, they stay when only part of it is used. */
 const syntheticStatistics = { mean: [0.4989, 0.4998, 0.503], std: [0.1826, 0.1811, 0.1809] } as const;
+
+/** What is known of a data set without its images. */
+export type DataFacts = Pick<ImageDataset, "classes" | "mean" | "std">;
+
+export const dataFacts = (name: Settings["data"]): DataFacts =>
+  name === "synthetic" ? { classes: syntheticClasses, ...syntheticStatistics } : cifarFormats[name];
 
 const displayNames = { cifar10: "CIFAR-10", cifar100: "CIFAR-100", synthetic: "synthetic images" } as const;
 

@@ -12,6 +12,7 @@ import { dataCommand } from "./data-command.ts";
 import { evalCommand } from "./eval-command.ts";
 import { infoCommand } from "./info-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
+import { predictCommand } from "./predict-command.ts";
 import { reportCommand } from "./report-command.ts";
 import { stopBackend } from "./start-backend.ts";
 import { sweepCommand } from "./sweep-command.ts";
@@ -47,6 +48,7 @@ function createProgram(context: CommandContext): Command {
   for (const command of [
     trainCommand(context),
     evalCommand(context),
+    predictCommand(context),
     sweepCommand(context),
     sweepWorkerCommand(context),
     reportCommand(context),

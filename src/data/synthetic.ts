@@ -67,6 +67,9 @@ const patterns: readonly (readonly [name: string, pattern: Pattern])[] = [
 
 const between = (random: Random, low: number, high: number): number => low + (high - low) * random.uniform();
 
+/** What the ten kinds are called. */
+export const syntheticClasses: readonly string[] = patterns.map(([name]) => name);
+
 /** Images 0, 1, 2 … of classes 0, 1, 2 … in turn; image n is decided by the stream and n, however many there are. */
 function paintSplit(count: number, classes: number, height: number, width: number, stream: Random): ImageSplit {
   const split = allocateSplit(count, 3 * height * width);
@@ -126,7 +129,7 @@ export function syntheticImages(options: SyntheticOptions): ImageDataset {
   const test = paintSplit(testCount, classes, height, width, stream.fork(1));
   return {
     name: "synthetic",
-    classes: patterns.slice(0, classes).map(([name]) => name),
+    classes: syntheticClasses.slice(0, classes),
     channels: 3,
     height,
     width,

@@ -5,8 +5,10 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
+import { affineOf } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
+import { Composed, followedBy, ReLU, Sequential } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { add } from "../ops/arithmetic.ts";
@@ -64,6 +66,26 @@ class ReluConvNorm extends Layer {
     const [, convolution, norm] = this.op;
     return norm.forward(convolution.forward(relu(x), forward), forward);
   }
+
+  override folded(): Layer {
+    const [, convolution, norm] = this.op;
+    return new Sequential(ReLU(), followedBy(convolution, norm.affine()));
+  }
+}
+
+/** What halves the size. Folded, each convolution has the norm's scales and shifts of its own channels. */
+interface ReduceParts {
+  readonly conv_1: Layer;
+  readonly conv_2: Layer;
+  readonly bn?: Layer;
+}
+
+function runReduce({ conv_1, conv_2, bn }: ReduceParts, x: Tensor, forward: Forward): Tensor {
+  const active = relu(x);
+  const [, , height, width] = active.shape as [number, number, number, number];
+  const shifted = slice(active, [undefined, undefined, [1, height], [1, width]]);
+  const y = concat([conv_1.forward(active, forward), conv_2.forward(shifted, forward)], 1);
+  return bn === undefined ? y : bn.forward(y, forward);
 }
 
 /** Half the size without losing a pixel: two strided 1×1 convolutions, one of them a pixel further along the diagonal, side by side. */
@@ -81,10 +103,18 @@ class FactorizedReduce extends Layer {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    const active = relu(x);
-    const [, , height, width] = active.shape as [number, number, number, number];
-    const shifted = slice(active, [undefined, undefined, [1, height], [1, width]]);
-    return this.bn.forward(concat([this.conv_1.forward(active, forward), this.conv_2.forward(shifted, forward)], 1), forward);
+    return runReduce(this, x, forward);
+  }
+
+  override folded(): Layer {
+    const affine = this.bn.affine();
+    const channels = affine.scale.size;
+    const half = Math.floor(channels / 2);
+    const parts: ReduceParts = {
+      conv_1: followedBy(this.conv_1, affineOf(affine, 0, half)),
+      conv_2: followedBy(this.conv_2, affineOf(affine, half, channels)),
+    };
+    return new Composed(parts, runReduce);
   }
 }
 
@@ -104,6 +134,11 @@ class SeparableTwice extends Layer {
     const y = norm1.forward(first.forward(relu(x), forward), forward);
     return norm2.forward(second.forward(relu(y), forward), forward);
   }
+
+  override folded(): Layer {
+    const [, first, norm1, , second, norm2] = this.op;
+    return new Sequential(ReLU(), followedBy(first, norm1.affine()), ReLU(), followedBy(second, norm2.affine()));
+  }
 }
 
 /** relu → 3×3 whose taps lie two pixels apart → norm. */
@@ -119,6 +154,11 @@ class Dilated extends Layer {
   forward(x: Tensor, forward: Forward): Tensor {
     const [, convolution, norm] = this.op;
     return norm.forward(convolution.forward(relu(x), forward), forward);
+  }
+
+  override folded(): Layer {
+    const [, convolution, norm] = this.op;
+    return new Sequential(ReLU(), followedBy(convolution, norm.affine()));
   }
 }
 
@@ -158,6 +198,13 @@ interface CellShape {
   readonly afterReduction: boolean;
 }
 
+/** What a cell is computed with: one operation an edge. */
+interface CellParts {
+  readonly preprocess0: Layer;
+  readonly preprocess1: Layer;
+  readonly _ops: readonly Layer[];
+}
+
 /** s₂…s₅, each the sum of two operations on states before it, side by side.   s₀, s₁ → [N,4·channels,H′,W′]. */
 class Cell extends Module {
   readonly preprocess0: Layer;
@@ -165,13 +212,18 @@ class Cell extends Module {
   readonly _ops: readonly Layer[];
   readonly #edges: readonly Edge[];
 
-  constructor({ inputs, channels, reduction, afterReduction }: CellShape, convolution: ConvolutionFactory, build: Build) {
+  constructor({ preprocess0, preprocess1, _ops }: CellParts, edges: readonly Edge[]) {
     super();
-    const Fit = afterReduction ? FactorizedReduce : ReluConvNorm;
-    this.preprocess0 = new Fit(inputs[0], channels, convolution, build);
-    this.preprocess1 = new ReluConvNorm(inputs[1], channels, convolution, build);
-    this.#edges = reduction ? genotype.reduce : genotype.normal;
-    this._ops = this.#edges.map((edge) => operation(edge, channels, reduction && edge[1] < 2 ? 2 : 1, convolution, build));
+    this.preprocess0 = preprocess0;
+    this.preprocess1 = preprocess1;
+    this._ops = _ops;
+    this.#edges = edges;
+  }
+
+  folded(): Cell {
+    const { preprocess0, preprocess1, _ops } = this;
+    const parts = { preprocess0: preprocess0.folded(), preprocess1: preprocess1.folded(), _ops: _ops.map((layer) => layer.folded()) };
+    return new Cell(parts, this.#edges);
   }
 
   forward(older: Tensor, newer: Tensor, forward: Forward): Tensor {
@@ -185,6 +237,38 @@ class Cell extends Module {
     for (let k = 0; k < this._ops.length; k += 2) states.push(add(along(k), along(k + 1)));
     return concat(states.slice(2), 1);
   }
+}
+
+function createCell({ inputs, channels, reduction, afterReduction }: CellShape, convolution: ConvolutionFactory, build: Build): Cell {
+  const Fit = afterReduction ? FactorizedReduce : ReluConvNorm;
+  const edges = reduction ? genotype.reduce : genotype.normal;
+  const parts = {
+    preprocess0: new Fit(inputs[0], channels, convolution, build),
+    preprocess1: new ReluConvNorm(inputs[1], channels, convolution, build),
+    _ops: edges.map((edge) => operation(edge, channels, reduction && edge[1] < 2 ? 2 : 1, convolution, build)),
+  };
+  return new Cell(parts, edges);
+}
+
+/** What the network is computed with. One that is folded has the stem's norm in the stem's convolution. */
+interface NetworkParts {
+  readonly stem: readonly [Layer, Layer?];
+  readonly cells: readonly Cell[];
+  readonly classifier: Linear;
+}
+
+/** `states`: what each cell gave. */
+function runNetwork({ stem, cells, classifier }: NetworkParts, x: Tensor, forward: Forward): { logits: Tensor; states: Tensor[] } {
+  const [convolution, norm] = stem;
+  const convolved = convolution.forward(x, forward);
+  let newer = norm === undefined ? convolved : norm.forward(convolved, forward);
+  let older = newer;
+  const states = cells.map((cell) => {
+    const y = cell.forward(older, newer, forward);
+    [older, newer] = [newer, y];
+    return y;
+  });
+  return { logits: classifier.forward(globalAvgPool2d(newer)), states };
 }
 
 export interface DartsOptions {
@@ -223,7 +307,7 @@ export class Darts extends Module {
     this.cells = Array.from({ length: layers }, (_, i) => {
       const reduction = this.#reductions.includes(i);
       if (reduction) current *= 2;
-      const cell = new Cell({ inputs, channels: current, reduction, afterReduction }, convolution, build);
+      const cell = createCell({ inputs, channels: current, reduction, afterReduction }, convolution, build);
       inputs = [inputs[1], concatenated * current];
       afterReduction = reduction;
       return cell;
@@ -239,27 +323,26 @@ export class Darts extends Module {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    return this.#run(x, forward).logits;
+    return runNetwork(this, x, forward).logits;
+  }
+
+  /** What it computes in evaluation, without the head that only training sees; see `foldBatchNorm`. */
+  folded(): Layer {
+    const [convolution, norm] = this.stem;
+    const parts: NetworkParts = {
+      stem: [followedBy(convolution, norm.affine())],
+      cells: this.cells.map((cell) => cell.folded()),
+      classifier: this.classifier,
+    };
+    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
   }
 
   /** Logits, the attention map before each halving and at the end, and in training the auxiliary head's logits. */
   forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, states } = this.#run(x, forward);
+    const { logits, states } = runNetwork(this, x, forward);
     const [first, second] = this.#reductions;
     const attention = [states[first - 1]!, states[second - 1]!, states.at(-1)!].map(attentionMap);
     const auxiliary = forward.training ? this.auxiliary_head?.forward(states[second]!, forward) : undefined;
     return { logits, attention, auxiliary };
-  }
-
-  #run(x: Tensor, forward: Forward): { logits: Tensor; states: Tensor[] } {
-    const [convolution, norm] = this.stem;
-    let [older, newer] = [x, norm.forward(convolution.forward(x), forward)];
-    older = newer;
-    const states = this.cells.map((cell) => {
-      const y = cell.forward(older, newer, forward);
-      [older, newer] = [newer, y];
-      return y;
-    });
-    return { logits: this.classifier.forward(globalAvgPool2d(newer)), states };
   }
 }

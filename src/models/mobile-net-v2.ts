@@ -6,6 +6,7 @@
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
+import { Composed, foldedInTurn, followedBy, ReLU6, Sequential } from "../nn/layers.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { add } from "../ops/arithmetic.ts";
 import { reshape } from "../ops/broadcast.ts";
@@ -49,10 +50,26 @@ class ConvolutionNorm extends Layer {
   forward(x: Tensor, forward: Forward): Tensor {
     return relu6(this[1].forward(this[0].forward(x, forward), forward));
   }
+
+  override folded(): Layer {
+    return new Sequential(followedBy(this[0], this[1].affine()), ReLU6());
+  }
 }
 
 const depthwise = (channels: number, stride: number, build: Build): Layer =>
   new Conv2d(channels, channels, 3, build, { stride, padding: 1, groups: channels, init: normalFanOut });
+
+/** What an inverted residual is computed with. */
+interface ResidualParts {
+  readonly conv: readonly Layer[];
+  /** Whether x is added. */
+  readonly residual: boolean;
+}
+
+function runResidual({ conv, residual }: ResidualParts, x: Tensor, forward: Forward): Tensor {
+  const y = conv.reduce((z, layer) => layer.forward(z, forward), x);
+  return residual ? add(x, y) : y;
+}
 
 /** x + bn(P₂·relu6(bn(D·relu6(bn(P₁·x))))): P₁ widens, D is depthwise, P₂ narrows without a nonlinearity; x only where shapes agree. */
 class InvertedResidual extends Layer {
@@ -75,9 +92,31 @@ class InvertedResidual extends Layer {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    const y = this.conv.reduce((z, layer) => layer.forward(z, forward), x);
-    return this.#residual ? add(x, y) : y;
+    return runResidual({ conv: this.conv, residual: this.#residual }, x, forward);
   }
+
+  override folded(): Layer {
+    return new Composed({ conv: foldedInTurn(this.conv), residual: this.#residual }, runResidual);
+  }
+}
+
+/** What the network is computed with. */
+interface NetworkParts {
+  readonly features: readonly Layer[];
+  readonly classifier: readonly [undefined, Layer];
+}
+
+/** `blocks`: what each inverted residual gave. */
+function runNetwork({ features, classifier }: NetworkParts, x: Tensor, forward: Forward, rate = 0): { logits: Tensor; blocks: Tensor[] } {
+  const outputs: Tensor[] = [];
+  const last = features.reduce((z, layer) => {
+    const y = layer.forward(z, forward);
+    outputs.push(y);
+    return y;
+  }, x);
+  const pooled = dropout(globalAvgPool2d(last), rate, forward);
+  const y = classifier[1].forward(reshape(pooled, [...pooled.shape, 1, 1]), forward);
+  return { logits: reshape(y, [y.shape[0]!, y.shape[1]!]), blocks: outputs.slice(1, -1) };
 }
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
@@ -113,26 +152,19 @@ export class MobileNetV2 extends Module {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    return this.#run(x, forward).logits;
+    return runNetwork(this, x, forward, this.#dropout).logits;
+  }
+
+  /** What it computes in evaluation; see `foldBatchNorm`. */
+  folded(): Layer {
+    const parts: NetworkParts = { features: foldedInTurn(this.features), classifier: [undefined, this.classifier[1].folded()] };
+    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
   }
 
   /** Logits, and the attention map of the last block at each size. */
   forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, blocks } = this.#run(x, forward);
+    const { logits, blocks } = runNetwork(this, x, forward, this.#dropout);
     const sizeOf = (y: Tensor | undefined): number | undefined => y?.shape[2];
     return { logits, attention: blocks.filter((y, i) => sizeOf(y) !== sizeOf(blocks[i + 1])).map(attentionMap) };
-  }
-
-  /** `blocks`: what each inverted residual gave. */
-  #run(x: Tensor, forward: Forward): { logits: Tensor; blocks: Tensor[] } {
-    const outputs: Tensor[] = [];
-    const last = this.features.reduce((z, layer) => {
-      const y = layer.forward(z, forward);
-      outputs.push(y);
-      return y;
-    }, x);
-    const pooled = dropout(globalAvgPool2d(last), this.#dropout, forward);
-    const y = this.classifier[1].forward(reshape(pooled, [...pooled.shape, 1, 1]), forward);
-    return { logits: reshape(y, [y.shape[0]!, y.shape[1]!]), blocks: outputs.slice(1, -1) };
   }
 }

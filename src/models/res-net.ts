@@ -6,7 +6,7 @@
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
-import { Sequential } from "../nn/layers.ts";
+import { Composed, followedBy, Sequential } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { add } from "../ops/arithmetic.ts";
@@ -46,6 +46,30 @@ class Downsample extends Layer {
   forward(x: Tensor, forward: Forward): Tensor {
     return this[1].forward(this[0].forward(x, forward), forward);
   }
+
+  override folded(): Layer {
+    return followedBy(this[0], this[1].affine());
+  }
+}
+
+/** What a bottleneck is computed with. One that is folded has its norms in its convolutions. */
+interface BottleneckParts {
+  readonly conv1: Layer;
+  readonly bn1?: Layer;
+  readonly conv2: Layer;
+  readonly bn2?: Layer;
+  readonly conv3: Layer;
+  readonly bn3?: Layer;
+  readonly downsample: Layer | undefined;
+}
+
+const normed = (norm: Layer | undefined, x: Tensor, forward: Forward): Tensor => (norm === undefined ? x : norm.forward(x, forward));
+
+function runBottleneck(parts: BottleneckParts, x: Tensor, forward: Forward): Tensor {
+  const narrow = relu(normed(parts.bn1, parts.conv1.forward(x, forward), forward));
+  const windowed = relu(normed(parts.bn2, parts.conv2.forward(narrow, forward), forward));
+  const y = normed(parts.bn3, parts.conv3.forward(windowed, forward), forward);
+  return relu(add(y, normed(parts.downsample, x, forward)));
 }
 
 /** y = relu(shortcut(x) + bn3(conv3(relu(bn2(conv2(relu(bn1(conv1(x))))))))): 1×1 down, k×k with the stride, 1×1 up. */
@@ -72,10 +96,17 @@ class Bottleneck extends Layer {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    const narrow = relu(this.bn1.forward(this.conv1.forward(x, forward), forward));
-    const windowed = relu(this.bn2.forward(this.conv2.forward(narrow, forward), forward));
-    const y = this.bn3.forward(this.conv3.forward(windowed, forward), forward);
-    return relu(add(y, this.downsample === undefined ? x : this.downsample.forward(x, forward)));
+    return runBottleneck(this, x, forward);
+  }
+
+  override folded(): Layer {
+    const parts: BottleneckParts = {
+      conv1: followedBy(this.conv1, this.bn1.affine()),
+      conv2: followedBy(this.conv2, this.bn2.affine()),
+      conv3: followedBy(this.conv3, this.bn3.affine()),
+      downsample: this.downsample?.folded(),
+    };
+    return new Composed(parts, runBottleneck);
   }
 }
 
@@ -84,6 +115,28 @@ const flatPool = (x: Tensor): Tensor => {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
   return reshape(avgPool2d(x, { kernel: [height, width] }), [batch, channels]);
 };
+
+/** What the network is computed with. */
+interface NetworkParts {
+  readonly conv1: Layer;
+  readonly bn1?: Layer;
+  readonly layer1: Layer;
+  readonly layer2: Layer;
+  readonly layer3: Layer;
+  readonly layer4: Layer;
+  readonly fc: Linear;
+}
+
+/** `groups`: what each group of blocks gave. */
+function runNetwork(network: NetworkParts, x: Tensor, forward: Forward): { logits: Tensor; groups: Tensor[] } {
+  const groups: Tensor[] = [];
+  let y = maxPool2d(relu(normed(network.bn1, network.conv1.forward(x, forward), forward)), { kernel: 3, stride: 2, padding: 1 });
+  for (const group of [network.layer1, network.layer2, network.layer3, network.layer4]) {
+    y = group.forward(y, forward);
+    groups.push(y);
+  }
+  return { logits: network.fc.forward(flatPool(y)), groups };
+}
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
 export class ResNet extends Module {
@@ -124,22 +177,26 @@ export class ResNet extends Module {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    return this.#run(x, forward).logits;
+    return runNetwork(this, x, forward).logits;
+  }
+
+  /** What it computes in evaluation; see `foldBatchNorm`. */
+  folded(): Layer {
+    const { conv1, bn1, layer1, layer2, layer3, layer4, fc } = this;
+    const parts: NetworkParts = {
+      conv1: followedBy(conv1, bn1.affine()),
+      layer1: layer1.folded(),
+      layer2: layer2.folded(),
+      layer3: layer3.folded(),
+      layer4: layer4.folded(),
+      fc,
+    };
+    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
   }
 
   /** Logits with the attention map of each group of blocks. */
   forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, groups } = this.#run(x, forward);
+    const { logits, groups } = runNetwork(this, x, forward);
     return { logits, attention: groups.map(attentionMap) };
-  }
-
-  #run(x: Tensor, forward: Forward): { logits: Tensor; groups: Tensor[] } {
-    const groups: Tensor[] = [];
-    let y = maxPool2d(relu(this.bn1.forward(this.conv1.forward(x), forward)), { kernel: 3, stride: 2, padding: 1 });
-    for (const group of [this.layer1, this.layer2, this.layer3, this.layer4]) {
-      y = group.forward(y, forward);
-      groups.push(y);
-    }
-    return { logits: this.fc.forward(flatPool(y)), groups };
   }
 }

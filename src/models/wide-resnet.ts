@@ -7,7 +7,7 @@ import { ConfigError } from "../core/errors.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
-import { Sequential } from "../nn/layers.ts";
+import { Composed, followedBy, Sequential } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { add } from "../ops/arithmetic.ts";
@@ -33,6 +33,23 @@ export interface WideResNetOptions {
   readonly attentionSplit?: number;
 }
 
+/** What a block is computed with. A block that is folded has bn2 in its first convolution. */
+interface BlockParts {
+  readonly bn1: Layer;
+  readonly conv1: Layer;
+  readonly bn2?: Layer;
+  readonly conv2: Layer;
+  readonly convShortcut: Layer | undefined;
+}
+
+function runBlock({ bn1, conv1, bn2, conv2, convShortcut }: BlockParts, x: Tensor, forward: Forward, rate = 0): Tensor {
+  const activated = relu(bn1.forward(x, forward));
+  const convolved = conv1.forward(activated, forward);
+  const inner = relu(bn2 === undefined ? convolved : bn2.forward(convolved, forward));
+  const y = conv2.forward(dropout(inner, rate, forward), forward);
+  return add(convShortcut === undefined ? x : convShortcut.forward(activated, forward), y);
+}
+
 /** y = shortcut(x) + conv2(relu(bn2(conv1(relu(bn1(x)))))); where the size changes the shortcut is a 1×1 convolution of relu(bn1(x)). */
 class BasicBlock extends Layer {
   readonly bn1: BatchNorm2d;
@@ -54,10 +71,13 @@ class BasicBlock extends Layer {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    const activated = relu(this.bn1.forward(x, forward));
-    const inner = relu(this.bn2.forward(this.conv1.forward(activated, forward), forward));
-    const y = this.conv2.forward(dropout(inner, this.#dropout, forward), forward);
-    return add(this.convShortcut === undefined ? x : this.convShortcut.forward(activated), y);
+    return runBlock(this, x, forward, this.#dropout);
+  }
+
+  override folded(): Layer {
+    const { bn1, conv1, bn2, conv2, convShortcut } = this;
+    const parts: BlockParts = { bn1: bn1.folded(), conv1: followedBy(conv1, bn2.affine()), conv2: conv2.folded(), convShortcut };
+    return new Composed(parts, runBlock);
   }
 }
 
@@ -83,6 +103,33 @@ class NetworkBlock extends Layer {
   forward(x: Tensor, forward: Forward): Tensor {
     return this.layer.forward(x, forward);
   }
+
+  override folded(): Layer {
+    return this.layer.folded();
+  }
+}
+
+/** What the network is computed with. */
+interface NetworkParts {
+  readonly conv1: Layer;
+  readonly block1: Sequential;
+  readonly block2: Sequential;
+  readonly block3: Sequential;
+  readonly bn1: Layer;
+  readonly fc: Linear;
+}
+
+/** `parts`: the feature maps that attention is told of. */
+function runNetwork(network: NetworkParts, x: Tensor, forward: Forward): { logits: Tensor; parts: Tensor[] } {
+  const parts: Tensor[] = [];
+  let y = network.conv1.forward(x, forward);
+  for (const { layers } of [network.block1, network.block2, network.block3])
+    for (const part of layers) {
+      y = part.forward(y, forward);
+      parts.push(y);
+    }
+  const pooled = globalAvgPool2d(relu(network.bn1.forward(y, forward)));
+  return { logits: network.fc.forward(pooled), parts };
 }
 
 /** x:[N,3,H,W] → logits:[N,classes]. State names are those of the reference PyTorch code (`block1.0.layer.0.conv1.…`). */
@@ -125,24 +172,26 @@ export class WideResNet extends Module {
   }
 
   forward(x: Tensor, forward: Forward): Tensor {
-    return this.#run(x, forward).logits;
+    return runNetwork(this, x, forward).logits;
+  }
+
+  /** What it computes in evaluation; see `foldBatchNorm`. */
+  folded(): Layer {
+    const { conv1, block1, block2, block3, bn1, fc } = this;
+    const parts: NetworkParts = {
+      conv1,
+      block1: block1.folded(),
+      block2: block2.folded(),
+      block3: block3.folded(),
+      bn1: bn1.folded(),
+      fc,
+    };
+    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
   }
 
   /** Logits with the attention maps attention transfer compares. */
   forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, parts } = this.#run(x, forward);
+    const { logits, parts } = runNetwork(this, x, forward);
     return { logits, attention: parts.map(attentionMap) };
-  }
-
-  #run(x: Tensor, forward: Forward): { logits: Tensor; parts: Tensor[] } {
-    const parts: Tensor[] = [];
-    let y = this.conv1.forward(x);
-    for (const { layers } of [this.block1, this.block2, this.block3])
-      for (const part of layers) {
-        y = part.forward(y, forward);
-        parts.push(y);
-      }
-    const pooled = globalAvgPool2d(relu(this.bn1.forward(y, forward)));
-    return { logits: this.fc.forward(pooled), parts };
   }
 }

@@ -1,9 +1,10 @@
 /** Batch normalisation as a layer: the op, its scale and shift, and the running statistics that evaluation uses. */
 
-import { batchNorm, batchNormInference, unbiased, updateRunning } from "../ops/batch-norm.ts";
+import { batchNorm, batchNormInference, inferenceAffine, unbiased, updateRunning } from "../ops/batch-norm.ts";
 import type { Forward } from "../ops/dropout.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
 import { type Build, constant } from "./init.ts";
 import { Buffer, Counter, Layer, Parameter } from "./module.ts";
 
@@ -46,5 +47,14 @@ export class BatchNorm2d extends Layer {
     });
     this.num_batches_tracked.count++;
     return y;
+  }
+
+  /** s = γ/√(σ² + ε), t = β − μ·s with the running statistics. */
+  override affine(): ChannelAffine {
+    return inferenceAffine(this.weight.value, this.bias.value, this.running_mean.value, this.running_var.value, this.#epsilon);
+  }
+
+  override folded(): Layer {
+    return new AffineLayer(this.affine());
   }
 }

@@ -5,6 +5,8 @@ import { add } from "../ops/arithmetic.ts";
 import { reshape } from "../ops/broadcast.ts";
 import { conv2d } from "../ops/convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { ChannelAffine } from "./channel-affine.ts";
+import { absorbedConvolution } from "./fixed-conv2d.ts";
 import { type Build, fanIn, uniformFanIn } from "./init.ts";
 import { Layer, Parameter } from "./module.ts";
 
@@ -32,5 +34,9 @@ export class Conv2d extends Layer {
   forward(x: Tensor): Tensor {
     const y = conv2d(x, this.weight.value, this.#options);
     return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
+  }
+
+  override absorb(affine: ChannelAffine): Layer {
+    return absorbedConvolution(this.weight.value, this.bias?.value, affine, this.#options);
   }
 }

@@ -5,6 +5,7 @@ import { dropout, type Forward } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
 import { Layer } from "./module.ts";
 
 /** A function as a layer. */
@@ -51,5 +52,42 @@ export class Sequential extends Layer {
 
   forward(x: Tensor, forward: Forward): Tensor {
     return this.#layers.reduce((y, layer) => layer.forward(y, forward), x);
+  }
+
+  override folded(): Sequential {
+    return new Sequential(...foldedInTurn(this.#layers));
+  }
+}
+
+/** Layers one after the other as they are in evaluation: where one is a scale and a shift, the one before takes it in if it can. */
+export function foldedInTurn(layers: readonly Layer[]): Layer[] {
+  const folded: Layer[] = [];
+  for (let i = 0; i < layers.length; i++) {
+    const affine = layers[i + 1]?.affine();
+    const both = affine && layers[i]!.absorb(affine);
+    folded.push(both ?? layers[i]!.folded());
+    if (both !== undefined) i++;
+  }
+  return folded;
+}
+
+/** s·f(x) + t of any layer f. */
+export const followedBy = (layer: Layer, affine: ChannelAffine): Layer =>
+  layer.absorb(affine) ?? new Sequential(layer.folded(), new AffineLayer(affine));
+
+/** Parts and what is computed with them: a block whose parts have been exchanged. `run` is the forward pass it shares with the block it came from. */
+export class Composed<P extends object> extends Layer {
+  readonly #parts: P;
+  readonly #run: (parts: P, x: Tensor, forward: Forward) => Tensor;
+
+  constructor(parts: P, run: (parts: P, x: Tensor, forward: Forward) => Tensor) {
+    super();
+    this.#parts = parts;
+    this.#run = run;
+    Object.assign(this, parts);
+  }
+
+  forward(x: Tensor, forward: Forward): Tensor {
+    return this.#run(this.#parts, x, forward);
   }
 }

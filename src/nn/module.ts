@@ -10,6 +10,7 @@ import type { Forward } from "../ops/dropout.ts";
 import { keep } from "../tensor/scope.ts";
 import { type DType, type TypedArray, typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { ChannelAffine } from "./channel-affine.ts";
 
 /** One named entry of a state dict. */
 export interface State {
@@ -198,7 +199,25 @@ export abstract class Module {
   }
 }
 
-/** A module from one tensor to one tensor. */
+/**
+ * A module from one tensor to one tensor. What a layer says of itself in evaluation is read by `foldBatchNorm`, which runs unrecorded and in a
+ * scope: layers that have nothing to say inherit that.
+ */
 export abstract class Layer extends Module {
   abstract forward(x: Tensor, forward: Forward): Tensor;
+
+  /** What it computes in evaluation, with everything done that does not depend on x. Itself, where there is nothing to do. */
+  folded(): Layer {
+    return this;
+  }
+
+  /** s·f(x) + t as one layer, the scale and the shift taken into its own numbers; undefined where it has none that could take them. */
+  absorb(_: ChannelAffine): Layer | undefined {
+    return undefined;
+  }
+
+  /** The scale and the shift of each channel that it is in evaluation; undefined where it is more than that. */
+  affine(): ChannelAffine | undefined {
+    return undefined;
+  }
 }

@@ -81,9 +81,14 @@ function composedGradient(x: Tensor, gamma: Tensor, g: Tensor, epsilon: number):
 export function batchNormInference(x: Tensor, gamma: Tensor, beta: Tensor, mu: Tensor, sigma2: Tensor, epsilon = 1e-5): Tensor {
   normGeometry("batchNormInference", x, gamma, beta, epsilon);
   normGeometry("batchNormInference", x, mu, sigma2, epsilon);
-  const scale = multiply(gamma, reciprocalSqrt(add(sigma2, epsilon)));
-  const shift = subtract(beta, multiply(mu, scale));
+  const { scale, shift } = inferenceAffine(gamma, beta, mu, sigma2, epsilon);
   return add(multiply(x, perChannel(scale, x)), perChannel(shift, x));
+}
+
+/** With given statistics batch normalisation is s·x + t: s = γ/√(σ² + ε), t = β − μ·s.   All [C]. */
+export function inferenceAffine(gamma: Tensor, beta: Tensor, mu: Tensor, sigma2: Tensor, epsilon = 1e-5): { scale: Tensor; shift: Tensor } {
+  const scale = multiply(gamma, reciprocalSqrt(add(sigma2, epsilon)));
+  return { scale, shift: subtract(beta, multiply(mu, scale)) };
 }
 
 /** Statistics after a batch: r ← (1 − momentum)·r + momentum·batch, the variance unbiased by n/(n − 1), as PyTorch keeps it. Unrecorded. */

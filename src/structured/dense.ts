@@ -1,5 +1,6 @@
 /** `Conv`: the ordinary convolution, the one every structured layer is compared with. */
 
+import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Layer } from "../nn/module.ts";
@@ -18,6 +19,10 @@ export class DenseConvolution extends Layer {
 
   forward(x: Tensor): Tensor {
     return this.conv.forward(x);
+  }
+
+  override absorb(affine: ChannelAffine): Layer {
+    return this.conv.absorb(affine);
   }
 }
 

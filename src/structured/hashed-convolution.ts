@@ -1,6 +1,8 @@
 /** `Hashed_x`: the whole k×k convolution from one list of shared values, no window split off. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import type { ChannelAffine } from "../nn/channel-affine.ts";
+import { absorbedConvolution, FixedConv2d } from "../nn/fixed-conv2d.ts";
 import type { Build } from "../nn/init.ts";
 import { Layer } from "../nn/module.ts";
 import { add } from "../ops/arithmetic.ts";
@@ -41,5 +43,14 @@ export class HashedConvolution extends Layer {
     const y = conv2d(x, this.kernel(), this.#options);
     const bias = this.hashed.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, bias.value.size, 1, 1]));
+  }
+
+  /** The kernel gathered once. */
+  override folded(): FixedConv2d {
+    return new FixedConv2d(this.kernel(), this.hashed.bias?.value, this.#options);
+  }
+
+  override absorb(affine: ChannelAffine): Layer {
+    return absorbedConvolution(this.kernel(), this.hashed.bias?.value, affine, this.#options);
   }
 }

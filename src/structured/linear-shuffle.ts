@@ -3,7 +3,10 @@
 import { ConfigError } from "../core/errors.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
+import type { ChannelAffine } from "../nn/channel-affine.ts";
+import { absorbedConvolution, FixedConv2d } from "../nn/fixed-conv2d.ts";
 import { type Build, constant, normalFanOut } from "../nn/init.ts";
+import { Lambda, Sequential } from "../nn/layers.ts";
 import { Layer, Module, type Parameter } from "../nn/module.ts";
 import { add, multiply } from "../ops/arithmetic.ts";
 import { reshape } from "../ops/broadcast.ts";
@@ -194,6 +197,23 @@ export class ShuffleConvolution extends Layer {
     const y = map.mode === "dense" ? conv2d(x, map.toDenseKernel(), this.#window) : this.#factorized(x);
     const bias = map.offset();
     return bias === undefined ? y : add(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
+  }
+
+  /** The scale goes into the rows of G₂, or of the whole kernel in mode `dense`. */
+  override absorb(affine: ChannelAffine): Layer {
+    const { map } = this;
+    const bias = map.offset()?.value;
+    if (map.mode === "dense") return absorbedConvolution(map.toDenseKernel(), bias, affine, this.#window);
+    const { bottleneck, groups } = map;
+    return new Sequential(
+      new FixedConv2d(map.shuffle_gconv1.weight.value, undefined, { groups }),
+      new Lambda((x) => {
+        const [batch, channels, height, width] = x.shape as [number, number, number, number];
+        return reshape(transposeChannels(reshape(x, [batch, channels, height * width]), groups, bottleneck / groups), x.shape);
+      }),
+      new FixedConv2d(map.shuffle_dwconv.weight.value, undefined, { ...this.#window, groups: bottleneck }),
+      absorbedConvolution(map.shuffle_gconv2.weight.value, bias, affine, { groups }),
+    );
   }
 
   #factorized(x: Tensor): Tensor {

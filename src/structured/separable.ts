@@ -1,8 +1,11 @@
 /** Depthwise, then pointwise: the one wrapper through which every structured map becomes a convolution (paper, eq. 1). */
 
 import { ConfigError } from "../core/errors.ts";
+import { AffineLayer, afterBias, type ChannelAffine, scaledRows } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import { FixedConv2d } from "../nn/fixed-conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
+import { Lambda, Sequential } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
 import { add, multiply } from "../ops/arithmetic.ts";
 import { reshape } from "../ops/broadcast.ts";
@@ -28,6 +31,27 @@ export interface SeparableOptions {
   readonly window?: (site: ConvolutionSite, build: Build) => DepthwiseWindow;
   /** A 1×1 site's padding is left out, as the paper's code does for low rank. */
   readonly dropsPadding?: boolean;
+}
+
+/** A map of columns applied to every pixel.   x:[N,C,H,W] → y:[N,O,H,W]. */
+function onPixels(x: Tensor, map: (columns: Tensor) => Tensor): Tensor {
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  const y = map(reshape(x, [batch, channels, height * width]));
+  return reshape(y, [batch, y.shape[1]!, height, width]);
+}
+
+/** A structured map at every pixel, factor by factor, without its bias.   x:[N,I,H,W] → y:[N,O,H,W]. */
+class MapLayer extends Layer {
+  readonly map: StructuredLinear;
+
+  constructor(map: StructuredLinear) {
+    super();
+    this.map = map;
+  }
+
+  forward(x: Tensor): Tensor {
+    return onPixels(x, (columns) => this.map.contract(columns));
+  }
 }
 
 /**
@@ -68,11 +92,40 @@ export class SeparableConvolution extends Layer {
 
   forward(x: Tensor): Tensor {
     const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, { training: false });
-    const [batch, channels, height, width] = z.shape as [number, number, number, number];
-    const columns = this.map.applyToColumns(reshape(z, [batch, channels, height * width]));
-    const y = reshape(columns, [batch, this.map.outFeatures, height, width]);
+    const y = onPixels(z, (columns) => this.map.applyToColumns(columns));
     const bias = this.map.offset();
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+  }
+
+  override folded(): Layer {
+    return this.#fixed(undefined);
+  }
+
+  override absorb(affine: ChannelAffine): Layer {
+    return this.#fixed(affine);
+  }
+
+  /**
+   * W does not change any more. Where the map is cheaper as a whole, W built once and for all included, it is a 1×1 convolution that takes s and t;
+   * else it stays factor by factor, with s and t behind it, where its bias was.
+   */
+  #fixed(affine: ChannelAffine | undefined): Layer {
+    const { map } = this;
+    const bias = map.offset()?.value;
+    const dense = map.choose(Number.MAX_SAFE_INTEGER).path === "dense";
+    const [stride, padding] = [this.#stride, this.#padding];
+    if (dense) {
+      const whole = reshape(map.toDense(), [map.outFeatures, map.inFeatures, 1, 1]);
+      const weight = affine === undefined ? whole : scaledRows(whole, affine);
+      const shift = affine === undefined ? bias : afterBias(affine, bias).shift;
+      // Without a window the 1×1 convolution does what sampling would.
+      if (this.grouped === undefined) return new FixedConv2d(weight, shift, { stride, padding });
+      return new Sequential(this.grouped.folded(), new FixedConv2d(weight, shift));
+    }
+    const before = this.grouped === undefined ? new Lambda((x) => this.#sampled(x)) : this.grouped.folded();
+    const contraction = new MapLayer(map);
+    if (affine !== undefined) return new Sequential(before, contraction, new AffineLayer(afterBias(affine, bias)));
+    return bias === undefined ? new Sequential(before, contraction) : this;
   }
 
   /** What a 1×1 convolution reads of x. */

@@ -112,7 +112,7 @@ describe("info", () => {
 });
 
 describe("help", () => {
-  test.each(["", "train ", "eval ", "compress ", "inspect ", "data ", "info "])(
+  test.each(["", "train ", "eval ", "predict ", "compress ", "inspect ", "data ", "info "])(
     "separable %s--help goes to stdout, exit code 0",
     async (command) => {
       const { code, stdout, stderr } = await runCli([...command.split(" ").filter((word) => word !== ""), "--help"]);

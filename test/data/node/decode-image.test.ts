@@ -1,0 +1,242 @@
+/** Image files against the pixels they were made of. What is expected is computed from those, never by the library that decodes. */
+
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { encode } from "fast-png";
+import sharp, { type Sharp } from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Random } from "../../../src/core/random.ts";
+import { decodeImage } from "../../../src/data/node/decode-image.ts";
+
+let folder = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-image-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+type Pixel = (x: number, y: number) => readonly number[];
+
+const raster = (width: number, height: number, channels: number, pixel: Pixel): number[] =>
+  Array.from({ length: width * height }, (_, p) => pixel(p % width, Math.floor(p / width)).slice(0, channels)).flat();
+
+async function decoded(bytes: Uint8Array, size: number): Promise<Uint8Array> {
+  const path = join(folder, "image");
+  await writeFile(path, bytes);
+  return decodeImage(path, size);
+}
+
+const png = (width: number, height: number, channels: 1 | 2 | 3 | 4, pixel: Pixel, depth: 8 | 16 = 8): Uint8Array => {
+  const values = raster(width, height, channels, pixel);
+  return encode({ width, height, channels, depth, data: depth === 8 ? Uint8Array.from(values) : Uint16Array.from(values) });
+};
+
+const jpeg = (width: number, height: number, pixel: Pixel): Sharp =>
+  sharp(Uint8Array.from(raster(width, height, 3, pixel)), { raw: { width, height, channels: 3 } }).jpeg({
+    quality: 100,
+    chromaSubsampling: "4:4:4",
+  });
+
+/** [3,size,size] of a function of the pixel. */
+const planes = (size: number, pixel: Pixel): number[] =>
+  [0, 1, 2].flatMap((c) => Array.from({ length: size * size }, (_, p) => pixel(p % size, Math.floor(p / size))[c]!));
+
+function expectNear(
+  got: Uint8Array,
+  expected: readonly number[],
+  tolerance: number,
+  where: (x: number, y: number) => boolean = () => true,
+): void {
+  expect(got).toHaveLength(expected.length);
+  const size = Math.sqrt(got.length / 3);
+  for (const [i, value] of expected.entries()) {
+    const [x, y] = [i % size, Math.floor(i / size) % size];
+    if (where(x, y) && Math.abs(got[i]! - value) > tolerance)
+      expect.fail(`(${x}, ${y}), channel ${Math.floor(i / size ** 2)}: got ${got[i]}, expected ${value}`);
+  }
+}
+
+const noise = (seed: number): Pixel => {
+  const random = new Random(seed);
+  const values = Array.from({ length: 4096 }, () => random.integer(256));
+  return (x, y) => [0, 1, 2, 3].map((c) => values[(c * 1024 + y * 32 + x) % 4096]!);
+};
+
+const seeds = fc.nat(2 ** 20);
+
+describe("an image of the size asked for keeps every byte", () => {
+  test("RGB", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.constantFrom(1, 7, 32), async (seed, size) => {
+        const pixel = noise(seed);
+        expect([...(await decoded(png(size, size, 3, pixel), size))]).toEqual(planes(size, pixel));
+      }),
+      { numRuns: 20 },
+    ));
+
+  test("grey is the same in all three", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, async (seed) => {
+        const pixel = noise(seed);
+        const grey: Pixel = (x, y) => [pixel(x, y)[0]!, pixel(x, y)[0]!, pixel(x, y)[0]!];
+        expect([...(await decoded(png(32, 32, 1, pixel), 32))]).toEqual(planes(32, grey));
+      }),
+      { numRuns: 10 },
+    ));
+
+  test("a palette gives its colours", async () => {
+    const colours = [
+      [255, 0, 0],
+      [0, 128, 255],
+      [17, 18, 19],
+    ];
+    const pixel: Pixel = (x, y) => colours[(x + 3 * y) % 3]!;
+    const bytes = await sharp(Uint8Array.from(raster(32, 32, 3, pixel)), { raw: { width: 32, height: 32, channels: 3 } })
+      .png({ palette: true, colours: 4, dither: 0 })
+      .toBuffer();
+    expect(bytes[25], "colour type: palette").toBe(3);
+    expectNear(await decoded(bytes, 32), planes(32, pixel), 1);
+  });
+
+  test("16 bits keep the upper eight", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.constantFrom<1 | 3>(1, 3), async (seed, channels) => {
+        const random = new Random(seed);
+        const values = Array.from({ length: 3 * 64 }, () => random.integer(65536));
+        const pixel: Pixel = (x, y) => [0, 1, 2].map((c) => values[c * 64 + y * 8 + x]!);
+        const eight: Pixel = (x, y) => [0, 1, 2].map((c) => pixel(x, y)[channels === 1 ? 0 : c]! / 257);
+        expectNear(await decoded(png(8, 8, channels, pixel, 16), 8), planes(8, eight), 1);
+      }),
+      { numRuns: 10 },
+    ));
+});
+
+test("what is transparent lies on white: c·a + 255·(1 − a)", () =>
+  fc.assert(
+    fc.asyncProperty(seeds, fc.constantFrom<2 | 4>(2, 4), async (seed, channels) => {
+      const pixel = noise(seed);
+      const onWhite: Pixel = (x, y) => {
+        const values = pixel(x, y);
+        const alpha = values[channels - 1]! / 255;
+        return [0, 1, 2].map((c) => values[channels === 2 ? 0 : c]! * alpha + 255 * (1 - alpha));
+      };
+      expectNear(await decoded(png(32, 32, channels, pixel), 32), planes(32, onWhite), 1);
+    }),
+    { numRuns: 10 },
+  ));
+
+const quadrants = [
+  [220, 30, 30],
+  [30, 200, 40],
+  [40, 50, 210],
+  [230, 220, 60],
+];
+const quartered =
+  (half: number): Pixel =>
+  (x, y) =>
+    quadrants[(y < half ? 0 : 2) + (x < half ? 0 : 1)]!;
+
+/** Where the stored pixel of a place in the upright image is: EXIF 2.32, tag 274, of an image with last row and column `m`. */
+const stored: Readonly<Record<number, (x: number, y: number, m: number) => readonly [number, number]>> = {
+  1: (x, y) => [x, y],
+  2: (x, y, m) => [m - x, y],
+  3: (x, y, m) => [m - x, m - y],
+  4: (x, y, m) => [x, m - y],
+  5: (x, y) => [y, x],
+  6: (x, y, m) => [y, m - x],
+  7: (x, y, m) => [m - y, m - x],
+  8: (x, y, m) => [m - y, x],
+};
+
+test.each([1, 2, 3, 4, 5, 6, 7, 8])("EXIF orientation %i is undone", async (orientation) => {
+  const pixel = quartered(16);
+  const upright: Pixel = (x, y) => pixel(...(stored[orientation]!(x, y, 31) as [number, number]));
+  const bytes = await jpeg(32, 32, pixel).withMetadata({ orientation }).toBuffer();
+  expectNear(await decoded(bytes, 32), planes(32, upright), 4);
+});
+
+test("a JPEG in CMYK shows the colours it stands for", async () => {
+  const pixel = quartered(16);
+  const bytes = await jpeg(32, 32, pixel).toColourspace("cmyk").toBuffer();
+  expect((await sharp(bytes).metadata()).space).toBe("cmyk");
+  const got = await decoded(bytes, 32);
+  // Printing inks reach fewer colours: which channel is the strongest survives.
+  for (const [k, [x, y]] of (
+    [
+      [8, 8],
+      [24, 8],
+      [8, 24],
+    ] as const
+  ).entries()) {
+    const values = [0, 1, 2].map((c) => got[c * 1024 + y * 32 + x]!);
+    expect(values.indexOf(Math.max(...values)), `quadrant ${k}: ${values}`).toBe(k);
+  }
+});
+
+describe("other sizes", () => {
+  test("one colour stays one colour, from any size to any", () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 80 }),
+        fc.integer({ min: 1, max: 80 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255)),
+        async (width, height, size, colour) =>
+          expectNear(
+            await decoded(
+              png(width, height, 3, () => colour),
+              size,
+            ),
+            planes(size, () => colour),
+            1,
+          ),
+      ),
+      { numRuns: 30 },
+    ));
+
+  test("of what is longer the middle is kept, undistorted", () =>
+    fc.assert(
+      fc.asyncProperty(fc.constantFrom(16, 32, 48, 96), fc.integer({ min: 1, max: 3 }), fc.boolean(), async (side, extra, tall) => {
+        const [length, flank] = [side * (2 * extra + 1), side * extra];
+        const inside = quartered(side / 2);
+        const along: Pixel = (x, y) => (x < flank || x >= flank + side ? [0, 0, 0] : inside(x - flank, y));
+        const across: Pixel = (x, y) => (y < flank || y >= flank + side ? [0, 0, 0] : inside(x, y - flank));
+        const bytes = tall ? png(side, length, 3, across) : png(length, side, 3, along);
+        // Interpolation mixes colours within three pixels of an edge, more where the image is enlarged.
+        const clear = (v: number): boolean => [0, 16, 31].every((edge) => Math.abs(v - edge) > 5);
+        expectNear(await decoded(bytes, 32), planes(32, quartered(16)), 12, (x, y) => clear(x) && clear(y));
+      }),
+      { numRuns: 12 },
+    ));
+
+  test("each pixel is the mean of those it stands for, where they change evenly", async () => {
+    const ramp: Pixel = (x, y) => [x, y, 255 - x];
+    const means: Pixel = (x, y) => [8 * x + 3.5, 8 * y + 3.5, 255 - 8 * x - 3.5];
+    const inner = (v: number): boolean => v > 3 && v < 28;
+    expectNear(await decoded(png(256, 256, 3, ramp), 32), planes(32, means), 1, (x, y) => inner(x) && inner(y));
+  });
+});
+
+describe("files that are no images", () => {
+  const refused = async (bytes: Uint8Array, message: RegExp): Promise<void> => {
+    await expect(decoded(bytes, 32)).rejects.toThrow(message);
+    await expect(decoded(bytes, 32)).rejects.toMatchObject({ name: "DataError" });
+  };
+
+  test("are named, with what they are instead", async () => {
+    await refused(new Uint8Array(), /^image: .*image must be a PNG or a JPEG, got an empty file/);
+    await refused(new TextEncoder().encode("<svg/>"), /^image: .*image must be a PNG or a JPEG, got a file that begins 3c737667/);
+    await expect(decodeImage(join(folder, "absent.png"), 32)).rejects.toThrow(/^image: .*absent\.png must be readable, got ENOENT/);
+    await expect(decodeImage(folder, 32)).rejects.toThrow(/^image: .* must be readable, got EISDIR/);
+  });
+
+  test("cut anywhere before the end, a PNG and a JPEG are refused", async () => {
+    const whole = [png(32, 32, 3, noise(1)), new Uint8Array(await jpeg(32, 32, noise(2)).toBuffer())];
+    for (const bytes of whole)
+      for (const share of [0.01, 0.1, 0.5, 0.9]) {
+        const cut = bytes.subarray(0, Math.max(9, Math.floor(share * bytes.length)));
+        await refused(cut, /^image: .*image must be a whole PNG or JPEG, got .+; restore it from a copy$/s);
+      }
+  });
+});
