@@ -283,6 +283,13 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
       sampleTensor([channels], seed + 4, 0.5, 2),
     ],
   })),
+  "batch-norm/inferenceAffine": row(images, ({ channels }: Images, seed) => ({
+    f: (gamma, beta, mean, variance) => {
+      const { scale, shift } = norm.inferenceAffine(gamma, beta!, mean!, variance!, 1e-2);
+      return layout.concat([scale, shift]);
+    },
+    inputs: [...[1, 2, 3].map((i) => sampleTensor([channels], seed + i)), sampleTensor([channels], seed + 4, 0.5, 2)],
+  })),
 
   "dropout/dropout": row(shapes(small), (shape, seed) => ({
     f: (x) => dropout(x, 0.4, { training: true, random: new Random(seed) }),

@@ -44,8 +44,11 @@ const window: Axes = [
   ["kx", "kernelWidth"],
 ];
 
-const renamed = (axes: Axes, names: Readonly<Record<string, string>>): Axes =>
-  axes.map(([name, size]): Axis => [names[name] ?? name, size]) as unknown as Axes;
+/** The same axes with other coordinates. */
+function renamed([first, ...inner]: Axes, names: Readonly<Record<string, string>>): Axes {
+  const rename = ([name, size]: Axis): Axis => [names[name] ?? name, size];
+  return [rename(first), ...inner.map(rename)];
+}
 
 /** Every tap of the window over (y, x) of output channel o, with the row and column of the image it reads. */
 const taps = (body: string): string => `
