@@ -81,8 +81,8 @@ const unaryBodies: Record<UnaryOp, string> = {
     return v > 0.0 ? t : -t;`,
   sin: circular("sin", "k"),
   cos: circular("cos", "(k + 1.0)"),
-  // Not v > 0 ? v : 0, which would turn NaN into 0 and hide a diverging network.
-  relu: "if (v <= 0.0) { return 0.0; }\nreturn v;",
+  // NaN stays, or a diverging network would hide. Asked for first: of the comparison alone compilers make max(v, 0), which loses it.
+  relu: `if (${isNotANumber("v")}) { return v; }\nif (v <= 0.0) { return 0.0; }\nreturn v;`,
   step: "if (v > 0.0) { return 1.0; }\nreturn 0.0;",
   floor: "return Math.floor(v);",
   not: "if (v == 0.0) { return 1.0; }\nreturn 0.0;",
