@@ -1,4 +1,7 @@
-/** y = D·x along an axis, D from core/cosine-transform.ts. As a product with the matrix: a device that is not busy has no use for fewer multiplications in more passes. */
+/**
+ * y = D·x along an axis, D from core/cosine-transform.ts: as a product with the matrix, n multiply-adds an element in one launch. The fast transform
+ * would need fewer, and a launch for each of its passes.
+ */
 
 import { cosineMatrix } from "../../../core/cosine-transform.ts";
 import type { Kernels } from "../../kernels.ts";
