@@ -18,9 +18,14 @@ symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
 /** The first test that failed; undefined when all passed. */
 function killer(folders: readonly string[]): string | undefined {
   const env = { ...process.env, STRUCTURED_CASES: "20", NO_COLOR: "1" };
-  const { status, stdout, stderr } = spawnSync("npx", ["vitest", "run", ...folders, "--bail", "1"], { cwd: copy, env, encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync("npx", ["vitest", "run", "--project", "node", ...folders, "--bail", "1"], {
+    cwd: copy,
+    env,
+    encoding: "utf8",
+  });
   if (status === 0) return undefined;
-  return /FAIL\s+(.*)/.exec(stdout + stderr)?.[1]?.trim() ?? "the tests did not start";
+  // vitest names the project before the file.
+  return /FAIL\s+(?:\|node\|\s+)?(.*)/.exec(stdout + stderr)?.[1]?.trim() ?? "the tests did not start";
 }
 
 function run({ file, find, replace, prelude = "" }: SeededMutant): string | undefined {
