@@ -12,7 +12,7 @@ import type { GpuKernel, KernelResult, OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 import { HeldKernel, KernelCache, kernelSettings } from "./kernel-cache.ts";
 import { LaunchProfile, type ProgramTime } from "./launch-profile.ts";
-import { helpers, type Program, program, sourceOf } from "./program.ts";
+import { helpers, type Inputs, type Program, program, sourceOf } from "./program.ts";
 
 /** What passed between host and device, and what the device was asked to do, since it was opened. */
 export interface DeviceCounters {
@@ -28,11 +28,6 @@ export interface DeviceCounters {
   /** Results the device holds: one for each storage that has its numbers. */
   readonly handles: number;
 }
-
-/** The inputs of a program by name: a storage for each tensor, a number for each size and scalar. */
-export type Inputs<Tensors extends string, Numbers extends string> = string extends Tensors | Numbers
-  ? Readonly<Record<string, Storage | number>> // names that are made up as the program is
-  : Readonly<Record<Tensors, Storage> & Record<Numbers, number>>;
 
 export interface DeviceOptions {
   /** Elements of the largest storage the adapter takes. */

@@ -7,6 +7,8 @@
  * only; a body returns on every path; loops are `for (let i = 0; i < n; i++)` with a name of their own.
  */
 
+import type { Storage } from "../../tensor/storage.ts";
+
 export interface Program<Tensors extends string = string, Integers extends string = string, Floats extends string = string> {
   /** Names the op and its variant: the key of the kernel cache, and what an error calls it. */
   readonly name: string;
@@ -17,6 +19,11 @@ export interface Program<Tensors extends string = string, Integers extends strin
   /** Elements a thread returns. */
   readonly lanes: 1 | 4;
 }
+
+/** The inputs of a program by name: a storage for each tensor, a number for each size and scalar. */
+export type Inputs<Tensors extends string, Numbers extends string> = string extends Tensors | Numbers
+  ? Readonly<Record<string, Storage | number>> // names that are made up as the program is
+  : Readonly<Record<Tensors, Storage> & Record<Numbers, number>>;
 
 interface Declaration<Tensors extends string, Integers extends string, Floats extends string> {
   readonly name: string;
