@@ -12,14 +12,14 @@ import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { encodeSafetensors, type NamedArray } from "../train/safetensors.ts";
 import type { CommandContext } from "./command-context.ts";
-import { classesOf, configOf, findCheckpoint } from "./find-checkpoint.ts";
+import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
 import { formatMegabytes, plural } from "./format.ts";
-import { createNetwork, formatNetwork, type Network, networks } from "./network-spec.ts";
-import { argument, choice, integer, type Rule } from "./rules.ts";
-import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
-import { startBackend } from "./start-backend.ts";
+import { createNetwork, formatNetwork, type Network, networks } from "../experiment/network-spec.ts";
+import { argument, choice, integer, type Rule } from "../experiment/rules.ts";
+import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
+import { startBackend } from "../experiment/start-backend.ts";
 import { writeJson } from "./terminal.ts";
-import { writeUntrainedRun } from "./write-run.ts";
+import { writeUntrainedRun } from "../experiment/write-run.ts";
 
 const weightForms = ["contracted", "folded"] as const;
 

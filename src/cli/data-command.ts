@@ -4,10 +4,10 @@ import { Command } from "commander";
 import { channelStatistics } from "../data/dataset.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount } from "./format.ts";
-import { displayName, loadImages } from "./load-images.ts";
+import { displayName, loadImages } from "../experiment/load-images.ts";
 import { progressStyle } from "./progress.ts";
-import { argument, choice, path } from "./rules.ts";
-import { dataNames } from "./settings.ts";
+import { argument, choice, path } from "../experiment/rules.ts";
+import { dataNames } from "../experiment/settings.ts";
 import { interruptible, writeJson } from "./terminal.ts";
 
 interface DataOptions {

@@ -6,19 +6,19 @@ import { Random } from "../core/random.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
-import { backendHelp } from "./backend-names.ts";
+import { backendHelp } from "../experiment/backend-names.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command-context.ts";
-import { configOf, findCheckpoint } from "./find-checkpoint.ts";
+import { configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
 import { formatCount, formatPercent, plural } from "./format.ts";
-import { displayName, loadImages } from "./load-images.ts";
-import { createNetwork, formatNetwork } from "./network-spec.ts";
-import { presets } from "./presets.ts";
+import { displayName, loadImages } from "../experiment/load-images.ts";
+import { createNetwork, formatNetwork } from "../experiment/network-spec.ts";
+import { presets } from "../experiment/presets.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { argument, path, type Rule } from "./rules.ts";
-import { testBatches } from "./session.ts";
-import { networkOf, type SettingName, type Settings, settingRules } from "./settings.ts";
-import { describeBackend, startBackend } from "./start-backend.ts";
+import { argument, path, type Rule } from "../experiment/rules.ts";
+import { testBatches } from "../experiment/session.ts";
+import { networkOf, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
+import { describeBackend, startBackend } from "../experiment/start-backend.ts";
 import { interruptible, writeJson } from "./terminal.ts";
 
 interface EvalOptions extends Partial<Settings> {

@@ -14,13 +14,13 @@ import { infoCommand } from "./info-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
 import { predictCommand } from "./predict-command.ts";
 import { reportCommand } from "./report-command.ts";
-import { stopBackend } from "./start-backend.ts";
+import { stopBackend } from "../experiment/start-backend.ts";
 import { sweepCommand } from "./sweep-command.ts";
 import { sweepWorkerCommand } from "./sweep-worker-command.ts";
 import { Interruption, type Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
 import { verifyCommand } from "./verify-command.ts";
-import { packageVersion } from "./version.ts";
+import { packageVersion } from "../experiment/version.ts";
 
 /**
  * Runs one command line (without the program's own name) and resolves to the exit code: 0, 1 after an error, 130 after Ctrl-C. An error is

@@ -10,14 +10,14 @@ import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import type { CommandContext } from "./command-context.ts";
 import { plural } from "./format.ts";
-import { loadImages } from "./load-images.ts";
+import { loadImages } from "../experiment/load-images.ts";
 import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
-import { picturesOf } from "./report/run-pictures.ts";
-import { argument, integer, path } from "./rules.ts";
-import type { Settings } from "./settings.ts";
-import { startBackend } from "./start-backend.ts";
-import { type OpenedRun, openRun, summarise } from "./sweep/run-summary.ts";
-import type { SweepResult } from "./sweep/sweep-results.ts";
+import { picturesOf } from "../experiment/run-pictures.ts";
+import { argument, integer, path } from "../experiment/rules.ts";
+import type { Settings } from "../experiment/settings.ts";
+import { startBackend } from "../experiment/start-backend.ts";
+import { type OpenedRun, openRun, summarise } from "../experiment/sweep/run-summary.ts";
+import type { SweepResult } from "../experiment/sweep/sweep-results.ts";
 import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 
 interface ReportOptions {

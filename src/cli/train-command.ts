@@ -1,17 +1,17 @@
 /** `separable train`: a new run, or the rest of one. */
 
 import { Command } from "commander";
-import { backendHelp } from "./backend-names.ts";
-import { budgetKinds } from "./budget.ts";
+import { backendHelp } from "../experiment/backend-names.ts";
+import { budgetKinds } from "../experiment/budget.ts";
 import type { CommandContext } from "./command-context.ts";
-import { networkKinds } from "./network-spec.ts";
-import { presetNames, presetSummaries, presets } from "./presets.ts";
+import { networkKinds } from "../experiment/network-spec.ts";
+import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
 import { progressStyle } from "./progress.ts";
-import { argument, choice, integer, path, type Rule } from "./rules.ts";
-import { type SettingName, type Settings, settingRules } from "./settings.ts";
-import { convolutionForms } from "./spec.ts";
+import { argument, choice, integer, path, type Rule } from "../experiment/rules.ts";
+import { type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
+import { convolutionForms } from "../structured/convolution-text.ts";
 import { jsonReporter, textReporter } from "./train-report.ts";
-import { resumeRun, type Steering, startRun } from "./train-run.ts";
+import { resumeRun, type Steering, startRun } from "../experiment/train-run.ts";
 
 type OptionRow = readonly [name: SettingName, flags: string, description: string];
 

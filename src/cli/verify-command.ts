@@ -1,13 +1,13 @@
 /** `separable verify`: recomputes a folder of expected numbers, case by case. */
 
 import { Command } from "commander";
-import { type BackendOption, backendHelp, backendRule } from "./backend-names.ts";
+import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import type { CommandContext } from "./command-context.ts";
-import { argument, integer, path } from "./rules.ts";
-import { startBackend } from "./start-backend.ts";
+import { argument, integer, path } from "../experiment/rules.ts";
+import { startBackend } from "../experiment/start-backend.ts";
 import { writeJson } from "./terminal.ts";
-import { collectCases } from "./verify/collect-cases.ts";
-import { type Outcome, type Precision, precisions } from "./verify/comparison.ts";
+import { collectCases } from "../verify/collect-cases.ts";
+import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
 
 interface VerifyOptions {
   readonly fixtures: string;

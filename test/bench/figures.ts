@@ -1,9 +1,9 @@
 /** Measured JSON as Markdown: the tables of docs/benchmarks.md, so that no figure there was typed by hand. */
 
-import type { Machine } from "../../src/cli/bench/machine.ts";
-import { formatMachine } from "../../src/cli/bench/machine.ts";
-import type { BenchmarkRow } from "../../src/cli/bench/run-benchmark.ts";
-import type { StructuredRow, Times } from "../../src/cli/bench/structured-benchmark.ts";
+import type { Machine } from "../../src/bench/machine.ts";
+import { formatMachine } from "../../src/bench/machine.ts";
+import type { BenchmarkRow } from "../../src/bench/run-benchmark.ts";
+import type { StructuredRow, Times } from "../../src/bench/structured-benchmark.ts";
 import { formatMegabytes } from "../../src/cli/format.ts";
 import type { ComparisonRow } from "./peers/compare.ts";
 

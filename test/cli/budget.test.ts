@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { budgetKinds, solveBudget } from "../../src/cli/budget.ts";
-import { createNetwork, type NetworkSpec } from "../../src/cli/network-spec.ts";
+import { budgetKinds, solveBudget } from "../../src/experiment/budget.ts";
+import { createNetwork, type NetworkSpec } from "../../src/experiment/network-spec.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { countParameters } from "../../src/count/count-network.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";

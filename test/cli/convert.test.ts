@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { formatConvolution, parseConvolution } from "../../src/cli/spec.ts";
+import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
 import { decodeNpz, encodeNpz } from "../../src/interchange/npz.ts";
 import { readCheckpointFile } from "../../src/train/node/run-folder.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";

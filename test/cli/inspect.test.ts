@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { parseLayer } from "../../src/cli/inspect/layer-name.ts";
-import { convolutionKinds } from "../../src/cli/spec.ts";
+import { parseLayer } from "../../src/inspect/layer-name.ts";
+import { convolutionKinds } from "../../src/structured/convolution-text.ts";
 import { families } from "../../src/structured/families.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 

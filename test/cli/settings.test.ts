@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseAugmentation } from "../../src/cli/augment-spec.ts";
-import { type PresetName, presetNames, presets } from "../../src/cli/presets.ts";
-import { integer, milestones, number, type Rule } from "../../src/cli/rules.ts";
-import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/cli/settings.ts";
-import { formatConvolution, parseConvolution } from "../../src/cli/spec.ts";
+import { parseAugmentation } from "../../src/experiment/augment-spec.ts";
+import { type PresetName, presetNames, presets } from "../../src/experiment/presets.ts";
+import { integer, milestones, number, type Rule } from "../../src/experiment/rules.ts";
+import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/experiment/settings.ts";
+import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
 
 /** Sizes that a network can have. */

@@ -1,8 +1,8 @@
 /** The structured benchmark on sizes that take no time: what it says of paths, counts and crossovers, not how fast they are. */
 
 import { expect, test } from "vitest";
-import { benchStructured } from "../../src/cli/bench/structured-benchmark.ts";
-import { parseConvolution } from "../../src/cli/spec.ts";
+import { benchStructured } from "../../src/bench/structured-benchmark.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { Random } from "../../src/core/random.ts";
 import { memory } from "../../src/index.ts";
 import { createLinear } from "../../src/structured/families.ts";

@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
-import { formatConvolution } from "../../src/cli/spec.ts";
+import { formatConvolution } from "../../src/structured/convolution-text.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { Parameter, type State } from "../../src/nn/module.ts";

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseConvolution } from "../../src/cli/spec.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { multiply } from "../../src/ops/arithmetic.ts";

@@ -1,9 +1,9 @@
 /** One benchmark, all contenders: agreement first, then time in turns, so that a machine that slows down does so for everyone. */
 
-import { type Benchmark, compulsoryBytes } from "../../../src/cli/bench/benchmarks.ts";
-import { summarize, timeOnce } from "../../../src/cli/bench/measure.ts";
-import { countMultiplyAdds } from "../../../src/cli/bench/multiply-adds.ts";
-import { prepareWorkload } from "../../../src/cli/bench/workload.ts";
+import { type Benchmark, compulsoryBytes } from "../../../src/bench/benchmarks.ts";
+import { summarize, timeOnce } from "../../../src/bench/measure.ts";
+import { countMultiplyAdds } from "../../../src/bench/multiply-adds.ts";
+import { prepareWorkload } from "../../../src/bench/workload.ts";
 import { scope } from "../../../src/tensor/scope.ts";
 import { checkAgreement } from "./agreement.ts";
 import type { Contender, Run } from "./contender.ts";

@@ -1,6 +1,6 @@
 /** What a library must do to be measured beside the others. */
 
-import type { Problem } from "../../../src/cli/bench/benchmarks.ts";
+import type { Problem } from "../../../src/bench/benchmarks.ts";
 
 /** A problem with its operands in place. */
 export interface Run {

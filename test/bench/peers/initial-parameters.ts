@@ -1,7 +1,7 @@
 /** The parameters our own network starts the training-step benchmark with, as plain arrays. */
 
-import type { TrainingStepProblem } from "../../../src/cli/bench/benchmarks.ts";
-import { stepNetwork } from "../../../src/cli/bench/workload.ts";
+import type { TrainingStepProblem } from "../../../src/bench/benchmarks.ts";
+import { stepNetwork } from "../../../src/bench/workload.ts";
 import type { Shape } from "../../../src/core/shape.ts";
 import type { TypedArray } from "../../../src/tensor/storage.ts";
 

@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { blockUntilReady, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
-import type { ConvolutionProblem, Problem, TrainingStepProblem } from "../../../src/cli/bench/benchmarks.ts";
-import { convolutionShapes, operandValues, stepClasses, stepImageShape, stepLabels, stepRates } from "../../../src/cli/bench/workload.ts";
+import type { ConvolutionProblem, Problem, TrainingStepProblem } from "../../../src/bench/benchmarks.ts";
+import { convolutionShapes, operandValues, stepClasses, stepImageShape, stepLabels, stepRates } from "../../../src/bench/workload.ts";
 import type { Shape } from "../../../src/core/shape.ts";
 import type { Contender, Run } from "./contender.ts";
 import { initialParameters, type NamedParameter } from "./initial-parameters.ts";

@@ -1,10 +1,10 @@
 /** `npm run bench:peers`: this library, TensorFlow.js and jax-js on the same problems, in one process, one thread each, in turns. */
 
 import { Command } from "commander";
-import { benchmarks, selectBenchmarks } from "../../../src/cli/bench/benchmarks.ts";
-import { describeMachine, formatMachine } from "../../../src/cli/bench/machine.ts";
+import { benchmarks, selectBenchmarks } from "../../../src/bench/benchmarks.ts";
+import { describeMachine, formatMachine } from "../../../src/bench/machine.ts";
 import { formatTable } from "../../../src/cli/format.ts";
-import { argument, integer, number } from "../../../src/cli/rules.ts";
+import { argument, integer, number } from "../../../src/experiment/rules.ts";
 import { SeparableError } from "../../../src/core/errors.ts";
 import { type CompareOptions, type ComparisonRow, compare } from "./compare.ts";
 import { jaxJs } from "./jax-js.ts";

@@ -2,10 +2,10 @@
 
 import { kernels, useBackend } from "../../../src/backend/active.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
-import { firstElement } from "../../../src/cli/bench/run-benchmark.ts";
-import { prepareWorkload } from "../../../src/cli/bench/workload.ts";
-import { startBackend } from "../../../src/cli/start-backend.ts";
-import { packageVersion } from "../../../src/cli/version.ts";
+import { firstElement } from "../../../src/bench/run-benchmark.ts";
+import { prepareWorkload } from "../../../src/bench/workload.ts";
+import { startBackend } from "../../../src/experiment/start-backend.ts";
+import { packageVersion } from "../../../src/experiment/version.ts";
 import { scope } from "../../../src/tensor/scope.ts";
 import type { TypedArray } from "../../../src/tensor/storage.ts";
 import type { Contender } from "./contender.ts";

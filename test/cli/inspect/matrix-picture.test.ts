@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
-import { colourOf, drawMatrix, gridOf } from "../../../src/cli/inspect/matrix-picture.ts";
-import { eachDot, letterHeight, textWidth } from "../../../src/cli/inspect/pixel-letters.ts";
+import { colourOf, drawMatrix, gridOf } from "../../../src/inspect/matrix-picture.ts";
+import { eachDot, letterHeight, textWidth } from "../../../src/inspect/pixel-letters.ts";
 import { sizeOf } from "../../../src/core/shape.ts";
 import { normalValues } from "../../linalg/support.ts";
 

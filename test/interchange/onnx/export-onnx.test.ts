@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
-import { formatConvolution, parseConvolution } from "../../../src/cli/spec.ts";
+import { formatConvolution, parseConvolution } from "../../../src/structured/convolution-text.ts";
 import { BackendError, ConfigError, ShapeError } from "../../../src/core/errors.ts";
 import { Random } from "../../../src/core/random.ts";
 import { probeBatches } from "../../../src/interchange/onnx/any-batch.ts";

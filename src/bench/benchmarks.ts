@@ -1,0 +1,121 @@
+/** What is measured: each benchmark is a name and a problem, plain numbers that say nothing of who solves it. */
+
+import { ConfigError } from "../core/errors.ts";
+
+/** C = A·B of [size,size] matrices. */
+export interface GemmProblem {
+  readonly kind: "gemm";
+  readonly size: number;
+}
+
+/** A 3×3 convolution, stride 1, padding 1, of x:[batch, inChannels, size, size]; `backward` adds the gradients of x and of w. */
+export interface ConvolutionProblem {
+  readonly kind: "convolution";
+  readonly batch: number;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly size: number;
+  readonly groups: number;
+  readonly backward: boolean;
+}
+
+/** Training-mode batch normalisation of x:[batch, channels, size, size], and the gradients of x, γ and β. */
+export interface BatchNormProblem {
+  readonly kind: "batchNorm";
+  readonly batch: number;
+  readonly channels: number;
+  readonly size: number;
+}
+
+/** y = max(x, 0) of `length` elements, and the gradient of x. */
+export interface ReluProblem {
+  readonly kind: "relu";
+  readonly length: number;
+}
+
+/** One step of WideResNet training on 32×32 images: forward, cross-entropy, every parameter's gradient, SGD with momentum, the loss read. */
+export interface TrainingStepProblem {
+  readonly kind: "trainingStep";
+  readonly depth: number;
+  readonly width: number;
+  readonly batch: number;
+}
+
+/** `count` additions of one-element tensors: what an op costs before it computes anything. */
+export interface DispatchProblem {
+  readonly kind: "dispatch";
+  readonly count: number;
+}
+
+export type Problem = GemmProblem | ConvolutionProblem | BatchNormProblem | ReluProblem | TrainingStepProblem | DispatchProblem;
+
+export interface Benchmark {
+  readonly name: string;
+  readonly problem: Problem;
+  /** Runs only when asked for by its full name: slow, or large. */
+  readonly onDemand?: boolean;
+}
+
+const gemm = (size: number): Benchmark => ({ name: `gemm-${size}`, problem: { kind: "gemm", size } });
+
+function convolution(inChannels: number, outChannels: number, size: number, batch: number): Benchmark[] {
+  const name = `conv3x3-${inChannels}-${outChannels}-hw${size}-b${batch}`;
+  const problem = { kind: "convolution", batch, inChannels, outChannels, size, groups: 1 } as const;
+  return [
+    { name, problem: { ...problem, backward: false } },
+    { name: `${name}-fwdbwd`, problem: { ...problem, backward: true } },
+  ];
+}
+
+const trainingStep = (depth: number, width: number, batch: number): Benchmark => ({
+  name: `wrn-${depth}-${width}-step-b${batch}`,
+  problem: { kind: "trainingStep", depth, width, batch },
+});
+
+export const benchmarks: readonly Benchmark[] = [
+  gemm(256),
+  gemm(512),
+  gemm(1024),
+  ...convolution(16, 32, 32, 32),
+  ...convolution(64, 64, 16, 64),
+  {
+    name: "depthwise3x3-32-hw32-b32-fwdbwd",
+    problem: { kind: "convolution", batch: 32, inChannels: 32, outChannels: 32, size: 32, groups: 32, backward: true },
+  },
+  { name: "batchnorm-1m-fwdbwd", problem: { kind: "batchNorm", batch: 32, channels: 32, size: 32 } },
+  { name: "relu-1m-fwdbwd", problem: { kind: "relu", length: 2 ** 20 } },
+  { name: "dispatch-1k", problem: { kind: "dispatch", count: 1000 } },
+  trainingStep(10, 1, 32),
+  trainingStep(16, 2, 32),
+  { ...trainingStep(16, 2, 128), onDemand: true },
+];
+
+/** `gemm-256` is itself alone; otherwise a name's beginning, or a pattern with `*`, stands for all it fits but those on demand. */
+function matches(benchmark: Benchmark, wanted: string): boolean {
+  if (benchmarks.some(({ name }) => name === wanted)) return benchmark.name === wanted;
+  if (benchmark.onDemand || wanted === "") return false;
+  const literal = wanted.split("*").map((part) => part.replace(/[^\w]/g, "\\$&"));
+  return new RegExp(`^${literal.join(".*")}${literal.length > 1 ? "$" : ""}`).test(benchmark.name);
+}
+
+/** The benchmarks `only` names, in the order of the list; all but those on demand without it. @throws ConfigError for a name that fits none. */
+export function selectBenchmarks(only: readonly string[] | undefined): Benchmark[] {
+  if (only === undefined) return benchmarks.filter(({ onDemand }) => !onDemand);
+  for (const wanted of only)
+    if (!benchmarks.some((benchmark) => matches(benchmark, wanted)))
+      throw new ConfigError(
+        `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, or the beginning of one, or a pattern with *, got "${wanted}"`,
+      );
+  return benchmarks.filter((benchmark) => only.some((wanted) => matches(benchmark, wanted)));
+}
+
+/**
+ * Bytes a problem made of elementwise work cannot avoid moving, each array once: forward x → y, backward x, ȳ → x̄, in float32.
+ * Undefined where arithmetic, not memory, is what counts.
+ */
+export function compulsoryBytes(problem: Problem): number | undefined {
+  const passes = 5;
+  if (problem.kind === "relu") return passes * 4 * problem.length;
+  if (problem.kind === "batchNorm") return passes * 4 * problem.batch * problem.channels * problem.size ** 2;
+  return undefined;
+}

@@ -1,0 +1,103 @@
+/** A training step on a device taken apart: what each program takes, and what passes between host and device. */
+
+import { kernels, memory } from "../backend/active.ts";
+import type { AdapterReport } from "../backend/gpu/adapter.ts";
+import type { DeviceCounters } from "../backend/gpu/device.ts";
+import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
+import { Random } from "../core/random.ts";
+import type { Batch } from "../data/batches.ts";
+import { Buffer } from "../nn/module.ts";
+import { Sgd } from "../train/sgd.ts";
+import { Trainer } from "../train/trainer.ts";
+import { type MeasureOptions, measure } from "./measure.ts";
+import { operandValues, stepImageShape, stepLabels, stepNetwork, stepRates } from "./workload.ts";
+
+/** What a program takes in one step. */
+export interface ProgramRow {
+  readonly program: string;
+  readonly launches: number;
+  readonly ms: number;
+  /** Of the time of all programs. */
+  readonly share: number;
+}
+
+export interface StepProfile {
+  readonly name: string;
+  readonly backend: string;
+  readonly threads: number;
+  readonly adapter: AdapterReport;
+  /** Median time of a step with nothing watching, from the batch to its loss. */
+  readonly ms: number;
+  readonly minMs: number;
+  readonly maxMs: number;
+  readonly repeats: number;
+  /** Of one step. */
+  readonly launches: number;
+  readonly uploads: number;
+  readonly uploadedBytes: number;
+  readonly readbacks: number;
+  /** The most the backend held at once. */
+  readonly peakBytes: number;
+  /** The longest first. Timing each launch makes the device wait for it, so their sum is more than a step. */
+  readonly programs: readonly ProgramRow[];
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(5));
+
+const counted = ["launches", "uploads", "uploadedBytes", "readbacks"] as const satisfies readonly (keyof DeviceCounters)[];
+
+/** The step that `train` takes, on `batch` images: WRN-10-1, SGD with momentum, images and labels sent, loss and hits read. */
+export async function profileStep(backend: GpuBackend, batch: number, options: MeasureOptions): Promise<StepProfile> {
+  const problem = { kind: "trainingStep", depth: 10, width: 1, batch } as const;
+  const model = stepNetwork(problem);
+  const { learningRate, momentum, weightDecay } = stepRates;
+  const optimizer = new Sgd([{ parameters: model.parameters(), weightDecay }], { momentum });
+  const [, channels, height, width] = stepImageShape(problem) as [number, number, number, number];
+  const trainer = new Trainer({
+    model,
+    optimizer,
+    schedule: () => learningRate,
+    imageShape: [channels, height, width],
+    batchesPerEpoch: Number.MAX_SAFE_INTEGER,
+    random: new Random(0),
+  });
+  const [images, labels] = [new Float32Array(operandValues(stepImageShape(problem), 0)), new Int32Array(stepLabels(problem))];
+  const given: Batch = { index: 0, count: batch, images, labels };
+  const step = async (): Promise<void> => void (await trainer.step(given));
+  try {
+    // The first compiles, and begins the momentum in a way of its own.
+    await step();
+    const before = backend.counters();
+    await step();
+    const after = backend.counters();
+    const [launches, uploads, uploadedBytes, readbacks] = counted.map((name) => after[name] - before[name]) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    kernels().resetPeak();
+    const { medianMs, minMs, maxMs, repeats } = await measure(step, options);
+    backend.startProfile();
+    await step();
+    const times = await backend.endProfile();
+    const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+    return {
+      name: `wrn-10-1-profile-b${batch}`,
+      backend: backend.name,
+      threads: backend.threads,
+      adapter: backend.adapter,
+      ...{ ms: rounded(medianMs), minMs: rounded(minMs), maxMs: rounded(maxMs), repeats },
+      ...{ launches, uploads, uploadedBytes, readbacks, peakBytes: memory().peak },
+      programs: times.map(({ name, launches, milliseconds }) => ({
+        program: name,
+        launches,
+        ms: rounded(milliseconds),
+        share: total === 0 ? 0 : rounded(milliseconds / total),
+      })),
+    };
+  } finally {
+    model.dispose();
+    for (const state of optimizer.state().values()) if (state instanceof Buffer) state.value.dispose();
+  }
+}

@@ -1,0 +1,130 @@
+/** How this library solves each problem: operands made once, and a function that is one repetition. */
+
+import { Random } from "../core/random.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { gradients } from "../grad/gradients.ts";
+import { WideResNet } from "../models/wide-resnet.ts";
+import { crossEntropy } from "../nn/losses.ts";
+import { Buffer } from "../nn/module.ts";
+import { add } from "../ops/arithmetic.ts";
+import { batchNorm } from "../ops/batch-norm.ts";
+import { conv2d } from "../ops/convolution.ts";
+import { tensor } from "../ops/creation.ts";
+import { relu } from "../ops/elementwise.ts";
+import { matmul } from "../ops/matmul.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Sgd } from "../train/sgd.ts";
+import type { ConvolutionProblem, Problem, TrainingStepProblem } from "./benchmarks.ts";
+
+export interface Workload {
+  /** One repetition. Its results, in the order of computation; call it within a scope. */
+  run(): readonly Tensor[];
+  /** Frees the operands. */
+  dispose(): void;
+}
+
+/** The numbers of a problem's operand, U(−1, 1) decided by its place in the problem: what everyone who solves it starts from. */
+export function operandValues(shape: Shape, place: number): Float32Array {
+  const random = new Random(place);
+  return Float32Array.from({ length: sizeOf(shape) }, () => 2 * random.uniform() - 1);
+}
+
+/** Operand shapes in order of place: x, w, and the cotangent ȳ. */
+export function convolutionShapes({ batch, inChannels, outChannels, size, groups }: ConvolutionProblem): readonly [Shape, Shape, Shape] {
+  return [
+    [batch, inChannels, size, size],
+    [outChannels, inChannels / groups, 3, 3],
+    [batch, outChannels, size, size],
+  ];
+}
+
+export const stepClasses = 10;
+/** The rates of examples in the literature: small enough that a batch met over and over stays finite. */
+export const stepRates = { learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 } as const;
+export const stepImageShape = ({ batch }: TrainingStepProblem): Shape => [batch, 3, 32, 32];
+export const stepLabels = ({ batch }: TrainingStepProblem): Int32Array => Int32Array.from({ length: batch }, (_, n) => n % stepClasses);
+export const stepNetwork = ({ depth, width }: TrainingStepProblem): WideResNet =>
+  new WideResNet({ depth, width, classes: stepClasses }, { random: new Random(0) });
+
+/** The operands of `problem` on the active backend, and what to do with them. */
+export function prepareWorkload(problem: Problem): Workload {
+  if (problem.kind === "trainingStep") return prepareStep(problem);
+  const operands = operandShapes(problem).map((shape, place) => tensor(operandValues(shape, place), { shape }));
+  return {
+    run: () => solve(problem, operands),
+    dispose: () => {
+      for (const operand of operands) operand.dispose();
+    },
+  };
+}
+
+type OpProblem = Exclude<Problem, TrainingStepProblem>;
+
+function operandShapes(problem: OpProblem): readonly Shape[] {
+  switch (problem.kind) {
+    case "gemm":
+      return [
+        [problem.size, problem.size],
+        [problem.size, problem.size],
+      ];
+    case "convolution":
+      return convolutionShapes(problem);
+    case "batchNorm": {
+      const x = [problem.batch, problem.channels, problem.size, problem.size];
+      return [x, [problem.channels], [problem.channels], x];
+    }
+    case "relu":
+      return [[problem.length], [problem.length]];
+    case "dispatch":
+      return [[1], [1]];
+  }
+}
+
+function solve(problem: OpProblem, operands: readonly Tensor[]): readonly Tensor[] {
+  switch (problem.kind) {
+    case "gemm": {
+      const [a, b] = operands as [Tensor, Tensor];
+      return [matmul(a, b)];
+    }
+    case "convolution": {
+      const [x, w, g] = operands as [Tensor, Tensor, Tensor];
+      const y = conv2d(x, w, { padding: 1, groups: problem.groups });
+      return problem.backward ? withGradients(y, [x, w], g) : [y];
+    }
+    case "batchNorm": {
+      const [x, gamma, beta, g] = operands as [Tensor, Tensor, Tensor, Tensor];
+      return withGradients(batchNorm(x, gamma, beta).y, [x, gamma, beta], g);
+    }
+    case "relu": {
+      const [x, g] = operands as [Tensor, Tensor];
+      return withGradients(relu(x), [x], g);
+    }
+    case "dispatch": {
+      const [a, b] = operands as [Tensor, Tensor];
+      return Array.from({ length: problem.count }, () => add(a, b));
+    }
+  }
+}
+
+const withGradients = (y: Tensor, wrt: readonly Tensor[], seed: Tensor): Tensor[] => [y, ...gradients(y, wrt, { seed })];
+
+function prepareStep(problem: TrainingStepProblem): Workload {
+  const network = stepNetwork(problem);
+  const { learningRate, momentum, weightDecay } = stepRates;
+  const optimizer = new Sgd([{ parameters: network.parameters(), weightDecay }], { momentum });
+  const parameters = optimizer.parameters.map(({ value }) => value);
+  const [shape, labels] = [stepImageShape(problem), stepLabels(problem)];
+  const images = tensor(operandValues(shape, 0), { shape });
+  return {
+    run: () => {
+      const loss = crossEntropy(network.forward(images, { training: true }), labels);
+      optimizer.step(gradients(loss, parameters), learningRate);
+      return [loss];
+    },
+    dispose: () => {
+      images.dispose();
+      network.dispose();
+      for (const state of optimizer.state().values()) if (state instanceof Buffer) state.value.dispose();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/** `counts.json`: parameters, multiply-adds, compression ratio and decay groups of whole networks. */
+
+import { SeparableError } from "../core/errors.ts";
+import { countSpec, type NetworkReport } from "../cli/count-command.ts";
+import { parseConvolution } from "../structured/convolution-text.ts";
+import { beyondReference } from "./beyond-reference.ts";
+import { type Case, type Comparison, relativeError, verdict } from "./comparison.ts";
+import { type Fields, FixtureError } from "./fixture-folder.ts";
+import { findNetwork } from "./fixture-networks.ts";
+
+/** Sums of fractions, as ACDC's logarithms give, depend on their order; whole numbers below 10¹² do not. */
+const rounding = 1e-12;
+
+const expectations: readonly (readonly [string, (report: NetworkReport) => number])[] = [
+  ["params", ({ params }) => params],
+  ["mult_adds", ({ paperMultAdds }) => paperMultAdds],
+  ["compression_ratio", ({ compressionRatio }) => compressionRatio],
+  ["group_lowrank_params", ({ groups }) => groups.compressed],
+  ["group_other_params", ({ groups }) => groups.full],
+];
+
+export const countCases = (entries: readonly Fields[]): Case[] =>
+  entries.map((entry) => {
+    const [network, conv] = [entry.text("network"), entry.text("conv")];
+    const sizes = ["depth", "width"].flatMap((size) => (entry.has(size) ? [entry.number(size)] : []));
+    const classes = entry.has("num_classes") ? entry.number("num_classes") : 10;
+    const input = entry.has("input_hw") ? entry.number("input_hw") : 32;
+    return {
+      name: `count ${[network, ...sizes].join("-")} ${conv}, ${classes} classes, ${input}×${input}`,
+      run: async () => {
+        const found = findNetwork(network);
+        if ("missing" in found) return { status: "skipped", reason: found.missing };
+        const dimensions = (name: string): number => entry.number(name);
+        const count = (): NetworkReport => countSpec(found.spec(dimensions, parseConvolution(conv)), classes, input);
+        return verdict((comparison) => (entry.has("error") ? expectError(count, conv, comparison) : compare(count(), entry, comparison)));
+      },
+    };
+  });
+
+function compare(report: NetworkReport, entry: Fields, comparison: Comparison): undefined {
+  const given = expectations.filter(([name]) => entry.has(name));
+  if (given.length === 0)
+    throw new FixtureError(`verify: an entry of counts.json must hold ${expectations.map(([n]) => n).join(", ")}, got none`);
+  for (const [name, of] of given) {
+    const [got, expected] = [of(report), entry.number(name)];
+    if (relativeError([got], [expected]) > rounding) comparison.equal(name, got, expected);
+  }
+}
+
+/** Where the paper's code raises, ours must refuse with an error of its own, or the layer be one we support on purpose. */
+export async function expectError(attempt: () => unknown, conv: string, comparison: Comparison): Promise<string | undefined> {
+  try {
+    await attempt();
+  } catch (error) {
+    if (error instanceof SeparableError) return `refused: ${error.name}: ${error.message}`;
+    throw error;
+  }
+  const reason = beyondReference[parseConvolution(conv).kind];
+  if (reason === undefined) comparison.fault("the paper's code raises here, and we do not");
+  return reason;
+}

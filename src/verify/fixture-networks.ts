@@ -1,0 +1,19 @@
+/** The networks that fixtures name. */
+
+import type { ConvolutionSpec } from "../structured/spec.ts";
+import type { NetworkSpec } from "../experiment/network-spec.ts";
+
+/** Makes the spec of a network, given a way to ask for its dimensions (`depth`, `width` …). */
+export type MakeSpec = (dimension: (name: string) => number, convolution: ConvolutionSpec) => NetworkSpec;
+
+const networks: Readonly<Record<string, MakeSpec>> = {
+  WideResNet: (dimension, convolution) => ({ kind: "wrn", depth: dimension("depth"), width: dimension("width"), dropout: 0, convolution }),
+  WRN_50_2: (_, convolution) => ({ kind: "wrn-50-2", convolution }),
+  DARTS: (_, convolution) => ({ kind: "darts", convolution }),
+  MobileNetV2: (_, convolution) => ({ kind: "mobilenet-v2", convolution }),
+};
+
+export function findNetwork(name: string): { readonly spec: MakeSpec } | { readonly missing: string } {
+  const spec = Object.hasOwn(networks, name) ? networks[name] : undefined;
+  return spec === undefined ? { missing: `${name} is none of ${Object.keys(networks).join(", ")}` } : { spec };
+}
