@@ -22,6 +22,7 @@ export {
   splitKernel,
 } from "./compress/approximate-convolution.ts";
 export { type CompressedLayer, type Compression, type CompressOptions, type ConvolutionNetwork, compress } from "./compress/compress.ts";
+export type { Context } from "./core/context.ts";
 export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
 export { cosineMatrix, cosineTransformMultiplyAdds } from "./core/cosine-transform.ts";
 export * from "./core/errors.ts";
@@ -72,6 +73,13 @@ export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
+export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
+export { conv2d } from "./ops/convolution.ts";
+export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
+export * from "./ops/creation.ts";
+export { dropout, dropPath } from "./ops/dropout.ts";
+export { einsum, einsumMultiplyAdds } from "./ops/einsum.ts";
+export * from "./ops/elementwise.ts";
 export {
   add,
   divide,
@@ -89,22 +97,16 @@ export {
   power,
   subtract,
   where,
-} from "./ops/arithmetic.ts";
-export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
-export { broadcastTo, type ReduceOptions, reshape, sum } from "./ops/broadcast.ts";
-export { conv2d } from "./ops/convolution.ts";
-export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
-export * from "./ops/creation.ts";
-export { dropout, dropPath, type Forward } from "./ops/dropout.ts";
-export { einsum, einsumMultiplyAdds } from "./ops/einsum.ts";
-export * from "./ops/elementwise.ts";
+} from "./ops/elementwise.ts";
 export { gather, scatterAdd } from "./ops/indexing.ts";
 export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
 export { type MatmulOptions, matmul } from "./ops/matmul.ts";
 export type { Operand } from "./ops/output.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
 export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
+export { reshape } from "./ops/reshape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { broadcastTo, type ReduceOptions, sum } from "./ops/sum-and-broadcast.ts";
 export { AcdcLinear, type AcdcOptions } from "./structured/acdc.ts";
 export { BlastLinear, type BlastShape } from "./structured/blast.ts";
 export { BlockTensorTrainLinear } from "./structured/block-tensor-train.ts";

@@ -5,11 +5,11 @@ import { Random } from "../core/random.ts";
 import { gradients } from "../grad/gradients.ts";
 import type { Layer } from "../nn/module.ts";
 import { normal } from "../ops/creation.ts";
+import { parseConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, createLinear } from "../structured/families.ts";
 import type { Mode, StructuredLinear } from "../structured/structured-linear.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { parseConvolution } from "../structured/convolution-text.ts";
 import { summarize } from "./measure.ts";
 import { firstElement } from "./run-benchmark.ts";
 

@@ -2,18 +2,18 @@
 
 import { Command } from "commander";
 import { kernels } from "../backend/active.ts";
-import { ConfigError } from "../core/errors.ts";
-import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
 import { benchmarks, selectBenchmarks } from "../bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "../bench/machine.ts";
 import { profileStep, type StepProfile } from "../bench/profile-step.ts";
 import { type BenchmarkRow, runBenchmark } from "../bench/run-benchmark.ts";
 import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs, type Times } from "../bench/structured-benchmark.ts";
+import { ConfigError } from "../core/errors.ts";
+import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
+import { argument, integer, number } from "../experiment/rules.ts";
+import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
+import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { argument, integer, number } from "../experiment/rules.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
-import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
 
 /** Images of the profiled training step. */

@@ -5,6 +5,12 @@ import { extname } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
+import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
+import { createNetwork, formatNetwork, type Network, networks } from "../experiment/network-spec.ts";
+import { argument, choice, integer, type Rule } from "../experiment/rules.ts";
+import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
+import { startBackend } from "../experiment/start-backend.ts";
+import { writeUntrainedRun } from "../experiment/write-run.ts";
 import { decodeNpz, encodeNpz } from "../interchange/npz.ts";
 import { exportOnnx } from "../interchange/onnx/export-onnx.ts";
 import type { Mode } from "../structured/structured-linear.ts";
@@ -12,14 +18,8 @@ import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { encodeSafetensors, type NamedArray } from "../train/safetensors.ts";
 import type { CommandContext } from "./command-context.ts";
-import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
 import { formatMegabytes, plural } from "./format.ts";
-import { createNetwork, formatNetwork, type Network, networks } from "../experiment/network-spec.ts";
-import { argument, choice, integer, type Rule } from "../experiment/rules.ts";
-import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { startBackend } from "../experiment/start-backend.ts";
 import { writeJson } from "./terminal.ts";
-import { writeUntrainedRun } from "../experiment/write-run.ts";
 
 const weightForms = ["contracted", "folded"] as const;
 

@@ -3,15 +3,15 @@
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { countNetwork, type NetworkCount } from "../count/count-network.ts";
-import type { Mode } from "../structured/structured-linear.ts";
-import type { CommandContext } from "./command-context.ts";
 import { compressionRatio } from "../experiment/compression-ratio.ts";
-import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { createNetwork, formatNetwork, type NetworkSpec, networks, sizeRefusal } from "../experiment/network-spec.ts";
 import { presets } from "../experiment/presets.ts";
 import { argument, integer, type Rule } from "../experiment/rules.ts";
 import { type Settings, settingRules } from "../experiment/settings.ts";
 import { convolutionForms, parseConvolution } from "../structured/convolution-text.ts";
+import type { Mode } from "../structured/structured-linear.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { writeJson } from "./terminal.ts";
 
 interface CountOptions extends Pick<Settings, "network" | "depth" | "width"> {

@@ -2,12 +2,12 @@
 
 import { Command } from "commander";
 import { channelStatistics } from "../data/dataset.ts";
-import type { CommandContext } from "./command-context.ts";
-import { formatCount } from "./format.ts";
 import { displayName, loadImages } from "../experiment/load-images.ts";
-import { progressStyle } from "./progress.ts";
 import { argument, choice, path } from "../experiment/rules.ts";
 import { dataNames } from "../experiment/settings.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatCount } from "./format.ts";
+import { progressStyle } from "./progress.ts";
 import { interruptible, writeJson } from "./terminal.ts";
 
 interface DataOptions {

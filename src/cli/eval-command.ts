@@ -3,22 +3,22 @@
 import { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
-import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
-import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
-import { evaluate } from "../train/evaluate.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { classRows, formatClassTable } from "./class-table.ts";
-import type { CommandContext } from "./command-context.ts";
 import { configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
-import { formatCount, formatPercent, plural } from "./format.ts";
 import { displayName, loadImages } from "../experiment/load-images.ts";
 import { createNetwork, formatNetwork } from "../experiment/network-spec.ts";
 import { presets } from "../experiment/presets.ts";
-import { progressStyle, startJob } from "./progress.ts";
 import { argument, path, type Rule } from "../experiment/rules.ts";
 import { testBatches } from "../experiment/session.ts";
 import { networkOf, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
 import { describeBackend, startBackend } from "../experiment/start-backend.ts";
+import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
+import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
+import { evaluate } from "../train/evaluate.ts";
+import { classRows, formatClassTable } from "./class-table.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatCount, formatPercent, plural } from "./format.ts";
+import { progressStyle, startJob } from "./progress.ts";
 import { interruptible, writeJson } from "./terminal.ts";
 
 interface EvalOptions extends Partial<Settings> {

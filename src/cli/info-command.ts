@@ -9,12 +9,12 @@ import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { cifarFormats } from "../data/cifar-format.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import type { CommandContext } from "./command-context.ts";
-import { formatMegabytes } from "./format.ts";
 import { argument, integer } from "../experiment/rules.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
-import { writeJson } from "./terminal.ts";
 import { packageVersion } from "../experiment/version.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatMegabytes } from "./format.ts";
+import { writeJson } from "./terminal.ts";
 
 interface InfoOptions {
   readonly backend: BackendOption;

@@ -5,6 +5,13 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
+import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
+import { type DataFacts, dataFacts } from "../experiment/load-images.ts";
+import { createNetwork, formatNetwork, networks } from "../experiment/network-spec.ts";
+import { presets } from "../experiment/presets.ts";
+import { argument, integer, path, type Rule } from "../experiment/rules.ts";
+import { familyOptionsOf, networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
+import { startBackend } from "../experiment/start-backend.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { tensor } from "../ops/creation.ts";
 import { softmax } from "../ops/softmax.ts";
@@ -14,14 +21,7 @@ import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command-context.ts";
-import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
 import { formatPercent, plural } from "./format.ts";
-import { type DataFacts, dataFacts } from "../experiment/load-images.ts";
-import { createNetwork, formatNetwork, networks } from "../experiment/network-spec.ts";
-import { presets } from "../experiment/presets.ts";
-import { argument, integer, path, type Rule } from "../experiment/rules.ts";
-import { familyOptionsOf, networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { startBackend } from "../experiment/start-backend.ts";
 import { interruptible, type Output, writeJson } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings> {

@@ -3,6 +3,8 @@
 import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
 import { SeparableError } from "../core/errors.ts";
+import { stopBackend } from "../experiment/start-backend.ts";
+import { packageVersion } from "../experiment/version.ts";
 import { benchCommand } from "./bench-command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { compressCommand } from "./compress-command.ts";
@@ -14,13 +16,11 @@ import { infoCommand } from "./info-command.ts";
 import { inspectCommand } from "./inspect-command.ts";
 import { predictCommand } from "./predict-command.ts";
 import { reportCommand } from "./report-command.ts";
-import { stopBackend } from "../experiment/start-backend.ts";
 import { sweepCommand } from "./sweep-command.ts";
 import { sweepWorkerCommand } from "./sweep-worker-command.ts";
 import { Interruption, type Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
 import { verifyCommand } from "./verify-command.ts";
-import { packageVersion } from "../experiment/version.ts";
 
 /**
  * Runs one command line (without the program's own name) and resolves to the exit code: 0, 1 after an error, 130 after Ctrl-C. An error is

@@ -5,19 +5,19 @@ import { basename, join } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
+import { loadImages } from "../experiment/load-images.ts";
+import { argument, integer, path } from "../experiment/rules.ts";
+import { picturesOf } from "../experiment/run-pictures.ts";
+import type { Settings } from "../experiment/settings.ts";
+import { startBackend } from "../experiment/start-backend.ts";
+import { type OpenedRun, openRun, summarise } from "../experiment/sweep/run-summary.ts";
+import type { SweepResult } from "../experiment/sweep/sweep-results.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import type { CommandContext } from "./command-context.ts";
 import { plural } from "./format.ts";
-import { loadImages } from "../experiment/load-images.ts";
 import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
-import { picturesOf } from "../experiment/run-pictures.ts";
-import { argument, integer, path } from "../experiment/rules.ts";
-import type { Settings } from "../experiment/settings.ts";
-import { startBackend } from "../experiment/start-backend.ts";
-import { type OpenedRun, openRun, summarise } from "../experiment/sweep/run-summary.ts";
-import type { SweepResult } from "../experiment/sweep/sweep-results.ts";
 import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 
 interface ReportOptions {

@@ -4,14 +4,14 @@ import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
-import type { CommandContext } from "./command-context.ts";
-import { formatDuration, formatPercent, plural } from "./format.ts";
 import { argument, integer, path } from "../experiment/rules.ts";
 import { localEngine } from "../experiment/sweep/local-engine.ts";
 import { reachRedis, redisUrl } from "../experiment/sweep/redis/connection.ts";
 import { redisEngine } from "../experiment/sweep/redis/redis-engine.ts";
 import { runSweep, type SweepEngine, type SweepReporter } from "../experiment/sweep/run-sweep.ts";
 import { readSweep, type SweepRun, toArguments } from "../experiment/sweep/sweep-plan.ts";
+import type { CommandContext } from "./command-context.ts";
+import { formatDuration, formatPercent, plural } from "./format.ts";
 import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";
 
 interface SweepCommandOptions {

@@ -3,15 +3,15 @@
 import { Command } from "commander";
 import { backendHelp } from "../experiment/backend-names.ts";
 import { budgetKinds } from "../experiment/budget.ts";
-import type { CommandContext } from "./command-context.ts";
 import { networkKinds } from "../experiment/network-spec.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
-import { progressStyle } from "./progress.ts";
 import { argument, choice, integer, path, type Rule } from "../experiment/rules.ts";
 import { type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { convolutionForms } from "../structured/convolution-text.ts";
-import { jsonReporter, textReporter } from "./train-report.ts";
 import { resumeRun, type Steering, startRun } from "../experiment/train-run.ts";
+import { convolutionForms } from "../structured/convolution-text.ts";
+import type { CommandContext } from "./command-context.ts";
+import { progressStyle } from "./progress.ts";
+import { jsonReporter, textReporter } from "./train-report.ts";
 
 type OptionRow = readonly [name: SettingName, flags: string, description: string];
 

@@ -1,18 +1,18 @@
 /** What `train` says while it works: to people in lines and bars, to machines as JSON lines. */
 
-import type { Evaluation } from "../train/evaluate.ts";
-import type { RunFolder } from "../train/node/run-folder.ts";
-import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";
-import { classRows, formatClassTable } from "./class-table.ts";
-import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, plural } from "./format.ts";
 import { displayName, fallbackWarning, type Images } from "../experiment/load-images.ts";
 import { formatArchitecture } from "../experiment/network-spec.ts";
-import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
 import type { RunConfig } from "../experiment/run-config.ts";
 import type { Session } from "../experiment/session.ts";
 import { networkOf, type Settings } from "../experiment/settings.ts";
 import { describeBackend } from "../experiment/start-backend.ts";
 import type { TeacherRecord } from "../experiment/teacher.ts";
+import type { Evaluation } from "../train/evaluate.ts";
+import type { RunFolder } from "../train/node/run-folder.ts";
+import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";
+import { classRows, formatClassTable } from "./class-table.ts";
+import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, plural } from "./format.ts";
+import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
 
 export interface Beginning {

@@ -2,12 +2,12 @@
 
 import { Command } from "commander";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import type { CommandContext } from "./command-context.ts";
 import { argument, integer, path } from "../experiment/rules.ts";
 import { startBackend } from "../experiment/start-backend.ts";
-import { writeJson } from "./terminal.ts";
 import { collectCases } from "../verify/collect-cases.ts";
 import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
+import type { CommandContext } from "./command-context.ts";
+import { writeJson } from "./terminal.ts";
 
 interface VerifyOptions {
   readonly fixtures: string;

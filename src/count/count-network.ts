@@ -4,13 +4,13 @@ import { kernels, useBackend } from "../backend/active.ts";
 import { countingBackend } from "../backend/counting.ts";
 import type { Kernels } from "../backend/kernels.ts";
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
+import type { Context } from "../core/context.ts";
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 import { BackendError } from "../core/errors.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Build } from "../nn/init.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
-import type { Forward } from "../ops/dropout.ts";
 import { noGrad } from "../tape/tape.ts";
 import { bytesPerElement } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -19,7 +19,7 @@ import { conventionFor } from "./paper-convention.ts";
 
 /** A network of any make: what is counted are the layers found in it. */
 export interface Network extends Module {
-  forward(x: Tensor, forward: Forward): Tensor;
+  forward(x: Tensor, context: Context): Tensor;
 }
 
 /** One sample through one layer, or through everything between the layers. */

@@ -2,9 +2,9 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { countParameters } from "../count/count-network.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
 import type { ConvolutionKind, ConvolutionSpec } from "../structured/spec.ts";
 import { createNetwork, formatNetwork, type NetworkSpec } from "./network-spec.ts";
-import { formatConvolution } from "../structured/convolution-text.ts";
 
 /** A family along its one hyper-parameter, from position 1. */
 interface Dial {

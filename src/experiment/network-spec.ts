@@ -7,10 +7,10 @@ import { ResNet } from "../models/res-net.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import type { Foldable } from "../nn/fold-batch-norm.ts";
 import type { Build } from "../nn/init.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, type FamilyOptions } from "../structured/families.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { AttentiveClassifier } from "../train/evaluate.ts";
-import { formatConvolution } from "../structured/convolution-text.ts";
 
 export const networkKinds = ["wrn", "wrn-50-2", "darts", "mobilenet-v2"] as const;
 export type NetworkKind = (typeof networkKinds)[number];

@@ -4,6 +4,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { convolutionForms, convolutionRefusal, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import type { FamilyOptions } from "../structured/families.ts";
 import { Adam } from "../train/adam.ts";
 import type { Classifier } from "../train/evaluate.ts";
@@ -15,7 +16,6 @@ import { backendRule } from "./backend-names.ts";
 import { type NetworkSpec, networkKinds, networks, sizeRefusal } from "./network-spec.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, text } from "./rules.ts";
-import { convolutionForms, convolutionRefusal, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 
 export const dataNames = ["cifar10", "cifar100", "synthetic"] as const;
 

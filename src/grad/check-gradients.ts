@@ -2,9 +2,9 @@
 
 import { ConfigError, GradientError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
-import { add, multiply } from "../ops/arithmetic.ts";
-import { sum } from "../ops/broadcast.ts";
 import { tensor } from "../ops/creation.ts";
+import { add, multiply } from "../ops/elementwise.ts";
+import { sum } from "../ops/sum-and-broadcast.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { gradients } from "./gradients.ts";

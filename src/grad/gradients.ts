@@ -2,9 +2,9 @@
 
 import { GradientError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import { add } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { full, zeros } from "../ops/creation.ts";
+import { add } from "../ops/elementwise.ts";
+import { reshape } from "../ops/reshape.ts";
 import { noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";

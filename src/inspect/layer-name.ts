@@ -1,8 +1,8 @@
 /** Layers by the names the command line has for them: `tensor-train`, `low-rank`; each with hyper-parameters to begin with. */
 
 import { ConfigError } from "../core/errors.ts";
-import type { ConvolutionKind, ConvolutionSpec } from "../structured/spec.ts";
 import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import type { ConvolutionKind, ConvolutionSpec } from "../structured/spec.ts";
 
 /** A middling size for each: about a quarter of the dense parameters at 64 → 64. */
 const usual: { readonly [K in ConvolutionKind]: ConvolutionSpec & { readonly kind: K } } = {

@@ -1,9 +1,9 @@
 /** Attention maps: where a feature map is active, whichever channel it is (Zagoruyko & Komodakis 2017, arXiv 1612.03928). */
 
-import { divide, maximum, multiply } from "../ops/arithmetic.ts";
-import { reshape, sum } from "../ops/broadcast.ts";
-import { sqrt } from "../ops/elementwise.ts";
+import { divide, maximum, multiply, sqrt } from "../ops/elementwise.ts";
 import { mean } from "../ops/reductions.ts";
+import { reshape } from "../ops/reshape.ts";
+import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** q = a/‖a‖₂ with a = (1/C) Σ_c x_c² laid out flat.   x:[N,C,H,W] → q:[N,H·W]. */

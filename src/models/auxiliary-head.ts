@@ -1,11 +1,11 @@
 /** A second classifier in the middle of a deep network, so that its lower half hears of the labels sooner (Szegedy et al. 2015, arXiv 1409.4842). */
 
+import type { Context } from "../core/context.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer } from "../nn/module.ts";
-import type { Forward } from "../ops/dropout.ts";
 import { relu } from "../ops/elementwise.ts";
 import { avgPool2d, globalAvgPool2d } from "../ops/pooling.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -34,11 +34,11 @@ export class AuxiliaryHead extends Layer {
   }
 
   /** @throws ShapeError for maps smaller than 8×8, of which pooling would leave less than the 2×2 window needs. */
-  forward(x: Tensor, forward: Forward): Tensor {
+  forward(x: Tensor, context: Context): Tensor {
     const [, , first, norm1, , second, norm2] = this.features;
     const pooled = avgPool2d(relu(x), { kernel: 5, stride: 3 });
-    const narrow = relu(norm1.forward(first.forward(pooled), forward));
-    const wide = relu(norm2.forward(second.forward(narrow), forward));
+    const narrow = relu(norm1.forward(first.forward(pooled), context));
+    const wide = relu(norm2.forward(second.forward(narrow), context));
     // On 8×8 maps one pixel is left, and the mean is it.
     return this.classifier.forward(globalAvgPool2d(wide));
   }

@@ -3,6 +3,7 @@
  * stem's and the auxiliary head's comes from a factory: `Sep` gives nearly the published network, anything else its structured kin.
  */
 
+import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { affineOf } from "../nn/channel-affine.ts";
@@ -11,9 +12,8 @@ import { type Build, normalFanOut } from "../nn/init.ts";
 import { Composed, followedBy, ReLU, Sequential } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer, Module } from "../nn/module.ts";
-import { add } from "../ops/arithmetic.ts";
-import { dropPath, type Forward } from "../ops/dropout.ts";
-import { relu } from "../ops/elementwise.ts";
+import { dropPath } from "../ops/dropout.ts";
+import { add, relu } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/layout.ts";
 import { globalAvgPool2d, maxPool2d } from "../ops/pooling.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
@@ -62,9 +62,9 @@ class ReluConvNorm extends Layer {
     this.op = [undefined, convolution({ inChannels, outChannels, kernel: 1 }, build), new BatchNorm2d(outChannels, build)];
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
+  forward(x: Tensor, context: Context): Tensor {
     const [, convolution, norm] = this.op;
-    return norm.forward(convolution.forward(relu(x), forward), forward);
+    return norm.forward(convolution.forward(relu(x), context), context);
   }
 
   override folded(): Layer {
@@ -80,12 +80,12 @@ interface ReduceParts {
   readonly bn?: Layer;
 }
 
-function runReduce({ conv_1, conv_2, bn }: ReduceParts, x: Tensor, forward: Forward): Tensor {
+function runReduce({ conv_1, conv_2, bn }: ReduceParts, x: Tensor, context: Context): Tensor {
   const active = relu(x);
   const [, , height, width] = active.shape as [number, number, number, number];
   const shifted = slice(active, [undefined, undefined, [1, height], [1, width]]);
-  const y = concat([conv_1.forward(active, forward), conv_2.forward(shifted, forward)], 1);
-  return bn === undefined ? y : bn.forward(y, forward);
+  const y = concat([conv_1.forward(active, context), conv_2.forward(shifted, context)], 1);
+  return bn === undefined ? y : bn.forward(y, context);
 }
 
 /** Half the size without losing a pixel: two strided 1×1 convolutions, one of them a pixel further along the diagonal, side by side. */
@@ -102,8 +102,8 @@ class FactorizedReduce extends Layer {
     this.bn = new BatchNorm2d(outChannels, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runReduce(this, x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return runReduce(this, x, context);
   }
 
   override folded(): Layer {
@@ -129,10 +129,10 @@ class SeparableTwice extends Layer {
     this.op = [undefined, convolution({ ...site, stride }, build), norm(), undefined, convolution(site, build), norm()];
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
+  forward(x: Tensor, context: Context): Tensor {
     const [, first, norm1, , second, norm2] = this.op;
-    const y = norm1.forward(first.forward(relu(x), forward), forward);
-    return norm2.forward(second.forward(relu(y), forward), forward);
+    const y = norm1.forward(first.forward(relu(x), context), context);
+    return norm2.forward(second.forward(relu(y), context), context);
   }
 
   override folded(): Layer {
@@ -151,9 +151,9 @@ class Dilated extends Layer {
     this.op = [undefined, convolution(site, build), new BatchNorm2d(channels, build)];
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
+  forward(x: Tensor, context: Context): Tensor {
     const [, convolution, norm] = this.op;
-    return norm.forward(convolution.forward(relu(x), forward), forward);
+    return norm.forward(convolution.forward(relu(x), context), context);
   }
 
   override folded(): Layer {
@@ -226,13 +226,13 @@ class Cell extends Module {
     return new Cell(parts, this.#edges);
   }
 
-  forward(older: Tensor, newer: Tensor, forward: Forward): Tensor {
-    const states = [this.preprocess0.forward(older, forward), this.preprocess1.forward(newer, forward)];
+  forward(older: Tensor, newer: Tensor, context: Context): Tensor {
+    const states = [this.preprocess0.forward(older, context), this.preprocess1.forward(newer, context)];
     const along = (k: number): Tensor => {
       const layer = this._ops[k]!;
-      const y = layer.forward(states[this.#edges[k]![1]]!, forward);
+      const y = layer.forward(states[this.#edges[k]![1]]!, context);
       // A path that does nothing is the one the others may be dropped beside.
-      return layer instanceof Identity ? y : dropPath(y, forward.dropPath ?? 0, forward);
+      return layer instanceof Identity ? y : dropPath(y, context.dropPath ?? 0, context);
     };
     for (let k = 0; k < this._ops.length; k += 2) states.push(add(along(k), along(k + 1)));
     return concat(states.slice(2), 1);
@@ -258,13 +258,13 @@ interface NetworkParts {
 }
 
 /** `states`: what each cell gave. */
-function runNetwork({ stem, cells, classifier }: NetworkParts, x: Tensor, forward: Forward): { logits: Tensor; states: Tensor[] } {
+function runNetwork({ stem, cells, classifier }: NetworkParts, x: Tensor, context: Context): { logits: Tensor; states: Tensor[] } {
   const [convolution, norm] = stem;
-  const convolved = convolution.forward(x, forward);
-  let newer = norm === undefined ? convolved : norm.forward(convolved, forward);
+  const convolved = convolution.forward(x, context);
+  let newer = norm === undefined ? convolved : norm.forward(convolved, context);
   let older = newer;
   const states = cells.map((cell) => {
-    const y = cell.forward(older, newer, forward);
+    const y = cell.forward(older, newer, context);
     [older, newer] = [newer, y];
     return y;
   });
@@ -322,8 +322,8 @@ export class Darts extends Module {
     return new Darts({ ...this.#options, convolution }, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runNetwork(this, x, forward).logits;
+  forward(x: Tensor, context: Context): Tensor {
+    return runNetwork(this, x, context).logits;
   }
 
   /** What it computes in evaluation, without the head that only training sees; see `foldBatchNorm`. */
@@ -334,15 +334,15 @@ export class Darts extends Module {
       cells: this.cells.map((cell) => cell.folded()),
       classifier: this.classifier,
     };
-    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
+    return new Composed(parts, (folded, x, context) => runNetwork(folded, x, context).logits);
   }
 
   /** Logits, the attention map before each halving and at the end, and in training the auxiliary head's logits. */
-  forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, states } = runNetwork(this, x, forward);
+  forwardWithAttention(x: Tensor, context: Context): NetworkOutput {
+    const { logits, states } = runNetwork(this, x, context);
     const [first, second] = this.#reductions;
     const attention = [states[first - 1]!, states[second - 1]!, states.at(-1)!].map(attentionMap);
-    const auxiliary = forward.training ? this.auxiliary_head?.forward(states[second]!, forward) : undefined;
+    const auxiliary = context.training ? this.auxiliary_head?.forward(states[second]!, context) : undefined;
     return { logits, attention, auxiliary };
   }
 }

@@ -3,16 +3,16 @@
  * convolution after the stem, the classifier among them, comes from a factory (paper, §4.3).
  */
 
+import type { Context } from "../core/context.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Composed, foldedInTurn, followedBy, ReLU6, Sequential } from "../nn/layers.ts";
 import { Layer, Module } from "../nn/module.ts";
-import { add } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
-import { dropout, type Forward } from "../ops/dropout.ts";
-import { relu6 } from "../ops/elementwise.ts";
+import { dropout } from "../ops/dropout.ts";
+import { add, relu6 } from "../ops/elementwise.ts";
 import { globalAvgPool2d } from "../ops/pooling.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -47,8 +47,8 @@ class ConvolutionNorm extends Layer {
     this[1] = new BatchNorm2d(channels, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return relu6(this[1].forward(this[0].forward(x, forward), forward));
+  forward(x: Tensor, context: Context): Tensor {
+    return relu6(this[1].forward(this[0].forward(x, context), context));
   }
 
   override folded(): Layer {
@@ -66,8 +66,8 @@ interface ResidualParts {
   readonly residual: boolean;
 }
 
-function runResidual({ conv, residual }: ResidualParts, x: Tensor, forward: Forward): Tensor {
-  const y = conv.reduce((z, layer) => layer.forward(z, forward), x);
+function runResidual({ conv, residual }: ResidualParts, x: Tensor, context: Context): Tensor {
+  const y = conv.reduce((z, layer) => layer.forward(z, context), x);
   return residual ? add(x, y) : y;
 }
 
@@ -91,8 +91,8 @@ class InvertedResidual extends Layer {
     this.#residual = stride === 1 && inChannels === outChannels;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runResidual({ conv: this.conv, residual: this.#residual }, x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return runResidual({ conv: this.conv, residual: this.#residual }, x, context);
   }
 
   override folded(): Layer {
@@ -107,15 +107,15 @@ interface NetworkParts {
 }
 
 /** `blocks`: what each inverted residual gave. */
-function runNetwork({ features, classifier }: NetworkParts, x: Tensor, forward: Forward, rate = 0): { logits: Tensor; blocks: Tensor[] } {
+function runNetwork({ features, classifier }: NetworkParts, x: Tensor, context: Context, rate = 0): { logits: Tensor; blocks: Tensor[] } {
   const outputs: Tensor[] = [];
   const last = features.reduce((z, layer) => {
-    const y = layer.forward(z, forward);
+    const y = layer.forward(z, context);
     outputs.push(y);
     return y;
   }, x);
-  const pooled = dropout(globalAvgPool2d(last), rate, forward);
-  const y = classifier[1].forward(reshape(pooled, [...pooled.shape, 1, 1]), forward);
+  const pooled = dropout(globalAvgPool2d(last), rate, context);
+  const y = classifier[1].forward(reshape(pooled, [...pooled.shape, 1, 1]), context);
   return { logits: reshape(y, [y.shape[0]!, y.shape[1]!]), blocks: outputs.slice(1, -1) };
 }
 
@@ -151,19 +151,19 @@ export class MobileNetV2 extends Module {
     return new MobileNetV2({ ...this.#options, convolution }, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runNetwork(this, x, forward, this.#dropout).logits;
+  forward(x: Tensor, context: Context): Tensor {
+    return runNetwork(this, x, context, this.#dropout).logits;
   }
 
   /** What it computes in evaluation; see `foldBatchNorm`. */
   folded(): Layer {
     const parts: NetworkParts = { features: foldedInTurn(this.features), classifier: [undefined, this.classifier[1].folded()] };
-    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
+    return new Composed(parts, (folded, x, context) => runNetwork(folded, x, context).logits);
   }
 
   /** Logits, and the attention map of the last block at each size. */
-  forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, blocks } = runNetwork(this, x, forward, this.#dropout);
+  forwardWithAttention(x: Tensor, context: Context): NetworkOutput {
+    const { logits, blocks } = runNetwork(this, x, context, this.#dropout);
     const sizeOf = (y: Tensor | undefined): number | undefined => y?.shape[2];
     return { logits, attention: blocks.filter((y, i) => sizeOf(y) !== sizeOf(blocks[i + 1])).map(attentionMap) };
   }

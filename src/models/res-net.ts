@@ -3,17 +3,16 @@
  * images of 224². All convolutions of its blocks, 1×1 ones too, come from a factory; state names are torchvision's.
  */
 
+import type { Context } from "../core/context.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Composed, followedBy, Sequential } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer, Module } from "../nn/module.ts";
-import { add } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
-import type { Forward } from "../ops/dropout.ts";
-import { relu } from "../ops/elementwise.ts";
+import { add, relu } from "../ops/elementwise.ts";
 import { avgPool2d, maxPool2d } from "../ops/pooling.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -43,8 +42,8 @@ class Downsample extends Layer {
     this[1] = new BatchNorm2d(outChannels, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return this[1].forward(this[0].forward(x, forward), forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return this[1].forward(this[0].forward(x, context), context);
   }
 
   override folded(): Layer {
@@ -63,13 +62,13 @@ interface BottleneckParts {
   readonly downsample: Layer | undefined;
 }
 
-const normed = (norm: Layer | undefined, x: Tensor, forward: Forward): Tensor => (norm === undefined ? x : norm.forward(x, forward));
+const normed = (norm: Layer | undefined, x: Tensor, context: Context): Tensor => (norm === undefined ? x : norm.forward(x, context));
 
-function runBottleneck(parts: BottleneckParts, x: Tensor, forward: Forward): Tensor {
-  const narrow = relu(normed(parts.bn1, parts.conv1.forward(x, forward), forward));
-  const windowed = relu(normed(parts.bn2, parts.conv2.forward(narrow, forward), forward));
-  const y = normed(parts.bn3, parts.conv3.forward(windowed, forward), forward);
-  return relu(add(y, normed(parts.downsample, x, forward)));
+function runBottleneck(parts: BottleneckParts, x: Tensor, context: Context): Tensor {
+  const narrow = relu(normed(parts.bn1, parts.conv1.forward(x, context), context));
+  const windowed = relu(normed(parts.bn2, parts.conv2.forward(narrow, context), context));
+  const y = normed(parts.bn3, parts.conv3.forward(windowed, context), context);
+  return relu(add(y, normed(parts.downsample, x, context)));
 }
 
 /** y = relu(shortcut(x) + bn3(conv3(relu(bn2(conv2(relu(bn1(conv1(x))))))))): 1×1 down, k×k with the stride, 1×1 up. */
@@ -95,8 +94,8 @@ class Bottleneck extends Layer {
       stride === 1 && inChannels === outChannels ? undefined : new Downsample(inChannels, outChannels, stride, convolution, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runBottleneck(this, x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return runBottleneck(this, x, context);
   }
 
   override folded(): Layer {
@@ -128,11 +127,11 @@ interface NetworkParts {
 }
 
 /** `groups`: what each group of blocks gave. */
-function runNetwork(network: NetworkParts, x: Tensor, forward: Forward): { logits: Tensor; groups: Tensor[] } {
+function runNetwork(network: NetworkParts, x: Tensor, context: Context): { logits: Tensor; groups: Tensor[] } {
   const groups: Tensor[] = [];
-  let y = maxPool2d(relu(normed(network.bn1, network.conv1.forward(x, forward), forward)), { kernel: 3, stride: 2, padding: 1 });
+  let y = maxPool2d(relu(normed(network.bn1, network.conv1.forward(x, context), context)), { kernel: 3, stride: 2, padding: 1 });
   for (const group of [network.layer1, network.layer2, network.layer3, network.layer4]) {
-    y = group.forward(y, forward);
+    y = group.forward(y, context);
     groups.push(y);
   }
   return { logits: network.fc.forward(flatPool(y)), groups };
@@ -176,8 +175,8 @@ export class ResNet extends Module {
     return new ResNet({ ...this.#options, convolution }, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runNetwork(this, x, forward).logits;
+  forward(x: Tensor, context: Context): Tensor {
+    return runNetwork(this, x, context).logits;
   }
 
   /** What it computes in evaluation; see `foldBatchNorm`. */
@@ -191,12 +190,12 @@ export class ResNet extends Module {
       layer4: layer4.folded(),
       fc,
     };
-    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
+    return new Composed(parts, (folded, x, context) => runNetwork(folded, x, context).logits);
   }
 
   /** Logits with the attention map of each group of blocks. */
-  forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, groups } = runNetwork(this, x, forward);
+  forwardWithAttention(x: Tensor, context: Context): NetworkOutput {
+    const { logits, groups } = runNetwork(this, x, context);
     return { logits, attention: groups.map(attentionMap) };
   }
 }

@@ -3,6 +3,7 @@
  * ResNet's. It asks a factory for each of its 3×3 convolutions, so the same network is dense, separable or structured.
  */
 
+import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
@@ -10,9 +11,8 @@ import { type Build, normalFanOut } from "../nn/init.ts";
 import { Composed, followedBy, Sequential } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import { Layer, Module } from "../nn/module.ts";
-import { add } from "../ops/arithmetic.ts";
-import { dropout, type Forward } from "../ops/dropout.ts";
-import { relu } from "../ops/elementwise.ts";
+import { dropout } from "../ops/dropout.ts";
+import { add, relu } from "../ops/elementwise.ts";
 import { globalAvgPool2d } from "../ops/pooling.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
@@ -42,12 +42,12 @@ interface BlockParts {
   readonly convShortcut: Layer | undefined;
 }
 
-function runBlock({ bn1, conv1, bn2, conv2, convShortcut }: BlockParts, x: Tensor, forward: Forward, rate = 0): Tensor {
-  const activated = relu(bn1.forward(x, forward));
-  const convolved = conv1.forward(activated, forward);
-  const inner = relu(bn2 === undefined ? convolved : bn2.forward(convolved, forward));
-  const y = conv2.forward(dropout(inner, rate, forward), forward);
-  return add(convShortcut === undefined ? x : convShortcut.forward(activated, forward), y);
+function runBlock({ bn1, conv1, bn2, conv2, convShortcut }: BlockParts, x: Tensor, context: Context, rate = 0): Tensor {
+  const activated = relu(bn1.forward(x, context));
+  const convolved = conv1.forward(activated, context);
+  const inner = relu(bn2 === undefined ? convolved : bn2.forward(convolved, context));
+  const y = conv2.forward(dropout(inner, rate, context), context);
+  return add(convShortcut === undefined ? x : convShortcut.forward(activated, context), y);
 }
 
 /** y = shortcut(x) + conv2(relu(bn2(conv1(relu(bn1(x)))))); where the size changes the shortcut is a 1×1 convolution of relu(bn1(x)). */
@@ -70,8 +70,8 @@ class BasicBlock extends Layer {
     this.#dropout = dropout;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runBlock(this, x, forward, this.#dropout);
+  forward(x: Tensor, context: Context): Tensor {
+    return runBlock(this, x, context, this.#dropout);
   }
 
   override folded(): Layer {
@@ -100,8 +100,8 @@ class NetworkBlock extends Layer {
     this.layer = new Sequential(...Array.from({ length: count }, (_, i) => block(i)));
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return this.layer.forward(x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return this.layer.forward(x, context);
   }
 
   override folded(): Layer {
@@ -120,15 +120,15 @@ interface NetworkParts {
 }
 
 /** `parts`: the feature maps that attention is told of. */
-function runNetwork(network: NetworkParts, x: Tensor, forward: Forward): { logits: Tensor; parts: Tensor[] } {
+function runNetwork(network: NetworkParts, x: Tensor, context: Context): { logits: Tensor; parts: Tensor[] } {
   const parts: Tensor[] = [];
-  let y = network.conv1.forward(x, forward);
+  let y = network.conv1.forward(x, context);
   for (const { layers } of [network.block1, network.block2, network.block3])
     for (const part of layers) {
-      y = part.forward(y, forward);
+      y = part.forward(y, context);
       parts.push(y);
     }
-  const pooled = globalAvgPool2d(relu(network.bn1.forward(y, forward)));
+  const pooled = globalAvgPool2d(relu(network.bn1.forward(y, context)));
   return { logits: network.fc.forward(pooled), parts };
 }
 
@@ -171,8 +171,8 @@ export class WideResNet extends Module {
     return new WideResNet({ ...this.#options, convolution }, build);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return runNetwork(this, x, forward).logits;
+  forward(x: Tensor, context: Context): Tensor {
+    return runNetwork(this, x, context).logits;
   }
 
   /** What it computes in evaluation; see `foldBatchNorm`. */
@@ -186,12 +186,12 @@ export class WideResNet extends Module {
       bn1: bn1.folded(),
       fc,
     };
-    return new Composed(parts, (folded, x, forward) => runNetwork(folded, x, forward).logits);
+    return new Composed(parts, (folded, x, context) => runNetwork(folded, x, context).logits);
   }
 
   /** Logits with the attention maps attention transfer compares. */
-  forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput {
-    const { logits, parts } = runNetwork(this, x, forward);
+  forwardWithAttention(x: Tensor, context: Context): NetworkOutput {
+    const { logits, parts } = runNetwork(this, x, context);
     return { logits, attention: parts.map(attentionMap) };
   }
 }

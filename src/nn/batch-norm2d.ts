@@ -1,7 +1,7 @@
 /** Batch normalisation as a layer: the op, its scale and shift, and the running statistics that evaluation uses. */
 
+import type { Context } from "../core/context.ts";
 import { batchNorm, batchNormInference, inferenceAffine, unbiased, updateRunning } from "../ops/batch-norm.ts";
-import type { Forward } from "../ops/dropout.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
@@ -37,7 +37,7 @@ export class BatchNorm2d extends Layer {
     this.#momentum = momentum;
   }
 
-  forward(x: Tensor, { training }: Forward): Tensor {
+  forward(x: Tensor, { training }: Context): Tensor {
     const [gamma, beta] = [this.weight.value, this.bias.value];
     if (!training) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
     const { y, mean, variance } = batchNorm(x, gamma, beta, this.#epsilon);

@@ -1,8 +1,8 @@
 /** y = s·x + t, channel by channel: what is left of a batch norm once its statistics stand still. */
 
-import { add, multiply } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
+import { add, multiply } from "../ops/elementwise.ts";
 import { slice } from "../ops/layout.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Layer, Parameter } from "./module.ts";
 

@@ -1,9 +1,9 @@
 /** The convolution layer. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
-import { add } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { conv2d } from "../ops/convolution.ts";
+import { add } from "../ops/elementwise.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ChannelAffine } from "./channel-affine.ts";
 import { absorbedConvolution } from "./fixed-conv2d.ts";

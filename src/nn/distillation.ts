@@ -2,8 +2,7 @@
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import { add, divide, multiply, subtract } from "../ops/arithmetic.ts";
-import { exp } from "../ops/elementwise.ts";
+import { add, divide, exp, multiply, subtract } from "../ops/elementwise.ts";
 import { mean } from "../ops/reductions.ts";
 import { logSoftmax } from "../ops/softmax.ts";
 import type { Tensor } from "../tensor/tensor.ts";

@@ -1,9 +1,9 @@
 /** A convolution made of numbers at hand: what a convolution and the norm behind it become. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
-import { add } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { conv2d } from "../ops/convolution.ts";
+import { add } from "../ops/elementwise.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
 import { Layer, Parameter } from "./module.ts";

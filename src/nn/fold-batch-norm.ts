@@ -3,8 +3,8 @@
  * w ∗ x + b it is that convolution with weight s·w and bias s·b + t, elsewhere a scale and a shift computed once (docs/predict.md).
  */
 
+import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
-import type { Forward } from "../ops/dropout.ts";
 import { noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -28,10 +28,10 @@ export class FoldedNetwork extends Layer {
   }
 
   /** @throws ConfigError in training: it has no norms left that could learn. */
-  forward(x: Tensor, forward: Forward): Tensor {
-    if (forward.training)
+  forward(x: Tensor, context: Context): Tensor {
+    if (context.training)
       throw new ConfigError("foldBatchNorm: a folded network only evaluates, got training true; train the network it was folded from");
-    return this.network.forward(x, forward);
+    return this.network.forward(x, context);
   }
 
   protected override parts(): Iterable<[string, unknown]> {

@@ -1,24 +1,25 @@
 /** Layers without parameters, as modules, so that a Sequential can hold them; and Sequential itself. */
 
-import { reshape } from "../ops/broadcast.ts";
-import { dropout, type Forward } from "../ops/dropout.ts";
+import type { Context } from "../core/context.ts";
+import { dropout } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
 import { Layer } from "./module.ts";
 
 /** A function as a layer. */
 export class Lambda extends Layer {
-  readonly #apply: (x: Tensor, forward: Forward) => Tensor;
+  readonly #apply: (x: Tensor, context: Context) => Tensor;
 
-  constructor(apply: (x: Tensor, forward: Forward) => Tensor) {
+  constructor(apply: (x: Tensor, context: Context) => Tensor) {
     super();
     this.#apply = apply;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return this.#apply(x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return this.#apply(x, context);
   }
 }
 
@@ -27,7 +28,7 @@ export const ReLU6 = (): Layer => new Lambda(relu6);
 export const GELU = (): Layer => new Lambda(gelu);
 export const Sigmoid = (): Layer => new Lambda(sigmoid);
 export const Tanh = (): Layer => new Lambda(tanh);
-export const Dropout = (rate: number): Layer => new Lambda((x, forward) => dropout(x, rate, forward));
+export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context));
 export const MaxPool2d = (options: PoolingOptions): Layer => new Lambda((x) => maxPool2d(x, options));
 export const AvgPool2d = (options: PoolingOptions): Layer => new Lambda((x) => avgPool2d(x, options));
 export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d);
@@ -50,8 +51,8 @@ export class Sequential extends Layer {
     return this.#layers;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return this.#layers.reduce((y, layer) => layer.forward(y, forward), x);
+  forward(x: Tensor, context: Context): Tensor {
+    return this.#layers.reduce((y, layer) => layer.forward(y, context), x);
   }
 
   override folded(): Sequential {
@@ -78,16 +79,16 @@ export const followedBy = (layer: Layer, affine: ChannelAffine): Layer =>
 /** Parts and what is computed with them: a block whose parts have been exchanged. `run` is the forward pass it shares with the block it came from. */
 export class Composed<P extends object> extends Layer {
   readonly #parts: P;
-  readonly #run: (parts: P, x: Tensor, forward: Forward) => Tensor;
+  readonly #run: (parts: P, x: Tensor, context: Context) => Tensor;
 
-  constructor(parts: P, run: (parts: P, x: Tensor, forward: Forward) => Tensor) {
+  constructor(parts: P, run: (parts: P, x: Tensor, context: Context) => Tensor) {
     super();
     this.#parts = parts;
     this.#run = run;
     Object.assign(this, parts);
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return this.#run(this.#parts, x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return this.#run(this.#parts, x, context);
   }
 }

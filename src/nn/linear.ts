@@ -1,6 +1,6 @@
 /** The dense linear layer. */
 
-import { add } from "../ops/arithmetic.ts";
+import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Build, uniformFanIn } from "./init.ts";

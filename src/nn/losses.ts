@@ -2,11 +2,11 @@
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
-import { add, multiply, negate } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { tensor } from "../ops/creation.ts";
+import { add, multiply, negate } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";
 import { mean } from "../ops/reductions.ts";
+import { reshape } from "../ops/reshape.ts";
 import { logSoftmax } from "../ops/softmax.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 

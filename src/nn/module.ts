@@ -4,9 +4,9 @@
  */
 
 import { kernels } from "../backend/active.ts";
+import type { Context } from "../core/context.ts";
 import { DataError, ShapeError } from "../core/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
-import type { Forward } from "../ops/dropout.ts";
 import { keep } from "../tensor/scope.ts";
 import { type DType, type TypedArray, typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -204,7 +204,7 @@ export abstract class Module {
  * scope: layers that have nothing to say inherit that.
  */
 export abstract class Layer extends Module {
-  abstract forward(x: Tensor, forward: Forward): Tensor;
+  abstract forward(x: Tensor, context: Context): Tensor;
 
   /** What it computes in evaluation, with everything done that does not depend on x. Itself, where there is nothing to do. */
   folded(): Layer {

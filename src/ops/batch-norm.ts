@@ -9,11 +9,11 @@ import { ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
 import { isRecording, noGrad, record } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { add, multiply, subtract } from "./arithmetic.ts";
-import { reshape, sum } from "./broadcast.ts";
-import { reciprocalSqrt } from "./elementwise.ts";
+import { add, multiply, reciprocalSqrt, subtract } from "./elementwise.ts";
 import { checkFloating, output } from "./output.ts";
 import { mean, variance } from "./reductions.ts";
+import { reshape } from "./reshape.ts";
+import { sum } from "./sum-and-broadcast.ts";
 
 /** y, and the batch's μ and biased σ² as constants, for the running statistics. */
 export interface BatchNormResult {

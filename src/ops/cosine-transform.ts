@@ -4,8 +4,8 @@ import { kernels } from "../backend/active.ts";
 import { normalizeAxis } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { splitAt } from "./broadcast.ts";
 import { checkFloating, output } from "./output.ts";
+import { splitAt } from "./sum-and-broadcast.ts";
 
 export interface CosineTransformOptions {
   /** The axis to transform. Default: 1, the channels. */

@@ -1,25 +1,16 @@
 /** Noise that regularises. The random stream is an argument; masks are drawn on the host, so every backend drops the same elements. */
 
+import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
-import type { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { multiply } from "./arithmetic.ts";
-import { reshape } from "./broadcast.ts";
 import { tensor } from "./creation.ts";
+import { multiply } from "./elementwise.ts";
 import { checkFloating } from "./output.ts";
+import { reshape } from "./reshape.ts";
 
-/** What a layer that behaves differently in training needs to know. */
-export interface Forward {
-  readonly training: boolean;
-  /** Where dropout's chance comes from; needed only in training by networks that drop. */
-  readonly random?: Random;
-  /** Rate at which networks with parallel paths drop one, raised as training goes on; 0 unless given. */
-  readonly dropPath?: number;
-}
-
-function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number, { training, random }: Forward): Tensor {
+function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number, { training, random }: Context): Tensor {
   checkFloating(op, x);
   if (!(rate >= 0 && rate < 1)) throw new ConfigError(`${op}: rate must be in [0, 1), got ${rate}`);
   if (!training || rate === 0) return reshape(x, x.shape);
@@ -32,14 +23,14 @@ function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number,
 }
 
 /** y = x·m/(1 − rate), each m independently 0 with probability `rate` (1207.0580); x unchanged when not training. @throws ConfigError */
-export const dropout = (x: Tensor, rate: number, forward: Forward): Tensor => drop("dropout", x, x.shape, rate, forward);
+export const dropout = (x: Tensor, rate: number, context: Context): Tensor => drop("dropout", x, x.shape, rate, context);
 
 /** The same with one m per sample: a whole path falls away (stochastic depth, 1603.09382). x:[N,…]. @throws ConfigError */
-export const dropPath = (x: Tensor, rate: number, forward: Forward): Tensor =>
+export const dropPath = (x: Tensor, rate: number, context: Context): Tensor =>
   drop(
     "dropPath",
     x,
     x.shape.map((size, axis) => (axis === 0 ? size : 1)),
     rate,
-    forward,
+    context,
   );

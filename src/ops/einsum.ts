@@ -9,11 +9,12 @@
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { reshape, sum } from "./broadcast.ts";
 import { contractionOrder } from "./contraction-order.ts";
 import { diagonal, permute } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { checkFloating } from "./output.ts";
+import { reshape } from "./reshape.ts";
+import { sum } from "./sum-and-broadcast.ts";
 
 /** A tensor whose axes have names. */
 interface Labelled {

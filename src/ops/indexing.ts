@@ -5,8 +5,8 @@ import { ShapeError } from "../core/errors.ts";
 import { formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { splitAt } from "./broadcast.ts";
 import { checkFloating, checkIndices, output } from "./output.ts";
+import { splitAt } from "./sum-and-broadcast.ts";
 
 /**
  * y[a…, i…, b…] = x[a…, indices[i…], b…]: NumPy's take along `axis`. x:[A…,n,B…], indices:[I…] → y:[A…,I…,B…].

@@ -11,8 +11,9 @@ import { ShapeError } from "../core/errors.ts";
 import { checkShape, formatShape, normalizeAxis, type Shape, sameShape, sizeOf, stridesOf } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { broadcastTo, reshape } from "./broadcast.ts";
 import { output } from "./output.ts";
+import { reshape } from "./reshape.ts";
+import { broadcastTo } from "./sum-and-broadcast.ts";
 
 /** y = x[view], the view naming no element twice.   VJP: x̄ = writeView(ȳ). */
 const readView: (x: Tensor, view: View) => Tensor = differentiable("readView", (x: Tensor, view: View) => ({

@@ -5,8 +5,9 @@ import { ShapeError } from "../core/errors.ts";
 import { broadcastShapes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { broadcastTo, reshape, sumTo } from "./broadcast.ts";
 import { checkFloating, output } from "./output.ts";
+import { reshape } from "./reshape.ts";
+import { broadcastTo, sumTo } from "./sum-and-broadcast.ts";
 
 export interface MatmulOptions {
   readonly transposeA?: boolean;

@@ -6,12 +6,12 @@ import { ShapeError } from "../core/errors.ts";
 import { checkShape, formatShape, type Shape } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { reshape } from "./broadcast.ts";
 import { conv2d } from "./convolution.ts";
 import { full } from "./creation.ts";
 import { scatterAdd } from "./indexing.ts";
 import { checkFloating, output } from "./output.ts";
 import { mean } from "./reductions.ts";
+import { reshape } from "./reshape.ts";
 
 export interface PoolingOptions {
   /** Window size. */

@@ -5,10 +5,10 @@ import { ShapeError } from "../core/errors.ts";
 import { formatShape, normalizeAxes, normalizeAxis } from "../core/shape.ts";
 import { detach, differentiable, noGrad } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
-import { add, divide, equal, log, multiply, subtract, where } from "./arithmetic.ts";
-import { droppedShape, keptShape, type ReduceOptions, reduceAxes, reshape, splitAt, sum } from "./broadcast.ts";
-import { exp } from "./elementwise.ts";
+import { add, divide, equal, exp, log, multiply, subtract, where } from "./elementwise.ts";
 import { checkFloating, output } from "./output.ts";
+import { reshape } from "./reshape.ts";
+import { droppedShape, keptShape, type ReduceOptions, reduceAxes, splitAt, sum } from "./sum-and-broadcast.ts";
 
 /** Number of elements each reduction runs over. */
 const countOf = (x: Tensor, options: ReduceOptions, op: string): number =>

@@ -2,10 +2,9 @@
 
 import { normalizeAxis } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { divide, log, subtract } from "./arithmetic.ts";
-import { sum } from "./broadcast.ts";
-import { exp } from "./elementwise.ts";
+import { divide, exp, log, subtract } from "./elementwise.ts";
 import { stableShift } from "./reductions.ts";
+import { sum } from "./sum-and-broadcast.ts";
 
 /** y_i = e^{x_i} / Σ_j e^{x_j} along `axis`. @throws ShapeError */
 export function softmax(x: Tensor, axis = -1): Tensor {

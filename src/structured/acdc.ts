@@ -4,13 +4,14 @@ import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transf
 import { ConfigError } from "../core/errors.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Module, type Parameter } from "../nn/module.ts";
-import { multiply } from "../ops/arithmetic.ts";
-import { reshape, sum } from "../ops/broadcast.ts";
 import { cosineTransform } from "../ops/cosine-transform.ts";
 import { normal, tensor } from "../ops/creation.ts";
+import { multiply } from "../ops/elementwise.ts";
 import { scatterAdd } from "../ops/indexing.ts";
 import { pad, slice, tile } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
+import { reshape } from "../ops/reshape.ts";
+import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { factor, refuseSpectral } from "./factor.ts";
 import { transposeChannels } from "./mix-channels.ts";

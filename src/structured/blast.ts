@@ -3,9 +3,9 @@
 import { divisors, greatestCommonDivisor } from "../core/factors.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/module.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { permute } from "../ops/layout.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";

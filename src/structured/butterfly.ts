@@ -2,11 +2,11 @@
 
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/module.ts";
-import { multiply } from "../ops/arithmetic.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { ones, tensor } from "../ops/creation.ts";
+import { multiply } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";
 import { pad, permute, slice } from "../ops/layout.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";

@@ -11,11 +11,12 @@ import { sizeOf } from "../core/shape.ts";
 import { gradients } from "../grad/gradients.ts";
 import { frobenius } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
-import { add, multiply } from "../ops/arithmetic.ts";
-import { reshape, sum } from "../ops/broadcast.ts";
 import { normal } from "../ops/creation.ts";
+import { add, multiply } from "../ops/elementwise.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
+import { reshape } from "../ops/reshape.ts";
+import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Path, StructuredLinear } from "./structured-linear.ts";
 

@@ -5,7 +5,7 @@ import type { Matrix } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
 import { normalFanOut } from "../nn/init.ts";
 import { Module, Parameter } from "../nn/module.ts";
-import { reshape } from "../ops/broadcast.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter } from "./factor.ts";
 import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts";

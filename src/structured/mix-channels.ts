@@ -1,8 +1,8 @@
 /** The one contraction all structured layers are made of: a matrix, or one matrix per group, applied to the channels of every column. */
 
-import { reshape } from "../ops/broadcast.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { permute } from "../ops/layout.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /**

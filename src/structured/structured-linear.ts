@@ -7,9 +7,9 @@ import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { Module, type Parameter } from "../nn/module.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { mixChannels } from "./mix-channels.ts";
 

@@ -4,8 +4,8 @@
  */
 
 import { sizeOf } from "../core/shape.ts";
-import { reshape } from "../ops/broadcast.ts";
 import { permute } from "../ops/layout.ts";
+import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { mixChannels } from "./mix-channels.ts";
 import type { Work } from "./structured-linear.ts";

@@ -1,11 +1,11 @@
 /** How well a network does on images it has not seen: mean loss, accuracy, and which class is taken for which. */
 
+import type { Context } from "../core/context.ts";
 import type { Batch } from "../data/batches.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { crossEntropy } from "../nn/losses.ts";
 import type { Module } from "../nn/module.ts";
 import { tensor } from "../ops/creation.ts";
-import type { Forward } from "../ops/dropout.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach, noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
@@ -13,12 +13,12 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** A network from images to class scores. x:[N,C,H,W] → logits:[N,classes]. */
 export interface Classifier extends Module {
-  forward(x: Tensor, forward: Forward): Tensor;
+  forward(x: Tensor, context: Context): Tensor;
 }
 
 /** A classifier that also says where it looks, so that it can teach and be taught. */
 export interface AttentiveClassifier extends Classifier {
-  forwardWithAttention(x: Tensor, forward: Forward): NetworkOutput;
+  forwardWithAttention(x: Tensor, context: Context): NetworkOutput;
 }
 
 /** Channels, height and width of the images. */

@@ -1,8 +1,8 @@
 /** Frobenius decay (Khodak et al. 2021, arXiv 2105.01029): decay of the matrices that factors stand for, instead of the factors. */
 
 import type { Module } from "../nn/module.ts";
-import { add, multiply } from "../ops/arithmetic.ts";
-import { sum } from "../ops/broadcast.ts";
+import { add, multiply } from "../ops/elementwise.ts";
+import { sum } from "../ops/sum-and-broadcast.ts";
 import { DenseLinear } from "../structured/dense-linear.ts";
 import { HashedConvolution } from "../structured/hashed-convolution.ts";
 import { ShuffleConvolution } from "../structured/linear-shuffle.ts";

@@ -1,10 +1,10 @@
 /** What a training step minimises, as a function of its batch: labels, a teacher, an auxiliary classifier and penalties, each where asked for. */
 
+import type { Context } from "../core/context.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { attentionTransfer, distillation } from "../nn/distillation.ts";
 import { crossEntropy } from "../nn/losses.ts";
-import { add, multiply } from "../ops/arithmetic.ts";
-import type { Forward } from "../ops/dropout.ts";
+import { add, multiply } from "../ops/elementwise.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { AttentiveClassifier, Classifier } from "./evaluate.ts";
@@ -19,7 +19,7 @@ export interface StepLoss {
 }
 
 /** x:[N,C,H,W] and N labels → the step's losses. */
-export type Objective = (x: Tensor, labels: ArrayLike<number>, forward: Forward) => StepLoss;
+export type Objective = (x: Tensor, labels: ArrayLike<number>, context: Context) => StepLoss;
 
 /** A trained network to learn from, and how (docs/faithfulness.md). */
 export interface Teaching {
@@ -48,8 +48,8 @@ const sumOf = (terms: readonly (Tensor | undefined)[]): Tensor => terms.filter((
 /** Cross-entropy with the labels, and a penalty where there is one. */
 export const learnFromLabels =
   (model: Classifier, { labelSmoothing = 0, penalty }: LabelOptions = {}): Objective =>
-  (x, labels, forward) => {
-    const logits = model.forward(x, forward);
+  (x, labels, context) => {
+    const logits = model.forward(x, context);
     const loss = crossEntropy(logits, labels, { labelSmoothing });
     return { logits, loss, objective: sumOf([loss, penalty?.(model)]) };
   };
@@ -61,8 +61,8 @@ export const learnFromLabels =
 export function createObjective(model: AttentiveClassifier, { teaching, auxiliaryWeight = 0, ...fromLabels }: ObjectiveOptions): Objective {
   if (teaching === undefined && auxiliaryWeight === 0) return learnFromLabels(model, fromLabels);
   const { labelSmoothing = 0, penalty } = fromLabels;
-  return (x, labels, forward) => {
-    const { logits, attention, auxiliary } = model.forwardWithAttention(x, forward);
+  return (x, labels, context) => {
+    const { logits, attention, auxiliary } = model.forwardWithAttention(x, context);
     const loss = crossEntropy(logits, labels, { labelSmoothing });
     const teacherTerms = teaching === undefined ? [loss] : teach(teaching, { x, labels, logits, attention, loss, labelSmoothing });
     const auxiliaryTerm =

@@ -2,10 +2,10 @@
 
 import { kernels } from "../backend/active.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
+import { isGpuMode } from "../experiment/backend-names.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { NamedArray } from "../train/safetensors.ts";
-import { isGpuMode } from "../experiment/backend-names.ts";
 import { FixtureError } from "./fixture-folder.ts";
 
 export const precisions = ["float64", "float32"] as const;

@@ -1,7 +1,7 @@
 /** `counts.json`: parameters, multiply-adds, compression ratio and decay groups of whole networks. */
 
-import { SeparableError } from "../core/errors.ts";
 import { countSpec, type NetworkReport } from "../cli/count-command.ts";
+import { SeparableError } from "../core/errors.ts";
 import { parseConvolution } from "../structured/convolution-text.ts";
 import { beyondReference } from "./beyond-reference.ts";
 import { type Case, type Comparison, relativeError, verdict } from "./comparison.ts";

@@ -1,7 +1,7 @@
 /** The networks that fixtures name. */
 
-import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { NetworkSpec } from "../experiment/network-spec.ts";
+import type { ConvolutionSpec } from "../structured/spec.ts";
 
 /** Makes the spec of a network, given a way to ask for its dimensions (`depth`, `width` …). */
 export type MakeSpec = (dimension: (name: string) => number, convolution: ConvolutionSpec) => NetworkSpec;

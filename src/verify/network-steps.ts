@@ -1,18 +1,18 @@
 /** `wrn_step/index.json`: a network's first steps of training, from its initial state: values, gradients, statistics, parameters. */
 
 import { Random } from "../core/random.ts";
+import { compressionRatio } from "../experiment/compression-ratio.ts";
+import { createNetwork, type NetworkSpec } from "../experiment/network-spec.ts";
 import { gradients } from "../grad/gradients.ts";
 import { crossEntropy } from "../nn/losses.ts";
 import { tensor } from "../ops/creation.ts";
+import { parseConvolution } from "../structured/convolution-text.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { AttentiveClassifier } from "../train/evaluate.ts";
 import { decayGroups } from "../train/parameter-groups.ts";
 import type { NamedArray } from "../train/safetensors.ts";
 import { Sgd } from "../train/sgd.ts";
-import { compressionRatio } from "../experiment/compression-ratio.ts";
-import { createNetwork, type NetworkSpec } from "../experiment/network-spec.ts";
-import { parseConvolution } from "../structured/convolution-text.ts";
 import {
   type Case,
   type Comparison,

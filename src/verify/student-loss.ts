@@ -1,13 +1,13 @@
 /** The `student` of `wrn_step/index.json`: one batch's loss with a teacher, by attention transfer and distillation, and its gradients. */
 
 import { Random } from "../core/random.ts";
+import { createNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
 import { gradients } from "../grad/gradients.ts";
 import { tensor } from "../ops/creation.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { createObjective } from "../train/objective.ts";
 import type { NamedArray } from "../train/safetensors.ts";
-import { createNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
 import { type Case, type Comparison, isComputedHere, largest, type Precision, precisions, verdict } from "./comparison.ts";
 import { type Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 

@@ -6,9 +6,9 @@
 import { parseArgs } from "node:util";
 import { compressionRatio } from "../../src/experiment/compression-ratio.ts";
 import type { NetworkSpec } from "../../src/experiment/network-spec.ts";
-import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { cifarAugmentation, decayGroups, epochBatches, initBackend, oneCycle, Random, Sgd, Trainer, WideResNet } from "../../src/index.ts";
 import { enableRelaxedSimd, loadCifar } from "../../src/node.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory } from "../../src/structured/families.ts";
 
 const specs = [

@@ -2,10 +2,10 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { budgetKinds, solveBudget } from "../../src/experiment/budget.ts";
-import { createNetwork, type NetworkSpec } from "../../src/experiment/network-spec.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { countParameters } from "../../src/count/count-network.ts";
+import { budgetKinds, solveBudget } from "../../src/experiment/budget.ts";
+import { createNetwork, type NetworkSpec } from "../../src/experiment/network-spec.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";
 
 const network: NetworkSpec = { kind: "wrn", depth: 10, width: 1, convolution: { kind: "Conv" } };

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ConfigError, DataError } from "../../src/core/errors.ts";
 import { parseAugmentation } from "../../src/experiment/augment-spec.ts";
 import { type PresetName, presetNames, presets } from "../../src/experiment/presets.ts";
 import { integer, milestones, number, type Rule } from "../../src/experiment/rules.ts";
 import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/experiment/settings.ts";
 import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
-import { ConfigError, DataError } from "../../src/core/errors.ts";
 
 /** Sizes that a network can have. */
 const sizes = { depth: fc.constantFrom(10, 16, 22), width: fc.integer({ min: 1, max: 4 }) };

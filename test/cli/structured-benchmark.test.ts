@@ -2,9 +2,9 @@
 
 import { expect, test } from "vitest";
 import { benchStructured } from "../../src/bench/structured-benchmark.ts";
-import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { Random } from "../../src/core/random.ts";
 import { memory } from "../../src/index.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { createLinear } from "../../src/structured/families.ts";
 import { structuredMarkdown } from "../bench/figures.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";

@@ -9,9 +9,9 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Random } from "../../src/core/random.ts";
 import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/sweep/sweep-plan.ts";
 import type { SweepResult } from "../../src/experiment/sweep/sweep-results.ts";
-import { Random } from "../../src/core/random.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));

@@ -2,9 +2,8 @@
 
 import { expect, test } from "vitest";
 import { gradients } from "../../src/grad/gradients.ts";
-import { maximum, minimum, power, where } from "../../src/ops/arithmetic.ts";
 import { ones, tensor } from "../../src/ops/creation.ts";
-import { absolute, clamp, relu, relu6 } from "../../src/ops/elementwise.ts";
+import { absolute, clamp, maximum, minimum, power, relu, relu6, where } from "../../src/ops/elementwise.ts";
 import { maxPool2d } from "../../src/ops/pooling.ts";
 import { max } from "../../src/ops/reductions.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { checkGradients, checkSecondDerivatives } from "../../src/grad/check-gradients.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { multiply } from "../../src/ops/arithmetic.ts";
+import { multiply } from "../../src/ops/elementwise.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { seeds } from "../arbitraries/values.ts";
 import { expectValues } from "../support/nd-array.ts";

@@ -3,9 +3,8 @@
 import fc from "fast-check";
 import { Random } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
-import * as arithmetic from "../../src/ops/arithmetic.ts";
+
 import * as norm from "../../src/ops/batch-norm.ts";
-import * as broadcast from "../../src/ops/broadcast.ts";
 import { conv2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor } from "../../src/ops/creation.ts";
@@ -17,7 +16,9 @@ import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import * as pooling from "../../src/ops/pooling.ts";
 import * as reductions from "../../src/ops/reductions.ts";
+import { reshape } from "../../src/ops/reshape.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
+import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { convolutions, poolings } from "../arbitraries/geometries.ts";
 import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
@@ -121,23 +122,23 @@ const condition = (shape: Shape, seed: number): Tensor => toTensor({ shape, valu
 
 /** By `module/export`. */
 export const gradientTable: Readonly<Record<string, GradientRow>> = {
-  "arithmetic/add": binary(arithmetic.add),
-  "arithmetic/subtract": binary(arithmetic.subtract),
-  "arithmetic/multiply": binary(arithmetic.multiply),
-  "arithmetic/divide": binary(arithmetic.divide, { b: [0.5, 2] }),
-  "arithmetic/power": binary(arithmetic.power, { a: [0.5, 2] }),
-  "arithmetic/maximum": choosing(arithmetic.maximum),
-  "arithmetic/minimum": choosing(arithmetic.minimum),
-  "arithmetic/reluGradient": row(pairs, ({ a, b }, seed) => ({
-    f: (g) => arithmetic.reluGradient(distinctTensor(a, seed), g),
+  "elementwise/add": binary(elementwise.add),
+  "elementwise/subtract": binary(elementwise.subtract),
+  "elementwise/multiply": binary(elementwise.multiply),
+  "elementwise/divide": binary(elementwise.divide, { b: [0.5, 2] }),
+  "elementwise/power": binary(elementwise.power, { a: [0.5, 2] }),
+  "elementwise/maximum": choosing(elementwise.maximum),
+  "elementwise/minimum": choosing(elementwise.minimum),
+  "elementwise/reluGradient": row(pairs, ({ a, b }, seed) => ({
+    f: (g) => elementwise.reluGradient(distinctTensor(a, seed), g),
     inputs: [sampleTensor(b, seed + 1)],
   })),
-  "arithmetic/where": row(pairs, ({ a, b, out }, seed) => ({
-    f: (x, y) => arithmetic.where(condition(out, seed), x, y),
+  "elementwise/where": row(pairs, ({ a, b, out }, seed) => ({
+    f: (x, y) => elementwise.where(condition(out, seed), x, y),
     inputs: [sampleTensor(a, seed + 1), sampleTensor(b, seed + 2)],
   })),
-  "arithmetic/negate": unary(arithmetic.negate),
-  "arithmetic/log": unary(arithmetic.log, 0.5, 3),
+  "elementwise/negate": unary(elementwise.negate),
+  "elementwise/log": unary(elementwise.log, 0.5, 3),
 
   "elementwise/exp": unary(elementwise.exp),
   "elementwise/sqrt": unary(elementwise.sqrt, 0.5, 3),
@@ -152,16 +153,16 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/relu": kinked(elementwise.relu),
   "elementwise/gelu": unary(elementwise.gelu),
   "elementwise/clamp": kinked((x) => elementwise.clamp(x, -0.3, 0.5)),
-  "elementwise/relu6": kinked((x) => elementwise.relu6(arithmetic.add(arithmetic.multiply(x, 10), 3))),
+  "elementwise/relu6": kinked((x) => elementwise.relu6(elementwise.add(elementwise.multiply(x, 10), 3))),
   "elementwise/cast": unary((x) => elementwise.cast(x, "float64")),
 
-  "broadcast/reshape": row(shapes(small), (shape, seed) => ({
-    f: (x) => broadcast.reshape(x, [...shape].reverse()),
+  "reshape/reshape": row(shapes(small), (shape, seed) => ({
+    f: (x) => reshape(x, [...shape].reverse()),
     inputs: [sampleTensor(shape, seed)],
   })),
-  "broadcast/sum": reduction(broadcast.sum),
-  "broadcast/sumTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.sumTo(x, a), inputs: [sampleTensor(out, seed)] })),
-  "broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.broadcastTo(x, out), inputs: [sampleTensor(a, seed)] })),
+  "sum-and-broadcast/sum": reduction(broadcast.sum),
+  "sum-and-broadcast/sumTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.sumTo(x, a), inputs: [sampleTensor(out, seed)] })),
+  "sum-and-broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.broadcastTo(x, out), inputs: [sampleTensor(a, seed)] })),
 
   "reductions/mean": reduction(reductions.mean, { empty: false }),
   "reductions/variance": row(
@@ -304,15 +305,15 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
 /** Exports of src/ops without derivatives, each with the reason. */
 export const withoutGradient: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
-    ["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map((name) => [`arithmetic/${name}`, "piecewise constant"]),
+    ["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map((name) => [`elementwise/${name}`, "piecewise constant"]),
   ),
   ...Object.fromEntries(["sign", "floor", "not"].map((name) => [`elementwise/${name}`, "piecewise constant"])),
   ...Object.fromEntries(
     ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
   ),
   ...Object.fromEntries(["output", "asTensor", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"])),
-  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`broadcast/${name}`, "arithmetic on shapes"])),
-  "broadcast/reduceAxes": "the value of sum and max, which record it",
+  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`sum-and-broadcast/${name}`, "arithmetic on shapes"])),
+  "sum-and-broadcast/reduceAxes": "the value of sum and max, which record it",
   "reductions/argmax": "integer-valued",
   "reductions/stableShift": "a constant by contract: what it shifts cancels",
   "batch-norm/updateRunning": "unrecorded by contract",

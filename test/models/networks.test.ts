@@ -73,13 +73,13 @@ describe("names are those of the published PyTorch code", () => {
 });
 
 describe("Darts in training", () => {
-  const forward = { training: true, random: new Random(5) };
+  const context = { training: true, random: new Random(5) };
 
   test("the auxiliary head speaks there alone, and its loss weighs as much as it is told to", async () => {
     // The head needs maps of 8×8 after two halvings.
     const [network, x] = [tinyDarts(true), images(32)];
     expect(network.forwardWithAttention(x, { training: false }).auxiliary).toBeUndefined();
-    expect(network.forwardWithAttention(x, forward).auxiliary?.shape).toEqual([2, 4]);
+    expect(network.forwardWithAttention(x, context).auxiliary?.shape).toEqual([2, 4]);
     const at = async (auxiliaryWeight: number): Promise<number> =>
       createObjective(network, { auxiliaryWeight })(x, [0, 3], { training: true }).objective.item();
     const [none, half, whole] = [await at(0), await at(0.5), await at(1)];

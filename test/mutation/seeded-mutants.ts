@@ -22,7 +22,7 @@ const op = (file: string, find: string, replace: string, fault: SeededMutant["fa
   fault,
 });
 
-const twice = 'import { add as plus } from "./arithmetic.ts";\nconst twice = (x: import("../tensor/tensor.ts").Tensor) => plus(x, x);\n';
+const twice = 'import { add as plus } from "./elementwise.ts";\nconst twice = (x: import("../tensor/tensor.ts").Tensor) => plus(x, x);\n';
 
 /** An op whose VJP gives twice what it should. */
 const doubled = (file: string, find: string, replace: string): SeededMutant => ({
@@ -161,7 +161,7 @@ export const seededMutants: readonly SeededMutant[] = [
   ),
   doubled("indexing", "vjp: [(g) => gather(g, indices, along)]", "vjp: [(g) => twice(gather(g, indices, along))]"),
   op("layout", "vjp: [(g) => writeView(g, x.shape, view, 0)],", "vjp: [(g) => writeView(g, x.shape, view, 1)],", "wrong VJP"),
-  op("arithmetic", "  (g, a) => multiply(g, a),", "  (g, _a, b) => multiply(g, b),", "wrong VJP"),
+  op("elementwise", "  (g, a) => multiply(g, a),", "  (g, _a, b) => multiply(g, b),", "wrong VJP"),
   op("cosine-transform", "transpose: !transpose", "transpose", "wrong VJP"),
   op("softmax", "log(sum(exp(shifted), { axes, keepDims: true }))", "sum(exp(shifted), { axes, keepDims: true })", "dropped factor"),
 ];

@@ -5,7 +5,7 @@ import { memory } from "../../src/backend/active.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
-import { sum } from "../../src/ops/broadcast.ts";
+import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { expectValues, toTensor } from "../support/nd-array.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { memory } from "../../src/backend/active.ts";
+import type { Context } from "../../src/core/context.ts";
 import { DataError, ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
@@ -161,12 +162,12 @@ describe("state", () => {
 test("a layer sees the training flag and the stream it is given", () => {
   const seen: unknown[] = [];
   class Spy extends Layer {
-    forward(x: Tensor, forward: { training: boolean }): Tensor {
-      seen.push(forward);
+    forward(x: Tensor, context: Context): Tensor {
+      seen.push(context);
       return x;
     }
   }
-  const forward = { training: true, random: new Random(1) };
-  new Sequential(new Spy(), new Sequential(new Spy())).forward(zeros([1]), forward);
-  expect(seen).toEqual([forward, forward]);
+  const context = { training: true, random: new Random(1) };
+  new Sequential(new Spy(), new Sequential(new Spy())).forward(zeros([1]), context);
+  expect(seen).toEqual([context, context]);
 });

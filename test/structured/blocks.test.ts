@@ -2,12 +2,12 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { multiply } from "../../src/ops/arithmetic.ts";
-import { sum } from "../../src/ops/broadcast.ts";
 import { tensor } from "../../src/ops/creation.ts";
+import { multiply } from "../../src/ops/elementwise.ts";
+import { sum } from "../../src/ops/sum-and-broadcast.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { Conv } from "../../src/structured/dense.ts";
 import { convolutionFactory, Sep } from "../../src/structured/families.ts";
 import { SeparableConvolution } from "../../src/structured/separable.ts";

@@ -1,8 +1,8 @@
 /** What the tape records, and when it does not. */
 
 import { expect, test } from "vitest";
-import { add, multiply } from "../../src/ops/arithmetic.ts";
 import { tensor } from "../../src/ops/creation.ts";
+import { add, multiply } from "../../src/ops/elementwise.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import { detach, differentiable, isRecording, noGrad } from "../../src/tape/tape.ts";
 import { share, type Tensor } from "../../src/tensor/tensor.ts";

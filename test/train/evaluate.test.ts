@@ -3,8 +3,8 @@ import { memory, useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
 import type { Batch } from "../../src/data/batches.ts";
 import { Module } from "../../src/nn/module.ts";
-import { reshape } from "../../src/ops/broadcast.ts";
 import { slice } from "../../src/ops/layout.ts";
+import { reshape } from "../../src/ops/reshape.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { classAccuracies, evaluate } from "../../src/train/evaluate.ts";
 

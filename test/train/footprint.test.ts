@@ -49,8 +49,8 @@ test.each(backends)("on %s", async (_, make) => {
     scope(() => {
       const optimizer = optimizers[i % 2]!;
       const x = uniform([2, 2, 4, 4], random);
-      const forward = { training: true, random };
-      const loss = crossEntropy(dropout(model.forward(x, forward), 0.1, forward), [i % 3, 2], { labelSmoothing: 0.1 });
+      const context = { training: true, random };
+      const loss = crossEntropy(dropout(model.forward(x, context), 0.1, context), [i % 3, 2], { labelSmoothing: 0.1 });
       optimizer.step(
         gradients(
           loss,

@@ -2,11 +2,11 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Random } from "../../src/core/random.ts";
 import { compressionRatio } from "../../src/experiment/compression-ratio.ts";
 import { createNetwork } from "../../src/experiment/network-spec.ts";
 import { presets } from "../../src/experiment/presets.ts";
 import { structuredDecay } from "../../src/experiment/settings.ts";
-import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { Sequential } from "../../src/nn/layers.ts";
 import { convolutionFactory, Sep } from "../../src/structured/families.ts";

@@ -1,5 +1,6 @@
 /** The smallest training there is: synthetic images of 8×8, a network of one convolution, the reference backend. */
 
+import type { Context } from "../../src/core/context.ts";
 import { Random } from "../../src/core/random.ts";
 import { epochBatches } from "../../src/data/batches.ts";
 import { syntheticImages } from "../../src/data/synthetic.ts";
@@ -8,7 +9,7 @@ import { Conv2d } from "../../src/nn/conv2d.ts";
 import type { Build } from "../../src/nn/init.ts";
 import { Linear } from "../../src/nn/linear.ts";
 import { Module } from "../../src/nn/module.ts";
-import { dropout, type Forward } from "../../src/ops/dropout.ts";
+import { dropout } from "../../src/ops/dropout.ts";
 import { relu } from "../../src/ops/elementwise.ts";
 import { globalAvgPool2d } from "../../src/ops/pooling.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -33,9 +34,9 @@ export class TinyNetwork extends Module {
     this.#dropout = rate;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    const y = relu(this.bn.forward(this.conv.forward(x), forward));
-    return this.fc.forward(globalAvgPool2d(dropout(y, this.#dropout, forward)));
+  forward(x: Tensor, context: Context): Tensor {
+    const y = relu(this.bn.forward(this.conv.forward(x), context));
+    return this.fc.forward(globalAvgPool2d(dropout(y, this.#dropout, context)));
   }
 }
 

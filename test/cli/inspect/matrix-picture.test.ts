@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
+import { sizeOf } from "../../../src/core/shape.ts";
 import { colourOf, drawMatrix, gridOf } from "../../../src/inspect/matrix-picture.ts";
 import { eachDot, letterHeight, textWidth } from "../../../src/inspect/pixel-letters.ts";
-import { sizeOf } from "../../../src/core/shape.ts";
 import { normalValues } from "../../linalg/support.ts";
 
 const shapes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });

@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
-import { formatConvolution, parseConvolution } from "../../../src/structured/convolution-text.ts";
+import type { Context } from "../../../src/core/context.ts";
 import { BackendError, ConfigError, ShapeError } from "../../../src/core/errors.ts";
 import { Random } from "../../../src/core/random.ts";
 import { probeBatches } from "../../../src/interchange/onnx/any-batch.ts";
@@ -12,14 +12,14 @@ import { Darts } from "../../../src/models/darts.ts";
 import { MobileNetV2 } from "../../../src/models/mobile-net-v2.ts";
 import { WideResNet } from "../../../src/models/wide-resnet.ts";
 import { Counter, type Layer, Module } from "../../../src/nn/module.ts";
-import { multiply, negate } from "../../../src/ops/arithmetic.ts";
-import { broadcastTo, reshape, sum } from "../../../src/ops/broadcast.ts";
 import { tensor } from "../../../src/ops/creation.ts";
-import type { Forward } from "../../../src/ops/dropout.ts";
-import { relu } from "../../../src/ops/elementwise.ts";
+import { multiply, negate, relu } from "../../../src/ops/elementwise.ts";
 import { slice } from "../../../src/ops/layout.ts";
 import { matmul } from "../../../src/ops/matmul.ts";
 import { mean } from "../../../src/ops/reductions.ts";
+import { reshape } from "../../../src/ops/reshape.ts";
+import { broadcastTo, sum } from "../../../src/ops/sum-and-broadcast.ts";
+import { formatConvolution, parseConvolution } from "../../../src/structured/convolution-text.ts";
 import { convolutionFactory } from "../../../src/structured/families.ts";
 import { type Path, StructuredLinear } from "../../../src/structured/structured-linear.ts";
 import type { Tensor } from "../../../src/tensor/tensor.ts";
@@ -123,15 +123,15 @@ describe("WRN-10-1", () => {
 
 /** Any function as a network. */
 class Custom extends Module {
-  readonly body: (x: Tensor, forward: Forward) => Tensor;
+  readonly body: (x: Tensor, context: Context) => Tensor;
 
-  constructor(body: (x: Tensor, forward: Forward) => Tensor) {
+  constructor(body: (x: Tensor, context: Context) => Tensor) {
     super();
     this.body = body;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    return this.body(x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    return this.body(x, context);
   }
 }
 
@@ -204,8 +204,8 @@ class OneLayer extends Module {
     this.layer = layer;
   }
 
-  forward(x: Tensor, forward: Forward): Tensor {
-    const y = this.layer.forward(x, forward);
+  forward(x: Tensor, context: Context): Tensor {
+    const y = this.layer.forward(x, context);
     return reshape(y, [y.shape[0]!, -1]);
   }
 }

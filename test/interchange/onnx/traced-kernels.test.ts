@@ -6,9 +6,8 @@ import { kernels } from "../../../src/backend/active.ts";
 import { Random } from "../../../src/core/random.ts";
 import { type Shape, sizeOf, stridesOf } from "../../../src/core/shape.ts";
 import { Module, Parameter } from "../../../src/nn/module.ts";
-import * as arithmetic from "../../../src/ops/arithmetic.ts";
+
 import { batchNormInference } from "../../../src/ops/batch-norm.ts";
-import { broadcastTo, reshape, sum } from "../../../src/ops/broadcast.ts";
 import { conv2d } from "../../../src/ops/convolution.ts";
 import { cosineTransform } from "../../../src/ops/cosine-transform.ts";
 import { normal, tensor, zeros } from "../../../src/ops/creation.ts";
@@ -18,7 +17,9 @@ import { concat, diagonal, flip, pad, permute, slice, stack, tile } from "../../
 import { matmul } from "../../../src/ops/matmul.ts";
 import { avgPool2d, maxPool2d } from "../../../src/ops/pooling.ts";
 import { argmax, max, mean } from "../../../src/ops/reductions.ts";
+import { reshape } from "../../../src/ops/reshape.ts";
 import { softmax } from "../../../src/ops/softmax.ts";
+import { broadcastTo, sum } from "../../../src/ops/sum-and-broadcast.ts";
 import { Tensor } from "../../../src/tensor/tensor.ts";
 import { onReferenceBackend } from "../../support/reference-backend.ts";
 import { compare, constantNodes } from "./run-model.ts";
@@ -85,17 +86,17 @@ const property = <T>(name: string, arbitrary: fc.Arbitrary<T>, body: (drawn: T, 
 };
 
 /** Values that meet each other: halves between −2 and 2. */
-const coarse = (x: Tensor): Tensor => arithmetic.multiply(elementwise.floor(arithmetic.multiply(elementwise.clamp(x, -2, 2), 2)), 0.5);
-const positive = (x: Tensor): Tensor => arithmetic.add(elementwise.absolute(x), 0.5);
+const coarse = (x: Tensor): Tensor => elementwise.multiply(elementwise.floor(elementwise.multiply(elementwise.clamp(x, -2, 2), 2)), 0.5);
+const positive = (x: Tensor): Tensor => elementwise.add(elementwise.absolute(x), 0.5);
 
 describe("elementwise", () => {
   const unary: Readonly<Record<string, (x: Tensor) => Tensor>> = {
-    negate: arithmetic.negate,
+    negate: elementwise.negate,
     absolute: elementwise.absolute,
     sign: (x) => elementwise.sign(coarse(x)),
     reciprocal: (x) => elementwise.reciprocal(positive(x)),
     exp: elementwise.exp,
-    log: (x) => arithmetic.log(positive(x)),
+    log: (x) => elementwise.log(positive(x)),
     sqrt: (x) => elementwise.sqrt(positive(x)),
     reciprocalSqrt: (x) => elementwise.reciprocalSqrt(positive(x)),
     tanh: elementwise.tanh,
@@ -105,16 +106,16 @@ describe("elementwise", () => {
     sin: elementwise.sin,
     cos: elementwise.cos,
     relu: elementwise.relu,
-    relu6: (x) => elementwise.relu6(arithmetic.multiply(x, 5)),
+    relu6: (x) => elementwise.relu6(elementwise.multiply(x, 5)),
     floor: elementwise.floor,
     not: (x) => elementwise.not(coarse(x)),
     clamp: (x) => elementwise.clamp(x, -0.5, 0.25),
-    cast: (x) => elementwise.cast(elementwise.cast(arithmetic.multiply(x, 3), "int32"), "float32"),
+    cast: (x) => elementwise.cast(elementwise.cast(elementwise.multiply(x, 3), "int32"), "float32"),
   };
   property("of one operand", fc.constantFrom(...Object.keys(unary)), (name) => unary[name]!);
 
   const { add, subtract, multiply, divide, maximum, minimum, equal, notEqual, less, lessEqual, greater, greaterEqual, power, where } =
-    arithmetic;
+    elementwise;
   const binary: Readonly<Record<string, (a: Tensor, b: Tensor) => Tensor>> = {
     ...{ add, subtract, multiply, maximum, minimum },
     divide: (a, b) => divide(a, positive(b)),
@@ -221,7 +222,7 @@ describe("layout", () => {
         pick(3) - 1,
       ),
     concat: (x, pick, parameter) => (x.rank === 0 ? x : concat([x, parameter(x.shape), elementwise.relu(x)], pick(x.rank))),
-    stack: (x, pick) => (x.rank > 4 ? x : stack([x, arithmetic.negate(x)], pick(x.rank + 1))),
+    stack: (x, pick) => (x.rank > 4 ? x : stack([x, elementwise.negate(x)], pick(x.rank + 1))),
     tile: (x, pick) =>
       tile(
         x,
@@ -383,22 +384,22 @@ describe("what is nearly a norm", () => {
   test.each(cases)("scaled along %s, shifted along %s, full-sized: %s", (scaled, shifted, whole) =>
     check([2, 3, 3, 3], "images", 1, (x, parameter) => {
       const [gamma, beta, mu] = [parameter([3]), parameter([3]), parameter([3])];
-      const scale = arithmetic.multiply(gamma, elementwise.reciprocalSqrt(arithmetic.add(positive(parameter([3])), 0.5)));
-      const shift = arithmetic.subtract(beta, arithmetic.multiply(mu, scale));
+      const scale = elementwise.multiply(gamma, elementwise.reciprocalSqrt(elementwise.add(positive(parameter([3])), 0.5)));
+      const shift = elementwise.subtract(beta, elementwise.multiply(mu, scale));
       const z = whole ? x : sum(x, { axes: [1, 2, 3], keepDims: true });
-      return arithmetic.add(arithmetic.multiply(z, reshape(scale, places[scaled]!)), reshape(shift, places[shifted]!));
+      return elementwise.add(elementwise.multiply(z, reshape(scale, places[scaled]!)), reshape(shift, places[shifted]!));
     }),
   );
 
   test("two scales, a scale that is learnt whole, and an ε that is", () =>
     check([2, 3, 3, 3], "images", 2, (x, parameter) => {
       const [gamma, beta, mu, epsilon] = [parameter([3]), parameter([3]), parameter([3]), parameter([3])];
-      const inverse = (added: Tensor | number): Tensor => elementwise.reciprocalSqrt(arithmetic.add(positive(gamma), added));
+      const inverse = (added: Tensor | number): Tensor => elementwise.reciprocalSqrt(elementwise.add(positive(gamma), added));
       const along = (vector: Tensor): Tensor => reshape(vector, [3, 1, 1]);
       const norm = (scale: Tensor, other: Tensor): Tensor =>
-        arithmetic.add(arithmetic.multiply(x, along(scale)), along(arithmetic.subtract(beta, arithmetic.multiply(mu, other))));
-      const [one, two] = [arithmetic.multiply(gamma, inverse(0.5)), arithmetic.multiply(beta, inverse(0.25))];
-      const [three, four] = [arithmetic.multiply(gamma, inverse(elementwise.absolute(epsilon))), gamma];
+        elementwise.add(elementwise.multiply(x, along(scale)), along(elementwise.subtract(beta, elementwise.multiply(mu, other))));
+      const [one, two] = [elementwise.multiply(gamma, inverse(0.5)), elementwise.multiply(beta, inverse(0.25))];
+      const [three, four] = [elementwise.multiply(gamma, inverse(elementwise.absolute(epsilon))), gamma];
       return concat([norm(one, two), norm(three, three), norm(four, four)], 1);
     }));
 });

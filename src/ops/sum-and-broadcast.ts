@@ -1,6 +1,4 @@
-/**
- * Broadcasting and summing, each the other's adjoint: what one repeats the other adds up. Reshape is here because both need it.
- */
+/** `sum` and `broadcastTo`. They share a file because each is the VJP of the other: what broadcasting repeats, its gradient sums. */
 
 import { kernels } from "../backend/active.ts";
 import type { AxisSplit, ReduceOp } from "../backend/kernels.ts";
@@ -9,19 +7,7 @@ import { broadcastShapes, broadcastStrides, formatShape, normalizeAxes, type Sha
 import { differentiable } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
 import { checkFloating, output } from "./output.ts";
-
-/** The same elements under another shape; one size may be −1, meaning whatever is left. Free: storage is shared. @throws ShapeError */
-export const reshape: (x: Tensor, shape: Shape) => Tensor = differentiable("reshape", (x: Tensor, shape: Shape) => {
-  const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
-  const target = shape.map((size) => (size === -1 ? x.size / known : size));
-  if (
-    shape.filter((size) => size === -1).length > 1 ||
-    sizeOf(target) !== x.size ||
-    target.some((size) => !Number.isInteger(size) || size < 0)
-  )
-    throw new ShapeError(`reshape: the size must stay the same, got ${formatShape(x.shape)} → ${formatShape(shape)}`);
-  return { inputs: [x], value: share(x, target), vjp: [(g) => reshape(g, x.shape)] };
-});
+import { reshape } from "./reshape.ts";
 
 export interface ReduceOptions {
   /** Which axes to reduce; all of them by default. */

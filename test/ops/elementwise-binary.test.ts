@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import * as arithmetic from "../../src/ops/arithmetic.ts";
 import { tensor } from "../../src/ops/creation.ts";
+import * as elementwise from "../../src/ops/elementwise.ts";
 import type { Operand } from "../../src/ops/output.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { broadcastPairs, shapes } from "../arbitraries/shapes.ts";
@@ -16,20 +16,20 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 onReferenceBackend();
 
 const formulas: Record<string, { op: (a: Operand, b: Operand) => Tensor; f: (a: number, b: number) => number }> = {
-  add: { op: arithmetic.add, f: (a, b) => a + b },
-  subtract: { op: arithmetic.subtract, f: (a, b) => a - b },
-  multiply: { op: arithmetic.multiply, f: (a, b) => a * b },
-  divide: { op: arithmetic.divide, f: (a, b) => a / b },
-  power: { op: arithmetic.power, f: (a, b) => a ** b },
-  maximum: { op: arithmetic.maximum, f: (a, b) => (Number.isNaN(a) || a > b ? a : b) },
-  minimum: { op: arithmetic.minimum, f: (a, b) => (Number.isNaN(a) || a < b ? a : b) },
-  equal: { op: arithmetic.equal, f: (a, b) => (a === b ? 1 : 0) },
-  notEqual: { op: arithmetic.notEqual, f: (a, b) => (a === b ? 0 : 1) },
-  less: { op: arithmetic.less, f: (a, b) => (a < b ? 1 : 0) },
-  lessEqual: { op: arithmetic.lessEqual, f: (a, b) => (a <= b ? 1 : 0) },
-  greater: { op: arithmetic.greater, f: (a, b) => (a > b ? 1 : 0) },
-  greaterEqual: { op: arithmetic.greaterEqual, f: (a, b) => (a >= b ? 1 : 0) },
-  reluGradient: { op: (a, b) => arithmetic.reluGradient(a as Tensor, b as Tensor), f: (x, g) => (x > 0 ? g : 0) },
+  add: { op: elementwise.add, f: (a, b) => a + b },
+  subtract: { op: elementwise.subtract, f: (a, b) => a - b },
+  multiply: { op: elementwise.multiply, f: (a, b) => a * b },
+  divide: { op: elementwise.divide, f: (a, b) => a / b },
+  power: { op: elementwise.power, f: (a, b) => a ** b },
+  maximum: { op: elementwise.maximum, f: (a, b) => (Number.isNaN(a) || a > b ? a : b) },
+  minimum: { op: elementwise.minimum, f: (a, b) => (Number.isNaN(a) || a < b ? a : b) },
+  equal: { op: elementwise.equal, f: (a, b) => (a === b ? 1 : 0) },
+  notEqual: { op: elementwise.notEqual, f: (a, b) => (a === b ? 0 : 1) },
+  less: { op: elementwise.less, f: (a, b) => (a < b ? 1 : 0) },
+  lessEqual: { op: elementwise.lessEqual, f: (a, b) => (a <= b ? 1 : 0) },
+  greater: { op: elementwise.greater, f: (a, b) => (a > b ? 1 : 0) },
+  greaterEqual: { op: elementwise.greaterEqual, f: (a, b) => (a >= b ? 1 : 0) },
+  reluGradient: { op: (a, b) => elementwise.reluGradient(a as Tensor, b as Tensor), f: (x, g) => (x > 0 ? g : 0) },
 };
 
 /** Small integers, so that ties abound, with a few infinities and NaN. */
@@ -59,10 +59,10 @@ describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
 
 test("a number takes the dtype of the other operand, on either side", async () => {
   const x = tensor(Float64Array.of(0.5));
-  expect(arithmetic.add(x, 0.1).dtype).toBe("float64");
-  expect([...(await arithmetic.subtract(1, x).data())]).toEqual([0.5]);
-  expect(arithmetic.add(1, 2).shape).toEqual([]);
-  expect(await arithmetic.add(1, 2).item()).toBe(3);
+  expect(elementwise.add(x, 0.1).dtype).toBe("float64");
+  expect([...(await elementwise.subtract(1, x).data())]).toEqual([0.5]);
+  expect(elementwise.add(1, 2).shape).toEqual([]);
+  expect(await elementwise.add(1, 2).item()).toBe(3);
 });
 
 test("where picks element by element, all three broadcast together", () =>
@@ -71,7 +71,7 @@ test("where picks element by element, all three broadcast together", () =>
       const parts = [drawn(pair.a, 3 * seed + 1), drawn(pair.b, 3 * seed + 2), drawn(scalar, 3 * seed + 4)];
       const [condition, a, b] = [0, 1, 2].map((i) => parts[(i + turn) % 3]!) as [NdArray, NdArray, NdArray];
       const expected = build(pair.out, (index) => broadcastAt(broadcastAt(condition, index) !== 0 ? a : b, index));
-      await expectTensor(arithmetic.where(toTensor(condition), toTensor(a), toTensor(b)), expected);
+      await expectTensor(elementwise.where(toTensor(condition), toTensor(a), toTensor(b)), expected);
     }),
     { numRuns: 60 },
   ));
