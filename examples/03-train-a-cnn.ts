@@ -1,8 +1,8 @@
 /**
- * 3. A small convolutional network, trained.
+ * 3. Train a small convolutional network.
  *
- * Ten kinds of generated pattern (so nothing is downloaded), three convolutions, and the whole loop in the open: batch → logits → loss →
- * gradients → update. `separable train` does the same with schedules, checkpoints and real images.
+ * The images are generated, so nothing is downloaded. They show ten kinds of pattern. The network has three convolutions. The training
+ * loop is written out: batch → logits → loss → gradients → update. `separable train` adds checkpoints and real images.
  *
  * Run: npx tsx examples/03-train-a-cnn.ts
  */
@@ -13,7 +13,7 @@ const { name, threads } = await s.initBackend(["wasm", "reference"]);
 const images = s.syntheticImages({ trainCount: 2000, testCount: 500, seed: 1, height: 16, width: 16 });
 const shape = (count: number) => ({ shape: [count, 3, 16, 16] });
 
-// One seed decides every number in the network; names follow from position: `0.weight`, `1.running_mean`, …
+// One seed decides every initial weight. A layer's position gives the names of its state: `0.weight`, `1.running_mean`, …
 const build: s.Build = { random: new s.Random(7) };
 const block = (from: number, to: number) => [new s.Conv2d(from, to, 3, build, { padding: 1 }), new s.BatchNorm2d(to, build), s.ReLU()];
 const halve = s.MaxPool2d({ kernel: 2 });
@@ -42,7 +42,7 @@ async function accuracy(): Promise<number> {
 for (let epoch = 0; epoch < epochs; epoch++) {
   let total = 0;
   for (const batch of s.epochBatches(images, "train", { batchSize, seed: 3, epoch, shuffle: true })) {
-    // The scope frees all it made except what it returns: memory stays flat however long you train.
+    // The scope frees all tensors made inside it, except the one that it returns. So memory does not grow with the number of steps.
     const loss = s.scope(() => {
       const logits = network.forward(s.tensor(batch.images, shape(batch.count)), { training: true });
       const loss = s.crossEntropy(logits, batch.labels);

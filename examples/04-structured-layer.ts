@@ -1,8 +1,8 @@
 /**
  * 4. A structured layer, from its equation to a property.
  *
- * A structured layer is a matrix W:[out,in] that is never written down: few parameters stand for it, and y = W·x is computed from them. Here a sum of
- * Kronecker products, W = Σ_t B_t ⊗ C_t. We multiply the equation out by hand and let fast-check look for a layer that disagrees.
+ * A structured layer stands for a matrix W:[out,in] with few parameters. It computes y = W·x from the parameters, without W itself. The
+ * layer here is a sum of Kronecker products, W = Σ_t B_t ⊗ C_t. We write the equation as loops, and fast-check looks for a disagreement.
  *
  * Run: npx tsx examples/04-structured-layer.ts
  */
@@ -14,7 +14,7 @@ await s.initBackend(["reference"]);
 const create = (inputs: number, outputs: number, terms: number, seed: number) =>
   new s.KroneckerLinear(inputs, outputs, terms, { random: new s.Random(seed), dtype: "float64" });
 
-// The parameters are small, and so is the work: C acts on short pieces of x, B on what comes out.
+// Few parameters also mean few multiply-adds: C acts on short pieces of x, and B acts on the results.
 const layer = create(64, 64, 2, 1);
 for (const [name, { shape, decay }] of layer.parameters()) console.log(`${name}: [${shape}], weight decay ${decay}`);
 const dense = layer.cost("dense");
@@ -22,7 +22,7 @@ const factorized = layer.cost("factorized");
 console.log(`parameters: ${factorized.parameters} instead of ${64 * 64}`);
 console.log(`multiply-adds a column: ${factorized.multiplyAdds} instead of ${dense.multiplyAdds}, and ${dense.perCall} to rebuild W`);
 
-// Which way is faster depends on how many columns share the cost of rebuilding W; `auto` decides by the figures and says why.
+// `auto` computes with the factors, or rebuilds W once and shares that cost among all columns. It compares the costs and gives its reason.
 for (const columns of [1, 4096]) console.log(`${columns} columns: ${layer.choose(columns).path} (${layer.choose(columns).reason})`);
 
 /** y = x·Wᵀ straight from the equation: W[o₁m₂ + o₂, i₁n₂ + i₂] = Σ_t B[t,o₁,i₁]·C[t,o₂,i₂]. */
@@ -42,7 +42,7 @@ async function byHand(map: s.KroneckerLinear, x: ArrayLike<number>, rows: number
   return y;
 }
 
-// Any sizes, any number of terms, any numbers: a failure would be shrunk to the smallest layer that shows it.
+// fast-check draws sizes, terms and seeds. If the property fails, it looks for the smallest layer that fails.
 const size = fc.integer({ min: 1, max: 24 });
 const property = fc.asyncProperty(size, size, fc.integer({ min: 1, max: 5 }), fc.nat(), async (inputs, outputs, terms, seed) => {
   const map = create(inputs, outputs, terms, seed);

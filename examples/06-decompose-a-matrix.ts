@@ -1,8 +1,8 @@
 /**
- * 6. One matrix, many decompositions.
+ * 6. Decompose a matrix in four ways.
  *
- * Every family keeps another part of a matrix, so which one comes nearest depends on what the matrix is like. Three matrices of 64×64: a smooth one,
- * a sum of Kronecker products, and pure noise. For each, the relative error of every family, at about a quarter of the parameters and at half.
+ * Which family is best depends on the matrix. The program approximates three 64×64 matrices: a smooth one, a sum of Kronecker products, and
+ * noise. It prints the relative error of every family, with about a quarter of the matrix's parameters and with about half.
  *
  * Run: npx tsx examples/06-decompose-a-matrix.ts
  */
@@ -34,7 +34,7 @@ const families: Record<string, (a: s.Matrix, share: number) => Approximation> = 
     const { left, right, error } = s.lowRank(a, Math.round((share * n) / 2));
     return { parameters: size(left) + size(right), error: error / s.frobenius(a.data) };
   },
-  // The matrix as a tensor of 16×16×16, as the paper has it.
+  // As in the paper, the 64×64 matrix is read as a tensor of 16×16×16.
   "tensor train (TT-SVD)": (a, share) => {
     const train = s.tensorTrain(s.tensorArray([16, 16, 16], a.data), share < 0.5 ? [7, 7] : [11, 11]);
     const error = s.relativeDistance(s.tensorTrainToDense(train).data, a.data);

@@ -1,9 +1,11 @@
 /**
- * 8. A training step on the device.
+ * 8. A training step on a GPU.
  *
- * The same network, one step, on gpu.js and on our own kernels. Nothing in the step knows where it runs: ops dispatch at once, the device follows,
- * and the first thing that waits is the read of the loss. Here gpu.js's plain JavaScript stands in for a device, so that the example runs
- * everywhere; with `npm install webgpu` and a graphics card put `webgpu()` in its place, after `await provideWebGpu()` of separable/node.
+ * The program runs the same training step twice: through gpu.js, and on our own CPU kernels. The step is written once, because ops do not
+ * depend on the backend. Ops return before the device has computed them. Reading the loss is the first thing that waits.
+ *
+ * gpu.js's plain JavaScript takes the place of a GPU, so the program runs everywhere. If you have a graphics card, run
+ * `npm install webgpu`, call `await provideWebGpu()` from separable/node, and replace `cpu()` by `webgpu()`.
  *
  * Run: npx tsx examples/08-on-a-gpu.ts
  */
@@ -11,7 +13,7 @@
 import * as s from "separable";
 import { cpu, type GpuBackend } from "separable/gpu";
 
-/** One step of a small separable network: its loss, and the largest weight of its classifier afterwards. */
+/** Trains a small separable network for one step. Returns the loss, and the largest weight of the classifier after the step. */
 async function step(): Promise<{ loss: number; weight: number }> {
   const build: s.Build = { random: new s.Random(7) };
   const network = new s.WideResNet({ depth: 10, width: 1, convolution: s.Sep }, build);
@@ -29,7 +31,7 @@ async function step(): Promise<{ loss: number; weight: number }> {
   return result;
 }
 
-// Names in order of preference: a device that does not answer is passed over, and says why.
+// Backends in order of preference. One that does not run here is skipped, and `choice.passedOver` says why.
 const choice = await s.initBackend([cpu(), "wasm"]);
 console.log(`computing on ${choice.name}`);
 const device = s.kernels() as GpuBackend;

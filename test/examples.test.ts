@@ -1,4 +1,4 @@
-/** Every numbered example runs as a reader would run it, prints what it promises, and stays short enough to read. */
+/** Every numbered example runs as a reader runs it, prints the line expected of it, and has fewer than 60 lines. */
 
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
@@ -9,8 +9,8 @@ import { describe, expect, test } from "vitest";
 const folder = fileURLToPath(new URL("../examples/", import.meta.url));
 const programs = readdirSync(folder).filter((name) => /^\d\d-.*\.ts$/.test(name));
 
-/** A line each must print when it did its work. */
-const promises: Record<string, RegExp> = {
+/** What each example prints when it works. */
+const expectedOutput: Record<string, RegExp> = {
   "01-tensors.ts": /ShapeError: add: sizes must agree or be 1.*\[2,3\] and \[2\]/,
   "02-graph.ts": /largest error against finite differences: \d\.\de-(9|1\d) first, \d\.\de-(8|9|1\d) second/,
   "03-train-a-cnn.ts": /epoch 4: training loss 0\.\d+, test accuracy (7|8|9)\d\.\d %/,
@@ -22,11 +22,11 @@ const promises: Record<string, RegExp> = {
 };
 
 describe("examples", () => {
-  test("each numbered example has a promise here", () => expect(Object.keys(promises)).toEqual(programs));
+  test("each numbered example has an expected output here", () => expect(Object.keys(expectedOutput)).toEqual(programs));
 
-  test.each(programs)("%s keeps its promise", async (name) => {
+  test.each(programs)("%s prints its expected output", async (name) => {
     const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", folder + name]);
-    expect(stdout).toMatch(promises[name]!);
+    expect(stdout).toMatch(expectedOutput[name]!);
   });
 
   test.each(programs)("%s has fewer than 60 lines", (name) => {
