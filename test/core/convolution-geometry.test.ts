@@ -69,7 +69,7 @@ describe("convolutionGeometry", () => {
         refuses("conv2d: dilation must be an integer ≥ 1, got 0", x, w, { dilation: 0 });
         refuses(`groups must divide the input and output channels, got groups=0`, x, w, { groups: 0 });
         refuses(`got groups=${channels + 1}, C=${channels}`, x, w, { groups: channels + 1 });
-        refuses(`(expected ${groupChannels})`, x, [outChannels, groupChannels + 1, ...kernel], {});
+        refuses(`w must have C/groups = ${groupChannels} input channels`, x, [outChannels, groupChannels + 1, ...kernel], {});
         refuses("conv2d: the kernel must be at least 1×1", [batch, channels, ...image], [outChannels, groupChannels, 0, 1], {});
       }),
     );
