@@ -3,7 +3,6 @@
 import fc from "fast-check";
 import { Random } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
-
 import * as norm from "../../src/ops/batch-norm.ts";
 import { conv2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
@@ -15,6 +14,7 @@ import { gather, scatterAdd } from "../../src/ops/indexing.ts";
 import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import * as pooling from "../../src/ops/pooling.ts";
+import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import * as reductions from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
@@ -63,7 +63,7 @@ const reductionsOf = (empty: boolean): fc.Arbitrary<Reduction> =>
   );
 
 const reduction = (
-  f: (x: Tensor, options: broadcast.ReduceOptions) => Tensor,
+  f: (x: Tensor, options: ReduceOptions) => Tensor,
   { empty = true, draw = sampleTensor }: { empty?: boolean; draw?: (shape: Shape, seed: number) => Tensor } = {},
 ): GradientRow =>
   row(reductionsOf(empty), ({ shape, axes, keepDims }, seed) => ({
@@ -139,7 +139,6 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
   "elementwise/negate": unary(elementwise.negate),
   "elementwise/log": unary(elementwise.log, 0.5, 3),
-
   "elementwise/exp": unary(elementwise.exp),
   "elementwise/sqrt": unary(elementwise.sqrt, 0.5, 3),
   "elementwise/reciprocalSqrt": unary(elementwise.reciprocalSqrt, 0.5, 3),
@@ -162,7 +161,10 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
   "sum-and-broadcast/sum": reduction(broadcast.sum),
   "sum-and-broadcast/sumTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.sumTo(x, a), inputs: [sampleTensor(out, seed)] })),
-  "sum-and-broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.broadcastTo(x, out), inputs: [sampleTensor(a, seed)] })),
+  "sum-and-broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({
+    f: (x) => broadcast.broadcastTo(x, out),
+    inputs: [sampleTensor(a, seed)],
+  })),
 
   "reductions/mean": reduction(reductions.mean, { empty: false }),
   "reductions/variance": row(
@@ -312,12 +314,12 @@ export const withoutGradient: Readonly<Record<string, string>> = {
     ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
   ),
   ...Object.fromEntries(["output", "asTensor", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"])),
-  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`sum-and-broadcast/${name}`, "arithmetic on shapes"])),
-  "sum-and-broadcast/reduceAxes": "the value of sum and max, which record it",
+  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`reduce-axes/${name}`, "arithmetic on shapes"])),
+  "reduce-axes/reduceAxes": "the value of sum and max, which record it",
   "reductions/argmax": "integer-valued",
-  "reductions/stableShift": "a constant by contract: what it shifts cancels",
-  "batch-norm/updateRunning": "unrecorded by contract",
-  "batch-norm/unbiased": "a number",
+  "reductions/finiteMax": "a constant by contract: its derivative cancels",
+  "batch-norm/updateRunning": "never recorded, by contract",
+  "batch-norm/besselCorrection": "a number",
   "contraction-order/contractionOrder": "a plan, not an op",
   "einsum/einsumMultiplyAdds": "a number",
 };

@@ -146,7 +146,9 @@ describe("the seed", () => {
 
   test("must have the loss's shape and dtype", () => {
     const x = scalar(1);
-    expect(() => gradients(x, [x], { seed: ones([1], { dtype: "float64" }) })).toThrow("the seed must fit the loss");
+    expect(() => gradients(x, [x], { seed: ones([1], { dtype: "float64" }) })).toThrow(
+      "the seed must have the shape and dtype of the loss",
+    );
     expect(() => gradients(x, [x], { seed: ones([]) })).toThrow(GradientError);
   });
 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { batchNorm, batchNormComposed, batchNormInference, unbiased, updateRunning } from "../../src/ops/batch-norm.ts";
+import { batchNorm, batchNormComposed, batchNormInference, besselCorrection, updateRunning } from "../../src/ops/batch-norm.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
 import { shapes } from "../arbitraries/shapes.ts";
 import { seeds } from "../arbitraries/values.ts";
@@ -72,8 +72,8 @@ test("running statistics move by the momentum, the variance unbiased", async () 
   const [running, batch] = [tensor(Float64Array.of(1, 2)), tensor(Float64Array.of(3, 8))];
   expectValues(await updateRunning(running, batch, 0.1).data(), [0.9 + 0.3, 1.8 + 0.8]);
   expectValues(await updateRunning(running, batch, 0.1, 2).data(), [0.9 + 0.6, 1.8 + 1.6]);
-  expect(unbiased(zeros([2, 3, 2, 1]))).toBe(4 / 3);
-  expect(unbiased(zeros([1, 3]))).toBe(1);
+  expect(besselCorrection(zeros([2, 3, 2, 1]))).toBe(4 / 3);
+  expect(besselCorrection(zeros([1, 3]))).toBe(1);
 });
 
 test.each([

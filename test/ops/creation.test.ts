@@ -115,7 +115,7 @@ describe("random tensors", () => {
     expect(Math.abs(moments(flat).mean - 1)).toBeLessThan(5 * Math.sqrt(16 / 12 / count));
     // The variance of (x − μ)² is m₄ − σ⁴: w⁴/180 for a uniform of width w, 2σ⁴ for a normal.
     expect(Math.abs(moments(flat).variance - 16 / 12)).toBeLessThan(5 * Math.sqrt(256 / 180 / count));
-    const bell = await normal([count], new Random(6), { mean: 2, deviation: 3, dtype: "float64" }).data();
+    const bell = await normal([count], new Random(6), { mean: 2, std: 3, dtype: "float64" }).data();
     expect(Math.abs(moments(bell).mean - 2)).toBeLessThan(5 * Math.sqrt(9 / count));
     expect(Math.abs(moments(bell).variance - 9)).toBeLessThan(5 * Math.sqrt((2 * 81) / count));
   });

@@ -164,7 +164,7 @@ describe("refuses", () => {
     ["ijk", "must name each axis"],
     ["...ijk", "must name each axis"],
     ["i......j", "at most one"],
-    ["i1", "a term is letters"],
+    ["i1", "a term must consist of letters"],
     ["ij->ijk", "output labels"],
     ["ij->ii", "output labels"],
     ["ii", "one size"],

@@ -3,6 +3,7 @@
  * broadcasting is nothing but strides of 0. Functions are evaluated in float64 and rounded once, on storing.
  */
 
+import { sizeOf } from "../../core/shape.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { BinaryOp, Kernels, UnaryOp } from "../kernels.ts";
 import { forEachElement } from "./layout.ts";
@@ -56,10 +57,7 @@ export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | 
 
   binary(op, a, b, { shape, stridesA, stridesB }) {
     const f = binaryFunctions[op];
-    const out = memory.allocate(
-      a.dtype,
-      shape.reduce((product, size) => product * size, 1),
-    );
+    const out = memory.allocate(a.dtype, sizeOf(shape));
     const [c, sourceA, sourceB] = [out.view, viewOf(a), viewOf(b)];
     forEachElement({ shape, strides: stridesA, offset: 0 }, { shape, strides: stridesB, offset: 0 }, (i, atA, atB) => {
       c[i] = f(sourceA[atA]!, sourceB[atB]!);
