@@ -10,7 +10,7 @@ import { frobenius, matrix, relativeDistance } from "../../src/linalg/matrix.ts"
 import { monarchToDense, nearestMonarch } from "../../src/linalg/monarch.ts";
 import { svd } from "../../src/linalg/svd.ts";
 import { fold, modeProduct, permuted, type TensorArray, tensorArray, unfold } from "../../src/linalg/tensor-array.ts";
-import { bondErrors, tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
+import { tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
 import { tucker, tuckerToDense } from "../../src/linalg/tucker.ts";
 import { buildTensor, departureFromOrthonormal, normalValues, tensorRecipes } from "./support.ts";
 
@@ -18,7 +18,7 @@ const exact = 1e-10;
 const distance = (a: TensorArray, b: TensorArray): number => frobenius(a.data.map((v, i) => v - b.data[i]!));
 const ranks = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 4, maxLength: 4 });
 
-/** x[i…] = Σ_r Π_k cores…, by visiting every index: knows nothing of unfoldings. */
+/** One entry of a tensor train, as a product of matrices G₁[1,i₁,:]·G₂[:,i₂,:]·…. This oracle needs no unfoldings. */
 function trainEntry(cores: readonly TensorArray[], index: readonly number[]): number {
   let row = [1];
   cores.forEach(({ shape, data }, k) => {
@@ -31,6 +31,14 @@ function trainEntry(cores: readonly TensorArray[], index: readonly number[]): nu
   return row[0]!;
 }
 
+/** The norm ε_k of what the unfolding of x at each bond k loses at these ranks. */
+const bondErrors = (x: TensorArray, ranks: readonly number[]): number[] =>
+  ranks.map((rank, k) => {
+    const rows = sizeOf(x.shape.slice(0, k + 1));
+    return frobenius(svd(matrix(rows, x.data.length / rows, x.data)).s.subarray(rank));
+  });
+
+/** Every index of a shape, in row-major order. */
 function indices(shape: readonly number[]): number[][] {
   return shape.reduce<number[][]>((all, size) => all.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i])), [[]]);
 }
