@@ -1,6 +1,6 @@
 /**
- * y_i = f(x_i) and c = f(a, b). Teaches that elementwise arithmetic is a table of scalar functions and one loop, and that
- * broadcasting is nothing but strides of 0. Functions are evaluated in float64 and rounded once, on storing.
+ * y = f(x) and c = f(a, b), element by element. This file teaches that elementwise arithmetic is a table of scalar functions and one loop,
+ * and that broadcasting is a stride of 0. Functions are evaluated in float64, and the result is rounded once, when it is stored.
  */
 
 import { sizeOf } from "../../core/shape.ts";
@@ -23,7 +23,7 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   erf,
   sin: Math.sin,
   cos: Math.cos,
-  relu: (x) => Math.max(x, 0), // not x > 0 ? x : 0, which would turn NaN into 0 and hide a diverging network
+  relu: (x) => Math.max(x, 0), // The expression x > 0 ? x : 0 would turn NaN into 0, which would hide that a network diverges.
   step: (x) => Number(x > 0),
   floor: Math.floor,
   not: (x) => Number(x === 0),
