@@ -1,4 +1,4 @@
-/** The finite-difference table: a row for every differentiable op, composed or not, of every module of src/ops. */
+/** The finite-difference table. It has a row for every differentiable function that a file of src/ops exports. */
 
 import fc from "fast-check";
 import { Random } from "../../src/core/random.ts";
@@ -33,21 +33,22 @@ const pairs = broadcastPairs(small);
 
 type Binary = (a: Tensor, b: Tensor) => Tensor;
 
-/** An elementwise op, its inputs drawn from [low, high), where it is smooth. */
+/** An elementwise op. Its inputs are drawn from [low, high), where it is smooth. */
 const unary = (f: (x: Tensor) => Tensor, low = -2, high = 2): GradientRow =>
   row(shapes(small), (shape, seed) => ({ f, inputs: [sampleTensor(shape, seed, low, high)] }));
 
-/** An elementwise op with kinks at multiples of 0.1 at most: its inputs keep clear of them. */
+/** An elementwise op that has kinks at multiples of 0.1. Its inputs stay away from them. */
 const kinked = (f: (x: Tensor) => Tensor): GradientRow =>
   row(shapes(small), (shape, seed) => ({ f, inputs: [distinctTensor(shape, seed)] }));
 
+/** An op of two operands, each drawn from its range. */
 const binary = (f: Binary, ranges: { a?: [number, number]; b?: [number, number] } = {}): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({
     f,
     inputs: [sampleTensor(a, seed, ...(ranges.a ?? [])), sampleTensor(b, seed + 1, ...(ranges.b ?? []))],
   }));
 
-/** a and b are drawn from interleaved grids, so they never tie. */
+/** An op that chooses between a and b. They are drawn from interleaved grids, so they are never equal. */
 const choosing = (f: Binary): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
 
@@ -81,7 +82,7 @@ const images = fc.record({
 });
 type Images = { readonly batch: number; readonly channels: number; readonly inner: readonly number[] };
 
-/** x of at least 3 distinct values per channel, γ and β: normalisation of fewer is nearly a step function. */
+/** A normalisation of x by γ and β. Each channel has at least 3 values, because a normalisation of fewer is nearly a step function. */
 const normalised = (f: (x: Tensor, gamma: Tensor, beta: Tensor) => Tensor): GradientRow =>
   row(images, ({ batch, channels, inner }: Images, seed) => ({
     f,
@@ -120,7 +121,7 @@ const products = fc
 /** 0 or 1 for each element. */
 const condition = (shape: Shape, seed: number): Tensor => toTensor({ shape, values: sample(shape, seed).values.map((v) => Number(v > 0)) });
 
-/** By `module/export`. */
+/** The rows by `file/function`. */
 export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/add": binary(elementwise.add),
   "elementwise/subtract": binary(elementwise.subtract),
@@ -304,7 +305,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
 };
 
-/** Exports of src/ops without derivatives, each with the reason. */
+/** The functions without a row, each with the reason. */
 export const withoutGradient: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map((name) => [`elementwise/${name}`, "piecewise constant"]),

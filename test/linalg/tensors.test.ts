@@ -1,4 +1,7 @@
-/** Tensor-Train, Tucker, CP, Monarch and Kronecker: exact where they can be, within their bounds where they can't, never worse with more. */
+/**
+ * Tensor-Train, Tucker, CP, Monarch and Kronecker: exact at full rank, within their error bounds below it, and never worse with a higher
+ * rank.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -44,21 +47,21 @@ function indices(shape: readonly number[]): number[][] {
 }
 
 describe("unfold", () => {
-  test("fold undoes it, and it holds each fibre as a column", () => {
+  test("fold is its inverse, and its columns are the fibres", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.nat({ max: 3 }), (recipe, axis) => {
         const x = buildTensor(recipe);
         const mode = axis % x.shape.length;
         const unfolded = unfold(x, mode);
         expect(fold(unfolded, x.shape, mode).data).toEqual(x.data);
-        // Columns follow the other axes in order: moving the mode to the front gives the same rows.
+        // The columns follow the other axes in order, so moving the mode to the front gives the same matrix.
         const order = [mode, ...x.shape.map((_, k) => k).filter((k) => k !== mode)];
         expect(permuted(x, order).data).toEqual(unfolded.data);
       }),
     );
   });
 
-  test("a mode product is the sum it stands for", () => {
+  test("a mode product equals its sum", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.nat({ max: 3 }), fc.integer({ min: 1, max: 4 }), (recipe, axis, rows) => {
         const x = buildTensor(recipe);
@@ -100,7 +103,7 @@ describe("tensorTrain", () => {
     );
   });
 
-  test("stays within √(Σ ε_k²), and so within √(d−1) of the best", () => {
+  test("has an error of at most √(Σ ε_k²), and so at most √(d−1) times the best", () => {
     fc.assert(
       fc.property(tensorRecipes, ranks, (recipe, wanted) => {
         const x = buildTensor(recipe);
@@ -108,13 +111,13 @@ describe("tensorTrain", () => {
         const error = distance(x, tensorTrainToDense(tensorTrain(x, bonds)));
         const lost = bondErrors(x, bonds);
         expect(error).toBeLessThanOrEqual(frobenius(lost) + exact);
-        // No train of these ranks beats the worst bond, so the bound above is √(d−1) times the best.
+        // No train of these ranks has a smaller error than max ε_k. So the bound above is at most √(d−1) times the best error.
         expect(error).toBeGreaterThanOrEqual(Math.max(...lost) - exact);
       }),
     );
   });
 
-  test("errs less with more rank", () => {
+  test("has no larger error with a higher rank", () => {
     fc.assert(
       fc.property(tensorRecipes, (recipe) => {
         const x = buildTensor(recipe);
@@ -151,7 +154,7 @@ describe("tucker", () => {
     );
   });
 
-  test("HOSVD stays within √d of the best, and HOOI is no worse", () => {
+  test("HOSVD has an error of at most √d times the best, and HOOI has no larger error", () => {
     fc.assert(
       fc.property(tensorRecipes, ranks, (recipe, wanted) => {
         const x = buildTensor(recipe);
@@ -167,7 +170,7 @@ describe("tucker", () => {
   });
 });
 
-test("HOOI captures more than HOSVD of a tensor without structure", () => {
+test("HOOI improves on HOSVD for a random tensor", () => {
   fc.assert(
     fc.property(fc.nat({ max: 10_000 }), (seed) => {
       const x = buildTensor({ shape: [5, 5, 5], seed });
@@ -179,7 +182,7 @@ test("HOOI captures more than HOSVD of a tensor without structure", () => {
 });
 
 describe("canonicalPolyadic", () => {
-  test("the error never rises from round to round, and is the distance it claims", () => {
+  test("the error never rises from round to round, and is the distance that is reported", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.integer({ min: 1, max: 4 }), (recipe, rank) => {
         const x = buildTensor(recipe);
@@ -218,7 +221,7 @@ const block = fc.record({
 });
 
 describe("nearestMonarch", () => {
-  test("leaves alone what is Monarch already, and claims the distance it leaves", () => {
+  test("finds a Monarch matrix exactly, and reports the distance to any other matrix", () => {
     fc.assert(
       fc.property(block, fc.integer({ min: 1, max: 3 }), ({ p, q, b, s, seed }, rank) => {
         const monarch = monarchToDense({
@@ -239,7 +242,7 @@ describe("nearestMonarch", () => {
 });
 
 describe("nearestKronecker", () => {
-  test("a sum of t products is found by t terms; fewer leave the distance claimed", () => {
+  test("t terms find a sum of t products exactly, and fewer terms report their distance", () => {
     fc.assert(
       fc.property(block, fc.integer({ min: 1, max: 3 }), ({ p, q, b, s, seed }, terms) => {
         const dense = (sum: ReturnType<typeof nearestKronecker>): Float64Array => {
