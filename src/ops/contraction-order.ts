@@ -4,6 +4,8 @@
  * greedy order and the order of the equation (docs/derivations/matmul.md).
  */
 
+import { sizeOf } from "../core/shape.ts";
+
 /** One step: the contraction of two terms. */
 export interface Contraction {
   /** The position of the first term in the list of terms that are left. The two terms leave the list, and the result goes to its end. */
@@ -18,6 +20,10 @@ export interface Contraction {
 const exactLimit = 8;
 
 type Labels = readonly string[];
+
+/** The number of elements of a tensor with these labels: the product of their sizes. */
+export const labelledSize = (labels: Labels, sizes: ReadonlyMap<string, number>): number =>
+  sizeOf(labels.map((label) => sizes.get(label)!));
 
 /** The steps that contract `inputs` to one term with the labels `output`. `sizes` has the size of every label. */
 export function contractionOrder(inputs: readonly Labels[], output: Labels, sizes: ReadonlyMap<string, number>): Contraction[] {
@@ -59,7 +65,7 @@ function join(network: Network, a: Tree, b: Tree): Tree {
   const members = [...a.members, ...b.members];
   // A label that one side alone has and that nothing else needs is summed before the product. So it does not count in the cost.
   const involved = new Set([...remaining(network, a.members, a.labels), ...remaining(network, b.members, b.labels)]);
-  const ownCost = [...involved].reduce((product, label) => product * network.sizes.get(label)!, 1);
+  const ownCost = labelledSize([...involved], network.sizes);
   return { members, labels: remaining(network, members, [...involved]), cost: a.cost + b.cost + ownCost, ownCost, children: [a, b] };
 }
 
@@ -86,14 +92,14 @@ function heuristicTree(network: Network): Tree {
 
 /** Each step joins the pair with the least growth: the size of the result minus the sizes of the two terms that it replaces. */
 function greedyTree(network: Network): Tree {
-  const size = (labels: Labels): number => labels.reduce((product, label) => product * network.sizes.get(label)!, 1);
+  const size = ({ labels }: Tree): number => labelledSize(labels, network.sizes);
   let trees = network.inputs.map((_, i) => leaf(network, i));
   while (trees.length > 1) {
     let chosen: { a: Tree; b: Tree; joined: Tree; growth: number } | undefined;
     for (const [i, a] of trees.entries()) {
       for (const b of trees.slice(i + 1)) {
         const joined = join(network, a, b);
-        const growth = size(joined.labels) - size(a.labels) - size(b.labels);
+        const growth = size(joined) - size(a) - size(b);
         if (chosen === undefined || growth < chosen.growth) chosen = { a, b, joined, growth };
       }
     }

@@ -69,7 +69,9 @@ export function tensor(values: NestedArray | Float32Array | Float64Array | Int32
   const shape = options.shape ?? natural;
   checkShape("tensor", shape);
   if (sizeOf(shape) !== sizeOf(natural))
-    throw new ShapeError(`tensor: shape must hold exactly the values, got ${formatShape(shape)} for ${sizeOf(natural)} values`);
+    throw new ShapeError(
+      `tensor: the shape must have as many elements as there are values, got ${formatShape(shape)} for ${sizeOf(natural)} values`,
+    );
   const own = values instanceof Float64Array ? "float64" : values instanceof Int32Array ? "int32" : "float32";
   return output(shape, kernels().upload(options.dtype ?? own, isTyped(values) ? values : flat));
 }

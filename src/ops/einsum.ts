@@ -9,7 +9,7 @@
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { contractionOrder } from "./contraction-order.ts";
+import { contractionOrder, labelledSize } from "./contraction-order.ts";
 import { diagonal, permute } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { checkFloating } from "./output.ts";
@@ -135,9 +135,14 @@ function asMatrices(
   const order = [...batch, ...first, ...second].map((label) => x.labels.indexOf(label));
   const swappedOrder = [...batch, ...second, ...first].map((label) => x.labels.indexOf(label));
   const swapped = swappedOrder.every((axis, i) => axis === i) && !order.every((axis, i) => axis === i);
-  const count = (labels: readonly string[]): number => labels.reduce((product, label) => product * sizes.get(label)!, 1);
   const [rows, columns] = swapped ? [second, first] : [first, second];
-  return { matrix: reshape(permute(x.tensor, swapped ? swappedOrder : order), [count(batch), count(rows), count(columns)]), swapped };
+  return {
+    matrix: reshape(
+      permute(x.tensor, swapped ? swappedOrder : order),
+      [batch, rows, columns].map((labels) => labelledSize(labels, sizes)),
+    ),
+    swapped,
+  };
 }
 
 /**

@@ -136,7 +136,7 @@ export const concat: (parts: readonly Tensor[], axis?: number) => Tensor = diffe
     for (const part of parts)
       if (part.dtype !== first.dtype || part.rank !== first.rank || part.shape.some((size, i) => i !== along && size !== first.shape[i]))
         throw new ShapeError(
-          `concat: tensors must agree in dtype and in every size but that of axis ${along}, ` +
+          `concat: tensors must agree in dtype and in every size except that of axis ${along}, ` +
             `got ${parts.map((part) => `${part.dtype} ${formatShape(part.shape)}`).join(", ")}`,
         );
     const shape = first.shape.map((size, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : size));

@@ -322,5 +322,6 @@ export const withoutGradient: Readonly<Record<string, string>> = {
   "batch-norm/updateRunning": "never recorded, by contract",
   "batch-norm/besselCorrection": "a number",
   "contraction-order/contractionOrder": "a plan, not an op",
+  "contraction-order/labelledSize": "a number",
   "einsum/einsumMultiplyAdds": "a number",
 };
