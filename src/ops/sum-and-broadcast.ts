@@ -1,5 +1,5 @@
 /**
- * `sum`, `broadcastTo`, and `sumTo`, which is the sum that undoes a broadcast.
+ * `sum`, `broadcastTo`, and `sumTo`, which is the transpose of a broadcast.
  *
  * These ops share a file because each one is the other's VJP. `broadcastTo` repeats the elements of x. A repeated element affects the loss
  * through each of its copies, so its cotangent is the sum over the copies. `sum` adds up elements. Each of them affects the loss through
