@@ -1,7 +1,6 @@
 /** Layers without parameters, as modules, so that a Sequential can hold them; and Sequential itself. */
 
 import type { Context } from "../core/context.ts";
-import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
 import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
@@ -34,7 +33,8 @@ export const MaxPool2d = (options: PoolingOptions): Layer => new Lambda((x) => m
 export const AvgPool2d = (options: PoolingOptions): Layer => new Lambda((x) => avgPool2d(x, options));
 export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d);
 /** x:[N,…] → y:[N, product of the rest]. */
-export const Flatten = (): Layer => new Lambda((x) => reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]));
+export const Flatten = (): Layer =>
+  new Lambda((x) => reshape(x, [x.shape[0]!, x.shape.slice(1).reduce((product, size) => product * size, 1)]));
 
 /** Layers one after the other, named by their position. */
 export class Sequential extends Layer {

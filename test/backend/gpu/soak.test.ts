@@ -51,7 +51,7 @@ describe.each([
     600_000,
   );
 
-  // The net under scope and dispose, as in test/tensor/finalization.test.ts: what it releases must leave the device too.
+  // The net under scope and dispose, as in test/tensor/forgotten.test.ts: what it releases must leave the device too.
   test.skipIf(missing !== undefined)("what is forgotten is freed on the device, what is held is not", async () => {
     const program = `
       import { initBackend, memory, zeros } from "./src/index.ts";

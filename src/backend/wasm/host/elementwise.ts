@@ -1,6 +1,5 @@
 /** Elementwise kernels: which ops run on vectors, and how a broadcast becomes rows. */
 
-import { sizeOf } from "../../../core/shape.ts";
 import type { BinaryOp, Kernels, UnaryOp } from "../../kernels.ts";
 import { allFloat32, type Machine, sharedElements } from "./machine.ts";
 
@@ -57,14 +56,14 @@ export function elementwiseKernels({ kernels, memory, team }: Machine, reference
       if (!allFloat32(a, b) || code < 0 || shape.length > maximumRank) return reference.binary(op, a, b, broadcast);
       team.check();
       const [pa, pb] = [memory.pointerOf(a), memory.pointerOf(b)];
-      const total = sizeOf(shape);
+      const total = shape.reduce((product, size) => product * size, 1);
       const out = memory.allocate("float32", total);
       if (total === 0) return out;
       const axes = rowsOf(broadcast, total);
       new Int32Array(memory.wasm.buffer, kernels.broadcastAxes(), 3 * maximumRank).set([
         ...[axes.sizes, axes.stridesA, axes.stridesB].flatMap((list) => [...list, ...new Array<number>(maximumRank - list.length).fill(0)]),
       ]);
-      const rows = sizeOf(axes.sizes);
+      const rows = axes.sizes.reduce((product, size) => product * size, 1);
       const rowsPerChunk = Math.max(1, Math.floor(chunkElements / axes.inner));
       const runsA = (stridesA.at(-1) ?? 1) !== 0;
       const runsB = (stridesB.at(-1) ?? 1) !== 0;

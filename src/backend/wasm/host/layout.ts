@@ -1,6 +1,5 @@
 /** Strided copies: a view becomes rows along its last axis. The kernels move four-byte elements, so float32 and int32 alike. */
 
-import { sizeOf } from "../../../core/shape.ts";
 import type { DType } from "../../../tensor/storage.ts";
 import { joinAxes } from "../../join-axes.ts";
 import type { Kernels, View } from "../../kernels.ts";
@@ -17,7 +16,7 @@ export function layoutKernels({ kernels, memory, team }: Machine, reference: Pic
     const axes = new Int32Array(memory.wasm.buffer, kernels.viewAxes(), 2 * maximumRank);
     axes.set(sizes);
     axes.set(steps, maximumRank);
-    const rows = sizeOf(sizes);
+    const rows = sizes.reduce((product, size) => product * size, 1);
     const inner = shape.at(-1) ?? 1;
     kernels.moveView(write, packed, base + offset * 4, inner, rows, strides.at(-1) ?? 1, sizes.length, rows * inner > sharedElements);
   };
@@ -28,7 +27,10 @@ export function layoutKernels({ kernels, memory, team }: Machine, reference: Pic
       if (!fourBytes(x.dtype) || joined.shape.length > maximumRank) return reference.readView(x, view);
       team.check();
       const source = memory.pointerOf(x);
-      const out = memory.allocate(x.dtype, sizeOf(view.shape));
+      const out = memory.allocate(
+        x.dtype,
+        view.shape.reduce((product, size) => product * size, 1),
+      );
       if (out.length > 0) move(false, out.pointer, source, joined);
       return out;
     },
