@@ -1,6 +1,6 @@
 /**
- * Backends on gpu.js, for `initBackend([webgpu(), "wasm"])`. An entry of its own, so that programs without gpu.js need not know of it:
- * it is an optional peer, `npm install gpu.js@2`.
+ * The entry `separable/gpu`: backends on gpu.js, for `initBackend([webgpu(), "wasm"])`. gpu.js is an optional peer dependency, installed by
+ * `npm install gpu.js@2`. It has an entry of its own, so that programs without gpu.js never load it.
  */
 
 import type { BackendMaker } from "./backend/active.ts";
@@ -13,17 +13,18 @@ export { createGpuBackend, type GpuBackend, type GpuOptions } from "./backend/gp
 export { type GpuModeName, gpuModeNames } from "./backend/gpu/gpu-mode.ts";
 export type { ProgramTime } from "./backend/gpu/launch-profile.ts";
 
+/** A function that makes a maker of the backend `name`. */
 const maker =
   (name: GpuModeName) =>
   (options: GpuOptions = {}): BackendMaker => ({ name, create: () => createGpuBackend(name, options) });
 
-/** WebGPU: in browsers, and in Node where `provideWebGpu()` of separable/node has given it an adapter. */
+/** The WebGPU backend. It runs in browsers, and in Node after a call of `provideWebGpu()` from `separable/node`. */
 export const webgpu = maker("webgpu");
-/** WebGL 2, in browsers. */
+/** The WebGL 2 backend. It runs in browsers. */
 export const webgl2 = maker("webgl2");
-/** WebGL without a window, in Node, where the package gl is installed. */
+/** The headless-gl backend: WebGL without a window. It runs in Node and needs the package `gl`. */
 export const headlessgl = maker("headlessgl");
-/** gpu.js's own WebAssembly, for comparison: our wasm backend is many times faster. */
+/** The WebAssembly mode of gpu.js, for comparison. The backend `wasm` of this library is many times faster. */
 export const webasm = maker("webasm");
-/** gpu.js's plain JavaScript, for comparison. */
+/** The JavaScript mode of gpu.js, for comparison. */
 export const cpu = maker("cpu");

@@ -1,4 +1,4 @@
-/** The public library: everything that runs in Node and in a browser alike. Files, downloads and processes are in `separable/node`. */
+/** The public library: everything that runs both in Node and in a browser. Files, downloads and processes are in `separable/node`. */
 
 export {
   type BackendChoice,
@@ -80,33 +80,16 @@ export * from "./ops/creation.ts";
 export { dropout, dropPath } from "./ops/dropout.ts";
 export { einsum, einsumMultiplyAdds } from "./ops/einsum.ts";
 export * from "./ops/elementwise.ts";
-export {
-  add,
-  divide,
-  equal,
-  greater,
-  greaterEqual,
-  less,
-  lessEqual,
-  log,
-  maximum,
-  minimum,
-  multiply,
-  negate,
-  notEqual,
-  power,
-  subtract,
-  where,
-} from "./ops/elementwise.ts";
 export { gather, scatterAdd } from "./ops/indexing.ts";
 export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
 export { type MatmulOptions, matmul } from "./ops/matmul.ts";
 export type { Operand } from "./ops/output.ts";
 export { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
+export type { ReduceOptions } from "./ops/reduce-axes.ts";
 export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
 export { reshape } from "./ops/reshape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
-export { broadcastTo, type ReduceOptions, sum } from "./ops/sum-and-broadcast.ts";
+export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
 export { AcdcLinear, type AcdcOptions } from "./structured/acdc.ts";
 export { BlastLinear, type BlastShape } from "./structured/blast.ts";
 export { BlockTensorTrainLinear } from "./structured/block-tensor-train.ts";

@@ -1,4 +1,6 @@
-/** What needs Node: files, downloads, worker threads and process flags. Everything else is in `separable`. */
+/**
+ * The entry `separable/node`: what needs Node, such as files, downloads, worker threads and process flags. All the rest is in `separable`.
+ */
 
 export { provideWebGpu } from "./backend/gpu/node/provide-webgpu.ts";
 export { enableRelaxedSimd } from "./backend/wasm/node/enable-relaxed-simd.ts";

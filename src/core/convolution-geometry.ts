@@ -1,19 +1,24 @@
-/** The sizes of a two-dimensional convolution or pooling, checked once and handed to kernels. */
+/** The sizes of a two-dimensional convolution or pooling. An op checks them once; a kernel trusts them. */
 
 import { ShapeError } from "./errors.ts";
 import { formatShape, type Shape } from "./shape.ts";
 
-/** Per-axis option: one number for both axes or `[vertical, horizontal]`. */
+/** An option of both image axes: one number for both, or `[vertical, horizontal]`. */
 export type Pair = number | readonly [number, number];
 
+/** The options of `conv2d`, as PyTorch has them. */
 export interface ConvolutionOptions {
+  /** The distance between neighbouring windows, in pixels. Default: 1. */
   stride?: Pair;
+  /** The number of zeros added on each side of the image. Default: 0. */
   padding?: Pair;
+  /** The distance between neighbouring taps of the kernel, in pixels. Default: 1. */
   dilation?: Pair;
+  /** The number of groups that input and output channels are split into. Output channels see only the inputs of their group. Default: 1. */
   groups?: number;
 }
 
-/** Everything a kernel needs to know. x:[N,C,H,W], w:[O,C/groups,Kh,Kw] → y:[N,O,outHeight,outWidth]. */
+/** Everything that a convolution kernel needs to know. x:[N,C,H,W], w:[O,C/groups,Kh,Kw] → y:[N,O,outHeight,outWidth]. */
 export interface ConvolutionGeometry {
   readonly batch: number;
   readonly inChannels: number;
@@ -33,7 +38,10 @@ export interface ConvolutionGeometry {
   readonly dilationX: number;
 }
 
-/** Output positions along one axis: ⌊(size + 2·padding − dilation·(kernel−1) − 1)/stride⌋ + 1, or 0 where the window does not fit. */
+/**
+ * The number of window positions along one axis: ⌊(size + 2·padding − dilation·(kernel−1) − 1)/stride⌋ + 1, or 0 if the window does not
+ * fit.
+ */
 export function outputSize(size: number, kernel: number, stride: number, padding: number, dilation: number): number {
   return Math.max(0, Math.floor((size + 2 * padding - dilation * (kernel - 1) - 1) / stride) + 1);
 }
@@ -45,7 +53,10 @@ function pair(op: string, name: string, value: Pair, least: number): [number, nu
   return [y, x];
 }
 
-/** @throws ShapeError when ranks, channels, groups or window do not fit. */
+/**
+ * The sizes of the convolution of x with w.
+ * @throws ShapeError when the ranks, the channels, the groups or the options do not fit together.
+ */
 export function convolutionGeometry(op: string, x: Shape, w: Shape, options: ConvolutionOptions = {}): ConvolutionGeometry {
   if (x.length !== 4 || w.length !== 4)
     throw new ShapeError(`${op}: needs x:[N,C,H,W] and w:[O,C/groups,Kh,Kw], got x:${formatShape(x)} and w:${formatShape(w)}`);
@@ -61,7 +72,7 @@ export function convolutionGeometry(op: string, x: Shape, w: Shape, options: Con
     );
   if (groupChannels * groups !== inChannels)
     throw new ShapeError(
-      `${op}: w must have C/groups input channels, got x:${formatShape(x)}, w:${formatShape(w)}, groups=${groups} (expected ${inChannels / groups})`,
+      `${op}: w must have C/groups = ${inChannels / groups} input channels, got x:${formatShape(x)}, w:${formatShape(w)}, groups=${groups}`,
     );
   if (kernelHeight < 1 || kernelWidth < 1) throw new ShapeError(`${op}: the kernel must be at least 1×1, got w:${formatShape(w)}`);
   return {
@@ -84,7 +95,7 @@ export function convolutionGeometry(op: string, x: Shape, w: Shape, options: Con
   };
 }
 
-/** Multiply-adds of the convolution over the whole batch, border taps included: N·O·H′·W′·(C/groups)·Kh·Kw. */
+/** The multiply-adds of the convolution over the whole batch: N·O·H′·W′·(C/groups)·Kh·Kw. Taps that fall on the padding count too. */
 export function convolutionMultiplyAdds(g: ConvolutionGeometry): number {
   return g.batch * g.outChannels * g.outHeight * g.outWidth * (g.inChannels / g.groups) * g.kernelHeight * g.kernelWidth;
 }

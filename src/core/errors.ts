@@ -1,9 +1,9 @@
 /**
- * The errors this library throws. A message names the op, the rule it enforces and the values that broke it, and says what to
- * do: `matmul: inner sizes must agree, got A:[3,4] · B:[5,6]`.
+ * The errors that this library throws. A message names the op, the rule and the values that broke the rule, and says what to do where that
+ * is not obvious: `matmul: inner sizes must agree, got A:[3,4] · B:[5,6]`.
  */
 
-/** Base of every error thrown on purpose: catch it to tell a mistake in use from a fault in the library. */
+/** The base class of every error that is thrown on purpose. Any other error is a fault of the library. */
 export class SeparableError extends Error {
   override name = "SeparableError";
 }
@@ -13,17 +13,17 @@ export class ShapeError extends SeparableError {
   override name = "ShapeError";
 }
 
-/** An option outside what is allowed. */
+/** An option outside its allowed values. */
 export class ConfigError extends SeparableError {
   override name = "ConfigError";
 }
 
-/** A backend that is missing, out of memory, or asked for what it cannot do. */
+/** A backend that is missing, that is out of memory, or that cannot do what it was asked to do. */
 export class BackendError extends SeparableError {
   override name = "BackendError";
 }
 
-/** A gradient that does not exist, or does not fit the tensor it belongs to. */
+/** A gradient that does not exist, that does not fit its tensor, or that a check found wrong. */
 export class GradientError extends SeparableError {
   override name = "GradientError";
 }

@@ -1,4 +1,4 @@
-/** Integers as products of near-equal integers: how structured layers split a number of channels into modes. */
+/** Integers as products of nearly equal integers. Structured layers split a number of channels into modes this way. */
 
 import { ConfigError } from "./errors.ts";
 
@@ -10,7 +10,10 @@ export function divisors(n: number): number[] {
   return [...low, ...high.filter((d) => d !== low.at(-1))];
 }
 
-/** `count` factors of n, smallest first, as near to n^(1/count) as its divisors allow: 160 → [10,16], 640 → [8,8,10], 7 → [1,7]. */
+/**
+ * n as a product of `count` factors, smallest first, as near to n^(1/count) as the divisors of n allow: 160 → [10,16], 640 → [8,8,10], 7 →
+ * [1,7].
+ */
 export function balancedFactors(n: number, count: number): number[] {
   if (count === 1) return [n];
   const first = divisors(n)
@@ -19,13 +22,13 @@ export function balancedFactors(n: number, count: number): number[] {
   return [first, ...balancedFactors(n / first, count - 1)].sort((a, b) => a - b);
 }
 
-/** The divisor of n nearest to `wanted` in ratio, the smaller of two equally near. */
+/** The divisor of n whose ratio to `wanted` is nearest to 1. If two divisors are equally near, the smaller one. */
 export function nearestDivisor(n: number, wanted: number): number {
   const distance = (d: number): number => Math.abs(Math.log(d / wanted));
   return divisors(n).reduce((best, d) => (distance(d) < distance(best) - 1e-12 ? d : best));
 }
 
-/** The greatest integer that divides all of `numbers`. */
+/** The greatest integer that divides every one of `numbers`. */
 export const greatestCommonDivisor = (...numbers: readonly number[]): number =>
   numbers.reduce((a, b) => {
     while (b !== 0) [a, b] = [b, a % b];

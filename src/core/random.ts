@@ -1,11 +1,11 @@
 /**
- * Seeded random streams: xoshiro128** (Blackman & Vigna 2018, arXiv 1805.01407) seeded by splitmix32.
- * A stream is an argument wherever chance enters; there is no global one. Its state is four words, so a checkpoint holds it.
+ * Seeded random streams: xoshiro128** (Blackman & Vigna 2018, arXiv 1805.01407), seeded by splitmix32. Every function that draws random
+ * numbers takes a stream as an argument; there is no global stream. The state of a stream is four words, so a checkpoint can store it.
  */
 
 import { ConfigError } from "./errors.ts";
 
-/** What a checkpoint keeps of a stream. */
+/** The four words of a stream's state, which a checkpoint stores. */
 export type RandomState = readonly [number, number, number, number];
 
 const rotateLeft = (x: number, k: number): number => (x << k) | (x >>> (32 - k));
@@ -22,6 +22,7 @@ function splitMix32(seed: number): () => number {
   };
 }
 
+/** A stream of random numbers that its seed determines. */
 export class Random {
   #s0 = 0;
   #s1 = 0;
@@ -36,23 +37,24 @@ export class Random {
     this.state = [next(), next(), next(), next()];
   }
 
+  /** The current state. A stream that is given this state continues with the same numbers. */
   get state(): RandomState {
     return [this.#s0 >>> 0, this.#s1 >>> 0, this.#s2 >>> 0, this.#s3 >>> 0];
   }
 
-  /** Continues exactly where another stream stood. */
+  /** @throws ConfigError for the state of four zeros. */
   set state(state: RandomState) {
     [this.#s0, this.#s1, this.#s2, this.#s3] = state;
-    if ((this.#s0 | this.#s1 | this.#s2 | this.#s3) === 0) throw new ConfigError("Random: the all-zero state is a fixed point");
+    if ((this.#s0 | this.#s1 | this.#s2 | this.#s3) === 0)
+      throw new ConfigError("Random: the state must not be all zeros, because the stream would then give zeros forever, got [0,0,0,0]");
   }
 
-  /** A stream of its own, decided by this stream's seed state and `key` alone: drawing from one does not move the other. */
+  /** A new stream that this stream's current state and `key` determine. Drawing from one stream does not advance the other. */
   fork(key: number): Random {
     const [a, b, c, d] = this.state;
-    const child = new Random(
+    return new Random(
       (Math.imul(a ^ rotateLeft(c, 11), 0x9e3779b1) ^ Math.imul(b ^ rotateLeft(d, 7), 0x85ebca6b) ^ Math.imul(key + 1, 0xc2b2ae35)) >>> 0,
     );
-    return child;
   }
 
   /** An integer in [0, 2³²). */
@@ -73,7 +75,10 @@ export class Random {
     return ((this.bits() >>> 5) * 2 ** 26 + (this.bits() >>> 6)) * 2 ** -53;
   }
 
-  /** An integer in [0, bound), without bias (the tail of the range is drawn again). */
+  /**
+   * An integer in [0, bound). All are equally likely: a draw from the incomplete tail of the 32-bit range is repeated.
+   * @throws ConfigError
+   */
   integer(bound: number): number {
     if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32)
       throw new ConfigError(`Random.integer: bound must be an integer in [1, 2^32], got ${bound}`);
@@ -84,20 +89,20 @@ export class Random {
     }
   }
 
-  /** A standard normal number (Box–Muller; the second of the pair is not kept, so the state stays four words). */
+  /**
+   * A standard normal number, by the Box–Muller transform. The second number of the pair is discarded, so that the state stays four words.
+   */
   normal(): number {
     const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
     return radius * Math.cos(2 * Math.PI * this.uniform());
   }
 
-  /** A permutation of 0 … count−1 (Fisher–Yates). */
+  /** A random permutation of 0 … count−1, by the Fisher–Yates shuffle. */
   permutation(count: number): Uint32Array {
     const order = Uint32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
       const j = this.integer(i + 1);
-      const held = order[i]!;
-      order[i] = order[j]!;
-      order[j] = held;
+      [order[i], order[j]] = [order[j]!, order[i]!];
     }
     return order;
   }

@@ -1,6 +1,6 @@
-/** Rounding as Python and IEEE 754 have it, which published parameter counts depend on. */
+/** Rounding as Python's `round` does it. The parameter counts of the paper's code depend on it. */
 
-/** The nearest integer; a tie goes to the even one: 0.5 → 0, 1.5 → 2, 2.5 → 2. */
+/** The nearest integer. Halfway between two integers it is the even one: 0.5 → 0, 1.5 → 2, 2.5 → 2. */
 export function roundHalfToEven(x: number): number {
   const below = Math.floor(x);
   const rest = x - below;

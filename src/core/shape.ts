@@ -1,14 +1,14 @@
-/** Shapes, strides, axes and NumPy broadcasting: arithmetic on lists of sizes, no tensor in sight. */
+/** Shapes, strides, axes and NumPy broadcasting. All of this is arithmetic on lists of sizes and knows nothing of tensors. */
 
 import { ShapeError } from "./errors.ts";
 
-/** Sizes of the axes, outermost first. `[]` is a scalar. */
+/** The sizes of a tensor's axes, outermost first. `[]` is the shape of a scalar. */
 export type Shape = readonly number[];
 
-/** Number of elements: the product of the sizes; 1 for a scalar. */
+/** The number of elements: the product of the sizes, which is 1 for a scalar. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
 
-/** Row-major strides in elements: the last axis moves by 1. */
+/** The row-major strides, in elements. A step along the last axis moves by 1. */
 export function stridesOf(shape: Shape): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;
@@ -19,9 +19,10 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
+/** Whether two shapes are equal. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((size, axis) => size === b[axis]);
 
-/** `[2,3]`, as every error message writes a shape. */
+/** A shape as error messages write it: `[2,3]`. */
 export const formatShape = (shape: Shape): string => `[${shape.join(",")}]`;
 
 /** @throws ShapeError unless every size is an integer ≥ 0. */
@@ -31,8 +32,9 @@ export function checkShape(op: string, shape: Shape): void {
 }
 
 /**
- * The shape two operands broadcast to (NumPy's rule): aligned at the last axis, sizes agree or one of them is 1.
- * @throws ShapeError
+ * The shape that two operands broadcast to, by NumPy's rule: the shapes are aligned at the last axis, and along each axis the sizes agree
+ * or one is 1.
+ * @throws ShapeError when two sizes differ and neither is 1.
  */
 export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
   const rank = Math.max(a.length, b.length);
@@ -47,21 +49,24 @@ export function broadcastShapes(op: string, a: Shape, b: Shape): number[] {
   return out;
 }
 
-/** Strides that read a tensor of shape `from` as if it had the broadcast shape `to`: 0 where an axis is repeated. */
+/** The strides that read a tensor of shape `from` as if it had the broadcast shape `to`. A repeated axis has stride 0. */
 export function broadcastStrides(from: Shape, to: Shape): number[] {
   const strides = stridesOf(from);
   const missing = to.length - from.length;
   return to.map((size, axis) => (axis < missing || (from[axis - missing] === 1 && size !== 1) ? 0 : strides[axis - missing]!));
 }
 
-/** An axis counted from either end, as `0 ≤ axis < rank`. @throws ShapeError */
+/** The axis as a number in [0, rank). A negative axis counts from the end. @throws ShapeError when there is no such axis. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
     throw new ShapeError(`${op}: axis must be an integer in [${-rank}, ${rank - 1}], got ${axis}`);
   return axis < 0 ? axis + rank : axis;
 }
 
-/** Sorted, distinct axes; all of them when `axes` is undefined. @throws ShapeError when an axis is named twice. */
+/**
+ * The axes as sorted numbers in [0, rank), or every axis when `axes` is undefined.
+ * @throws ShapeError when an axis is named twice or does not exist.
+ */
 export function normalizeAxes(op: string, axes: number | readonly number[] | undefined, rank: number): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const list = (typeof axes === "number" ? [axes] : axes).map((axis) => normalizeAxis(op, axis, rank)).sort((a, b) => a - b);

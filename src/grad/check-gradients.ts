@@ -1,4 +1,4 @@
-/** Is a gradient right? Central differences, an oracle that knows nothing of VJPs. */
+/** A check of gradients against central differences, which need no VJPs. */
 
 import { ConfigError, GradientError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
@@ -9,24 +9,31 @@ import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { gradients } from "./gradients.ts";
 
+/** The options of `checkGradients` and `checkSecondDerivatives`. */
 export interface CheckOptions {
-  /** Half the distance between the two evaluations. 1e-5 balances the ε² of the formula against float64's rounding 1e-16/ε. */
+  /**
+   * Half the distance ε between the two evaluations. Default: 1e-5, which balances the error ε² of the formula against the rounding error
+   * 1e-16/ε.
+   */
   readonly epsilon?: number;
-  /** Largest error allowed, relative to max(1, |gradient|). */
+  /** The largest error that is allowed, relative to max(1, |gradient|). Default: 1e-7. */
   readonly tolerance?: number;
 }
 
-/** The largest error met, and where. */
+/** The largest error, and the element that has it. */
 export interface CheckReport {
+  /** The largest error, relative to max(1, |gradient|). */
   readonly worst: number;
+  /** The position of the input. */
   readonly input: number;
+  /** The position of the element in the input. */
   readonly element: number;
 }
 
 /**
- * Compares `gradients` of f with (f(x + ε·e) − f(x − ε·e))/2ε for every element of every input. f may return any shape: its
- * elements are weighed by fixed, unequal numbers, so that no two can hide each other's error.
- * @throws GradientError with the worst element when it exceeds the tolerance; ConfigError unless inputs are float64.
+ * Compares `gradients` of f with (f(x + ε·e) − f(x − ε·e))/2ε, for the unit vector e of every element of every input. f may return a tensor
+ * of any shape. The check multiplies its elements by fixed weights that all differ, so that the errors of two elements cannot cancel.
+ * @throws GradientError for an element whose error exceeds the tolerance, ConfigError unless the inputs are float64.
  */
 export async function checkGradients(
   f: (...inputs: Tensor[]) => Tensor,
@@ -35,7 +42,8 @@ export async function checkGradients(
 ): Promise<CheckReport> {
   if (inputs.some((x) => x.dtype !== "float64"))
     throw new ConfigError(
-      `checkGradients: inputs must be float64, got ${inputs.map((x) => x.dtype).join(", ")}; float32 differences drown in rounding`,
+      `checkGradients: inputs must be float64, got ${inputs.map((x) => x.dtype).join(", ")}; ` +
+        "in float32 the rounding is larger than the differences",
     );
   const objective = (...at: Tensor[]): Tensor => {
     const y = f(...at);
@@ -63,7 +71,8 @@ export async function checkGradients(
       if (!(error <= worst.worst)) worst = { worst: error, input: i, element };
       if (!(error <= tolerance))
         throw new GradientError(
-          `checkGradients: gradients must match central differences within ${tolerance}, got ${got} against ${expected} for element ${element} of input ${i} ${formatShape(x.shape)}`,
+          `checkGradients: gradients must match central differences within ${tolerance}, ` +
+            `got ${got} instead of ${expected} for element ${element} of input ${i} ${formatShape(x.shape)}`,
         );
     }
     async function valueAt(step: number, element: number): Promise<number> {
@@ -79,8 +88,8 @@ export async function checkGradients(
 }
 
 /**
- * The same for second derivatives: checks the gradients of x ↦ Σ c·∂f/∂x, the c fixed and unequal.
- * @throws GradientError, ConfigError as checkGradients.
+ * The same check for second derivatives. It checks the gradients of x ↦ Σ c·∂f/∂x, for fixed weights c that differ between inputs.
+ * @throws GradientError and ConfigError as `checkGradients` does.
  */
 export function checkSecondDerivatives(
   f: (...inputs: Tensor[]) => Tensor,

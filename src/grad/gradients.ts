@@ -1,4 +1,4 @@
-/** Reverse mode: from a loss back along the origins of its tensors, adding up cotangents, to the tensors asked for. */
+/** Reverse-mode differentiation: the cotangents of a loss, carried back along the origins of tensors and added up where paths meet. */
 
 import { GradientError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
@@ -7,21 +7,23 @@ import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import { noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
-import { share, type Tensor } from "../tensor/tensor.ts";
+import { share, type Tensor, type Vjp } from "../tensor/tensor.ts";
 
+/** The options of `gradients`. */
 export interface GradientOptions {
-  /** The cotangent of `loss`, of its shape; 1 by default, which needs a loss of one element. */
+  /** The cotangent of `loss`, with the same shape and dtype. Default: 1, for a loss of one element. Any other loss needs a seed. */
   readonly seed?: Tensor;
-  /** Record the gradients too, so that they can be differentiated again. */
+  /** Whether the gradients get origins, so that they can be differentiated again. Default: false. */
   readonly createGraph?: boolean;
-  /** What to give for a tensor the loss does not depend on: an error (default) or zeros. */
+  /** What to do about a tensor that the loss does not depend on: throw an error, or return zeros for it. Default: "error". */
   readonly unused?: "error" | "zeros";
 }
 
 /**
- * ∂loss/∂w for each w of `wrt`, in order. Pure: nothing is stored on tensors, nothing needs zeroing.
- * @throws GradientError for a loss of more than one element without a seed, a tensor the loss does not depend on, or a VJP whose result
- * does not fit its input (named by op).
+ * ∂loss/∂w for each w of `wrt`, in the order of `wrt`. The function is pure: it stores nothing on the tensors, so there is nothing to set
+ * to zero before the next call.
+ * @throws GradientError for a loss of more than one element without a seed, for a tensor that the loss does not depend on, or for a VJP
+ * whose result does not fit its input.
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[], options: GradientOptions = {}): Tensor[] {
   if (options.seed === undefined && loss.size !== 1)
@@ -31,14 +33,19 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[], options: Gradien
   const { seed } = options;
   if (seed !== undefined && (!sameShape(seed.shape, loss.shape) || seed.dtype !== loss.dtype))
     throw new GradientError(
-      `gradients: the seed must fit the loss, got ${seed.dtype} ${formatShape(seed.shape)} for ${loss.dtype} ${formatShape(loss.shape)}`,
+      "gradients: the seed must have the shape and dtype of the loss, " +
+        `got ${seed.dtype} ${formatShape(seed.shape)} for ${loss.dtype} ${formatShape(loss.shape)}`,
     );
   const walk = (): Tensor[] => backward(loss, wrt, seed ?? full(loss.shape, 1, { dtype: loss.dtype }), options);
   return options.createGraph ? walk() : noGrad(() => scope(walk));
 }
 
-/** Tensors between the loss and `wrt`, each after everything computed from it. Iterative: deep networks would overflow the call stack. */
+/**
+ * The tensors on the paths from the loss to `wrt`, in an order in which each tensor comes after all tensors computed from it. The
+ * depth-first search keeps a stack of its own, because recursion would overflow the call stack on a deep network.
+ */
 function pathsTo(loss: Tensor, wrt: ReadonlySet<Tensor>): Tensor[] {
+  /** Whether a path leads from the tensor to `wrt`. */
   const leads = new Map<Tensor, boolean>();
   const order: Tensor[] = [];
   const stack: { tensor: Tensor; next: number }[] = [{ tensor: loss, next: 0 }];
@@ -49,7 +56,7 @@ function pathsTo(loss: Tensor, wrt: ReadonlySet<Tensor>): Tensor[] {
     const input = inputs[top.next++];
     if (input !== undefined) {
       if (!leads.has(input)) {
-        leads.set(input, false); // seen: a graph without cycles never asks before the answer is there
+        leads.set(input, false); // The final answer comes before it is read, because the graph has no cycles.
         stack.push({ tensor: input, next: 0 });
       }
       continue;
@@ -62,7 +69,10 @@ function pathsTo(loss: Tensor, wrt: ReadonlySet<Tensor>): Tensor[] {
   return order.reverse();
 }
 
-/** Cotangents by tensor. Unless a graph is wanted each owns its storage, so it can be freed as soon as it has been passed on. */
+/**
+ * The walk back from the loss. Without `createGraph`, every cotangent in the map holds its own storage, so it is freed as soon as the VJPs
+ * of its tensor have used it. With `createGraph`, cotangents belong to the new graph, and the scope around frees them.
+ */
 function backward(
   loss: Tensor,
   wrt: readonly Tensor[],
@@ -74,9 +84,11 @@ function backward(
   const onPath = new Set(order);
   const cotangents = new Map<Tensor, Tensor>([[loss, createGraph ? seed : share(seed)]]);
   for (const tensor of order) {
-    const g = cotangents.get(tensor);
-    if (g === undefined || tensor.origin === undefined) continue;
-    const contributions = createGraph ? pullBack(tensor, g, onPath) : scope(() => pullBack(tensor, g, onPath).map((c) => c && share(c)));
+    const cotangent = cotangents.get(tensor);
+    if (cotangent === undefined || tensor.origin === undefined) continue;
+    const contributions = createGraph
+      ? pullBack(tensor, cotangent, onPath)
+      : scope(() => pullBack(tensor, cotangent, onPath).map((contribution) => contribution && share(contribution)));
     contributions.forEach((contribution, i) => {
       if (contribution === undefined) return;
       const input = tensor.origin!.inputs[i]!;
@@ -89,33 +101,40 @@ function backward(
     });
     if (!createGraph && !wanted.has(tensor)) {
       cotangents.delete(tensor);
-      g.dispose();
+      cotangent.dispose();
     }
   }
-  // One cotangent may serve several tensors (add's does), or be the caller's seed: each result is a tensor of its own.
+  // One cotangent may belong to several tensors, as that of add does, or it may be the caller's seed. reshape gives each result a tensor of
+  // its own.
   return wrt.map((w, i) => reshape(cotangents.get(w) ?? missing(w, i, unused), w.shape));
 }
 
-/** One step back: the cotangent of each input that leads on. */
-function pullBack(tensor: Tensor, g: Tensor, onPath: ReadonlySet<Tensor>): (Tensor | undefined)[] {
+/**
+ * One step back: the contribution of `tensor` to the cotangent of each input on a path.
+ * @throws GradientError for one that does not fit its input.
+ */
+function pullBack(tensor: Tensor, cotangent: Tensor, onPath: ReadonlySet<Tensor>): (Tensor | undefined)[] {
   const { op, inputs, vjp } = tensor.origin!;
   const needed = inputs.map((input) => onPath.has(input));
-  const joint = typeof vjp === "function" ? vjp(g) : undefined;
+  const joint = typeof vjp === "function" ? vjp(cotangent) : undefined;
   return inputs.map((input, i) => {
     if (!needed[i]) return undefined;
-    const contribution = joint === undefined ? (vjp as readonly (((g: Tensor) => Tensor) | undefined)[])[i]?.(g) : joint[i];
+    const contribution = joint === undefined ? (vjp as readonly (Vjp | undefined)[])[i]?.(cotangent) : joint[i];
     if (contribution !== undefined && (!sameShape(contribution.shape, input.shape) || contribution.dtype !== input.dtype))
       throw new GradientError(
-        `${op}: the VJP of input ${i} must have the input's shape and dtype, got ${contribution.dtype} ${formatShape(contribution.shape)} for ${input.dtype} ${formatShape(input.shape)}`,
+        `${op}: the VJP of input ${i} must have the input's shape and dtype, ` +
+          `got ${contribution.dtype} ${formatShape(contribution.shape)} for ${input.dtype} ${formatShape(input.shape)}`,
       );
     return contribution;
   });
 }
 
+/** The gradient of a tensor that the loss does not depend on. */
 function missing(w: Tensor, index: number, unused: "error" | "zeros"): Tensor {
   if (unused === "error")
     throw new GradientError(
-      `gradients: the loss does not depend on wrt[${index}] ${formatShape(w.shape)}; pass { unused: "zeros" } if it need not`,
+      `gradients: the loss must depend on every tensor of wrt, and does not on wrt[${index}] ${formatShape(w.shape)}; ` +
+        'pass { unused: "zeros" } to get zeros for it',
     );
   return zeros(w.shape, { dtype: w.dtype });
 }

@@ -7,23 +7,27 @@ import { solvePositive } from "./solve.ts";
 import { svd } from "./svd.ts";
 import { type TensorArray, tensorArray, unfold } from "./tensor-array.ts";
 
-/** X[i,j,…] ≈ Σ_r F₁[i,r]·F₂[j,r]·…, factors [d_k, rank]. */
+/** X[i,j,…] ≈ Σ_r F₁[i,r]·F₂[j,r]·…, with one factor F_k:[d_k, rank] for each axis. */
 export interface CanonicalPolyadic {
+  /** F₁, F₂, … in the order of the axes. */
   readonly factors: readonly Matrix[];
-  /** ‖X − approximation‖ after each round; never rises. */
+  /** ‖X − approximation‖ after each round. It never rises. */
   readonly errors: readonly number[];
 }
 
+/** The options of `canonicalPolyadic`. */
 export interface CanonicalPolyadicOptions {
+  /** The number of terms. */
   readonly rank: number;
-  /** Fills start columns beyond what the leading singular vectors give. */
+  /** The stream that start columns are drawn from, if the rank exceeds the number of singular vectors. */
   readonly random: Random;
+  /** The largest number of rounds. Default: 100. */
   readonly iterations?: number;
-  /** Stops when a round improves the error by less than this share of ‖X‖. */
+  /** The search stops when a round lowers the error by no more than this fraction of ‖X‖. Default: 1e-9. */
   readonly tolerance?: number;
 }
 
-/** The columnwise Kronecker product of all factors but one, in the order of `unfold`'s columns. */
+/** The Khatri–Rao product: the Kronecker product of the factors, column by column. Its rows have the order of the columns of `unfold`. */
 export function khatriRao(factors: readonly Matrix[]): Matrix {
   return factors.reduce((left, right) => {
     const out = matrix(left.rows * right.rows, left.columns);
@@ -35,8 +39,8 @@ export function khatriRao(factors: readonly Matrix[]): Matrix {
   });
 }
 
-/** Leading left singular vectors, then normal draws. */
-function start(x: TensorArray, mode: number, rank: number, random: Random): Matrix {
+/** The start of one factor: the leading left singular vectors of the unfolding, and random columns if there are too few of them. */
+function initialFactor(x: TensorArray, mode: number, rank: number, random: Random): Matrix {
   const { u } = svd(unfold(x, mode));
   const kept = Math.min(rank, u.columns);
   const known = columnsOf(u, 0, kept);
@@ -47,7 +51,8 @@ function start(x: TensorArray, mode: number, rank: number, random: Random): Matr
 }
 
 /**
- * Each round solves for one factor at a time with the others fixed, min ‖X_(k) − F_k·(⊙ others)ᵀ‖: the error cannot rise. The minimum found is local.
+ * The CP decomposition. Each round solves min ‖X_(k) − F_k·(⊙ others)ᵀ‖ for one factor F_k at a time, with the other factors fixed. So the
+ * error cannot rise, and it ends in a local minimum.
  * @throws ShapeError for a rank below 1 or a tensor of fewer than two axes.
  */
 export function canonicalPolyadic(
@@ -55,9 +60,9 @@ export function canonicalPolyadic(
   { rank, random, iterations = 100, tolerance = 1e-9 }: CanonicalPolyadicOptions,
 ): CanonicalPolyadic {
   if (!Number.isInteger(rank) || rank < 1 || x.shape.length < 2)
-    throw new ShapeError(`canonicalPolyadic: needs a rank ≥ 1 and two axes or more, got rank ${rank} for [${x.shape}]`);
+    throw new ShapeError(`canonicalPolyadic: needs a rank ≥ 1 and two axes or more, got rank ${rank} for shape [${x.shape}]`);
   const unfoldings = x.shape.map((_, mode) => unfold(x, mode));
-  const factors = x.shape.map((_, mode) => start(x, mode, rank, random));
+  const factors = x.shape.map((_, mode) => initialFactor(x, mode, rank, random));
   const norm = frobenius(x.data);
   const errors: number[] = [];
   for (let round = 0; round < iterations; round++) {
@@ -83,6 +88,7 @@ export function canonicalPolyadic(
   return { factors, errors };
 }
 
+/** The tensor of a CP decomposition. */
 export function canonicalPolyadicToDense({ factors }: Pick<CanonicalPolyadic, "factors">): TensorArray {
   const [first, ...rest] = factors as [Matrix, ...Matrix[]];
   return tensorArray(

@@ -1,4 +1,7 @@
-/** The nearest sum of Kronecker products (Van Loan & Pitsianis 1993): a rearrangement turns each product into a rank-one matrix. */
+/**
+ * The nearest sum of Kronecker products (Van Loan & Pitsianis 1993). A rearrangement of the entries turns each product into a rank-one
+ * matrix.
+ */
 
 import { ShapeError } from "../core/errors.ts";
 import { type Matrix, matrix } from "./matrix.ts";
@@ -6,21 +9,27 @@ import { svd } from "./svd.ts";
 
 /** A ≈ Σ_t B_t ⊗ C_t. */
 export interface KroneckerSum {
+  /** The pairs (B_t, C_t). The norms ‖B_t ⊗ C_t‖ fall from the first pair to the last. */
   readonly terms: readonly { readonly b: Matrix; readonly c: Matrix }[];
-  /** ‖A − Σ‖: the norm of the singular values left out. */
+  /** ‖A − Σ_t B_t ⊗ C_t‖, which is the norm of the singular values that were left out. */
   readonly error: number;
 }
 
+/** The shape of B. For A:[m,n], C has the shape [m/rows, n/columns]. */
 export interface KroneckerShape {
-  /** B is [rows, columns]; C has what is left. */
+  /** The number of rows of B, a divisor of m. */
   readonly rows: number;
+  /** The number of columns of B, a divisor of n. */
   readonly columns: number;
 }
 
-/** R(A): row (i₁,j₁), column (i₂,j₂) holds A[i₁·m₂ + i₂, j₁·n₂ + j₂], so that R(B ⊗ C) = vec(B)·vec(C)ᵀ. */
+/**
+ * R(A), whose entry in row (i₁,j₁) and column (i₂,j₂) is A[i₁·m₂ + i₂, j₁·n₂ + j₂], for C:[m₂,n₂]. So R(B ⊗ C) = vec(B)·vec(C)ᵀ.
+ * @throws ShapeError when the shape does not divide the matrix.
+ */
 export function rearrange(a: Matrix, { rows, columns }: KroneckerShape): Matrix {
   if (a.rows % rows !== 0 || a.columns % columns !== 0)
-    throw new ShapeError(`kronecker: the first factor must divide the matrix, got ${rows}×${columns} for ${a.rows}×${a.columns}`);
+    throw new ShapeError(`nearestKronecker: the sizes of B must divide those of A, got ${rows}×${columns} for ${a.rows}×${a.columns}`);
   const [innerRows, innerColumns] = [a.rows / rows, a.columns / columns];
   const out = matrix(rows * columns, innerRows * innerColumns);
   for (let i = 0; i < a.rows; i++)
@@ -31,7 +40,10 @@ export function rearrange(a: Matrix, { rows, columns }: KroneckerShape): Matrix 
   return out;
 }
 
-/** The best sum of `terms` products: the truncated SVD of R(A) (theorem 2.1 there). @throws ShapeError */
+/**
+ * The best approximation of A by a sum of `terms` products, from the truncated SVD of R(A).
+ * @throws ShapeError when the shape does not divide the matrix.
+ */
 export function nearestKronecker(a: Matrix, shape: KroneckerShape, terms: number): KroneckerSum {
   const { u, s, v } = svd(rearrange(a, shape));
   const kept = Math.min(terms, s.length);

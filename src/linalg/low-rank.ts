@@ -1,4 +1,4 @@
-/** Best approximation by low rank: the truncated SVD (Eckart & Young 1936, Psychometrika 1). */
+/** The best approximation by a matrix of low rank, from the truncated SVD (Eckart & Young 1936, Psychometrika 1). */
 
 import { ShapeError } from "../core/errors.ts";
 import { columnsOf, frobenius, type Matrix, product, scaleColumns, transposed } from "./matrix.ts";
@@ -8,11 +8,14 @@ import { svd } from "./svd.ts";
 export interface LowRank {
   readonly left: Matrix;
   readonly right: Matrix;
-  /** √(Σ of the squares of the singular values left out) = ‖A − left·right‖, the least any matrix of this rank attains. */
+  /** ‖A − left·right‖, the least error of any matrix of this rank. It is √Σ s², over the singular values s that were left out. */
   readonly error: number;
 }
 
-/** Singular values are split evenly, √s to each side, so that both factors have the same size. @throws ShapeError for a rank below 1. */
+/**
+ * The best approximation of A by a matrix of rank `rank`. Each factor takes √s of a singular value s.
+ * @throws ShapeError for a rank below 1.
+ */
 export function lowRank(a: Matrix, rank: number): LowRank {
   if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`lowRank: rank must be an integer ≥ 1, got ${rank}`);
   const { u, s, v } = svd(a);

@@ -1,26 +1,32 @@
-/** The nearest Monarch matrix (Dao et al. 2022, arXiv 2204.00595, algorithm 1): one truncated SVD per pair of blocks. */
+/** The nearest Monarch matrix (Dao et al. 2022, arXiv 2204.00595, algorithm 1), from one truncated SVD for each pair of blocks. */
 
 import { ShapeError } from "../core/errors.ts";
 import { type Matrix, matrix } from "./matrix.ts";
 import { svd } from "./svd.ts";
 import { type TensorArray, tensorArray } from "./tensor-array.ts";
 
-/** How rows and columns are split: row = l·middle + j, column = k·(columns/blocks) + i, with j < middle and k < blocks. */
+/** How rows and columns are split: row = l·middle + j and column = k·(columns/blocks) + i, with j < middle and k < blocks. */
 export interface MonarchShape {
+  /** The number b of diagonal blocks of R, a divisor of the columns. */
   readonly blocks: number;
+  /** The number q of diagonal blocks of L, a divisor of the rows. */
   readonly middle: number;
-  /** Of each slice; 1 unless given. More makes a block tensor train (Qiu et al. 2024, arXiv 2406.06248). */
+  /** The rank r of each slice. Default: 1. A higher rank makes a block tensor train (Qiu et al. 2024, arXiv 2406.06248). */
   readonly rank?: number;
 }
 
-/** M[l·q + j, k·s + i] = Σ_a L[j,l,k,a]·R[k,j,a,i]: block-diagonal R, a permutation, block-diagonal L, a permutation. left:[q,p,b,r], right:[b,q,r,s]. */
+/**
+ * M[l·q + j, k·s + i] = Σ_a L[j,l,k,a]·R[k,j,a,i]. As a product of matrices it is a block-diagonal R, a permutation, a block-diagonal L,
+ * and a permutation. left:[q,p,b,r], right:[b,q,r,s].
+ */
 export interface Monarch {
   readonly left: TensorArray;
   readonly right: TensorArray;
-  /** ‖A − M‖, the least any Monarch matrix of this shape attains: the slices [·,j,k,·] don't share an entry. */
+  /** ‖A − M‖, the least error of any Monarch matrix of this shape, because no two slices [·,j,k,·] share an entry. */
   readonly error: number;
 }
 
+/** The letters of the formula. */
 interface Sizes {
   readonly p: number;
   readonly q: number;
@@ -31,11 +37,13 @@ interface Sizes {
 
 function sizesOf(rows: number, columns: number, { blocks, middle, rank = 1 }: MonarchShape): Sizes {
   if (!(Number.isInteger(rows / middle) && Number.isInteger(columns / blocks)))
-    throw new ShapeError(`monarch: middle must divide the rows and blocks the columns, got ${middle}, ${blocks} for ${rows}×${columns}`);
+    throw new ShapeError(
+      `nearestMonarch: middle must divide the rows and blocks the columns, got ${middle} and ${blocks} for ${rows}×${columns}`,
+    );
   return { p: rows / middle, q: middle, b: blocks, s: columns / blocks, r: rank };
 }
 
-/** @throws ShapeError when the shape does not divide the matrix. */
+/** The best approximation of A by a Monarch matrix. @throws ShapeError when the shape does not divide the matrix. */
 export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
   const { p, q, b, s, r } = sizesOf(a.rows, a.columns, shape);
   const [left, right] = [tensorArray([q, p, b, r]), tensorArray([b, q, r, s])];
@@ -55,7 +63,7 @@ export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
   return { left, right, error: Math.sqrt(lost) };
 }
 
-/** The matrix, entry by entry from the formula. */
+/** The matrix M, entry by entry from its formula. */
 export function monarchToDense({ left, right }: Pick<Monarch, "left" | "right">): Matrix {
   const [q, p, b, r] = left.shape as [number, number, number, number];
   const s = right.shape[3]!;

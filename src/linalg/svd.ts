@@ -1,25 +1,30 @@
 /**
  * The singular value decomposition, by one-sided Jacobi rotations on a triangular factor.
  *
- * Why Jacobi: it finds even tiny singular values to high relative accuracy, needs no shifts and no deflation, and repeated or zero values are no
- * special case (Demmel & Veselić 1992, SIAM J. Matrix Anal. 13; Drmač & Veselić 2008). Why QR first: the rotations then work on n×n instead of m×n, and
- * on Rᵀ, whose rows are nearly sorted by size, a few sweeps suffice.
+ * Jacobi's method finds even tiny singular values to high relative accuracy. It needs no shifts and no deflation, and repeated or zero
+ * singular values are no special case (Demmel & Veselić 1992, SIAM J. Matrix Anal. 13; Drmač & Veselić 2008). Two QR factorisations come
+ * first. They make the matrix square and nearly diagonal, so that the rotations work on n×n entries instead of m×n and need only a few
+ * sweeps (docs/derivations/decompositions.md).
  */
 
 import { ShapeError } from "../core/errors.ts";
 import { frobenius, type Matrix, matrix, product, transposed } from "./matrix.ts";
 import { qr } from "./qr.ts";
 
-/** A = U·diag(s)·Vᵀ with r = min(m, n): u:[m,r], s sorted from large to small, v:[n,r]. U and V have orthonormal columns, also where s is 0. */
+/**
+ * A = U·diag(s)·Vᵀ, with u:[m,r], s:[r] and v:[n,r] for r = min(m, n). s is sorted from large to small. U and V have orthonormal columns,
+ * even for singular values of 0.
+ */
 export interface Svd {
   readonly u: Matrix;
   readonly s: Float64Array;
   readonly v: Matrix;
 }
 
+/** The largest number of sweeps over all pairs of columns. A few suffice in practice. */
 const maximumSweeps = 60;
 
-/** @throws ShapeError for entries that are not finite. */
+/** The thin singular value decomposition. @throws ShapeError for entries that are not finite. */
 export function svd(a: Matrix): Svd {
   if (!a.data.every(Number.isFinite)) throw new ShapeError(`svd: entries must be finite, got ${a.data.find((v) => !Number.isFinite(v))}`);
   if (a.rows < a.columns) {
@@ -45,14 +50,17 @@ export function svd(a: Matrix): Svd {
   return { u: product(first.q, w), s: s.map((value) => value * scale), v };
 }
 
-/** The rotations square entries; a power of two (exact to divide by) brings the largest near 1, out of reach of overflow and underflow. */
+/**
+ * The power of two near the largest entry. The entries are divided by it, because the rotations square them and a square must neither
+ * overflow nor vanish. Division by a power of two is exact.
+ */
 function powerOfTwoNear(values: Float64Array): number {
   let top = 0;
   for (const value of values) top = Math.max(top, Math.abs(value));
   return top === 0 ? 1 : 2 ** Math.max(-1000, Math.floor(Math.log2(top)));
 }
 
-/** Columns from the largest norm to the smallest, and where each came from. */
+/** The columns sorted from the largest norm to the smallest, and the position that each one came from. */
 function sortedColumns(a: Matrix): { matrix: Matrix; order: number[] } {
   const columns = transposed(a);
   const norms = Array.from({ length: a.columns }, (_, j) => frobenius(columns.data.subarray(j * a.rows, (j + 1) * a.rows)));
@@ -62,10 +70,10 @@ function sortedColumns(a: Matrix): { matrix: Matrix; order: number[] } {
   return { matrix: transposed(out), order };
 }
 
-/** L·J = W·diag(s) for square L: J rotates pairs of columns until all are orthogonal. */
+/** L·J = W·diag(s) for a square L. J is the product of rotations of pairs of columns, repeated until all columns are orthogonal. */
 function jacobi(l: Matrix): { w: Matrix; rotations: Matrix; s: Float64Array } {
   const n = l.rows;
-  const columns = transposed(l).data; // column j at columns[j·n …]
+  const columns = transposed(l).data; // Column j of L starts at columns[j·n].
   const basis = new Float64Array(n * n);
   for (let j = 0; j < n; j++) basis[j * n + j] = 1;
   const tolerance = n * Number.EPSILON;
@@ -87,7 +95,7 @@ function jacobi(l: Matrix): { w: Matrix; rotations: Matrix; s: Float64Array } {
   return { w, rotations, s };
 }
 
-/** Rotates columns i and j to be orthogonal (Rutishauser's formulas); false if they already are. */
+/** Rotates columns i and j so that they become orthogonal, by Rutishauser's formulas. It returns false if they already are. */
 function orthogonalise(columns: Float64Array, basis: Float64Array, i: number, j: number, n: number, tolerance: number): boolean {
   const [p, q] = [i * n, j * n];
   let [alpha, beta, gamma] = [0, 0, 0];
@@ -106,6 +114,7 @@ function orthogonalise(columns: Float64Array, basis: Float64Array, i: number, j:
   return true;
 }
 
+/** Rotates two columns by the angle with the cosine c and the sine s. */
 function rotate(values: Float64Array, p: number, q: number, n: number, c: number, s: number): void {
   for (let k = 0; k < n; k++) {
     const x = values[p + k]!;
@@ -115,7 +124,10 @@ function rotate(values: Float64Array, p: number, q: number, n: number, c: number
   }
 }
 
-/** Columns of w whose singular value is negligible carry only rounding: they are replaced by unit vectors orthogonal to all others. */
+/**
+ * Replaces every column of w whose singular value is negligible, because it is only rounding error. The new columns are orthonormal to all
+ * others.
+ */
 function completeBasis(w: Matrix, s: Float64Array): void {
   const n = w.rows;
   const negligible = (s[0] ?? 0) * n * Number.EPSILON;
@@ -125,7 +137,7 @@ function completeBasis(w: Matrix, s: Float64Array): void {
     for (; candidate < n; candidate++) {
       const vector = new Float64Array(n);
       vector[candidate] = 1;
-      // Twice is enough: the second pass removes what rounding left of the first (Kahan, in Parlett 1980, §6.9).
+      // Two passes of Gram–Schmidt are enough: the second one removes the rounding error of the first (Kahan, in Parlett 1980, §6.9).
       for (let pass = 0; pass < 2; pass++)
         for (let k = 0; k < n; k++) {
           if (k !== j && (s[k]! > negligible || k < j)) {

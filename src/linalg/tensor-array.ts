@@ -1,22 +1,28 @@
-/** Dense float64 tensors for decompositions, and the unfoldings that turn questions about tensors into questions about matrices. */
+/** Dense float64 tensors for decompositions, and the unfoldings that turn a tensor into a matrix and back. */
 
 import { ShapeError } from "../core/errors.ts";
 import { type Shape, sizeOf, stridesOf } from "../core/shape.ts";
 import { type Matrix, matrix, product, transposed } from "./matrix.ts";
 
-/** Row-major. */
+/** A tensor in row-major order. */
 export interface TensorArray {
   readonly shape: Shape;
   readonly data: Float64Array;
 }
 
-/** @throws ShapeError unless the values fill the shape. */
+/**
+ * A tensor of the given values, by default zeros. A Float64Array is used without a copy.
+ * @throws ShapeError unless the values fill the shape.
+ */
 export function tensorArray(shape: Shape, data: ArrayLike<number> = new Float64Array(sizeOf(shape))): TensorArray {
   if (data.length !== sizeOf(shape)) throw new ShapeError(`tensorArray: needs ${sizeOf(shape)} values for [${shape}], got ${data.length}`);
   return { shape, data: data instanceof Float64Array ? data : Float64Array.from(data) };
 }
 
-/** The mode-k unfolding: rows are indices of axis k, columns all others in their order (Kolda & Bader 2009, §2.4, up to the columns' order). */
+/**
+ * The mode-k unfolding X_(k). Its rows are the indices of axis k, and its columns are the indices of all other axes in row-major order.
+ * Kolda & Bader 2009, §2.4, order the columns differently.
+ */
 export function unfold({ shape, data }: TensorArray, mode: number): Matrix {
   const size = shape[mode]!;
   const inner = sizeOf(shape.slice(mode + 1));
@@ -28,7 +34,7 @@ export function unfold({ shape, data }: TensorArray, mode: number): Matrix {
   return out;
 }
 
-/** The tensor whose mode-k unfolding is `unfolded`. */
+/** The tensor of shape `shape` whose mode-k unfolding is `unfolded`. */
 export function fold(unfolded: Matrix, shape: Shape, mode: number): TensorArray {
   const size = shape[mode]!;
   const inner = sizeOf(shape.slice(mode + 1));
@@ -40,16 +46,16 @@ export function fold(unfolded: Matrix, shape: Shape, mode: number): TensorArray 
   return out;
 }
 
-/** X ×_k M: every mode-k fibre multiplied by M:[m, shape[k]]. */
+/** X ×_k M, the mode-k product with M:[m, shape[k]]. It multiplies every mode-k fibre of X by M. */
 export function modeProduct(x: TensorArray, m: Matrix, mode: number): TensorArray {
   const shape = x.shape.map((size, axis) => (axis === mode ? m.rows : size));
   return fold(product(m, unfold(x, mode)), shape, mode);
 }
 
-/** X ×_k Mᵀ. */
+/** X ×_k Mᵀ, the mode-k product with the transpose of M. */
 export const modeProductTransposed = (x: TensorArray, m: Matrix, mode: number): TensorArray => modeProduct(x, transposed(m), mode);
 
-/** The elements with the axes in a new order. */
+/** X with its axes in the order `order`. */
 export function permuted(x: TensorArray, order: readonly number[]): TensorArray {
   const shape = order.map((axis) => x.shape[axis]!);
   const from = stridesOf(x.shape);

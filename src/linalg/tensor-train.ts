@@ -1,19 +1,22 @@
-/** Tensor-train decomposition (Oseledets 2011, SIAM J. Sci. Comput. 33, algorithm 1: TT-SVD). */
+/** The tensor-train decomposition by TT-SVD (Oseledets 2011, SIAM J. Sci. Comput. 33, algorithm 1). */
 
 import { ShapeError } from "../core/errors.ts";
-import { sizeOf } from "../core/shape.ts";
-import { columnsOf, frobenius, matrix, product, scaleColumns, transposed } from "./matrix.ts";
+import { columnsOf, matrix, product, scaleColumns, transposed } from "./matrix.ts";
 import { svd } from "./svd.ts";
 import { type TensorArray, tensorArray } from "./tensor-array.ts";
 
-/** X[i₁,…,i_d] = G₁[1,i₁,:]·G₂[:,i₂,:]·…·G_d[:,i_d,1], cores [r_{k−1}, d_k, r_k]. */
+/** X[i₁,…,i_d] = G₁[1,i₁,:]·G₂[:,i₂,:]·…·G_d[:,i_d,1]. */
 export interface TensorTrain {
+  /** The cores G_k:[r_{k−1}, d_k, r_k], where r₀ = r_d = 1. */
   readonly cores: readonly TensorArray[];
 }
 
 /**
- * The train with ranks at most `ranks` (r₁ … r_{d−1}), one truncated SVD per bond from left to right. With ε_k the norm of the singular values dropped at
- * bond k, ‖X − TT‖² ≤ Σ ε_k² (theorem 2.2), so the error is at most √(d−1) times that of the best train of these ranks.
+ * The tensor train with the ranks r₁ … r_{d−1}, or less where a matrix has no more. It takes one truncated SVD for each bond, from left to
+ * right.
+ *
+ * Let ε_k be the norm of the singular values that the unfolding of X at bond k loses at rank r_k. Then ‖X − TT‖² ≤ Σ ε_k² (theorem 2.2). So
+ * the error is at most √(d−1) times that of the best train of these ranks.
  * @throws ShapeError unless there is one rank ≥ 1 per bond.
  */
 export function tensorTrain(x: TensorArray, ranks: readonly number[]): TensorTrain {
@@ -35,7 +38,7 @@ export function tensorTrain(x: TensorArray, ranks: readonly number[]): TensorTra
   return { cores };
 }
 
-/** The tensor a train stands for, multiplied out from the left. */
+/** The tensor of a train, multiplied out from the left. */
 export function tensorTrainToDense({ cores }: TensorTrain): TensorArray {
   const shape = cores.map((core) => core.shape[1]!);
   let left = matrix(1, 1, [1]);
@@ -45,12 +48,4 @@ export function tensorTrainToDense({ cores }: TensorTrain): TensorArray {
     left = matrix(next.rows * size, after, next.data);
   }
   return tensorArray(shape, left.data);
-}
-
-/** Norms of what each bond of `x` would lose at these ranks: the ε_k of the error bound, from the unfoldings themselves. */
-export function bondErrors(x: TensorArray, ranks: readonly number[]): number[] {
-  return ranks.map((rank, k) => {
-    const rows = sizeOf(x.shape.slice(0, k + 1));
-    return frobenius(svd(matrix(rows, x.data.length / rows, x.data)).s.subarray(rank));
-  });
 }

@@ -1,40 +1,50 @@
-/** Tucker decomposition: HOSVD (De Lathauwer et al. 2000, SIAM J. Matrix Anal. 21) refined by HOOI (the same issue). */
+/**
+ * The Tucker decomposition: HOSVD (De Lathauwer, De Moor & Vandewalle 2000a, SIAM J. Matrix Anal. 21), refined by HOOI (2000b, in the same
+ * volume).
+ */
 
 import { ShapeError } from "../core/errors.ts";
 import { columnsOf, frobenius, type Matrix } from "./matrix.ts";
 import { svd } from "./svd.ts";
 import { modeProduct, modeProductTransposed, type TensorArray, unfold } from "./tensor-array.ts";
 
-/** X = core ×₁ F₁ ×₂ F₂ …, factors [d_k, r_k] with orthonormal columns. */
+/** X ≈ core ×₁ F₁ ×₂ F₂ …. */
 export interface Tucker {
+  /** The core:[r₁, r₂, …]. */
   readonly core: TensorArray;
+  /** The factors F_k:[d_k, r_k], with orthonormal columns. */
   readonly factors: readonly Matrix[];
 }
 
+/** The options of `tucker`. */
 export interface TuckerOptions {
-  /** Rounds of HOOI after HOSVD; each lowers the error or leaves it. */
+  /** The largest number of rounds of HOOI after HOSVD. No round raises the error. Default: 10. */
   readonly iterations?: number;
 }
 
-const leading = (x: TensorArray, mode: number, rank: number): Matrix => {
+/** The `rank` leading left singular vectors of the mode-k unfolding. */
+const leadingVectors = (x: TensorArray, mode: number, rank: number): Matrix => {
   const { u } = svd(unfold(x, mode));
   return columnsOf(u, 0, Math.min(rank, u.columns));
 };
 
+/** X ×₁ F₁ᵀ ×₂ F₂ᵀ …, without the factor of the axis `except`. */
 const project = (x: TensorArray, factors: readonly Matrix[], except = -1): TensorArray =>
   factors.reduce((y, factor, mode) => (mode === except ? y : modeProductTransposed(y, factor, mode)), x);
 
 /**
- * HOSVD takes each factor from its own unfolding: error at most √d times the best. HOOI then improves one factor at a time with the others
- * fixed: the captured norm ‖core‖ never falls. @throws ShapeError unless there is one rank ≥ 1 per axis.
+ * The Tucker decomposition with the ranks r₁ … r_d. HOSVD takes each factor from its own unfolding, and its error is at most √d times the
+ * best. HOOI then improves one factor at a time with the others fixed, so the norm ‖core‖ never falls and the error never rises.
+ * @throws ShapeError unless there is one rank ≥ 1 for each axis.
  */
 export function tucker(x: TensorArray, ranks: readonly number[], { iterations = 10 }: TuckerOptions = {}): Tucker {
   if (ranks.length !== x.shape.length || ranks.some((rank) => !Number.isInteger(rank) || rank < 1))
     throw new ShapeError(`tucker: needs an integer rank ≥ 1 for each of the ${x.shape.length} axes, got [${ranks}]`);
-  const factors = x.shape.map((_, mode) => leading(x, mode, ranks[mode]!));
+  const factors = x.shape.map((_, mode) => leadingVectors(x, mode, ranks[mode]!));
   let captured = frobenius(project(x, factors).data);
   for (let round = 0; round < iterations; round++) {
-    for (let mode = 0; mode < factors.length; mode++) factors[mode] = leading(project(x, factors, mode), mode, factors[mode]!.columns);
+    for (let mode = 0; mode < factors.length; mode++)
+      factors[mode] = leadingVectors(project(x, factors, mode), mode, factors[mode]!.columns);
     const now = frobenius(project(x, factors).data);
     if (now - captured <= 1e-12 * now) break;
     captured = now;
@@ -42,5 +52,6 @@ export function tucker(x: TensorArray, ranks: readonly number[], { iterations = 
   return { core: project(x, factors), factors };
 }
 
+/** The tensor of a Tucker decomposition. */
 export const tuckerToDense = ({ core, factors }: Tucker): TensorArray =>
   factors.reduce((x, factor, mode) => modeProduct(x, factor, mode), core);

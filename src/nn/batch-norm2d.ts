@@ -1,7 +1,7 @@
 /** Batch normalisation as a layer: the op, its scale and shift, and the running statistics that evaluation uses. */
 
 import type { Context } from "../core/context.ts";
-import { batchNorm, batchNormInference, inferenceAffine, unbiased, updateRunning } from "../ops/batch-norm.ts";
+import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
@@ -43,7 +43,7 @@ export class BatchNorm2d extends Layer {
     const { y, mean, variance } = batchNorm(x, gamma, beta, this.#epsilon);
     noGrad(() => {
       this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);
-      this.running_var.value = updateRunning(this.running_var.value, variance, this.#momentum, unbiased(x));
+      this.running_var.value = updateRunning(this.running_var.value, variance, this.#momentum, besselCorrection(x));
     });
     this.num_batches_tracked.count++;
     return y;

@@ -1,7 +1,7 @@
 /** How parameters begin. Each takes its random stream, so a seed decides a network. */
 
 import type { Random } from "../core/random.ts";
-import type { Shape } from "../core/shape.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import { full, normal, uniform } from "../ops/creation.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -13,9 +13,9 @@ export interface Build {
 }
 
 /** Inputs that meet in one output: the product of every size but the first. */
-export const fanIn = (shape: Shape): number => shape.slice(1).reduce((product, size) => product * size, 1);
+export const fanIn = (shape: Shape): number => sizeOf(shape.slice(1));
 /** Outputs one input reaches: the first size times the window. */
-export const fanOut = (shape: Shape): number => (shape[0] ?? 1) * shape.slice(2).reduce((product, size) => product * size, 1);
+export const fanOut = (shape: Shape): number => (shape[0] ?? 1) * sizeOf(shape.slice(2));
 
 /** U(−1/√fanIn, 1/√fanIn): PyTorch's default for Linear and Conv2d weights, and for their biases with the weight's fan. */
 export const uniformFanIn = (shape: Shape, { random, dtype = "float32" }: Build, fan = fanIn(shape)): Tensor => {
@@ -25,6 +25,6 @@ export const uniformFanIn = (shape: Shape, { random, dtype = "float32" }: Build,
 
 /** N(0, 2/fanOut): He et al. 2015 (1502.01852, eq. 14), what WideResNets use for every convolution. */
 export const normalFanOut = (shape: Shape, { random, dtype = "float32" }: Build): Tensor =>
-  normal(shape, random, { deviation: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
+  normal(shape, random, { std: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
 
 export const constant = (shape: Shape, value: number, { dtype = "float32" }: Build): Tensor => full(shape, value, { dtype });

@@ -1,60 +1,76 @@
 /**
- * In which order to contract a tensor network. The cost of a contraction is the product of the sizes of all labels involved;
- * small networks are solved exactly by dynamic programming over subsets, larger ones greedily, or from left to right where that is cheaper.
+ * The order in which `einsum` contracts its operands, two at a time. The cost of a contraction is the product of the sizes of all labels
+ * involved. For up to eight operands the order is optimal, by dynamic programming over subsets. For more operands it is the cheaper of a
+ * greedy order and the order of the equation (docs/derivations/matmul.md).
  */
 
+import { sizeOf } from "../core/shape.ts";
+
+/** One step: the contraction of two terms. */
 export interface Contraction {
-  /** Positions in the list of terms left; the result goes to its end. */
+  /** The position of the first term in the list of terms that are left. The two terms leave the list, and the result goes to its end. */
   readonly a: number;
+  /** The position of the second term. */
   readonly b: number;
+  /** The cost of this step. */
   readonly multiplyAdds: number;
 }
 
-/** Up to this many operands every order is weighed: 3ⁿ pairs of subsets. */
+/** The largest number n of operands for which the optimal order is computed. The search compares about 3ⁿ pairs of subsets. */
 const exactLimit = 8;
 
 type Labels = readonly string[];
 
+/** The number of elements of a tensor with these labels: the product of their sizes. */
+export const labelledSize = (labels: Labels, sizes: ReadonlyMap<string, number>): number =>
+  sizeOf(labels.map((label) => sizes.get(label)!));
+
+/** The steps that contract `inputs` to one term with the labels `output`. `sizes` has the size of every label. */
 export function contractionOrder(inputs: readonly Labels[], output: Labels, sizes: ReadonlyMap<string, number>): Contraction[] {
   const network: Network = { inputs, output, sizes };
-  return flatten(inputs.length <= exactLimit ? bestTree(network) : goodTree(network), network);
+  return flatten(inputs.length <= exactLimit ? optimalTree(network) : heuristicTree(network), network);
 }
 
+/** The operands by their labels, the labels of the result, and the sizes of the labels. */
 interface Network {
   readonly inputs: readonly Labels[];
   readonly output: Labels;
   readonly sizes: ReadonlyMap<string, number>;
 }
 
-/** A contraction tree: which operands it covers, which labels remain, what it costs in all. */
+/** A contraction tree: a leaf is an operand, and an inner node is the contraction of its two children. */
 interface Tree {
+  /** The operands below this node. */
   readonly members: readonly number[];
+  /** The labels of the node's result. */
   readonly labels: Labels;
+  /** The cost of all contractions of the tree. */
   readonly cost: number;
-  readonly own: number;
+  /** The cost of the contraction at this node alone. */
+  readonly ownCost: number;
   readonly children?: readonly [Tree, Tree];
 }
 
-/** Labels that something outside `members` still needs. */
+/** Those of `labels` that the output or an operand outside `members` still needs. */
 function remaining({ inputs, output }: Network, members: readonly number[], labels: Labels): Labels {
   const outside = new Set([...output, ...inputs.flatMap((term, i) => (members.includes(i) ? [] : term))]);
   return labels.filter((label) => outside.has(label));
 }
 
 function leaf(network: Network, index: number): Tree {
-  return { members: [index], labels: [...new Set(network.inputs[index]!)], cost: 0, own: 0 };
+  return { members: [index], labels: [...new Set(network.inputs[index]!)], cost: 0, ownCost: 0 };
 }
 
 function join(network: Network, a: Tree, b: Tree): Tree {
   const members = [...a.members, ...b.members];
-  // What only one side has and nobody else needs is summed before the product, so it costs nothing in it.
+  // A label that one side alone has and that nothing else needs is summed before the product. So it does not count in the cost.
   const involved = new Set([...remaining(network, a.members, a.labels), ...remaining(network, b.members, b.labels)]);
-  const own = [...involved].reduce((product, label) => product * network.sizes.get(label)!, 1);
-  return { members, labels: remaining(network, members, [...involved]), cost: a.cost + b.cost + own, own, children: [a, b] };
+  const ownCost = labelledSize([...involved], network.sizes);
+  return { members, labels: remaining(network, members, [...involved]), cost: a.cost + b.cost + ownCost, ownCost, children: [a, b] };
 }
 
-/** The cheapest tree over every subset, from the small to the large. */
-function bestTree(network: Network): Tree {
+/** The cheapest tree. A bit mask stands for a subset of the operands, and the best tree of a subset joins the best trees of two parts. */
+function optimalTree(network: Network): Tree {
   const count = network.inputs.length;
   const best: (Tree | undefined)[] = new Array(1 << count);
   for (let i = 0; i < count; i++) best[1 << i] = leaf(network, i);
@@ -67,23 +83,23 @@ function bestTree(network: Network): Tree {
   return best[(1 << count) - 1]!;
 }
 
-/** Greed has no bound on its cost; the order as written is one, since whoever wrote it may have known better. */
-function goodTree(network: Network): Tree {
+/** The cheaper of the greedy tree and the order of the equation. The greedy tree alone can cost more than the order that the user wrote. */
+function heuristicTree(network: Network): Tree {
   const greedy = greedyTree(network);
-  const asWritten = network.inputs.map((_, i) => leaf(network, i)).reduce((done, next) => join(network, done, next));
-  return asWritten.cost < greedy.cost ? asWritten : greedy;
+  const leftToRight = network.inputs.map((_, i) => leaf(network, i)).reduce((left, right) => join(network, left, right));
+  return leftToRight.cost < greedy.cost ? leftToRight : greedy;
 }
 
-/** At each step the pair whose result is smallest compared with what it replaces. */
+/** Each step joins the pair with the least growth: the size of the result minus the sizes of the two terms that it replaces. */
 function greedyTree(network: Network): Tree {
-  const size = (labels: Labels): number => labels.reduce((product, label) => product * network.sizes.get(label)!, 1);
+  const size = ({ labels }: Tree): number => labelledSize(labels, network.sizes);
   let trees = network.inputs.map((_, i) => leaf(network, i));
   while (trees.length > 1) {
     let chosen: { a: Tree; b: Tree; joined: Tree; growth: number } | undefined;
     for (const [i, a] of trees.entries()) {
       for (const b of trees.slice(i + 1)) {
         const joined = join(network, a, b);
-        const growth = size(joined.labels) - size(a.labels) - size(b.labels);
+        const growth = size(joined) - size(a) - size(b);
         if (chosen === undefined || growth < chosen.growth) chosen = { a, b, joined, growth };
       }
     }
@@ -93,14 +109,14 @@ function greedyTree(network: Network): Tree {
   return trees[0]!;
 }
 
-/** The tree's contractions as positions in a list that shrinks: children before parents. */
+/** The contractions of the tree, children before parents, by their positions in the list of terms that are left. */
 function flatten(tree: Tree, network: Network): Contraction[] {
   const steps: Contraction[] = [];
   let terms: string[] = network.inputs.map((_, i) => String(i));
   const visit = (node: Tree): string => {
     if (node.children === undefined) return String(node.members[0]);
     const [left, right] = node.children.map(visit) as [string, string];
-    steps.push({ a: terms.indexOf(left), b: terms.indexOf(right), multiplyAdds: node.own });
+    steps.push({ a: terms.indexOf(left), b: terms.indexOf(right), multiplyAdds: node.ownCost });
     const name = `(${left},${right})`;
     terms = [...terms.filter((term) => term !== left && term !== right), name];
     return name;

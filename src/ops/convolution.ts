@@ -1,6 +1,7 @@
 /**
- * Two-dimensional convolution and its two gradients: a closed family. The output is bilinear in (x, w), so each of the three ops is
- * the transpose of the others and their VJPs never leave the family; gradients of gradients cost nothing extra to write.
+ * Two-dimensional convolution and its two gradients. The convolution is linear in x and linear in w, and so are its gradients in their
+ * operands. So the VJP of each of the three ops is one of the three ops again, and gradients of any order need no further op
+ * (docs/derivations/convolution.md).
  */
 
 import { kernels } from "../backend/active.ts";
@@ -13,22 +14,24 @@ const inputShape = (g: ConvolutionGeometry): number[] => [g.batch, g.inChannels,
 const weightShape = (g: ConvolutionGeometry): number[] => [g.outChannels, g.inChannels / g.groups, g.kernelHeight, g.kernelWidth];
 const outputShape = (g: ConvolutionGeometry): number[] => [g.batch, g.outChannels, g.outHeight, g.outWidth];
 
+/** An op that is linear in each of its two operands. */
 type Bilinear = (first: Tensor, second: Tensor, geometry: ConvolutionGeometry) => Tensor;
 
+/** y from x and w: the convolution itself. */
 const forward: Bilinear = differentiable("conv2d", (x: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [x, w],
   value: output(outputShape(geometry), kernels().conv2d(x.storage, w.storage, geometry)),
   vjp: [(g) => inputGradient(g, w, geometry), (g) => weightGradient(x, g, geometry)],
 }));
 
-/** x̄ from ȳ and w: ȳ spread back through the taps. */
+/** x̄ from ȳ and w: each tap carries ȳ back to the pixel that it read. */
 const inputGradient: Bilinear = differentiable("conv2dInputGradient", (g: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [g, w],
   value: output(inputShape(geometry), kernels().conv2dInputGradient(g.storage, w.storage, geometry)),
   vjp: [(h) => forward(h, w, geometry), (h) => weightGradient(h, g, geometry)],
 }));
 
-/** w̄ from x and ȳ: how often each tap met each pair of values. */
+/** w̄ from x and ȳ: for each tap, the sum of x·ȳ over all positions of the window. */
 const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tensor, g: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [x, g],
   value: output(weightShape(geometry), kernels().conv2dWeightGradient(x.storage, g.storage, geometry)),
@@ -36,9 +39,10 @@ const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tens
 }));
 
 /**
- * y[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v]·x[n, c, i·stride + u·dilation − padding, j·stride + v·dilation − padding], x being 0 outside (cross-correlation,
- * as PyTorch's conv2d); channels split into `groups` that do not meet.   x:[N,C,H,W], w:[O,C/groups,Kh,Kw] → y:[N,O,H′,W′].
- * N·O·H′·W′·(C/groups)·Kh·Kw multiply-adds. @throws ShapeError
+ * y[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v]·x[n, c, i·stride + u·dilation − padding, j·stride + v·dilation − padding], where x is 0 outside the
+ * image. This is a cross-correlation, as PyTorch's conv2d is. With `groups`, an output channel sees only the input channels of its own
+ * group. x:[N,C,H,W], w:[O,C/groups,Kh,Kw] → y:[N,O,H′,W′], in N·O·H′·W′·(C/groups)·Kh·Kw multiply-adds.
+ * @throws ShapeError for shapes, options or dtypes that do not fit together.
  */
 export function conv2d(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
   checkFloating("conv2d", x, w);

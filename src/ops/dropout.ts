@@ -1,4 +1,6 @@
-/** Noise that regularises. The random stream is an argument; masks are drawn on the host, so every backend drops the same elements. */
+/**
+ * Dropout of elements and of whole samples. The masks are drawn in JavaScript, not by a kernel, so every backend drops the same elements.
+ */
 
 import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
@@ -17,15 +19,22 @@ function drop(op: string, x: Tensor, maskShape: readonly number[], rate: number,
   if (random === undefined)
     throw new ConfigError(`${op}: training with rate ${rate} needs a random stream, got none; pass { random: new Random(seed) }`);
   const scale = 1 / (1 - rate);
-  const dropped = rate * 2 ** 32;
-  const mask = typedArray(x.dtype, sizeOf(maskShape)).map(() => (random.bits() < dropped ? 0 : scale));
+  const threshold = rate * 2 ** 32;
+  const mask = typedArray(x.dtype, sizeOf(maskShape)).map(() => (random.bits() < threshold ? 0 : scale));
   return multiply(x, tensor(mask, { shape: maskShape }));
 }
 
-/** y = x·m/(1 − rate), each m independently 0 with probability `rate` (1207.0580); x unchanged when not training. @throws ConfigError */
+/**
+ * y = x·m/(1 − rate). Each element of the mask m is 0 with probability `rate` and 1 otherwise (arXiv 1207.0580). In evaluation y = x.
+ * @throws ConfigError for a rate outside [0, 1), or training without a random stream.
+ */
 export const dropout = (x: Tensor, rate: number, context: Context): Tensor => drop("dropout", x, x.shape, rate, context);
 
-/** The same with one m per sample: a whole path falls away (stochastic depth, 1603.09382). x:[N,…]. @throws ConfigError */
+/**
+ * y = x·m/(1 − rate) with one element of the mask m for each sample, so that a whole path of the network is dropped (stochastic depth,
+ * arXiv 1603.09382). In evaluation y = x. x:[N,…] → y:[N,…].
+ * @throws ConfigError for a rate outside [0, 1), or training without a random stream.
+ */
 export const dropPath = (x: Tensor, rate: number, context: Context): Tensor =>
   drop(
     "dropPath",

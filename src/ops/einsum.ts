@@ -1,15 +1,15 @@
 /**
- * Einstein summation of any number of operands: every sum of products over named axes, from trace to tensor network.
+ * Einstein summation of any number of operands: any sum of products over named axes, from a trace to a tensor network.
  *
- * One formula, three steps: (1) within each operand, repeated labels become diagonals and labels nobody else needs are summed away;
- * (2) operands are contracted two at a time, each contraction being one batched matmul, in the order that multiplies least;
- * (3) the last result's axes are put in the order asked for. All are ops, so the gradient needs no rule of its own.
+ * It takes three steps. First, each repeated label within an operand becomes a diagonal. Second, the operands are contracted two at a time,
+ * in the cheapest order that `contractionOrder` finds, and each contraction is one batched matmul. Third, the axes of the result are put in
+ * the order of the equation. All steps are ops, so einsum needs no VJP of its own.
  */
 
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { contractionOrder } from "./contraction-order.ts";
+import { contractionOrder, labelledSize } from "./contraction-order.ts";
 import { diagonal, permute } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { checkFloating } from "./output.ts";
@@ -22,26 +22,28 @@ interface Labelled {
   readonly labels: readonly string[];
 }
 
+/** An equation as lists of labels. */
 interface Equation {
   readonly inputs: readonly (readonly string[])[];
   readonly output: readonly string[];
 }
 
-/** The labels of one term; `...` stands for `0`, `1`, … counted from the last of the axes it covers. */
+/** The labels of one term. The axes that `...` covers get the labels `0`, `1`, …, counted from the last one. */
 function parseTerm(equation: string, term: string, ellipsisRank: number): string[] {
   const [before, after, more] = term.split("...");
   if (more !== undefined || !/^[A-Za-z]*$/.test(before! + (after ?? "")))
-    throw new ShapeError(`einsum: a term is letters with at most one "...", got "${term}" in "${equation}"`);
+    throw new ShapeError(`einsum: a term must consist of letters and at most one "...", got "${term}" in "${equation}"`);
   const covered = after === undefined ? [] : Array.from({ length: ellipsisRank }, (_, i) => String(ellipsisRank - 1 - i));
   return [...before!, ...covered, ...(after ?? "")];
 }
 
+/** The equation, checked against the operands. @throws ShapeError */
 function parse(equation: string, operands: readonly Tensor[]): Equation {
   const [left, right, more] = equation.replaceAll(" ", "").split("->");
   const terms = left!.split(",");
   if (more !== undefined) throw new ShapeError(`einsum: at most one "->" is allowed, got "${equation}"`);
   if (terms.length !== operands.length)
-    throw new ShapeError(`einsum: needs one operand per term, got ${operands.length} for the ${terms.length} of "${equation}"`);
+    throw new ShapeError(`einsum: needs one operand per term, got ${operands.length} operands for ${terms.length} terms of "${equation}"`);
   const ranks = terms.map((term, i) => (term.includes("...") ? operands[i]!.rank - (term.length - 3) : 0));
   const inputs = terms.map((term, i) => {
     const labels = parseTerm(equation, term, ranks[i]!);
@@ -55,13 +57,14 @@ function parse(equation: string, operands: readonly Tensor[]): Equation {
   };
 }
 
-/** Without "->": the ellipsis, then the labels that appear once, in alphabetical order. */
+/** The output of an equation without "->": the axes of the ellipsis, and then the labels that appear once, in alphabetical order. */
 function implicitOutput(inputs: Equation["inputs"]): string[] {
   const all = inputs.flat();
   const covered = [...new Set(all.filter((label) => /\d/.test(label)))].sort((a, b) => Number(b) - Number(a));
   return [...covered, ...all.filter((label) => /\D/.test(label) && all.indexOf(label) === all.lastIndexOf(label)).sort()];
 }
 
+/** The labels of the output. @throws ShapeError unless they are distinct and each one appears in an input. */
 function checkOutput(equation: string, output: string[], inputs: Equation["inputs"]): string[] {
   const known = new Set(inputs.flat());
   if (new Set(output).size !== output.length || output.some((label) => !known.has(label)))
@@ -69,7 +72,7 @@ function checkOutput(equation: string, output: string[], inputs: Equation["input
   return output;
 }
 
-/** One size per label; axes of size 1 broadcast against longer ones. */
+/** The size of each label. An axis of size 1 broadcasts, so it takes the size that its label has elsewhere. */
 function sizesOf(equation: string, inputs: Equation["inputs"], operands: readonly Tensor[]): Map<string, number> {
   const sizes = new Map<string, number>();
   inputs.forEach((labels, i) => {
@@ -78,7 +81,8 @@ function sizesOf(equation: string, inputs: Equation["inputs"], operands: readonl
       const known = sizes.get(label) ?? 1;
       if (known !== size && known !== 1 && size !== 1)
         throw new ShapeError(
-          `einsum: label "${label}" must have one size, got ${known} and ${size} in "${equation}" (${operands.map((x) => formatShape(x.shape)).join(", ")})`,
+          `einsum: label "${label}" must have one size, got ${known} and ${size} in "${equation}" ` +
+            `(${operands.map((x) => formatShape(x.shape)).join(", ")})`,
         );
       sizes.set(label, known === 1 ? size : known);
     });
@@ -86,7 +90,10 @@ function sizesOf(equation: string, inputs: Equation["inputs"], operands: readonl
   return sizes;
 }
 
-/** Diagonals of repeated labels; axes of size 1 that elsewhere are longer dropped, for matmul broadcasts by absence. */
+/**
+ * The operand without repeated labels and without broadcast axes. A repeated label becomes a diagonal. An axis of size 1 is dropped if its
+ * label is longer elsewhere, because `contract` repeats an operand along every label that the operand lacks.
+ */
 function simplify({ tensor, labels }: Labelled, sizes: ReadonlyMap<string, number>): Labelled {
   let current: Labelled = { tensor, labels };
   const repeated = labels.find((label, axis) => labels.indexOf(label) !== axis);
@@ -94,28 +101,31 @@ function simplify({ tensor, labels }: Labelled, sizes: ReadonlyMap<string, numbe
     const axes = labels.flatMap((label, axis) => (label === repeated ? [axis] : []));
     current = simplify({ tensor: diagonal(tensor, axes), labels: [...labels.filter((label) => label !== repeated), repeated] }, sizes);
   }
-  const short = current.labels.map((label, axis) => current.tensor.shape[axis] === 1 && sizes.get(label) !== 1);
-  if (!short.some(Boolean)) return current;
+  const broadcasts = current.labels.map((label, axis) => current.tensor.shape[axis] === 1 && sizes.get(label) !== 1);
+  if (!broadcasts.some(Boolean)) return current;
   return {
     tensor: reshape(
       current.tensor,
-      current.tensor.shape.filter((_, axis) => !short[axis]),
+      current.tensor.shape.filter((_, axis) => !broadcasts[axis]),
     ),
-    labels: current.labels.filter((_, axis) => !short[axis]),
+    labels: current.labels.filter((_, axis) => !broadcasts[axis]),
   };
 }
 
-/** The labels `simplify` leaves of a term. */
+/** The labels that `simplify` leaves of a term. */
 const simplifiedLabels = (labels: readonly string[], shape: Shape, sizes: ReadonlyMap<string, number>): string[] =>
   labels.filter((label, axis) => labels.indexOf(label) === axis && (shape[axis] !== 1 || sizes.get(label) === 1));
 
-/** Sums away the labels not in `needed`. */
+/** The operand summed over every label that is not in `needed`. */
 function sumUnneeded({ tensor, labels }: Labelled, needed: ReadonlySet<string>): Labelled {
   const axes = labels.flatMap((label, axis) => (needed.has(label) ? [] : [axis]));
   return axes.length === 0 ? { tensor, labels } : { tensor: sum(tensor, { axes }), labels: labels.filter((label) => needed.has(label)) };
 }
 
-/** The tensor as matrices [batch, first, second], or [batch, second, first] with `swapped` where that spares the copy. */
+/**
+ * The operand as a batch of matrices [batch, first, second], for three groups of its labels. If its axes already lie in the order [batch,
+ * second, first], it stays so and `swapped` is true, because matmul transposes without a copy.
+ */
 function asMatrices(
   x: Labelled,
   sizes: ReadonlyMap<string, number>,
@@ -125,12 +135,20 @@ function asMatrices(
   const order = [...batch, ...first, ...second].map((label) => x.labels.indexOf(label));
   const swappedOrder = [...batch, ...second, ...first].map((label) => x.labels.indexOf(label));
   const swapped = swappedOrder.every((axis, i) => axis === i) && !order.every((axis, i) => axis === i);
-  const count = (labels: readonly string[]): number => labels.reduce((product, label) => product * sizes.get(label)!, 1);
   const [rows, columns] = swapped ? [second, first] : [first, second];
-  return { matrix: reshape(permute(x.tensor, swapped ? swappedOrder : order), [count(batch), count(rows), count(columns)]), swapped };
+  return {
+    matrix: reshape(
+      permute(x.tensor, swapped ? swappedOrder : order),
+      [batch, rows, columns].map((labels) => labelledSize(labels, sizes)),
+    ),
+    swapped,
+  };
 }
 
-/** Two operands into one: shared labels still needed are the batch, shared ones no longer needed are summed, by one batched matmul. */
+/**
+ * The contraction of two operands by one batched matmul. A shared label that is still needed belongs to the batch. A shared label that is
+ * no longer needed is the inner axis, which is summed.
+ */
 function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>, sizes: ReadonlyMap<string, number>): Labelled {
   const [left, right] = [sumUnneeded(a, new Set([...needed, ...b.labels])), sumUnneeded(b, new Set([...needed, ...a.labels]))];
   const shared = left.labels.filter((label) => right.labels.includes(label));
@@ -152,9 +170,11 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>, sizes: 
 }
 
 /**
- * y[output] = Σ over all other labels of Π operands[i][labels_i]: `einsum("bij,bjk->bik", a, b)`. A label repeated within a term takes the
- * diagonal, `...` stands for leading axes that broadcast, and without "->" the labels that appear once remain, in alphabetical order (NumPy's rules).
- * @throws ShapeError when the equation and the operands do not fit.
+ * y[output] = Σ Π_i operands[i][labels_i], where Σ runs over all labels that are not in the output: `einsum("bij,bjk->bik", a, b)`.
+ *
+ * The rules are NumPy's. A label that is repeated within a term takes the diagonal. `...` stands for axes without labels, which broadcast.
+ * Without "->", the output has the labels that appear once, in alphabetical order. `einsumMultiplyAdds` is the cost.
+ * @throws ShapeError when the equation and the operands do not fit together.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
   if (operands.length === 0) throw new ShapeError(`einsum: needs at least one operand, got none for "${equation}"`);
@@ -179,7 +199,7 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   );
 }
 
-/** The multiply-adds of the order `einsum` takes: the sum over its contractions of the product of all sizes involved. */
+/** The multiply-adds of `einsum` with these operands: the sum of the costs of its contractions. @throws ShapeError as `einsum` does. */
 export function einsumMultiplyAdds(equation: string, ...operands: readonly Tensor[]): number {
   const { inputs, output } = parse(equation, operands);
   const sizes = sizesOf(equation, inputs, operands);

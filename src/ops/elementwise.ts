@@ -1,4 +1,9 @@
-/** Functions of one, two and three operands, element by element, with NumPy broadcasting. A number stands for a scalar tensor. */
+/**
+ * Functions of one, two and three operands, element by element, with NumPy broadcasting. A number stands for a scalar tensor.
+ *
+ * An op is a line here: the name of its kernel, and its VJP. Broadcasting needs no VJP of its own: `binary` sums each cotangent back to the
+ * shape of its operand.
+ */
 
 import { kernels } from "../backend/active.ts";
 import type { BinaryOp, UnaryOp } from "../backend/kernels.ts";
@@ -34,7 +39,7 @@ function mergeAxes(
   return merged;
 }
 
-/** Computes op(a, b); its gradient is the caller's business. */
+/** op(a, b), without its VJPs. */
 function compute(name: BinaryOp, a: Tensor, b: Tensor): Tensor {
   checkFloating(name, a, b);
   const shape = broadcastShapes(name, a.shape, b.shape);
@@ -42,9 +47,10 @@ function compute(name: BinaryOp, a: Tensor, b: Tensor): Tensor {
   return output(shape, kernels().binary(name, a.storage, b.storage, plan));
 }
 
-type BinaryVjp = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => Tensor;
+/** The cotangent of one operand of c = f(a, b), in the shape of c. */
+type BinaryVjp = (g: Tensor, a: Tensor, b: Tensor, c: Tensor) => Tensor;
 
-/** An op of two operands from its kernel and the VJP of each before broadcasting is undone. */
+/** An op of two operands from its kernel and the VJP of each. An operand without a VJP counts as a constant. @throws ShapeError */
 function binary(name: BinaryOp, vjpA?: BinaryVjp, vjpB?: BinaryVjp): (a: Operand, b: Operand) => Tensor {
   const op = differentiable(name, (a: Tensor, b: Tensor) => {
     const value = compute(name, a, b);
@@ -59,18 +65,6 @@ function binary(name: BinaryOp, vjpA?: BinaryVjp, vjpB?: BinaryVjp): (a: Operand
     return op(asTensor(a, dtype), asTensor(b, dtype));
   };
 }
-
-/** y = −x.   VJP: x̄ = −ȳ. */
-export const negate: (x: Tensor) => Tensor = differentiable("negate", (x: Tensor) => {
-  checkFloating("negate", x);
-  return { inputs: [x], value: output(x.shape, kernels().unary("negate", x.storage)), vjp: [(g) => negate(g)] };
-});
-
-/** y = log x (natural).   VJP: x̄ = ȳ/x. */
-export const log: (x: Tensor) => Tensor = differentiable("log", (x: Tensor) => {
-  checkFloating("log", x);
-  return { inputs: [x], value: output(x.shape, kernels().unary("log", x.storage)), vjp: [(g) => divide(g, x)] };
-});
 
 /** c = a + b.   VJP: ā = c̄, b̄ = c̄. */
 export const add = binary(
@@ -107,32 +101,37 @@ export const power = binary(
   (g, a, _b, c) => multiply(g, where(equal(a, 0), 0, multiply(c, log(where(equal(a, 0), 1, a))))),
 );
 
-/** 1 where a wins, ½ at a tie: how max and min share a cotangent. */
-const winner = (a: Tensor, b: Tensor): Tensor => add(greater(a, b), multiply(equal(a, b), 0.5));
+/** ∂max(a, b)/∂a: 1 where a > b, ½ where a = b, and 0 elsewhere. It is also ∂min(a, b)/∂b. */
+const maximumSlope = (a: Tensor, b: Tensor): Tensor => add(greater(a, b), multiply(equal(a, b), 0.5));
 
-/** c = max(a, b), NaN if either is.   VJP: to the larger, half to each at a tie. */
+/** c = max(a, b), and NaN where a or b is NaN.   VJP: c̄ goes to the larger operand, or half to each where they are equal. */
 export const maximum = binary(
   "maximum",
-  (g, a, b) => multiply(g, winner(a, b)),
-  (g, a, b) => multiply(g, winner(b, a)),
+  (g, a, b) => multiply(g, maximumSlope(a, b)),
+  (g, a, b) => multiply(g, maximumSlope(b, a)),
 );
 
-/** c = min(a, b), NaN if either is.   VJP: to the smaller, half to each at a tie. */
+/** c = min(a, b), and NaN where a or b is NaN.   VJP: c̄ goes to the smaller operand, or half to each where they are equal. */
 export const minimum = binary(
   "minimum",
-  (g, a, b) => multiply(g, winner(b, a)),
-  (g, a, b) => multiply(g, winner(a, b)),
+  (g, a, b) => multiply(g, maximumSlope(b, a)),
+  (g, a, b) => multiply(g, maximumSlope(a, b)),
 );
 
-/** 1 where the relation holds, else 0, in the operands' dtype. Constant to differentiation. */
+/** c = 1 where a = b, else 0, in the operands' dtype. Constant to differentiation. */
 export const equal = binary("equal");
+/** c = 1 where a ≠ b, else 0, in the operands' dtype. Constant to differentiation. */
 export const notEqual = binary("notEqual");
+/** c = 1 where a < b, else 0, in the operands' dtype. Constant to differentiation. */
 export const less = binary("less");
+/** c = 1 where a ≤ b, else 0, in the operands' dtype. Constant to differentiation. */
 export const lessEqual = binary("lessEqual");
+/** c = 1 where a > b, else 0, in the operands' dtype. Constant to differentiation. */
 export const greater = binary("greater");
+/** c = 1 where a ≥ b, else 0, in the operands' dtype. Constant to differentiation. */
 export const greaterEqual = binary("greaterEqual");
 
-/** g where x > 0, else 0: the VJP of relu. Linear in g, constant in x. */
+/** h = g where x > 0, else 0: the VJP of `relu`.   VJP: ḡ = reluGradient(x, h̄). The op is constant in x. */
 export const reluGradient: (x: Tensor, g: Tensor) => Tensor = binary("reluGradient", undefined, (h, x) => reluGradient(x, h));
 
 const select = differentiable("where", (condition: Tensor, a: Tensor, b: Tensor) => ({
@@ -141,7 +140,11 @@ const select = differentiable("where", (condition: Tensor, a: Tensor, b: Tensor)
   vjp: [undefined, (g) => where(condition, g, 0), (g) => where(condition, 0, g)],
 }));
 
-/** c = a where condition ≠ 0, else b, all three broadcast together.   VJP: ā = c̄ where the condition holds, b̄ = c̄ elsewhere. @throws ShapeError */
+/**
+ * c = a where condition ≠ 0, else b. All three broadcast together. VJP: ā = c̄ where condition ≠ 0, else 0; b̄ = c̄ where condition = 0,
+ * else 0.
+ * @throws ShapeError for shapes that do not broadcast, or dtypes that differ.
+ */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const [left, right] = [asTensor(a, condition.dtype), asTensor(b, condition.dtype)];
   checkFloating("where", condition, left, right);
@@ -149,7 +152,10 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   return select(broadcastTo(condition, shape), broadcastTo(left, shape), broadcastTo(right, shape));
 }
 
-/** A unary op from its kernel and its derivative in terms of x and y = f(x); without one it is constant to differentiation. */
+/**
+ * An op y = f(x) from its kernel and its VJP. An op without a VJP is constant to differentiation.
+ * @throws ShapeError for an int32 tensor.
+ */
 function unary(name: UnaryOp, vjp?: (g: Tensor, x: Tensor, y: Tensor) => Tensor): (x: Tensor) => Tensor {
   return differentiable(name, (x: Tensor) => {
     checkFloating(name, x);
@@ -157,6 +163,12 @@ function unary(name: UnaryOp, vjp?: (g: Tensor, x: Tensor, y: Tensor) => Tensor)
     return { inputs: [x], value, vjp: [vjp && ((g: Tensor) => vjp(g, x, value))] };
   });
 }
+
+/** y = −x.   VJP: x̄ = −ȳ. */
+export const negate: (x: Tensor) => Tensor = unary("negate", (g) => negate(g));
+
+/** y = log x, the natural logarithm.   VJP: x̄ = ȳ/x. */
+export const log = unary("log", (g, x) => divide(g, x));
 
 /** y = eˣ.   VJP: x̄ = ȳ·y. */
 export const exp = unary("exp", (g, _x, y) => multiply(g, y));
@@ -170,16 +182,16 @@ export const reciprocalSqrt: (x: Tensor) => Tensor = unary("reciprocalSqrt", (g,
 /** y = 1/x.   VJP: x̄ = −ȳ·y². */
 export const reciprocal = unary("reciprocal", (g, _x, y) => negate(multiply(g, multiply(y, y))));
 
-/** y = |x|.   VJP: x̄ = ȳ·sign x, 0 at the kink. */
+/** y = |x|.   VJP: x̄ = ȳ·sign x, which is 0 where x = 0. */
 export const absolute = unary("absolute", (g, x) => multiply(g, sign(x)));
 
-/** −1, 0 or 1. Constant to differentiation. */
+/** y = −1 where x < 0, 0 where x = 0, and 1 where x > 0. Constant to differentiation. */
 export const sign = unary("sign");
 
-/** The largest integer ≤ x. Constant to differentiation. */
+/** y = ⌊x⌋, the largest integer ≤ x. Constant to differentiation. */
 export const floor = unary("floor");
 
-/** 1 where x = 0, else 0. Constant to differentiation. */
+/** y = 1 where x = 0, else 0. Constant to differentiation. */
 export const not = unary("not");
 
 /** y = sin x.   VJP: x̄ = ȳ·cos x. */
@@ -197,13 +209,15 @@ export const sigmoid = unary("sigmoid", (g, _x, y) => multiply(g, multiply(y, su
 /** y = (2/√π)·∫₀ˣ e^(−t²) dt.   VJP: x̄ = ȳ·(2/√π)·e^(−x²). */
 export const erf = unary("erf", (g, x) => multiply(g, multiply(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))));
 
-/** y = max(x, 0).   VJP: x̄ = ȳ where x > 0. */
+/** y = max(x, 0).   VJP: x̄ = ȳ where x > 0, else 0. */
 export const relu = unary("relu", (g, x) => reluGradient(x, g));
 
-/** y = x·Φ(x) = ½x·(1 + erf(x/√2)), the exact Gaussian error linear unit (1606.08415, eq. 1). */
+/**
+ * y = x·Φ(x) = ½x·(1 + erf(x/√2)): the exact Gaussian error linear unit (arXiv 1606.08415). Its VJP is that of the ops it is composed of.
+ */
 export const gelu = (x: Tensor): Tensor => multiply(multiply(x, 0.5), subtract(erf(multiply(x, Math.SQRT1_2)), -1));
 
-/** y = min(max(x, low), high).   VJP: x̄ = ȳ where low ≤ x ≤ high. @throws ConfigError unless low ≤ high. */
+/** y = min(max(x, low), high).   VJP: x̄ = ȳ where low ≤ x ≤ high, else 0. @throws ConfigError unless low ≤ high. */
 export const clamp: (x: Tensor, low: number, high: number) => Tensor = differentiable("clamp", (x: Tensor, low: number, high: number) => {
   checkFloating("clamp", x);
   if (!(low <= high)) throw new ConfigError(`clamp: low must not exceed high, got low=${low}, high=${high}`);
@@ -211,14 +225,20 @@ export const clamp: (x: Tensor, low: number, high: number) => Tensor = different
   return { inputs: [x], value: output(x.shape, kernels().clamp(x.storage, low, high)), vjp: [(g) => multiply(g, inside())] };
 });
 
-/** y = min(max(x, 0), 6), MobileNet's activation.   VJP: x̄ = ȳ where 0 < x < 6, as PyTorch has it. */
+/**
+ * y = min(max(x, 0), 6), the activation of MobileNets. VJP: x̄ = ȳ where 0 < x < 6, else 0, as in PyTorch. `clamp` differs at the edges.
+ */
 export const relu6: (x: Tensor) => Tensor = differentiable("relu6", (x: Tensor) => {
   checkFloating("relu6", x);
   const inside = (): Tensor => multiply(greater(x, 0), less(x, 6));
   return { inputs: [x], value: output(x.shape, kernels().clamp(x.storage, 0, 6)), vjp: [(g) => multiply(g, inside())] };
 });
 
-/** x in another dtype; int32 drops the fraction.   VJP: x̄ = ȳ in x's dtype. */
+/**
+ * x in another dtype. The conversion to int32 drops the fraction. VJP: x̄ = ȳ in the dtype of x. A conversion from or to int32 is constant
+ * to differentiation.
+ * @throws ShapeError for a dtype that does not exist.
+ */
 export const cast: (x: Tensor, dtype: DType) => Tensor = differentiable("cast", (x: Tensor, dtype: DType) => {
   if (!["float32", "float64", "int32"].includes(dtype)) throw new ShapeError(`cast: dtype must be float32, float64 or int32, got ${dtype}`);
   const vjp = x.dtype === "int32" || dtype === "int32" ? undefined : (g: Tensor) => cast(g, x.dtype);

@@ -1,4 +1,4 @@
-/** Reading and adding at indices: gather and scatterAdd, each the other's adjoint. */
+/** `gather` reads at indices and `scatterAdd` adds at indices. Each is the transpose of the other, and so the other's VJP. */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
@@ -6,11 +6,12 @@ import { formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkFloating, checkIndices, output } from "./output.ts";
-import { splitAt } from "./sum-and-broadcast.ts";
+import { splitAt } from "./reduce-axes.ts";
 
 /**
- * y[a…, i…, b…] = x[a…, indices[i…], b…]: NumPy's take along `axis`. x:[A…,n,B…], indices:[I…] → y:[A…,I…,B…].
- * VJP: x̄ = scatterAdd(ȳ). @throws ShapeError for an index outside [0, n).
+ * y[a…, i…, b…] = x[a…, indices[i…], b…]. This is NumPy's `take` along `axis`, by default axis 0. x:[A…,n,B…], indices:[I…] → y:[A…,I…,B…].
+ * VJP: x̄ = scatterAdd(ȳ).
+ * @throws ShapeError for indices that are not int32, or an index outside [0, n).
  */
 export const gather: (x: Tensor, indices: Tensor, axis?: number) => Tensor = differentiable(
   "gather",
@@ -25,8 +26,9 @@ export const gather: (x: Tensor, indices: Tensor, axis?: number) => Tensor = dif
 );
 
 /**
- * x:[A…,n,B…] of zeros, plus y[a…, i…, b…] at x[a…, indices[i…], b…], repeated indices adding up.
- * VJP: ȳ = gather(x̄). @throws ShapeError when y is not [A…,I…,B…] or an index is outside [0, n).
+ * x = 0, and then x[a…, indices[i…], b…] += y[a…, i…, b…] for all a, i, b. The elements of repeated indices add up. The axis is 0 by
+ * default. y:[A…,I…,B…], indices:[I…] → x:[A…,n,B…], which is `shape`. VJP: ȳ = gather(x̄).
+ * @throws ShapeError when y is not [A…,I…,B…], for indices that are not int32, or for an index outside [0, n).
  */
 export const scatterAdd: (y: Tensor, indices: Tensor, shape: Shape, axis?: number) => Tensor = differentiable(
   "scatterAdd",
@@ -37,10 +39,12 @@ export const scatterAdd: (y: Tensor, indices: Tensor, shape: Shape, axis?: numbe
     const expected = [...shape.slice(0, along), ...indices.shape, ...shape.slice(along + 1)];
     if (formatShape(expected) !== formatShape(y.shape))
       throw new ShapeError(
-        `scatterAdd: y must be [A…,I…,B…], expected ${formatShape(expected)} for indices ${formatShape(indices.shape)} into ${formatShape(shape)}, got ${formatShape(y.shape)}`,
+        `scatterAdd: y must be [A…,I…,B…], expected ${formatShape(expected)} for indices ${formatShape(indices.shape)} ` +
+          `into ${formatShape(shape)}, got ${formatShape(y.shape)}`,
       );
     const split = splitAt(shape, along);
-    if (sizeOf(shape) === 0 && y.size > 0) throw new ShapeError(`scatterAdd: nothing can be added to an empty ${formatShape(shape)}`);
+    if (sizeOf(shape) === 0 && y.size > 0)
+      throw new ShapeError(`scatterAdd: an empty result needs an empty y, got y:${formatShape(y.shape)} into ${formatShape(shape)}`);
     return {
       inputs: [y],
       value: output(shape, kernels().scatterAdd(y.storage, indices.storage, split)),

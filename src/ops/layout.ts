@@ -1,8 +1,8 @@
 /**
- * Ops that move elements without computing: permute, slice, flip, pad, concatenate, stack, tile, diagonal.
+ * Ops that move elements without computing: permute, transpose, slice, flip, diagonal, pad, concat, stack and tile.
  *
- * All rest on one adjoint pair. `readView` gathers the elements a view names; `writeView` puts them back where they came from, zeros
- * elsewhere. For a view that names no element twice each is the other's transpose, and so each other's VJP.
+ * All of them use one pair of ops. `readView` reads the elements that a view names. `writeView` writes elements to the places that a view
+ * names, and fills the other places. If the view names no element twice, each of the two is the other's transpose, and so the other's VJP.
  */
 
 import { kernels } from "../backend/active.ts";
@@ -15,14 +15,14 @@ import { output } from "./output.ts";
 import { reshape } from "./reshape.ts";
 import { broadcastTo } from "./sum-and-broadcast.ts";
 
-/** y = x[view], the view naming no element twice.   VJP: x̄ = writeView(ȳ). */
+/** y = x[view], for a view that names no element twice.   VJP: x̄ = writeView(ȳ) with zeros elsewhere. */
 const readView: (x: Tensor, view: View) => Tensor = differentiable("readView", (x: Tensor, view: View) => ({
   inputs: [x],
   value: output(view.shape, kernels().readView(x.storage, view)),
   vjp: [(g) => writeView(g, x.shape, view, 0)],
 }));
 
-/** y of `shape` filled with `fill` but y[view] = x.   VJP: x̄ = readView(ȳ). */
+/** y[view] = x, and y = `fill` elsewhere. y has the shape `shape`.   VJP: x̄ = readView(ȳ). */
 const writeView: (x: Tensor, shape: Shape, view: View, fill: number) => Tensor = differentiable(
   "writeView",
   (x: Tensor, shape: Shape, view: View, fill: number) => ({
@@ -32,7 +32,10 @@ const writeView: (x: Tensor, shape: Shape, view: View, fill: number) => Tensor =
   }),
 );
 
-/** y[…, i_axes[1], …] = x with its axes in the order `axes`: permute([A,B,C], [2,0,1]) is [C,A,B]. @throws ShapeError */
+/**
+ * The axes of x in the order `axes`: x:[A,B,C] with the order [2,0,1] gives y:[C,A,B].
+ * @throws ShapeError unless `axes` names each axis once.
+ */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const order = axes.map((axis) => normalizeAxis("permute", axis, x.rank));
   if (order.length !== x.rank || new Set(order).size !== x.rank)
@@ -42,7 +45,7 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   return readView(x, { shape: order.map((axis) => x.shape[axis]!), strides: order.map((axis) => strides[axis]!), offset: 0 });
 }
 
-/** Two axes exchanged; by default the last two. */
+/** x with two axes exchanged, by default the last two. @throws ShapeError for an axis that x does not have. */
 export function transpose(x: Tensor, axisA = -2, axisB = -1): Tensor {
   const order = x.shape.map((_, axis) => axis);
   const [a, b] = [normalizeAxis("transpose", axisA, x.rank), normalizeAxis("transpose", axisB, x.rank)];
@@ -51,10 +54,16 @@ export function transpose(x: Tensor, axisA = -2, axisB = -1): Tensor {
   return permute(x, order);
 }
 
-/** [start, end) in steps, ends counted from the back when negative; `undefined` takes the whole axis. */
+/**
+ * The indices from `start` up to `end`, exclusive, in steps of `step`, by default 1. A negative number counts from the end. `undefined` is
+ * the whole axis.
+ */
 export type Range = readonly [start: number, end: number, step?: number] | undefined;
 
-/** x[start:end:step, …] for the leading axes, NumPy's rule: ends are clipped to the axis, steps must be ≥ 1. @throws ShapeError */
+/**
+ * x[start:end:step, …], by NumPy's rule: `start` and `end` are clipped to the axis. Axes without a range are taken whole.
+ * @throws ShapeError for more ranges than axes, numbers that are not integers, or a step below 1.
+ */
 export function slice(x: Tensor, ranges: readonly Range[]): Tensor {
   if (ranges.length > x.rank) throw new ShapeError(`slice: at most one range per axis, got ${ranges.length} for ${formatShape(x.shape)}`);
   const strides = stridesOf(x.shape);
@@ -71,7 +80,7 @@ export function slice(x: Tensor, ranges: readonly Range[]): Tensor {
   return readView(x, { shape, strides, offset: sizeOf(shape) === 0 ? 0 : offset });
 }
 
-/** The elements of the given axes in reverse order. */
+/** x with the order of the elements reversed along each of `axes`. @throws ShapeError for an axis that x does not have. */
 export function flip(x: Tensor, axes: readonly number[]): Tensor {
   const strides = stridesOf(x.shape);
   let offset = 0;
@@ -82,7 +91,10 @@ export function flip(x: Tensor, axes: readonly number[]): Tensor {
   return readView(x, { shape: x.shape, strides, offset: x.size === 0 ? 0 : offset });
 }
 
-/** y_i… = x_ii…: the elements whose indices on all of `axes` agree, on one new last axis. The sizes must agree. @throws ShapeError */
+/**
+ * The elements whose indices along all of `axes` agree: y[…,i] = x[…,i,…,i,…]. The axes become one new last axis.
+ * @throws ShapeError unless there are two axes or more and all have the same size.
+ */
 export function diagonal(x: Tensor, axes: readonly number[]): Tensor {
   const chosen = [...new Set(axes.map((axis) => normalizeAxis("diagonal", axis, x.rank)))];
   const size = x.shape[chosen[0] ?? 0];
@@ -98,7 +110,10 @@ export function diagonal(x: Tensor, axes: readonly number[]): Tensor {
   });
 }
 
-/** x with `[before, after]` elements of `value` around each axis. @throws ShapeError */
+/**
+ * x with `[before, after]` elements of `value`, by default 0, added along each axis.
+ * @throws ShapeError unless each axis has two integers ≥ 0.
+ */
 export function pad(x: Tensor, widths: readonly (readonly [number, number])[], value = 0): Tensor {
   if (widths.length !== x.rank || widths.flat().some((width) => !Number.isInteger(width) || width < 0))
     throw new ShapeError(`pad: needs [before, after] ≥ 0 for each axis of ${formatShape(x.shape)}, got ${JSON.stringify(widths)}`);
@@ -108,7 +123,10 @@ export function pad(x: Tensor, widths: readonly (readonly [number, number])[], v
   return writeView(x, shape, { shape: x.shape, strides, offset }, value);
 }
 
-/** Tensors laid end to end along an axis; all other sizes agree.   VJP: each gets its slice. @throws ShapeError */
+/**
+ * The parts one after the other along `axis`, by default axis 0.   VJP: the cotangent of each part is its slice of ȳ.
+ * @throws ShapeError for no parts, or parts that differ in dtype, in rank, or in a size along another axis.
+ */
 export const concat: (parts: readonly Tensor[], axis?: number) => Tensor = differentiable(
   "concat",
   (parts: readonly Tensor[], axis = 0) => {
@@ -118,7 +136,8 @@ export const concat: (parts: readonly Tensor[], axis?: number) => Tensor = diffe
     for (const part of parts)
       if (part.dtype !== first.dtype || part.rank !== first.rank || part.shape.some((size, i) => i !== along && size !== first.shape[i]))
         throw new ShapeError(
-          `concat: tensors must agree in dtype and in every size but axis ${along}, got ${parts.map((p) => `${p.dtype} ${formatShape(p.shape)}`).join(", ")}`,
+          `concat: tensors must agree in dtype and in every size except that of axis ${along}, ` +
+            `got ${parts.map((part) => `${part.dtype} ${formatShape(part.shape)}`).join(", ")}`,
         );
     const shape = first.shape.map((size, i) => (i === along ? parts.reduce((sum, part) => sum + part.shape[along]!, 0) : size));
     const strides = stridesOf(shape);
@@ -144,7 +163,10 @@ export const concat: (parts: readonly Tensor[], axis?: number) => Tensor = diffe
   },
 );
 
-/** Tensors of one shape side by side on a new axis. @throws ShapeError */
+/**
+ * Tensors of one shape, one after the other along a new axis, by default axis 0.
+ * @throws ShapeError for no parts, or shapes that differ.
+ */
 export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   const first = parts[0];
   if (first === undefined) throw new ShapeError("stack: needs at least one tensor, got none");
@@ -157,7 +179,10 @@ export function stack(parts: readonly Tensor[], axis = 0): Tensor {
   );
 }
 
-/** x repeated `counts[axis]` times along each axis: tile([a,b], [2]) is [a,b,a,b]. @throws ShapeError */
+/**
+ * x repeated `counts[axis]` times along each axis: [a,b] with the counts [2] gives [a,b,a,b].
+ * @throws ShapeError unless each axis has a count ≥ 0.
+ */
 export function tile(x: Tensor, counts: readonly number[]): Tensor {
   if (counts.length !== x.rank) throw new ShapeError(`tile: needs one count per axis of ${formatShape(x.shape)}, got [${counts}]`);
   checkShape("tile", counts);

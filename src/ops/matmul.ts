@@ -1,4 +1,4 @@
-/** Matrix products, batched, with transposes as options that cost nothing: the kernel reads its operand the other way round. */
+/** Products of batched matrices. A transpose costs nothing: it is a flag, and the kernel reads its operand with the strides exchanged. */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
@@ -9,12 +9,15 @@ import { checkFloating, output } from "./output.ts";
 import { reshape } from "./reshape.ts";
 import { broadcastTo, sumTo } from "./sum-and-broadcast.ts";
 
+/** The options of `matmul`. */
 export interface MatmulOptions {
+  /** Whether A is stored as [k,m] instead of [m,k]. Default: false. */
   readonly transposeA?: boolean;
+  /** Whether B is stored as [n,k] instead of [k,n]. Default: false. */
   readonly transposeB?: boolean;
 }
 
-/** The product of stacks of matrices, [batch,·,·] each; a stack of one serves the whole batch of the other. */
+/** The products of two stacks of matrices, both of rank 3. A stack of one matrix serves the whole batch of the other operand. */
 const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = differentiable(
   "matmul",
   (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => {
@@ -34,19 +37,21 @@ const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = diff
   },
 );
 
-/** [rows, columns] of the last two axes as the product sees them. */
+/** The numbers of rows and columns of a matrix after its transpose, if it is transposed. */
 const matrixOf = (shape: Shape, transposed: boolean): [number, number] =>
   transposed ? [shape.at(-1)!, shape.at(-2)!] : [shape.at(-2)!, shape.at(-1)!];
 
 /**
- * C = A·B over the last two axes; the axes before broadcast.   A:[…,m,k], B:[…,k,n] → C:[…,m,n].   m·k·n multiply-adds per matrix.
- * With transposeA, A is [k,m]; with transposeB, B is [n,k].   VJP: Ā = C̄·Bᵀ, B̄ = Aᵀ·C̄. @throws ShapeError
+ * C = A·B over the last two axes. The axes before them broadcast.   A:[…,m,k], B:[…,k,n] → C:[…,m,n].   VJP: Ā = C̄·Bᵀ, B̄ = Aᵀ·C̄.
+ * Each matrix of the batch takes m·k·n multiply-adds.
+ * @throws ShapeError for operands of rank 0 or 1, for inner sizes that differ, or for dtypes that differ.
  */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
   checkFloating("matmul", a, b);
   if (a.rank < 2 || b.rank < 2)
     throw new ShapeError(
-      `matmul: operands need two axes or more, got A:${formatShape(a.shape)} · B:${formatShape(b.shape)}; reshape vectors to [n,1] or [1,n]`,
+      `matmul: operands need two axes or more, got A:${formatShape(a.shape)} · B:${formatShape(b.shape)}; ` +
+        "reshape vectors to [n,1] or [1,n]",
     );
   const [m, inner] = matrixOf(a.shape, transposeA);
   const [innerB, n] = matrixOf(b.shape, transposeB);
@@ -56,12 +61,13 @@ export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = 
   }
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   const [batchA, batchB] = [sizeOf(a.shape.slice(0, -2)), sizeOf(b.shape.slice(0, -2))];
-  // One matrix B for a whole batch of A is a single taller product: faster than many small ones, forward and backward.
+  // If one matrix B serves the whole batch of A, the matrices of A stack up to one tall matrix. One large product is faster than many small
+  // ones.
   if (batchB === 1 && batchA !== 1 && !transposeA) {
     const tall = product(reshape(a, [1, batchA * m, inner]), reshape(b, [1, ...b.shape.slice(-2)]), false, transposeB);
     return reshape(tall, [...batch, m, n]);
   }
-  // The kernel repeats a single matrix by stride 0; any other broadcast is made explicit.
+  // The kernel repeats a single matrix by a batch stride of 0. Any other broadcast is copied out first.
   const full = sizeOf(batch);
   const stacked = (x: Tensor, own: number): Tensor => {
     const matrix = x.shape.slice(-2);

@@ -1,4 +1,4 @@
-/** What ops share: turning a kernel's storage into a tensor, checking dtypes, and letting numbers stand for scalars. */
+/** What all ops need: a tensor from the storage that a kernel returned, a scalar tensor from a number, and checks of the dtypes. */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
@@ -6,15 +6,17 @@ import { formatShape, type Shape } from "../core/shape.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
+/** The tensor of a kernel's result. */
 export const output = (shape: Shape, storage: Storage): Tensor => new Tensor(shape, storage);
 
-/** A tensor, or a number that becomes a scalar of the other operand's dtype. */
+/** An operand: a tensor, or a number that stands for a scalar tensor of the other operand's dtype. */
 export type Operand = Tensor | number;
 
+/** The operand as a tensor. A number becomes a scalar of `dtype`. */
 export const asTensor = (value: Operand, dtype: DType): Tensor =>
   typeof value === "number" ? output([], kernels().full(dtype, 1, value)) : value;
 
-/** @throws ShapeError unless all operands have one floating dtype. */
+/** @throws ShapeError unless all operands are float32 or all are float64. */
 export function checkFloating(op: string, ...operands: readonly Tensor[]): void {
   const dtype = operands[0]!.dtype;
   if (dtype === "int32" || operands.some((x) => x.dtype !== dtype))
@@ -23,7 +25,7 @@ export function checkFloating(op: string, ...operands: readonly Tensor[]): void 
     );
 }
 
-/** @throws ShapeError unless `x` holds indices. */
+/** @throws ShapeError unless x is int32, the dtype of indices. */
 export function checkIndices(op: string, x: Tensor): void {
-  if (x.dtype !== "int32") throw new ShapeError(`${op}: indices must be int32, got ${x.dtype} ${formatShape(x.shape)}`);
+  if (x.dtype !== "int32") throw new ShapeError(`${op}: indices must be int32, got ${x.dtype} ${formatShape(x.shape)}; cast() them first`);
 }

@@ -1,4 +1,4 @@
-/** Max, average and global pooling over windows of the last two axes. */
+/** Max and average pooling over windows of an image, and the average over the whole image. */
 
 import { kernels } from "../backend/active.ts";
 import { type ConvolutionGeometry, type ConvolutionOptions, convolutionGeometry, type Pair } from "../core/convolution-geometry.ts";
@@ -13,16 +13,20 @@ import { checkFloating, output } from "./output.ts";
 import { mean } from "./reductions.ts";
 import { reshape } from "./reshape.ts";
 
+/** The options of `maxPool2d` and `avgPool2d`, as PyTorch has them. */
 export interface PoolingOptions {
-  /** Window size. */
+  /** The size of a window, in pixels. */
   readonly kernel: Pair;
-  /** Steps between windows; the window size by default. */
+  /** The distance between neighbouring windows, in pixels. Default: the size of a window, so that windows do not overlap. */
   readonly stride?: Pair;
-  /** At most half the window, so that every window meets the image. */
+  /** The pixels added on each side of the image, at most half a window, so that every window meets the image. Default: 0. */
   readonly padding?: Pair;
 }
 
-/** Pooling is a depthwise convolution in shape: the weight it would have, and its options. */
+/**
+ * Pooling has the shapes of a depthwise convolution. This is the geometry of that convolution, with the shape of its weight and its
+ * options.
+ */
 function window(
   op: string,
   x: Tensor,
@@ -37,7 +41,7 @@ function window(
     throw new ShapeError(`${op}: padding must be at most half the window, got padding [${border}] for window [${size}]`);
   const [, channels, height, width] = x.shape as [number, number, number, number];
   if (Math.max(...border) > 0 && height * width === 0)
-    throw new ShapeError(`${op}: an empty image cannot be padded, got ${formatShape(x.shape)} with padding [${border}]`);
+    throw new ShapeError(`${op}: an image with padding must not be empty, got ${formatShape(x.shape)} with padding [${border}]`);
   const weight = [channels, Math.min(1, channels), ...size];
   const options = { stride, padding, groups: Math.max(1, channels) };
   return { weight, options, geometry: convolutionGeometry(op, x.shape, weight, options) };
@@ -47,20 +51,28 @@ const maxPool: (x: Tensor, options: PoolingOptions) => Tensor = differentiable("
   const { geometry } = window("maxPool2d", x, options);
   const { values, indices } = kernels().maxPool2d(x.storage, geometry);
   const outShape = [geometry.batch, geometry.outChannels, geometry.outHeight, geometry.outWidth];
-  const where = output(outShape, indices);
-  return { inputs: [x], value: output(outShape, values), vjp: [(g) => reshape(scatterAdd(g, where, [x.size]), x.shape)] };
+  const positions = output(outShape, indices);
+  return { inputs: [x], value: output(outShape, values), vjp: [(g) => reshape(scatterAdd(g, positions, [x.size]), x.shape)] };
 });
 
-/** The largest value of each window (the first, at a tie).   x:[N,C,H,W] → y:[N,C,H′,W′].   VJP: ȳ goes to the value that won. @throws ShapeError */
+/**
+ * The largest value of each window. x:[N,C,H,W] → y:[N,C,H′,W′]. VJP: ȳ goes to the position of the largest value, the first one if several
+ * are equal.
+ * @throws ShapeError for a rank other than 4, or options that do not fit.
+ */
 export const maxPool2d = (x: Tensor, options: PoolingOptions): Tensor => maxPool(x, options);
 
-/** The mean of each window, padding counting as zeros (PyTorch's default): a depthwise convolution by 1/(Kh·Kw). @throws ShapeError */
+/**
+ * The mean of each window, where padding counts as zeros (PyTorch's default). x:[N,C,H,W] → y:[N,C,H′,W′]. It is a depthwise convolution
+ * whose weights are all 1/(Kh·Kw), so its VJP is that of conv2d.
+ * @throws ShapeError for a rank other than 4, or options that do not fit.
+ */
 export function avgPool2d(x: Tensor, options: PoolingOptions): Tensor {
   const { weight, options: convolution, geometry } = window("avgPool2d", x, options);
   return conv2d(x, full(weight, 1 / (geometry.kernelHeight * geometry.kernelWidth), { dtype: x.dtype }), convolution);
 }
 
-/** The mean of each channel: x:[N,C,H,W] → y:[N,C]. @throws ShapeError */
+/** The mean of each channel over the whole image.   x:[N,C,H,W] → y:[N,C]. @throws ShapeError for a rank other than 4. */
 export function globalAvgPool2d(x: Tensor): Tensor {
   if (x.rank !== 4) throw new ShapeError(`globalAvgPool2d: needs x:[N,C,H,W], got ${formatShape(x.shape)}`);
   return mean(x, { axes: [2, 3] });

@@ -27,7 +27,7 @@ class Diagonals extends Module {
     const begin = (): Tensor =>
       exact
         ? constant([size, 1], 1, build)
-        : normal([size, 1], build.random, { mean: 1, deviation: 0.01, dtype: build.dtype ?? "float32" });
+        : normal([size, 1], build.random, { mean: 1, std: 0.01, dtype: build.dtype ?? "float32" });
     this.A = factor(begin());
     this.D = factor(begin());
   }

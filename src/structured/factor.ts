@@ -11,7 +11,7 @@ import type { Initialisation } from "./structured-linear.ts";
 
 /** N(0, σ²) with σ = √(1/in)·min(1, √(out/in)): keeps the size of activations and of their gradients (spectral condition, 2310.17813). */
 export const variancePreserving = (shape: Shape, inputs: number, outputs: number, { random, dtype = "float32" }: Build): Tensor =>
-  normal(shape, random, { deviation: Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs)), dtype });
+  normal(shape, random, { std: Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs)), dtype });
 
 /** A factor of a structured map. */
 export const factor = (value: Tensor): Parameter => new Parameter(value, "compressed");

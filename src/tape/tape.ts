@@ -1,13 +1,13 @@
 /**
- * Recording. An op computes its value and says, in the same expression, how a cotangent flows back to each input; `differentiable`
- * ties the two together in the value's `origin`. The tape is nothing but those origins.
+ * Recording. An op computes its value and states, in the same expression, how a cotangent flows back to each input. `differentiable` stores
+ * both in the `origin` of the value. There is no other tape: the origins are the graph.
  */
 
 import { type Origin, share, type Tensor } from "../tensor/tensor.ts";
 
 let recording = true;
 
-/** Whether values made now remember their origin. */
+/** Whether a value that is computed now gets an origin. */
 export const isRecording = (): boolean => recording;
 
 function withRecording<T>(on: boolean, body: () => T): T {
@@ -20,23 +20,30 @@ function withRecording<T>(on: boolean, body: () => T): T {
   }
 }
 
-/** Runs `body` without recording: for evaluation, running statistics and updates. Synchronous, as `scope` is. */
+/**
+ * Runs `body` without recording. Evaluation, running statistics and optimiser steps need no graph. `body` must be synchronous, as in
+ * `scope`.
+ */
 export const noGrad = <T>(body: () => T): T => withRecording(false, body);
 
-/** What an op returns: its value, the tensors it depends on, and the VJP of each. */
+/** What the body of an op returns: its inputs, its value, and the VJP of each input. */
 export interface Rule {
   readonly inputs: Origin["inputs"];
   readonly value: Tensor;
   readonly vjp: Origin["vjp"];
 }
 
-/** The value of `rule` with its origin attached, if recording. */
+/** The value of `rule`. If recording is on, the value gets its origin. */
 export function record(op: string, rule: Rule): Tensor {
-  if (!recording) return rule.value;
-  return adopt(rule.value, { op, inputs: rule.inputs, vjp: rule.vjp });
+  const { inputs, value, vjp } = rule;
+  if (recording) attachOrigin(value, { op, inputs, vjp });
+  return value;
 }
 
-/** Makes an op of a function that gives a Rule. Its body runs unrecorded; its VJPs are recorded when gradients of gradients are wanted. */
+/**
+ * An op from a function that returns a Rule. The function itself runs unrecorded. Its VJPs are recorded only if `gradients` runs with
+ * `createGraph`, which makes gradients of gradients possible.
+ */
 export function differentiable<Arguments extends unknown[]>(
   op: string,
   body: (...args: Arguments) => Rule,
@@ -48,11 +55,13 @@ export function differentiable<Arguments extends unknown[]>(
     );
 }
 
-/** A VJP may name the value itself (exp's does), so the value keeps its identity and gets the origin written once. */
-function adopt(value: Tensor, origin: Origin): Tensor {
+/**
+ * Writes the origin of a value. This is the one place that writes the read-only field. A new tensor with the origin would not do: a VJP may
+ * refer to the value itself, as the VJP of exp does.
+ */
+function attachOrigin(value: Tensor, origin: Origin): void {
   (value as { origin: Origin | undefined }).origin = origin;
-  return value;
 }
 
-/** The same numbers, constant to differentiation. */
+/** The same numbers without an origin, so that `gradients` treats them as a constant. The storage is shared. */
 export const detach = (x: Tensor): Tensor => share(x);

@@ -1,49 +1,52 @@
 /**
- * Scopes free what they made. Storage lives in a WASM arena or on a device, where JavaScript's collector cannot see how much it
- * holds; so a training step runs inside `scope`, which releases every tensor made in it but those it returns.
+ * Scopes free the tensors that were made inside them. Storage lives in a WASM arena or on a device, and JavaScript's garbage collector
+ * cannot see how much memory that is. So a training step runs inside `scope`, which frees every tensor made in the step except the tensors
+ * that the step returns.
  */
 
 import { ConfigError } from "../core/errors.ts";
 import type { Tensor } from "./tensor.ts";
 
-const open: Set<Tensor>[] = [];
+/** The tensors made in each open scope, outermost scope first. */
+const openScopes: Set<Tensor>[] = [];
 
-/** Called by Tensor's constructor. */
+/** Registers a new tensor with the innermost open scope. Tensor's constructor calls it. */
 export function track(tensor: Tensor): void {
-  open.at(-1)?.add(tensor);
+  openScopes.at(-1)?.add(tensor);
 }
 
-/** Called by Tensor's dispose. */
+/** Removes a tensor from every open scope. Tensor's `dispose` calls it. */
 export function untrack(tensor: Tensor): void {
-  for (const created of open) created.delete(tensor);
+  for (const created of openScopes) created.delete(tensor);
 }
 
-/** Lets a tensor outlive every open scope: for state such as parameters and running statistics. */
+/** Lets a tensor outlive every open scope. State such as parameters and running statistics needs this. */
 export function keep<T extends Tensor>(tensor: T): T {
   untrack(tensor);
   return tensor;
 }
 
 /**
- * Runs `body` and frees every tensor made in it, except those found in what it returns (a tensor, or any nesting of arrays, maps and objects),
- * which pass to the enclosing scope. A returned tensor's graph is freed too: take its gradients inside.
- * @throws ConfigError when `body` is asynchronous: scopes nest by the call stack.
+ * Runs `body`, frees every tensor made in it, and returns its result. Tensors found in the result are not freed; they pass to the enclosing
+ * scope. The result may be a tensor or any nesting of arrays, maps, sets and objects. The graph behind a returned tensor is freed, so take
+ * gradients inside.
+ * @throws ConfigError when `body` is asynchronous, because scopes nest as calls do.
  */
 export function scope<T>(body: () => T): T {
   const created = new Set<Tensor>();
-  const outer = open.at(-1);
-  open.push(created);
+  const outer = openScopes.at(-1);
+  openScopes.push(created);
   let returned: ReadonlySet<unknown> = new Set();
   try {
     const result = body();
     if (result instanceof Promise) {
-      result.catch(() => {}); // it will fail on tensors freed here, after the caller has been told why
-      throw new ConfigError("scope: the body must be synchronous, got a Promise; read data() outside");
+      result.catch(() => {}); // The promise will fail on the freed tensors. The error below already tells the caller why.
+      throw new ConfigError("scope: the body must be synchronous, got a Promise; return the tensors and call data() outside");
     }
     returned = reachable(result);
     return result;
   } finally {
-    open.splice(open.indexOf(created), 1);
+    openScopes.splice(openScopes.indexOf(created), 1);
     for (const tensor of created) {
       if (returned.has(tensor)) outer?.add(tensor);
       else tensor.dispose();
@@ -51,7 +54,7 @@ export function scope<T>(body: () => T): T {
   }
 }
 
-/** Every object in the nesting of `value`, not looking behind tensors or typed arrays. */
+/** Every object that `value` contains, at any depth. The search does not enter tensors or typed arrays. */
 function reachable(value: unknown, seen: Set<unknown> = new Set()): Set<unknown> {
   if (typeof value !== "object" || value === null || seen.has(value) || ArrayBuffer.isView(value)) return seen;
   seen.add(value);

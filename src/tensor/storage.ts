@@ -1,29 +1,33 @@
-/** Where the numbers of a tensor live: a flat, contiguous, reference-counted buffer that one backend owns. */
+/** Where the numbers of a tensor live: a flat, contiguous buffer that belongs to one backend and counts its holders. */
 
-/** Element types. `int32` holds indices (argmax, gather); arithmetic is in float32 or float64. */
+/** The element types. Arithmetic is in float32 or float64; int32 is for indices, such as those of argmax and gather. */
 export type DType = "float32" | "float64" | "int32";
 
+/** The JavaScript arrays that hold the element types. */
 export type TypedArray = Float32Array | Float64Array | Int32Array;
 
+/** The size of one element of each dtype, in bytes. */
 export const bytesPerElement = { float32: 4, float64: 8, int32: 4 } as const satisfies Record<DType, number>;
 
-/** A typed array of `length` zeros, or a copy of `values`, in the array type of `dtype`. */
+/** A typed array for `dtype`: as many zeros as the number `source` says, or a copy of the values of the array `source`. */
 export function typedArray(dtype: DType, source: number | ArrayLike<number>): TypedArray {
-  const values = typeof source === "number" ? { length: source } : source;
-  const make = { float32: Float32Array, float64: Float64Array, int32: Int32Array }[dtype];
-  return typeof source === "number" ? new make(source) : make.from(values);
+  const arrayType = { float32: Float32Array, float64: Float64Array, int32: Int32Array }[dtype];
+  return typeof source === "number" ? new arrayType(source) : arrayType.from(source);
 }
 
 /**
- * A buffer of `length` elements. Tensors of different shapes may share one (reshape is free), so it counts its holders: the
- * last `release` frees it. Kernels return a storage with one holder, the caller.
+ * A buffer of `length` elements. Several tensors may share one storage, because `reshape` copies nothing. So a storage counts its holders,
+ * and the last `release` frees it. A kernel returns a storage with one holder: its caller.
  */
 export interface Storage {
   readonly dtype: DType;
   readonly length: number;
+  /** False once the last holder has released the storage. */
   readonly alive: boolean;
+  /** Adds a holder. */
   retain(): void;
+  /** Removes a holder. The last one frees the storage. */
   release(): void;
-  /** A copy of the elements, once everything queued before has run. */
+  /** A copy of the elements. The promise resolves when the backend has finished all work that was queued before. */
   read(): Promise<TypedArray>;
 }

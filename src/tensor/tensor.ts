@@ -1,32 +1,44 @@
-/** A tensor is a shape on a storage, and the memory of how it came to be. It has no arithmetic: that is in `ops`. */
+/** A tensor is a shape, a storage, and a record of how the tensor was computed. It has no arithmetic of its own: that is in `ops`. */
 
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { track, untrack } from "./scope.ts";
 import type { DType, Storage, TypedArray } from "./storage.ts";
 
-/** The vector–Jacobian product of one input: the output's cotangent → the input's. */
-export type Vjp = (g: Tensor) => Tensor;
+/** The vector–Jacobian product of one input: a function from the output's cotangent to the input's cotangent. */
+export type Vjp = (cotangent: Tensor) => Tensor;
 
-/** How a tensor came to be: the edge of the graph that `gradients` walks backwards. */
+/** How a tensor was computed. The origins of all tensors make up the graph that `gradients` walks backwards. */
 export interface Origin {
+  /** The name of the op. */
   readonly op: string;
+  /** The tensors that the op computed with. */
   readonly inputs: readonly Tensor[];
-  /** One VJP per input, undefined where the op is constant in it; or one function for all of them, where they share work. */
-  readonly vjp: readonly (Vjp | undefined)[] | ((g: Tensor) => readonly (Tensor | undefined)[]);
+  /**
+   * One VJP for each input, or undefined for an input in which the op is constant. If the VJPs share work, one function may give the
+   * cotangents of all inputs at once.
+   */
+  readonly vjp: readonly (Vjp | undefined)[] | ((cotangent: Tensor) => readonly (Tensor | undefined)[]);
 }
 
-/** The net under `scope` and `dispose`: storage whose tensor was collected unfreed is released then, at the collector's leisure. */
-const forgotten = new FinalizationRegistry<Storage>((storage) => storage.release());
+/**
+ * Releases the storage of a tensor that was garbage-collected before anybody freed it. The collector may run late, so programs should rely
+ * on `scope` and `dispose` instead.
+ */
+const finalizers = new FinalizationRegistry<Storage>((storage) => storage.release());
 
+/** A shape on a storage, with the origin that differentiation needs. */
 export class Tensor {
   readonly shape: Shape;
   readonly storage: Storage;
-  /** Undefined for a leaf: data, parameters, and everything made under `noGrad`. */
+  /** How the tensor was computed. It is undefined for a leaf: data, parameters, and everything made under `noGrad`. */
   readonly origin: Origin | undefined;
   #held = true;
 
-  /** Takes over one hold on `storage`, and lets go of it when it throws. @throws ShapeError when shape and storage differ in size. */
+  /**
+   * The tensor becomes one holder of `storage`, in place of the caller.
+   * @throws ShapeError when shape and storage differ in size; the storage is released.
+   */
   constructor(shape: Shape, storage: Storage, origin?: Origin) {
     if (sizeOf(shape) !== storage.length) {
       storage.release();
@@ -35,7 +47,7 @@ export class Tensor {
     this.shape = shape;
     this.storage = storage;
     this.origin = origin;
-    forgotten.register(this, storage, this);
+    finalizers.register(this, storage, this);
     track(this);
   }
 
@@ -51,28 +63,31 @@ export class Tensor {
     return this.storage.length;
   }
 
-  /** The elements in row-major order, copied out once they are computed. */
+  /** A copy of the elements in row-major order. The promise resolves when the backend has computed them. */
   data(): Promise<TypedArray> {
     return this.storage.read();
   }
 
   /** The one element of a tensor of size 1. @throws ShapeError for any other size. */
   async item(): Promise<number> {
-    if (this.size !== 1) throw new ShapeError(`item: needs exactly one element, got ${formatShape(this.shape)}; use data()`);
+    if (this.size !== 1) throw new ShapeError(`item: needs exactly one element, got shape ${formatShape(this.shape)}; use data()`);
     return (await this.data())[0]!;
   }
 
-  /** Gives up the storage now instead of at the end of its scope. Using the tensor afterwards is an error. */
+  /** Releases the storage now instead of at the end of the scope. Using the tensor afterwards is an error. */
   dispose(): void {
     if (!this.#held) return;
     this.#held = false;
-    forgotten.unregister(this);
+    finalizers.unregister(this);
     untrack(this);
     this.storage.release();
   }
 }
 
-/** The same elements under another shape of the same size, or the same shape without its origin: storage is shared, not copied. */
+/**
+ * A tensor that shares the storage of x. By default it has the same shape and no origin.
+ * @throws ShapeError when `shape` has another size.
+ */
 export function share(x: Tensor, shape: Shape = x.shape, origin?: Origin): Tensor {
   x.storage.retain();
   return new Tensor(shape, x.storage, origin);

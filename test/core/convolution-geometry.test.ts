@@ -5,7 +5,7 @@ import { ShapeError } from "../../src/core/errors.ts";
 import { convolutions, geometryOf, poolings } from "../arbitraries/geometries.ts";
 
 describe("outputSize", () => {
-  it("counts the positions at which the dilated window lies within the padded line", () => {
+  it("is the number of positions at which the dilated window lies within the padded line", () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(
       fc.property(fc.nat({ max: 9 }), small, small, fc.nat({ max: 4 }), small, (size, kernel, stride, padding, dilation) => {
@@ -18,7 +18,7 @@ describe("outputSize", () => {
 });
 
 describe("convolutionGeometry", () => {
-  it("keeps every size and option, vertical before horizontal", () => {
+  it("contains every size and option, the vertical one before the horizontal one", () => {
     fc.assert(
       fc.property(fc.oneof(convolutions(), poolings()), ({ x, w, options }) => {
         const g = convolutionGeometry("conv2d", x, w, options);
@@ -33,7 +33,7 @@ describe("convolutionGeometry", () => {
     );
   });
 
-  it("takes one number for both axes, and defaults to stride 1, no padding, no dilation, one group", () => {
+  it("takes one number for both axes, and defaults to stride 1, padding 0, dilation 1 and one group", () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 4 }), (n) => {
         const pair = [n, n] as const;
@@ -69,7 +69,7 @@ describe("convolutionGeometry", () => {
         refuses("conv2d: dilation must be an integer ≥ 1, got 0", x, w, { dilation: 0 });
         refuses(`groups must divide the input and output channels, got groups=0`, x, w, { groups: 0 });
         refuses(`got groups=${channels + 1}, C=${channels}`, x, w, { groups: channels + 1 });
-        refuses(`(expected ${groupChannels})`, x, [outChannels, groupChannels + 1, ...kernel], {});
+        refuses(`w must have C/groups = ${groupChannels} input channels`, x, [outChannels, groupChannels + 1, ...kernel], {});
         refuses("conv2d: the kernel must be at least 1×1", [batch, channels, ...image], [outChannels, groupChannels, 0, 1], {});
       }),
     );
@@ -77,7 +77,7 @@ describe("convolutionGeometry", () => {
 });
 
 describe("convolutionMultiplyAdds", () => {
-  it("counts the taps of every output", () => {
+  it("is the number of taps of all outputs", () => {
     fc.assert(
       fc.property(convolutions({ maxSize: 5 }), (config) => {
         const g = geometryOf(config);

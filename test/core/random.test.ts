@@ -6,7 +6,7 @@ import { Random, type RandomState } from "../../src/core/random.ts";
 const anySeed = fc.nat({ max: 2 ** 32 - 1 });
 const draw = (random: Random, count: number): number[] => Array.from({ length: count }, () => random.bits());
 
-/** xoshiro128** as its authors print it, on whole integers cut to 32 bits: no signed shifts, no Math.imul. */
+/** xoshiro128** as its authors publish it, on big integers that are cut to 32 bits. It uses neither signed shifts nor Math.imul. */
 function* xoshiro128StarStar(state: RandomState): Generator<number> {
   const word = (x: bigint): bigint => BigInt.asUintN(32, x);
   const rotate = (x: bigint, k: bigint): bigint => word(x << k) | (x >> (32n - k));
@@ -34,14 +34,14 @@ describe("Random.bits", () => {
     );
   });
 
-  it("starts as published from the state 1, 2, 3, 4", () => {
+  it("gives the published numbers from the state 1, 2, 3, 4", () => {
     const random = new Random(0);
     random.state = [1, 2, 3, 4];
-    // The first numbers of the authors' C program (https://prng.di.unimi.it/xoshiro128starstar.c).
+    // These are the first numbers of the authors' C program (https://prng.di.unimi.it/xoshiro128starstar.c).
     expect(draw(random, 4)).toEqual([11520, 0, 5927040, 70819200]);
   });
 
-  it("is decided by the seed, and differs between seeds", () => {
+  it("is determined by the seed, and differs between seeds", () => {
     fc.assert(
       fc.property(anySeed, anySeed, (a, b) => {
         expect(draw(new Random(a), 4)).toEqual(draw(new Random(a), 4));
@@ -56,7 +56,7 @@ describe("Random.bits", () => {
 });
 
 describe("Random.state", () => {
-  it("continues in another stream exactly where the first stood", () => {
+  it("makes another stream continue exactly where the first one stopped", () => {
     fc.assert(
       fc.property(anySeed, anySeed, fc.nat({ max: 20 }), (seed, other, steps) => {
         const first = new Random(seed);
@@ -68,7 +68,7 @@ describe("Random.state", () => {
     );
   });
 
-  it("refuses all zeros, from which xoshiro never leaves", () => {
+  it("refuses the state of zeros, which xoshiro never leaves", () => {
     expect(() => {
       new Random(1).state = [0, 0, 0, 0];
     }).toThrow(ConfigError);
@@ -76,7 +76,7 @@ describe("Random.state", () => {
 });
 
 describe("Random.fork", () => {
-  it("does not move its parent, is decided by state and key, and differs from parent and siblings", () => {
+  it("does not advance its parent, is determined by state and key, and differs from its parent and its siblings", () => {
     fc.assert(
       fc.property(anySeed, fc.nat({ max: 1000 }), fc.nat({ max: 1000 }), (seed, key, other) => {
         const random = new Random(seed);
@@ -92,7 +92,7 @@ describe("Random.fork", () => {
 });
 
 describe("Random.uniform", () => {
-  it("is in [0, 1) and reads two draws, 27 and 26 bits", () => {
+  it("is in [0, 1), made of 27 and 26 bits of two draws", () => {
     fc.assert(
       fc.property(anySeed, (seed) => {
         const [high, low] = draw(new Random(seed), 2) as [number, number];
@@ -106,18 +106,18 @@ describe("Random.uniform", () => {
 });
 
 describe("Random.integer", () => {
-  it("stays below its bound and reaches every value of a small one", () => {
+  it("stays below its bound, and takes every value below a small bound", () => {
     fc.assert(
       fc.property(anySeed, fc.integer({ min: 1, max: 6 }), (seed, bound) => {
         const random = new Random(seed);
-        // 200 draws miss one of six values with probability below 6·(5/6)^200 ≈ 1e-15.
+        // The probability that 200 draws miss one of six values is below 6·(5/6)^200 ≈ 1e-15.
         const seen = new Set(Array.from({ length: 200 }, () => random.integer(bound)));
         expect([...seen].sort()).toEqual(Array.from({ length: bound }, (_, i) => i));
       }),
     );
   });
 
-  it("draws again where the remainder would favour small numbers", () => {
+  it("draws again where the remainder would make small numbers more likely", () => {
     fc.assert(
       fc.property(anySeed, fc.integer({ min: 2 ** 31, max: 2 ** 32 }), (seed, bound) => {
         const raw = new Random(seed);
@@ -143,7 +143,7 @@ describe("Random.normal", () => {
       const z = random.normal();
       for (let power = 0; power < 4; power++) moments[power]! += z ** (power + 1) / count;
     }
-    // Five standard errors: the moments' variances are 1, 2, 15 and 96, over count.
+    // The tolerance is five standard errors. The variances of the moments are 1, 2, 15 and 96, divided by the count.
     [0, 1, 0, 3].forEach((moment, i) => {
       expect(Math.abs(moments[i]! - moment)).toBeLessThan(5 * Math.sqrt([1, 2, 15, 96][i]! / count));
     });
@@ -151,7 +151,7 @@ describe("Random.normal", () => {
 });
 
 describe("Random.permutation", () => {
-  it("holds each number once", () => {
+  it("contains each number once", () => {
     fc.assert(
       fc.property(anySeed, fc.nat({ max: 60 }), (seed, count) => {
         const order = [...new Random(seed).permutation(count)];
@@ -160,7 +160,7 @@ describe("Random.permutation", () => {
     );
   });
 
-  it("gives each order of three equally often", () => {
+  it("gives each order of three numbers equally often", () => {
     const random = new Random(11);
     const count = 60_000;
     const seen = new Map<string, number>();
@@ -169,7 +169,7 @@ describe("Random.permutation", () => {
       seen.set(order, (seen.get(order) ?? 0) + 1);
     }
     expect(seen.size).toBe(6);
-    // Five standard errors of a binomial count with p = 1/6.
+    // The tolerance is five standard errors of a binomial count with p = 1/6.
     for (const times of seen.values()) expect(Math.abs(times - count / 6)).toBeLessThan(5 * Math.sqrt((count * 5) / 36));
   });
 });

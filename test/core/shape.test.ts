@@ -14,7 +14,7 @@ import {
 } from "../../src/core/shape.ts";
 import { axisSubsets, broadcastPairs, shapes } from "../arbitraries/shapes.ts";
 
-/** Every multi-index of a shape, the last axis fastest: counting, without strides. */
+/** Every multi-index of a shape. The last axis runs fastest. This oracle counts and uses no strides. */
 function multiIndices(shape: readonly number[]): number[][] {
   if (shape.length === 0) return [[]];
   const [size, ...rest] = shape as [number, ...number[]];
@@ -40,7 +40,7 @@ describe("stridesOf and sizeOf", () => {
 });
 
 describe("broadcastShapes", () => {
-  it("finds the shape both operands were cut from, either way round", () => {
+  it("is the shape that both operands were cut from, in either order of the operands", () => {
     fc.assert(
       fc.property(broadcastPairs(), ({ a, b, out }) => {
         expect(broadcastShapes("add", a, b)).toEqual(out);
@@ -49,7 +49,7 @@ describe("broadcastShapes", () => {
     );
   });
 
-  it("leaves a shape as it is beside a scalar or itself", () => {
+  it("is the shape itself for a second operand that is a scalar or has the same shape", () => {
     fc.assert(
       fc.property(shapes(), (shape) => {
         expect(broadcastShapes("add", shape, [])).toEqual(shape);
@@ -58,7 +58,7 @@ describe("broadcastShapes", () => {
     );
   });
 
-  it("refuses sizes that differ where neither is 1, naming both shapes", () => {
+  it("refuses sizes that differ when neither is 1, and names both shapes", () => {
     fc.assert(
       fc.property(broadcastPairs({ minRank: 1 }), fc.nat(), ({ out }, pick) => {
         const axis = pick % out.length;
@@ -72,7 +72,7 @@ describe("broadcastShapes", () => {
 });
 
 describe("broadcastStrides", () => {
-  it("read the element that repeating the tensor would put there", () => {
+  it("read the same element as the repeated tensor would have there", () => {
     fc.assert(
       fc.property(broadcastPairs(), ({ a, out }) => {
         const strides = broadcastStrides(a, out);
@@ -86,7 +86,7 @@ describe("broadcastStrides", () => {
 });
 
 describe("sameShape", () => {
-  it("is equality of the printed shapes", () => {
+  it("is true exactly when the shapes are written alike", () => {
     fc.assert(
       fc.property(shapes({ maxSize: 2 }), shapes({ maxSize: 2 }), (a, b) => {
         expect(sameShape(a, b)).toBe(formatShape(a) === formatShape(b));
@@ -97,7 +97,7 @@ describe("sameShape", () => {
 });
 
 describe("checkShape", () => {
-  it("accepts integers ≥ 0 and nothing else", () => {
+  it("accepts integers ≥ 0 only", () => {
     fc.assert(
       fc.property(shapes({ minRank: 1 }), fc.constantFrom(-1, 0.5, Number.NaN, Infinity), fc.nat(), (shape, bad, pick) => {
         expect(() => checkShape("zeros", shape)).not.toThrow();
@@ -118,7 +118,7 @@ describe("normalizeAxis and normalizeAxes", () => {
     );
   });
 
-  it("refuse an axis that is not there, naming it and the range", () => {
+  it("refuse an axis that does not exist, and name it and the range", () => {
     fc.assert(
       fc.property(fc.nat({ max: 5 }), fc.nat({ max: 9 }), (rank, beyond) => {
         for (const axis of [rank + beyond, -rank - 1 - beyond, 0.5])
@@ -127,7 +127,7 @@ describe("normalizeAxis and normalizeAxes", () => {
     );
   });
 
-  it("sort the axes and keep each once", () => {
+  it("sort the axes, and refuse an axis that is named twice", () => {
     const rankWithAxes = fc.nat({ max: 5 }).chain((rank) => fc.tuple(fc.constant(rank), axisSubsets(rank)));
     fc.assert(
       fc.property(rankWithAxes, ([rank, axes]) => {
@@ -140,7 +140,7 @@ describe("normalizeAxis and normalizeAxes", () => {
     );
   });
 
-  it("mean every axis when none is named, and one when it is a number", () => {
+  it("give every axis when none is named, and one axis for a number", () => {
     expect(normalizeAxes("sum", undefined, 3)).toEqual([0, 1, 2]);
     expect(normalizeAxes("sum", -1, 3)).toEqual([2]);
     expect(normalizeAxes("sum", undefined, 0)).toEqual([]);

@@ -1,4 +1,4 @@
-/** Equations of einsum with operands to match: repeated labels, traces, broadcast ellipses, implicit outputs, scalars. */
+/** Random equations for einsum and shapes that fit them: repeated labels, ellipses that broadcast, implicit outputs, scalars. */
 
 import fc from "fast-check";
 import type { Shape } from "../../src/core/shape.ts";
@@ -17,12 +17,12 @@ interface Limits {
 
 const alphabet = ["i", "j", "k", "l", "B"];
 
-/** An operand's labels (repeats allowed), and where its ellipsis stands, if it has one and how many axes that covers. */
+/** The labels of an operand, which may repeat, the place of its ellipsis, and the number of axes that the ellipsis covers. */
 const terms = fc.record({
   labels: fc.array(fc.nat({ max: alphabet.length - 1 }), { maxLength: 3 }),
   ellipsisAt: fc.nat({ max: 3 }),
   covered: fc.nat({ max: 2 }),
-  /** Which axes have size 1 and so broadcast. */
+  /** Which axes have size 1, so that they broadcast. */
   short: fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
 });
 
@@ -40,7 +40,7 @@ export function equationsOf({ maxOperands = 3, maxSize = 3 }: Limits): fc.Arbitr
     })
     .map(({ terms, sizes, ellipsis, ellipsisSizes, broadcasts, implicit, keep, order }) => {
       const sized = terms.map(({ labels, ellipsisAt, covered, short }) => {
-        // A label's axes within one term are short together: a diagonal needs one size.
+        // All axes of a label within one term have the same size, because a diagonal needs one size.
         const axes = labels.map((label) => ({ name: alphabet[label]!, size: broadcasts && short[label]! ? 1 : sizes[label]! }));
         const dots = ellipsisSizes.slice(2 - covered).map((size) => (broadcasts && short[5]! ? 1 : size));
         const place = Math.min(ellipsisAt, axes.length);
@@ -62,7 +62,7 @@ export function equationsOf({ maxOperands = 3, maxSize = 3 }: Limits): fc.Arbitr
     });
 }
 
-/** Small ones: each element costs two evaluations in a finite-difference check. */
+/** Small equations, because a finite-difference check evaluates an op twice for each element. */
 export const equations = equationsOf({ maxOperands: 3, maxSize: 2 });
 
 export const operandsOf = ({ shapes }: EinsumCase, seed: number): NdArray[] => shapes.map((shape, i) => sample(shape, seed + i));

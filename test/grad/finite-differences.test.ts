@@ -9,7 +9,7 @@ onReferenceBackend();
 
 const folder = new URL("../../src/ops/", import.meta.url);
 
-test("every function src/ops exports has a row, or a reason to have none", async () => {
+test("every function that src/ops exports has a row, or a reason to have none", async () => {
   const names: string[] = [];
   for (const file of readdirSync(folder)) {
     const exports = (await import(new URL(file, folder).href)) as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** One row of the finite-difference table: how to draw an op's configuration, and how to build the op and its inputs from it. */
+/** A row of the finite-difference table: an op and its inputs, built from a random configuration. */
 
 import fc from "fast-check";
 import { checkGradients, checkSecondDerivatives } from "../../src/grad/check-gradients.ts";
@@ -9,22 +9,24 @@ import { seeds } from "../arbitraries/values.ts";
 import { expectValues } from "../support/nd-array.ts";
 import { sampleTensor } from "../support/sample.ts";
 
+/** A function to differentiate, and the point to do it at. */
 export interface Differentiable {
   readonly f: (...inputs: Tensor[]) => Tensor;
   readonly inputs: readonly Tensor[];
 }
 
+/** The two checks of a row. */
 export interface GradientRow {
-  /** Checks the first derivatives of every input of every configuration drawn. */
+  /** Checks the first derivatives by all inputs, for `runs` random configurations. */
   first(runs: number): Promise<void>;
-  /** The same for second derivatives, of f² so that ops linear in their input have some. */
+  /** Checks the second derivatives of f². The square matters for an f that is linear, whose own second derivatives are 0. */
   second(runs: number): Promise<void>;
 }
 
-/** Inputs are of order 1 and few, so central differences are good to about 1e-9; sums of a few dozen products lose some of it. */
+/** Inputs are few and of order 1, so central differences are accurate to about 1e-9. Sums of a few dozen products lose some of that. */
 const tolerance = 1e-6;
 
-/** A VJP may be fused when it is not recorded; recorded it must give the same, or second derivatives would be right ones of a wrong first. */
+/** A VJP may be fused when it is not recorded. Recorded and unrecorded, it must give the same gradients. */
 async function expectSameRecorded(f: Differentiable["f"], inputs: readonly Tensor[]): Promise<void> {
   const of = async (createGraph: boolean): Promise<ArrayLike<number>[]> => {
     const y = f(...inputs);
@@ -35,6 +37,7 @@ async function expectSameRecorded(f: Differentiable["f"], inputs: readonly Tenso
   for (const [i, values] of plain.entries()) expectValues(recorded[i]!, values, 1e-9);
 }
 
+/** A row whose `build` makes the op and its inputs from a configuration and a seed. */
 export function row<C>(configuration: fc.Arbitrary<C>, build: (configuration: C, seed: number) => Differentiable): GradientRow {
   const check = (runs: number, property: (drawn: Differentiable) => Promise<unknown>): Promise<void> =>
     fc.assert(

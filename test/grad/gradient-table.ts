@@ -1,9 +1,8 @@
-/** The finite-difference table: a row for every differentiable op, composed or not, of every module of src/ops. */
+/** The finite-difference table. It has a row for every differentiable function that a file of src/ops exports. */
 
 import fc from "fast-check";
 import { Random } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
-
 import * as norm from "../../src/ops/batch-norm.ts";
 import { conv2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
@@ -15,6 +14,7 @@ import { gather, scatterAdd } from "../../src/ops/indexing.ts";
 import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import * as pooling from "../../src/ops/pooling.ts";
+import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import * as reductions from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
@@ -33,21 +33,22 @@ const pairs = broadcastPairs(small);
 
 type Binary = (a: Tensor, b: Tensor) => Tensor;
 
-/** An elementwise op, its inputs drawn from [low, high), where it is smooth. */
+/** An elementwise op. Its inputs are drawn from [low, high), where it is smooth. */
 const unary = (f: (x: Tensor) => Tensor, low = -2, high = 2): GradientRow =>
   row(shapes(small), (shape, seed) => ({ f, inputs: [sampleTensor(shape, seed, low, high)] }));
 
-/** An elementwise op with kinks at multiples of 0.1 at most: its inputs keep clear of them. */
+/** An elementwise op that has kinks at multiples of 0.1. Its inputs stay away from them. */
 const kinked = (f: (x: Tensor) => Tensor): GradientRow =>
   row(shapes(small), (shape, seed) => ({ f, inputs: [distinctTensor(shape, seed)] }));
 
+/** An op of two operands, each drawn from its range. */
 const binary = (f: Binary, ranges: { a?: [number, number]; b?: [number, number] } = {}): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({
     f,
     inputs: [sampleTensor(a, seed, ...(ranges.a ?? [])), sampleTensor(b, seed + 1, ...(ranges.b ?? []))],
   }));
 
-/** a and b are drawn from interleaved grids, so they never tie. */
+/** An op that chooses between a and b. They are drawn from interleaved grids, so they are never equal. */
 const choosing = (f: Binary): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
 
@@ -63,7 +64,7 @@ const reductionsOf = (empty: boolean): fc.Arbitrary<Reduction> =>
   );
 
 const reduction = (
-  f: (x: Tensor, options: broadcast.ReduceOptions) => Tensor,
+  f: (x: Tensor, options: ReduceOptions) => Tensor,
   { empty = true, draw = sampleTensor }: { empty?: boolean; draw?: (shape: Shape, seed: number) => Tensor } = {},
 ): GradientRow =>
   row(reductionsOf(empty), ({ shape, axes, keepDims }, seed) => ({
@@ -81,7 +82,7 @@ const images = fc.record({
 });
 type Images = { readonly batch: number; readonly channels: number; readonly inner: readonly number[] };
 
-/** x of at least 3 distinct values per channel, γ and β: normalisation of fewer is nearly a step function. */
+/** A normalisation of x by γ and β. Each channel has at least 3 values, because a normalisation of fewer is nearly a step function. */
 const normalised = (f: (x: Tensor, gamma: Tensor, beta: Tensor) => Tensor): GradientRow =>
   row(images, ({ batch, channels, inner }: Images, seed) => ({
     f,
@@ -120,7 +121,7 @@ const products = fc
 /** 0 or 1 for each element. */
 const condition = (shape: Shape, seed: number): Tensor => toTensor({ shape, values: sample(shape, seed).values.map((v) => Number(v > 0)) });
 
-/** By `module/export`. */
+/** The rows by `file/function`. */
 export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/add": binary(elementwise.add),
   "elementwise/subtract": binary(elementwise.subtract),
@@ -139,7 +140,6 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
   "elementwise/negate": unary(elementwise.negate),
   "elementwise/log": unary(elementwise.log, 0.5, 3),
-
   "elementwise/exp": unary(elementwise.exp),
   "elementwise/sqrt": unary(elementwise.sqrt, 0.5, 3),
   "elementwise/reciprocalSqrt": unary(elementwise.reciprocalSqrt, 0.5, 3),
@@ -162,7 +162,10 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
   "sum-and-broadcast/sum": reduction(broadcast.sum),
   "sum-and-broadcast/sumTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.sumTo(x, a), inputs: [sampleTensor(out, seed)] })),
-  "sum-and-broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({ f: (x) => broadcast.broadcastTo(x, out), inputs: [sampleTensor(a, seed)] })),
+  "sum-and-broadcast/broadcastTo": row(pairs, ({ a, out }, seed) => ({
+    f: (x) => broadcast.broadcastTo(x, out),
+    inputs: [sampleTensor(a, seed)],
+  })),
 
   "reductions/mean": reduction(reductions.mean, { empty: false }),
   "reductions/variance": row(
@@ -302,7 +305,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
 };
 
-/** Exports of src/ops without derivatives, each with the reason. */
+/** The functions without a row, each with the reason. */
 export const withoutGradient: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map((name) => [`elementwise/${name}`, "piecewise constant"]),
@@ -312,12 +315,13 @@ export const withoutGradient: Readonly<Record<string, string>> = {
     ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
   ),
   ...Object.fromEntries(["output", "asTensor", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"])),
-  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`sum-and-broadcast/${name}`, "arithmetic on shapes"])),
-  "sum-and-broadcast/reduceAxes": "the value of sum and max, which record it",
+  ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`reduce-axes/${name}`, "arithmetic on shapes"])),
+  "reduce-axes/reduceAxes": "the value of sum and max, which record it",
   "reductions/argmax": "integer-valued",
-  "reductions/stableShift": "a constant by contract: what it shifts cancels",
-  "batch-norm/updateRunning": "unrecorded by contract",
-  "batch-norm/unbiased": "a number",
+  "reductions/finiteMax": "a constant by contract: its derivative cancels",
+  "batch-norm/updateRunning": "never recorded, by contract",
+  "batch-norm/besselCorrection": "a number",
   "contraction-order/contractionOrder": "a plan, not an op",
+  "contraction-order/labelledSize": "a number",
   "einsum/einsumMultiplyAdds": "a number",
 };

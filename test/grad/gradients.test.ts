@@ -1,4 +1,4 @@
-/** What `gradients` promises beyond each op's VJP: graphs of any form and depth, purity, and no storage left behind. */
+/** Properties of `gradients` that do not depend on the op: graphs of any form and depth, purity, and memory. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -26,28 +26,28 @@ const valuesOf = async (tensors: readonly Tensor[]): Promise<number[]> =>
   (await Promise.all(tensors.map((t) => t.data()))).flatMap((values) => [...values]);
 
 describe("graphs", () => {
-  test("a diamond adds up what comes back along both sides", async () => {
+  test("a diamond adds up the cotangents of both paths", async () => {
     const x = scalar(3);
     const y = multiply(x, x);
     const loss = add(multiply(y, y), y);
     expectValues(await valuesOf(gradients(loss, [x, y])), [4 * 27 + 6, 2 * 9 + 1]);
   });
 
-  test("an op whose inputs are one tensor gives it both parts", async () => {
+  test("an op whose two inputs are one tensor adds up both cotangents", async () => {
     const x = scalar(5);
     expectValues(await valuesOf(gradients(add(multiply(x, x), subtract(x, x)), [x])), [10]);
     const m = tensor(Float64Array.of(1, 2, 3, 4), { shape: [2, 2] });
     expectValues(await valuesOf(gradients(sum(matmul(m, m)), [m])), [3 + 4, 7 + 4, 3 + 6, 7 + 6]);
   });
 
-  test("sharing that doubles at every step costs no more than the steps", async () => {
+  test("the time grows with the number of ops, even if the number of paths doubles with each op", async () => {
     const x = scalar(1);
     let y = x;
     for (let i = 0; i < 200; i++) y = multiply(add(y, y), 0.5);
     expectValues(await valuesOf(gradients(y, [x])), [1]);
   });
 
-  test("20,000 ops deep, forwards, backwards and twice backwards", async () => {
+  test("a graph of 20,000 ops in a row, and second derivatives of 5,000", async () => {
     const x = scalar(0.5);
     let y = x;
     for (let i = 0; i < 20_000; i++) y = i % 2 === 0 ? negate(y) : reshape(y, []);
@@ -64,7 +64,7 @@ describe("graphs", () => {
       fc.asyncProperty(seeds, fc.integer({ min: 1, max: 25 }), async (seed, count) => {
         const random = new Random(seed);
         const leaves = [0.7, -1.1, 0.4].map(scalar);
-        // Each node with its derivatives by every leaf, carried forward by the product rule.
+        // Each node has its derivatives by every leaf, which are carried forward by the chain rule.
         const nodes = await Promise.all(
           leaves.map(async (node, i) => ({ node, value: await node.item(), by: leaves.map((_, j) => Number(i === j)) })),
         );
@@ -87,8 +87,8 @@ describe("graphs", () => {
     ));
 });
 
-describe("what is asked for", () => {
-  test("tensors in the middle, and the loss itself", async () => {
+describe("wrt", () => {
+  test("may have intermediate tensors and the loss itself", async () => {
     const x = scalar(2);
     const y = exp(x);
     const loss = multiply(y, 3);
@@ -96,7 +96,7 @@ describe("what is asked for", () => {
     for (const createGraph of [false, true]) expectValues(await valuesOf(gradients(x, [x], { createGraph })), [1]);
   });
 
-  test.each([false, true])("the same tensor twice gives two results that live apart (createGraph %s)", async (createGraph) => {
+  test.each([false, true])("may have a tensor twice; the two results do not share their lives (createGraph %s)", async (createGraph) => {
     const [x, seed] = [scalar(2), scalar(1)];
     const results = gradients(add(x, x), [x, x], { createGraph, seed });
     results[0]!.dispose();
@@ -109,9 +109,9 @@ describe("what is asked for", () => {
     expectValues(await valuesOf([seed]), [1]);
   });
 
-  test("nothing", () => expect(gradients(scalar(1), [])).toEqual([]));
+  test("may be empty", () => expect(gradients(scalar(1), [])).toEqual([]));
 
-  test("a tensor the loss does not depend on is an error naming it, or zeros of its shape", async () => {
+  test("a tensor that the loss does not depend on gives an error that names it, or zeros", async () => {
     const [x, other] = [scalar(1), tensor([[1, 2]])];
     expect(() => gradients(multiply(x, x), [x, other])).toThrow(GradientError);
     expect(() => gradients(multiply(x, x), [x, other])).toThrow("wrt[1] [1,2]");
@@ -132,26 +132,28 @@ describe("what is asked for", () => {
 });
 
 describe("the seed", () => {
-  test("weighs the elements of a loss that is no scalar", async () => {
+  test("weights the elements of a loss of several elements", async () => {
     const x = tensor(Float64Array.of(1, 2, 3));
     const y = multiply(x, x);
     expectValues(await valuesOf(gradients(y, [x], { seed: tensor(Float64Array.of(1, 10, 100)) })), [2, 40, 600]);
     expect(() => gradients(y, [x])).toThrow("the loss must have one element, got [3]");
   });
 
-  test("a loss of one element needs none, whatever its rank", async () => {
+  test("is not needed for a loss of one element of any rank", async () => {
     const x = tensor(Float64Array.of(2), { shape: [1, 1] });
     expectValues(await valuesOf(gradients(multiply(x, x), [x])), [4]);
   });
 
-  test("must have the loss's shape and dtype", () => {
+  test("must have the shape and dtype of the loss", () => {
     const x = scalar(1);
-    expect(() => gradients(x, [x], { seed: ones([1], { dtype: "float64" }) })).toThrow("the seed must fit the loss");
+    expect(() => gradients(x, [x], { seed: ones([1], { dtype: "float64" }) })).toThrow(
+      "the seed must have the shape and dtype of the loss",
+    );
     expect(() => gradients(x, [x], { seed: ones([]) })).toThrow(GradientError);
   });
 });
 
-test("gradients are pure: asked twice they are the same, and nothing is recorded unless asked", async () => {
+test("gradients is pure: two calls give the same, and nothing is recorded without createGraph", async () => {
   const x = tensor(Float64Array.of(0.3, -0.8));
   const loss = sum(sin(multiply(x, x)));
   const before = loss.origin;
@@ -161,7 +163,7 @@ test("gradients are pure: asked twice they are the same, and nothing is recorded
   expect([loss.origin, x.origin]).toEqual([before, undefined]);
 });
 
-test("derivatives of derivatives of derivatives", async () => {
+test("third derivatives", async () => {
   const x = scalar(0.7);
   const derivatives: Tensor[] = [multiply(sin(x), exp(x))];
   for (let i = 0; i < 3; i++) derivatives.push(gradients(derivatives.at(-1)!, [x], { createGraph: true })[0]!);
@@ -174,18 +176,18 @@ test("derivatives of derivatives of derivatives", async () => {
   expectValues(await valuesOf([...gradients(second!, [x])]), [6]);
 });
 
-describe("a VJP that does not fit is named by its op", () => {
+describe("a VJP that does not fit its input is an error that names the op", () => {
   const wrong = (name: string, vjp: (g: Tensor) => Tensor): ((x: Tensor) => Tensor) =>
     differentiable(name, (x: Tensor) => ({ inputs: [x], value: share(x), vjp: [vjp] }));
 
-  test.each([false, true])("by shape or dtype (createGraph %s)", (createGraph) => {
+  test.each([false, true])("for a wrong shape or dtype (createGraph %s)", (createGraph) => {
     const x = tensor(Float64Array.of(1, 2));
     const run = (op: (x: Tensor) => Tensor) => () => gradients(sum(op(x)), [x], { createGraph });
     expect(run(wrong("halved", () => zeros([1], { dtype: "float64" })))).toThrow("halved: the VJP of input 0 must have the input's shape");
     expect(run(wrong("rounded", () => zeros([2])))).toThrow("rounded: the VJP of input 0");
   });
 
-  test("and nothing it made is left", () => {
+  test("and every tensor that was made is freed", () => {
     const x = tensor(Float64Array.of(1, 2));
     const loss = sum(tanh(wrong("halved", () => zeros([1], { dtype: "float64" }))(x)));
     const before = memory().storages;
@@ -201,7 +203,7 @@ describe("memory", () => {
   };
   const leaves = (): [Tensor, Tensor] => [full([3, 3], 0.1, { dtype: "float64" }), full([3, 3], 0.2, { dtype: "float64" })];
 
-  test("outside any scope only the results are added", () => {
+  test("outside of scopes, only the results are left", () => {
     const [x, w] = leaves();
     const loss = network(x, w);
     const before = memory();
@@ -212,7 +214,7 @@ describe("memory", () => {
     expect(memory().storages).toBe(before.storages);
   });
 
-  test("a seed, unused tensors and tensors in the middle leave nothing either", () => {
+  test("a seed, unused tensors and intermediate tensors in wrt leave nothing else", () => {
     const [x, w] = leaves();
     const y = multiply(matmul(x, w), 2);
     const seed = ones([3, 3], { dtype: "float64" });
@@ -223,7 +225,7 @@ describe("memory", () => {
     expect(seed.storage.alive).toBe(true);
   });
 
-  test("an error for an unused tensor leaves nothing", () => {
+  test("an error about an unused tensor leaves nothing", () => {
     const [x, w] = leaves();
     const loss = network(x, w);
     const before = memory().storages;
@@ -231,7 +233,7 @@ describe("memory", () => {
     expect(memory().storages).toBe(before + 1);
   });
 
-  test("inside a scope everything goes but what is returned", () => {
+  test("inside a scope, everything is freed except what the scope returns", () => {
     const [x, w] = leaves();
     const before = memory().storages;
     const results = scope(() => gradients(network(x, w), [x, w]));
@@ -242,7 +244,7 @@ describe("memory", () => {
     expect(memory().storages).toBe(before);
   });
 
-  test("the walk back holds no more than a few layers at a time", () => {
+  test("the walk back holds the cotangents of a few layers at a time", () => {
     const x = full([1000], 0.5, { dtype: "float64" });
     let y = x;
     for (let i = 0; i < 50; i++) y = tanh(y);
@@ -252,7 +254,7 @@ describe("memory", () => {
     expect(memory().peak - before).toBeLessThan(8 * x.size * 8);
   });
 
-  test("adding up what comes back along many paths holds no more either", () => {
+  test("adding up the cotangents of many paths holds a few of them at a time", () => {
     const x = full([1000], 0.5, { dtype: "float64" });
     let y = tanh(x);
     for (let i = 0; i < 50; i++) y = add(y, tanh(x));
@@ -262,7 +264,7 @@ describe("memory", () => {
     expect(memory().peak - before).toBeLessThan(8 * x.size * 8);
   });
 
-  test("a graph whose storage was freed says so", () => {
+  test("gradients of a freed graph are an error that says so", () => {
     const x = scalar(2);
     const loss = scope(() => multiply(exp(x), exp(x)));
     expect(() => gradients(loss, [x])).toThrow(/used after it was freed/);

@@ -1,4 +1,4 @@
-/** QR, SVD, low rank, and positive systems: what they promise, on matrices of every awkward kind. */
+/** The properties of QR, SVD, low-rank approximation and positive systems, on matrices that are hard in different ways. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -19,7 +19,7 @@ import { solvePositive } from "../../src/linalg/solve.ts";
 import { svd } from "../../src/linalg/svd.ts";
 import { buildMatrix, departureFromOrthonormal, matrixRecipes, normalValues } from "./support.ts";
 
-/** Backward stable algorithms err by a modest multiple of the unit roundoff, 1.1e-16, times the size of the problem. */
+/** The relative error of a backward stable algorithm is a modest multiple of the unit roundoff 1.1e-16 times the size of the problem. */
 const stable = 1e-13;
 
 describe("qr", () => {
@@ -43,7 +43,7 @@ describe("qr", () => {
 });
 
 describe("svd", () => {
-  test("U·diag(s)·Vᵀ is A, U and V are orthonormal even where s is 0, s falls and is not negative", () => {
+  test("U·diag(s)·Vᵀ is A, U and V are orthonormal even where s is 0, and s is sorted and not negative", () => {
     fc.assert(
       fc.property(matrixRecipes, (recipe) => {
         const a = buildMatrix(recipe);
@@ -57,7 +57,7 @@ describe("svd", () => {
     );
   });
 
-  test("singular values are those put in", () => {
+  test("finds the singular values that a matrix was made from", () => {
     fc.assert(
       fc.property(
         fc.array(fc.double({ min: 1e-9, max: 1, noNaN: true }), { minLength: 1, maxLength: 6 }),
@@ -76,11 +76,12 @@ describe("svd", () => {
   });
 
   test("tiny singular values of a graded matrix keep their digits", () => {
-    // diag(1, 1e-8, 1e-16)·(I + small): one-sided Jacobi finds all three to high relative accuracy where bidiagonalisation loses the last.
+    // The matrix is (I + small)·diag(1, 1e-8, 1e-16). One-sided Jacobi finds all three singular values to high relative accuracy.
+    // Bidiagonalisation would lose the last one.
     const d = [1, 1e-8, 1e-16];
     const a = scaleColumns(matrix(3, 3, [1, 0.1, 0.2, 0.1, 1, 0.3, 0.2, 0.3, 1]), d);
     const { s } = svd(a);
-    // The product of the singular values is |det A|, known exactly up to rounding.
+    // The product of the singular values is |det A|, which is known up to rounding.
     const determinant = (1 - 0.3 * 0.3 - 0.1 * (0.1 - 0.3 * 0.2) + 0.2 * (0.1 * 0.3 - 0.2)) * 1e-24;
     expect((s[0]! * s[1]! * s[2]!) / determinant - 1).toBeCloseTo(0, 12);
   });
@@ -91,7 +92,7 @@ describe("svd", () => {
 });
 
 describe("lowRank", () => {
-  test("attains the Eckart–Young error, and no other matrix of the rank does better", () => {
+  test("attains the Eckart–Young error, and a random matrix of the same rank has no smaller error", () => {
     fc.assert(
       fc.property(matrixRecipes, fc.integer({ min: 1, max: 9 }), fc.nat({ max: 999 }), (recipe, rank, seed) => {
         const a = buildMatrix({ ...recipe, kind: recipe.kind === "tiny" || recipe.kind === "huge" ? "generic" : recipe.kind });
@@ -112,7 +113,7 @@ describe("lowRank", () => {
     );
   });
 
-  test("the error falls as the rank rises and vanishes at full rank", () => {
+  test("the error does not rise with the rank, and is 0 at full rank", () => {
     fc.assert(
       fc.property(matrixRecipes, (recipe) => {
         const a = buildMatrix(recipe);
@@ -127,24 +128,24 @@ describe("lowRank", () => {
 });
 
 describe("solvePositive", () => {
-  test("G·X is B wherever B lies in G's range, singular G included", () => {
+  test("G·X is B if B is in the range of G, also for a singular G", () => {
     fc.assert(
       fc.property(matrixRecipes, fc.integer({ min: 1, max: 3 }), fc.nat({ max: 999 }), (recipe, width, seed) => {
         const a = buildMatrix({ ...recipe, kind: recipe.kind === "deficient" ? "deficient" : "generic" });
         const g = product(transposed(a), a);
         const b = product(g, matrix(g.rows, width, normalValues(g.rows * width, seed)));
         const x = solvePositive(g, b);
-        // The condition number of G multiplies rounding; generated ones reach 1e8.
+        // The condition number of G multiplies the rounding error. It reaches 1e8 for these matrices.
         expect(relativeDistance(product(g, x).data, b.data)).toBeLessThan(1e-6);
       }),
     );
   });
 });
 
-test("solvePositive leaves a direction that G does not see at zero", () => {
+test("solvePositive sets the unknown of a dependent row to 0", () => {
   expect([...solvePositive(matrix(2, 2, [1, 1, 1, 1]), matrix(2, 1, [3, 3])).data]).toEqual([3, 0]);
 });
 
-test("columnsOf takes a run of columns", () => {
+test("columnsOf takes adjacent columns", () => {
   expect([...columnsOf(matrix(2, 3, [1, 2, 3, 4, 5, 6]), 1, 3).data]).toEqual([2, 3, 5, 6]);
 });

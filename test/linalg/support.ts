@@ -1,4 +1,4 @@
-/** Matrices and tensors to decompose, decided by plain numbers and a seed so that a counterexample can be read. */
+/** Matrices and tensors to decompose. They are built from a few numbers and a seed, so that a counterexample is easy to read. */
 
 import fc from "fast-check";
 import { Random } from "../../src/core/random.ts";
@@ -6,9 +6,13 @@ import { sizeOf } from "../../src/core/shape.ts";
 import { type Matrix, matrix, product } from "../../src/linalg/matrix.ts";
 import { type TensorArray, tensorArray } from "../../src/linalg/tensor-array.ts";
 
-/** What makes a matrix hard: nothing, a deficient rank, columns of very different sizes, repeated singular values, tiny or huge entries. */
+/**
+ * What makes a matrix hard: nothing, a deficient rank, columns of very different sizes, repeated singular values, tiny or huge entries,
+ * zeros.
+ */
 export type Kind = "generic" | "deficient" | "graded" | "repeated" | "tiny" | "huge" | "zero";
 
+/** The numbers that a matrix is built from. */
 export interface MatrixRecipe {
   readonly rows: number;
   readonly columns: number;
@@ -28,6 +32,7 @@ export const normalValues = (count: number, seed: number): Float64Array => {
   return Float64Array.from({ length: count }, () => random.normal());
 };
 
+/** The matrix of a recipe. */
 export function buildMatrix({ rows, columns, kind, seed }: MatrixRecipe): Matrix {
   const values = normalValues(rows * columns, seed);
   if (kind === "generic") return matrix(rows, columns, values);
@@ -54,6 +59,7 @@ export function buildMatrix({ rows, columns, kind, seed }: MatrixRecipe): Matrix
   return product(matrix(rows, rank, values.subarray(0, rows * rank)), matrix(rank, columns, normalValues(rank * columns, seed + 1)));
 }
 
+/** The numbers that a tensor is built from. */
 export interface TensorRecipe {
   readonly shape: readonly number[];
   readonly seed: number;
@@ -66,7 +72,7 @@ export const tensorRecipes: fc.Arbitrary<TensorRecipe> = fc.record({
 
 export const buildTensor = ({ shape, seed }: TensorRecipe): TensorArray => tensorArray(shape, normalValues(sizeOf(shape), seed));
 
-/** max |QᵀQ − I|. */
+/** max |QᵀQ − I|, which is 0 for orthonormal columns. */
 export function departureFromOrthonormal({ rows, columns, data }: Matrix): number {
   let worst = 0;
   for (let i = 0; i < columns; i++)

@@ -1,4 +1,7 @@
-/** Tensor-Train, Tucker, CP, Monarch and Kronecker: exact where they can be, within their bounds where they can't, never worse with more. */
+/**
+ * Tensor-Train, Tucker, CP, Monarch and Kronecker: exact at full rank, within their error bounds below it, and never worse with a higher
+ * rank.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -10,7 +13,7 @@ import { frobenius, matrix, relativeDistance } from "../../src/linalg/matrix.ts"
 import { monarchToDense, nearestMonarch } from "../../src/linalg/monarch.ts";
 import { svd } from "../../src/linalg/svd.ts";
 import { fold, modeProduct, permuted, type TensorArray, tensorArray, unfold } from "../../src/linalg/tensor-array.ts";
-import { bondErrors, tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
+import { tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
 import { tucker, tuckerToDense } from "../../src/linalg/tucker.ts";
 import { buildTensor, departureFromOrthonormal, normalValues, tensorRecipes } from "./support.ts";
 
@@ -18,7 +21,7 @@ const exact = 1e-10;
 const distance = (a: TensorArray, b: TensorArray): number => frobenius(a.data.map((v, i) => v - b.data[i]!));
 const ranks = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 4, maxLength: 4 });
 
-/** x[i…] = Σ_r Π_k cores…, by visiting every index: knows nothing of unfoldings. */
+/** One entry of a tensor train, as a product of matrices G₁[1,i₁,:]·G₂[:,i₂,:]·…. This oracle needs no unfoldings. */
 function trainEntry(cores: readonly TensorArray[], index: readonly number[]): number {
   let row = [1];
   cores.forEach(({ shape, data }, k) => {
@@ -31,26 +34,34 @@ function trainEntry(cores: readonly TensorArray[], index: readonly number[]): nu
   return row[0]!;
 }
 
+/** The norm ε_k of what the unfolding of x at each bond k loses at these ranks. */
+const bondErrors = (x: TensorArray, ranks: readonly number[]): number[] =>
+  ranks.map((rank, k) => {
+    const rows = sizeOf(x.shape.slice(0, k + 1));
+    return frobenius(svd(matrix(rows, x.data.length / rows, x.data)).s.subarray(rank));
+  });
+
+/** Every index of a shape, in row-major order. */
 function indices(shape: readonly number[]): number[][] {
   return shape.reduce<number[][]>((all, size) => all.flatMap((index) => Array.from({ length: size }, (_, i) => [...index, i])), [[]]);
 }
 
 describe("unfold", () => {
-  test("fold undoes it, and it holds each fibre as a column", () => {
+  test("fold is its inverse, and its columns are the fibres", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.nat({ max: 3 }), (recipe, axis) => {
         const x = buildTensor(recipe);
         const mode = axis % x.shape.length;
         const unfolded = unfold(x, mode);
         expect(fold(unfolded, x.shape, mode).data).toEqual(x.data);
-        // Columns follow the other axes in order: moving the mode to the front gives the same rows.
+        // The columns follow the other axes in order, so moving the mode to the front gives the same matrix.
         const order = [mode, ...x.shape.map((_, k) => k).filter((k) => k !== mode)];
         expect(permuted(x, order).data).toEqual(unfolded.data);
       }),
     );
   });
 
-  test("a mode product is the sum it stands for", () => {
+  test("a mode product equals its sum", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.nat({ max: 3 }), fc.integer({ min: 1, max: 4 }), (recipe, axis, rows) => {
         const x = buildTensor(recipe);
@@ -92,7 +103,7 @@ describe("tensorTrain", () => {
     );
   });
 
-  test("stays within √(Σ ε_k²), and so within √(d−1) of the best", () => {
+  test("has an error of at most √(Σ ε_k²), and so at most √(d−1) times the best", () => {
     fc.assert(
       fc.property(tensorRecipes, ranks, (recipe, wanted) => {
         const x = buildTensor(recipe);
@@ -100,13 +111,13 @@ describe("tensorTrain", () => {
         const error = distance(x, tensorTrainToDense(tensorTrain(x, bonds)));
         const lost = bondErrors(x, bonds);
         expect(error).toBeLessThanOrEqual(frobenius(lost) + exact);
-        // No train of these ranks beats the worst bond, so the bound above is √(d−1) times the best.
+        // No train of these ranks has a smaller error than max ε_k. So the bound above is at most √(d−1) times the best error.
         expect(error).toBeGreaterThanOrEqual(Math.max(...lost) - exact);
       }),
     );
   });
 
-  test("errs less with more rank", () => {
+  test("has no larger error with a higher rank", () => {
     fc.assert(
       fc.property(tensorRecipes, (recipe) => {
         const x = buildTensor(recipe);
@@ -143,7 +154,7 @@ describe("tucker", () => {
     );
   });
 
-  test("HOSVD stays within √d of the best, and HOOI is no worse", () => {
+  test("HOSVD has an error of at most √d times the best, and HOOI has no larger error", () => {
     fc.assert(
       fc.property(tensorRecipes, ranks, (recipe, wanted) => {
         const x = buildTensor(recipe);
@@ -159,7 +170,7 @@ describe("tucker", () => {
   });
 });
 
-test("HOOI captures more than HOSVD of a tensor without structure", () => {
+test("HOOI improves on HOSVD for a random tensor", () => {
   fc.assert(
     fc.property(fc.nat({ max: 10_000 }), (seed) => {
       const x = buildTensor({ shape: [5, 5, 5], seed });
@@ -171,7 +182,7 @@ test("HOOI captures more than HOSVD of a tensor without structure", () => {
 });
 
 describe("canonicalPolyadic", () => {
-  test("the error never rises from round to round, and is the distance it claims", () => {
+  test("the error never rises from round to round, and is the distance that is reported", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.integer({ min: 1, max: 4 }), (recipe, rank) => {
         const x = buildTensor(recipe);
@@ -210,7 +221,7 @@ const block = fc.record({
 });
 
 describe("nearestMonarch", () => {
-  test("leaves alone what is Monarch already, and claims the distance it leaves", () => {
+  test("finds a Monarch matrix exactly, and reports the distance to any other matrix", () => {
     fc.assert(
       fc.property(block, fc.integer({ min: 1, max: 3 }), ({ p, q, b, s, seed }, rank) => {
         const monarch = monarchToDense({
@@ -231,7 +242,7 @@ describe("nearestMonarch", () => {
 });
 
 describe("nearestKronecker", () => {
-  test("a sum of t products is found by t terms; fewer leave the distance claimed", () => {
+  test("t terms find a sum of t products exactly, and fewer terms report their distance", () => {
     fc.assert(
       fc.property(block, fc.integer({ min: 1, max: 3 }), ({ p, q, b, s, seed }, terms) => {
         const dense = (sum: ReturnType<typeof nearestKronecker>): Float64Array => {

@@ -1,10 +1,10 @@
-/** Batch normalisation against its formula, fused against composed, and the running statistics. */
+/** Batch normalisation against its formula, the fused form against the composed form, and the running statistics. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { batchNorm, batchNormComposed, batchNormInference, unbiased, updateRunning } from "../../src/ops/batch-norm.ts";
+import { batchNorm, batchNormComposed, batchNormInference, besselCorrection, updateRunning } from "../../src/ops/batch-norm.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
 import { shapes } from "../arbitraries/shapes.ts";
 import { seeds } from "../arbitraries/values.ts";
@@ -16,6 +16,7 @@ onReferenceBackend();
 
 const inputs = shapes({ minRank: 2, maxRank: 4, maxSize: 4, empty: false });
 
+/** The mean and the biased variance of each channel. */
 function statistics(x: NdArray): { mean: NdArray; variance: NdArray } {
   const of = (c: number): number[] => [...indicesOf(x.shape)].filter((index) => index[1] === c).map((index) => at(x, index));
   const average = (values: number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
@@ -32,7 +33,7 @@ const normalised = (x: NdArray, gamma: NdArray, beta: NdArray, mean: NdArray, va
     return (at(gamma, c) * (at(x, index) - at(mean, c))) / Math.sqrt(at(variance, c) + epsilon) + at(beta, c);
   });
 
-test("y = γ·(x − μ)/√(σ² + ε) + β with the batch's own statistics, or with those given", () =>
+test("y = γ·(x − μ)/√(σ² + ε) + β with the statistics of the batch, or with given statistics", () =>
   fc.assert(
     fc.asyncProperty(inputs, seeds, fc.constantFrom(1e-5, 0.1), async (shape, seed, epsilon) => {
       const [x, gamma, beta] = [sample(shape, seed), sample([shape[1]!], seed + 1), sample([shape[1]!], seed + 2)];
@@ -50,7 +51,7 @@ test("y = γ·(x − μ)/√(σ² + ε) + β with the batch's own statistics, or
     }),
   ));
 
-test("the fused gradient is the composed one", () =>
+test("the fused gradient equals the composed gradient", () =>
   fc.assert(
     fc.asyncProperty(inputs, seeds, async (shape, seed) => {
       const leaves = [sample(shape, seed), sample([shape[1]!], seed + 1), sample([shape[1]!], seed + 2)].map((leaf) => toTensor(leaf));
@@ -62,18 +63,18 @@ test("the fused gradient is the composed one", () =>
     }),
   ));
 
-test("a large mean beside a small spread does not cancel", async () => {
+test("the variance does not cancel if the mean is much larger than the standard deviation", async () => {
   const x = tensor(Float64Array.of(1e6, 1e6 + 1, 1e6 + 2, 1e6 + 3), { shape: [4, 1] });
   const { variance } = batchNorm(x, tensor(Float64Array.of(1)), tensor(Float64Array.of(0)));
   expectValues(await variance.data(), [1.25], 1e-9);
 });
 
-test("running statistics move by the momentum, the variance unbiased", async () => {
+test("running statistics move by the momentum, and the variance takes Bessel's correction", async () => {
   const [running, batch] = [tensor(Float64Array.of(1, 2)), tensor(Float64Array.of(3, 8))];
   expectValues(await updateRunning(running, batch, 0.1).data(), [0.9 + 0.3, 1.8 + 0.8]);
   expectValues(await updateRunning(running, batch, 0.1, 2).data(), [0.9 + 0.6, 1.8 + 1.6]);
-  expect(unbiased(zeros([2, 3, 2, 1]))).toBe(4 / 3);
-  expect(unbiased(zeros([1, 3]))).toBe(1);
+  expect(besselCorrection(zeros([2, 3, 2, 1]))).toBe(4 / 3);
+  expect(besselCorrection(zeros([1, 3]))).toBe(1);
 });
 
 test.each([

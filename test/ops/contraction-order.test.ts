@@ -1,4 +1,4 @@
-/** Contraction orders: what each step costs, the exact optimum where that is promised, and never worse than left to right. */
+/** Contraction orders: the cost of each step, the optimum for few operands, and for any number no more than the cost from left to right. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -28,7 +28,7 @@ const networks = (minOperands: number, maxOperands: number): fc.Arbitrary<Networ
       sizes: new Map(names.map((name, i) => [name, sizes[i]!])),
     }));
 
-/** One contraction of a list of terms: the labels left, and the product of the sizes of all labels that take part. */
+/** One contraction in a list of terms: the terms that are left, and the product of the sizes of all labels involved. */
 function contract(
   { output, sizes }: Network,
   terms: readonly (readonly string[])[],
@@ -45,6 +45,7 @@ function contract(
   return { terms: [...rest, involved.filter((label) => needed.has(label))], cost };
 }
 
+/** The least cost of all orders, by trying every order. */
 function cheapest(network: Network, terms: readonly (readonly string[])[] = network.inputs): number {
   if (terms.length < 2) return 0;
   let best = Infinity;
@@ -56,10 +57,11 @@ function cheapest(network: Network, terms: readonly (readonly string[])[] = netw
   return best;
 }
 
+/** The cost of the order of the equation. */
 function leftToRight(network: Network): number {
   let [terms, total] = [network.inputs, 0];
   while (terms.length > 1) {
-    // The result of a step goes to the end of the list; the one of the step before is there.
+    // The result of the step before is at the end of the list.
     const first = terms.length === network.inputs.length ? [0, 1] : [terms.length - 1, 0];
     const step = contract(network, terms, first[0]!, first[1]!);
     [terms, total] = [step.terms, total + step.cost];
@@ -70,7 +72,7 @@ function leftToRight(network: Network): number {
 const order = ({ inputs, output, sizes }: Network): Contraction[] => contractionOrder(inputs, output, sizes);
 const cost = (steps: readonly Contraction[]): number => steps.reduce((sum, step) => sum + step.multiplyAdds, 0);
 
-test("each step names two terms that are there and what their contraction costs", () =>
+test("each step names two terms of the list and the cost of their contraction", () =>
   fc.assert(
     fc.property(networks(1, 11), (network) => {
       let terms: readonly (readonly string[])[] = network.inputs;
@@ -85,7 +87,7 @@ test("each step names two terms that are there and what their contraction costs"
     }),
   ));
 
-test("small networks are contracted at the least cost of all orders", () =>
+test("a small network is contracted at the least cost of all orders", () =>
   fc.assert(
     fc.property(networks(1, 5), (network) => {
       expect(cost(order(network))).toBe(cheapest(network));
@@ -93,7 +95,7 @@ test("small networks are contracted at the least cost of all orders", () =>
     { numRuns: 200 },
   ));
 
-test("never costs more than left to right, however many operands", () =>
+test("no network costs more than from left to right", () =>
   fc.assert(
     fc.property(networks(1, 12), (network) => {
       expect(cost(order(network))).toBeLessThanOrEqual(leftToRight(network));

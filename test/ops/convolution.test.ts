@@ -1,4 +1,4 @@
-/** conv2d and its place among its gradients, against the definition by index arithmetic. */
+/** conv2d and its two gradients against their definition by index arithmetic. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -14,16 +14,18 @@ import { sample } from "../support/sample.ts";
 
 onReferenceBackend();
 
-/** How many windows of reach (kernel − 1)·dilation + 1 fit, by trying. */
+/** The number of window positions, by counting the windows that fit. */
 function places(size: number, kernel: number, stride: number, padding: number, dilation: number): number {
   let count = 0;
   while (count * stride + (kernel - 1) * dilation < size + 2 * padding) count++;
   return count;
 }
 
+/** Every multiplication of a convolution, by multi-indices. */
 interface Taps {
+  /** The shape of y. */
   readonly shape: readonly [number, number, number, number];
-  /** Calls `visit` with the indices in x, w and y of every multiplication that does not meet the padding. */
+  /** Calls `visit` with the indices in x, w and y of every multiplication, without the taps on the padding. */
   each(visit: (x: number[], w: number[], y: number[]) => void): void;
 }
 
@@ -48,14 +50,14 @@ function taps({ x, w, options }: ConvolutionCase): Taps {
   };
 }
 
-/** Adds up products of two arrays at the indices of a third. */
+/** The array of sums of all values that are added at each index. */
 function accumulate(shape: readonly number[], each: (add: (index: number[], value: number) => void) => void): NdArray {
   const totals = new Map<string, number>();
   each((index, value) => totals.set(index.join(), (totals.get(index.join()) ?? 0) + value));
   return build(shape, (index) => totals.get(index.join()) ?? 0);
 }
 
-test("conv2d and both gradients are the sums over taps of their definition", () =>
+test("conv2d and both gradients are the sums over the taps", () =>
   fc.assert(
     fc.asyncProperty(convolutions(), seeds, async (drawn, seed) => {
       const { shape, each } = taps(drawn);
@@ -90,8 +92,8 @@ test("a number stands for both axes", async () => {
 
 test.each([
   ["a rank other than 4", [2, 5, 5], [3, 2, 3, 3], {}],
-  ["channels that don't meet", [1, 2, 5, 5], [3, 3, 3, 3], {}],
-  ["groups that don't divide", [1, 4, 5, 5], [3, 2, 3, 3], { groups: 2 }],
+  ["channels that do not agree", [1, 2, 5, 5], [3, 3, 3, 3], {}],
+  ["groups that do not divide the channels", [1, 4, 5, 5], [3, 2, 3, 3], { groups: 2 }],
   ["groups below 1", [1, 4, 5, 5], [4, 4, 3, 3], { groups: 0 }],
   ["an empty kernel", [1, 2, 5, 5], [3, 2, 0, 3], {}],
   ["stride 0", [1, 2, 5, 5], [3, 2, 3, 3], { stride: 0 }],

@@ -1,6 +1,6 @@
 /**
- * The cosine transform against its definition, on the reference backend in float64 and on the fast one in float32. Every length is as good as
- * another to the properties; the lengths here are those at which an algorithm takes another path.
+ * The cosine transform against its definition, on the reference backend in float64 and on the wasm backend in float32. The properties hold
+ * for every length. The lengths here are chosen so that every path of the fast algorithm runs.
  */
 
 import fc from "fast-check";
@@ -26,7 +26,10 @@ const lengths = fc.oneof(fc.integer({ min: 1, max: 64 }), fc.constantFrom(90, 97
 const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
 const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 
-/** Of ‖error‖ for float32, where the transform may be fast: the roundings are relative to the norm. By the matrix they are so for each of n elements. */
+/**
+ * The bound of ‖error‖. In float32 the transform may be fast, and its roundings are relative to the norm of the column. For a product with
+ * the matrix, they are relative to the norm for each of the n elements.
+ */
 function bound(n: number, unit: number, x: ArrayLike<number>): number {
   const { dense, fast } = cosineTransformRoundings(n);
   const roundings = fast === undefined || unit < 2 ** -24 ? dense * Math.sqrt(n) : fast;
@@ -48,7 +51,7 @@ for (const [name, dtype, unit] of [
       wasm?.dispose();
     });
 
-    /** y of columns given as x:[n, columns]. */
+    /** The transform of the columns of x:[n, columns]. */
     const transformed = async (x: ArrayLike<number>, n: number, transpose = false): Promise<ArrayLike<number>> => {
       const y = scope(() => cosineTransform(tensor(Float64Array.from(x), { shape: [n, x.length / n], dtype }), { axis: 0, transpose }));
       const values = await y.data();
@@ -56,7 +59,7 @@ for (const [name, dtype, unit] of [
       return values;
     };
 
-    test.each(everyLength)("length %i: both directions are the matrix", async (n) => {
+    test.each(everyLength)("length %i: both directions equal the product with the matrix", async (n) => {
       const x = valuesOf(n, n);
       for (const transpose of [false, true]) {
         const y = await transformed(x, n, transpose);
@@ -73,7 +76,7 @@ for (const [name, dtype, unit] of [
       fc.assert(
         fc.asyncProperty(lengths, seeds, fc.boolean(), async (n, seed, transpose) => {
           const [a, b] = [valuesOf(seed, n, "integers"), valuesOf(seed + 1, n, "integers")];
-          const mixed = a.map((value, i) => 2 * value - 3 * b[i]!); // small integers: exact in float32
+          const mixed = a.map((value, i) => 2 * value - 3 * b[i]!); // Small integers, so this is exact in float32.
           const [ya, yb, y] = await Promise.all([a, b, mixed].map((x) => transformed(x, n, transpose)));
           const error = Array.from(y!, (value, k) => value - (2 * ya![k]! - 3 * yb![k]!));
           expect(norm(error)).toBeLessThanOrEqual(2 * bound(n, unit, mixed) + 4 * bound(n, unit, a) + 6 * bound(n, unit, b));
@@ -99,7 +102,7 @@ for (const [name, dtype, unit] of [
         }),
       ));
 
-    test("along any axis: each column is transformed as if it stood alone", () =>
+    test("along any axis, each column is transformed as if it were alone", () =>
       fc.assert(
         fc.asyncProperty(shapesWithAxis({ maxRank: 4, maxSize: 10 }), seeds, fc.boolean(), async ({ shape, axis }, seed, transpose) => {
           const x = valuesOf(seed, sizeOf(shape));
@@ -117,7 +120,7 @@ for (const [name, dtype, unit] of [
         }),
       ));
 
-    test("the gradient is the other direction", () =>
+    test("the VJP of each direction is the other direction", () =>
       fc.assert(
         fc.asyncProperty(sizes(20, false), seeds, fc.boolean(), async (n, seed, transpose) => {
           const x = tensor(valuesOf(seed, 2 * n), { shape: [2, n], dtype });
@@ -128,7 +131,7 @@ for (const [name, dtype, unit] of [
         }),
       ));
 
-    test("by default along axis 1", async () => {
+    test("the default axis is 1", async () => {
       const x = tensor(
         [
           [1, 0, 0],
@@ -142,7 +145,7 @@ for (const [name, dtype, unit] of [
     });
   });
 
-test("an axis that is not there, or integers, are named", () => {
+test("an axis that does not exist and an int32 tensor are refused", () => {
   useBackend(createReferenceBackend());
   expect(() => cosineTransform(tensor([1, 2]))).toThrow(ShapeError);
   expect(() => cosineTransform(tensor([1, 2]))).toThrow("cosineTransform: axis must be an integer in [-1, 0], got 1");

@@ -1,4 +1,4 @@
-/** Making tensors: shapes, dtypes, values, and what does not fit. */
+/** Creation of tensors: shapes, dtypes, values, and arguments that do not fit. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -14,7 +14,7 @@ import { sample } from "../support/sample.ts";
 
 onReferenceBackend();
 
-/** The values laid out in arrays in arrays. */
+/** The values as nested arrays of a shape. */
 const nested = (shape: readonly number[], values: readonly number[]): NestedArray => {
   const [size, ...rest] = shape;
   if (size === undefined) return values[0]!;
@@ -23,7 +23,7 @@ const nested = (shape: readonly number[], values: readonly number[]): NestedArra
 };
 
 describe("tensor", () => {
-  test("takes the shape of nested arrays, any rank", () =>
+  test("takes the shape of nested arrays of any rank", () =>
     fc.assert(
       fc.asyncProperty(shapes({ empty: false }), seeds, async (shape, seed) => {
         const x = sample(shape, seed);
@@ -32,12 +32,12 @@ describe("tensor", () => {
       }),
     ));
 
-  test("of nothing", () => {
+  test("takes empty arrays", () => {
     expect(tensor([]).shape).toEqual([0]);
     expect(tensor([[], []]).shape).toEqual([2, 0]);
   });
 
-  test("keeps a typed array's dtype, bytes becoming float32, unless told", async () => {
+  test("keeps the dtype of a typed array, makes bytes float32, and takes the dtype option", async () => {
     expect(tensor(Float32Array.of(1)).dtype).toBe("float32");
     expect(tensor(Float64Array.of(1)).dtype).toBe("float64");
     expect(tensor(Int32Array.of(1)).dtype).toBe("int32");
@@ -47,7 +47,7 @@ describe("tensor", () => {
     expect(tensor(1).dtype).toBe("float32");
   });
 
-  test("copies: later changes to the array don't show", async () => {
+  test("copies the array, so that later changes to it have no effect", async () => {
     const values = Float64Array.of(1, 2);
     const x = tensor(values);
     values[0] = 9;
@@ -72,7 +72,7 @@ test("zeros, ones, full", async () => {
   for (const make of [zeros, ones]) expect(() => make([-1])).toThrow(ShapeError);
 });
 
-test("arange counts from start by step and stays below stop", async () => {
+test("arange counts from start in steps and stays below stop", async () => {
   await expectTensor(arange(0, 3), { shape: [3], values: [0, 1, 2] });
   await expectTensor(arange(3, 0, -2), { shape: [2], values: [3, 1] });
   await expectTensor(arange(1, 1), { shape: [0], values: [] });
@@ -86,7 +86,7 @@ test("arange counts from start by step and stays below stop", async () => {
     expect(() => arange(start, stop, step)).toThrow(ShapeError);
 });
 
-test("eye has ones where the indices agree", async () => {
+test("eye has ones on the diagonal", async () => {
   await expectTensor(eye(2), { shape: [2, 2], values: [1, 0, 0, 1] });
   await expectTensor(eye(2, 3), { shape: [2, 3], values: [1, 0, 0, 0, 1, 0] });
   await expectTensor(eye(3, 1), { shape: [3, 1], values: [1, 0, 0] });
@@ -100,7 +100,7 @@ describe("random tensors", () => {
     return { mean, variance: list.reduce((sum, v) => sum + (v - mean) ** 2, 0) / list.length };
   };
 
-  test("are decided by the stream", async () => {
+  test("are determined by the stream", async () => {
     for (const make of [uniform, normal]) {
       const draw = async (seed: number): Promise<number[]> => [...(await make([8], new Random(seed)).data())];
       expect(await draw(1)).toEqual(await draw(1));
@@ -108,20 +108,20 @@ describe("random tensors", () => {
     }
   });
 
-  test("uniform fills [low, high) evenly, normal has its mean and deviation: within 5 standard errors", async () => {
+  test("uniform and normal have their mean and variance, within 5 standard errors", async () => {
     const count = 40_000;
     const flat = await uniform([count], new Random(5), { low: -1, high: 3, dtype: "float64" }).data();
     expect(flat.every((v) => v >= -1 && v < 3)).toBe(true);
     expect(Math.abs(moments(flat).mean - 1)).toBeLessThan(5 * Math.sqrt(16 / 12 / count));
-    // The variance of (x − μ)² is m₄ − σ⁴: w⁴/180 for a uniform of width w, 2σ⁴ for a normal.
+    // The variance of (x − μ)² is m₄ − σ⁴. This is w⁴/180 for a uniform distribution of width w, and 2σ⁴ for a normal distribution.
     expect(Math.abs(moments(flat).variance - 16 / 12)).toBeLessThan(5 * Math.sqrt(256 / 180 / count));
-    const bell = await normal([count], new Random(6), { mean: 2, deviation: 3, dtype: "float64" }).data();
+    const bell = await normal([count], new Random(6), { mean: 2, std: 3, dtype: "float64" }).data();
     expect(Math.abs(moments(bell).mean - 2)).toBeLessThan(5 * Math.sqrt(9 / count));
     expect(Math.abs(moments(bell).variance - 9)).toBeLessThan(5 * Math.sqrt((2 * 81) / count));
   });
 });
 
-test("a tensor made from another's values is equal to it", async () => {
+test("a float32 tensor has the values of a float64 array, rounded", async () => {
   const x = sample([2, 3], 1);
   await expectTensor(toTensor(x, "float32"), x, 1e-7);
 });

@@ -1,4 +1,4 @@
-/** Dropout: what is kept is scaled, how much is kept follows the rate, and the seed decides which. */
+/** Dropout: kept elements are scaled, the rate decides how many are dropped, and the seed decides which ones. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -17,7 +17,7 @@ describe.each([
   ["dropout", dropout],
   ["dropPath", dropPath],
 ])("%s", (_, op) => {
-  test("gives 0 or x/(1 − rate), decided by the seed", () =>
+  test("gives 0 or x/(1 − rate), as the seed decides", () =>
     fc.assert(
       fc.asyncProperty(seeds, fc.double({ min: 0, max: 0.9, noNaN: true }), async (seed, rate) => {
         const x = sampleTensor([4, 3, 2], seed, 0.5, 2);
@@ -29,7 +29,7 @@ describe.each([
       { numRuns: 30 },
     ));
 
-  test("drops as often as the rate says: within 5 standard deviations of 20,000 draws", async () => {
+  test("drops the fraction `rate`, within 5 standard errors of 20,000 draws", async () => {
     for (const rate of [0.1, 0.5, 0.8]) {
       const y = await op(ones([20_000, 1]), rate, { training: true, random: new Random(11) }).data();
       const dropped = y.filter((v) => v === 0).length / y.length;
@@ -37,7 +37,7 @@ describe.each([
     }
   });
 
-  test("does nothing in evaluation or at rate 0, draws nothing, and still gives a tensor of its own", async () => {
+  test("in evaluation and at rate 0, gives a new tensor with the values of x and draws nothing", async () => {
     const random = new Random(3);
     const before = random.state;
     for (const [rate, training] of [
@@ -56,7 +56,7 @@ describe.each([
     expect(() => op(ones([2]), rate, { training: true, random: new Random(0) })).toThrow(ConfigError),
   );
 
-  test("says when it has no chance to draw from", () =>
+  test("refuses training without a random stream", () =>
     expect(() => op(ones([2]), 0.5, { training: true })).toThrow("needs a random stream"));
 });
 

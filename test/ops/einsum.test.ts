@@ -1,4 +1,4 @@
-/** einsum against its definition, a sum over every assignment of every label; and the order it contracts in. */
+/** einsum against its definition, a sum over all indices of all labels, and the cost of the order that it takes. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -14,11 +14,11 @@ import { sample } from "../support/sample.ts";
 
 onReferenceBackend();
 
-/** Labels of a term as a list, an ellipsis of `covered` axes as `#covered−1 … #0`. */
+/** The labels of a term. An ellipsis that covers n axes stands for the labels `#n−1 … #0`. */
 const labelsOf = (term: string, covered: number): string[] =>
   term.split("...").flatMap((part, i) => [...(i > 0 ? Array.from({ length: covered }, (_, k) => `#${covered - 1 - k}`) : []), ...part]);
 
-/** The definition: for every index of every label, multiply all operands and add to the output's place. */
+/** The definition: for every index of every label, the product of all operands is added to the output. */
 function bruteForce(equation: string, operands: readonly NdArray[]): NdArray {
   const [left, right] = equation.split("->") as [string, string?];
   const terms = left.split(",");
@@ -127,12 +127,12 @@ test.each([
   ["...->", [[2, 3]]],
 ])("%s of %j", (equation, shapes) => run({ equation, shapes }, 7));
 
-test("spaces don't matter", async () => {
+test("spaces in the equation have no effect", async () => {
   const x = sample([2, 3], 1);
   await expectTensor(einsum(" i j -> j i ", toTensor(x)), bruteForce("ij->ji", [x]));
 });
 
-test("more operands than are weighed exactly", () =>
+test("more operands than the optimal order is computed for", () =>
   fc.assert(
     fc.asyncProperty(fc.integer({ min: 9, max: 11 }), seeds, async (count, seed) => {
       const random = new Random(seed);
@@ -164,7 +164,7 @@ describe("refuses", () => {
     ["ijk", "must name each axis"],
     ["...ijk", "must name each axis"],
     ["i......j", "at most one"],
-    ["i1", "a term is letters"],
+    ["i1", "a term must consist of letters"],
     ["ij->ijk", "output labels"],
     ["ij->ii", "output labels"],
     ["ii", "one size"],
@@ -173,24 +173,24 @@ describe("refuses", () => {
     expect(() => einsum(equation, matrix())).toThrow(rule);
   });
 
-  test("no operands, mixed dtypes, sizes that differ", () => {
+  test("no operands, dtypes that differ, sizes that differ", () => {
     expect(() => einsum("")).toThrow(ShapeError);
     expect(() => einsum("i,i", tensor([1]), tensor([1], { dtype: "float64" }))).toThrow(ShapeError);
     expect(() => einsum("i,i", tensor([1, 2]), tensor([1, 2, 3]))).toThrow('label "i" must have one size');
   });
 });
 
-test("multiply-adds: the sum over contractions of the product of all sizes involved", () => {
+test("the multiply-adds are the sum over contractions of the product of all sizes involved", () => {
   const of = (equation: string, ...shapes: number[][]): number => einsumMultiplyAdds(equation, ...shapes.map((shape) => zeros(shape)));
   expect(of("ij,jk->ik", [2, 3], [3, 5])).toBe(30);
   expect(of("ij->ji", [2, 3])).toBe(0);
-  // (10×100)·(100×5) = 5000, then ·(5×50) = 2500; the other way round would be 25000 + 50000.
+  // The order from the left costs 10·100·5 = 5000 and then 10·5·50 = 2500. The other order would cost 25000 + 50000.
   expect(of("ij,jk,kl->il", [10, 100], [100, 5], [5, 50])).toBe(7500);
   expect(of("bij,bjk->bik", [4, 2, 3], [4, 3, 5])).toBe(120);
-  // Summed away before the product: l takes no part in it.
+  // l is summed before the product, so it does not count.
   expect(of("ijl,jk->ik", [2, 3, 7], [3, 5])).toBe(30);
-  // A size of 1 that broadcasts is dropped, so j is summed in its one owner first.
+  // An axis of size 1 that broadcasts is dropped. So j is left in one operand only, and is summed before the product.
   expect(of("ij,jk->ik", [2, 1], [3, 5])).toBe(10);
-  // A diagonal is taken before the product.
+  // The diagonal is taken before the product.
   expect(of("iij,jk->ik", [2, 2, 3], [3, 5])).toBe(30);
 });

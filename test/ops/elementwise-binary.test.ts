@@ -1,4 +1,4 @@
-/** Ops of two operands and `where` against loops over index tuples, under every broadcast. */
+/** Elementwise ops of two operands, and `where`, against loops over multi-indices, for shapes that broadcast. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -32,14 +32,14 @@ const formulas: Record<string, { op: (a: Operand, b: Operand) => Tensor; f: (a: 
   reluGradient: { op: (a, b) => elementwise.reluGradient(a as Tensor, b as Tensor), f: (x, g) => (x > 0 ? g : 0) },
 };
 
-/** Small integers, so that ties abound, with a few infinities and NaN. */
+/** Small integers, so that many of them are equal. For every third seed there are infinities and NaN among them. */
 const drawn = (shape: readonly number[], seed: number): NdArray => ({
   shape,
   values: [...valuesOf(seed, sizeOf(shape), seed % 3 === 0 ? "nonFinite" : "integers")],
 });
 
 describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
-  test("is its formula at every index of the broadcast shape", () =>
+  test("equals its formula at every index of the broadcast shape", () =>
     fc.assert(
       fc.asyncProperty(broadcastPairs(), seeds, async (pair, seed) => {
         const [a, b] = [drawn(pair.a, seed), drawn(pair.b, seed + 1)];
@@ -49,7 +49,7 @@ describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
       { numRuns: 60 },
     ));
 
-  test("names itself when shapes or dtypes don't fit", () => {
+  test("refuses shapes and dtypes that do not fit, and names the op", () => {
     expect(() => op(tensor([1, 2]), tensor([1, 2, 3]))).toThrow(ShapeError);
     expect(() => op(tensor([1, 2]), tensor([1, 2, 3]))).toThrow(`${name}: sizes must agree or be 1`);
     expect(() => op(tensor([1]), tensor(Float64Array.of(1)))).toThrow(`${name}: operands must share one floating dtype`);
@@ -57,7 +57,7 @@ describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
   });
 });
 
-test("a number takes the dtype of the other operand, on either side", async () => {
+test("a number takes the dtype of the other operand", async () => {
   const x = tensor(Float64Array.of(0.5));
   expect(elementwise.add(x, 0.1).dtype).toBe("float64");
   expect([...(await elementwise.subtract(1, x).data())]).toEqual([0.5]);
@@ -65,7 +65,7 @@ test("a number takes the dtype of the other operand, on either side", async () =
   expect(await elementwise.add(1, 2).item()).toBe(3);
 });
 
-test("where picks element by element, all three broadcast together", () =>
+test("where selects element by element, and its three operands broadcast together", () =>
   fc.assert(
     fc.asyncProperty(broadcastPairs(), shapes({ maxRank: 0 }), seeds, fc.constantFrom(0, 1, 2), async (pair, scalar, seed, turn) => {
       const parts = [drawn(pair.a, 3 * seed + 1), drawn(pair.b, 3 * seed + 2), drawn(scalar, 3 * seed + 4)];

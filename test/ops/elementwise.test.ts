@@ -1,10 +1,9 @@
-/** Every elementwise op against its formula, element by element, ordinary numbers and extreme ones alike. */
+/** Elementwise ops of one operand against their formulas, on ordinary and on extreme numbers. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-
 import { tensor } from "../../src/ops/creation.ts";
 import * as elementwise from "../../src/ops/elementwise.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -15,7 +14,7 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
 
-/** ∫ by Simpson's rule: erf without the series and the continued fraction of the backend. */
+/** erf by Simpson's rule. This oracle shares neither the series nor the continued fraction of the backend. */
 function erfByQuadrature(x: number): number {
   if (Number.isNaN(x)) return x;
   const end = Math.max(-8, Math.min(8, x));
@@ -28,7 +27,7 @@ function erfByQuadrature(x: number): number {
   return ((2 / Math.sqrt(Math.PI)) * sum * end) / (3 * count);
 }
 
-/** The middle one of three numbers. */
+/** The median of three numbers, or NaN if x is NaN. */
 const between = (x: number, low: number, high: number): number => (Number.isNaN(x) ? x : [x, low, high].sort((a, b) => a - b)[1]!);
 
 const formulas: Record<string, { op: (x: Tensor) => Tensor; f: (x: number) => number }> = {
@@ -53,15 +52,15 @@ const formulas: Record<string, { op: (x: Tensor) => Tensor; f: (x: number) => nu
   clamp: { op: (x) => elementwise.clamp(x, -0.5, 1.25), f: (x) => between(x, -0.5, 1.25) },
 };
 
-/** Where the formula itself stays accurate; the ops are held to it there. */
+/** The values, moved to a range in which the formulas above are accurate. */
 const moderate = (values: Float64Array): Float64Array => values.map((v) => (Math.abs(v) < 40 || !Number.isFinite(v) ? v : v % 40));
 
 describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
   const positive = ["sqrt", "log", "reciprocalSqrt"].includes(name);
-  // gelu(−∞) is −∞·0, as it is in PyTorch.
+  // gelu(−∞) is −∞·0 = NaN, as in PyTorch.
   const signed: ValueKind[] = name === "gelu" ? ["normal", "integers"] : ["normal", "integers", "nonFinite"];
   const kinds: ValueKind[] = positive ? ["positive", "extreme"] : signed;
-  test.each(kinds)("is its formula on %s numbers", (kind) =>
+  test.each(kinds)("equals its formula on %s numbers", (kind) =>
     fc.assert(
       fc.asyncProperty(shapes(), seeds, async (shape, seed) => {
         const values = moderate(valuesOf(seed, sizeOf(shape), kind));
@@ -72,10 +71,10 @@ describe.each(Object.entries(formulas))("%s", (name, { op, f }) => {
     ),
   );
 
-  test("refuses integers", () => expect(() => op(tensor(Int32Array.of(1)))).toThrow(ShapeError));
+  test("refuses int32", () => expect(() => op(tensor(Int32Array.of(1)))).toThrow(ShapeError));
 });
 
-test("nothing overflows on the way where the result does not", async () => {
+test("no intermediate result overflows when the result is finite", async () => {
   const far = tensor(Float64Array.of(-1e4, 1e4, -Infinity, Infinity));
   expectValues(await elementwise.sigmoid(far).data(), [0, 1, 0, 1]);
   expectValues(await elementwise.tanh(far).data(), [-1, 1, -1, 1]);
@@ -84,13 +83,13 @@ test("nothing overflows on the way where the result does not", async () => {
   expectValues(await elementwise.relu6(far).data(), [0, 6, 0, 6]);
 });
 
-test("clamp refuses bounds that cross or are NaN", () => {
+test("clamp refuses low > high and NaN", () => {
   const x = tensor([1]);
   expect(() => elementwise.clamp(x, 1, 0)).toThrow(ConfigError);
   expect(() => elementwise.clamp(x, Number.NaN, 0)).toThrow(ConfigError);
 });
 
-test("cast rounds to float32, drops fractions to int32, and refuses other names", async () => {
+test("cast rounds to float32, drops fractions for int32, and refuses other dtypes", async () => {
   const x = tensor(Float64Array.of(1 / 3, -2.7, 2.7));
   expect([...(await elementwise.cast(x, "float32").data())]).toEqual([1 / 3, -2.7, 2.7].map(Math.fround));
   expect([...(await elementwise.cast(x, "int32").data())]).toEqual([0, -2, 2]);

@@ -1,4 +1,4 @@
-/** gather and scatterAdd against index arithmetic, and against each other: ⟨gather(x), y⟩ = ⟨x, scatterAdd(y)⟩. */
+/** gather and scatterAdd against index arithmetic. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -14,7 +14,7 @@ import { sample } from "../support/sample.ts";
 
 onReferenceBackend();
 
-test("gather takes along an axis; scatterAdd adds up what it took", () =>
+test("gather takes along an axis, and scatterAdd adds along it", () =>
   fc.assert(
     fc.asyncProperty(shapesWithAxis({ maxRank: 3 }), shapes({ maxRank: 2, maxSize: 4 }), seeds, async ({ shape, axis }, where, seed) => {
       fc.pre(shape[axis] !== 0);
@@ -39,7 +39,7 @@ test("gather takes along an axis; scatterAdd adds up what it took", () =>
     }),
   ));
 
-test("indices out of range, of another dtype, or operands that don't fit are named", () => {
+test("indices out of range, indices of another dtype, and operands that do not fit are refused", () => {
   const x = tensor([1, 2, 3]);
   for (const index of [-1, 3]) {
     expect(() => gather(x, tensor(Int32Array.of(0, index)))).toThrow(ShapeError);

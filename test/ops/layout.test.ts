@@ -1,4 +1,4 @@
-/** Ops that move elements, against index arithmetic. */
+/** Ops that move elements against index arithmetic. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -41,7 +41,7 @@ test("permute: y[i_order] = x[i]", () =>
     ),
   ));
 
-test("transpose exchanges two axes and refuses a vector", async () => {
+test("transpose exchanges two axes, and refuses a vector", async () => {
   await expectTensor(transpose(x23()), { shape: [3, 2], values: [1, 4, 2, 5, 3, 6] });
   await expectTensor(transpose(tensor([[[1, 2]], [[3, 4]]]), 0, 2), { shape: [2, 1, 2], values: [1, 3, 2, 4] });
   expect(() => transpose(tensor([1]))).toThrow(ShapeError);
@@ -51,14 +51,14 @@ test.each([[[0]], [[0, 0]], [[0, 2]], [[0, 1, 1]]])("permute refuses axes %j of 
   expect(() => permute(x23(), axes)).toThrow(ShapeError),
 );
 
-/** Python's rule for start:end:step, by counting. */
+/** The indices that Python's start:end:step selects, by a test of each index. */
 function picked(size: number, range: readonly [number, number, number] | undefined): number[] {
   const [start, end, step] = range ?? [0, size, 1];
   const [from, to] = [start, end].map((e) => (e < 0 ? e + size : e)) as [number, number];
   return Array.from({ length: size }, (_, i) => i).filter((i) => i >= from && i < to && (i - Math.max(0, from)) % step === 0);
 }
 
-test("slice picks what Python's start:end:step picks", () =>
+test("slice selects what Python's start:end:step selects", () =>
   fc.assert(
     fc.asyncProperty(
       shapes({ maxSize: 6 }).chain((shape) => {
@@ -98,7 +98,7 @@ test.each([
   [[[0, Number.NaN]]],
 ])("slice refuses %j", (ranges) => expect(() => slice(x23(), ranges as [number, number][])).toThrow(ShapeError));
 
-test("flip reverses axes, and twice is the identity", () =>
+test("flip reverses axes, and flipping twice is the identity", () =>
   fc.assert(
     fc.asyncProperty(
       shapes().chain((shape) => fc.tuple(fc.constant(shape), axisSubsets(shape.length))),
@@ -118,7 +118,7 @@ test("flip reverses axes, and twice is the identity", () =>
     ),
   ));
 
-test("pad surrounds with the value; slicing gives x back", () =>
+test("pad surrounds x with the value, and slicing gives x back", () =>
   fc.assert(
     fc.asyncProperty(
       shapes().chain((shape) =>
@@ -199,10 +199,10 @@ test.each([[[0]], [[0, 0]], [[0, 1]], [[]]])("diagonal refuses axes %j of [2,3]"
   expect(() => diagonal(x23(), axes)).toThrow(ShapeError),
 );
 
-/** Parts that agree but for the size along one axis. */
+/** Parts that agree in every size except that of one axis. */
 const parts = fc.tuple(shapesWithAxis(), fc.array(fc.nat({ max: 3 }), { minLength: 1, maxLength: 4 }));
 
-test("concat lays parts end to end; slices give them back", () =>
+test("concat puts parts one after the other, and slicing gives them back", () =>
   fc.assert(
     fc.asyncProperty(parts, seeds, fc.boolean(), async ([{ shape, axis }, lengths], seed, fromEnd) => {
       const arrays = lengths.map((length, i) => sample(shape.with(axis, length), seed + i));
@@ -231,7 +231,7 @@ test("concat lays parts end to end; slices give them back", () =>
     }),
   ));
 
-test("stack puts parts side by side on a new axis", () =>
+test("stack puts parts one after the other along a new axis", () =>
   fc.assert(
     fc.asyncProperty(
       shapes({ maxRank: 3 }).chain((shape) => fc.tuple(fc.constant(shape), fc.nat({ max: shape.length }))),
@@ -253,7 +253,7 @@ test("stack puts parts side by side on a new axis", () =>
 
 describe("concat and stack refuse", () => {
   const row = (): ReturnType<typeof tensor> => tensor([[1, 2]]);
-  test("nothing", () => {
+  test("no parts", () => {
     expect(() => concat([])).toThrow(ShapeError);
     expect(() => stack([])).toThrow(ShapeError);
   });
@@ -263,7 +263,7 @@ describe("concat and stack refuse", () => {
     expect(() => concat([row(), tensor([[1, 2]], { dtype: "float64" })])).toThrow(ShapeError);
     expect(() => stack([row(), tensor([[1]])])).toThrow("stack: shapes must agree");
   });
-  test("an axis that is not there", () => {
+  test("an axis that does not exist", () => {
     expect(() => concat([tensor(1)])).toThrow(ShapeError);
     expect(() => stack([row()], 3)).toThrow(ShapeError);
   });
@@ -295,7 +295,7 @@ test.each([[[1]], [[1, -1]], [[1, 0.5]]])("tile refuses counts %j for a matrix",
   expect(() => tile(x23(), counts)).toThrow(ShapeError),
 );
 
-test("a result has a life of its own, even where nothing had to move", async () => {
+test("the result survives the operand, even if no element had to move", async () => {
   const rules: Record<string, (x: ReturnType<typeof tensor>) => ReturnType<typeof tensor>> = {
     permute: (x) => permute(x, [0, 1]),
     slice: (x) => slice(x, []),
@@ -316,7 +316,7 @@ test("a result has a life of its own, even where nothing had to move", async () 
   }
 });
 
-test("int32 moves too", async () => {
+test("int32 tensors keep their dtype", async () => {
   const shape: Shape = [2, 2];
   const x = tensor(Int32Array.of(1, 2, 3, 4), { shape });
   expect(sizeOf(shape)).toBe(x.size);

@@ -1,4 +1,4 @@
-/** matmul against the triple loop: every transpose, batches that broadcast either way, empty and single sizes. */
+/** matmul against the triple loop: all transposes, batches that broadcast, and sizes of 0 and 1. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -36,7 +36,7 @@ test("C[…,i,j] = Σ_p A[…,i,p]·B[…,p,j]", () =>
     { numRuns: 300 },
   ));
 
-test("operands that don't fit are named with their shapes", () => {
+test("operands that do not fit are refused, and the message has their shapes", () => {
   expect(() => matmul(tensor([[1, 2]]), tensor([[1, 2]]))).toThrow("matmul: inner sizes must agree, got A:[1,2] · B:[1,2]");
   expect(() => matmul(tensor([[1, 2]]), tensor([[1, 2, 3]]), { transposeB: true })).toThrow("A:[1,2] · B:[1,3]ᵀ");
   expect(() => matmul(tensor([1, 2]), tensor([[1], [2]]))).toThrow(ShapeError);

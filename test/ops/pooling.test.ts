@@ -29,7 +29,7 @@ const cases = fc
     options: { kernel, ...(stride === undefined ? {} : { stride }) },
   }));
 
-/** f over the values of each window, the padding left out; the window's full size is given too. */
+/** f of the values of each window. The values leave out the padding; `size` is the size of the whole window. */
 function pooled(
   x: NdArray,
   { kernel, stride, padding }: { kernel: number[]; stride: number[]; padding: number[] },
@@ -49,7 +49,7 @@ function pooled(
   });
 }
 
-test("maxPool2d is the largest, avgPool2d the mean with padding counted as zeros", () =>
+test("maxPool2d is the largest value, and avgPool2d is the mean with padding as zeros", () =>
   fc.assert(
     fc.asyncProperty(cases, seeds, async ({ shape, options, ...geometry }, seed) => {
       const x: NdArray = { shape, values: [...valuesOf(seed, sizeOf(shape), seed % 2 ? "integers" : "normal")] };
@@ -76,7 +76,7 @@ test("globalAvgPool2d is the mean of each channel", async () => {
   await expectTensor(globalAvgPool2d(toTensor(x)), mean);
 });
 
-test("no images and no channels pool to none", () => {
+test("no images give no images, and no channels give no channels", () => {
   for (const op of [maxPool2d, avgPool2d])
     for (const shape of [
       [0, 2, 4, 4],

@@ -1,13 +1,14 @@
-/** Reductions against loops over index tuples: any axes, empty ones, none, kept or dropped; and broadcastTo, sum's adjoint. */
+/** Reductions against loops over multi-indices, for any axes, kept or dropped, also of size 0. Then broadcastTo, sumTo and reshape. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import { tensor } from "../../src/ops/creation.ts";
+import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import { argmax, logSumExp, max, mean, variance } from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
-import { broadcastTo, type ReduceOptions, sum, sumTo } from "../../src/ops/sum-and-broadcast.ts";
+import { broadcastTo, sum, sumTo } from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { axisSubsets, broadcastPairs, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
 import { seeds, valuesOf } from "../arbitraries/values.ts";
@@ -38,7 +39,7 @@ const reductions: Record<string, { op: (x: Tensor, options: ReduceOptions) => Te
   "variance, correction 2": { op: (x, options) => variance(x, { ...options, correction: 2 }), f: (values) => spread(values, 2) },
 };
 
-/** Which elements of x meet at each index of the result. */
+/** The reduction of x by f, which gets the elements that meet at an index of the result. */
 function reduceBy(x: NdArray, axes: readonly number[], keepDims: boolean, f: (values: readonly number[]) => number): NdArray {
   const gone = new Set(axes.map((axis) => (axis + x.shape.length) % x.shape.length));
   const kept = x.shape.map((size, axis) => (gone.has(axis) ? 1 : size));
@@ -62,7 +63,7 @@ const draw = (shape: Shape, seed: number): NdArray => ({
 });
 
 describe.each(Object.entries(reductions))("%s", (_, { op, f }) => {
-  test("is its formula over any axes", () =>
+  test("equals its formula over any axes", () =>
     fc.assert(
       fc.asyncProperty(
         shapes().chain((shape) => fc.tuple(fc.constant(shape), fc.option(axisSubsets(shape.length), { nil: undefined }))),
@@ -77,7 +78,7 @@ describe.each(Object.entries(reductions))("%s", (_, { op, f }) => {
       { numRuns: 150 },
     ));
 
-  test("refuses axes that don't exist or repeat", () => {
+  test("refuses axes that do not exist or repeat", () => {
     const x = tensor([[1, 2]]);
     expect(() => op(x, { axes: 2 })).toThrow(ShapeError);
     expect(() => op(x, { axes: [0, -2] })).toThrow(ShapeError);
@@ -85,7 +86,7 @@ describe.each(Object.entries(reductions))("%s", (_, { op, f }) => {
   });
 });
 
-test("max and logSumExp of infinities, NaN and nothing", async () => {
+test("max and logSumExp of infinities, of NaN, and of no elements", async () => {
   const x = tensor(Float64Array.of(-Infinity, -Infinity, 1, Infinity, Number.NaN, 2, 1e4, 1e4), { shape: [4, 2] });
   expectValues(await max(x, { axes: 1 }).data(), [-Infinity, Infinity, Number.NaN, 1e4]);
   expectValues(await logSumExp(x, { axes: 1 }).data(), [-Infinity, Infinity, Number.NaN, 1e4 + Math.LN2]);
@@ -95,12 +96,12 @@ test("max and logSumExp of infinities, NaN and nothing", async () => {
   expectValues(await sum(none, { axes: 1 }).data(), [0, 0]);
 });
 
-test("a variance of no more values than its correction has no value", async () => {
+test("the variance is NaN if there are no more values than its correction", async () => {
   for (const count of [0, 1]) expectValues(await variance(tensor(new Float64Array(count))).data(), [Number.NaN]);
   expectValues(await variance(tensor(Float64Array.of(3)), { correction: 2 }).data(), [Number.NaN]);
 });
 
-test("argmax is the first place of the maximum, NaN winning", () =>
+test("argmax is the first position of the maximum, or of a NaN if there is one", () =>
   fc.assert(
     fc.asyncProperty(
       shapesWithAxis(),
@@ -124,7 +125,7 @@ test("argmax refuses an empty axis and a scalar", () => {
   expect(() => argmax(tensor(1))).toThrow(ShapeError);
 });
 
-test("broadcastTo repeats, sumTo adds the repeats up again", () =>
+test("broadcastTo repeats elements, and sumTo adds up the copies", () =>
   fc.assert(
     fc.asyncProperty(broadcastPairs(), seeds, async ({ a, out }, seed) => {
       const x = draw(a, seed);
@@ -135,23 +136,18 @@ test("broadcastTo repeats, sumTo adds the repeats up again", () =>
     }),
   ));
 
-test("broadcastTo refuses to shrink", () => {
+test("broadcastTo refuses a shape that x does not broadcast to", () => {
   for (const [from, to] of [
     [[2], [1]],
     [[2], [3]],
     [[1, 2], [2]],
-    [
-      [2, 1],
-      [0, 2, 3],
-    ],
     [[0], [1]],
   ] as const)
-    if (!(from.length === 2 && to.length === 3))
-      expect(() => broadcastTo(tensor(new Float64Array(sizeOf(from)), { shape: from }), to)).toThrow(ShapeError);
+    expect(() => broadcastTo(tensor(new Float64Array(sizeOf(from)), { shape: from }), to)).toThrow(ShapeError);
 });
 
 describe("reshape", () => {
-  test("keeps the elements in order, one size of -1 filled in", () =>
+  test("keeps the elements in order, and fills in one size of -1", () =>
     fc.assert(
       fc.asyncProperty(shapes({ minRank: 1, empty: false }), fc.nat(), seeds, async (shape, which, seed) => {
         const x = draw([sizeOf(shape)], seed);

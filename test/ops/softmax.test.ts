@@ -1,4 +1,4 @@
-/** Softmax and its logarithm against their formulas, and where a naive formula would overflow. */
+/** Softmax and its logarithm against their formulas, also on values for which the plain formula would overflow. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -13,7 +13,7 @@ import { sample } from "../support/sample.ts";
 
 onReferenceBackend();
 
-test("are their formulas along any axis", () =>
+test("softmax and logSoftmax equal their formulas along any axis", () =>
   fc.assert(
     fc.asyncProperty(shapesWithAxis(), seeds, fc.boolean(), async ({ shape, axis }, seed, fromEnd) => {
       const x = sample(shape, seed, -5, 5);
@@ -29,7 +29,7 @@ test("are their formulas along any axis", () =>
     }),
   ));
 
-test.each(["float32", "float64"] as const)("nothing overflows at ±1e4, −∞ is a probability of 0 (%s)", async (dtype) => {
+test.each(["float32", "float64"] as const)("nothing overflows at ±1e4, and −∞ has the probability 0 (%s)", async (dtype) => {
   const x = tensor(
     [
       [1e4, 1e4, -1e4],
@@ -43,7 +43,7 @@ test.each(["float32", "float64"] as const)("nothing overflows at ±1e4, −∞ i
   expectValues(await logSoftmax(x).data(), [half, half, -2e4 + half, third, third, third, 0, -Infinity, -Infinity], 1e-7);
 });
 
-test("a row of −∞ alone, of +∞ or of NaN has no distribution", async () => {
+test("a row of −∞ only, a row with +∞ and a row with NaN give NaN", async () => {
   for (const row of [
     [-Infinity, -Infinity],
     [Infinity, 0],
@@ -55,7 +55,7 @@ test("a row of −∞ alone, of +∞ or of NaN has no distribution", async () =>
   }
 });
 
-test("refuse a scalar and an axis that is not there", () => {
+test("softmax and logSoftmax refuse a scalar and an axis that does not exist", () => {
   for (const op of [softmax, logSoftmax]) {
     expect(() => op(tensor(1))).toThrow(ShapeError);
     expect(() => op(tensor([1]), 1)).toThrow(ShapeError);

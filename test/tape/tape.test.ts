@@ -1,4 +1,4 @@
-/** What the tape records, and when it does not. */
+/** What is recorded in origins, and when nothing is recorded. */
 
 import { expect, test } from "vitest";
 import { tensor } from "../../src/ops/creation.ts";
@@ -10,14 +10,14 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
 
-test("a value remembers its op and inputs; data does not", () => {
+test("the value of an op has an origin with op and inputs; data has none", () => {
   const [a, b] = [tensor([1]), tensor([2])];
   const c = add(a, b);
   expect([c.origin?.op, c.origin?.inputs]).toEqual(["add", [a, b]]);
   expect(a.origin).toBeUndefined();
 });
 
-test("an op's body is not recorded, so its value has one origin and no more", () => {
+test("the body of an op is not recorded, so the value has one origin only", () => {
   let inner: Tensor | undefined;
   const op = differentiable("twice", (x: Tensor) => {
     expect(isRecording()).toBe(false);
@@ -29,7 +29,7 @@ test("an op's body is not recorded, so its value has one origin and no more", ()
   expect(isRecording()).toBe(true);
 });
 
-test("noGrad nests, gives back what its body gives, and ends with an exception", () => {
+test("noGrad nests, returns the result of its body, and ends when its body throws", () => {
   expect(noGrad(() => noGrad(() => 7) + Number(isRecording()))).toBe(7);
   expect(isRecording()).toBe(true);
   expect(() =>
@@ -50,7 +50,7 @@ test("noGrad nests, gives back what its body gives, and ends with an exception",
   expect(isRecording()).toBe(true);
 });
 
-test("detach shares the numbers and lives apart", async () => {
+test("detach shares the storage, and survives the original", async () => {
   const x = tensor([1, 2]);
   const y = detach(multiply(x, 2));
   expect(y.origin).toBeUndefined();

@@ -1,10 +1,11 @@
-/** The net under scope and dispose: storage of tensors nobody holds any more is released when the garbage collector finds them. */
+/** The storage of a tensor that nobody refers to any more is released when the garbage collector finds the tensor. */
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
-// Collection can only be asked for in a process started for it; it may take a few rounds until the registry has been told.
+// A program can request garbage collection only if Node was started with --expose-gc. It may take several rounds until the registry is
+// called.
 const program = `
 import { initBackend, memory, zeros } from "./src/index.ts";
 await initBackend(["reference"]);
@@ -18,7 +19,7 @@ for (let round = 0; round < 1000 && memory().storages > 1; round++) {
 console.log(JSON.stringify([before, memory().storages, kept.size]));
 `;
 
-test("a thousand forgotten tensors are freed, the one held is not", async () => {
+test("a thousand unreachable tensors are freed, and the reachable one is not", async () => {
   const argv = ["--expose-gc", "--import", "tsx", "--input-type=module", "--eval", program];
   const { stdout } = await promisify(execFile)(process.execPath, argv);
   expect(JSON.parse(stdout)).toEqual([1001, 1, 3]);

@@ -1,4 +1,4 @@
-/** scope() frees what was made in it and nothing else, however it ends. */
+/** scope() frees the tensors that were made in it and no others, whether it returns or throws. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -15,7 +15,7 @@ onReferenceBackend();
 
 const one = (): Tensor => tensor([1]);
 
-test("frees everything made inside but what it returns", async () => {
+test("frees everything made inside except what it returns", async () => {
   const x = one();
   const y = scope(() => add(multiply(x, 2), 1));
   expect(memory().storages).toBe(2);
@@ -53,7 +53,7 @@ describe.each<[string, (t: () => Tensor) => unknown, number]>([
   ["a number", () => 3, 0],
   ["nothing", () => undefined, 0],
 ])("returning %s", (_, make, count) => {
-  test("keeps just those tensors", () => {
+  test("keeps the returned tensors and no others", () => {
     scope(() => {
       one();
       return make(() => add(one(), 1));
@@ -61,7 +61,7 @@ describe.each<[string, (t: () => Tensor) => unknown, number]>([
     expect(memory().storages).toBe(count);
   });
 
-  test("passes them to the scope around", () => {
+  test("passes the returned tensors to the enclosing scope", () => {
     scope(() => {
       scope(() => make(one));
       expect(memory().storages).toBe(count);
@@ -70,7 +70,7 @@ describe.each<[string, (t: () => Tensor) => unknown, number]>([
   });
 });
 
-test("a cycle in what is returned is walked once", () => {
+test("a cycle in the returned objects is walked once", () => {
   const loop: { self?: unknown; x: Tensor } = scope(() => {
     const made: { self?: unknown; x: Tensor } = { x: one() };
     made.self = made;
@@ -87,7 +87,7 @@ test("a returned view keeps the storage its source shares", async () => {
   expect(memory().storages).toBe(0);
 });
 
-test("tensors from outside are neither freed nor taken over by being returned", () => {
+test("a tensor from outside is not freed, even when an inner scope returns it", () => {
   const x = one();
   scope(() => {
     expect(scope(() => [x])).toEqual([x]);
@@ -95,7 +95,7 @@ test("tensors from outside are neither freed nor taken over by being returned", 
   expect(x.storage.alive).toBe(true);
 });
 
-test("an exception frees everything made inside, in inner scopes too", () => {
+test("an exception frees everything made inside, also in inner scopes", () => {
   expect(() =>
     scope(() => {
       one();
@@ -106,7 +106,7 @@ test("an exception frees everything made inside, in inner scopes too", () => {
     }),
   ).toThrow("within");
   expect(memory().storages).toBe(0);
-  // And scopes are closed: what is made now is nobody's.
+  // The scopes are closed too, so a new tensor belongs to none of them.
   expect(one().storage.alive).toBe(true);
 });
 
@@ -122,7 +122,7 @@ test("keep lets a tensor outlive every open scope", () => {
   expect(memory().storages).toBe(1);
 });
 
-test("an asynchronous body is refused, what it made freed, its failure not left unhandled", async () => {
+test("an asynchronous body is refused, its tensors are freed, and its rejection is handled", async () => {
   expect(() =>
     scope(async () => {
       const x = one();
@@ -134,7 +134,7 @@ test("an asynchronous body is refused, what it made freed, its failure not left 
   await new Promise((resolve) => setImmediate(resolve));
 });
 
-test("using a freed tensor is an error that says what to do; disposing twice is not", async () => {
+test("using a freed tensor is an error that says what to do; disposing a tensor twice is not an error", async () => {
   const x = one();
   x.dispose();
   x.dispose();
@@ -155,7 +155,7 @@ test("a tensor disposed inside its scope is not disposed again", () => {
   expect(memory().storages).toBe(0);
 });
 
-test("whatever is made, nested, disposed, kept or returned, the count of storages is that of the tensors alive", () => {
+test("after any sequence of steps, the number of storages is that of the tensors alive", () => {
   type Step = "make" | "share" | "dispose" | "open" | "close" | "throw";
   const steps = fc.array(fc.constantFrom<Step>("make", "make", "share", "dispose", "open", "close", "throw"), { maxLength: 30 });
   fc.assert(

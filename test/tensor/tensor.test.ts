@@ -1,4 +1,4 @@
-/** A tensor is a shape on a storage it holds. */
+/** A tensor has a shape and holds a storage. */
 
 import { expect, test } from "vitest";
 import { kernels, memory } from "../../src/backend/active.ts";
@@ -9,14 +9,14 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
 
-test("its shape must hold as many elements as its storage", () => {
+test("the shape must have as many elements as the storage", () => {
   expect(() => new Tensor([2, 2], kernels().full("float32", 6, 0))).toThrow("got [2,2] on 6");
   expect(memory().storages).toBe(0);
   const x = new Tensor([2, 3], kernels().full("float32", 6, 0));
   expect([x.rank, x.size, x.dtype]).toEqual([2, 6, "float32"]);
 });
 
-test("item is the one element, or an error that points to data()", async () => {
+test("item is the one element; for other sizes it is an error that names data()", async () => {
   expect(await tensor([[7]]).item()).toBe(7);
   await expect(tensor([1, 2]).item()).rejects.toThrow(ShapeError);
   await expect(tensor([]).item()).rejects.toThrow("use data()");
@@ -38,7 +38,7 @@ test("shared storage lives until its last tensor is disposed", async () => {
   expect(memory().storages).toBe(0);
 });
 
-test("a share of another size is refused and holds nothing", () => {
+test("a share with another number of elements is refused and holds no storage", () => {
   const x = tensor([1, 2]);
   expect(() => share(x, [3])).toThrow(ShapeError);
   x.dispose();

@@ -1,19 +1,20 @@
 /**
- * Batch normalisation (Ioffe & Szegedy 2015, arXiv 1502.03167), per channel over M = batch·inner elements:
+ * Batch normalisation (Ioffe & Szegedy 2015, arXiv 1502.03167). Each channel is normalised on its own, over its M = batch·inner elements:
  *
  *     μ = mean(x)    σ² = mean((x − μ)²)    x̂ = (x − μ)/√(σ² + ε)    y = γ·x̂ + β
  *
- * Teaches the gradient: what a change of every x does to μ and σ² is taken out of g, its mean and its part along x̂:
+ * This file teaches the gradient. Each x also moves μ and σ². Because of μ, the mean of the cotangent g is subtracted. Because of σ², the
+ * part of g along x̂ is subtracted (docs/derivations/batch-norm.md):
  *
- *     ∂β = Σ g    ∂γ = Σ g·x̂    ∂x = γ/√(σ² + ε) · (g − ∂β/M − x̂·∂γ/M)
+ *     β̄ = Σ g    γ̄ = Σ g·x̂    x̄ = γ/√(σ² + ε) · (g − β̄/M − x̂·γ̄/M)
  *
- * A channel of no elements has no mean: NaN.
+ * A channel without elements has no mean, so its statistics are NaN.
  */
 
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { Kernels, NormGeometry } from "../kernels.ts";
 
-/** Visits the places in x of the elements of one channel. */
+/** Visits the position in x of every element of channel c. */
 function forEachOfChannel({ batch, channels, inner }: NormGeometry, c: number, visit: (at: number) => void): void {
   for (let n = 0; n < batch; n++) for (let i = 0; i < inner; i++) visit((n * channels + c) * inner + i);
 }
@@ -31,7 +32,7 @@ export const batchNormKernels = (memory: HostMemory): Pick<Kernels, "batchNorm" 
         sum += xs[at]!;
       });
       const mu = sum / (batch * inner);
-      // A second pass, because E[x²] − μ² cancels where the mean is large beside the spread.
+      // The variance takes a second pass over x. The formula E[x²] − μ² needs only one, but it cancels if μ is much larger than σ.
       let squares = 0;
       forEachOfChannel(geometry, c, (at) => {
         squares += (xs[at]! - mu) ** 2;

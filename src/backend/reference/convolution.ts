@@ -1,18 +1,22 @@
 /**
- * The two-dimensional convolution and its two gradients. Teaches that they are one thing. The sum over every tap
+ * The two-dimensional convolution and its two gradients. This file teaches that the three are one sum (docs/derivations/convolution.md):
  *
  *     T(x, w, g) = Σ  x[n, c, y·s + ky·d − p, …] · w[o, c, ky, kx] · g[n, o, y, x]
  *
- * is linear in each of its three arguments. Leaving one out gives the kernel that computes it: without g the convolution y, without x
- * the input's gradient, without w the weight's. So one nest of loops visits the taps, and three lines say who is multiplied with whom.
- * Groups (groups = C is depthwise) only limit which channels c an output channel o sees.
+ * T is linear in each of its three arguments. Its derivative by g is the convolution of x with w, its derivative by x is the input
+ * gradient, and its derivative by w is the weight gradient. So one nest of loops visits all taps, and each kernel is one line that
+ * multiplies two arguments and adds to the third. Groups only limit which input channels c an output channel o sees. groups = C is the
+ * depthwise convolution.
  */
 
 import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 
-/** Every multiplication of a convolution, as flat places in x, w and y. Taps in the padding multiply zeros and are left out. */
+/**
+ * Visits every multiplication of a convolution, by the positions in x, w and y. It leaves out the taps on the padding, because they
+ * multiply zeros.
+ */
 function forEachTap(geometry: ConvolutionGeometry, visit: (atX: number, atW: number, atY: number) => void): void {
   const { batch, inChannels, outChannels, groups, height, width, kernelHeight, kernelWidth, outHeight, outWidth } = geometry;
   const groupInputs = inChannels / groups;

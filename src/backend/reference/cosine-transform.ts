@@ -1,6 +1,6 @@
 /**
- * y = D·x or Dᵀ·x along an axis, from the definition: D[k,i] = 2·cos(πk(2i+1)/2n). Teaches what the fast algorithms must give, and that the
- * transposed transform is nothing new: the same matrix read by columns.
+ * y = D·x or y = Dᵀ·x along an axis, from the definition D[k,i] = 2·cos(πk(2i+1)/2n). This file teaches what the fast algorithms must
+ * compute, and that the transposed transform reads the same matrix by columns.
  */
 
 import { cosineMatrix } from "../../core/cosine-transform.ts";

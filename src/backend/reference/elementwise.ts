@@ -1,8 +1,9 @@
 /**
- * y_i = f(x_i) and c = f(a, b). Teaches that elementwise arithmetic is a table of scalar functions and one loop, and that
- * broadcasting is nothing but strides of 0. Functions are evaluated in float64 and rounded once, on storing.
+ * y = f(x) and c = f(a, b), element by element. This file teaches that elementwise arithmetic is a table of scalar functions and one loop,
+ * and that broadcasting is a stride of 0. Functions are evaluated in float64, and the result is rounded once, when it is stored.
  */
 
+import { sizeOf } from "../../core/shape.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { BinaryOp, Kernels, UnaryOp } from "../kernels.ts";
 import { forEachElement } from "./layout.ts";
@@ -22,7 +23,7 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   erf,
   sin: Math.sin,
   cos: Math.cos,
-  relu: (x) => Math.max(x, 0), // not x > 0 ? x : 0, which would turn NaN into 0 and hide a diverging network
+  relu: (x) => Math.max(x, 0), // The expression x > 0 ? x : 0 would turn NaN into 0, which would hide that a network diverges.
   step: (x) => Number(x > 0),
   floor: Math.floor,
   not: (x) => Number(x === 0),
@@ -56,10 +57,7 @@ export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | 
 
   binary(op, a, b, { shape, stridesA, stridesB }) {
     const f = binaryFunctions[op];
-    const out = memory.allocate(
-      a.dtype,
-      shape.reduce((product, size) => product * size, 1),
-    );
+    const out = memory.allocate(a.dtype, sizeOf(shape));
     const [c, sourceA, sourceB] = [out.view, viewOf(a), viewOf(b)];
     forEachElement({ shape, strides: stridesA, offset: 0 }, { shape, strides: stridesB, offset: 0 }, (i, atA, atB) => {
       c[i] = f(sourceA[atA]!, sourceB[atB]!);

@@ -1,6 +1,6 @@
 /**
- * Storage in ordinary JavaScript memory. Teaches what a backend's memory must do, with nothing in the way: hand out buffers, count
- * their holders, and know at any time how much is held, so that a leak shows as a number.
+ * Storage in ordinary JavaScript memory. This file teaches what the memory of a backend must do. It hands out buffers, it counts their
+ * holders, and it reports how much is held, so that a leak shows as a number.
  */
 
 import { BackendError } from "../../core/errors.ts";
@@ -8,6 +8,7 @@ import { bytesPerElement, type DType, type TypedArray, typedArray } from "../../
 import { CountedHostStorage, type HostMemory, type HostStorage } from "../host-storage.ts";
 import type { MemoryReport } from "../kernels.ts";
 
+/** Storage as JavaScript typed arrays, with the counts that `memory()` reports. */
 export class HeapMemory implements HostMemory {
   readonly #backend: string;
   #storages = 0;
@@ -18,7 +19,7 @@ export class HeapMemory implements HostMemory {
     this.#backend = backend;
   }
 
-  /** Zeros, with one holder. @throws BackendError when the system has no such buffer to give. */
+  /** A storage of zeros with one holder. @throws BackendError when JavaScript cannot allocate the buffer. */
   allocate(dtype: DType, length: number): HostStorage {
     const storage = new HeapStorage(this.#typedArray(dtype, length), dtype, length, () => {
       this.#storages--;
@@ -44,9 +45,7 @@ export class HeapMemory implements HostMemory {
     } catch (cause) {
       throw new BackendError(
         `${this.#backend}: no memory for ${length} elements of ${dtype} (${this.#used} bytes are held); free tensors with scope()`,
-        {
-          cause,
-        },
+        { cause },
       );
     }
   }
@@ -67,7 +66,7 @@ class HeapStorage extends CountedHostStorage {
   }
 
   protected free(): void {
-    this.#view = typedArray(this.dtype, 0); // lets the garbage collector have the elements even while someone still points at this object
+    this.#view = typedArray(this.dtype, 0); // The elements can be collected now, even if something still refers to this object.
     this.#onFree();
   }
 }

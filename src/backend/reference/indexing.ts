@@ -1,6 +1,6 @@
 /**
- * Choosing by index, y[o,j,i] = x[o,index_j,i], and its adjoint x[o,index_j,i] += y[o,j,i]. Teaches that the adjoint of copying
- * is adding: what was read twice receives twice.
+ * gather is y[o,j,i] = x[o,index_j,i], and its transpose scatterAdd is x[o,index_j,i] += y[o,j,i]. This file teaches that the transpose of
+ * copying is adding: an element that was read twice receives two cotangents.
  */
 
 import { ShapeError } from "../../core/errors.ts";
@@ -8,9 +8,10 @@ import type { TypedArray } from "../../tensor/storage.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 
-function checkIndices(op: string, list: TypedArray, bound: number): void {
-  for (let j = 0; j < list.length; j++) {
-    const index = list[j]!;
+/** @throws ShapeError unless every index is an integer in [0, bound). */
+function checkIndices(op: string, indices: TypedArray, bound: number): void {
+  for (let j = 0; j < indices.length; j++) {
+    const index = indices[j]!;
     if (!Number.isInteger(index) || index < 0 || index >= bound)
       throw new ShapeError(`${op}: indices must be integers in [0, ${bound}), got ${index} at position ${j}`);
   }
@@ -21,7 +22,7 @@ export const indexingKernels = (memory: HostMemory): Pick<Kernels, "gather" | "s
     checkIndices("gather", viewOf(indices), axis);
     const count = indices.length;
     const out = memory.allocate(x.dtype, outer * count * inner);
-    // Views are taken after the last allocation: growing an arena replaces the buffer behind earlier ones.
+    // The views are taken after the last allocation, because an arena that grows replaces the buffer behind earlier views.
     const [y, source, index] = [out.view, viewOf(x), viewOf(indices)];
     for (let o = 0; o < outer; o++)
       for (let j = 0; j < count; j++)

@@ -1,13 +1,13 @@
 /**
- * Reading and writing through views. Teaches that permute, slice, flip, broadcast and diagonal are one thing, strides over a
- * flat buffer, and that pad and concat are the same thing on the writing side.
+ * Reading and writing through views. This file teaches that permute, slice, flip, broadcast and diagonal are one operation: they read a
+ * flat buffer by strides. pad and concat write by strides.
  */
 
 import { sizeOf, stridesOf } from "../../core/shape.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { Kernels, View } from "../kernels.ts";
 
-/** Walks two views of one shape side by side, in row-major order: `visit(i, place in a's storage, place in b's)`, i = 0, 1, 2 … */
+/** Walks two views of one shape together, in row-major order. `visit` gets i = 0, 1, 2 … and the positions in the storages of a and b. */
 export function forEachElement(a: View, b: View, visit: (i: number, atA: number, atB: number) => void): void {
   let i = 0;
   const along = (axis: number, atA: number, atB: number): void => {
@@ -20,6 +20,7 @@ export function forEachElement(a: View, b: View, visit: (i: number, atA: number,
   along(0, a.offset, b.offset);
 }
 
+/** The view of a contiguous tensor with the shape of another view. */
 const contiguous = ({ shape }: View): View => ({ shape, strides: stridesOf(shape), offset: 0 });
 
 export const layoutKernels = (memory: HostMemory): Pick<Kernels, "readView" | "assemble"> => ({

@@ -1,5 +1,6 @@
 /**
- * C[b,i,j] = Σ_p A[b,i,p]·B[b,p,j]. Teaches that a transpose costs nothing: it only swaps the two strides with which a matrix is read.
+ * C[q,i,j] = Σ_p A[q,i,p]·B[q,p,j]. This file teaches that a transpose costs nothing: it exchanges the two strides that a matrix is read
+ * with.
  */
 
 import { type HostMemory, viewOf } from "../host-storage.ts";

@@ -1,6 +1,6 @@
 /**
- * From [outer, axis, inner] to [outer, inner]. Teaches that three numbers describe a reduction along any axis of any tensor, and
- * what a reduction of nothing must be: the neutral element, 0 for a sum and −∞ for a maximum.
+ * Reductions from [outer, axis, inner] to [outer, inner]. This file teaches that three numbers describe a reduction along any axis of any
+ * tensor. It also teaches that a reduction of no elements gives the neutral element: 0 for a sum, and −∞ for a maximum.
  */
 
 import { type HostMemory, viewOf } from "../host-storage.ts";
@@ -9,9 +9,12 @@ import type { AxisSplit, Kernels, ReduceOp } from "../kernels.ts";
 const neutral: Record<ReduceOp, number> = { sum: 0, max: -Infinity };
 const combine: Record<ReduceOp, (total: number, value: number) => number> = { sum: (total, value) => total + value, max: Math.max };
 
-/** Whether `value` takes the place of `best`: it is greater, or the first NaN (a maximum over NaN is NaN, found where it stands). */
-export const beats = (value: number, best: number): boolean => value > best || (Number.isNaN(value) && !Number.isNaN(best));
+/**
+ * Whether `value` replaces `best` as the maximum: it is greater, or it is the first NaN. A maximum over elements with a NaN is that NaN.
+ */
+export const isNewMaximum = (value: number, best: number): boolean => value > best || (Number.isNaN(value) && !Number.isNaN(best));
 
+/** Visits each line along the axis: its number in the result, and the position of its first element. */
 function forEachLine({ outer, axis, inner }: AxisSplit, visit: (line: number, start: number) => void): void {
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) visit(o * inner + i, o * axis * inner + i);
 }
@@ -35,7 +38,7 @@ export const reductionKernels = (memory: HostMemory): Pick<Kernels, "reduce" | "
     const [y, source] = [out.view, viewOf(x)];
     forEachLine(split, (line, start) => {
       let best = 0;
-      for (let k = 1; k < axis; k++) if (beats(source[start + k * inner]!, source[start + best * inner]!)) best = k;
+      for (let k = 1; k < axis; k++) if (isNewMaximum(source[start + k * inner]!, source[start + best * inner]!)) best = k;
       y[line] = best;
     });
     return out;

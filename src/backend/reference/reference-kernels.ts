@@ -1,8 +1,9 @@
 /**
- * Every kernel of the contract as a plain loop, on any memory that JavaScript can read: short, obvious, and the oracle that faster
- * backends are held against. A faster backend is this record with some kernels replaced, so what it does not replace is in plain sight.
+ * Every kernel of the contract as a plain loop, on any memory that JavaScript can read. The loops are short and obvious. They are the
+ * oracle that the tests compare faster backends with.
  *
- * Arithmetic is in float64 whatever the dtype, rounded once when stored: a float32 result is the true one to within an ulp or so.
+ * Arithmetic is in float64 for every dtype, and a result is rounded once, when it is stored. So a float32 result is exact to about one unit
+ * in the last place.
  */
 
 import type { HostMemory } from "../host-storage.ts";
@@ -20,10 +21,13 @@ import { poolingKernels } from "./pooling.ts";
 import { reductionKernels } from "./reductions.ts";
 import { transferKernels } from "./transfer.ts";
 
-/** All of a backend but who it is and what its memory reports: that is for the owner of the memory to say. */
+/** The kernels of a backend, without its name, its threads and the report of its memory. The owner of the memory adds those. */
 export type HostKernels = Omit<Kernels, "name" | "threads" | "memory" | "resetPeak">;
 
-/** The kernels, reading operands through `viewOf` and putting results into `memory`. No function depends on `this`. */
+/**
+ * The kernels. They read operands through `viewOf` and allocate results in `memory`. No function uses `this`, so a backend may pick single
+ * kernels.
+ */
 export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...transferKernels(memory),
   ...elementwiseKernels(memory),
@@ -38,7 +42,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...optimiserKernels(),
 });
 
-/** The reference backend: these kernels on ordinary JavaScript memory. Runs everywhere, in float32 and float64, slowly. */
+/** The reference backend: these kernels on ordinary JavaScript memory. It runs everywhere, in float32 and float64, and it is slow. */
 export const createReferenceBackend = (): Kernels => {
   const memory = new HeapMemory("reference");
   return {

@@ -1,5 +1,6 @@
 /**
- * Numbers in. Teaches that typed arrays do the conversions: to float32 by rounding to nearest even, to int32 by dropping the fraction.
+ * Uploads and conversions. This file teaches that typed arrays convert numbers: to float32 they round to the nearest, ties to even, and to
+ * int32 they drop the fraction.
  */
 
 import { BackendError } from "../../core/errors.ts";

@@ -42,7 +42,8 @@ describe("batchNorm", () => {
             expect([mean[c], variance[c]]).toEqual([Number.NaN, Number.NaN]);
             continue;
           }
-          // Values are of size 1 and channels have at most 36 elements: a few dozen roundings, magnified by up to 1/√ε where x is all one value.
+          // Values are of order 1 and a channel has at most 36 elements. So there are a few dozen roundings. They grow by up to 1/√ε if all
+          // x are equal.
           const rounding = 100 * 2 ** -53 * 10;
           const [gamma, beta] = [inputs.gamma[c]!, inputs.beta[c]!];
           expect(Math.abs(mean[c]! - averageOf(before))).toBeLessThanOrEqual(rounding);
@@ -55,7 +56,7 @@ describe("batchNorm", () => {
     );
   });
 
-  it("of one element per channel is β", () => {
+  it("is β for one element per channel", () => {
     const { y, variance } = forward(
       { x: Float64Array.of(3, -7), gamma: Float64Array.of(2, 2), beta: Float64Array.of(0.5, -1) },
       { batch: 1, channels: 2, inner: 1, epsilon: 1e-5 },
@@ -69,11 +70,11 @@ describe("batchNormGradient", () => {
   /** ⟨g, y⟩ as a function of the inputs. */
   const lossOf = (inputs: Inputs, g: Float64Array, geometry: NormGeometry): number => inner(g, forward(inputs, geometry).y).value;
 
-  it("is the slope of ⟨g, y⟩, by central differences in every element of x, γ and β", () => {
+  it("equals the central differences of ⟨g, y⟩ in every element of x, γ and β", () => {
     const geometries = norms(4).filter(({ batch, inner: width }) => batch * width !== 1);
     fc.assert(
       fc.property(seeds, geometries, (seed, geometry) => {
-        // With few elements and σ² near ε the third derivative grows beyond what finite differences resolve.
+        // ε is 0.1, because a small ε with few elements makes the third derivative too large for finite differences.
         const config = { ...geometry, epsilon: 0.1 };
         const inputs = inputsOf(seed, config);
         const g = preciseValuesOf(seed + 3, inputs.x.length);
@@ -93,7 +94,8 @@ describe("batchNormGradient", () => {
             const h = 1e-4;
             const moved = (by: number): Inputs => ({ ...inputs, [name]: inputs[name].with(i, inputs[name][i]! + by) });
             const slope = (lossOf(moved(h), g, config) - lossOf(moved(-h), g, config)) / (2 * h);
-            // Truncation h²/6 = 1.7e-9 times a third derivative of up to some hundreds (ε = 0.1); cancellation 1e-15/h is far below.
+            // The truncation error is h²/6 = 1.7e-9 times a third derivative of up to some hundreds. The rounding error 1e-15/h is far
+            // smaller.
             expect(Math.abs(analytic[i]! - slope)).toBeLessThanOrEqual(1e-6 * (1 + Math.abs(slope)));
           }
         }
@@ -102,7 +104,7 @@ describe("batchNormGradient", () => {
     );
   });
 
-  it("of x vanishes where a channel has one element, and nothing breaks where it has none", () => {
+  it("is 0 for the x of a channel with one element, and is defined for a channel without elements", () => {
     const one = reference.batchNormGradient(float64([3]), float64([2]), float64([3]), float64([0]), float64([5]), {
       batch: 1,
       channels: 1,

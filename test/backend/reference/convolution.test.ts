@@ -15,15 +15,15 @@ const grid = (rows: number, columns: number, at: (y: number, x: number) => numbe
 
 const sum = (list: readonly number[]): number => list.reduce((total, value) => total + value, 0);
 
-/** Padding as it is told: rows and columns of zeros around the image. */
+/** The image with rows and columns of zeros around it. */
 const pad = (plane: Plane, height: number, width: number, paddingY: number, paddingX: number): Plane =>
   grid(height + 2 * paddingY, width + 2 * paddingX, (y, x) => plane[y - paddingY]?.[x - paddingX] ?? 0);
 
-/** Dilation as it is told: zeros between the weights. */
+/** The kernel with zeros between its weights, which is dilation. */
 const spread = (kernel: Plane, dilationY: number, dilationX: number): Plane =>
   grid((kernel.length - 1) * dilationY + 1, (kernel[0]!.length - 1) * dilationX + 1, (y, x) => kernel[y / dilationY]?.[x / dilationX] ?? 0);
 
-/** Slides `kernel` over `plane` by single steps, wherever it lies within. */
+/** The sums of kernel·plane at every position where the kernel lies within the plane. */
 const slide = (plane: Plane, kernel: Plane): Plane =>
   grid(Math.max(0, plane.length - kernel.length + 1), Math.max(0, (plane[0]?.length ?? 0) - kernel[0]!.length + 1), (y, x) =>
     sum(kernel.flatMap((row, ky) => row.map((w, kx) => w * plane[y + ky]![x + kx]!))),
@@ -31,7 +31,10 @@ const slide = (plane: Plane, kernel: Plane): Plane =>
 
 const everyNth = <Item>(list: readonly Item[], n: number): Item[] => list.filter((_, i) => i % n === 0);
 
-/** The convolution by its parts: pad the image, spread the kernel, slide by single steps, keep every stride-th, add up the group's channels. */
+/**
+ * The convolution in separate steps: pad the image, dilate the kernel, slide it by single pixels, keep every stride-th result, add up the
+ * channels.
+ */
 function convolveByParts(x: ArrayLike<number>, w: ArrayLike<number>, g: ConvolutionGeometry): number[] {
   const [groupInputs, groupOutputs] = [g.inChannels / g.groups, g.outChannels / g.groups];
   const imageOf = (n: number, c: number): Plane =>
@@ -52,11 +55,11 @@ function convolveByParts(x: ArrayLike<number>, w: ArrayLike<number>, g: Convolut
 }
 
 describe("conv2d", () => {
-  it("is padding, spreading, sliding, striding and adding up, one after the other", () => {
+  it("equals padding, dilating, sliding, striding and adding up, one after the other", () => {
     fc.assert(
       fc.property(seeds, convolutions(), (seed, config) => {
         const geometry = geometryOf(config);
-        // Small integers, so both sides are exact.
+        // The values are small integers, so both sides are exact.
         const x = valuesOf(seed, product(config.x), "integers");
         const w = valuesOf(seed + 1, product(config.w), "integers");
         expect(numbers(reference.conv2d(float64(x), float64(w), geometry)).map((y) => y + 0)).toEqual(
@@ -66,7 +69,7 @@ describe("conv2d", () => {
     );
   });
 
-  it("multiplies polynomials: a full convolution with the flipped kernel is the product of two polynomials in two variables", () => {
+  it("multiplies polynomials in two variables, with full padding and the flipped kernel", () => {
     const small = fc.integer({ min: 1, max: 4 });
     fc.assert(
       fc.property(seeds, small, small, small, small, (seed, height, width, kernelHeight, kernelWidth) => {
@@ -75,7 +78,8 @@ describe("conv2d", () => {
         const q = digit(valuesOf(seed + 1, kernelHeight * kernelWidth, "integers"));
         const rows = height + kernelHeight - 1;
         const columns = width + kernelWidth - 1;
-        // Kronecker's substitution: at powers of 2³² the coefficients are the digits of one large integer, so integers multiply the polynomials.
+        // Kronecker's substitution: with powers of 2³² for the variables, the coefficients are the digits of one large integer. So a
+        // product of integers is the product of the polynomials.
         const evaluate = (coefficients: readonly bigint[], across: number): bigint =>
           coefficients.reduce((sum, a, i) => sum + (a << BigInt(32 * (Math.floor(i / across) * columns + (i % across)))), 0n);
         const value = evaluate(p, width) * evaluate(q, kernelWidth);
@@ -106,7 +110,7 @@ describe("conv2d, conv2dInputGradient and conv2dWeightGradient", () => {
         const { size } = inner(y(absolute(x), absolute(w)), absolute(g));
         const input = inner(x, numbers(reference.conv2dInputGradient(float64(g), float64(w), geometry))).value;
         const weight = inner(w, numbers(reference.conv2dWeightGradient(float64(x), float64(g), geometry))).value;
-        // One sum in three orders, over no more terms than there are taps.
+        // The three are one sum in three orders, and it has no more terms than there are taps.
         const taps = outputLength(geometry) * (geometry.inChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth;
         const bound = 2 * (taps + 2) * 2 ** -53 * size;
         expect(Math.abs(forward - input)).toBeLessThanOrEqual(bound);

@@ -11,7 +11,7 @@ const [nan, inf] = [Number.NaN, Infinity];
 
 describe("unary", () => {
   const inputs = [nan, inf, -inf, 0, -0, 2.25, -1.5];
-  /** f at each of `inputs`; digits of the transcendental ones from mpmath. */
+  /** f at each of `inputs`. The digits of the transcendental functions are from mpmath. */
   const known: Record<UnaryOp, readonly number[]> = {
     negate: [nan, -inf, inf, -0, 0, -2.25, 1.5],
     absolute: [nan, inf, inf, 0, 0, 2.25, 1.5],
@@ -43,7 +43,7 @@ describe("unary", () => {
 });
 
 describe("binary", () => {
-  /** [a, b, f(a, b)]. */
+  /** Rows of [a, b, f(a, b)]. */
   const known: Record<BinaryOp, readonly (readonly [number, number, number])[]> = {
     add: [
       [2, 3, 5],
@@ -152,13 +152,13 @@ describe("binary", () => {
 });
 
 describe("select and clamp", () => {
-  it("select takes a where the condition is anything but 0", () => {
+  it("select takes a where the condition is not 0", () => {
     expect(numbers(reference.select(float64([0, -0, 1, -2, nan]), float64([1, 2, 3, 4, 5]), float64([6, 7, 8, 9, 10])))).toEqual([
       6, 7, 3, 4, 5,
     ]);
   });
 
-  it("clamp gives the nearest number between the bounds", () => {
+  it("clamp gives the nearest number within the bounds", () => {
     expect(numbers(reference.clamp(float64([-9, 0.5, 9, nan, inf]), -1, 6))).toEqual([-1, 0.5, 6, nan, 6]);
   });
 });

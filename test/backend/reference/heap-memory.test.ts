@@ -3,9 +3,9 @@ import { viewOf } from "../../../src/backend/host-storage.ts";
 import { HeapMemory } from "../../../src/backend/reference/heap-memory.ts";
 import { BackendError } from "../../../src/core/errors.ts";
 
-// Counting, peaks and holders are in the conformance suite, for every backend.
+// The conformance suite tests counts, peaks and holders, for every backend.
 describe("HeapMemory", () => {
-  it("lets go of the elements when the last holder releases", () => {
+  it("gives up the elements when the last holder releases the storage", () => {
     const storage = new HeapMemory("heap").allocate("float32", 1000);
     expect(storage.view.length).toBe(1000);
     storage.release();
@@ -13,7 +13,7 @@ describe("HeapMemory", () => {
     expect(() => viewOf(storage)).toThrow(BackendError);
   });
 
-  it("says what it could not allocate and what to do, and counts nothing", () => {
+  it("says what it could not allocate, and counts nothing for it", () => {
     const memory = new HeapMemory("heap");
     for (const length of [2 ** 50, -1]) {
       expect(() => memory.allocate("float64", length)).toThrow(BackendError);

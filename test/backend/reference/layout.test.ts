@@ -8,7 +8,7 @@ import { at, build, indicesOf as indexTuplesOf } from "../../support/nd-array.ts
 import { float64, inner, int32, numbers, reference } from "./run-kernels.ts";
 
 describe("readView", () => {
-  it("reads offset + Σ i·stride, element by element", () => {
+  it("reads the element at offset + Σ i·stride", () => {
     fc.assert(
       fc.property(seeds, viewRecipes(), (seed, recipe) => {
         const { length, view } = buildView(recipe);
@@ -22,7 +22,7 @@ describe("readView", () => {
     );
   });
 
-  it("flips, steps and permutes as their names say", () => {
+  it("flips and permutes", () => {
     const recipes = shapes({ minRank: 1, maxRank: 3 }).chain((shape) =>
       fc.record({ shape: fc.constant(shape), order: permutations(shape.length) }),
     );
@@ -46,7 +46,7 @@ describe("assemble", () => {
     fc.assert(
       fc.property(seeds, viewRecipes({ repeats: false }), (seed, recipe) => {
         const { length, view } = buildView(recipe);
-        // Small integers, so that the order of the sum does not matter.
+        // The values are small integers, so that the order of the sum does not matter.
         const x = valuesOf(seed, length, "integers");
         const g = valuesOf(seed + 1, sizeOf(view.shape), "integers");
         const scattered = reference.assemble("float64", length, 0, [{ source: float64(g), view }]);
@@ -55,7 +55,7 @@ describe("assemble", () => {
     );
   });
 
-  it("leaves the fill wherever no part is written", () => {
+  it("leaves the fill value in the places that no part is written to", () => {
     fc.assert(
       fc.property(seeds, viewRecipes({ repeats: false }), fc.constantFrom(-Infinity, 0.5), (seed, recipe, fill) => {
         const { length, view } = buildView(recipe);
@@ -87,7 +87,7 @@ describe("gather and scatterAdd", () => {
     );
   });
 
-  it("are adjoint: ⟨gather(x), y⟩ = ⟨x, scatterAdd(y)⟩, indices repeated too", () => {
+  it("are adjoint, also for repeated indices: ⟨gather(x), y⟩ = ⟨x, scatterAdd(y)⟩", () => {
     fc.assert(
       fc.property(cases, ({ split, seed, indices }) => {
         const x = valuesOf(seed, split.outer * split.axis * split.inner, "integers");

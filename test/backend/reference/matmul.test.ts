@@ -13,7 +13,7 @@ const transpose = (matrix: Matrix, rows: number, columns: number): Matrix =>
   Array.from({ length: columns }, (_, j) => Array.from({ length: rows }, (_, i) => matrix[i]![j]!));
 
 describe("matmul", () => {
-  it("dots rows with columns, after transposing what is stored transposed", () => {
+  it("is the dot products of rows and columns, for all transposes", () => {
     fc.assert(
       fc.property(seeds, matmuls(6), (seed, geometry) => {
         const { batch, m, k, n, transposeA, transposeB, batchStrideA, batchStrideB } = geometry;

@@ -8,7 +8,7 @@ const closeTo = (got: number, expected: number): void =>
   expect(Math.abs(got - expected)).toBeLessThanOrEqual(1e-12 * (1 + Math.abs(expected)));
 
 describe("sgdUpdate", () => {
-  it("follows the documented rule of torch.optim.SGD, two steps by hand", () => {
+  it("follows the documented rule of torch.optim.SGD, for two steps by hand", () => {
     // p = 2, λ = 0.5, g = 1: d = 2, v = 2, p = 2 − 0.5·2 = 1. Then g = 3: d = 3.5, v = 0.5·2 + 3.5 = 4.5, p = 1 − 0.5·4.5 = −1.25.
     const [p, v] = [float64([2]), float64([99])];
     const options = { learningRate: 0.5, momentum: 0.5, nesterov: false, weightDecay: 0.5 };
@@ -18,7 +18,7 @@ describe("sgdUpdate", () => {
     expect([numbers(p), numbers(v)]).toEqual([[-1.25], [4.5]]);
   });
 
-  it("looks ahead with Nesterov, two steps by hand", () => {
+  it("follows Nesterov's rule, for two steps by hand", () => {
     // g = 1: d = 2, v = 2, p = 2 − 0.5·(2 + 0.5·2) = 0.5. Then g = 3: d = 3.25, v = 4.25, p = 0.5 − 0.5·(3.25 + 0.5·4.25) = −2.1875.
     const [p, v] = [float64([2]), float64([99])];
     const options = { learningRate: 0.5, momentum: 0.5, nesterov: true, weightDecay: 0.5 };
@@ -28,7 +28,7 @@ describe("sgdUpdate", () => {
     expect([numbers(p), numbers(v)]).toEqual([[-2.1875], [4.25]]);
   });
 
-  it("without a buffer is plain descent on the loss plus λ/2·p²", () => {
+  it("without a buffer is gradient descent on the loss plus λ/2·p²", () => {
     fc.assert(
       fc.property(value, value, rate, rate, (p0, g, learningRate, weightDecay) => {
         const p = float64([p0]);
@@ -38,7 +38,7 @@ describe("sgdUpdate", () => {
     );
   });
 
-  it("under a constant gradient has the velocity g·(1 − μᵗ)/(1 − μ)", () => {
+  it("has the velocity g·(1 − μᵗ)/(1 − μ) for a constant gradient", () => {
     fc.assert(
       fc.property(
         value,
@@ -64,14 +64,14 @@ describe("sgdUpdate", () => {
 describe("adamUpdate", () => {
   const options = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, decoupled: false };
 
-  it("under a constant gradient moves lr·g/(|g| + ε) at every step: the bias corrections cancel the start from 0", () => {
+  it("moves by lr·g/(|g| + ε) in every step for a constant gradient, because of the bias corrections", () => {
     fc.assert(
       fc.property(value, value, rate, fc.integer({ min: 1, max: 12 }), (p0, g, learningRate, steps) => {
         fc.pre(Math.abs(g) > 1e-3);
         const [p, m, s] = [float64([p0]), float64([0]), float64([0])];
         for (let step = 1; step <= steps; step++) reference.adamUpdate(p, float64([g]), m, s, { ...options, learningRate, step });
         closeTo(numbers(m)[0]!, g * (1 - options.beta1 ** steps));
-        // 1 − 0.999ᵗ loses three digits to cancellation, on both sides.
+        // 1 − 0.999ᵗ loses three digits to cancellation on both sides.
         closeTo(numbers(s)[0]!, g ** 2 * (1 - options.beta2 ** steps));
         closeTo(numbers(p)[0]!, p0 - (steps * learningRate * g) / (Math.abs(g) + options.epsilon));
       }),
@@ -90,7 +90,7 @@ describe("adamUpdate", () => {
     );
   });
 
-  it("with decoupling shrinks p by lr·λ and leaves the moments alone", () => {
+  it("with decoupling shrinks p by the factor 1 − lr·λ and does not change the moments", () => {
     fc.assert(
       fc.property(value, value, rate, rate, (p0, g, learningRate, weightDecay) => {
         const plain = [float64([p0]), float64([0.1]), float64([0.2])] as const;

@@ -5,7 +5,7 @@ import { seeds, valuesOf } from "../../arbitraries/values.ts";
 import { float64, numbers, reference } from "./run-kernels.ts";
 
 describe("maxPool2d", () => {
-  it("lists each window's places and takes the first of the largest; −∞ and −1 where the window holds none", () => {
+  it("takes the first of the largest elements of each window, and −∞ at −1 for a window without elements", () => {
     fc.assert(
       fc.property(seeds, poolings(), (seed, config) => {
         const g = geometryOf(config);
@@ -30,7 +30,7 @@ describe("maxPool2d", () => {
     );
   });
 
-  it("keeps NaN, and finds −∞ where all are −∞", () => {
+  it("gives NaN for a window with NaN, and the first −∞ for a window of −∞", () => {
     const geometry = geometryOf({ x: [1, 1, 2, 2], w: [1, 1, 2, 2], options: { stride: 1, padding: 0, dilation: 1, groups: 1 } });
     const pool = (x: number[]): number[][] => {
       const { values, indices } = reference.maxPool2d(float64(x), geometry);

@@ -6,7 +6,7 @@ import { seeds, valuesOf } from "../../arbitraries/values.ts";
 import { at } from "../../support/nd-array.ts";
 import { float64, numbers, reference } from "./run-kernels.ts";
 
-/** The lines a reduction runs along, as lists. */
+/** The elements of each line that a reduction runs along. */
 function linesOf(values: ArrayLike<number>, { outer, axis, inner }: AxisSplit): number[][] {
   const array = { shape: [outer, axis, inner], values: Array.from(values) };
   return Array.from({ length: outer * inner }, (_, line) =>
@@ -15,7 +15,7 @@ function linesOf(values: ArrayLike<number>, { outer, axis, inner }: AxisSplit): 
 }
 
 describe("reduce", () => {
-  it("adds up each line, and finds its largest", () => {
+  it("is the sum and the maximum of each line", () => {
     fc.assert(
       fc.property(seeds, axisSplits(6), (seed, split) => {
         const x = valuesOf(seed, split.outer * split.axis * split.inner, "integers");
@@ -26,13 +26,13 @@ describe("reduce", () => {
     );
   });
 
-  it("of nothing is 0 or −∞", () => {
+  it("of no elements is 0 for a sum and −∞ for a maximum", () => {
     const split = { outer: 2, axis: 0, inner: 1 };
     expect(numbers(reference.reduce("sum", float64([]), split))).toEqual([0, 0]);
     expect(numbers(reference.reduce("max", float64([]), split))).toEqual([-Infinity, -Infinity]);
   });
 
-  it("has NaN for a maximum wherever NaN stands", () => {
+  it("has the maximum NaN for a line with NaN at any place", () => {
     fc.assert(
       fc.property(fc.array(fc.double(), { minLength: 1, maxLength: 5 }), fc.nat(), (values, pick) => {
         const line = values.with(pick % values.length, Number.NaN);
@@ -43,7 +43,7 @@ describe("reduce", () => {
 });
 
 describe("argmax", () => {
-  it("is the first place of the largest", () => {
+  it("is the first position of the maximum", () => {
     fc.assert(
       fc.property(seeds, axisSplits(6, false), (seed, split) => {
         const x = valuesOf(seed, split.outer * split.axis * split.inner, "integers");
@@ -52,7 +52,7 @@ describe("argmax", () => {
     );
   });
 
-  it("is the first NaN where there is one", () => {
+  it("is the position of the first NaN, if there is one", () => {
     fc.assert(
       fc.property(fc.array(fc.oneof(fc.double(), fc.constant(Number.NaN)), { minLength: 1, maxLength: 6 }), (line) => {
         fc.pre(line.some(Number.isNaN));

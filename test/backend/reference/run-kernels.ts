@@ -1,4 +1,4 @@
-/** Arrays in, arrays out: float64 kernels of the reference backend, for tests that hold them against oracles of their own. */
+/** The float64 kernels of the reference backend on plain arrays, for tests that compare them with oracles of their own. */
 
 import { viewOf } from "../../../src/backend/host-storage.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
@@ -11,7 +11,7 @@ export const float64 = (data: ArrayLike<number>): Storage => reference.upload("f
 export const int32 = (data: ArrayLike<number>): Storage => reference.upload("int32", data);
 export const numbers = (storage: Storage): number[] => Array.from(viewOf(storage));
 
-/** Σ aᵢ·bᵢ, and the size Σ |aᵢ·bᵢ| its rounding goes by. */
+/** Σ aᵢ·bᵢ, and Σ |aᵢ·bᵢ|, which bounds its rounding error. */
 export function inner(a: ArrayLike<number>, b: ArrayLike<number>): { value: number; size: number } {
   let value = 0;
   let size = 0;

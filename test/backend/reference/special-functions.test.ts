@@ -27,23 +27,23 @@ describe("erf", () => {
     [5.8, 0.9999999999999998],
   ];
 
-  it("has its known values, to 8 units in the last place", () => {
+  it("has its known values to 8 units in the last place", () => {
     for (const [x, y] of known) {
       expect(Math.abs(erf(x) - y)).toBeLessThanOrEqual(8 * 2 * unit * y);
       expect(erf(-x)).toBe(-erf(x));
     }
   });
 
-  it("has its limits, keeps the sign of zero and NaN", () => {
+  it("has its limits, and keeps the sign of zero and NaN", () => {
     expect([erf(0), erf(-0), erf(Infinity), erf(-Infinity), erf(Number.NaN), erf(6), erf(-40)]).toEqual([0, -0, 1, -1, Number.NaN, 1, -1]);
   });
 
-  it("is the integral of its derivative 2/√π·e^(−x²), across the seam of series and continued fraction too", () => {
+  it("is the integral of its derivative 2/√π·e^(−x²), also where the series meets the continued fraction", () => {
     const places = fc.oneof(fc.double({ min: -5, max: 5, noNaN: true }), fc.double({ min: 1.4, max: 1.6, noNaN: true }));
     fc.assert(
       fc.property(places, fc.double({ min: 1e-3, max: 0.05, noNaN: true }), (x, h) => {
         const density = (t: number): number => (2 / Math.sqrt(Math.PI)) * Math.exp(-t * t);
-        // Gauss's rule of three points: off by h⁷/2016000 times the sixth derivative, which stays below 140.
+        // Gauss's rule of three points has the error h⁷/2016000 times the sixth derivative, which is below 140.
         const offset = (h / 2) * Math.sqrt(3 / 5);
         const integral = (h / 18) * (5 * density(x + h / 2 - offset) + 8 * density(x + h / 2) + 5 * density(x + h / 2 + offset));
         expect(Math.abs(erf(x + h) - erf(x) - integral)).toBeLessThanOrEqual((140 * h ** 7) / 2016000 + 20 * unit);
@@ -68,7 +68,7 @@ describe("sigmoid", () => {
     [100, 1.0],
   ];
 
-  it("has its known values, to 4 units in the last place", () => {
+  it("has its known values to 4 units in the last place", () => {
     for (const [x, y] of known) expect(Math.abs(sigmoid(x) - y)).toBeLessThanOrEqual(4 * 2 * unit * y);
   });
 
@@ -76,7 +76,7 @@ describe("sigmoid", () => {
     expect([sigmoid(Infinity), sigmoid(-Infinity), sigmoid(1000), sigmoid(-1000), sigmoid(Number.NaN)]).toEqual([1, 0, 1, 0, Number.NaN]);
   });
 
-  it("is one half plus half the tanh of half its argument", () => {
+  it("is (1 + tanh(x/2))/2", () => {
     fc.assert(
       fc.property(finite, (x) => {
         expect(Math.abs(sigmoid(x) - (1 + Math.tanh(x / 2)) / 2)).toBeLessThanOrEqual(8 * unit);
