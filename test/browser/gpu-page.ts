@@ -6,8 +6,8 @@ import { add, createReferenceBackend, initBackend, tensor } from "../../src/inde
 import type { Storage } from "../../src/tensor/storage.ts";
 import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
 import { missingWebGpu } from "../backend/gpu/available-mode.ts";
+import { divisionErrors } from "../backend/gpu/index-arithmetic.ts";
 import { openDevice } from "../backend/gpu/open-device.ts";
-import { divisionErrors } from "../backend/gpu/place-arithmetic.ts";
 import {
   type Batch,
   recordStep,

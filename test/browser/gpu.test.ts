@@ -10,8 +10,8 @@ import { build } from "esbuild";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
-import { judge } from "../backend/gpu/golden-training.ts";
-import { hardDivisions, largest } from "../backend/gpu/place-arithmetic.ts";
+import { expectRecorded } from "../backend/gpu/golden-training.ts";
+import { hardDivisions, largest } from "../backend/gpu/index-arithmetic.ts";
 import type { PageEntries } from "./gpu-page.ts";
 
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -93,7 +93,7 @@ describe.skipIf(!available).each([
       const report = await call("train", mode, convolution, { steps: 1, tolerance });
       if (process.env.FIGURES) console.info(mode, "in Chromium", convolution, JSON.stringify(report));
       expect(Object.keys(report.deviations)).toEqual(expect.arrayContaining(["loss", "logits", "gradients", "after1"]));
-      judge(convolution, report, tolerance);
+      expectRecorded(convolution, report, tolerance);
       expect(report.lossReads.seen, "what was watched").toBeGreaterThan(0);
     });
 

@@ -1,11 +1,11 @@
 /**
  * How far the GPU modes may be from the reference, and why.
  *
- * Both shading languages state the accuracy of their functions in one and the same table (WGSL §15.7.4.1 Accuracy of Concrete Floating Point
- * Expressions; GLSL ES 3.2 §4.7.1): exp 3 + 2|x| ulp; log 3 ulp, or 2⁻²¹ for x in [½, 2]; pow(x, y) inherited from exp2(y·log2(x)); division
- * 2.5 ulp; 1/√x 2 ulp; √x inherited from 1/(1/√x); sums and products rounded to either neighbour, 1 ulp. What the backend writes out itself (tanh, sigmoid, erf,
- * sin, cos) follows from these. A driver in software does the four operations and √ as IEEE 754 has them, so `onSoftware` grants it only the functions;
- * `byTheLanguages` is for real devices, which may use all that is promised.
+ * Both shading languages state the accuracy of their functions in one and the same table (WGSL §15.7.4.1 Accuracy of Concrete Floating
+ * Point Expressions; GLSL ES 3.2 §4.7.1): exp 3 + 2|x| ulp; log 3 ulp, or 2⁻²¹ for x in [½, 2]; pow(x, y) inherited from exp2(y·log2(x));
+ * division 2.5 ulp; 1/√x 2 ulp; √x inherited from 1/(1/√x); sums and products rounded to either neighbour, 1 ulp. What the backend writes
+ * out itself (tanh, sigmoid, erf, sin, cos) follows from these. A driver in software does the four operations and √ as IEEE 754 has them,
+ * so `onSoftware` grants it only the functions; `byTheLanguages` is for real devices, which may use all that is promised.
  */
 
 import type { GpuModeName } from "../../../src/backend/gpu/gpu-mode.ts";
@@ -28,14 +28,17 @@ const circular =
   };
 
 /**
- * The table's errors and 1 ulp more, which SwiftShader needs: as exp2 of a rounded product and a rounded product with log2 they are at 3.14 ulp for exp(−0.054), where the
- * table has 3.11, and at 3.05 for log(0.4547).
+ * The table's errors and 1 ulp more, which SwiftShader needs: as exp2 of a rounded product and a rounded product with log2 they are at 3.14
+ * ulp for exp(−0.054), where the table has 3.11, and at 3.05 for log(0.4547).
  */
 const exp: Ulps = ([x]) => 4 + 2 * Math.abs(x!);
 
 const log: Ulps = ([x], y) => (x! >= 0.5 && x! <= 2 ? absolute(2 ** -21, y) : 4);
 
-/** Through p = y·log₂x: p is off by |y| times the error of log₂x and by its own rounding, 2ᵖ by ln 2 times that (2⁻²⁴ of a number is at most one ulp) and by exp2's 4 + 2|p|. */
+/**
+ * Through p = y·log₂x: p is off by |y| times the error of log₂x and by its own rounding, 2ᵖ by ln 2 times that (2⁻²⁴ of a number is at most
+ * one ulp) and by exp2's 4 + 2|p|.
+ */
 const power: Ulps = ([x, y], z) => {
   const base = Math.abs(x!);
   if (!Number.isFinite(z) || z === 0 || base === 0 || !Number.isFinite(base) || !Number.isFinite(y!)) return 0;
@@ -47,13 +50,17 @@ const power: Ulps = ([x, y], z) => {
   return scaling + (Math.LN2 * (Math.abs(y!) * logError + ulp(p))) / 2 ** -24 + 4 + 2 * Math.abs(p);
 };
 
-/** gpu.js's plain JavaScript: float64 throughout and rounded once at the end, as the reference does. Only sin and cos stop their series early, at 2·10⁻⁹. */
+/**
+ * gpu.js's plain JavaScript: float64 throughout and rounded once at the end, as the reference does. Only sin and cos stop their series
+ * early, at 2·10⁻⁹.
+ */
 const cpu: Tolerance = { ...ieee, dtypes: ["float32"], ulps: { sin: circular(0.6, 0), cos: circular(0.6, 0) } };
 
 /**
- * gpu.js's WebAssembly: float32 from operation to operation; exp, log and pow are JavaScript's, rounded. Two rounded operations make 1/√x (½ + 1 ulp). tanh: a quotient of
- * polynomials whose leading terms outweigh the rest, some four roundings that count. sigmoid: three after exp. erf: a series of up to twenty terms, each of which
- * carries the roundings of those before it, times e^(−x²) with x² rounded. sin, cos: Horner's last steps and the reduction's.
+ * gpu.js's WebAssembly: float32 from operation to operation; exp, log and pow are JavaScript's, rounded. Two rounded operations make 1/√x
+ * (½ + 1 ulp). tanh: a quotient of polynomials whose leading terms outweigh the rest, some four roundings that count. sigmoid: three after
+ * exp. erf: a series of up to twenty terms, each of which carries the roundings of those before it, times e^(−x²) with x² rounded. sin,
+ * cos: Horner's last steps and the reduction's.
  */
 const webasm: Tolerance = {
   ...ieee,
@@ -71,7 +78,10 @@ const webasm: Tolerance = {
   },
 };
 
-/** On top of webasm's: exp as the languages have it. tanh = 1 − 2/(e²ᵐ + 1) takes over at m = 0.55, where it carries ¾ of exp's 4 + 4m and the two roundings after it. */
+/**
+ * On top of webasm's: exp as the languages have it. tanh = 1 − 2/(e²ᵐ + 1) takes over at m = 0.55, where it carries ¾ of exp's 4 + 4m and
+ * the two roundings after it.
+ */
 const onSoftware: Tolerance = {
   ...ieee,
   dtypes: ["float32"],

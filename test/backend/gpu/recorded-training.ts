@@ -1,7 +1,7 @@
 /** Training steps of WideResNet-10-1 on a device, held against a record of what they must give. Runs in Node and in a page alike. */
 
 import { useBackend } from "../../../src/backend/active.ts";
-import type { DeviceCounters } from "../../../src/backend/gpu/device.ts";
+import type { DeviceCounters } from "../../../src/backend/gpu/device-stream.ts";
 import type { GpuBackend } from "../../../src/backend/gpu/gpu-backend.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
 import { Random } from "../../../src/core/random.ts";
@@ -73,8 +73,8 @@ interface Readable {
 const readable = (value: Tensor): Readable => ({ read: () => value.data() });
 
 /**
- * Float32 sums of thousands of terms leave 64 halves of a last place where they cancel: a gradient that vanishes but for them (that of a bias before
- * a batch normalisation) is held against the largest gradient instead of itself.
+ * Float32 sums of thousands of terms leave 64 halves of a last place where they cancel: a gradient that vanishes but for them (that of a
+ * bias before a batch normalisation) is held against the largest gradient instead of itself.
  */
 const cancelled = 64 * 2 ** -24;
 
@@ -173,8 +173,8 @@ export async function trainOnDevice(
 }
 
 /**
- * One step in float64 on the reference backend, from what `convolution` draws: a record for what there are no fixtures of. Its initial numbers are
- * float32, so that both begin at the same point.
+ * One step in float64 on the reference backend, from what `convolution` draws: a record for what there are no fixtures of. Its initial
+ * numbers are float32, so that both begin at the same point.
  */
 export async function recordStep(reference: Kernels, convolution: string, batch: Batch): Promise<TrainingRecord> {
   useBackend(reference);

@@ -15,9 +15,10 @@ const run = async (argv: readonly string[]): Promise<string> => {
 };
 
 /**
- * What the counters do not see shows in the process alone. One weighing says little: allocators' arenas came and went by 40 MB over 5000 steps on
- * WebGPU without a trend, the heap by 3 MB. What stays is in the least of several weighings, which changed by up to 20 MB and 0.4 MB from one thousand
- * steps to the next; a step has some sixty launches, so that 30 bytes of heap kept by each, or half a kilobyte by the driver, pass the bounds.
+ * What the counters do not see shows in the process alone. One weighing says little: allocators' arenas came and went by 40 MB over 5000
+ * steps on WebGPU without a trend, the heap by 3 MB. What stays is in the least of several weighings, which changed by up to 20 MB and 0.4
+ * MB from one thousand steps to the next; a step has some sixty launches, so that 30 bytes of heap kept by each, or half a kilobyte by the
+ * driver, pass the bounds.
  */
 const noise = { heap: 2 * 2 ** 20, resident: 32 * 2 ** 20 };
 
