@@ -1,6 +1,6 @@
 /**
- * The library in a real browser: bundled, loaded without fetching a file, with threads where the page is cross-origin isolated and
- * without them where it isn't.
+ * The library in a real browser. The bundle loads without fetching another file. It uses threads on a page that is cross-origin isolated,
+ * and one thread on any other page.
  */
 
 import { existsSync } from "node:fs";
@@ -74,11 +74,11 @@ describe.skipIf(!available)("in Chromium", () => {
   test.each([
     { path: "/isolated", isolated: true, threads: 2 },
     { path: "/plain", isolated: false, threads: 1 },
-  ])("a training step on $path runs on $threads thread(s) and agrees with the reference", async ({ path, isolated, threads }) => {
+  ])("a training step on $path runs on $threads thread(s) and is close to the reference", async ({ path, isolated, threads }) => {
     const report = await visit(path);
     expect(report).toMatchObject({ isolated, threads, leftover: 0 });
     expect(Math.abs(report.loss[0] / report.loss[1] - 1)).toBeLessThan(1e-5);
-    // Float32 sums of up to 2·32·32 products, in another order, through ten layers.
+    // The gradients are float32 sums of up to 2·32·32 products in another order, through ten layers.
     expect(report.worstGradient).toBeLessThan(1e-3);
     expect(requests.filter((url) => !["/isolated", "/plain", "/page.js", "/favicon.ico"].includes(url))).toEqual([]);
   });

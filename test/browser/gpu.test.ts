@@ -1,6 +1,6 @@
 /**
- * gpu.js in a real browser, on its software drivers: golden training steps on WebGL 2 and WebGPU, and what is lost there. Fixtures come to the page
- * over HTTP.
+ * gpu.js in a real browser with software drivers: recorded training steps on WebGL 2 and WebGPU, programs that fail, and lost contexts and
+ * devices. The page fetches the fixtures over HTTP.
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -72,7 +72,7 @@ describe.skipIf(!available).each([
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run", ...flags[mode]] });
     page = await browser.newPage();
-    // Unhandled rejections come this way too.
+    // Unhandled rejections are reported here as well.
     page.on("pageerror", (error) => failures.push(error.message));
     await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
     missing = await call("missing", mode);
@@ -80,8 +80,8 @@ describe.skipIf(!available).each([
   });
   afterAll(() => browser?.close());
 
-  /** A test that says why it is skipped where this Chromium lacks the mode. */
-  const whereItRuns = (name: string, body: () => Promise<void>): void => {
+  /** A test that is skipped, with the reason, where this Chromium lacks the mode. */
+  const testOfMode = (name: string, body: () => Promise<void>): void => {
     test(name, { timeout: 900_000 }, async (context) => {
       if (missing !== undefined) context.skip(missing);
       await body();
@@ -89,15 +89,15 @@ describe.skipIf(!available).each([
   };
 
   for (const convolution of ["Shuffle_4", "ACDC_3", "TensorTrain_0.3", "SepHashed_0.20", "Monarch_4", ...dense])
-    whereItRuns(`a training step of WRN-10-1 ${convolution} is the recorded one`, async () => {
+    testOfMode(`a training step of WRN-10-1 ${convolution} is the recorded one`, async () => {
       const report = await call("train", mode, convolution, { steps: 1, tolerance });
       if (process.env.FIGURES) console.info(mode, "in Chromium", convolution, JSON.stringify(report));
       expect(Object.keys(report.deviations)).toEqual(expect.arrayContaining(["loss", "logits", "gradients", "after1"]));
       expectRecorded(convolution, report, tolerance);
-      expect(report.lossReads.seen, "what was watched").toBeGreaterThan(0);
+      expect(report.lossReads.seen, "readbacks that the graphics interface saw").toBeGreaterThan(0);
     });
 
-  whereItRuns("quotients and remainders of places are exact up to 2³¹", async () => {
+  testOfMode("quotients and remainders of indices are exact up to 2³¹", async () => {
     const random = new Random(11);
     const drawn = Array.from({ length: 4000 }, (): [number, number] => {
       const b = Math.ceil(2 ** (31 * random.uniform())) - 1 || 1;
@@ -107,14 +107,17 @@ describe.skipIf(!available).each([
     expect(await call("divide", mode, [...drawn, ...hardDivisions])).toBe(0);
   });
 
-  whereItRuns("a program that does not compile is named at the read, and results outlive the kernels that made them", async () => {
-    const { compile, evicted, handles } = await call("fail", mode);
-    for (const message of compile) expect(message).toMatch(`BackendError: ${mode}: test: plus nowhere failed on the device:`);
-    expect(evicted).toEqual(["read 2,3", "read 3,4", "read 4,5", "read 5,6", "read 2,3"]);
-    expect(handles).toBe(0);
-  });
+  testOfMode(
+    "a read throws the name of a program that does not compile, and results can be read after their kernels were dropped",
+    async () => {
+      const { compile, evicted, handles } = await call("fail", mode);
+      for (const message of compile) expect(message).toMatch(`BackendError: ${mode}: test: plus nowhere failed on the device:`);
+      expect(evicted).toEqual(["read 2,3", "read 3,4", "read 4,5", "read 5,6", "read 2,3"]);
+      expect(handles).toBe(0);
+    },
+  );
 
-  whereItRuns(`a ${lossOf} that is lost is told at every read, and a fresh one computes`, async () => {
+  testOfMode(`after the ${lossOf} is lost every read throws, and a new backend computes`, async () => {
     const report = await call("lose", mode);
     expect(report).toMatchObject({ before: "read 1,2", fresh: "read 4,6", handles: 0 });
     for (const message of report.after)

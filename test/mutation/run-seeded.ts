@@ -1,6 +1,6 @@
 /**
- * Applies the seeded mutants one at a time to a copy of the sources and runs the tests that should fail: `npm run test:mutation`. Prints a Markdown
- * table. Exits with 1 if a mutant survives, or if a mutant does not match its source.
+ * Applies the seeded mutants one at a time to a copy of the sources and runs the tests that should fail: `npm run test:mutation`. Prints a
+ * Markdown table. Exits with 1 if a mutant survives, or if a mutant does not match its source.
  */
 
 import { spawnSync } from "node:child_process";

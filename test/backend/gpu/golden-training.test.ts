@@ -12,7 +12,7 @@ import { createReferenceBackend } from "../../../src/backend/reference/reference
 import { decodeSafetensors, type NamedArray } from "../../../src/train/safetensors.ts";
 import { availability } from "./available-mode.ts";
 import { expectRecorded, recordGroups } from "./golden-training.ts";
-import { recordStep, type TrainingRecord, trainOnDevice, watch } from "./recorded-training.ts";
+import { countCalls, recordStep, type TrainingRecord, trainOnDevice } from "./recorded-training.ts";
 
 const read = (file: string): Buffer => readFileSync(new URL(`../../fixtures/wrn_step/${file}`, import.meta.url));
 const load = (file: string): ReadonlyMap<string, NamedArray> => decodeSafetensors(read(file), file).tensors;
@@ -48,7 +48,7 @@ describe.each(plan)("WRN-10-1 on $mode.title", ({ mode: { mode, missing }, dense
       backend = await createGpuBackend(mode);
       if (mode !== "webgpu") return;
       const { GPUBuffer } = globalThis as unknown as { GPUBuffer: { prototype: { mapAsync(): unknown } } };
-      reads = watch(GPUBuffer.prototype, "mapAsync");
+      reads = countCalls(GPUBuffer.prototype, "mapAsync");
     });
     afterAll(() => {
       useBackend(undefined);

@@ -1,4 +1,7 @@
-/** One benchmark, all contenders: agreement first, then time in turns, so that a machine that slows down does so for everyone. */
+/**
+ * Compares all libraries on one benchmark. Their results must agree; then they are timed in turns, so that a slower machine slows all of
+ * them.
+ */
 
 import { type Benchmark, compulsoryBytes } from "../../../src/bench/benchmarks.ts";
 import { summarize, timeOnce } from "../../../src/bench/measure.ts";
@@ -9,10 +12,14 @@ import { checkAgreement } from "./agreement.ts";
 import type { Contender, Run } from "./contender.ts";
 
 export interface CompareOptions {
-  /** Turns each contender gets. */
+  /** The number of turns of each contender. */
   readonly rounds: number;
-  /** Time of all its turns together; a slow one gets at least one repetition a turn, and stops after three times as long. */
+  /**
+   * The time of all turns of a contender, in seconds. A slow contender has at least one repetition for each turn, and stops after three
+   * times as long.
+   */
   readonly seconds: number;
+  /** Whether to measure what takes a contender minutes. */
   readonly slow: boolean;
 }
 
@@ -23,11 +30,11 @@ export interface Measured {
   readonly repeats: number;
   readonly gflops: number;
   readonly gigabytesPerSecond?: number;
-  /** Its median over that of the first contender. */
+  /** The median time divided by that of the first contender. */
   readonly ratio: number;
 }
 
-/** What became of one contender: figures, the error it gave, or why it was left out. */
+/** The outcome of one contender: its times, its error, or why it was skipped. */
 export type ComparisonRow = { readonly name: string; readonly contender: string } & (
   | Measured
   | { readonly error: string }
@@ -72,7 +79,7 @@ export async function compare(
     }
   }
   const slice = (1000 * seconds) / rounds;
-  // The turn before the first warms up.
+  // Round 0 warms up and is not measured.
   for (let round = 0; round <= rounds; round++)
     for (const entrant of entrants) {
       const tired = entrant.spent > 3000 * seconds && entrant.samples.length > 0;
@@ -105,7 +112,12 @@ export async function compare(
     const { medianMs, minMs, maxMs, repeats } = summarize(entrant.samples);
     const rate = (amount: number): number => rounded(amount / (medianMs * 1e6));
     rows.push({
-      ...{ name, contender: contender.name, ms: rounded(medianMs), minMs: rounded(minMs), maxMs: rounded(maxMs), repeats },
+      name,
+      contender: contender.name,
+      ms: rounded(medianMs),
+      minMs: rounded(minMs),
+      maxMs: rounded(maxMs),
+      repeats,
       gflops: rate(2 * multiplyAdds),
       ...(bytes === undefined ? {} : { gigabytesPerSecond: rate(bytes) }),
       ratio: rounded(medianMs / base),
