@@ -3,51 +3,38 @@
  * devices. The page fetches the fixtures over HTTP.
  */
 
-import { existsSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { build } from "esbuild";
+import { readFileSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
+import { chromium as executablePath } from "../../vitest.config.ts";
 import { expectRecorded } from "../backend/gpu/golden-training.ts";
 import { hardDivisions, largest } from "../backend/gpu/index-arithmetic.ts";
 import type { PageEntries } from "./gpu-page.ts";
+import { bundleScript, missingChromium, type PageServer, scriptPage, servePages } from "./serve-page.ts";
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const available = existsSync(executablePath);
-if (!available) console.warn(`GPU tests in the browser skipped: no Chromium at ${executablePath}; install it or set CHROMIUM`);
+if (missingChromium !== undefined) console.warn(`GPU tests in the browser skipped: ${missingChromium}`);
 
 const flags = {
   webgl2: ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
   webgpu: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
 };
 
-let server: Server;
+let server: PageServer;
 beforeAll(async () => {
-  if (!available) return;
-  const bundle = await build({
-    entryPoints: [new URL("gpu-page.ts", import.meta.url).pathname],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    external: ["node:*"],
-    write: false,
+  if (missingChromium !== undefined) return;
+  const script = await bundleScript("gpu-page.ts");
+  server = await servePages((path) => {
+    if (path === "/") return scriptPage;
+    if (path === "/page.js") return script;
+    const fixture = /^\/fixtures\/([\w.]+)$/.exec(path)?.[1];
+    if (fixture === undefined) return undefined;
+    return { type: "application/octet-stream", body: readFileSync(new URL(`../fixtures/wrn_step/${fixture}`, import.meta.url)) };
   });
-  server = createServer((request, response) => {
-    const url = request.url ?? "";
-    const send = (type: string, body: string | Buffer) => response.writeHead(200, { "Content-Type": type }).end(body);
-    const fixture = /^\/fixtures\/([\w.]+)$/.exec(url)?.[1];
-    if (url === "/") send("text/html", '<!doctype html><script type="module" src="/page.js"></script>');
-    else if (url === "/page.js") send("text/javascript", bundle.outputFiles[0]!.text);
-    else if (fixture) send("application/octet-stream", readFileSync(new URL(`../fixtures/wrn_step/${fixture}`, import.meta.url)));
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 });
 afterAll(() => server?.close());
 
-describe.skipIf(!available).each([
+describe.skipIf(missingChromium !== undefined).each([
   { mode: "webgl2" as const, tolerance: 1e-3, lossOf: "context", dense: ["Conv"] },
   { mode: "webgpu" as const, tolerance: 1e-4, lossOf: "device", dense: [] },
 ])("$mode in Chromium", ({ mode, tolerance, lossOf, dense }) => {
@@ -74,7 +61,7 @@ describe.skipIf(!available).each([
     page = await browser.newPage();
     // Unhandled rejections are reported here as well.
     page.on("pageerror", (error) => failures.push(error.message));
-    await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
+    await page.goto(`${server.origin}/`);
     missing = await call("missing", mode);
     if (missing !== undefined) console.warn(`${mode} in Chromium skipped: ${missing}`);
   });

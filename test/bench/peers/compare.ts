@@ -6,6 +6,7 @@
 import { type Benchmark, compulsoryBytes } from "../../../src/bench/benchmarks.ts";
 import { summarize, timeOnce } from "../../../src/bench/measure.ts";
 import { countMultiplyAdds } from "../../../src/bench/multiply-adds.ts";
+import type { BenchmarkRow } from "../../../src/bench/run-benchmark.ts";
 import { prepareWorkload } from "../../../src/bench/workload.ts";
 import { scope } from "../../../src/tensor/scope.ts";
 import { checkAgreement } from "./agreement.ts";
@@ -23,13 +24,9 @@ export interface CompareOptions {
   readonly slow: boolean;
 }
 
-export interface Measured {
-  readonly ms: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-  readonly repeats: number;
-  readonly gflops: number;
-  readonly gigabytesPerSecond?: number;
+type Times = Pick<BenchmarkRow, "ms" | "minMs" | "maxMs" | "repeats" | "gflops" | "gigabytesPerSecond">;
+
+export interface Measured extends Times {
   /** The median time divided by that of the first contender. */
   readonly ratio: number;
 }
