@@ -7,8 +7,8 @@ import { createGpuBackend, type GpuBackend, type GpuModeName } from "../../src/g
 import { add, createReferenceBackend, initBackend, tensor } from "../../src/index.ts";
 import type { Storage } from "../../src/tensor/storage.ts";
 import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
-import { missingWebGl2, missingWebGpu } from "../backend/gpu/available-mode.ts";
 import { divisionErrors } from "../backend/gpu/index-arithmetic.ts";
+import { missingWebGl2, missingWebGpu } from "../backend/gpu/missing-device.ts";
 import { openDevice } from "../backend/gpu/open-device.ts";
 import {
   type Batch,

@@ -11,8 +11,8 @@ import { type GpuModeName, gpuModes } from "../../../src/backend/gpu/gpu-mode.ts
 import { program } from "../../../src/backend/gpu/program.ts";
 import { structuredLinearProperty } from "../../structured/structured-linear-property.ts";
 import { conformance } from "../conformance.ts";
-import { missingWebGl2, missingWebGpu } from "./available-mode.ts";
 import { toleranceOf } from "./gpu-tolerance.ts";
+import { missingWebGl2, missingWebGpu } from "./missing-device.ts";
 
 export interface SuiteOptions {
   readonly place: "Node" | "Chromium";

@@ -20,7 +20,7 @@ export interface CompareOptions {
    * times as long.
    */
   readonly seconds: number;
-  /** Whether to measure what takes a contender minutes. */
+  /** Whether to measure benchmarks that need minutes in a library. */
   readonly slow: boolean;
 }
 
@@ -42,10 +42,11 @@ interface Entrant {
   readonly contender: Contender;
   readonly run: Run;
   readonly samples: number[];
+  /** Milliseconds of the measured repetitions, and of the first one if it alone takes longer than all turns should. */
   spent: number;
 }
 
-/** The first contender is the one the others are held against. */
+/** Times the contenders whose results agree with those of the first, and gives the reason for the others. */
 export async function compare(
   { name, problem }: Benchmark,
   contenders: readonly Contender[],
@@ -79,9 +80,9 @@ export async function compare(
   // Round 0 warms up and is not measured.
   for (let round = 0; round <= rounds; round++)
     for (const entrant of entrants) {
-      const tired = entrant.spent > 3000 * seconds && entrant.samples.length > 0;
-      const warm = round === 0 && entrant.spent > 0;
-      if (tired || warm) continue;
+      const outOfTime = entrant.spent > 3000 * seconds && entrant.samples.length > 0;
+      const alreadyWarm = round === 0 && entrant.spent > 0;
+      if (outOfTime || alreadyWarm) continue;
       await entrant.contender.activate();
       for (let turn = 0; turn < slice; ) {
         const ms = await timeOnce(entrant.run.repeat);
