@@ -1,6 +1,6 @@
 /**
- * Two projects, one summary: `node`, and `chromium` for what needs a browser's own WebGL or WebGPU. A third, `headless-gl`, exists only where
- * its command (`npm run test:headless-gl`) has built the package gl.
+ * The test projects: `node`, and `chromium` for tests that need the WebGL or WebGPU of a browser. The project `headless-gl` is added where
+ * `npm run test:headless-gl` has built the package gl.
  */
 
 import { existsSync } from "node:fs";
@@ -9,7 +9,8 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 
 export const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
 
-// Dawn finds its Vulkan driver through the environment, which worker processes take over as they start. SwiftShader comes with Debian's chromium.
+// Dawn finds its Vulkan driver through the environment, which worker processes inherit when they start. Debian's chromium includes
+// SwiftShader.
 const swiftShader = "/usr/lib/chromium/vk_swiftshader_icd.json";
 if (process.env.VK_ICD_FILENAMES === undefined && existsSync(swiftShader)) process.env.VK_ICD_FILENAMES = swiftShader;
 
@@ -25,19 +26,23 @@ const headlessGl: TestProjectInlineConfiguration = {
   test: { name: "headless-gl", include: [`${gpuFolder}/headless-gl/*.test.ts`] },
 };
 
-/** WebGL and WebGPU on SwiftShader, the software that stands in for a graphics card, named so that both are the same on every machine. */
+/** Runs WebGL and WebGPU on SwiftShader, a software driver, so that both compute the same on every machine. */
 const launchOptions = {
   executablePath: chromium,
   args: [
     "--no-sandbox",
-    ...["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-    ...["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--enable-unsafe-webgpu",
+    "--use-webgpu-adapter=swiftshader",
+    "--enable-features=Vulkan",
   ],
 };
 
 const browser: TestProjectInlineConfiguration = {
   extends: true,
-  // Found by vite only once a test imports them, whereupon it would load the page again in the middle of the tests.
+  // Vite would otherwise find these packages only when a test imports them, and would then reload the page in the middle of the tests.
   optimizeDeps: { include: ["gpu.js", "fast-check"] },
   test: {
     name: "chromium",

@@ -8,7 +8,7 @@ import { createGpuBackend, type GpuOptions } from "./backend/gpu/gpu-backend.ts"
 import type { GpuModeName } from "./backend/gpu/gpu-mode.ts";
 
 export type { AdapterReport } from "./backend/gpu/adapter.ts";
-export type { DeviceCounters } from "./backend/gpu/device.ts";
+export type { DeviceCounters } from "./backend/gpu/device-stream.ts";
 export { createGpuBackend, type GpuBackend, type GpuOptions } from "./backend/gpu/gpu-backend.ts";
 export { type GpuModeName, gpuModeNames } from "./backend/gpu/gpu-mode.ts";
 export type { ProgramTime } from "./backend/gpu/launch-profile.ts";

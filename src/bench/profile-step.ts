@@ -2,7 +2,7 @@
 
 import { kernels, memory } from "../backend/active.ts";
 import type { AdapterReport } from "../backend/gpu/adapter.ts";
-import type { DeviceCounters } from "../backend/gpu/device.ts";
+import type { DeviceCounters } from "../backend/gpu/device-stream.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";

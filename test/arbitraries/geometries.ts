@@ -1,11 +1,14 @@
-/** Convolutions, poolings, matrix products and normalisations, drawn as the options a user would write; they shrink towards 1×1 and no options. */
+/**
+ * Arbitrary convolutions, poolings, matrix products and normalisations, generated as a user would write them. They shrink towards size 1
+ * and default options.
+ */
 
 import fc from "fast-check";
 import type { MatmulGeometry, NormGeometry } from "../../src/backend/kernels.ts";
 import { type ConvolutionGeometry, type ConvolutionOptions, convolutionGeometry } from "../../src/core/convolution-geometry.ts";
 import { sizes } from "./shapes.ts";
 
-/** A convolution as its user sees it: `convolutionGeometry("conv2d", x, w, options)` accepts it. */
+/** The shapes and options of a convolution that `convolutionGeometry("conv2d", x, w, options)` accepts. */
 export interface ConvolutionCase {
   readonly x: readonly [batch: number, channels: number, height: number, width: number];
   readonly w: readonly [outChannels: number, groupChannels: number, kernelHeight: number, kernelWidth: number];
@@ -13,19 +16,25 @@ export interface ConvolutionCase {
 }
 
 export interface ConvolutionLimits {
+  /** Default: 3. */
   readonly maxBatch?: number;
-  /** Per group. */
+  /** The channels of each group. Default: 3. */
   readonly maxChannels?: number;
+  /** Default: 3. */
   readonly maxGroups?: number;
+  /** Height and width of the image, in pixels. Default: 7. */
   readonly maxSize?: number;
+  /** Height and width of the kernel, in pixels. Default: 4. */
   readonly maxKernel?: number;
-  /** Whether batch, channels or the image may be empty. Default: yes, now and then. */
+  /** Whether batch, channels and image sizes may be 0. Default: true; about one size in thirteen is. */
   readonly empty?: boolean;
 }
 
 const pairs = (min: number, max: number): fc.Arbitrary<[number, number]> => fc.tuple(fc.integer({ min, max }), fc.integer({ min, max }));
 
-/** Any kind: dense, grouped, depthwise (with or without a channel multiplier), windows larger than the image (no output) included. */
+/**
+ * Convolutions of all kinds: dense, grouped and depthwise, with or without a channel multiplier, also with windows larger than the image.
+ */
 export function convolutions(limits: ConvolutionLimits = {}): fc.Arbitrary<ConvolutionCase> {
   const { maxBatch = 3, maxChannels = 3, maxGroups = 3, maxSize = 7, maxKernel = 4, empty = true } = limits;
   return fc
@@ -47,7 +56,7 @@ export function convolutions(limits: ConvolutionLimits = {}): fc.Arbitrary<Convo
     }));
 }
 
-/** A pooling as a convolution of each channel with itself: O = C = groups (no channels make one empty group). */
+/** Poolings, as convolutions with O = C = groups. Without channels there is one empty group. */
 export const poolings = (limits: ConvolutionLimits = {}): fc.Arbitrary<ConvolutionCase> =>
   convolutions({ ...limits, maxGroups: 1 }).map(({ x, w, options }) => ({
     x,
@@ -57,7 +66,7 @@ export const poolings = (limits: ConvolutionLimits = {}): fc.Arbitrary<Convoluti
 
 export const geometryOf = ({ x, w, options }: ConvolutionCase): ConvolutionGeometry => convolutionGeometry("conv2d", x, w, options);
 
-/** Matrix products, either operand transposed, either one shared by the whole batch (stride 0). */
+/** Matrix products. Either operand may be transposed, or shared by the whole batch (batch stride 0). */
 export const matmuls = (max: number, maxBatch = 3): fc.Arbitrary<MatmulGeometry> =>
   fc
     .record({
@@ -81,11 +90,12 @@ export const matmuls = (max: number, maxBatch = 3): fc.Arbitrary<MatmulGeometry>
       batchStrideB: sharedB ? 0 : k * n,
     }));
 
-/** How many elements the operands of a product hold. */
+/** The number of elements of each operand of a product. */
 export const matmulLengths = ({ batch, m, k, n, batchStrideA, batchStrideB }: MatmulGeometry): { a: number; b: number } => ({
   a: batchStrideA === 0 ? m * k : batch * m * k,
   b: batchStrideB === 0 ? k * n : batch * k * n,
 });
 
+/** Batch normalisations. */
 export const norms = (max: number): fc.Arbitrary<NormGeometry> =>
   fc.record({ batch: sizes(max), channels: sizes(max), inner: sizes(max), epsilon: fc.constantFrom(1e-5, 1e-3) });

@@ -1,19 +1,21 @@
-/** Shapes and what one does with them: axes, permutations, broadcasts, a split around one axis. Sizes shrink towards 1, ranks towards 0. */
+/** Arbitrary shapes, axes, permutations, broadcasts and splits around one axis. Sizes shrink towards 1 and ranks towards 0. */
 
 import fc from "fast-check";
 import type { AxisSplit } from "../../src/backend/kernels.ts";
 import type { Shape } from "../../src/core/shape.ts";
 
 export interface ShapeLimits {
+  /** Default: 0. */
   readonly minRank?: number;
+  /** Default: 4. */
   readonly maxRank?: number;
-  /** The largest size of an axis. */
+  /** The largest size of an axis. Default: 5. */
   readonly maxSize?: number;
-  /** Whether a size may be 0. Default: yes, now and then. */
+  /** Whether a size may be 0. Default: true; about one in thirteen is. */
   readonly empty?: boolean;
 }
 
-/** Sizes of one axis: mostly 1 … max, with 0 now and then unless `empty` is false. */
+/** Sizes of one axis: 1 … max, and in one of thirteen cases 0 unless `empty` is false. */
 export const sizes = (max: number, empty = true): fc.Arbitrary<number> => {
   const positive = fc.integer({ min: 1, max });
   return empty ? fc.oneof({ weight: 12, arbitrary: positive }, { weight: 1, arbitrary: fc.constant(0) }) : positive;
@@ -40,7 +42,7 @@ export const broadcastPairs = (limits: ShapeLimits = {}): fc.Arbitrary<Broadcast
         shorter: fc.constantFrom("a", "b"),
       })
       .map(({ sharing, missing, shorter }) => {
-        // An axis the shorter operand does not have is one it repeats along: the other one must have it in full.
+        // The shorter operand repeats along the axes that it lacks, so the other operand must have their full size.
         const absent = (axis: number, operand: string): boolean => operand === shorter && axis < missing;
         const repeats = (axis: number, operand: string): boolean =>
           axis < missing ? operand === shorter : sharing[axis] === `${operand} repeats`;
@@ -50,14 +52,14 @@ export const broadcastPairs = (limits: ShapeLimits = {}): fc.Arbitrary<Broadcast
       }),
   );
 
-/** A permutation of the axes 0 … rank−1; shrinks towards the identity. */
+/** Permutations of the axes 0 … rank−1. They shrink towards the identity. */
 export const permutations = (rank: number): fc.Arbitrary<number[]> =>
   fc.tuple(...Array.from({ length: rank }, (_, axis) => fc.nat({ max: rank - 1 - axis }))).map((choices) => {
     const left = Array.from({ length: rank }, (_, axis) => axis);
     return choices.map((choice) => left.splice(choice, 1)[0]!);
   });
 
-/** Distinct axes of a tensor, in any order, some counted from the end. */
+/** Distinct axes of a tensor in any order. Some are negative, which counts them from the end. */
 export const axisSubsets = (rank: number, minLength = 0): fc.Arbitrary<number[]> =>
   fc
     .tuple(
@@ -67,12 +69,12 @@ export const axisSubsets = (rank: number, minLength = 0): fc.Arbitrary<number[]>
     )
     .map(([order, count, fromEnd]) => order.slice(0, count).map((axis, i) => (fromEnd[i] ? axis - rank : axis)));
 
-/** A shape with one of its axes. */
+/** Shapes, each with one of its axes. */
 export const shapesWithAxis = (limits: ShapeLimits = {}): fc.Arbitrary<{ shape: number[]; axis: number }> =>
   shapes({ ...limits, minRank: Math.max(1, limits.minRank ?? 1) }).chain((shape) =>
     fc.record({ shape: fc.constant(shape), axis: fc.nat({ max: shape.length - 1 }) }),
   );
 
-/** [outer, axis, inner], any of them 0 at times; `axis` too unless `emptyAxis` is false. */
+/** Sizes [outer, axis, inner], some of them 0. `emptyAxis: false` excludes 0 for `axis`. Default: true. */
 export const axisSplits = (max: number, emptyAxis = true): fc.Arbitrary<AxisSplit> =>
   fc.record({ outer: sizes(max), axis: sizes(max, emptyAxis), inner: sizes(max) });

@@ -1,6 +1,6 @@
 /**
- * Views: a contiguous tensor seen through a chain of permute, slice (with a step, backwards too) and broadcast. Drawn as the recipe, built
- * inside the property, so that a counterexample says how the strides came about.
+ * Arbitrary views of contiguous tensors: slices (with steps, also negative ones), broadcasts and permutations. A property draws the recipe
+ * and builds the view, so that a counterexample shows where the strides come from.
  */
 
 import fc from "fast-check";
@@ -8,8 +8,8 @@ import type { View } from "../../src/backend/kernels.ts";
 import { type Shape, sizeOf, stridesOf } from "../../src/core/shape.ts";
 import { permutations, type ShapeLimits, shapes } from "./shapes.ts";
 
-/** What happens to one axis: `count` of its elements from `start`, `step` apart; and how it is repeated along a new axis, if at all. */
-export interface AxisCut {
+/** The slice of one axis: `count` elements from `start` on, `step` apart. `repeat` is the size of a new axis along which they repeat. */
+export interface AxisSlice {
   readonly start: number;
   readonly step: number;
   readonly count: number;
@@ -18,12 +18,12 @@ export interface AxisCut {
 
 export interface ViewRecipe {
   readonly shape: Shape;
-  readonly cuts: readonly AxisCut[];
+  readonly slices: readonly AxisSlice[];
   readonly order: readonly number[];
 }
 
-/** Cuts of an axis of `size`: forwards or backwards from a start that exists. */
-const cutsOf = (size: number, repeats: boolean): fc.Arbitrary<AxisCut> =>
+/** Slices of an axis of this size, forwards or backwards. */
+const slicesOf = (size: number, repeats: boolean): fc.Arbitrary<AxisSlice> =>
   fc
     .record({
       start: fc.nat({ max: Math.max(0, size - 1) }),
@@ -36,28 +36,28 @@ const cutsOf = (size: number, repeats: boolean): fc.Arbitrary<AxisCut> =>
       return { start, step, count: Math.ceil((room * share) / 4), repeat };
     });
 
-/** `repeats: false` leaves out broadcasting, so no element is seen twice and the view can be written through. */
+/** `repeats: false` excludes broadcasts, so that a view shows no element twice and can be written. Default: true. */
 export const viewRecipes = (limits: ShapeLimits & { readonly repeats?: boolean } = {}): fc.Arbitrary<ViewRecipe> =>
   shapes({ maxRank: 3, ...limits })
     .chain((shape) =>
-      fc.record({ shape: fc.constant(shape), cuts: fc.tuple(...shape.map((size) => cutsOf(size, limits.repeats ?? true))) }),
+      fc.record({ shape: fc.constant(shape), slices: fc.tuple(...shape.map((size) => slicesOf(size, limits.repeats ?? true))) }),
     )
-    .chain(({ shape, cuts }) => {
-      const rank = cuts.reduce((count, cut) => count + (cut.repeat === undefined ? 1 : 2), 0);
-      return fc.record({ shape: fc.constant(shape), cuts: fc.constant(cuts), order: permutations(rank) });
+    .chain(({ shape, slices }) => {
+      const rank = slices.reduce((count, slice) => count + (slice.repeat === undefined ? 1 : 2), 0);
+      return fc.record({ shape: fc.constant(shape), slices: fc.constant(slices), order: permutations(rank) });
     });
 
-/** The view of a recipe and the number of elements of the storage it looks at. */
-export function buildView({ shape, cuts, order }: ViewRecipe): { length: number; view: View } {
+/** The view of a recipe, and the number of elements of its storage. */
+export function buildView({ shape, slices, order }: ViewRecipe): { length: number; view: View } {
   const strides = stridesOf(shape);
-  const axes = cuts.flatMap(({ step, count, repeat }, axis) => [
+  const axes = slices.flatMap(({ step, count, repeat }, axis) => [
     { size: count, stride: strides[axis]! * step },
     ...(repeat === undefined ? [] : [{ size: repeat, stride: 0 }]),
   ]);
   const view = {
     shape: order.map((axis) => axes[axis]!.size),
     strides: order.map((axis) => axes[axis]!.stride),
-    offset: cuts.reduce((offset, cut, axis) => offset + cut.start * strides[axis]!, 0),
+    offset: slices.reduce((offset, slice, axis) => offset + slice.start * strides[axis]!, 0),
   };
   return { length: sizeOf(shape), view };
 }

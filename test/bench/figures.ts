@@ -1,16 +1,15 @@
-/** Measured JSON as Markdown: the tables of docs/benchmarks.md, so that no figure there was typed by hand. */
+/** Formats the JSON of measurements as Markdown, for the tables of docs/benchmarks.md. No figure there is typed by hand. */
 
-import type { Machine } from "../../src/bench/machine.ts";
-import { formatMachine } from "../../src/bench/machine.ts";
+import { formatMachine, type Machine } from "../../src/bench/machine.ts";
 import type { BenchmarkRow } from "../../src/bench/run-benchmark.ts";
 import type { StructuredRow, Times } from "../../src/bench/structured-benchmark.ts";
 import { formatMegabytes } from "../../src/cli/format.ts";
 import type { ComparisonRow } from "./peers/compare.ts";
 
-/** What `separable bench --json` prints. */
+/** The output of `separable bench --json`. */
 export type BenchDocument = readonly (BenchmarkRow & { readonly machine: Machine })[];
 
-/** What `npm run bench:peers -- --json` prints. */
+/** The output of `npm run bench:peers -- --json`. */
 export interface PeersDocument {
   readonly date: string;
   readonly threads: number;
@@ -19,14 +18,14 @@ export interface PeersDocument {
   readonly rows: readonly ComparisonRow[];
 }
 
-/** What `separable bench --structured --json` prints. */
+/** The output of `separable bench --structured --json`. */
 export type StructuredDocument = readonly (StructuredRow & { readonly machine: Machine })[];
 
 export interface Figures {
   readonly bench: BenchDocument;
   readonly peers: PeersDocument | undefined;
   readonly date: string;
-  /** What a reader must know of how they came about, such as what else the machine did. */
+  /** The circumstances of the measurement that a reader must know, such as other load on the machine. */
   readonly note: string;
 }
 
@@ -73,13 +72,13 @@ export function figuresMarkdown({ bench, peers, date, note }: Figures): string {
   if (peers !== undefined)
     parts.push(
       "### `npm run bench:peers`\n",
-      "One thread each; in brackets the time over ours, above 1 × being slower.\n",
+      "Every library uses one thread. The number in brackets is its time divided by that of separable: above 1 × it is slower.\n",
       peersTable(peers),
     );
   return parts.join("\n");
 }
 
-/** Structured convolutions shape by shape, slowest share of multiply-adds last. */
+/** One table for each shape, its convolutions by rising share of multiply-adds. */
 export function structuredMarkdown(rows: StructuredDocument, date: string, note: string): string {
   const machine = rows[0]?.machine;
   const parts = [
@@ -88,12 +87,12 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
   const both = (times: Times | null): string =>
     times === null ? "–" : `${milliseconds(times.forward)} / ${milliseconds(times.forwardBackward)}`;
   const columns = (count: number | null | undefined): string => (count === undefined ? "–" : count === null ? "never" : String(count));
-  const shapes = new Set(
-    rows.map(({ inChannels, outChannels, size, batch }) => `${inChannels} → ${outChannels} at ${size}², batch ${batch}`),
-  );
+  const shapeOf = ({ inChannels, outChannels, size, batch }: StructuredRow): string =>
+    `${inChannels} → ${outChannels} at ${size}², batch ${batch}`;
+  const shapes = new Set(rows.map(shapeOf));
   for (const shape of shapes) {
     const cells = rows
-      .filter(({ inChannels, outChannels, size, batch }) => `${inChannels} → ${outChannels} at ${size}², batch ${batch}` === shape)
+      .filter((row) => shapeOf(row) === shape)
       .toSorted((a, b) => a.share - b.share)
       .map(({ convolution, share, throughput, times, auto, crossover }) => [
         convolution,
@@ -123,7 +122,7 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
 
 const marksOf = (name: string): readonly [string, string] => [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
 
-/** `page` with what stands between its marks replaced. @throws Error when it has none. */
+/** The page with the text between its marks replaced. @throws Error when the page has no marks. */
 export function replaceFigures(page: string, figures: string, name: "figures" | "structured" = "figures"): string {
   const marks = marksOf(name);
   const [start, end] = [page.indexOf(marks[0]), page.indexOf(marks[1])];

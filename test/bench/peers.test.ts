@@ -1,4 +1,4 @@
-/** The comparison of libraries, on libraries made up for the purpose: nobody is timed unless he solved the problem. */
+/** The comparison of libraries, tested on fake ones: only a library whose results are right is timed. */
 
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -14,7 +14,7 @@ beforeEach(() => useBackend(createReferenceBackend()));
 const vectors = fc.array(fc.float({ min: -100, max: 100, noNaN: true }), { minLength: 1, maxLength: 20 });
 
 describe("checkAgreement", () => {
-  it("accepts results within rounding of each other, relative to the largest value", () => {
+  it("accepts results that differ by rounding errors relative to the largest value", () => {
     fc.assert(
       fc.property(fc.array(vectors, { minLength: 1 }), fc.double({ min: -1e-4, max: 1e-4, noNaN: true }), (expected, error) => {
         const close = expected.map((values) => values.map((v) => v + error * Math.max(...values.map(Math.abs))));
@@ -23,7 +23,7 @@ describe("checkAgreement", () => {
     );
   });
 
-  it("refuses one element that is off, not a number, or missing, and a missing result", () => {
+  it("throws for an element that is wrong, NaN or missing, and for a missing result", () => {
     fc.assert(
       fc.property(vectors, fc.nat(), fc.constantFrom(0.01, -1, Number.NaN, Infinity), (expected, place, error) => {
         const wrong = [...expected];
@@ -43,8 +43,8 @@ interface Behaviour {
   readonly throws: boolean;
 }
 
-/** A library that answers `result` to everything, and a record of what was asked of it. */
-function madeUp(name: string, { result, slow, throws }: Behaviour): Contender & { calls: { repeats: number; disposed: number } } {
+/** A fake library whose result is always `result`, and the numbers of calls to it. */
+function fakeLibrary(name: string, { result, slow, throws }: Behaviour): Contender & { calls: { repeats: number; disposed: number } } {
   const calls = { repeats: 0, disposed: 0 };
   return {
     name,
@@ -67,11 +67,11 @@ const behaviours = fc.record({ result: fc.constantFrom(1, 2), slow: fc.boolean()
 const benchmark = { name: "gemm-2", problem: { kind: "gemm", size: 2 } } as const;
 
 describe("compare", () => {
-  it("has a row for each, in order: figures for who agrees with the first, a reason for who does not", async () => {
+  it("has a row for each library in order: times for those that agree with the first, and a reason for the others", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(behaviours, { maxLength: 4 }), fc.boolean(), async (rest, slow) => {
         const all = [{ result: 1, slow: false, throws: false }, ...rest];
-        const contenders = all.map((behaviour, i) => madeUp(`library ${i}`, behaviour));
+        const contenders = all.map((behaviour, i) => fakeLibrary(`library ${i}`, behaviour));
         const rows = await compare(benchmark, contenders, { rounds: 2, seconds: 1e-4, slow });
         expect(rows.map(({ contender }) => contender)).toEqual(contenders.map(({ name }) => name));
         all.forEach((behaviour, i) => {
@@ -97,7 +97,7 @@ describe("figures", () => {
   const machine = { cpu: "A CPU", cores: 2, platform: "any", node: "v1", v8: "2", simd: "none" };
   const row = { name: "gemm-2", backend: "wasm", minMs: 1, maxMs: 9, repeats: 3, peakBytes: 1e6, processPeakBytes: 2e6, machine };
 
-  it("state the machine, the note, every figure, and who cannot", () => {
+  it("contain the machine, the note, every figure, and the libraries that cannot run a benchmark", () => {
     const markdown = figuresMarkdown({
       bench: [
         { ...row, threads: 1, ms: 6, gflops: 10 },
@@ -127,7 +127,7 @@ describe("figures", () => {
       expect(markdown).toContain(part);
   });
 
-  it("replace what stood between the marks and nothing else, and again the same", () => {
+  it("replace only the text between the marks, and replace it by the same text a second time", () => {
     const mark = { begin: "<!-- figures: begin -->\n", end: "<!-- figures: end -->" };
     const plain = fc.string().filter((text) => !text.includes("<!--"));
     fc.assert(

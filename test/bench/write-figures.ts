@@ -1,6 +1,6 @@
 /**
- * Fills the tables of docs/benchmarks.md: `npx tsx test/bench/write-figures.ts --bench one.json two.json --peers peers.json --note "…"`, or
- * `--structured structured.json --note "…"` for those of structured layers alone.
+ * Writes the tables of docs/benchmarks.md: `npx tsx test/bench/write-figures.ts --bench one.json two.json --peers peers.json --note "…"`,
+ * or `--structured structured.json --note "…"` for the tables of structured layers alone.
  */
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -15,10 +15,10 @@ import {
 } from "./figures.ts";
 
 const { bench, peers, structured, note } = new Command("write-figures")
-  .option("--bench <files...>", "what separable bench --json printed", [])
-  .option("--peers <file>", "what npm run bench:peers -- --json printed")
-  .option("--structured <file>", "what separable bench --structured --json printed")
-  .requiredOption("--note <text>", "what a reader must know of how the figures came about")
+  .option("--bench <files...>", "outputs of separable bench --json", [])
+  .option("--peers <file>", "the output of npm run bench:peers -- --json")
+  .option("--structured <file>", "the output of separable bench --structured --json")
+  .requiredOption("--note <text>", "the circumstances of the measurement that a reader must know")
   .parse()
   .opts<{ bench: string[]; peers?: string; structured?: string; note: string }>();
 

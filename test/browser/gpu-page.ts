@@ -1,23 +1,25 @@
-/** What the GPU tests run inside Chromium: trainings held against their records, programs that fail, a context that is lost. */
+/**
+ * The page of the GPU tests in Chromium: it compares trainings with their records, runs programs that fail, and loses contexts and devices.
+ */
 
 import { program } from "../../src/backend/gpu/program.ts";
 import { createGpuBackend, type GpuBackend, type GpuModeName } from "../../src/gpu.ts";
 import { add, createReferenceBackend, initBackend, tensor } from "../../src/index.ts";
 import type { Storage } from "../../src/tensor/storage.ts";
 import { decodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
-import { missingWebGpu } from "../backend/gpu/available-mode.ts";
+import { divisionErrors } from "../backend/gpu/index-arithmetic.ts";
+import { missingWebGl2, missingWebGpu } from "../backend/gpu/missing-device.ts";
 import { openDevice } from "../backend/gpu/open-device.ts";
-import { divisionErrors } from "../backend/gpu/place-arithmetic.ts";
 import {
   type Batch,
+  countCalls,
   recordStep,
   type TrainingRecord,
   type TrainingReport,
   trainOnDevice,
-  watch,
 } from "../backend/gpu/recorded-training.ts";
 
-/** The contexts that canvases have given: gpu.js keeps its own to itself. */
+/** The WebGL contexts of all canvases. gpu.js does not expose its own. */
 const contexts: WebGL2RenderingContext[] = [];
 for (const { prototype } of [HTMLCanvasElement, OffscreenCanvas]) {
   const getContext = prototype.getContext as (...args: unknown[]) => unknown;
@@ -51,32 +53,27 @@ const backendOf = (mode: GpuModeName): Promise<GpuBackend> => {
 };
 
 let reads: (() => number) | undefined;
-/** Calls that bring numbers back, in either interface. */
-function watchReads(): () => number {
+/** Counts the calls that read numbers back, in WebGL and WebGPU. */
+function countReads(): () => number {
   if (reads !== undefined) return reads;
   const counts = [
-    watch(WebGL2RenderingContext.prototype as never, "readPixels"),
-    watch(WebGL2RenderingContext.prototype as never, "getBufferSubData"),
+    countCalls(WebGL2RenderingContext.prototype as never, "readPixels"),
+    countCalls(WebGL2RenderingContext.prototype as never, "getBufferSubData"),
   ];
   const { GPUBuffer } = globalThis as unknown as { GPUBuffer?: { prototype: never } };
-  if (GPUBuffer !== undefined) counts.push(watch(GPUBuffer.prototype, "mapAsync"));
+  if (GPUBuffer !== undefined) counts.push(countCalls(GPUBuffer.prototype, "mapAsync"));
   reads = () => counts.reduce((sum, count) => sum + count(), 0);
   return reads;
 }
 
-/** What there is none of here; undefined where the mode must work. Neither our backend nor gpu.js is asked. */
-async function missing(mode: "webgl2" | "webgpu"): Promise<string | undefined> {
-  if (mode === "webgpu") return missingWebGpu();
-  const gl = document.createElement("canvas").getContext("webgl2");
-  if (gl === null) return "there is no WebGL 2";
-  return gl.getExtension("EXT_color_buffer_float") === null ? "WebGL 2 draws no floats" : undefined;
-}
+/** What the browser lacks; undefined where the mode must work. */
+const missing = async (mode: "webgl2" | "webgpu"): Promise<string | undefined> => (mode === "webgpu" ? missingWebGpu() : missingWebGl2());
 
 async function train(mode: GpuModeName, convolution: string, options: { steps: number; tolerance: number }): Promise<TrainingReport> {
   const common = await tensorsOf("common.safetensors");
   const batch = { x: common.get("x")!, labels: common.get("labels")!.data };
   const record = await recordOf(convolution, batch);
-  return trainOnDevice(await backendOf(mode), record, batch, { ...options, reads: watchReads() });
+  return trainOnDevice(await backendOf(mode), record, batch, { ...options, reads: countReads() });
 }
 
 const messageOf = (read: Promise<ArrayLike<number>>): Promise<string> =>
@@ -86,10 +83,11 @@ const messageOf = (read: Promise<ArrayLike<number>>): Promise<string> =>
   );
 
 export interface FailureReport {
-  /** A program that does not compile, one that needs it, and one that does not. */
+  /** What reads gave of the result of a program that does not compile, and of a result that depends on it. */
   readonly compile: readonly string[];
-  /** Results of kernels that were long let go of. */
+  /** What reads gave of results whose kernels were dropped from the cache. */
   readonly evicted: readonly string[];
+  /** Handles that are left when everything is released. */
   readonly handles: number;
 }
 
@@ -113,14 +111,16 @@ async function fail(mode: GpuModeName): Promise<FailureReport> {
   return { compile, evicted, handles };
 }
 
+/** What reads gave before and after the context or device was lost, and on the next backend. */
 export interface LossReport {
   readonly before: string;
   readonly after: readonly string[];
   readonly fresh: string;
+  /** Handles that are left when everything is released. */
   readonly handles: number;
 }
 
-/** Loses the context of a backend in mid-run, or its device. */
+/** Loses the WebGL context of a backend, or its WebGPU device, in the middle of a run. */
 async function lose(mode: "webgl2" | "webgpu"): Promise<LossReport> {
   contexts.length = 0;
   const { WebGPUContext } = (
@@ -155,7 +155,7 @@ async function lose(mode: "webgl2" | "webgpu"): Promise<LossReport> {
   return { before, after, fresh, handles };
 }
 
-/** How many of these quotients and remainders are wrong. */
+/** The number of quotients and remainders that are wrong. */
 async function divide(mode: GpuModeName, pairs: readonly (readonly [number, number])[]): Promise<number> {
   const device = await openDevice(mode);
   const errors = await divisionErrors(device, pairs);

@@ -1,53 +1,40 @@
 /**
- * gpu.js in a real browser, on its software drivers: golden training steps on WebGL 2 and WebGPU, and what is lost there. Fixtures come to the page
- * over HTTP.
+ * gpu.js in a real browser with software drivers: recorded training steps on WebGL 2 and WebGPU, programs that fail, and lost contexts and
+ * devices. The page fetches the fixtures over HTTP.
  */
 
-import { existsSync, readFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { build } from "esbuild";
+import { readFileSync } from "node:fs";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
-import { judge } from "../backend/gpu/golden-training.ts";
-import { hardDivisions, largest } from "../backend/gpu/place-arithmetic.ts";
+import { chromium as executablePath } from "../../vitest.config.ts";
+import { expectRecorded } from "../backend/gpu/golden-training.ts";
+import { hardDivisions, largest } from "../backend/gpu/index-arithmetic.ts";
 import type { PageEntries } from "./gpu-page.ts";
+import { bundleScript, missingChromium, type PageServer, scriptPage, servePages } from "./serve-page.ts";
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const available = existsSync(executablePath);
-if (!available) console.warn(`GPU tests in the browser skipped: no Chromium at ${executablePath}; install it or set CHROMIUM`);
+if (missingChromium !== undefined) console.warn(`GPU tests in the browser skipped: ${missingChromium}`);
 
 const flags = {
   webgl2: ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
   webgpu: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
 };
 
-let server: Server;
+let server: PageServer;
 beforeAll(async () => {
-  if (!available) return;
-  const bundle = await build({
-    entryPoints: [new URL("gpu-page.ts", import.meta.url).pathname],
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    external: ["node:*"],
-    write: false,
+  if (missingChromium !== undefined) return;
+  const script = await bundleScript("gpu-page.ts");
+  server = await servePages((path) => {
+    if (path === "/") return scriptPage;
+    if (path === "/page.js") return script;
+    const fixture = /^\/fixtures\/([\w.]+)$/.exec(path)?.[1];
+    if (fixture === undefined) return undefined;
+    return { type: "application/octet-stream", body: readFileSync(new URL(`../fixtures/wrn_step/${fixture}`, import.meta.url)) };
   });
-  server = createServer((request, response) => {
-    const url = request.url ?? "";
-    const send = (type: string, body: string | Buffer) => response.writeHead(200, { "Content-Type": type }).end(body);
-    const fixture = /^\/fixtures\/([\w.]+)$/.exec(url)?.[1];
-    if (url === "/") send("text/html", '<!doctype html><script type="module" src="/page.js"></script>');
-    else if (url === "/page.js") send("text/javascript", bundle.outputFiles[0]!.text);
-    else if (fixture) send("application/octet-stream", readFileSync(new URL(`../fixtures/wrn_step/${fixture}`, import.meta.url)));
-    else response.writeHead(404).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 });
 afterAll(() => server?.close());
 
-describe.skipIf(!available).each([
+describe.skipIf(missingChromium !== undefined).each([
   { mode: "webgl2" as const, tolerance: 1e-3, lossOf: "context", dense: ["Conv"] },
   { mode: "webgpu" as const, tolerance: 1e-4, lossOf: "device", dense: [] },
 ])("$mode in Chromium", ({ mode, tolerance, lossOf, dense }) => {
@@ -72,16 +59,16 @@ describe.skipIf(!available).each([
   beforeAll(async () => {
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run", ...flags[mode]] });
     page = await browser.newPage();
-    // Unhandled rejections come this way too.
+    // Unhandled rejections are reported here as well.
     page.on("pageerror", (error) => failures.push(error.message));
-    await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`);
+    await page.goto(`${server.origin}/`);
     missing = await call("missing", mode);
     if (missing !== undefined) console.warn(`${mode} in Chromium skipped: ${missing}`);
   });
   afterAll(() => browser?.close());
 
-  /** A test that says why it is skipped where this Chromium lacks the mode. */
-  const whereItRuns = (name: string, body: () => Promise<void>): void => {
+  /** A test that is skipped, with the reason, where this Chromium lacks the mode. */
+  const testOfMode = (name: string, body: () => Promise<void>): void => {
     test(name, { timeout: 900_000 }, async (context) => {
       if (missing !== undefined) context.skip(missing);
       await body();
@@ -89,15 +76,15 @@ describe.skipIf(!available).each([
   };
 
   for (const convolution of ["Shuffle_4", "ACDC_3", "TensorTrain_0.3", "SepHashed_0.20", "Monarch_4", ...dense])
-    whereItRuns(`a training step of WRN-10-1 ${convolution} is the recorded one`, async () => {
+    testOfMode(`a training step of WRN-10-1 ${convolution} is the recorded one`, async () => {
       const report = await call("train", mode, convolution, { steps: 1, tolerance });
       if (process.env.FIGURES) console.info(mode, "in Chromium", convolution, JSON.stringify(report));
       expect(Object.keys(report.deviations)).toEqual(expect.arrayContaining(["loss", "logits", "gradients", "after1"]));
-      judge(convolution, report, tolerance);
-      expect(report.lossReads.seen, "what was watched").toBeGreaterThan(0);
+      expectRecorded(convolution, report, tolerance);
+      expect(report.lossReads.seen, "readbacks that the graphics interface saw").toBeGreaterThan(0);
     });
 
-  whereItRuns("quotients and remainders of places are exact up to 2³¹", async () => {
+  testOfMode("quotients and remainders of indices are exact up to 2³¹", async () => {
     const random = new Random(11);
     const drawn = Array.from({ length: 4000 }, (): [number, number] => {
       const b = Math.ceil(2 ** (31 * random.uniform())) - 1 || 1;
@@ -107,14 +94,17 @@ describe.skipIf(!available).each([
     expect(await call("divide", mode, [...drawn, ...hardDivisions])).toBe(0);
   });
 
-  whereItRuns("a program that does not compile is named at the read, and results outlive the kernels that made them", async () => {
-    const { compile, evicted, handles } = await call("fail", mode);
-    for (const message of compile) expect(message).toMatch(`BackendError: ${mode}: test: plus nowhere failed on the device:`);
-    expect(evicted).toEqual(["read 2,3", "read 3,4", "read 4,5", "read 5,6", "read 2,3"]);
-    expect(handles).toBe(0);
-  });
+  testOfMode(
+    "a read throws the name of a program that does not compile, and results can be read after their kernels were dropped",
+    async () => {
+      const { compile, evicted, handles } = await call("fail", mode);
+      for (const message of compile) expect(message).toMatch(`BackendError: ${mode}: test: plus nowhere failed on the device:`);
+      expect(evicted).toEqual(["read 2,3", "read 3,4", "read 4,5", "read 5,6", "read 2,3"]);
+      expect(handles).toBe(0);
+    },
+  );
 
-  whereItRuns(`a ${lossOf} that is lost is told at every read, and a fresh one computes`, async () => {
+  testOfMode(`after the ${lossOf} is lost every read throws, and a new backend computes`, async () => {
     const report = await call("lose", mode);
     expect(report).toMatchObject({ before: "read 1,2", fresh: "read 4,6", handles: 0 });
     for (const message of report.after)

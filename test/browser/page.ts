@@ -1,4 +1,4 @@
-/** What the browser test runs inside Chromium: one training step of WRN-10-1 on the wasm backend, held against the reference in the same page. */
+/** The page of the browser test: it compares a training step of WRN-10-1 on the wasm backend with one on the reference backend. */
 
 import {
   createReferenceBackend,
@@ -17,8 +17,9 @@ export interface PageReport {
   readonly isolated: boolean;
   readonly threads: number;
   readonly loss: readonly [wasm: number, reference: number];
-  /** Largest difference of any gradient, relative to that gradient's largest element. */
+  /** The largest difference in any gradient, relative to the largest element of that gradient. */
   readonly worstGradient: number;
+  /** Storages that are left after the step. */
   readonly leftover: number;
 }
 
@@ -51,7 +52,7 @@ function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number 
 }
 
 async function report(): Promise<PageReport> {
-  // Without a wish for threads a page gets as many as it may have: one, unless it is isolated.
+  // A page that is not isolated must get one thread by default.
   const { threads } = await initBackend(["wasm"], globalThis.crossOriginIsolated ? { threads: 2 } : {});
   const wasm = await step();
   const leftover = memory().storages;

@@ -1,58 +1,84 @@
 /**
- * Applies the seeded mutants one at a time to a copy of the tree and runs the tests that should notice: `npm run test:mutation`. Prints a Markdown
- * table; exits 1 if any survives.
+ * Applies the seeded mutants one at a time to a copy of the sources and runs the tests that should fail: `npm run test:mutation`. Prints a
+ * Markdown table. Exits with 1 if a mutant survives, or if a mutant does not match its source.
  */
 
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { type SeededMutant, seededMutants } from "./seeded-mutants.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const copy = mkdtempSync(join(tmpdir(), "separable-mutants-"));
-for (const part of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts"])
-  cpSync(join(root, part), join(copy, part), { recursive: true, filter: (path) => !path.includes("node_modules") });
-symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
 
-/** The first test that failed; undefined when all passed. */
-function killer(folders: readonly string[]): string | undefined {
+/** Why a mutant cannot be applied: its file is gone, or does not hold its text exactly once. */
+function mismatch({ file, find }: SeededMutant): string | undefined {
+  const path = join(root, file);
+  if (!existsSync(path)) return "there is no such file";
+  const count = readFileSync(path, "utf8").split(find).length - 1;
+  return count === 1 ? undefined : `the text must occur once, but occurs ${count} times`;
+}
+
+/** The first test that failed in the copy; undefined when all passed. */
+function firstFailure(copy: string, folders: readonly string[]): string | undefined {
   const env = { ...process.env, STRUCTURED_CASES: "20", NO_COLOR: "1" };
-  const { status, stdout, stderr } = spawnSync("npx", ["vitest", "run", "--project", "node", ...folders, "--bail", "1"], {
-    cwd: copy,
-    env,
-    encoding: "utf8",
-  });
+  const args = ["vitest", "run", "--project", "node", ...folders, "--bail", "1"];
+  const { status, stdout, stderr } = spawnSync("npx", args, { cwd: copy, env, encoding: "utf8" });
   if (status === 0) return undefined;
-  // vitest names the project before the file.
+  // vitest prints the project before the file.
   return /FAIL\s+(?:\|node\|\s+)?(.*)/.exec(stdout + stderr)?.[1]?.trim() ?? "the tests did not start";
 }
 
-function run({ file, find, replace, prelude = "" }: SeededMutant): string | undefined {
+function apply(copy: string, { file, find, replace, prelude = "" }: SeededMutant): string | undefined {
   const path = join(copy, file);
   const original = readFileSync(path, "utf8");
-  if (original.split(find).length !== 2) throw new Error(`${file}: must hold exactly once: ${find}`);
   writeFileSync(path, prelude + original.replace(find, () => replace));
   try {
-    return killer(file.startsWith("src/structured") ? ["test/structured"] : ["test/grad", "test/ops"]);
+    return firstFailure(copy, file.startsWith("src/structured") ? ["test/structured"] : ["test/grad", "test/ops"]);
   } finally {
     writeFileSync(path, original);
   }
 }
 
-try {
-  const before = killer(["test/structured", "test/grad", "test/ops"]);
-  if (before !== undefined) throw new Error(`the tests must pass before anything is broken, got: ${before}`);
-  console.log("| # | file | fault | put in the place of | killed by |\n|--:|---|---|---|---|");
-  let survived = 0;
-  for (const [i, mutant] of seededMutants.entries()) {
-    const by = run(mutant);
-    if (by === undefined) survived++;
-    const shown = mutant.find.length > 60 ? `${mutant.find.slice(0, 57)}…` : mutant.find;
-    console.log(`| ${i + 1} | ${mutant.file.slice(4)} | ${mutant.fault} | \`${shown.replaceAll("|", "\\|")}\` | ${by ?? "**survived**"} |`);
+function runAll(): void {
+  const copy = mkdtempSync(join(tmpdir(), "separable-mutants-"));
+  try {
+    for (const part of ["src", "test", "package.json", "tsconfig.json", "vitest.config.ts"])
+      cpSync(join(root, part), join(copy, part), { recursive: true, filter: (path) => !path.includes("node_modules") });
+    symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+    const failing = firstFailure(copy, ["test/structured", "test/grad", "test/ops"]);
+    if (failing !== undefined) throw new Error(`the tests must pass before a mutant is applied, but this one failed: ${failing}`);
+    console.log("| # | file | fault | replaced text | killed by |\n|--:|---|---|---|---|");
+    let survived = 0;
+    for (const [i, mutant] of seededMutants.entries()) {
+      const killer = apply(copy, mutant);
+      if (killer === undefined) survived++;
+      const shown = mutant.find.length > 60 ? `${mutant.find.slice(0, 57)}…` : mutant.find;
+      const cells = [
+        i + 1,
+        mutant.file.slice("src/".length),
+        mutant.fault,
+        `\`${shown.replaceAll("|", "\\|")}\``,
+        killer ?? "**survived**",
+      ];
+      console.log(`| ${cells.join(" | ")} |`);
+    }
+    console.log(`\n${seededMutants.length - survived} of ${seededMutants.length} killed`);
+    if (survived > 0) process.exitCode = 1;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
   }
-  console.log(`\n${seededMutants.length - survived} of ${seededMutants.length} killed`);
-  process.exitCode = survived === 0 ? 0 : 1;
-} finally {
-  rmSync(copy, { recursive: true, force: true });
 }
+
+// All mismatches are reported before the tests run, which take minutes.
+const mismatches = seededMutants.flatMap((mutant, i) => {
+  const reason = mismatch(mutant);
+  return reason === undefined ? [] : [`mutant ${i + 1}, ${mutant.file}: ${reason}: ${mutant.find}`];
+});
+if (mismatches.length > 0) {
+  console.error(
+    `${mismatches.length} of ${seededMutants.length} mutants do not match their source; update test/mutation/seeded-mutants.ts:`,
+  );
+  for (const line of mismatches) console.error(`  ${line}`);
+  process.exitCode = 1;
+} else if (!process.argv.includes("--check")) runAll();

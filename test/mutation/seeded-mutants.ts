@@ -1,10 +1,11 @@
-/** Faults a mutation tool does not think of: swapped axes, dropped factors, doubled VJPs, wrong counts. Each `find` stands once in its file. */
+/** The seeded mutants: faults that mutation tools do not generate, such as swapped axes, dropped factors, doubled VJPs and wrong costs. */
 
 export interface SeededMutant {
   readonly file: string;
+  /** The text to replace. It must occur exactly once in the file. */
   readonly find: string;
   readonly replace: string;
-  /** Stands before the file's own text: what the replacement needs. */
+  /** Code to put at the start of the file, for the replacement to use. Default: none. */
   readonly prelude?: string;
   readonly fault: "swapped axes" | "dropped factor" | "doubled VJP" | "wrong VJP" | "wrong cost" | "wrong size" | "wrong value";
 }
@@ -22,9 +23,10 @@ const op = (file: string, find: string, replace: string, fault: SeededMutant["fa
   fault,
 });
 
+/** Defines `twice(x)` = 2x with gradients of its own. */
 const twice = 'import { add as plus } from "./elementwise.ts";\nconst twice = (x: import("../tensor/tensor.ts").Tensor) => plus(x, x);\n';
 
-/** An op whose VJP gives twice what it should. */
+/** An op whose VJP is doubled. */
 const doubled = (file: string, find: string, replace: string): SeededMutant => ({
   ...op(file, find, replace, "doubled VJP"),
   prelude: twice,
@@ -145,12 +147,12 @@ export const seededMutants: readonly SeededMutant[] = [
   doubled("convolution", "vjp: [(h) => inputGradient(g, h, geometry)", "vjp: [(h) => twice(inputGradient(g, h, geometry))"),
   doubled("layout", "vjp: [(g) => writeView(g, x.shape, view, 0)],", "vjp: [(g) => twice(writeView(g, x.shape, view, 0))],"),
   doubled(
-    "broadcast",
+    "sum-and-broadcast",
     "axes.length === 0 ? x : reshape(sum(x, { axes }), shape)",
     "axes.length === 0 ? x : twice(reshape(sum(x, { axes }), shape))",
   ),
   doubled(
-    "broadcast",
+    "sum-and-broadcast",
     "vjp: [(g) => broadcastTo(reshape(g, kept), x.shape)]",
     "vjp: [(g) => twice(broadcastTo(reshape(g, kept), x.shape))]",
   ),

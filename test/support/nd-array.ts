@@ -1,4 +1,4 @@
-/** Arrays as functions of an index tuple: the oracle's side of every comparison. It knows nothing of strides, views or kernels. */
+/** Arrays that are read by index tuples, for the oracles of tests. They do not use the strides, views or kernels of the library. */
 
 import { expect } from "vitest";
 import type { Shape } from "../../src/core/shape.ts";
@@ -13,20 +13,21 @@ export interface NdArray {
   readonly values: readonly number[];
 }
 
-/** Every index tuple of `shape`, the last axis fastest. */
+/** Every index tuple of `shape` in row-major order. */
 export function* indicesOf(shape: Shape): Generator<Index> {
   const [size, ...rest] = shape;
   if (size === undefined) yield [];
   else for (let i = 0; i < size; i++) for (const tail of indicesOf(rest)) yield [i, ...tail];
 }
 
+/** The array whose element at an index tuple is `at(index)`. */
 export const build = (shape: Shape, at: (index: Index) => number): NdArray => ({ shape, values: [...indicesOf(shape)].map(at) });
 
-/** The element at an index, counted out by Horner's rule. */
+/** The element at an index tuple, whose flat index Horner's rule computes. */
 export const at = ({ shape, values }: NdArray, index: Index): number =>
-  values[index.reduce((place, i, axis) => place * shape[axis]! + i, 0)]!;
+  values[index.reduce((flat, i, axis) => flat * shape[axis]! + i, 0)]!;
 
-/** The element under NumPy broadcasting: surplus leading indices fall away, axes of size 1 repeat. */
+/** The element under NumPy broadcasting: leading indices beyond the rank are dropped, and axes of size 1 repeat. */
 export const broadcastAt = (array: NdArray, index: Index): number =>
   at(
     array,
@@ -38,7 +39,10 @@ export const toTensor = ({ shape, values }: NdArray, dtype: DType = "float64"): 
 
 export const toArray = async (x: Tensor): Promise<NdArray> => ({ shape: x.shape, values: [...(await x.data())] });
 
-/** The same shape, and every element within `tolerance` relative to max(1, |expected|); infinities and NaN must match exactly. */
+/**
+ * Expects the same shape, and every element within `tolerance`·max(1, |expected|). Infinities and NaN must be equal. Default tolerance:
+ * 1e-12.
+ */
 export async function expectTensor(got: Tensor, expected: NdArray, tolerance = 1e-12): Promise<void> {
   expect([...got.shape]).toEqual([...expected.shape]);
   expectValues(await got.data(), expected.values, tolerance);

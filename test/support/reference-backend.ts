@@ -1,4 +1,4 @@
-/** Each test starts on a fresh reference backend, so that `memory()` counts what that test made. */
+/** Starts each test on a new reference backend, so that `memory()` counts only the tensors of that test. */
 
 import { afterEach, beforeEach } from "vitest";
 import { useBackend } from "../../src/backend/active.ts";

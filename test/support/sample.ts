@@ -1,4 +1,4 @@
-/** Numbers for tests, from a seed: a counterexample then prints as a shape and a seed, not as a page of digits. */
+/** Random arrays from a seed. A counterexample then prints as a shape and a seed instead of a long list of numbers. */
 
 import { Random } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
@@ -11,7 +11,10 @@ export function sample(shape: Shape, seed: number, low = -2, high = 2): NdArray 
   return { shape, values: Array.from({ length: sizeOf(shape) }, () => low + (high - low) * random.uniform()) };
 }
 
-/** Distinct values 0.1 apart in random order, around 0 but never within 0.03 of a multiple of 0.1 plus 0.05·`phase`: far from every tie and kink. */
+/**
+ * Values around 0 in random order that differ by about 0.1. Their distance from 0.1·k + 0.05·`phase` is about 0.025 for every integer k, so
+ * none is near a tie or a kink of a function. Default phase: 0.
+ */
 export function distinct(shape: Shape, seed: number, phase: 0 | 1 = 0): NdArray {
   const random = new Random(seed >>> 0);
   const order = [...random.permutation(sizeOf(shape))];

@@ -1,30 +1,37 @@
-/** What computes: asked of the device itself, since gpu.js's word for it is the same with and without one. */
+/**
+ * The adapter behind a mode: what it is, how large a storage may be, and whether it still works. gpu.js tells none of this, so the device
+ * is asked.
+ */
 
 import { BackendError } from "../../core/errors.ts";
-import type { OpenedGpu } from "./gpu-js.ts";
+import { checkKernelClass, type OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 import { kernelSettings } from "./kernel-cache.ts";
 
 export interface AdapterReport {
-  /** As the driver calls itself. */
+  /** The name that the driver reports. */
   readonly name: string;
-  /** The processor pretends to be a graphics device: right results, slowly. */
+  /** Whether the CPU computes in place of a graphics device: the results are right, but slow. */
   readonly software: boolean;
-  /** Bytes of the largest storage. */
+  /** The size of the largest storage, in bytes. */
   readonly maximumBytes: number;
 }
 
-export interface Adapter {
-  readonly report: AdapterReport;
-  /** @throws BackendError once the device is lost. */
+/** What a device needs to know of its adapter while it runs. */
+export interface AdapterControls {
+  /** @throws BackendError once the adapter is lost or has reported an error. */
   readonly checkHealth: () => void;
-  /** Resolves when the device has computed all it was handed. */
+  /** Resolves when the device has completed all submitted work. */
   readonly finish: () => Promise<unknown> | undefined;
-  /** Stops listening to the device, which outlives the backend. */
+  /** Removes the listeners on the WebGPU device, which stays open for other backends. */
   readonly onClose: () => void;
 }
 
-/** Names under which software drivers go. */
+export interface Adapter extends AdapterControls {
+  readonly report: AdapterReport;
+}
+
+/** The names of software drivers. */
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|warp/i;
 
 /** @throws BackendError when no adapter answers. */
@@ -38,17 +45,19 @@ export async function findAdapter(mode: GpuMode, opened: OpenedGpu): Promise<Ada
 async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
   const { adapter, device } = await acquireWebGpu().catch((error: unknown) => {
     throw new BackendError(
-      "webgpu: an adapter must answer, none did; in Node it takes provideWebGpu() of separable/node and a Vulkan driver (docs/gpu.md), in a browser see whether WebGPU is on",
+      "webgpu: an adapter must answer, none did; in Node, call provideWebGpu() of separable/node and install a Vulkan driver " +
+        "(docs/gpu.md); in a browser, check that WebGPU is enabled",
       { cause: error },
     );
   });
-  let fault: string | undefined;
+  let failure: string | undefined;
   void device.lost.then(({ message }) => {
-    fault = `the device was lost (${message || "no reason given"}); call initBackend() again`;
+    failure = `the device was lost (${message || "no reason given"}); call initBackend() again`;
   });
-  // Out of memory and the like come here, long after the call that caused them, and what was computed since is not to be trusted.
+  // WebGPU reports an error such as exhausted memory long after the call that caused it. Results since that call may be wrong.
   const onError = ({ error }: { readonly error: { readonly message: string } }): void => {
-    fault ??= `the device could not do what it was asked to (${error.message.trim().split("\n", 1)[0]}); use a smaller batch and call initBackend() again`;
+    const reason = error.message.trim().split("\n", 1)[0];
+    failure ??= `the device reported an error (${reason}); use a smaller batch and call initBackend() again`;
   };
   device.addEventListener("uncapturederror", onError);
   const { vendor = "", architecture = "", description = "", isFallbackAdapter = adapter.isFallbackAdapter === true } = adapter.info ?? {};
@@ -60,41 +69,35 @@ async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
       maximumBytes: Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize),
     },
     checkHealth: () => {
-      if (fault !== undefined) throw new BackendError(`webgpu: ${fault}`);
+      if (failure !== undefined) throw new BackendError(`webgpu: ${failure}`);
     },
     finish: () => device.queue.onSubmittedWorkDone(),
     onClose: () => device.removeEventListener("uncapturederror", onError),
   };
 }
 
-/** Its context is that of the first kernel that ran. */
-async function findGl(mode: GpuMode, { gpu, isOurs }: OpenedGpu): Promise<Adapter> {
-  const probe = gpu.createKernel("function() { return 1.0; }", { ...kernelSettings, argumentTypes: {}, output: [1] });
+/** Runs a first kernel, because gpu.js shows its WebGL context only through a kernel that has run. */
+async function findGl(mode: GpuMode, opened: OpenedGpu): Promise<Adapter> {
+  const probe = opened.gpu.createKernel("function() { return 1.0; }", { ...kernelSettings, argumentTypes: {}, output: [1] });
   try {
     await probe();
   } catch (error) {
-    throw new BackendError(
-      `${mode.name}: a first kernel must run, got ${error instanceof Error ? error.message : error}; use another backend`,
-      {
-        cause: error,
-      },
-    );
+    const reason = error instanceof Error ? error.message : error;
+    throw new BackendError(`${mode.name}: a first kernel must run, got ${reason}; use another backend`, { cause: error });
   }
-  if (!isOurs(probe.kernel))
-    throw new BackendError(
-      `${mode.name}: gpu.js must run a ${mode.kernelClass}, got a ${probe.kernel.constructor.name}; use another backend`,
-    );
+  checkKernelClass(opened, mode, probe);
   const gl = probe.kernel.context as WebGLRenderingContext;
-  const names = gl.getExtension("WEBGL_debug_renderer_info");
-  const name = String(gl.getParameter(names === null ? gl.RENDERER : names.UNMASKED_RENDERER_WEBGL));
+  const rendererInfo = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(rendererInfo === null ? gl.RENDERER : rendererInfo.UNMASKED_RENDERER_WEBGL));
   const side: number = gl.getParameter(gl.MAX_TEXTURE_SIZE);
   return {
-    // A place that one call hands to another passes through a float there, exact up to 2²⁴.
+    // A flat index that one function passes to another is a float in GLSL, exact up to 2²⁴. Each element takes 4 bytes.
     report: { name, software: softwareNames.test(name), maximumBytes: Math.min(side * side, 2 ** 24) * 4 },
     checkHealth: () => {
       if (gl.isContextLost()) throw new BackendError(`${mode.name}: the context was lost; call initBackend() again`);
     },
-    // gl.finish() is only a hint in browsers; reading a pixel waits. Results' own framebuffers hold floats, which cannot be read as bytes.
+    // Browsers treat gl.finish() as a hint; reading a pixel does wait. The pixel is of the default framebuffer, because those of the
+    // results hold floats, which cannot be read as bytes.
     finish: () => {
       const bound: WebGLFramebuffer | null = gl.getParameter(gl.FRAMEBUFFER_BINDING);
       gl.bindFramebuffer(gl.FRAMEBUFFER, null);

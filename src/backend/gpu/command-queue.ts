@@ -1,29 +1,32 @@
 /**
- * Work for the device in the order it was asked for. Ops are synchronous and a kernel's first call is not (it compiles), so every launch,
- * upload, free and read goes through one line: a later launch cannot overtake an earlier one, and a free cannot come before the last use.
+ * The commands for the device, run in the order in which they were pushed. Ops are synchronous, but the first launch of a kernel is not,
+ * because gpu.js compiles it then. Every launch, upload, free and read therefore goes through one queue: a launch cannot overtake an
+ * earlier one, and a free cannot come before the last use.
  */
 
-/** One entry. It should not throw: what fails is kept by the storage that has nothing to show. */
+/** One command. It should handle its own errors; the queue reports an error that it does throw, and goes on. */
 export type Command = () => Promise<void> | void;
 
 export class CommandQueue {
-  readonly #onFault: (error: unknown) => void;
+  readonly #onError: (error: unknown) => void;
   #waiting: Command[] = [];
   #next = 0;
   #running = false;
 
-  /** `onFault` hears of commands that threw. The line moves on all the same: one that stopped would leave every later read waiting for ever. */
-  constructor(onFault: (error: unknown) => void) {
-    this.#onFault = onFault;
+  /**
+   * `onError` is called with the error of a command that threw. The queue then goes on, because later reads would otherwise wait for ever.
+   */
+  constructor(onError: (error: unknown) => void) {
+    this.#onError = onError;
   }
 
-  /** Appends a command; it runs at once when none is under way. */
+  /** Appends a command. It starts at once when no other command is running. */
   push(command: Command): void {
     this.#waiting.push(command);
     if (!this.#running) void this.#drain();
   }
 
-  /** Resolves when everything pushed before has run. */
+  /** Resolves when every command that was pushed before has run. */
   fence(): Promise<void> {
     return new Promise((resolve) => this.push(resolve));
   }
@@ -32,16 +35,16 @@ export class CommandQueue {
     this.#running = true;
     while (this.#next < this.#waiting.length) {
       const command = this.#waiting[this.#next]!;
-      this.#waiting[this.#next++] = nothing; // lets go of what the command holds
+      this.#waiting[this.#next++] = nothing; // The queue must not keep alive what the command refers to.
       if (this.#next >= 1024 && this.#next * 2 > this.#waiting.length) {
-        this.#waiting = this.#waiting.slice(this.#next); // a line that is never empty must not keep what is behind it
+        this.#waiting = this.#waiting.slice(this.#next); // A queue that is never empty would otherwise grow without bound.
         this.#next = 0;
       }
       try {
         const pending = command();
         if (pending !== undefined) await pending;
       } catch (error) {
-        this.#onFault(error);
+        this.#onError(error);
       }
     }
     this.#waiting = [];

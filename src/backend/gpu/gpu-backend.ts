@@ -1,12 +1,14 @@
 /**
- * The GPU backend: the kernels contract on gpu.js. Every kernel of the contract runs where the mode says; none is quietly computed by
- * JavaScript, and what does not exist there (float64) is refused.
+ * The GPU backend: the contract `Kernels` on gpu.js. Every kernel of the contract runs in the mode that was asked for, and none falls back
+ * to JavaScript. A request that the mode cannot serve, such as float64, is an error.
  */
 
 import { BackendError } from "../../core/errors.ts";
+import { bytesPerElement } from "../../tensor/storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { type Adapter, type AdapterReport, findAdapter } from "./adapter.ts";
-import { Device, type DeviceCounters } from "./device.ts";
+import { Device } from "./device.ts";
+import type { DeviceCounters } from "./device-stream.ts";
 import { type OpenedGpu, openGpu } from "./gpu-js.ts";
 import { type GpuMode, type GpuModeName, gpuModes } from "./gpu-mode.ts";
 import { batchNormKernels } from "./kernels/batch-norm.ts";
@@ -26,26 +28,29 @@ import { selfTest } from "./self-test.ts";
 export interface GpuBackend extends Kernels {
   readonly name: GpuModeName;
   readonly adapter: AdapterReport;
-  /** What passed between host and device since the backend was made. */
+  /** What the device has done since the backend was created. */
   counters(): DeviceCounters;
-  /** Resolves when all that was asked for has been handed to the device. */
+  /** Resolves when every kernel, upload and free that was asked for so far has been submitted to the device. */
   fence(): Promise<void>;
-  /** Times every launch from now on: they no longer overlap. */
+  /** Starts to time every launch. While a profile runs, launches do not overlap. */
   startProfile(): void;
+  /** Ends the profile. The result has one entry for each program, the slowest first. */
   endProfile(): Promise<ProgramTime[]>;
+  /** Frees the device. Storages can no longer be read. */
   dispose(): void;
 }
 
 export interface GpuOptions {
-  /** Bytes of the largest storage, where it is to be less than the adapter takes. */
+  /** The size of the largest storage, in bytes. Default, and upper bound: the limit of the adapter. */
   readonly maximumBytes?: number;
-  /** Throws for an adapter that will not do, before anything has been computed on it. */
+  /** Is called with the adapter before anything is computed, and throws to refuse the adapter. Default: every adapter is accepted. */
   readonly accept?: (adapter: AdapterReport) => void;
 }
 
 /**
- * Opens the device and makes sure that it computes.
- * @throws BackendError when gpu.js is not installed, the mode does not run here, or gpu.js would run it elsewhere.
+ * Opens the device and runs a self-test on it.
+ * @throws BackendError when gpu.js is not installed, the mode does not run here, gpu.js would fall back to another mode, or the self-test
+ * fails.
  */
 export async function createGpuBackend(name: GpuModeName, options: GpuOptions = {}): Promise<GpuBackend> {
   const mode = gpuModes[name];
@@ -53,7 +58,7 @@ export async function createGpuBackend(name: GpuModeName, options: GpuOptions = 
   const { report, ...adapter } = await acceptableAdapter(mode, opened, options);
   const { maximumBytes = report.maximumBytes } = options;
   const device = new Device(opened, mode, {
-    maximumElements: Math.floor(Math.min(maximumBytes, report.maximumBytes) / 4),
+    maximumElements: Math.floor(Math.min(maximumBytes, report.maximumBytes) / bytesPerElement.float32),
     ...adapter,
   });
   const kernels = deviceKernels(device);
@@ -63,9 +68,7 @@ export async function createGpuBackend(name: GpuModeName, options: GpuOptions = 
     threads: 1,
     adapter: report,
     memory: () => device.memory.report(name),
-    resetPeak: () => {
-      device.memory.peak = device.memory.used;
-    },
+    resetPeak: () => device.memory.resetPeak(),
     counters: () => device.counters,
     fence: () => device.fence(),
     startProfile: () => device.startProfile(),
@@ -76,12 +79,13 @@ export async function createGpuBackend(name: GpuModeName, options: GpuOptions = 
     await selfTest(backend);
   } catch (error) {
     device.close();
-    throw error instanceof BackendError ? error : new BackendError(`${name}: the self-test failed: ${error}`, { cause: error });
+    if (error instanceof BackendError) throw error;
+    throw new BackendError(`${name}: the self-test failed: ${error}; use another backend`, { cause: error });
   }
   return backend;
 }
 
-/** The adapter, where it will do; gpu.js is closed again where not. */
+/** Finds the adapter. Where there is none or `accept` refuses it, gpu.js is closed and the error passed on. */
 async function acceptableAdapter(mode: GpuMode, opened: OpenedGpu, { accept }: GpuOptions): Promise<Adapter> {
   try {
     const adapter = await findAdapter(mode, opened);
@@ -93,7 +97,7 @@ async function acceptableAdapter(mode: GpuMode, opened: OpenedGpu, { accept }: G
   }
 }
 
-/** All of the contract but who computes and what it holds. */
+/** The kernels of the contract. `createGpuBackend` adds the backend's name, threads and memory. */
 export const deviceKernels = (device: Device): Omit<Kernels, "name" | "threads" | "memory" | "resetPeak"> => ({
   ...transferKernels(device),
   ...elementwiseKernels(device),

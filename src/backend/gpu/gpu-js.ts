@@ -1,53 +1,61 @@
 /**
- * The only file that imports gpu.js, and what we take from it. Its own types are loose and its next major version answers every call
- * with a Promise, so the rest of the backend knows gpu.js by these few lines alone.
+ * The part of gpu.js that this backend uses. No other file imports gpu.js: its own types are loose, and its next major version returns a
+ * Promise from every call, so the other files depend on the interfaces below.
  */
 
 import { BackendError } from "../../core/errors.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 
-/** A result that stays on the device: a WebGPU buffer or a GL texture. */
+/** A kernel's result on the device: a WebGPU buffer or a GL texture. */
 export interface DeviceHandle {
-  /** Sizes, innermost first; writable, because a view of the same elements differs in nothing else. */
+  /** The sizes of the result, innermost first. They are writable because a reshape of the same elements changes nothing else. */
   output: number[];
-  /** Elements a thread returned: 4 for kernels that return `[a, b, c, d]`. */
+  /** The number of elements that each thread returned: 4 for kernels that return `[a, b, c, d]`. gpu.js leaves it out where it is 1. */
   componentCount?: number;
   toArray(): Float32Array | Promise<Float32Array>;
   delete(): void;
 }
 
-/** What a kernel returns: a handle, or in the modes without a device (webasm, cpu) the numbers themselves. */
+/** What a kernel returns: a handle on a device, or the numbers themselves in the modes without a device (`webasm` and `cpu`). */
 export type KernelResult = DeviceHandle | Float32Array;
 
-/** The compiled kernel behind the function that runs it. */
+/** The instance of gpu.js's kernel class behind a `GpuKernel`. */
 export interface CompiledKernel {
-  readonly constructor: { readonly name: string };
-  /** In the GL modes the context, once the kernel has run. */
+  /** In the GL modes, the WebGL context. It is set once the kernel has run. */
   readonly context: unknown;
 }
 
+/** A kernel of gpu.js: a function that launches it. */
 export interface GpuKernel {
   (...inputs: readonly unknown[]): KernelResult | Promise<KernelResult>;
   setOutput(sizes: readonly number[]): void;
   destroy(): void;
   readonly kernel: CompiledKernel;
-  /** Why gpu.js ran the kernel elsewhere than it was asked to. */
+  /** Why gpu.js ran the kernel in another mode than requested. */
   readonly fallbackReason?: string | null;
 }
 
+/** The options of `createKernel` that this backend sets. */
 export interface KernelSettings {
+  /** The gpu.js type of each argument, by its name. */
   readonly argumentTypes: Readonly<Record<string, string>>;
+  /** The number of threads along each axis. */
   readonly output: readonly number[];
+  /** The result stays on the device. */
   readonly pipeline: true;
+  /** Every launch writes a new result. */
   readonly immutable: true;
   readonly dynamicOutput: true;
   readonly dynamicArguments: true;
+  /** Numbers are float32. */
   readonly precision: "single";
   readonly tactic: "precision";
+  /** The largest number of iterations of a loop whose bound is an argument. */
   readonly loopMaxIterations: number;
   readonly fixIntegerDivisionAccuracy: false;
 }
 
+/** The types of a helper function that kernels may call. */
 export interface HelperSettings {
   readonly returnType: "Integer" | "Float";
   readonly argumentTypes: Readonly<Record<string, "Integer" | "Float">>;
@@ -59,13 +67,13 @@ export interface Gpu {
   destroy(): unknown;
 }
 
-/** gpu.js's one WebGPU device, shared by all that use it. */
+/** The one WebGPU device of gpu.js. Every `Gpu` in mode `webgpu` shares it. */
 export interface WebGpuContext {
   readonly adapter: GpuAdapter;
   readonly device: GpuDevice;
 }
 
-/** As much of the WebGPU API as tells what computes, and when it no longer does. */
+/** The part of the WebGPU API that describes the adapter. */
 export interface GpuAdapter {
   readonly info?: {
     readonly vendor?: string;
@@ -76,12 +84,16 @@ export interface GpuAdapter {
   readonly isFallbackAdapter?: boolean;
 }
 
+type ErrorListener = (event: { readonly error: { readonly message: string } }) => void;
+
+/** The part of the WebGPU API that reports a device's limits, its errors and its loss. */
 export interface GpuDevice {
+  /** In bytes. */
   readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
   readonly lost: Promise<{ readonly message: string }>;
   readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
-  addEventListener(type: "uncapturederror", listener: (event: { readonly error: { readonly message: string } }) => void): void;
-  removeEventListener(type: "uncapturederror", listener: (event: { readonly error: { readonly message: string } }) => void): void;
+  addEventListener(type: "uncapturederror", listener: ErrorListener): void;
+  removeEventListener(type: "uncapturederror", listener: ErrorListener): void;
   destroy(): void;
 }
 
@@ -95,27 +107,39 @@ interface GpuJsExports extends Readonly<Record<GpuMode["kernelClass"], KernelCla
 /** gpu.js, opened in one mode. */
 export interface OpenedGpu {
   readonly gpu: Gpu;
-  /** Whether a kernel is of the class that the mode promises. By identity: minifiers rename classes. */
-  isOurs(kernel: CompiledKernel): boolean;
+  /** Whether the kernel is an instance of the mode's kernel class. The class itself is compared, because minifiers rename classes. */
+  isOfMode(kernel: CompiledKernel): boolean;
   acquireWebGpu(): Promise<WebGpuContext>;
 }
 
-/** @throws BackendError when gpu.js is not installed, or does not know the mode here. */
+/** @throws BackendError when gpu.js is not installed or does not support the mode on this machine. */
 export async function openGpu(mode: GpuMode): Promise<OpenedGpu> {
   const loaded: object = await import("gpu.js").catch((error: unknown) => {
     throw new BackendError(`${mode.name}: needs the package gpu.js, which cannot be loaded; npm install gpu.js@2`, { cause: error });
   });
-  // CommonJS in Node, a script for everyone in bundles: the exports stand one level down or not.
+  // gpu.js is CommonJS: Node puts its exports under `default`, and some bundlers do not.
   const exports = ("GPU" in loaded ? loaded : (loaded as { readonly default: object }).default) as GpuJsExports;
   const kernelClass = exports[mode.kernelClass];
   if (kernelClass === undefined)
     throw new BackendError(`${mode.name}: gpu.js must have a ${mode.kernelClass}, which this version lacks; npm install gpu.js@2`);
   try {
     const gpu = new exports.GPU({ mode: mode.name });
-    return { gpu, isOurs: (kernel) => kernel instanceof kernelClass, acquireWebGpu: () => exports.WebGPUContext.acquire() };
+    return { gpu, isOfMode: (kernel) => kernel instanceof kernelClass, acquireWebGpu: () => exports.WebGPUContext.acquire() };
   } catch (error) {
-    throw new BackendError(`${mode.name}: gpu.js cannot run this mode here: ${error instanceof Error ? error.message : error}`, {
-      cause: error,
-    });
+    const reason = error instanceof Error ? error.message : error;
+    throw new BackendError(`${mode.name}: gpu.js cannot run this mode here: ${reason}; use another backend`, { cause: error });
   }
+}
+
+/**
+ * Checks that a kernel which has run is of the mode's class. gpu.js falls back to another mode without an error, and reports the requested
+ * mode all the same; only the class shows it.
+ * @throws BackendError when gpu.js fell back.
+ */
+export function checkKernelClass({ isOfMode }: Pick<OpenedGpu, "isOfMode">, mode: GpuMode, { kernel, fallbackReason }: GpuKernel): void {
+  if (isOfMode(kernel)) return;
+  const reason = fallbackReason ? ` (${fallbackReason})` : "";
+  throw new BackendError(
+    `${mode.name}: gpu.js must run a ${mode.kernelClass}, but it ran a kernel of another class${reason}; use another backend`,
+  );
 }

@@ -1,17 +1,17 @@
-/** The ways in which gpu.js can compute, each under the name `initBackend` knows it by. */
+/** The modes in which gpu.js can compute. Each has the name under which `initBackend` selects it. */
 
 export const gpuModeNames = ["webgpu", "webgl2", "headlessgl", "webasm", "cpu"] as const;
 export type GpuModeName = (typeof gpuModeNames)[number];
 
 export interface GpuMode {
   readonly name: GpuModeName;
-  /** The class that must have run. gpu.js degrades in silence, and its own word for the mode stays the same. */
+  /** The gpu.js class of the mode's kernels. gpu.js may fall back to another class without an error. */
   readonly kernelClass: "WebGPUKernel" | "WebGL2Kernel" | "HeadlessGLKernel" | "WebAssemblyKernel" | "CPUKernel";
-  /** The type under which a kernel takes what another has returned. */
+  /** The gpu.js type of an argument that is the result of another kernel. */
   readonly tensorType: "WebGPUBuffer" | "ArrayTexture(1)" | "Array";
-  /** Kernels may return four elements a thread, stored one behind the other. */
+  /** Whether a thread may return four elements, which the result holds one after the other. */
   readonly fourLanes: boolean;
-  /** Runs on a graphics device, or on a software adapter that stands in for one; the others are gpu.js's own CPU paths. */
+  /** Whether the mode runs on a graphics device or on a software adapter in place of one. The other modes of gpu.js run on the CPU. */
   readonly onDevice: boolean;
 }
 

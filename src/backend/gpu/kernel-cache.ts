@@ -1,10 +1,10 @@
-/** Kernels compiled so far, the least recently used let go of when there are too many. */
+/** The cache of compiled kernels. When it is full, it drops the kernel that was used least recently. */
 
 import type { Gpu, GpuKernel } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 import { type Program, sourceOf } from "./program.ts";
 
-/** What all kernels have in common: results stay on the device, each in a place of its own, in any number. */
+/** The settings that all kernels share: every launch writes a new result of any size, which stays on the device. */
 export const kernelSettings = {
   pipeline: true,
   immutable: true,
@@ -12,30 +12,32 @@ export const kernelSettings = {
   dynamicArguments: true,
   precision: "single",
   tactic: "precision",
-  // gpu.js stops a loop bounded by an argument after 1000 rounds, in silence, unless told how many there may be.
+  // By default gpu.js ends a loop whose bound is an argument after 1000 iterations, without an error.
   loopMaxIterations: 2 ** 30,
-  // On GL drivers that it finds inexact, gpu.js would round the quotients of whole numbers: three more operations in every division, and 0/−3 loses its sign.
+  // On GL drivers whose division it finds inexact, gpu.js would round the quotients of whole numbers. That costs three more operations for
+  // every division, and 0/−3 loses its sign.
   fixIntegerDivisionAccuracy: false,
 } as const;
 
 /**
- * A kernel and who needs it: the cache, each of its results, and whoever reads one. Destroying a kernel takes with it what reads its results
- * back, and in GL a texture it has given out, so that is done when the last of them lets go.
+ * A kernel that counts its references. The cache holds one, each result of the kernel holds one, and each read of a result holds one.
+ * Destroying a kernel also destroys the code that reads its results back, and in GL it may destroy a texture that is still in use, so the
+ * kernel is destroyed only when the last reference is released.
  */
-export class HeldKernel {
+export class CountedKernel {
   readonly run: GpuKernel;
-  #holders = 1;
+  #references = 1;
 
   constructor(run: GpuKernel) {
     this.run = run;
   }
 
   retain(): void {
-    this.#holders++;
+    this.#references++;
   }
 
   release(): void {
-    if (--this.#holders === 0) this.run.destroy();
+    if (--this.#references === 0) this.run.destroy();
   }
 }
 
@@ -43,9 +45,10 @@ export class KernelCache {
   readonly #gpu: Gpu;
   readonly #mode: GpuMode;
   readonly #capacity: number;
-  /** In order of use. */
-  readonly #kernels = new Map<string, HeldKernel>();
+  /** From the least to the most recently used. */
+  readonly #kernels = new Map<string, CountedKernel>();
 
+  /** `capacity` is the largest number of kernels that the cache keeps. */
   constructor(gpu: Gpu, mode: GpuMode, capacity: number) {
     this.#gpu = gpu;
     this.#mode = mode;
@@ -56,10 +59,13 @@ export class KernelCache {
     return this.#kernels.size;
   }
 
-  /** The program's kernel, made now if it was not; it compiles at its first call. */
-  get(program: Program, threads: number): HeldKernel {
+  /**
+   * The program's kernel, set to launch this many threads. The kernel is created if the cache has none; gpu.js compiles it at its first
+   * launch.
+   */
+  get(program: Program, threads: number): CountedKernel {
     const found = this.#kernels.get(program.name);
-    const kernel = found ?? new HeldKernel(this.#create(program, threads));
+    const kernel = found ?? new CountedKernel(this.#create(program, threads));
     if (found !== undefined) {
       this.#kernels.delete(program.name);
       kernel.run.setOutput([threads]);
@@ -69,7 +75,7 @@ export class KernelCache {
     return kernel;
   }
 
-  /** Forgets a kernel; its results stay good. */
+  /** Removes a kernel from the cache. Its results stay readable. */
   drop(name: string): void {
     const kernel = this.#kernels.get(name);
     this.#kernels.delete(name);
@@ -77,12 +83,12 @@ export class KernelCache {
   }
 
   #create(program: Program, threads: number): GpuKernel {
-    const types = (names: readonly string[], type: string): [string, string][] => names.map((name) => [name, type]);
+    const typed = (names: readonly string[], type: string): [string, string][] => names.map((name) => [name, type]);
     return this.#gpu.createKernel(sourceOf(program), {
       argumentTypes: Object.fromEntries([
-        ...types(program.tensors, this.#mode.tensorType),
-        ...types(program.integers, "Integer"),
-        ...types(program.floats, "Float"),
+        ...typed(program.tensors, this.#mode.tensorType),
+        ...typed(program.integers, "Integer"),
+        ...typed(program.floats, "Float"),
       ]),
       output: [threads],
       ...kernelSettings,

@@ -1,9 +1,10 @@
-/** Where the time of a device goes, program by program, for as long as somebody asks. */
+/** A profile of the device: the time of each program's launches, kept while a caller asks for it. */
 
-/** What a program took while a profile was kept. */
+/** The launches of one program during a profile. */
 export interface ProgramTime {
   readonly name: string;
   readonly launches: number;
+  /** The time of all these launches together. */
   readonly milliseconds: number;
 }
 
@@ -11,7 +12,7 @@ export class LaunchProfile {
   readonly #finish: () => Promise<unknown> | undefined;
   #times: Map<string, { launches: number; milliseconds: number }> | undefined;
 
-  /** `finish` resolves when the device has computed all it was handed. */
+  /** `finish` resolves when the device has completed all submitted work. */
   constructor(finish: () => Promise<unknown> | undefined) {
     this.#finish = finish;
   }
@@ -20,14 +21,14 @@ export class LaunchProfile {
     this.#times = new Map();
   }
 
-  /** What was launched since `start`, the costliest program first. */
+  /** The programs launched since `start`, the slowest first. */
   end(): ProgramTime[] {
     const times = [...(this.#times ?? [])].map(([name, time]) => ({ name, ...time }));
     this.#times = undefined;
     return times.sort((a, b) => b.milliseconds - a.milliseconds);
   }
 
-  /** Does the work, on a device that is idle before and after it while a profile is kept. */
+  /** Runs `work`. During a profile it waits until the device is idle before and after, and adds the time between to the program `name`. */
   async timed<T>(name: string, work: () => T | Promise<T>): Promise<T> {
     const times = this.#times;
     if (times === undefined) return work();

@@ -1,87 +1,102 @@
 /**
- * A program is the source of one kernel: JavaScript as text, because functions do not survive bundlers, minifiers and coverage, put
- * together from the pieces below. gpu.js translates it to WGSL, GLSL, WebAssembly or JavaScript. One program serves every size: sizes are arguments.
+ * A program is the source of one kernel. It is JavaScript in a string, because bundlers, minifiers and coverage tools rewrite the text of
+ * functions. gpu.js translates it to WGSL, GLSL, WebAssembly or JavaScript. Sizes are arguments, so one program serves tensors of every
+ * size.
  *
- * Every program has one thread for each element of a flat result (or for four of them), `this.thread.x`. Three rules keep it exact:
- * a flat place is computed by `mad` and `idiv`, whose arguments and results are integers — any other local is a float, exact up to 2²⁴
- * only; a body returns on every path; loops are `for (let i = 0; i < n; i++)` with a name of their own.
+ * A launch has one thread for each element of the flat result, or one for every four elements; its index is `this.thread.x`.
+ * Three rules keep programs correct:
+ * 1. `mad` and `idiv` compute flat indices. Their arguments and results are integers; any other local variable is a float, exact up to 2²⁴.
+ * 2. A body returns on every path.
+ * 3. A loop is written `for (let i = 0; i < n; i++)`, and its variable has a name that no other loop around it uses.
  */
 
 import type { Storage } from "../../tensor/storage.ts";
 
 export interface Program<Tensors extends string = string, Integers extends string = string, Floats extends string = string> {
-  /** Names the op and its variant: the key of the kernel cache, and what an error calls it. */
+  /** The op and its variant: the key in the kernel cache, and the name in error messages and profiles. */
   readonly name: string;
+  /** The names of the arguments that are tensors. */
   readonly tensors: readonly Tensors[];
+  /** The names of the integer arguments. */
   readonly integers: readonly Integers[];
+  /** The names of the float arguments. */
   readonly floats: readonly Floats[];
   readonly body: string;
-  /** Elements a thread returns. */
+  /** The number of elements that each thread returns. */
   readonly lanes: 1 | 4;
 }
 
-/** The inputs of a program by name: a storage for each tensor, a number for each size and scalar. */
+/** The arguments of a program by name: a storage for each tensor, a number for each integer and float. */
 export type Inputs<Tensors extends string, Numbers extends string> = string extends Tensors | Numbers
-  ? Readonly<Record<string, Storage | number>> // names that are made up as the program is
+  ? Readonly<Record<string, Storage | number>> // The names of a generated program are not known to the compiler.
   : Readonly<Record<Tensors, Storage> & Record<Numbers, number>>;
 
-interface Declaration<Tensors extends string, Integers extends string, Floats extends string> {
+interface ProgramOptions<Tensors extends string, Integers extends string, Floats extends string> {
   readonly name: string;
   readonly tensors: readonly Tensors[];
+  /** Default: none. */
   readonly integers?: readonly Integers[];
+  /** Default: none. */
   readonly floats?: readonly Floats[];
   readonly body: string;
+  /** Default: 1. */
   readonly lanes?: 1 | 4;
 }
 
-/** Declares a program; its sizes and scalars are named, and must be given by those names. */
+/** Declares a program. The compiler then checks that every launch gives each argument by its name. */
 export const program = <Tensors extends string = never, Integers extends string = never, Floats extends string = never>({
   integers = [],
   floats = [],
   lanes = 1,
   ...rest
-}: Declaration<Tensors, Integers, Floats>): Program<Tensors, Integers, Floats> => ({ ...rest, integers, floats, lanes });
+}: ProgramOptions<Tensors, Integers, Floats>): Program<Tensors, Integers, Floats> => ({ ...rest, integers, floats, lanes });
 
-/** The text gpu.js translates. */
+/** The function that gpu.js translates, as text. */
 export const sourceOf = ({ tensors, integers, floats, body }: Program): string =>
   `function(${[...tensors, ...integers, ...floats].join(", ")}) {\n${body}\n}`;
 
 /**
- * Functions every program may call. Integer in, integer out: the only arithmetic that is exact beyond 2²⁴. One that calls others may itself be
- * called from one place only (and from programs): gpu.js declares one reached by two ways before what it calls, which GLSL refuses.
+ * The functions that every program may call: mad(a, b, c) = a·b + c, idiv(a, b) = ⌊a/b⌋ and imod(a, b) = a mod b, exact for integers below
+ * 2³¹. A helper that calls other helpers may be called by one helper only. If two called it, gpu.js would declare it before the helpers
+ * that it calls, and GLSL refuses that. For this reason `idiv` and `imod` each have their own correction of the quotient.
  */
 export const helpers = [
   { source: "function mad(a, b, c) { return a * b + c; }", names: ["a", "b", "c"] },
-  // A quotient by floats is off by up to a·2⁻²²; dividing what remains mends it but for one, where what remains and b are too large for floats to part.
+  // The quotient of two floats is wrong by up to a·2⁻²².
   { source: "function nearQuotient(a, b) { return Math.floor((a + 0.5) / b); }", names: ["a", "b"] },
-  { source: "function mendQuotient(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
+  // Dividing the remainder corrects the quotient, except by 1 where the remainder and b are too large for a float to tell them apart.
+  { source: "function correctedQuotient(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
+  // The last step compares the remainder r with 0 and b and corrects by 1.
   { source: "function settle(b, q, r) { if (r < 0) { return q - 1; } if (r >= b) { return q + 1; } return q; }", names: ["b", "q", "r"] },
-  { source: "function settleQuotient(a, b, q) { return settle(b, q, a - q * b); }", names: ["a", "b", "q"] },
-  { source: "function idiv(a, b) { return settleQuotient(a, b, mendQuotient(a, b, nearQuotient(a, b))); }", names: ["a", "b"] },
-  { source: "function mendAgain(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
-  { source: "function settleRemainder(r, b) { if (r < 0) { return r + b; } if (r >= b) { return r - b; } return r; }", names: ["r", "b"] },
-  { source: "function imod(a, b) { return settleRemainder(a - b * mendAgain(a, b, nearQuotient(a, b)), b); }", names: ["a", "b"] },
+  { source: "function settledQuotient(a, b, q) { return settle(b, q, a - q * b); }", names: ["a", "b", "q"] },
+  { source: "function idiv(a, b) { return settledQuotient(a, b, correctedQuotient(a, b, nearQuotient(a, b))); }", names: ["a", "b"] },
+  { source: "function correctedForRemainder(a, b, q) { return q + nearQuotient(a - q * b, b); }", names: ["a", "b", "q"] },
+  { source: "function settledRemainder(r, b) { if (r < 0) { return r + b; } if (r >= b) { return r - b; } return r; }", names: ["r", "b"] },
+  {
+    source: "function imod(a, b) { return settledRemainder(a - b * correctedForRemainder(a, b, nearQuotient(a, b)), b); }",
+    names: ["a", "b"],
+  },
 ] as const;
 
-/** An axis: the name of the coordinate along it, and the argument that holds its size. */
+/** An axis of a tensor: the name of the coordinate along it, and the name of the argument that holds its size. */
 export type Axis = readonly [coordinate: string, size: string];
 
-/** `const n = …; const c = …;`: where `index`, a flat place in a row-major tensor of these axes, stands along each. */
+/** `const n = …; const c = …;`: the coordinates of element `index` of a row-major tensor with these axes. */
 export const coordinates = (axes: readonly Axis[], index = "this.thread.x"): string =>
   axes
     .map(([name, size], a) => {
-      const below = axes.slice(a + 1).map(([, inner]) => inner);
-      const rest = below.length === 0 ? index : `idiv(${index}, ${below.join(" * ")})`;
+      const inner = axes.slice(a + 1).map(([, innerSize]) => innerSize);
+      const rest = inner.length === 0 ? index : `idiv(${index}, ${inner.join(" * ")})`;
       return `const ${name} = ${a === 0 ? rest : `imod(${rest}, ${size})`};`;
     })
     .join("\n");
 
-/** The flat place of these coordinates: the inverse of `coordinates`. */
-export const place = ([[first], ...inner]: readonly [Axis, ...Axis[]]): string =>
+/** The flat index of the element at these coordinates: the inverse of `coordinates`. */
+export const flatIndex = ([[first], ...inner]: readonly [Axis, ...Axis[]]): string =>
   inner.reduce((flat, [name, size]) => `mad(${flat}, ${size}, ${name})`, first);
 
-/** ⌊a/b⌋ of coordinates, numbers far below 2²²: cheaper than `idiv` inside a loop. */
+/** ⌊a/b⌋ for coordinates, which are far below 2²². Inside a loop it is cheaper than `idiv`. */
 export const smallQuotient = (a: string, b: string): string => `Math.floor((${a} + 0.5) / ${b})`;
 
-/** Whether v is NaN. `v !== v` is folded to false by shader compilers. */
+/** Whether v is NaN. Shader compilers replace `v !== v` by `false`. */
 export const isNotANumber = (v: string): string => `(!(${v} >= 0.0 || ${v} < 0.0))`;

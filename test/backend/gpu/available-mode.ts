@@ -1,26 +1,21 @@
 /**
- * Which modes of gpu.js this machine has. Only what it lacks is skipped, aloud: under its reason. A mode that is there and does not work is a
- * failure, so whether it works is not asked here.
+ * The modes of gpu.js that this machine can run. The tests of a mode are skipped only where its driver or browser feature is missing, and
+ * their title gives the reason. A mode that is present but does not work must fail its tests, so this file does not check whether it works.
  */
 
 import type { GpuModeName } from "../../../src/backend/gpu/gpu-mode.ts";
 import { provideWebGpu } from "../../../src/backend/gpu/node/provide-webgpu.ts";
+import { missingWebGpu } from "./missing-device.ts";
 
 export interface Availability {
   readonly mode: GpuModeName;
-  /** What there is none of here; undefined where the mode must work. */
+  /** What the machine lacks; undefined where the mode must work. */
   readonly missing: string | undefined;
-  /** For the title of what is run or skipped. */
+  /** The title for the tests: the mode, and why they are skipped if they are. */
   readonly title: string;
 }
 
-/** Why there is no WebGPU: neither our backend nor gpu.js is asked. */
-export async function missingWebGpu(): Promise<string | undefined> {
-  const { gpu } = navigator as { gpu?: { requestAdapter(): Promise<object | null> } };
-  if (gpu === undefined) return "there is no navigator.gpu";
-  return (await gpu.requestAdapter()) === null ? "no adapter answers: no Vulkan driver, or VK_ICD_FILENAMES does not name it" : undefined;
-}
-
+/** Provides WebGPU to Node where the mode needs it, and reports whether the mode can run. */
 export async function availability(mode: "webgpu" | "webasm" | "cpu"): Promise<Availability> {
   let missing: string | undefined;
   if (mode === "webgpu") {

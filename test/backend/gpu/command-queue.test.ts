@@ -2,57 +2,57 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { CommandQueue } from "../../../src/backend/gpu/command-queue.ts";
 
-const unheard = (error: unknown): never => {
+const unexpected = (error: unknown): never => {
   throw error;
 };
 
-/** Lets other work of the event loop in so many times. */
-async function turns(count: number): Promise<void> {
+/** Waits for this many microtasks. */
+async function microtasks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await null;
 }
 
-/** A command that notes when it begins and ends: synchronous for 0 turns, failing where it is told to. */
+/** A command that records its begin and end. It is synchronous when it waits for 0 microtasks. */
 interface Planned {
-  readonly turns: number;
+  readonly wait: number;
   readonly fails: boolean;
 }
 
-test("commands run one after the other in the order they came, whatever they take and whether they fail", async () => {
-  const planned = fc.array(fc.record({ turns: fc.nat(3), fails: fc.boolean() }), { maxLength: 30 });
+test("commands run one after the other in the order of their push, synchronous or not, failing or not", async () => {
+  const planned = fc.array(fc.record({ wait: fc.nat(3), fails: fc.boolean() }), { maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(planned, async (plan: Planned[]) => {
-      const faults: unknown[] = [];
-      const queue = new CommandQueue((error) => faults.push(error));
+      const errors: unknown[] = [];
+      const queue = new CommandQueue((error) => errors.push(error));
       const seen: string[] = [];
-      for (const [i, { turns: wait, fails }] of plan.entries()) {
+      for (const [i, { wait, fails }] of plan.entries()) {
         const finish = (): void => {
           seen.push(`end ${i}`);
           if (fails) throw i;
         };
         queue.push(() => {
           seen.push(`begin ${i}`);
-          return wait === 0 ? finish() : turns(wait).then(finish);
+          return wait === 0 ? finish() : microtasks(wait).then(finish);
         });
       }
       await queue.fence();
       expect(seen).toEqual(plan.flatMap((_, i) => [`begin ${i}`, `end ${i}`]));
-      expect(faults).toEqual(plan.flatMap(({ fails }, i) => (fails ? [i] : [])));
+      expect(errors).toEqual(plan.flatMap(({ fails }, i) => (fails ? [i] : [])));
     }),
   );
 });
 
-test("a command runs at once when none is under way", () => {
-  const queue = new CommandQueue(unheard);
+test("a command runs at once when no other is running", () => {
+  const queue = new CommandQueue(unexpected);
   const seen: number[] = [];
   queue.push(() => void seen.push(1));
   expect(seen).toEqual([1]);
 });
 
-test("a fence waits for what came before it and not for what came after", async () => {
-  const queue = new CommandQueue(unheard);
+test("a fence waits for the commands before it and not for those after it", async () => {
+  const queue = new CommandQueue(unexpected);
   const seen: string[] = [];
   let release = (): void => {};
-  queue.push(() => turns(3).then(() => void seen.push("before")));
+  queue.push(() => microtasks(3).then(() => void seen.push("before")));
   const fence = queue.fence().then(() => seen.push("fence"));
   queue.push(
     () =>
@@ -66,10 +66,10 @@ test("a fence waits for what came before it and not for what came after", async 
   await queue.fence();
 });
 
-test("what a command pushes comes after it, and after what was waiting", async () => {
-  const queue = new CommandQueue(unheard);
+test("a command pushed by a command runs after all waiting commands", async () => {
+  const queue = new CommandQueue(unexpected);
   const seen: string[] = [];
-  queue.push(() => turns(1));
+  queue.push(() => microtasks(1));
   queue.push(() => {
     seen.push("first begins");
     queue.push(() => void seen.push("from within"));
@@ -81,8 +81,8 @@ test("what a command pushes comes after it, and after what was waiting", async (
   expect(seen).toEqual(["first begins", "first ends", "second", "from within"]);
 });
 
-test("a line of thousands that is added to while it runs keeps its order", async () => {
-  const queue = new CommandQueue(unheard);
+test("a queue of thousands of commands that grows while it runs keeps its order", async () => {
+  const queue = new CommandQueue(unexpected);
   const seen: number[] = [];
   let next = 0;
   const push = (): void => {

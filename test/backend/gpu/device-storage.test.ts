@@ -1,40 +1,40 @@
-/** What a device's storages count and free, without a device. */
+/** The memory that a device's storages count and free, tested without a device. */
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Cell, type CellOwner, DeviceMemory, DeviceStorage } from "../../../src/backend/gpu/device-storage.ts";
+import { type BufferOwner, type DeviceBuffer, DeviceMemory, DeviceStorage } from "../../../src/backend/gpu/device-storage.ts";
 
-/** An owner that notes which cells were freed. */
-function owner(): CellOwner & { readonly freed: Cell[] } {
-  const freed: Cell[] = [];
+/** An owner that records which buffers were freed. */
+function owner(): BufferOwner & { readonly freed: DeviceBuffer[] } {
+  const freed: DeviceBuffer[] = [];
   return {
     memory: new DeviceMemory(),
     freed,
-    freeCell: (cell) => freed.push(cell),
-    readCell: async (_, length) => new Float32Array(length).fill(2.75),
+    freeBuffer: (buffer) => freed.push(buffer),
+    readBuffer: async (_, length) => new Float32Array(length).fill(2.75),
   };
 }
 
-test("memory counts what lives, what lived at most, and the backend's own tables apart", () => {
-  const move = fc.record({ length: fc.nat(100), reserved: fc.boolean(), release: fc.option(fc.nat(20), { nil: undefined }) });
+test("memory counts the bytes in use, their peak, and the backend's own tables separately", () => {
+  const move = fc.record({ length: fc.nat(100), isTable: fc.boolean(), release: fc.option(fc.nat(20), { nil: undefined }) });
   fc.assert(
     fc.property(fc.array(move, { maxLength: 40 }), (moves) => {
       const device = owner();
-      const alive: { storage: DeviceStorage; reserved: boolean }[] = [];
+      const alive: { storage: DeviceStorage; isTable: boolean }[] = [];
       let [peak, freed] = [0, 0];
-      const bytes = (reserved: boolean): number =>
-        alive.filter((entry) => entry.reserved === reserved).reduce((sum, { storage }) => sum + 4 * storage.length, 0);
-      for (const { length, reserved, release } of moves) {
+      const bytes = (isTable: boolean): number =>
+        alive.filter((entry) => entry.isTable === isTable).reduce((sum, { storage }) => sum + 4 * storage.length, 0);
+      for (const { length, isTable, release } of moves) {
         const storage = new DeviceStorage(device, "float32", length);
         peak = Math.max(peak, bytes(false) + 4 * length);
-        alive.push({ storage: reserved ? storage.reserve() : storage, reserved });
+        alive.push({ storage: isTable ? storage.asTable() : storage, isTable });
         if (release !== undefined && release < alive.length) {
           alive.splice(release, 1)[0]!.storage.release();
           freed++;
         }
         expect(device.memory.report("it")).toEqual({
           backend: "it",
-          storages: alive.filter(({ reserved }) => !reserved).length,
+          storages: alive.filter(({ isTable }) => !isTable).length,
           used: bytes(false),
           peak,
           reserved: bytes(false) + bytes(true),
@@ -45,29 +45,29 @@ test("memory counts what lives, what lived at most, and the backend's own tables
   );
 });
 
-test("tables of a storage go when its numbers change and when it is freed", () => {
+test("tables of a storage are freed when its elements change and when it is freed", () => {
   const device = owner();
-  const storage = new DeviceStorage(device, "int32", 2, { kind: "listed", values: Int32Array.of(1, 0) });
-  const table = () => new DeviceStorage(device, "int32", 3).reserve();
+  const storage = new DeviceStorage(device, "int32", 2, { kind: "host", values: Int32Array.of(1, 0) });
+  const table = () => new DeviceStorage(device, "int32", 3).asTable();
   const [first, second, third] = [table(), table(), table()];
   storage.tables.set("one", { first, second });
-  storage.relearn({ kind: "listed", values: Int32Array.of(0, 1) });
-  expect([first.alive, second.alive, storage.tables.size, storage.knowledge]).toEqual([
+  storage.replaceIndices({ kind: "host", values: Int32Array.of(0, 1) });
+  expect([first.alive, second.alive, storage.tables.size, storage.indexSource]).toEqual([
     false,
     false,
     0,
-    { kind: "listed", values: Int32Array.of(0, 1) },
+    { kind: "host", values: Int32Array.of(0, 1) },
   ]);
   storage.tables.set("one", { third });
   storage.retain();
   storage.release();
   expect(third.alive).toBe(true);
   storage.release();
-  expect([third.alive, device.memory.constants, device.memory.used]).toEqual([false, 0, 0]);
-  expect(device.freed).toEqual([first, second, third, storage].map(({ cell }) => cell));
+  expect([third.alive, device.memory.tables, device.memory.used]).toEqual([false, 0, 0]);
+  expect(device.freed).toEqual([first, second, third, storage].map(({ buffer }) => buffer));
 });
 
-test("int32 storages give whole numbers, and freed ones none", async () => {
+test("int32 storages read as whole numbers, and freed storages throw", async () => {
   const device = owner();
   const storage = new DeviceStorage(device, "int32", 2);
   expect(await storage.read()).toEqual(Int32Array.of(2, 2));

@@ -1,7 +1,7 @@
 /**
- * WideResNet-10-1 trains on gpu.js as it did in PyTorch: logits, loss, gradients, statistics and parameters after the step, for the dense
- * convolution and structured ones, without a number coming back before the loss. Each step is computed once, and everything compared from it.
- * FIGURES=1 prints what was measured.
+ * Training steps of WideResNet-10-1 on gpu.js, compared with recorded ones: logits, loss, gradients, running statistics and the parameters
+ * after the step, for dense and structured convolutions. PyTorch recorded the fixtures; the reference backend records the other
+ * convolutions. Nothing may be read back before the loss. FIGURES=1 prints the deviations and the counters.
  */
 
 import { readFileSync } from "node:fs";
@@ -11,8 +11,8 @@ import { createGpuBackend, type GpuBackend } from "../../../src/backend/gpu/gpu-
 import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
 import { decodeSafetensors, type NamedArray } from "../../../src/train/safetensors.ts";
 import { availability } from "./available-mode.ts";
-import { groupsOfRecord, judge } from "./golden-training.ts";
-import { recordStep, type TrainingRecord, trainOnDevice, watch } from "./recorded-training.ts";
+import { expectRecorded, recordGroups } from "./golden-training.ts";
+import { countCalls, recordStep, type TrainingRecord, trainOnDevice } from "./recorded-training.ts";
 
 const read = (file: string): Buffer => readFileSync(new URL(`../../fixtures/wrn_step/${file}`, import.meta.url));
 const load = (file: string): ReadonlyMap<string, NamedArray> => decodeSafetensors(read(file), file).tensors;
@@ -20,11 +20,11 @@ const { cases } = JSON.parse(read("index.json").toString()) as { cases: { conv: 
 const common = load("common.safetensors");
 const batch = { x: common.get("x")!, labels: common.get("labels")!.data };
 
-/** The fixtures' number, and PyTorch's own float32 was within 2e-7 of its float64 after three steps. */
+/** The tolerance of the fixtures. PyTorch's own float32 is within 2e-7 of its float64 after three steps. */
 const tolerance = 1e-4;
 
 const recorded = new Map<string, Promise<TrainingRecord>>();
-/** From the fixtures, or of the reference backend in float64; once for all modes. */
+/** The record of the fixtures, or one by the reference backend in float64, which is computed once for all modes. */
 async function record(convolution: string): Promise<TrainingRecord> {
   const entry = cases.find(({ conv }) => conv === convolution);
   if (entry !== undefined) return { convolution, tensors: load(entry.file), losses: entry.losses };
@@ -33,7 +33,7 @@ async function record(convolution: string): Promise<TrainingRecord> {
   return found;
 }
 
-/** Steps by convolution: three where they take a second or so each. */
+/** The number of steps of each convolution: three where a step takes about a second. */
 const plan = [
   { mode: await availability("webgpu"), dense: 1, structured: 3, hashed: 1 },
   { mode: await availability("cpu"), dense: 3, structured: 3, hashed: 3 },
@@ -48,7 +48,7 @@ describe.each(plan)("WRN-10-1 on $mode.title", ({ mode: { mode, missing }, dense
       backend = await createGpuBackend(mode);
       if (mode !== "webgpu") return;
       const { GPUBuffer } = globalThis as unknown as { GPUBuffer: { prototype: { mapAsync(): unknown } } };
-      reads = watch(GPUBuffer.prototype, "mapAsync");
+      reads = countCalls(GPUBuffer.prototype, "mapAsync");
     });
     afterAll(() => {
       useBackend(undefined);
@@ -64,10 +64,10 @@ describe.each(plan)("WRN-10-1 on $mode.title", ({ mode: { mode, missing }, dense
       ["Monarch_4", 1],
     ] as const)("%s, %i step(s)", { timeout: 900_000 }, async (convolution, steps) => {
       const report = await trainOnDevice(backend, await record(convolution), batch, { steps, tolerance, reads });
-      if (mode === "webgpu") expect(report.lossReads.seen, "what was watched").toBe(1);
+      if (mode === "webgpu") expect(report.lossReads.seen, "readbacks that the graphics interface saw").toBe(1);
       if (process.env.FIGURES) console.info(mode, convolution, JSON.stringify(report));
-      judge(convolution, report, tolerance);
-      const groups = steps === 3 ? [...groupsOfRecord, "after3"] : groupsOfRecord;
+      expectRecorded(convolution, report, tolerance);
+      const groups = steps === 3 ? [...recordGroups, "after3"] : recordGroups;
       expect(Object.keys(report.deviations).sort()).toEqual(
         [...groups].filter((name) => name !== "bn1" || convolution !== "Monarch_4").sort(),
       );

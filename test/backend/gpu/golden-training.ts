@@ -1,9 +1,9 @@
-/** Which trainings are held against which records, and how they are judged. */
+/** The bounds that a recorded training step must keep on a device. */
 
 import { expect } from "vitest";
 import type { TrainingReport } from "./recorded-training.ts";
 
-/** Launches that a step may take. Where the bound is above 400, the step has more than 400 ops of its own to do. */
+/** The largest number of launches of a step. Steps with a bound above 400 consist of more than 400 ops. */
 export const launchBounds: Readonly<Record<string, number>> = {
   Conv: 300,
   Shuffle_4: 400,
@@ -13,10 +13,11 @@ export const launchBounds: Readonly<Record<string, number>> = {
   Monarch_4: 400,
 };
 
-export const groupsOfRecord = ["loss", "logits", "gradients", "bn1", "after1"] as const;
+/** The groups of tensors that every record holds. */
+export const recordGroups = ["loss", "logits", "gradients", "bn1", "after1"] as const;
 
-/** Every number near its record, the launches in bounds, nothing read before the loss, nothing left behind. */
-export function judge(convolution: string, { steps, lossReads, deviations, leftover }: TrainingReport, tolerance: number): void {
+/** Expects every number within the tolerance, the launches within their bound, no readback before the loss, and no storage left behind. */
+export function expectRecorded(convolution: string, { steps, lossReads, deviations, leftover }: TrainingReport, tolerance: number): void {
   for (const [group, { tensor, error }] of Object.entries(deviations)) expect(error, `${group}: ${tensor}`).toBeLessThanOrEqual(tolerance);
   for (const { launches, readbacks, uploads, seen } of steps) {
     expect({ readbacks, seen }).toEqual({ readbacks: 0, seen: 0 });

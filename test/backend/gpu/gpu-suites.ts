@@ -1,4 +1,6 @@
-/** All that a GPU mode must pass, wherever it runs: conformance, the structured maps' property, and integer arithmetic on the device. */
+/**
+ * The tests that every GPU mode must pass, in Node and in browsers: conformance, the property of structured maps, and integer arithmetic.
+ */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -10,43 +12,37 @@ import { program } from "../../../src/backend/gpu/program.ts";
 import { structuredLinearProperty } from "../../structured/structured-linear-property.ts";
 import { conformance } from "../conformance.ts";
 import { toleranceOf } from "./gpu-tolerance.ts";
+import { missingWebGl2, missingWebGpu } from "./missing-device.ts";
 
-export interface Surroundings {
+export interface SuiteOptions {
   readonly place: "Node" | "Chromium";
-  /** What has to happen before the mode exists. */
+  /** Makes the mode available. Default: nothing needs to be done. */
   readonly prepare?: () => Promise<void>;
 }
 
 /**
- * Cases of a property where the reference gets `usual`. A kernel on a software adapter costs milliseconds whatever its size, and each program as much
- * again to compile; a fifth of the cases keeps a mode within a minute, and the properties go over the same kernels.
+ * The number of cases of a property, given that of the reference backend. On a software adapter each launch and each compilation takes
+ * milliseconds, so that a fifth of the cases takes about a minute.
  */
 const runs = (usual: number): number => Math.ceil(usual / 5);
 
-/** Structured maps of each kind: one takes some hundred launches. */
+/** The number of structured maps of each kind. A map takes about a hundred launches. */
 const structuredCases = 10;
 
-/** Why the mode cannot run here: only that the machine has no device for it. Anything else that goes wrong is a failure. */
+/** Why the machine has no device for the mode. Any other problem is a failure. */
 async function missingDevice(mode: GpuModeName, prepare?: () => Promise<void>): Promise<string | undefined> {
-  if (mode === "webgl2") {
-    const context = document.createElement("canvas").getContext("webgl2");
-    return context?.getExtension("EXT_color_buffer_float") ? undefined : "the browser has no WebGL 2 that renders floats";
-  }
+  if (mode === "webgl2") return missingWebGl2();
   if (mode !== "webgpu") return undefined;
   try {
     await prepare?.();
   } catch (error) {
     return `${error instanceof Error ? error.message : error}`;
   }
-  const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<object | null> } };
-  if (gpu === undefined) return "there is no navigator.gpu";
-  return (await gpu.requestAdapter()) === null
-    ? "no Vulkan driver answers; install libvulkan1 and chromium, or set VK_ICD_FILENAMES"
-    : undefined;
+  return missingWebGpu();
 }
 
-/** Declares the suites of a mode, or one skipped suite that says why. */
-export async function gpuSuites(mode: GpuModeName, { place, prepare }: Surroundings): Promise<void> {
+/** Declares the suites of a mode, or one skipped suite whose title gives the reason. */
+export async function gpuSuites(mode: GpuModeName, { place, prepare }: SuiteOptions): Promise<void> {
   const missing = await missingDevice(mode, prepare);
   if (missing !== undefined) {
     console.warn(`gpu.js ${mode} in ${place} skipped: ${missing}`);
@@ -68,7 +64,7 @@ export async function gpuSuites(mode: GpuModeName, { place, prepare }: Surroundi
   integerArithmetic(name, mode);
 }
 
-/** `idiv` and `imod` find an element in any tensor the device can hold: in float32 they would stop being exact at 2²⁴. */
+/** `idiv` and `imod` must be exact for every index of a tensor. Float32 arithmetic would be exact only up to 2²⁴. */
 function integerArithmetic(name: string, mode: GpuModeName): void {
   describe(`integer arithmetic of ${name}`, () => {
     let device: Device;
@@ -87,7 +83,7 @@ function integerArithmetic(name: string, mode: GpuModeName): void {
         integers: ["start", "size"],
         body: `return ${helper}(mad(this.thread.x, 1, start), size);`,
       });
-      // Quotients up to 2²³: they come back as floats.
+      // The quotients stay below 2²³, because results are floats.
       const cases = fc.record({ start: fc.integer({ min: 0, max: 2 ** 31 - 2 ** 18 }), size: fc.integer({ min: 256, max: 2 ** 17 }) });
       return fc.assert(
         fc.asyncProperty(cases, async ({ start, size }) => {

@@ -1,17 +1,17 @@
-/** Kernels are kept while they are of use: by the cache for its next run, by a result for as long as it may be read. */
+/** The lifetime of kernels: the cache keeps the most recently used ones, and a result keeps its kernel as long as it may be read. */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Device } from "../../../src/backend/gpu/device.ts";
 import type { Gpu, GpuKernel } from "../../../src/backend/gpu/gpu-js.ts";
 import { gpuModes } from "../../../src/backend/gpu/gpu-mode.ts";
-import { type HeldKernel, KernelCache } from "../../../src/backend/gpu/kernel-cache.ts";
+import { type CountedKernel, KernelCache } from "../../../src/backend/gpu/kernel-cache.ts";
 import { type Program, program } from "../../../src/backend/gpu/program.ts";
 import { availability } from "./available-mode.ts";
 import { openDevice } from "./open-device.ts";
 
-/** A gpu.js that only notes what is made of it. */
-function notes() {
+/** A gpu.js that records which of its kernels are alive. */
+function recordingGpu() {
   const alive = new Set<GpuKernel>();
   let made = 0;
   const createKernel = (): GpuKernel => {
@@ -33,10 +33,10 @@ function notes() {
 const named = (name: string | number): Program =>
   program({ name: `plus ${name}`, tensors: ["x"], body: `return x[this.thread.x] + ${name}.0;` });
 
-test("holds the last so many programs used, and makes each once while it does", () => {
+test("the cache holds the most recently used programs and creates each kernel once while it holds it", () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.nat(7), { maxLength: 60 }), (capacity, uses) => {
-      const { gpu, alive, made } = notes();
+      const { gpu, alive, made } = recordingGpu();
       const cache = new KernelCache(gpu, gpuModes.cpu, capacity);
       let [recent, expected]: [number[], number] = [[], 0];
       for (const use of uses) {
@@ -49,12 +49,12 @@ test("holds the last so many programs used, and makes each once while it does", 
   );
 });
 
-test("a kernel is destroyed once, when the cache and all who hold it have let go", () => {
+test("a kernel is destroyed once, when the cache and all holders have released it", () => {
   fc.assert(
     fc.property(fc.array(fc.boolean(), { maxLength: 20 }), (moves) => {
-      const { gpu, alive } = notes();
+      const { gpu, alive } = recordingGpu();
       const cache = new KernelCache(gpu, gpuModes.cpu, 8);
-      const kernel: HeldKernel = cache.get(named(1), 1);
+      const kernel: CountedKernel = cache.get(named(1), 1);
       let holders = 0;
       for (const retain of moves) {
         if (retain) kernel.retain();
@@ -80,7 +80,7 @@ describe.each([await availability("cpu"), await availability("webgpu")])("on $ti
     });
     afterAll(() => device?.close());
 
-    test("programs that come round again are compiled again and still compute", async () => {
+    test("programs that were dropped from the cache are compiled again and compute the same", async () => {
       const x = device.upload("float32", [0.5, 1.5]);
       for (let i = 0; i < 10; i++) {
         const y = device.run(named(i % 4), 2, { x });
@@ -89,10 +89,10 @@ describe.each([await availability("cpu"), await availability("webgpu")])("on $ti
       }
       x.release();
       await device.fence();
-      expect(device.counters).toMatchObject({ kernels: 2, handles: 1 }); // the one of the empty argument
+      expect(device.counters).toMatchObject({ kernels: 2, handles: 1 }); // The handle is that of the placeholder for empty tensors.
     });
 
-    test("results outlive the kernels that made them", async () => {
+    test("results can be read after their kernels were dropped from the cache", async () => {
       const x = device.upload("float32", [0.5]);
       const results = Array.from({ length: 6 }, (_, i) => device.run(named(i), 1, { x }));
       await device.fence();
@@ -101,7 +101,7 @@ describe.each([await availability("cpu"), await availability("webgpu")])("on $ti
       for (const y of [x, ...results]) y.release();
     });
 
-    test("a read under way is not lost with its kernel", async () => {
+    test("a pending read survives the release of its storage and kernel", async () => {
       const x = device.upload(
         "float32",
         Float32Array.from({ length: 5000 }, (_, i) => i),

@@ -1,11 +1,11 @@
-/** A device as the kernels see it, for tests that run programs of their own. */
+/** A device for tests that run programs of their own. */
 
 import { findAdapter } from "../../../src/backend/gpu/adapter.ts";
 import { Device, type DeviceOptions } from "../../../src/backend/gpu/device.ts";
 import { type OpenedGpu, openGpu } from "../../../src/backend/gpu/gpu-js.ts";
 import { type GpuModeName, gpuModes } from "../../../src/backend/gpu/gpu-mode.ts";
 
-/** `change`: a gpu.js that is not what it should be. */
+/** `change` replaces parts of gpu.js, for tests of errors. */
 export async function openDevice(
   name: GpuModeName,
   options: Partial<DeviceOptions> = {},

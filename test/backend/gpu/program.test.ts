@@ -1,15 +1,16 @@
-/** The arithmetic of places, held against BigInt where float32 has long given up: as the modes themselves compute it. */
+/** The arithmetic of indices in each mode, compared with BigInt, also where float32 is no longer exact. */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Device } from "../../../src/backend/gpu/device.ts";
 import { availability } from "./available-mode.ts";
+import { coordinate, divisionErrors, evaluate, hardDivisions, largest, roundTrip, small } from "./index-arithmetic.ts";
 import { openDevice } from "./open-device.ts";
-import { coordinate, divisionErrors, evaluate, hardDivisions, largest, roundTrip, small } from "./place-arithmetic.ts";
 
-/** Numbers of all magnitudes, and those around which rounding errs: multiples of the divisor and their neighbours. */
+/** Integers of up to this many bits, with every number of bits equally likely. */
 const magnitude = (bits: number): fc.Arbitrary<number> =>
   fc.integer({ min: 0, max: bits }).chain((b) => fc.integer({ min: Math.floor(2 ** (b - 1)), max: Math.min(2 ** b - 1, largest) }));
+/** Pairs [a, b]. In half of them a is a multiple of b or a neighbour of one, where a rounded quotient is most likely wrong. */
 const division = magnitude(31)
   .map((b) => Math.max(b, 1))
   .chain((b) =>
@@ -56,7 +57,7 @@ describe.each([await availability("cpu"), await availability("webgpu"), await av
       );
     });
 
-    test("place undoes coordinates, and each coordinate is the one of a row-major tensor", async () => {
+    test("flatIndex is the inverse of coordinates, and each coordinate is that of a row-major tensor", async () => {
       await fc.assert(
         fc.asyncProperty(
           sizes,

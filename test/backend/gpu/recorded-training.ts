@@ -1,7 +1,7 @@
-/** Training steps of WideResNet-10-1 on a device, held against a record of what they must give. Runs in Node and in a page alike. */
+/** Training steps of WideResNet-10-1 on a device, compared with recorded numbers. This file runs in Node and in the browser page. */
 
 import { useBackend } from "../../../src/backend/active.ts";
-import type { DeviceCounters } from "../../../src/backend/gpu/device.ts";
+import type { DeviceCounters } from "../../../src/backend/gpu/device-stream.ts";
 import type { GpuBackend } from "../../../src/backend/gpu/gpu-backend.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
 import { Random } from "../../../src/core/random.ts";
@@ -18,7 +18,10 @@ import { decayGroups } from "../../../src/train/parameter-groups.ts";
 import type { NamedArray } from "../../../src/train/safetensors.ts";
 import { Sgd } from "../../../src/train/sgd.ts";
 
-/** What a training must give: sections `init`, `grad`, `bn1`, `after1` …, single tensors, and the loss of every step. */
+/**
+ * The recorded numbers of a training: tensors named `logits`, `init/…`, `grad/…`, `bn1/…`, `after1/…` and so on, and the loss of every
+ * step.
+ */
 export interface TrainingRecord {
   readonly convolution: string;
   readonly tensors: ReadonlyMap<string, NamedArray>;
@@ -30,24 +33,24 @@ export interface Batch {
   readonly labels: ArrayLike<number>;
 }
 
-/** The largest error of a group of tensors, and whose it is. */
+/** The largest error in a group of tensors, and the tensor that has it. */
 export interface Deviation {
   readonly tensor: string;
   readonly error: number;
 }
 
-/** Launches, uploads and readbacks from the first op of a step until everything of it has run. */
+/** The launches, uploads and readbacks of a step, from its first op until all its launches have run. */
 export interface StepCounters extends Pick<DeviceCounters, "launches" | "uploads" | "readbacks"> {
-  /** Reads that the graphics interface itself was asked for, where that is watched. */
+  /** Readbacks counted at the WebGPU or WebGL API itself; 0 where these calls are not counted. */
   readonly seen: number;
 }
 
 export interface TrainingReport {
   readonly steps: readonly StepCounters[];
-  /** What reading the first step's loss took: that the counters do count. */
+  /** The readbacks of the first step's loss. They show that the counters count. */
   readonly lossReads: Pick<StepCounters, "readbacks" | "seen">;
   readonly deviations: Readonly<Record<string, Deviation>>;
-  /** What is left when everything is disposed, tables of the indices included. */
+  /** The storages and handles that are left when everything is disposed. */
   readonly leftover: { readonly storages: number; readonly handles: number };
 }
 
@@ -56,7 +59,10 @@ const section = (tensors: ReadonlyMap<string, NamedArray>, name: string): Map<st
 
 const largest = (values: ArrayLike<number>): number => Array.from(values).reduce((most, v) => Math.max(most, Math.abs(v)), 0);
 
-/** Largest difference relative to the largest expected magnitude, or to `least`; infinite where sizes differ or a number is NaN. */
+/**
+ * The largest difference over the largest expected magnitude, or over `least` if that is larger. It is infinite where sizes differ or a
+ * number is NaN.
+ */
 export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>, least = Number.MIN_VALUE): number {
   let difference = got.length === expected.length ? 0 : Infinity;
   for (let i = 0; i < expected.length; i++) {
@@ -73,8 +79,9 @@ interface Readable {
 const readable = (value: Tensor): Readable => ({ read: () => value.data() });
 
 /**
- * Float32 sums of thousands of terms leave 64 halves of a last place where they cancel: a gradient that vanishes but for them (that of a bias before
- * a batch normalisation) is held against the largest gradient instead of itself.
+ * The rounding error that remains where a float32 sum of thousands of terms cancels, relative to the terms: 64 half units in the last
+ * place. Some gradients are exactly zero but for this error, such as that of a bias before a batch normalisation. Their error is measured
+ * relative to the largest gradient of the network.
  */
 const cancelled = 64 * 2 ** -24;
 
@@ -84,7 +91,9 @@ interface Training {
   readonly images: Tensor;
 }
 
-/** The network of a record's convolution, as the fixtures were made: weight decay of structured maps scaled by the compression ratio. */
+/**
+ * The network and optimiser of a record, built as for the fixtures: the weight decay of structured maps is scaled by the compression ratio.
+ */
 function begin({ convolution, tensors }: TrainingRecord, { x }: Batch, dtype: "float32" | "float64"): Training {
   const spec = { kind: "wrn" as const, depth: 10, width: 1, convolution: parseConvolution(convolution) };
   const model = createNetwork(spec, 10, { random: new Random(0), dtype }, { init: "variance-preserving" });
@@ -111,7 +120,7 @@ function end({ model, optimizer, images }: Training): void {
   for (const state of optimizer.state().values()) if (state instanceof Buffer) state.value.dispose();
 }
 
-/** `steps` steps on one batch; every number the record has for them is compared. `tolerance` only says what a vanished gradient is. */
+/** Trains `steps` steps on one batch and compares all recorded numbers. `tolerance` only determines which gradients count as zero. */
 export async function trainOnDevice(
   backend: GpuBackend,
   record: TrainingRecord,
@@ -152,8 +161,9 @@ export async function trainOnDevice(
       await compare("logits", "logits", readable(logits), record.tensors.get("logits")!);
       const expected = section(record.tensors, "grad");
       if (expected.size !== named.size) throw new Error(`expected ${expected.size} gradients, got ${named.size}`);
-      const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
-      for (const [name, g] of named) await compare("gradients", name, readable(g), expected.get(name)!, (cancelled * around) / tolerance);
+      const largestGradient = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
+      for (const [name, g] of named)
+        await compare("gradients", name, readable(g), expected.get(name)!, (cancelled * largestGradient) / tolerance);
       await compareState("bn1");
     }
     await compareState(`after${number}`);
@@ -173,8 +183,8 @@ export async function trainOnDevice(
 }
 
 /**
- * One step in float64 on the reference backend, from what `convolution` draws: a record for what there are no fixtures of. Its initial numbers are
- * float32, so that both begin at the same point.
+ * Records one step in float64 on the reference backend, for a convolution that has no fixtures. The initial parameters are rounded to
+ * float32, so that the device starts from the same ones.
  */
 export async function recordStep(reference: Kernels, convolution: string, batch: Batch): Promise<TrainingRecord> {
   useBackend(reference);
@@ -198,8 +208,8 @@ export async function recordStep(reference: Kernels, convolution: string, batch:
   return { convolution, tensors, losses };
 }
 
-/** Counts calls of a method of the graphics interface from now on: what counters() says is held against it. */
-export function watch<Name extends string>(prototype: Record<Name, (...args: never[]) => unknown>, name: Name): () => number {
+/** Counts the calls of a method of the WebGPU or WebGL API from now on, independently of the backend's own counters. */
+export function countCalls<Name extends string>(prototype: Record<Name, (...args: never[]) => unknown>, name: Name): () => number {
   let calls = 0;
   const original = prototype[name];
   prototype[name] = function (this: unknown, ...args: never[]): unknown {

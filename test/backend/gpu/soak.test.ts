@@ -1,12 +1,12 @@
-/** Thousands of steps on gpu.js leave no trace: what is held after step 100 is what is held ever after. */
+/** Thousands of training steps on gpu.js use no more memory than the first hundred. */
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { availability } from "./available-mode.ts";
-import type { Holdings } from "./soak.ts";
+import type { MemorySample } from "./soak.ts";
 
-/** The nursery would grow to 48 MB of its own accord. */
+/** Without a limit, V8's young generation would grow to 48 MB. */
 const flags = ["--expose-gc", "--max-semi-space-size=1"];
 
 const run = async (argv: readonly string[]): Promise<string> => {
@@ -15,13 +15,14 @@ const run = async (argv: readonly string[]): Promise<string> => {
 };
 
 /**
- * What the counters do not see shows in the process alone. One weighing says little: allocators' arenas came and went by 40 MB over 5000 steps on
- * WebGPU without a trend, the heap by 3 MB. What stays is in the least of several weighings, which changed by up to 20 MB and 0.4 MB from one thousand
- * steps to the next; a step has some sixty launches, so that 30 bytes of heap kept by each, or half a kilobyte by the driver, pass the bounds.
+ * The largest growth, in bytes, that is not a leak. Memory that the counters do not see shows only in the process. A single sample varies
+ * too much: over 5000 steps on WebGPU the resident set varied by 40 MB and the heap by 3 MB, without a trend. The minimum of several
+ * samples varied by up to 20 MB and 0.4 MB from one thousand steps to the next. A step has about sixty launches, so these bounds detect a
+ * leak of about 30 bytes of heap, or of half a kilobyte in the driver, for each launch.
  */
 const noise = { heap: 2 * 2 ** 20, resident: 32 * 2 ** 20 };
 
-const least = (held: readonly Holdings[], what: keyof typeof noise): number => Math.min(...held.map((at) => at[what]));
+const minimum = (samples: readonly MemorySample[], what: keyof typeof noise): number => Math.min(...samples.map((sample) => sample[what]));
 
 describe.each([
   { available: await availability("cpu"), steps: 2000 },
@@ -30,29 +31,29 @@ describe.each([
   test.skipIf(missing !== undefined)(
     `${steps} steps of training`,
     async () => {
-      const held = JSON.parse(await run(["test/backend/gpu/soak.ts", mode, String(steps)])) as Holdings[];
-      const [early, last] = [held[0]!, held.at(-1)!];
+      const samples = JSON.parse(await run(["test/backend/gpu/soak.ts", mode, String(steps)])) as MemorySample[];
+      const [early, last] = [samples[0]!, samples.at(-1)!];
       expect([early.step, last.step]).toEqual([100, steps]);
-      for (const { handles, kernels, memory, loss } of held) {
+      for (const { handles, kernels, memory, loss } of samples) {
         expect({ handles, kernels, memory }).toEqual({ handles: early.handles, kernels: early.kernels, memory: early.memory });
         expect(loss).toBeGreaterThan(0);
       }
-      // From the second quarter to the last: in the first V8 compiles, and the heap and the arenas take what suits them.
-      const quarter = (number: number): Holdings[] => held.filter(({ step }) => Math.ceil((4 * step) / steps) === number);
+      // The second quarter is compared with the last. In the first, V8 still compiles, and the heap and the allocators still grow.
+      const quarter = (number: number): MemorySample[] => samples.filter(({ step }) => Math.ceil((4 * step) / steps) === number);
       if (process.env.FIGURES)
         console.info(
           mode,
           JSON.stringify(early),
-          ...[2, 3, 4].map((q) => [least(quarter(q), "heap"), least(quarter(q), "resident")].join(" ")),
+          ...[2, 3, 4].map((q) => [minimum(quarter(q), "heap"), minimum(quarter(q), "resident")].join(" ")),
         );
       for (const what of ["heap", "resident"] as const)
-        expect(least(quarter(4), what) - least(quarter(2), what), what).toBeLessThan(noise[what]);
+        expect(minimum(quarter(4), what) - minimum(quarter(2), what), what).toBeLessThan(noise[what]);
     },
     600_000,
   );
 
-  // The net under scope and dispose, as in test/tensor/forgotten.test.ts: what it releases must leave the device too.
-  test.skipIf(missing !== undefined)("what is forgotten is freed on the device, what is held is not", async () => {
+  // As in test/tensor/forgotten.test.ts: the FinalizationRegistry releases forgotten tensors, which must free their results on the device.
+  test.skipIf(missing !== undefined)("forgotten tensors are freed on the device, and tensors in use are not", async () => {
     const program = `
       import { initBackend, memory, zeros } from "./src/index.ts";
       import { provideWebGpu } from "./src/node.ts";

@@ -1,6 +1,6 @@
 /**
- * A process of its own that trains a small network for thousands of steps and prints what it holds on the way: `soak.ts <mode> <steps>`.
- * It stands apart from the test because only a process started with --expose-gc can be asked to tidy up before it is weighed.
+ * Trains a small network for thousands of steps and prints the memory that is in use on the way: `soak.ts <mode> <steps>`. It runs in a
+ * process of its own, started with --expose-gc, so that it can collect garbage before it measures.
  */
 
 import { memory, useBackend } from "../../../src/backend/active.ts";
@@ -19,14 +19,15 @@ import { uniform } from "../../../src/ops/creation.ts";
 import { scope } from "../../../src/tensor/scope.ts";
 import { Sgd } from "../../../src/train/sgd.ts";
 
-export interface Holdings {
+/** The memory in use after a step. */
+export interface MemorySample {
   readonly step: number;
   readonly handles: number;
   readonly kernels: number;
   readonly memory: MemoryReport;
-  /** Bytes of JavaScript's objects and buffers, after a collection. */
+  /** Bytes of JavaScript objects and array buffers, after a garbage collection. */
   readonly heap: number;
-  /** Bytes the system has given the process, then. */
+  /** Bytes of the resident set of the process, at the same time. */
   readonly resident: number;
   readonly loss: number;
 }
@@ -48,7 +49,7 @@ const model = new Sequential(
 );
 const optimizer = new Sgd([{ parameters: model.parameters(), weightDecay: 1e-4 }], { momentum: 0.9 });
 
-/** Other labels at every step, as in training: what is made of them must not stay either. */
+/** The labels differ from step to step, as in training, so that tables made from labels would accumulate. */
 const step = (i: number) =>
   scope(() => {
     const x = uniform([2, 3, 8, 8], random);
@@ -59,10 +60,10 @@ const step = (i: number) =>
   });
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;
-const held: Holdings[] = [];
+const samples: MemorySample[] = [];
 for (let i = 1; i <= steps; i++) {
   const loss = step(i);
-  // One wait a step bounds what is under way, as reading the loss does.
+  // Reading the loss bounds the number of launches that are pending, as in training.
   const value = await loss.item();
   loss.dispose();
   if (i < 100 || i % 50 !== 0) continue;
@@ -70,7 +71,7 @@ for (let i = 1; i <= steps; i++) {
   collect();
   const { handles, kernels } = backend.counters();
   const { heapUsed, external, rss } = process.memoryUsage();
-  held.push({ step: i, handles, kernels, memory: memory(), heap: heapUsed + external, resident: rss, loss: value });
+  samples.push({ step: i, handles, kernels, memory: memory(), heap: heapUsed + external, resident: rss, loss: value });
 }
-console.log(JSON.stringify(held));
-process.exit(0); // Dawn keeps a process alive for as long as it has a device
+console.log(JSON.stringify(samples));
+process.exit(0); // Dawn keeps the process alive while it has a device.

@@ -29,8 +29,8 @@ describe("readView", () => {
     fc.assert(
       fc.property(seeds, recipes, (seed, { shape, order }) => {
         const array = { shape, values: [...valuesOf(seed, sizeOf(shape))] };
-        const cuts = shape.map((size) => ({ start: Math.max(0, size - 1), step: -1, count: size, repeat: undefined }));
-        const { view } = buildView({ shape, cuts, order });
+        const slices = shape.map((size) => ({ start: Math.max(0, size - 1), step: -1, count: size, repeat: undefined }));
+        const { view } = buildView({ shape, slices, order });
         const expected = [...indexTuplesOf(view.shape)].map((index) => {
           const source = shape.map((size, axis) => size - 1 - index[order.indexOf(axis)]!);
           return at(array, source);

@@ -1,9 +1,9 @@
-/** Whether two libraries solved the same problem: before anything is timed. */
+/** Checks that two libraries computed the same results, before anything is timed. */
 
-/** Different orders of float32 summation over thousands of terms differ by about this much of the largest value. */
+/** Relative to the largest value: float32 sums of thousands of terms in different orders differ by about this much. */
 const tolerance = 1e-3;
 
-/** @throws Error naming the result that differs, relative to its largest value. */
+/** @throws Error with the index of a result that differs, and the difference relative to its largest value. */
 export function checkAgreement(results: readonly ArrayLike<number>[], expected: readonly ArrayLike<number>[]): void {
   if (results.length !== expected.length) throw new Error(`gives ${results.length} results instead of ${expected.length}`);
   expected.forEach((values, i) => {
@@ -13,7 +13,7 @@ export function checkAgreement(results: readonly ArrayLike<number>[], expected: 
     for (let j = 0; j < values.length; j++) {
       largest = Math.max(largest, Math.abs(values[j]!));
       const apart = Math.abs(values[j]! - other[j]!);
-      // NaN must not pass as close.
+      // A NaN counts as an infinite difference.
       difference = apart <= difference ? difference : Number.isNaN(apart) ? Infinity : apart;
     }
     if (difference > tolerance * largest)

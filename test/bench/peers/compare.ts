@@ -1,33 +1,37 @@
-/** One benchmark, all contenders: agreement first, then time in turns, so that a machine that slows down does so for everyone. */
+/**
+ * Compares all libraries on one benchmark. Their results must agree; then they are timed in turns, so that a slower machine slows all of
+ * them.
+ */
 
 import { type Benchmark, compulsoryBytes } from "../../../src/bench/benchmarks.ts";
 import { summarize, timeOnce } from "../../../src/bench/measure.ts";
 import { countMultiplyAdds } from "../../../src/bench/multiply-adds.ts";
+import type { BenchmarkRow } from "../../../src/bench/run-benchmark.ts";
 import { prepareWorkload } from "../../../src/bench/workload.ts";
 import { scope } from "../../../src/tensor/scope.ts";
 import { checkAgreement } from "./agreement.ts";
 import type { Contender, Run } from "./contender.ts";
 
 export interface CompareOptions {
-  /** Turns each contender gets. */
+  /** The number of turns of each contender. */
   readonly rounds: number;
-  /** Time of all its turns together; a slow one gets at least one repetition a turn, and stops after three times as long. */
+  /**
+   * The time of all turns of a contender, in seconds. A slow contender has at least one repetition for each turn, and stops after three
+   * times as long.
+   */
   readonly seconds: number;
+  /** Whether to measure benchmarks that need minutes in a library. */
   readonly slow: boolean;
 }
 
-export interface Measured {
-  readonly ms: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-  readonly repeats: number;
-  readonly gflops: number;
-  readonly gigabytesPerSecond?: number;
-  /** Its median over that of the first contender. */
+type Times = Pick<BenchmarkRow, "ms" | "minMs" | "maxMs" | "repeats" | "gflops" | "gigabytesPerSecond">;
+
+export interface Measured extends Times {
+  /** The median time divided by that of the first contender. */
   readonly ratio: number;
 }
 
-/** What became of one contender: figures, the error it gave, or why it was left out. */
+/** The outcome of one contender: its times, its error, or why it was skipped. */
 export type ComparisonRow = { readonly name: string; readonly contender: string } & (
   | Measured
   | { readonly error: string }
@@ -38,10 +42,11 @@ interface Entrant {
   readonly contender: Contender;
   readonly run: Run;
   readonly samples: number[];
+  /** Milliseconds of the measured repetitions, and of the first one if it alone takes longer than all turns should. */
   spent: number;
 }
 
-/** The first contender is the one the others are held against. */
+/** Times the contenders whose results agree with those of the first, and gives the reason for the others. */
 export async function compare(
   { name, problem }: Benchmark,
   contenders: readonly Contender[],
@@ -72,12 +77,12 @@ export async function compare(
     }
   }
   const slice = (1000 * seconds) / rounds;
-  // The turn before the first warms up.
+  // Round 0 warms up and is not measured.
   for (let round = 0; round <= rounds; round++)
     for (const entrant of entrants) {
-      const tired = entrant.spent > 3000 * seconds && entrant.samples.length > 0;
-      const warm = round === 0 && entrant.spent > 0;
-      if (tired || warm) continue;
+      const outOfTime = entrant.spent > 3000 * seconds && entrant.samples.length > 0;
+      const alreadyWarm = round === 0 && entrant.spent > 0;
+      if (outOfTime || alreadyWarm) continue;
       await entrant.contender.activate();
       for (let turn = 0; turn < slice; ) {
         const ms = await timeOnce(entrant.run.repeat);
@@ -105,7 +110,12 @@ export async function compare(
     const { medianMs, minMs, maxMs, repeats } = summarize(entrant.samples);
     const rate = (amount: number): number => rounded(amount / (medianMs * 1e6));
     rows.push({
-      ...{ name, contender: contender.name, ms: rounded(medianMs), minMs: rounded(minMs), maxMs: rounded(maxMs), repeats },
+      name,
+      contender: contender.name,
+      ms: rounded(medianMs),
+      minMs: rounded(minMs),
+      maxMs: rounded(maxMs),
+      repeats,
       gflops: rate(2 * multiplyAdds),
       ...(bytes === undefined ? {} : { gigabytesPerSecond: rate(bytes) }),
       ratio: rounded(medianMs / base),

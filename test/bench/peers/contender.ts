@@ -1,14 +1,14 @@
-/** What a library must do to be measured beside the others. */
+/** The interface by which a library takes part in the comparison. */
 
 import type { Problem } from "../../../src/bench/benchmarks.ts";
 
-/** A problem with its operands in place. */
+/** A problem whose operands are prepared. */
 export interface Run {
-  /** One repetition, done when it resolves. */
+  /** Runs one repetition and resolves when its results are computed. */
   repeat(): Promise<void>;
   /**
-   * One repetition whose numbers are kept: every result in the layout of our own ops (NCHW, OIHW). Of a training step, its loss and the
-   * next one's, which tells whether the update was right. Called once, first.
+   * Runs one repetition and returns every result in the layout of separable (NCHW, OIHW). For a training step these are its loss and the
+   * loss of the next step, which shows whether the update was right. It is called once, before `repeat`.
    */
   results(): Promise<ArrayLike<number>[]>;
   dispose(): void;
@@ -17,10 +17,10 @@ export interface Run {
 export interface Contender {
   readonly name: string;
   readonly version: string;
-  /** Why this takes minutes: then it runs with --slow only. */
+  /** Why the problem takes this library minutes, so that it runs only with --slow; undefined where it does not. */
   slow(problem: Problem): string | undefined;
-  /** Makes it the one that runs next: some libraries have one backend active at a time. */
+  /** Prepares the library to run next, because in some libraries only one backend is active at a time. */
   activate(): Promise<void>;
-  /** @throws what the library throws when it cannot. */
+  /** @throws the library's own error when it cannot compute the problem. */
   prepare(problem: Problem): Promise<Run>;
 }

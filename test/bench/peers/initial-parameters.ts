@@ -1,4 +1,4 @@
-/** The parameters our own network starts the training-step benchmark with, as plain arrays. */
+/** The initial parameters of the training-step benchmark as arrays, so that every library starts from the same ones. */
 
 import type { TrainingStepProblem } from "../../../src/bench/benchmarks.ts";
 import { stepNetwork } from "../../../src/bench/workload.ts";
@@ -11,7 +11,7 @@ export interface NamedParameter {
   readonly values: TypedArray;
 }
 
-/** Of the active backend of ours. */
+/** Creates the network on the active backend of separable and reads its parameters. */
 export async function initialParameters(problem: TrainingStepProblem): Promise<NamedParameter[]> {
   const network = stepNetwork(problem);
   const read = [...network.parameters()].map(async ([name, { value }]) => ({ name, shape: value.shape, values: await value.data() }));

@@ -1,4 +1,4 @@
-/** jax-js, on its wasm backend: one thread in Node, which lacks the Web Workers it would spread to. Eager, or compiled by its `jit`. */
+/** jax-js on its wasm backend, eager or compiled by its `jit`. In Node it uses one thread, because its other threads need Web Workers. */
 
 import { readFileSync } from "node:fs";
 import { blockUntilReady, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
@@ -12,9 +12,9 @@ import { type NetworkOps, wideResNet } from "./wide-resnet.ts";
 export type Mode = "eager" | "jit";
 
 export async function jaxJs(mode: Mode): Promise<Contender> {
-  // Its own choice among all devices asks `navigator`, which Node 20 has not.
+  // The default choice of a device uses `navigator`, which Node 20 does not have.
   if (!(await init("wasm")).includes("wasm")) throw new Error("jax-js: its wasm backend does not start");
-  // The package does not export its own package.json; ours pins it.
+  // The package does not export its package.json, so the version is that of our own dependencies, which is exact.
   const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
     dependencies: Record<string, string>;
   };
@@ -38,7 +38,7 @@ function slowIn(mode: Mode, problem: Problem): string | undefined {
 const array = (values: ArrayLike<number>, shape: Shape): np.Array => np.array(Float32Array.from(values)).reshape([...shape]);
 const operand = (shape: Shape, place: number): np.Array => array(operandValues(shape, place), shape);
 
-/** Results of `solve`, a function that takes ownership of its arguments, as all of jax-js does. */
+/** Runs `solve`, which takes ownership of its arguments, as every function of jax-js does. */
 function runOf(solve: (...operands: np.Array[]) => np.Array[], operands: np.Array[], mode: Mode): Run {
   const compiled = mode === "jit" ? jit(solve) : solve;
   const call = async (): Promise<np.Array[]> => blockUntilReady(compiled(...operands.map((x) => x.ref)));
@@ -156,7 +156,7 @@ function stepRun(problem: TrainingStepProblem, initial: readonly NamedParameter[
   };
 }
 
-/** Mean cross-entropy of the network. Takes ownership of all it is given, so each parameter is used once, through `at`. */
+/** The mean cross-entropy of the network. It takes ownership of its arguments, so each parameter is used exactly once. */
 const lossOf =
   (batch: number) =>
   (parameters: Parameters, images: np.Array, targets: np.Array): np.Array => {

@@ -1,4 +1,6 @@
-/** `npm run bench:peers`: this library, TensorFlow.js and jax-js on the same problems, in one process, one thread each, in turns. */
+/**
+ * `npm run bench:peers`: times separable, TensorFlow.js and jax-js in turns on the same problems, in one process and with one thread each.
+ */
 
 import { Command } from "commander";
 import { benchmarks, selectBenchmarks } from "../../../src/bench/benchmarks.ts";
@@ -11,16 +13,26 @@ import { jaxJs } from "./jax-js.ts";
 import { separable } from "./separable.ts";
 import { tfjs } from "./tfjs.ts";
 
-/** What is compared unless --only says otherwise: the bigger steps say nothing new and take the slow ones minutes. */
-const usual = benchmarks.filter(({ name }) => !name.startsWith("wrn-16")).map(({ name }) => name);
+/** The default of --only. It leaves out the larger training steps, which show nothing new and take slow libraries minutes. */
+const defaultBenchmarks = benchmarks.filter(({ name }) => !name.startsWith("wrn-16")).map(({ name }) => name);
 
 async function main(): Promise<void> {
   const program = new Command("bench:peers")
     .description("measure separable beside TensorFlow.js and jax-js, one thread each")
-    .option("--only <names...>", "benchmarks to run: names, beginnings of names, or patterns with *", usual)
-    .option("--rounds <count>", "turns each library gets on each benchmark", argument("bench:peers", "--rounds", integer({ least: 1 })), 5)
-    .option("--seconds <seconds>", "time of these turns together", argument("bench:peers", "--seconds", number({ above: 0 })), 1.5)
-    .option("--slow", "also what takes a library many seconds a repetition", false)
+    .option("--only <names...>", "benchmarks to run: names, prefixes of names, or patterns with *", defaultBenchmarks)
+    .option(
+      "--rounds <count>",
+      "number of turns of each library on each benchmark",
+      argument("bench:peers", "--rounds", integer({ least: 1 })),
+      5,
+    )
+    .option(
+      "--seconds <seconds>",
+      "time of these turns together, in seconds",
+      argument("bench:peers", "--seconds", number({ above: 0 })),
+      1.5,
+    )
+    .option("--slow", "also measure benchmarks that take a library many seconds for each repetition", false)
     .option("--json", "print one JSON document")
     .parse();
   const { only, json, ...options } = program.opts<{ only: string[]; json?: boolean } & CompareOptions>();
@@ -42,8 +54,15 @@ async function main(): Promise<void> {
     const line = (row: ComparisonRow): string[] =>
       "ms" in row
         ? [
-            ...[row.name, row.contender, row.ms.toPrecision(4), row.minMs.toPrecision(4), row.maxMs.toPrecision(4), String(row.repeats)],
-            ...[row.gflops === 0 ? "–" : row.gflops.toFixed(1), row.gigabytesPerSecond?.toFixed(1) ?? "–", `${row.ratio.toFixed(2)} ×`],
+            row.name,
+            row.contender,
+            row.ms.toPrecision(4),
+            row.minMs.toPrecision(4),
+            row.maxMs.toPrecision(4),
+            String(row.repeats),
+            row.gflops === 0 ? "–" : row.gflops.toFixed(1),
+            row.gigabytesPerSecond?.toFixed(1) ?? "–",
+            `${row.ratio.toFixed(2)} ×`,
           ]
         : [row.name, row.contender, ...["–", "–", "–", "–", "–", "–", "–"]];
     const header = ["benchmark", "library", "ms", "min", "max", "repeats", "GFLOP/s", "GB/s", "time / ours"];
@@ -67,7 +86,7 @@ async function main(): Promise<void> {
   }
 }
 
-// A mistake on the command line is one line, not a stack trace.
+// An error in the arguments prints one line without a stack trace.
 await main().catch((error: unknown) => {
   if (!(error instanceof SeparableError)) throw error;
   process.stderr.write(`${error.message}\n`);

@@ -1,4 +1,4 @@
-/** This library, on one thread. */
+/** separable on its wasm backend, with one thread. */
 
 import { kernels, useBackend } from "../../../src/backend/active.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";

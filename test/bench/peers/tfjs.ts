@@ -1,4 +1,4 @@
-/** TensorFlow.js, on its wasm backend (SIMD, one thread) or its plain JavaScript one. Channels last, as its kernels want them. */
+/** TensorFlow.js on its wasm backend (SIMD, one thread) or its plain JavaScript backend. Its kernels need the layout NHWC. */
 
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
@@ -16,7 +16,7 @@ const nchwToNhwc = [0, 2, 3, 1];
 const nhwcToNchw = [0, 3, 1, 2];
 const oihwToHwio = [2, 3, 1, 0];
 const hwioToOihw = [3, 2, 0, 1];
-/** Depthwise weights, either way: [C,1,Kh,Kw] ↔ [Kh,Kw,C,1]. */
+/** Depthwise weights, in both directions: [C,1,Kh,Kw] ↔ [Kh,Kw,C,1]. */
 const depthwiseSwap = [2, 3, 0, 1];
 
 function slowInJavaScript(problem: Problem): string | undefined {
@@ -25,15 +25,18 @@ function slowInJavaScript(problem: Problem): string | undefined {
   return problem.kind === "convolution" && problem.backward && problem.groups === 1 ? "a minute a repetition" : undefined;
 }
 
-/** What runs within tf.tidy, and how each of its results is read in our layout. */
+/** A problem for TensorFlow.js. */
 interface Plan {
+  /** Computes the results. It runs within tf.tidy. */
   solve(): tf.Tensor[];
+  /** The permutation that brings each result into the layout of separable; undefined where none is needed. */
   readonly layouts: readonly (readonly number[] | undefined)[];
+  /** The tensors to dispose at the end. */
   readonly held: readonly tf.Tensor[];
 }
 
 export async function tfjs(backend: "wasm" | "cpu"): Promise<Contender> {
-  // No checks of its own, no advice on stderr.
+  // Production mode turns off checks and advice on stderr.
   tf.enableProdMode();
   if (backend === "wasm") {
     setThreadsCount(1);
@@ -70,7 +73,7 @@ function runOf({ solve, layouts, held }: Plan, problem: Problem): Run {
   };
 }
 
-/** An operand of ours, with its axes moved. */
+/** An operand of the benchmark with its axes permuted. */
 const operand = (shape: Shape, place: number, order?: readonly number[]): tf.Tensor =>
   tf.tidy(() => {
     const natural = tf.tensor(operandValues(shape, place), [...shape]);
@@ -144,7 +147,7 @@ function stepPlan(problem: TrainingStepProblem, initial: readonly NamedParameter
   const at = (name: string): tf.Tensor => variables.get(name)!;
   const ops: NetworkOps<tf.Tensor> = {
     has: (name) => variables.has(name),
-    // tfjs's "same" pads unevenly at stride 2, so the padding is given.
+    // The padding is explicit, because "same" of TensorFlow.js is asymmetric at stride 2.
     convolution: (x, weight, stride) => tf.conv2d(x as tf.Tensor4D, at(weight) as tf.Tensor4D, stride, at(weight).shape[0]! >> 1),
     batchNorm: (x, name) => batchNorm(x, at(`${name}.weight`), at(`${name}.bias`)),
     relu: tf.relu,

@@ -1,18 +1,21 @@
-/** The network of the training-step benchmark, written once for all peers: only what a convolution is called differs. */
+/** The network of the training-step benchmark, written once for all other libraries in terms of their ops. */
 
-/** The ops of a library on its values `V`, parameters by their names in our state dict. */
+/** The ops of a library on its tensors `V`. Parameters have their names in the state dict of separable. */
 export interface NetworkOps<V> {
   has(name: string): boolean;
-  /** Stride in both axes, padding ⌊kernel/2⌋. */
+  /** A convolution with this stride along both axes and padding ⌊kernel/2⌋. */
   convolution(x: V, weight: string, stride: number): V;
-  /** With the batch's own statistics, ε = 1e-5; running statistics, a few vectors a step, are left out in the peers' favour. */
+  /**
+   * Normalises with the statistics of the batch and ε = 1e-5. Running statistics are left out, which saves the other libraries a little
+   * time.
+   */
   batchNorm(x: V, name: string): V;
   relu(x: V): V;
   add(a: V, b: V): V;
-  /** Mean over height and width. */
+  /** The mean over height and width. */
   pool(x: V): V;
   linear(x: V, name: string): V;
-  /** `x` once more, for libraries that count references. */
+  /** Another reference to `x`, for libraries that count references. */
   again(x: V): V;
 }
 

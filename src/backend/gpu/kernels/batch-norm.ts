@@ -1,6 +1,6 @@
 /**
- * Batch normalisation per channel over M = batch·inner elements (formulas in backend/reference/batch-norm.ts). Its sums go over the
- * whole batch, so each takes two launches, of pieces and of their total: five for the forward pass, four for the backward.
+ * Batch normalisation of each channel over its batch·inner elements (formulas in backend/reference/batch-norm.ts). Each sum over a channel
+ * takes two launches, one for partial sums and one for their total. The forward pass takes five launches, the backward pass four.
  */
 
 import type { Storage } from "../../../tensor/storage.ts";
@@ -8,24 +8,25 @@ import type { Kernels, NormGeometry } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { type Axis, coordinates, program } from "../program.ts";
 
-const integers = ["batch", "channels", "inner", "pieces", "steps"] as const;
+const integers = ["batch", "channels", "inner", "parts", "steps"] as const;
 
-const pieceOfChannel: readonly Axis[] = [
+/** The axes of partial sums. */
+const partAxes: readonly Axis[] = [
   ["c", "channels"],
-  ["p", "pieces"],
+  ["p", "parts"],
 ];
 
-/** Where element j of channel c stands. An expression, not a local: locals are floats. */
+/** The flat index of element (n, i) of channel c. It is an expression and not a local variable, because local variables are floats. */
 const at = "mad(mad(n, channels, c), inner, i)";
 
-/** Adds up `term` over every `pieces`-th element of channel c, from the p-th on. */
-const channelSum = (term: string): string => `
+/** Runs `accumulate` for every `parts`-th element of channel c, from the p-th on, and returns `total`. */
+const channelSum = (accumulate: string): string => `
     let total = 0.0;
     for (let k = 0; k < steps; k++) {
-      const j = k * pieces + p;
+      const j = k * parts + p;
       const n = idiv(j, inner);
       const i = j - n * inner;
-      if (n < batch) { ${term} }
+      if (n < batch) { ${accumulate} }
     }
     return total;`;
 
@@ -34,7 +35,7 @@ const sums = program({
   tensors: ["x"],
   integers,
   body: `
-    ${coordinates(pieceOfChannel)}
+    ${coordinates(partAxes)}
     ${channelSum(`total = total + x[${at}];`)}`,
 });
 
@@ -43,38 +44,38 @@ const squares = program({
   tensors: ["x", "mean"],
   integers,
   body: `
-    ${coordinates(pieceOfChannel)}
+    ${coordinates(partAxes)}
     const mu = mean[c];
     ${channelSum(`const d = x[${at}] - mu; total = total + d * d;`)}`,
 });
 
-/** Both sums of the gradient in one launch: of g, and of g·x̂. */
+/** Both sums of the backward pass in one launch: sum 0 is Σg and sum 1 is Σg·x̂. */
 const gradientSums = program({
   name: "batch-norm: sums of the gradient",
   tensors: ["x", "mean", "variance", "g"],
-  integers: [...integers, "two"],
+  integers: [...integers, "sumCount"],
   floats: ["epsilon"],
   body: `
-    ${coordinates([["which", "two"], ...pieceOfChannel])}
+    ${coordinates([["which", "sumCount"], ...partAxes])}
     const mu = mean[c];
     const scale = which > 0.5 ? 1.0 / Math.sqrt(variance[c] + epsilon) : 0.0;
     const one = which > 0.5 ? 0.0 : 1.0;
     ${channelSum(`total = total + g[${at}] * (one + (x[${at}] - mu) * scale);`)}`,
 });
 
-/** The pieces of one channel's sum, of the first or the second half of them, times a factor. */
+/** Σ over the parts of row `first` + c of `partials`:[rows, parts], times a factor. */
 const total = program({
   name: "batch-norm: total",
-  tensors: ["partial"],
-  integers: ["pieces", "offset"],
+  tensors: ["partials"],
+  integers: ["parts", "first"],
   floats: ["factor"],
   body: `
     let total = 0.0;
-    for (let p = 0; p < pieces; p++) { total = total + partial[mad(this.thread.x + offset, pieces, p)]; }
+    for (let p = 0; p < parts; p++) { total = total + partials[mad(this.thread.x + first, parts, p)]; }
     return total * factor;`,
 });
 
-const element: readonly Axis[] = [
+const elementAxes: readonly Axis[] = [
   ["n", "batch"],
   ["c", "channels"],
   ["i", "inner"],
@@ -86,7 +87,7 @@ const normalise = program({
   integers: ["batch", "channels", "inner"],
   floats: ["epsilon"],
   body: `
-    ${coordinates(element)}
+    ${coordinates(elementAxes)}
     return gamma[c] * (x[this.thread.x] - mean[c]) / Math.sqrt(variance[c] + epsilon) + beta[c];`,
 });
 
@@ -94,57 +95,57 @@ const inputGradient = program({
   name: "batch-norm: gradient of x",
   tensors: ["x", "gamma", "mean", "variance", "g", "gradientGamma", "gradientBeta"],
   integers: ["batch", "channels", "inner"],
-  floats: ["epsilon", "share"],
+  floats: ["epsilon", "inverseCount"],
   body: `
-    ${coordinates(element)}
+    ${coordinates(elementAxes)}
     const scale = 1.0 / Math.sqrt(variance[c] + epsilon);
     const normalised = (x[this.thread.x] - mean[c]) * scale;
-    return gamma[c] * scale * (g[this.thread.x] - gradientBeta[c] * share - normalised * gradientGamma[c] * share);`,
+    return gamma[c] * scale * (g[this.thread.x] - gradientBeta[c] * inverseCount - normalised * gradientGamma[c] * inverseCount);`,
 });
 
-/** Threads that keep a device busy, and the shortest sum worth cutting. */
-const busy = 8192;
-const shortest = 64;
+/** The number of threads that keep a device busy. */
+const busyThreads = 8192;
 
-/** How a channel's elements are shared out among threads. */
-function sharing({ batch, channels, inner }: NormGeometry): Record<(typeof integers)[number], number> {
+/** A partial sum has at least this many terms. */
+const minimumTerms = 64;
+
+/** The sizes of the geometry, and the number of partial sums that each channel is split into. */
+function sizesOf({ batch, channels, inner }: NormGeometry): Record<(typeof integers)[number], number> {
   const count = batch * inner;
-  const pieces = Math.max(1, Math.min(Math.ceil(count / shortest), Math.ceil(busy / Math.max(1, channels))));
-  return { batch, channels, inner, pieces, steps: Math.ceil(count / pieces) };
+  const parts = Math.max(1, Math.min(Math.ceil(count / minimumTerms), Math.ceil(busyThreads / Math.max(1, channels))));
+  return { batch, channels, inner, parts, steps: Math.ceil(count / parts) };
 }
 
 export const batchNormKernels = (device: Device): Pick<Kernels, "batchNorm" | "batchNormGradient"> => {
-  /** The totals of `partial`'s pieces, channel by channel. */
-  const totalOf = (partial: Storage, channels: number, pieces: number, offset: number, factor: number): Storage =>
-    device.run(total, channels, { partial, pieces, offset, factor });
+  /** The channels' totals of the partial sums from row `first` on. */
+  const totalOf = (partials: Storage, { channels, parts }: ReturnType<typeof sizesOf>, first: number, factor: number): Storage =>
+    device.run(total, channels, { partials, parts, first, factor });
 
   return {
     batchNorm(x, gamma, beta, geometry) {
       const { batch, channels, inner, epsilon } = geometry;
-      const shared = sharing(geometry);
-      // A channel of no elements has no mean: 0·(1/0) is NaN.
-      const share = 1 / (batch * inner);
-      const partialSums = device.run(sums, channels * shared.pieces, { x, ...shared });
-      const mean = totalOf(partialSums, channels, shared.pieces, 0, share);
-      const partialSquares = device.run(squares, channels * shared.pieces, { x, mean, ...shared });
-      const variance = totalOf(partialSquares, channels, shared.pieces, 0, share);
+      const sizes = sizesOf(geometry);
+      // The mean of a channel without elements is 0·(1/0) = NaN.
+      const inverseCount = 1 / (batch * inner);
+      const partialSums = device.run(sums, channels * sizes.parts, { x, ...sizes });
+      const mean = totalOf(partialSums, sizes, 0, inverseCount);
+      const partialSquares = device.run(squares, channels * sizes.parts, { x, mean, ...sizes });
+      const variance = totalOf(partialSquares, sizes, 0, inverseCount);
       const y = device.run(normalise, x.length, { x, gamma, beta, mean, variance, batch, channels, inner, epsilon });
-      for (const partial of [partialSums, partialSquares]) partial.release();
+      for (const partials of [partialSums, partialSquares]) partials.release();
       return { y, mean, variance };
     },
 
     batchNormGradient(x, gamma, mean, variance, g, geometry) {
       const { batch, channels, inner, epsilon } = geometry;
-      const shared = sharing(geometry);
-      const partial = device.run(gradientSums, 2 * channels * shared.pieces, { x, mean, variance, g, ...shared, two: 2, epsilon });
-      const gradientBeta = totalOf(partial, channels, shared.pieces, 0, 1);
-      const gradientGamma = totalOf(partial, channels, shared.pieces, channels, 1);
-      partial.release();
-      const statistics = { gamma, mean, variance, gradientGamma, gradientBeta };
-      const gradient = device.run(inputGradient, x.length, {
-        ...{ x, g, ...statistics, batch, channels, inner, epsilon },
-        share: 1 / (batch * inner),
-      });
+      const sizes = sizesOf(geometry);
+      const inverseCount = 1 / (batch * inner);
+      const partials = device.run(gradientSums, 2 * channels * sizes.parts, { x, mean, variance, g, ...sizes, sumCount: 2, epsilon });
+      const gradientBeta = totalOf(partials, sizes, 0, 1);
+      const gradientGamma = totalOf(partials, sizes, channels, 1);
+      partials.release();
+      const tensors = { x, g, gamma, mean, variance, gradientGamma, gradientBeta };
+      const gradient = device.run(inputGradient, x.length, { ...tensors, batch, channels, inner, epsilon, inverseCount });
       return { x: gradient, gamma: gradientGamma, beta: gradientBeta };
     },
   };

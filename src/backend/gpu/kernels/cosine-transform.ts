@@ -1,6 +1,6 @@
 /**
- * y = D·x along an axis, D from core/cosine-transform.ts: as a product with the matrix, n multiply-adds an element in one launch. The fast transform
- * would need fewer, and a launch for each of its passes.
+ * y = D·x along an axis, with D of core/cosine-transform.ts, as a product with the matrix: n multiply-adds for each element, in one launch.
+ * A fast transform would need fewer multiply-adds, but a launch for each of its passes.
  */
 
 import { cosineMatrix } from "../../../core/cosine-transform.ts";
@@ -27,8 +27,8 @@ const transform = program({
 
 export const cosineTransformKernels = (device: Device): Pick<Kernels, "cosineTransform"> => ({
   cosineTransform(x, transpose, { outer, axis, inner }) {
-    const D = device.constant(`cosine ${axis}`, () => cosineMatrix(axis));
-    const [row, column] = transpose ? [1, axis] : [axis, 1];
-    return device.run(transform, x.length, { D, x, outer, axis, inner, row, column }, x.dtype);
+    const D = device.table(`cosine ${axis}`, () => cosineMatrix(axis));
+    const strides = transpose ? { row: 1, column: axis } : { row: axis, column: 1 };
+    return device.run(transform, x.length, { D, x, outer, axis, inner, ...strides }, x.dtype);
   },
 });

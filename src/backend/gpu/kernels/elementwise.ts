@@ -1,6 +1,6 @@
 /**
- * y = f(x) and c = f(a, b): a table of expressions, and one program for each function and rank of a broadcast. Functions that shading
- * languages promise little about (tanh, erf, sin, cos, power) are written out from operations they do promise.
+ * y = f(x) and c = f(a, b): a table of function bodies, and one program for each function and each rank of a broadcast. Shading languages
+ * guarantee little accuracy for tanh, erf, sin, cos and power, so these are composed of operations whose accuracy is guaranteed.
  */
 
 import { sizeOf } from "../../../core/shape.ts";
@@ -9,8 +9,8 @@ import type { Device } from "../device.ts";
 import { type Axis, coordinates, isNotANumber, type Program, program } from "../program.ts";
 
 /**
- * sin and cos of x by reduction to |r| ≤ π/4 (π/2 in three parts, after Cody & Waite 1980) and Taylor's polynomials. The parts' products with
- * k are exact up to |x| = 8192; beyond, it is the language's own function, of which shading languages promise little there.
+ * sin and cos of x by reduction to |r| ≤ π/4, with π/2 in three parts (Cody & Waite 1980), and Taylor polynomials. The products of the
+ * parts with k are exact up to |x| = 8192. Larger x go to the shading language's own function, whose accuracy is not guaranteed there.
  */
 const circular = (name: "sin" | "cos", quadrant: string): string => `
     const m = Math.abs(v);
@@ -26,16 +26,21 @@ const circular = (name: "sin" | "cos", quadrant: string): string => `
     if (q < 2.5) { return -s; }
     return -c;`;
 
-/** Below it, drivers take the exponent's bits for the exponent: log(2⁻¹⁴⁹) = log(2⁻¹²⁷). Numbers are brought above it, and if the device takes them for 0 they stay 0. */
+/**
+ * Drivers read the exponent of a smaller number from its bits, which is wrong for subnormal numbers: they give log(2⁻¹⁴⁹) = log(2⁻¹²⁷).
+ * Such a number is scaled up first. If the device flushes it to 0, it stays 0.
+ */
 const smallestNormal = "1.1754943508222875e-38";
 
-/** What a thread does with its element v. `nan` and `infinity` are arguments, as constants of the languages know neither. */
+/**
+ * The function's value at a thread's element v. `nan` and `infinity` are arguments, because shading languages have no constants for them.
+ */
 const unaryBodies: Record<UnaryOp, string> = {
   negate: "return -v;",
   absolute: "return Math.abs(v);",
   sign: "if (v > 0.0) { return 1.0; }\nif (v < 0.0) { return -1.0; }\nreturn v;",
   reciprocal: "return 1.0 / v;",
-  // Drivers make of special numbers what they like: exp(NaN) = ∞, log(−2) = log(2), log(0) = log(2⁻¹²⁷).
+  // Drivers give arbitrary results for special numbers: exp(NaN) = ∞, log(−2) = log(2), log(0) = log(2⁻¹²⁷).
   exp: `if (${isNotANumber("v")}) { return v; }\nreturn Math.exp(v);`,
   log: `
     if (v < 0.0 || ${isNotANumber("v")}) { return nan; }
@@ -47,7 +52,8 @@ const unaryBodies: Record<UnaryOp, string> = {
     return Math.log(v);`,
   sqrt: "return Math.sqrt(v);",
   reciprocalSqrt: "return 1.0 / Math.sqrt(v);",
-  // Near 0, where 1 − 2/(e²ˣ + 1) would cancel, seven levels of Lambert's continued fraction x/(1 + x²/(3 + x²/(5 + …))), multiplied out.
+  // Near 0, 1 − 2/(e²ˣ + 1) would cancel. There, the rational function equals seven levels of Lambert's continued fraction
+  // x/(1 + x²/(3 + x²/(5 + …))).
   tanh: `
     const m = Math.abs(v);
     if (m < 0.55) {
@@ -62,7 +68,8 @@ const unaryBodies: Record<UnaryOp, string> = {
     if (v >= 0.0) { return 1.0 / (1.0 + Math.exp(-v)); }
     const e = Math.exp(v);
     return e / (1.0 + e);`,
-  // The series of backend/reference/special-functions.ts near 0, its continued fraction farther out, both with as many terms as float32 needs.
+  // Near 0 the series of backend/reference/special-functions.ts, further out its continued fraction, each with the terms that float32
+  // needs.
   erf: `
     const m = Math.abs(v);
     if (m < 1.5) {
@@ -81,14 +88,15 @@ const unaryBodies: Record<UnaryOp, string> = {
     return v > 0.0 ? t : -t;`,
   sin: circular("sin", "k"),
   cos: circular("cos", "(k + 1.0)"),
-  // NaN stays, or a diverging network would hide. Asked for first: of the comparison alone compilers make max(v, 0), which loses it.
+  // relu(NaN) is NaN, so that a diverging network is noticed. Compilers turn the comparison alone into max(v, 0), which is 0 for NaN, so
+  // NaN is handled first.
   relu: `if (${isNotANumber("v")}) { return v; }\nif (v <= 0.0) { return 0.0; }\nreturn v;`,
   step: "if (v > 0.0) { return 1.0; }\nreturn 0.0;",
   floor: "return Math.floor(v);",
   not: "if (v == 0.0) { return 1.0; }\nreturn 0.0;",
 };
 
-/** Numbers no constant stands for, and which of them a body names. */
+/** The values of the arguments `nan` and `infinity`, and which of them a body uses. */
 const specials = { nan: Number.NaN, infinity: Number.POSITIVE_INFINITY };
 const specialsIn = (body: string): string[] => Object.keys(specials).filter((name) => new RegExp(`\\b${name}\\b`).test(body));
 
@@ -99,15 +107,15 @@ const unaryPrograms = Object.fromEntries(
   ]),
 ) as Record<UnaryOp, Program>;
 
-const truth = (condition: string): string => `if (${condition}) { return 1.0; }\nreturn 0.0;`;
+const oneIf = (condition: string): string => `if (${condition}) { return 1.0; }\nreturn 0.0;`;
 
-/** What a thread does with its elements u and v. */
+/** The function's value at a thread's elements u and v. */
 const binaryBodies: Record<BinaryOp, string> = {
   add: "return u + v;",
   subtract: "return u - v;",
   multiply: "return u * v;",
   divide: "return u / v;",
-  // The languages' own knows no negative base, and drivers make it 2^(v·log₂u) with log₂0 = −127.
+  // Shading languages define pow for positive bases only. Drivers compute it as 2^(v·log₂u), with log₂0 = −127.
   power: `
     if (v == 0.0) { return 1.0; }
     if (${isNotANumber("u")} || ${isNotANumber("v")}) { return nan; }
@@ -132,47 +140,49 @@ const binaryBodies: Record<BinaryOp, string> = {
       if (u == 0.0) { return v < 0.0 ? 1.0 / u : u; }
     }
     return size;`,
-  // A NaN on either side wins, and of zeros the positive one is the larger, as Math.max has it: 0 + −0 is 0.
+  // As for Math.max, the result is NaN if either operand is, and max(0, −0) is 0, which is also their sum.
   maximum: `if (u == 0.0 && v == 0.0) { return u + v; }\nif (u > v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
   minimum: `if (u == 0.0 && v == 0.0) { return -(-u - v); }\nif (u < v || ${isNotANumber("u")}) { return u; }\nreturn v;`,
-  equal: truth("u == v"),
+  equal: oneIf("u == v"),
   notEqual: `if (u == v) { return 0.0; }\nreturn 1.0;`,
-  less: truth("u < v"),
-  lessEqual: truth("u <= v"),
-  greater: truth("u > v"),
-  greaterEqual: truth("u >= v"),
+  less: oneIf("u < v"),
+  lessEqual: oneIf("u <= v"),
+  greater: oneIf("u > v"),
+  greaterEqual: oneIf("u >= v"),
   reluGradient: "if (u > 0.0) { return v; }\nreturn 0.0;",
 };
 
-/** The names of a rank's axes, and of each operand's strides along them. */
+/** The axes of a tensor of this rank, with generated names. */
 export const axesOf = (rank: number): Axis[] => Array.from({ length: rank }, (_, axis) => [`i${axis}`, `size${axis}`]);
-export const stridesOf = (operand: string, rank: number): string[] => Array.from({ length: rank }, (_, axis) => `${operand}${axis}`);
+/** The names of the arguments that hold the sizes of these axes. */
+export const sizeNames = (rank: number): string[] => axesOf(rank).map(([, size]) => size);
 
-/** `mad(i0, a0, mad(i1, a1, offset))`: a place by strides. */
-export const strided = (rank: number, operand: string, offset = "0"): string =>
-  stridesOf(operand, rank).reduceRight((inner, stride, axis) => `mad(i${axis}, ${stride}, ${inner})`, offset);
+/** The names of the arguments that hold an operand's strides along these axes. */
+export const strideNames = (operand: string, rank: number): string[] => Array.from({ length: rank }, (_, axis) => `${operand}${axis}`);
 
-const sizes = (rank: number): string[] => axesOf(rank).map(([, size]) => size);
+/** `mad(i0, a0, mad(i1, a1, offset))`: the index of an operand's element by strides. */
+export const stridedIndex = (rank: number, operand: string, offset = "0"): string =>
+  strideNames(operand, rank).reduceRight((inner, stride, axis) => `mad(i${axis}, ${stride}, ${inner})`, offset);
 
 const binaryProgram = (op: BinaryOp, rank: number): Program =>
   program({
     name: `binary ${op}, rank ${rank}`,
     tensors: ["a", "b"],
-    integers: [...sizes(rank), ...stridesOf("a", rank), ...stridesOf("b", rank)],
+    integers: [...sizeNames(rank), ...strideNames("a", rank), ...strideNames("b", rank)],
     floats: specialsIn(binaryBodies[op]),
     body: `
     ${coordinates(axesOf(rank))}
-    const u = a[${strided(rank, "a")}];
-    const v = b[${strided(rank, "b")}];
+    const u = a[${stridedIndex(rank, "a")}];
+    const v = b[${stridedIndex(rank, "b")}];
     ${binaryBodies[op]}`,
   });
 
-/** Numbers under the names of `names`. */
-export const numbered = (names: readonly string[], values: readonly number[]): Record<string, number> =>
+/** The values as arguments of these names. */
+export const argumentsOf = (names: readonly string[], values: readonly number[]): Record<string, number> =>
   Object.fromEntries(names.map((name, i) => [name, values[i]!]));
 
-/** An axis of one element needs no coordinate; a scalar keeps one axis, as every program has. */
-function withoutUnits({ shape, stridesA, stridesB }: Broadcast): Broadcast {
+/** Drops axes of size 1, which need no coordinate. A scalar keeps one axis, because a program has at least one. */
+function withoutUnitAxes({ shape, stridesA, stridesB }: Broadcast): Broadcast {
   const kept = shape.flatMap((size, axis) => (size === 1 ? [] : [axis]));
   if (kept.length === 0) return { shape: [1], stridesA: [0], stridesB: [0] };
   return {
@@ -196,7 +206,7 @@ const clampProgram = program({
   floats: ["low", "high"],
   body: `
     const v = x[this.thread.x];
-    // Without this, compilers make it min(max(v, low), high), which loses NaN.
+    // Compilers turn the comparisons alone into min(max(v, low), high), which loses NaN.
     if (${isNotANumber("v")}) { return v; }
     if (v <= low) { return low; }
     if (v > high) { return high; }
@@ -207,14 +217,14 @@ export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "bin
   unary: (op, x) => device.run(unaryPrograms[op], x.length, { x, ...specials }, x.dtype),
 
   binary(op, a, b, broadcast) {
-    const { shape, stridesA, stridesB } = withoutUnits(broadcast);
+    const { shape, stridesA, stridesB } = withoutUnitAxes(broadcast);
     const rank = shape.length;
-    const numbers = {
-      ...numbered(sizes(rank), shape),
-      ...numbered(stridesOf("a", rank), stridesA),
-      ...numbered(stridesOf("b", rank), stridesB),
+    const sizes = {
+      ...argumentsOf(sizeNames(rank), shape),
+      ...argumentsOf(strideNames("a", rank), stridesA),
+      ...argumentsOf(strideNames("b", rank), stridesB),
     };
-    return device.run(binaryProgram(op, rank), sizeOf(broadcast.shape), { a, b, ...numbers, ...specials }, a.dtype);
+    return device.run(binaryProgram(op, rank), sizeOf(broadcast.shape), { a, b, ...sizes, ...specials }, a.dtype);
   },
 
   select: (condition, a, b) => device.run(selectProgram, a.length, { condition, a, b }, a.dtype),

@@ -1,7 +1,8 @@
 /**
- * Views. Reading one is a gather by strides. Writing one is a gather too: a thread asks of its own place which element of the view it would
- * be, if any. For that the strides must nest, each longer than all that lies within it, as those of slices, permutations, flips, steps and
- * diagonals do; for any others the host lists who goes where.
+ * Views. Reading a view is a gather by strides. Writing one is a gather too: the thread of each target element finds the element of the
+ * view that belongs there, if any. This is possible where the strides nest, which means that each is longer than everything within it;
+ * slices, permutations, flips, steps and diagonals have such strides. For any other view the host lists the element for each index of the
+ * target.
  */
 
 import { stridesOf as contiguousStrides, sizeOf } from "../../../core/shape.ts";
@@ -11,153 +12,151 @@ import type { Kernels, View } from "../../kernels.ts";
 import { forEachElement } from "../../reference/layout.ts";
 import type { Device } from "../device.ts";
 import { coordinates, type Program, program } from "../program.ts";
-import { axesOf, numbered, strided, stridesOf } from "./elementwise.ts";
-
-const sizes = (rank: number): string[] => axesOf(rank).map(([, size]) => size);
+import { argumentsOf, axesOf, sizeNames, stridedIndex, strideNames } from "./elementwise.ts";
+import { full } from "./transfer.ts";
 
 const readProgram = (rank: number): Program =>
   program({
     name: `read a view, rank ${rank}`,
     tensors: ["x"],
-    integers: [...sizes(rank), ...stridesOf("x", rank), "offset"],
+    integers: [...sizeNames(rank), ...strideNames("x", rank), "offset"],
     body: `
     ${coordinates(axesOf(rank))}
-    return x[${strided(rank, "x", "offset")}];`,
+    return x[${stridedIndex(rank, "x", "offset")}];`,
   });
 
-/** An axis of a written view: its size, its stride > 0 in the target, and its stride in the source, < 0 where the view runs backwards. */
+/** An axis of a view that is written. */
 interface WrittenAxis {
   readonly size: number;
-  readonly stride: number;
-  readonly source: number;
+  /** The stride in the target, always positive. */
+  readonly targetStride: number;
+  /** The stride in the source, negative where the view runs backwards. */
+  readonly sourceStride: number;
 }
 
-/** A view's axes by falling stride, and where its first element in the target stands in target and source; undefined where they don't nest. */
-function nested({ shape, strides, offset }: View): { axes: WrittenAxis[]; target: number; source: number } | undefined {
-  const steps = contiguousStrides(shape);
-  let [target, source] = [offset, 0];
+/** A view with nested strides: its axes by falling stride, and the indices of its lowest element in target and source. */
+interface NestedView {
+  readonly axes: readonly WrittenAxis[];
+  readonly targetOffset: number;
+  readonly sourceOffset: number;
+}
+
+/** Undefined where the strides do not nest. */
+function nestedView({ shape, strides, offset }: View): NestedView | undefined {
+  const contiguous = contiguousStrides(shape);
+  let [targetOffset, sourceOffset] = [offset, 0];
   const axes = shape.flatMap((size, axis): WrittenAxis[] => {
     if (size === 1) return [];
-    const [stride, step] = [strides[axis]!, steps[axis]!];
-    if (stride > 0) return [{ size, stride, source: step }];
-    target += (size - 1) * stride;
-    source += (size - 1) * step;
-    return [{ size, stride: -stride, source: -step }];
+    const [targetStride, sourceStride] = [strides[axis]!, contiguous[axis]!];
+    if (targetStride > 0) return [{ size, targetStride, sourceStride }];
+    targetOffset += (size - 1) * targetStride;
+    sourceOffset += (size - 1) * sourceStride;
+    return [{ size, targetStride: -targetStride, sourceStride: -sourceStride }];
   });
-  axes.sort((a, b) => b.stride - a.stride);
+  axes.sort((a, b) => b.targetStride - a.targetStride);
   let reach = 0;
-  for (const { size, stride } of axes.toReversed()) {
-    if (stride <= reach) return undefined;
-    reach += (size - 1) * stride;
+  for (const { size, targetStride } of axes.toReversed()) {
+    if (targetStride <= reach) return undefined;
+    reach += (size - 1) * targetStride;
   }
-  return { axes, target, source };
+  return { axes, targetOffset, sourceOffset };
 }
 
-/** What stands where the view does not reach. */
-type Ground = "fill" | "before";
+/** The elements that the view does not cover: a constant, or those of a tensor. */
+type Background = "constant" | "tensor";
 
-const grounds = {
-  fill: { tensors: [], floats: ["fill"], value: "fill" },
-  before: { tensors: ["before"], floats: [], value: "before[this.thread.x]" },
+const backgrounds = {
+  constant: { tensors: [], floats: ["fill"], value: "fill" },
+  tensor: { tensors: ["before"], floats: [], value: "before[this.thread.x]" },
 } as const;
 
-/** Takes the place of a thread apart, axis by axis: what remains after the last must be 0. */
-const writeProgram = (rank: number, ground: Ground): Program => {
-  const { tensors, floats, value } = grounds[ground];
+/** Divides the index of a thread by the strides, one axis after the other. The remainder after the last axis must be 0. */
+const writeProgram = (rank: number, background: Background): Program => {
+  const { tensors, floats, value } = backgrounds[background];
   const axes = Array.from({ length: rank }, (_, axis) => axis);
   const remainder = (axis: number): string =>
-    axes.slice(0, axis).reduce((rest, a) => `imod(${rest}, target${a})`, "(this.thread.x - offset)");
+    axes.slice(0, axis).reduce((rest, a) => `imod(${rest}, target${a})`, "(this.thread.x - targetOffset)");
   return program({
-    name: `write a view, rank ${rank}, on ${ground}`,
+    name: `write a view, rank ${rank}, on a ${background}`,
     tensors: ["source", ...tensors],
-    integers: [...sizes(rank), ...stridesOf("target", rank), ...stridesOf("step", rank), "offset", "start"],
+    integers: [...sizeNames(rank), ...strideNames("target", rank), ...strideNames("step", rank), "targetOffset", "sourceOffset"],
     floats: [...floats],
     body: `
-    if (this.thread.x < offset) { return ${value}; }
+    if (this.thread.x < targetOffset) { return ${value}; }
     ${axes.map((a) => `const i${a} = idiv(${remainder(a)}, target${a});\nif (i${a} >= size${a}) { return ${value}; }`).join("\n")}
     if (${remainder(rank)} > 0) { return ${value}; }
-    return source[${strided(rank, "step", "start")}];`,
+    return source[${stridedIndex(rank, "step", "sourceOffset")}];`,
   });
 };
 
-/** For any view: the host has listed the source's element for each place, −1 for none. */
-const listedProgram = (ground: Ground): Program => {
-  const { tensors, floats, value } = grounds[ground];
+/** Writes any view: `origins` holds the index of the source's element for each target element, or −1 for none. */
+const listedProgram = (background: Background): Program => {
+  const { tensors, floats, value } = backgrounds[background];
   return program({
-    name: `write a listed view on ${ground}`,
-    tensors: ["source", "origin", ...tensors],
+    name: `write a listed view on a ${background}`,
+    tensors: ["source", "origins", ...tensors],
     floats: [...floats],
     body: `
-    const from = origin[this.thread.x];
-    if (from < 0.0) { return ${value}; }
-    return source[from];`,
+    const origin = origins[this.thread.x];
+    if (origin < 0.0) { return ${value}; }
+    return source[origin];`,
   });
 };
 
-function listing(length: number, view: View): Int32Array {
-  const origin = new Int32Array(length).fill(-1);
-  const contiguous = { shape: view.shape, strides: contiguousStrides(view.shape), offset: 0 };
-  forEachElement(view, contiguous, (_, to, from) => {
-    origin[to] = from;
+function listOrigins(length: number, view: View): Int32Array {
+  const origins = new Int32Array(length).fill(-1);
+  const source = { shape: view.shape, strides: contiguousStrides(view.shape), offset: 0 };
+  forEachElement(view, source, (_, to, from) => {
+    origins[to] = from;
   });
-  return origin;
+  return origins;
 }
 
 export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assemble"> => {
-  const full = (dtype: DType, length: number, fill: number): Storage =>
-    device.run(program({ name: "full", tensors: [], floats: ["value"], body: "return value;" }), length, { value: fill }, dtype);
-
   /** The target with one more part written into it. */
-  function write(dtype: DType, length: number, source: Storage, view: View, ground: Storage | number): Storage {
-    const [kind, below] = typeof ground === "number" ? (["fill", { fill: ground }] as const) : (["before", { before: ground }] as const);
-    const found = nested(joinAxes(view));
-    if (found === undefined) {
-      const origin = device.upload("int32", listing(length, view));
-      const written = device.run(listedProgram(kind), length, { source, origin, ...below }, dtype);
-      origin.release();
+  function write(dtype: DType, length: number, source: Storage, view: View, before: Storage | number): Storage {
+    const background: Background = typeof before === "number" ? "constant" : "tensor";
+    const inputs = typeof before === "number" ? { source, fill: before } : { source, before };
+    const nested = nestedView(joinAxes(view));
+    if (nested === undefined) {
+      const origins = device.upload("int32", listOrigins(length, view));
+      const written = device.run(listedProgram(background), length, { ...inputs, origins }, dtype);
+      origins.release();
       return written;
     }
-    const rank = found.axes.length;
-    const numbers = {
-      ...numbered(
-        sizes(rank),
-        found.axes.map(({ size }) => size),
-      ),
-      ...numbered(
-        stridesOf("target", rank),
-        found.axes.map(({ stride }) => stride),
-      ),
-      ...numbered(
-        stridesOf("step", rank),
-        found.axes.map((axis) => axis.source),
-      ),
-      ...{ offset: found.target, start: found.source },
+    const { axes, targetOffset, sourceOffset } = nested;
+    const rank = axes.length;
+    const sizes = axes.map(({ size }) => size);
+    const targetStrides = axes.map(({ targetStride }) => targetStride);
+    const sourceStrides = axes.map(({ sourceStride }) => sourceStride);
+    const layout = {
+      ...argumentsOf(sizeNames(rank), sizes),
+      ...argumentsOf(strideNames("target", rank), targetStrides),
+      ...argumentsOf(strideNames("step", rank), sourceStrides),
     };
-    return device.run(writeProgram(rank, kind), length, { source, ...below, ...numbers }, dtype);
+    return device.run(writeProgram(rank, background), length, { ...inputs, ...layout, targetOffset, sourceOffset }, dtype);
   }
 
   return {
     readView(x, view) {
-      const { shape, strides, offset } = joinAxes(view);
-      const rank = Math.max(1, shape.length);
-      const numbers = {
-        ...numbered(sizes(rank), shape.length === 0 ? [1] : shape),
-        ...numbered(stridesOf("x", rank), shape.length === 0 ? [0] : strides),
-        offset,
-      };
-      return device.run(readProgram(rank), sizeOf(view.shape), { x, ...numbers }, x.dtype);
+      const joined = joinAxes(view);
+      // A program has at least one axis.
+      const { shape, strides } = joined.shape.length === 0 ? { shape: [1], strides: [0] } : joined;
+      const rank = shape.length;
+      const layout = { ...argumentsOf(sizeNames(rank), shape), ...argumentsOf(strideNames("x", rank), strides) };
+      return device.run(readProgram(rank), sizeOf(view.shape), { x, ...layout, offset: joined.offset }, x.dtype);
     },
 
     assemble(dtype, length, fill, parts) {
-      let ground: Storage | number = fill;
+      let assembled: Storage | number = fill;
       for (const { source, view } of parts) {
         device.own(source);
         if (source.length === 0) continue;
-        const written = write(dtype, length, source, view, ground);
-        if (typeof ground !== "number") ground.release();
-        ground = written;
+        const written = write(dtype, length, source, view, assembled);
+        if (typeof assembled !== "number") assembled.release();
+        assembled = written;
       }
-      return typeof ground === "number" ? full(dtype, length, ground) : ground;
+      return typeof assembled === "number" ? full(device, dtype, length, assembled) : assembled;
     },
   };
 };

@@ -1,24 +1,24 @@
 /**
- * C = A·B, one thread for each element of C, or for four neighbours that share A's row. Strides say where a transposed operand stands, so one
- * program serves all four forms. Shading languages of gpu.js have no memory shared between threads, so blocking is in registers only.
+ * C = A·B, one thread for each element of C, or for four neighbours in a row of C. Strides describe the operands, so one program serves all
+ * four combinations of transposed operands. gpu.js gives threads no shared memory, so a thread keeps its block of C in registers.
  */
 
 import type { Kernels, MatmulGeometry } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { type Axis, coordinates, program } from "../program.ts";
-import { reduceOnDevice } from "./reductions.ts";
+import { partsOf, sumPartials } from "./reductions.ts";
 
-const integers = ["batch", "m", "n", "pieces", "step", "k", "strideA", "rowA", "columnA", "strideB", "rowB", "columnB"] as const;
+const integers = ["batch", "m", "n", "parts", "step", "k", "strideA", "rowA", "columnA", "strideB", "rowB", "columnB"] as const;
 
-/** C as pieces of the sum over k, each its own [batch, m, n]. */
-const axes = (columns: string): Axis[] => [
-  ["p", "pieces"],
+/** The axes of the partial sums over k: [parts, batch, m, n], or n/4 in place of n. */
+const axes = (columns: "n" | "quads"): Axis[] => [
+  ["p", "parts"],
   ["b", "batch"],
   ["i", "m"],
   ["j", columns],
 ];
 
-const single = program({
+const oneColumn = program({
   name: "matmul",
   tensors: ["A", "B"],
   integers,
@@ -28,13 +28,15 @@ const single = program({
     let total = 0.0;
     for (let s = 0; s < step; s++) {
       const l = first + s;
-      if (l < k) { total = total + A[mad(b, strideA, mad(i, rowA, mad(l, columnA, 0)))] * B[mad(b, strideB, mad(l, rowB, mad(j, columnB, 0)))]; }
+      if (l < k) {
+        total = total + A[mad(b, strideA, mad(i, rowA, mad(l, columnA, 0)))] * B[mad(b, strideB, mad(l, rowB, mad(j, columnB, 0)))];
+      }
     }
     return total;`,
 });
 
-const quad = program({
-  name: "matmul, four columns a thread",
+const fourColumns = program({
+  name: "matmul, four columns per thread",
   tensors: ["A", "B"],
   integers: [...integers, "quads"],
   lanes: 4,
@@ -58,34 +60,30 @@ const quad = program({
     return [c0, c1, c2, c3];`,
 });
 
-/** Threads that keep a device busy, and the shortest sum worth cutting. */
-const busy = 4096;
-const shortest = 256;
+/** The number of threads that keep a device busy. */
+const busyThreads = 4096;
 
-/** Into how many pieces the sum over k is cut when C is too small to occupy the device. */
-export function sumPieces({ batch, m, n, k }: Pick<MatmulGeometry, "batch" | "m" | "n" | "k">): number {
-  const elements = batch * m * n;
-  if (elements === 0 || elements >= busy || k < 2 * shortest) return 1;
-  return Math.min(Math.ceil(k / shortest), Math.ceil(busy / elements));
-}
+/** The row stride, the column stride, and the stride between the matrices of a batch. */
+const stridesOf = ({ m, n, k, transposeA, transposeB, batchStrideA, batchStrideB }: MatmulGeometry) => ({
+  strideA: batchStrideA,
+  rowA: transposeA ? 1 : k,
+  columnA: transposeA ? m : 1,
+  strideB: batchStrideB,
+  rowB: transposeB ? 1 : n,
+  columnB: transposeB ? k : 1,
+});
 
 export const matmulKernels = (device: Device): Pick<Kernels, "matmul"> => ({
   matmul(A, B, geometry) {
-    const { batch, m, n, k, transposeA, transposeB, batchStrideA: strideA, batchStrideB: strideB } = geometry;
-    const pieces = sumPieces(geometry);
-    const strides = {
-      ...{ strideA, rowA: transposeA ? 1 : k, columnA: transposeA ? m : 1 },
-      ...{ strideB, rowB: transposeB ? 1 : n, columnB: transposeB ? k : 1 },
-    };
-    const numbers = { batch, m, n, pieces, step: Math.ceil(k / pieces), k, ...strides };
-    const length = pieces * batch * m * n;
-    const partial =
+    const { batch, m, n, k } = geometry;
+    // A small C with long sums would occupy too few threads, so the sum over k is split ("split-k").
+    const parts = partsOf({ outputs: batch * m * n, terms: k, threads: busyThreads });
+    const sizes = { batch, m, n, k, parts, step: Math.ceil(k / parts), ...stridesOf(geometry) };
+    const length = parts * batch * m * n;
+    const partials =
       device.mode.fourLanes && n % 4 === 0
-        ? device.run(quad, length, { A, B, ...numbers, quads: n / 4 })
-        : device.run(single, length, { A, B, ...numbers });
-    if (pieces === 1) return partial;
-    const product = reduceOnDevice(device, "sum", partial, { outer: 1, axis: pieces, inner: batch * m * n });
-    partial.release();
-    return product;
+        ? device.run(fourColumns, length, { A, B, ...sizes, quads: n / 4 })
+        : device.run(oneColumn, length, { A, B, ...sizes });
+    return sumPartials(device, partials, parts);
   },
 });

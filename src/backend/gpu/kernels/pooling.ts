@@ -1,59 +1,59 @@
-/** The largest value of each window and where it stands (backend/reference/pooling.ts): two results, so two launches of one search. */
+/**
+ * The largest element of each window and its index (backend/reference/pooling.ts). A kernel has one result, so the same search is launched
+ * twice.
+ */
 
 import { BackendError } from "../../../core/errors.ts";
 import type { Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { coordinates, isNotANumber, program } from "../program.ts";
+import { forEachTap, windowIntegers } from "./windows.ts";
 
-export const windowSizes = [
-  ...(["planes", "height", "width", "outHeight", "outWidth", "kernelHeight", "kernelWidth"] as const),
-  ...(["strideY", "strideX", "paddingY", "paddingX", "dilationY", "dilationX"] as const),
-] as const;
+/** The integer arguments of a pooling over x:[planes, height, width]. */
+export const poolingIntegers = ["planes", ...windowIntegers] as const;
 
-/** Goes over a window in reading order. A window within the padding alone finds nothing. */
-const search = (result: string): string => `
+/** Searches a window in row-major order. In a window that lies in the padding alone, `best` stays `nothing` and `index` stays −1. */
+const search = (result: "best" | "index"): string => `
     ${coordinates([
       ["plane", "planes"],
       ["y", "outHeight"],
       ["x", "outWidth"],
     ])}
     let best = nothing;
-    let where = -1;
-    for (let ky = 0; ky < kernelHeight; ky++) {
-      const sy = y * strideY + ky * dilationY - paddingY;
-      if (sy >= 0 && sy < height) {
-        for (let kx = 0; kx < kernelWidth; kx++) {
-          const sx = x * strideX + kx * dilationX - paddingX;
-          if (sx >= 0 && sx < width) {
+    let index = -1;
+    ${forEachTap(`
             const v = X[mad(mad(plane, height, sy), width, sx)];
-            if (where < 0 || v > best || (${isNotANumber("v")} && !${isNotANumber("best")})) {
+            if (index < 0 || v > best || (${isNotANumber("v")} && !${isNotANumber("best")})) {
               best = v;
-              where = mad(mad(plane, height, sy), width, sx);
-            }
-          }
-        }
-      }
-    }
+              index = mad(mad(plane, height, sy), width, sx);
+            }`)}
     return ${result};`;
 
-const values = program({ name: "max pooling", tensors: ["X"], integers: windowSizes, floats: ["nothing"], body: search("best") });
-const places = program({ name: "max pooling: places", tensors: ["X"], integers: windowSizes, floats: ["nothing"], body: search("where") });
+const values = program({ name: "maxPool2d", tensors: ["X"], integers: poolingIntegers, floats: ["nothing"], body: search("best") });
+const indices = program({
+  name: "maxPool2d: indices",
+  tensors: ["X"],
+  integers: poolingIntegers,
+  floats: ["nothing"],
+  body: search("index"),
+});
 
-/** Whole numbers are exact in float32 up to here: the places of a larger image could not be told apart. */
-const mostPlaces = 2 ** 24;
+/** An index is a float32 on the device, which is exact up to 2²⁴. */
+const maximumElements = 2 ** 24;
 
 export const poolingKernels = (device: Device): Pick<Kernels, "maxPool2d"> => ({
   maxPool2d(X, geometry) {
-    if (X.length > mostPlaces)
+    if (X.length > maximumElements)
       throw new BackendError(
-        `${device.mode.name}: maxPool2d takes at most ${mostPlaces} elements, got ${X.length}; use a smaller batch, or the wasm backend`,
+        `${device.mode.name}: maxPool2d takes at most ${maximumElements} elements, got ${X.length}; ` +
+          "use a smaller batch, or the wasm backend",
       );
     const planes = geometry.batch * geometry.inChannels;
     const length = planes * geometry.outHeight * geometry.outWidth;
-    const numbers = { ...geometry, planes, nothing: -Infinity };
+    const inputs = { X, ...geometry, planes, nothing: -Infinity };
     return {
-      values: device.run(values, length, { X, ...numbers }, X.dtype),
-      indices: device.run(places, length, { X, ...numbers }, "int32", { kind: "windows", geometry }),
+      values: device.run(values, length, inputs, X.dtype),
+      indices: device.run(indices, length, inputs, "int32", { kind: "max-pool", geometry }),
     };
   },
 });

@@ -1,15 +1,20 @@
-/** Numbers in, and copies of them. Every element is a float32 on the device; int32 is a promise that it is whole, good up to 2²⁴. */
+/** Uploads, constants, overwrites and casts. Every element is a float32 on the device, int32 ones too, which are exact up to 2²⁴ there. */
 
 import { BackendError } from "../../../core/errors.ts";
+import type { DType, Storage } from "../../../tensor/storage.ts";
 import type { Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { program } from "../program.ts";
 
-const fill = program({ name: "full", tensors: [], floats: ["value"], body: "return value;" });
+const fillProgram = program({ name: "full", tensors: [], floats: ["value"], body: "return value;" });
 
-export const copy = program({ name: "copy", tensors: ["x"], body: "return x[this.thread.x];" });
+/** A storage whose elements all have one value. */
+export const full = (device: Device, dtype: DType, length: number, value: number): Storage =>
+  device.run(fillProgram, length, { value }, dtype);
 
-const truncate = program({
+const copyProgram = program({ name: "copy", tensors: ["x"], body: "return x[this.thread.x];" });
+
+const truncateProgram = program({
   name: "cast to int32",
   tensors: ["x"],
   body: `
@@ -21,7 +26,7 @@ const truncate = program({
 export const transferKernels = (device: Device): Pick<Kernels, "upload" | "full" | "write" | "cast"> => ({
   upload: (dtype, data) => device.upload(dtype, data),
 
-  full: (dtype, length, value) => device.run(fill, length, { value }, dtype),
+  full: (dtype, length, value) => full(device, dtype, length, value),
 
   write(target, data) {
     if (data.length !== target.length)
@@ -29,6 +34,8 @@ export const transferKernels = (device: Device): Pick<Kernels, "upload" | "full"
     device.write(target, data);
   },
 
-  cast: (x, dtype) =>
-    device.run(dtype === "int32" && x.dtype !== "int32" ? truncate : copy, x.length, { x }, dtype, device.own(x).knowledge),
+  cast(x, dtype) {
+    const what = dtype === "int32" && x.dtype !== "int32" ? truncateProgram : copyProgram;
+    return device.run(what, x.length, { x }, dtype, device.own(x).indexSource);
+  },
 });

@@ -1,26 +1,27 @@
 /**
- * WebGPU for Node, which has none of its own: the package `webgpu` (Dawn), installed by the user, put where browsers have it. The process
- * must find a Vulkan driver; without a graphics card a software one does, such as SwiftShader's, named by VK_ICD_FILENAMES before Node starts.
+ * WebGPU for Node, which has none of its own. The user installs the package `webgpu` (Dawn), and this file puts it where browsers have
+ * `navigator.gpu`. Dawn needs a Vulkan driver on Linux. A machine without a graphics card can use a software driver such as SwiftShader:
+ * set VK_ICD_FILENAMES to its description before Node starts.
  */
 
 import { BackendError } from "../../../core/errors.ts";
 
 interface Dawn {
-  /** Must stay referenced for as long as devices are used. */
+  /** The caller must keep a reference to the result for as long as it uses devices. */
   create(options: readonly string[]): object;
   readonly globals: Record<string, unknown>;
 }
 
-/** Does nothing where there is WebGPU already. @throws BackendError when the package webgpu cannot be loaded. */
+/** Sets `navigator.gpu`, unless it is there already. @throws BackendError when the package webgpu cannot be loaded. */
 export async function provideWebGpu(): Promise<void> {
   if (typeof navigator !== "undefined" && "gpu" in navigator && navigator.gpu) return;
-  const name = "webgpu"; // a variable, so that bundlers and the compiler leave a package alone that need not be there
+  const name = "webgpu"; // The name is a variable so that bundlers and the compiler do not require this optional package.
   const dawn = (await import(name).catch((error: unknown) => {
     throw new BackendError("webgpu: Node needs the package webgpu, which cannot be loaded; npm install webgpu", { cause: error });
   })) as Dawn;
   for (const [key, value] of Object.entries(dawn.globals)) if (!(key in globalThis)) Object.assign(globalThis, { [key]: value });
   const gpu = dawn.create([]);
-  // Node 21 and later have a navigator, Node 20 has none.
+  // Node 20 has no `navigator`; Node 21 and later have one without `gpu`.
   if (typeof navigator === "undefined") Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
   else Object.defineProperty(navigator, "gpu", { value: gpu, configurable: true });
 }

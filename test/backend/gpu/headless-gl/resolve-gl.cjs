@@ -1,6 +1,6 @@
 /**
- * `node --require` this, and `require("gl")` means the package at GL_PACKAGE. gpu.js asks for gl by its name, and we install it outside our
- * own packages: it takes minutes to build and the system's X11 and GL headers.
+ * With `node --require` of this file, `require("gl")` loads the package at GL_PACKAGE. gpu.js requires gl by its name, but gl is installed
+ * outside node_modules, because building it takes minutes and needs the headers of X11 and GL.
  */
 
 const Module = require("node:module");

@@ -1,10 +1,12 @@
-/** Programs of nothing but the arithmetic of places, and numbers for them: for Node's modes and for a page. */
+/** Programs that test the arithmetic of indices, and operands for them. The modes of Node and the browser page use the same ones. */
 
 import type { Device } from "../../../src/backend/gpu/device.ts";
-import { type Axis, coordinates, type Program, place, program, smallQuotient } from "../../../src/backend/gpu/program.ts";
+import { type Axis, coordinates, flatIndex, type Program, program, smallQuotient } from "../../../src/backend/gpu/program.ts";
 
+/** The largest int32. */
 export const largest = 2 ** 31 - 1;
-/** Where floats cannot tell a remainder from the divisor, and at the ends. */
+
+/** Pairs [a, b] whose remainder and divisor round to one float, and pairs at the ends of the range. */
 export const hardDivisions: readonly (readonly [number, number])[] = [
   [50331629, 16777210],
   [33554431, 16777216],
@@ -14,14 +16,14 @@ export const hardDivisions: readonly (readonly [number, number])[] = [
   [0, largest],
 ];
 
-/** A float32 holds numbers of 16 bits, so that a larger one is sent in two. */
+/** Uploads are float32, exact up to 2²⁴ only, so an integer is sent as two halves of 16 bits. */
 const high = (v: number): number => Math.floor(v / 65536);
 const low = (v: number): number => v % 65536;
-/** The number put together again, as an integer: a local would be a float. */
+/** The integer from its halves. It is an expression and not a local variable, because local variables are floats. */
 const whole = (name: string): string => `mad(${name}High[this.thread.x], 65536, ${name}Low[this.thread.x])`;
 const halves = (name: string): string[] => [`${name}High`, `${name}Low`];
 
-/** Whether two integers are the same, for each thread: their difference, which is small where they nearly are. */
+/** a − b, computed with integers, so that a small difference of large numbers is exact. */
 const difference = (a: string, b: string): string => `return mad(${a}, 1, mad(${b}, -1, 0));`;
 
 export const quotient = program({
@@ -43,14 +45,14 @@ export const small = program({
 const axesOf = (rank: number): Axis[] => Array.from({ length: rank }, (_, a) => [`c${a}`, `size${a}`]);
 const sizesOf = (rank: number): string[] => axesOf(rank).map(([, size]) => size);
 
-/** The coordinates of a place, and back. */
+/** The index of the coordinates of an index, minus the index: 0 if the two functions are inverse. */
 export const roundTrip = (rank: number): Program => {
   const axes = axesOf(rank) as [Axis, ...Axis[]];
   return program({
     name: `test: coordinates, rank ${rank}`,
     tensors: halves("at"),
     integers: sizesOf(rank),
-    body: `${coordinates(axes, whole("at"))}\n${difference(place(axes), whole("at"))}`,
+    body: `${coordinates(axes, whole("at"))}\n${difference(flatIndex(axes), whole("at"))}`,
   });
 };
 export const coordinate = (rank: number, axis: number): Program =>
@@ -61,7 +63,7 @@ export const coordinate = (rank: number, axis: number): Program =>
     body: `${coordinates(axesOf(rank), whole("at"))}\nreturn c${axis};`,
   });
 
-/** What a program gives for inputs of numbers: an array is a tensor, split in halves where the program wants them. */
+/** Runs a program. An array among the inputs becomes a tensor, or the two tensors of its halves if the program has those. */
 export async function evaluate(
   device: Device,
   what: Program,
@@ -79,7 +81,7 @@ export async function evaluate(
   return values;
 }
 
-/** How far a device's quotients and remainders are from BigInt's, all pairs together. */
+/** The errors of a device's quotients and remainders, computed with BigInt. */
 export async function divisionErrors(device: Device, pairs: readonly (readonly [number, number])[]): Promise<number[]> {
   const [a, b] = [pairs.map(([a]) => a), pairs.map(([, b]) => b)];
   const exact = (of: (a: bigint, b: bigint) => bigint): number[] => pairs.map(([a, b]) => Number(of(BigInt(a), BigInt(b))));
