@@ -37,7 +37,9 @@ export class TracedStorage implements Storage {
   release(): void {}
 
   async read(): Promise<TypedArray> {
-    throw new BackendError("storage.read: a graph being traced holds no numbers; export networks whose forward pass reads none");
+    throw new BackendError(
+      "storage.read: a graph that is being traced has no numbers; export a network whose forward pass reads no tensors",
+    );
   }
 }
 

@@ -1,4 +1,4 @@
-/** An exported file run by onnxruntime, and what must hold of its graph whatever it computes. */
+/** Runs exported files in onnxruntime, checks the rules that every graph must obey, and compares outputs. */
 
 import * as ort from "onnxruntime-web";
 import { expect } from "vitest";
