@@ -139,10 +139,11 @@ export {
   type StepLoss,
   type Teaching,
 } from "./train/objective.ts";
+export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
 export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
-export { type Optimizer, type ParameterGroup, Sgd, type SgdOptions } from "./train/sgd.ts";
+export { Sgd, type SgdOptions } from "./train/sgd.ts";
 export {
   type EpochMetrics,
   type Progress,

@@ -1,17 +1,21 @@
 /**
- * Augmentation and normalisation in one pass over the bytes of an image. The order is that of the usual PyTorch recipe: pad
- * and crop, flip, scale and normalise, then Cutout (DeVries & Taylor 2017, arXiv 1708.04552) writes zeros.
+ * Augmentation and normalisation in one pass over the bytes of an image. The order is that of the usual PyTorch recipe: pad and crop, flip,
+ * scale and normalise, then write the zeros of Cutout (DeVries & Taylor 2017, arXiv 1708.04552).
  */
 
 import { ConfigError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 
 export interface Augmentation {
-  /** Pads every side with this many black pixels and crops a window of the original size, uniformly placed. */
+  /**
+   * Black pixels added to every side, before a window of the original size is cropped at a uniformly drawn position. Default: 0, no crop.
+   */
   readonly crop?: number;
-  /** Mirrors left to right, once in two. */
+  /** Whether an image is mirrored left to right with probability ½. Default: false. */
   readonly flip?: boolean;
-  /** Side of a square of zeros whose centre is uniform over the image, so the border may clip it. */
+  /**
+   * Side, in pixels, of a square of zeros whose centre is uniform over the image; the border may clip the square. Default: 0, no square.
+   */
   readonly cutout?: number;
 }
 
@@ -26,7 +30,7 @@ export interface Augmenter {
   readonly crop: number;
   readonly flip: boolean;
   readonly cutout: number;
-  /** [C,256]: normalised value of every byte. */
+  /** [C,256]: the normalised value of every byte. */
   readonly table: Float32Array;
 }
 
@@ -34,21 +38,21 @@ export interface AugmenterOptions {
   readonly channels: number;
   readonly height: number;
   readonly width: number;
+  /** One number per channel, of pixels scaled to [0, 1]. */
   readonly mean: readonly number[];
+  /** One number above 0 per channel, of pixels scaled to [0, 1]. */
   readonly std: readonly number[];
+  /** Default: no augmentation. */
   readonly augment?: Augmentation | undefined;
 }
 
 /**
- * y = (x/255 − mean)/std of every byte x and channel, each step rounded to float32 as PyTorch rounds it.
+ * Tabulates y = (x/255 − mean)/std for every byte x and channel. Each step is rounded to float32, as PyTorch rounds it.
  * @throws ConfigError when crop or cutout is not an integer ≥ 0, or mean and std do not hold one number per channel, std above 0.
  */
 export function createAugmenter({ channels, height, width, mean, std, augment = {} }: AugmenterOptions): Augmenter {
   const { crop = 0, flip = false, cutout = 0 } = augment;
-  for (const [name, value] of [
-    ["crop", crop],
-    ["cutout", cutout],
-  ] as const)
+  for (const [name, value] of Object.entries({ crop, cutout }))
     if (!Number.isInteger(value) || value < 0) throw new ConfigError(`augment: ${name} must be an integer ≥ 0, got ${value}`);
   if (mean.length !== channels || std.length !== channels || !mean.every(Number.isFinite) || !std.every((s) => Number.isFinite(s) && s > 0))
     throw new ConfigError(
@@ -63,14 +67,14 @@ export function createAugmenter({ channels, height, width, mean, std, augment = 
 
 /**
  * Writes one augmented, normalised image. source:[C,H,W] bytes at `from` → out:[C,H,W] at `to`.
- * Draws from `random`, in this order and only for what is on: crop row, crop column, flip, Cutout row, Cutout column.
+ * Draws from `random` in this order, leaving out what is switched off: crop row, crop column, flip, Cutout row, Cutout column.
  */
 export function augmentImage(augmenter: Augmenter, source: Uint8Array, from: number, out: Float32Array, to: number, random: Random): void {
-  const { channels, height, width, crop, flip, cutout, table } = augmenter;
+  const { channels, height, width, crop, flip, table } = augmenter;
   const dy = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
   const dx = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
   const mirrored = flip && random.integer(2) === 1;
-  // Columns of the window, before the flip, that fall inside the image.
+  // The columns [left, right) of the window, before the flip, lie inside the image.
   const left = Math.min(width, Math.max(0, -dx));
   const right = Math.max(left, Math.min(width, width - dx));
   const step = mirrored ? -1 : 1;
@@ -91,16 +95,17 @@ export function augmentImage(augmenter: Augmenter, source: Uint8Array, from: num
       for (let x = right; x < width; x++, write += step) out[write] = black;
     }
   }
-  if (cutout > 0) {
-    // An even side extends one pixel further up and left of the centre, as in the paper's code.
-    const top = random.integer(height) - (cutout >> 1);
-    const first = random.integer(width) - (cutout >> 1);
-    const [top0, bottom] = [Math.max(0, top), Math.min(height, top + cutout)];
-    const [left0, end] = [Math.max(0, first), Math.min(width, first + cutout)];
-    for (let c = 0; c < channels; c++)
-      for (let y = top0; y < bottom; y++) {
-        const start = to + (c * height + y) * width;
-        out.fill(0, start + left0, start + end);
-      }
-  }
+  if (augmenter.cutout > 0) cutOut(augmenter, out, to, random);
+}
+
+/** Writes the zeros of Cutout into an image:[C,H,W] at `to`. */
+function cutOut({ channels, height, width, cutout }: Augmenter, out: Float32Array, to: number, random: Random): void {
+  // An even side extends one pixel further up and left of the centre, as in the paper's code.
+  const top = random.integer(height) - (cutout >> 1);
+  const left = random.integer(width) - (cutout >> 1);
+  for (let c = 0; c < channels; c++)
+    for (let y = Math.max(0, top); y < Math.min(height, top + cutout); y++) {
+      const row = to + (c * height + y) * width;
+      out.fill(0, row + Math.max(0, left), row + Math.min(width, left + cutout));
+    }
 }

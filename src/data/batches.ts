@@ -1,6 +1,6 @@
 /**
- * Batches of an epoch, each decided by (seed, epoch, batch index) alone: they may be prepared in any order, on any thread, and
- * an epoch resumed at batch k continues with the very bits it would have had.
+ * The batches of an epoch. Each batch depends on nothing but (seed, epoch, batch index). So batches can be prepared in any order and on any
+ * thread, and an epoch that is resumed at batch k continues with the same bits.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -21,13 +21,15 @@ export interface Batch {
 export interface EpochOptions {
   readonly batchSize: number;
   readonly seed: number;
+  /** Position in the run, from 0. */
   readonly epoch: number;
-  /** A new order every epoch; otherwise the order of the split. */
+  /** Whether the images have a new order in every epoch. Default: false, the order of the split. */
   readonly shuffle?: boolean;
-  /** Leaves out a last batch with fewer than batchSize images. */
+  /** Whether a last batch with fewer than batchSize images is left out. Default: false. */
   readonly dropLast?: boolean;
+  /** Default: no augmentation. */
   readonly augment?: Augmentation;
-  /** Where to resume: the first batch to yield. */
+  /** The index of the first batch to yield, for a resumed epoch. Default: 0. */
   readonly startBatch?: number;
 }
 
@@ -38,7 +40,7 @@ export interface Epoch {
   prepare(index: number): Batch;
 }
 
-// Keys of the streams forked from an epoch's: 0 shuffles, 1 + i augments batch i.
+// Keys of the streams that are forked from the epoch's stream: stream 0 shuffles the images, stream 1 + i augments batch i.
 const orderKey = 0;
 const augmentKey = (batch: number): number => 1 + batch;
 

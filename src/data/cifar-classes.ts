@@ -1,4 +1,7 @@
-/** The class names of CIFAR-10 and CIFAR-100 in the order of their labels (Krizhevsky 2009, "Learning multiple layers of features from tiny images"). */
+/**
+ * The class names of CIFAR-10 and CIFAR-100, in the order of their labels (Krizhevsky 2009, "Learning multiple layers of features from
+ * tiny images").
+ */
 
 export const cifar10Classes: readonly string[] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 

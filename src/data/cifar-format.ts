@@ -1,6 +1,10 @@
 /**
- * The official binary format of CIFAR-10 and CIFAR-100 (https://www.cs.toronto.edu/~kriz/cifar.html): files of fixed-length
- * records, each the label bytes followed by 3072 pixels: the red, the green and the blue plane, row by row.
+ * The official binary format of CIFAR-10 and CIFAR-100 (https://www.cs.toronto.edu/~kriz/cifar.html). A file is a sequence of records of
+ * one length. A record is
+ *
+ *     coarse label (1 byte, CIFAR-100 only) | label (1 byte) | red plane (1024 bytes) | green plane | blue plane
+ *
+ * and a plane is 32 rows of 32 pixels.
  */
 
 import { DataError } from "../core/errors.ts";
@@ -9,7 +13,7 @@ import type { ImageSplit } from "./dataset.ts";
 
 export type CifarName = "cifar10" | "cifar100";
 
-/** One file of the format and how many records it holds. */
+/** A file of the format, and the number of its records. */
 export interface RecordFile {
   readonly name: string;
   readonly records: number;
@@ -17,16 +21,16 @@ export interface RecordFile {
 
 export interface CifarFormat {
   readonly name: CifarName;
-  /** The folder the official archive unpacks to. */
+  /** The folder that the official archive unpacks to. */
   readonly folder: string;
   readonly train: readonly RecordFile[];
   readonly test: readonly RecordFile[];
-  /** Bytes before the pixels; the last one is the class (CIFAR-100 puts the coarse label before the fine one). */
+  /** Bytes before the pixels. The last one is the label, which is the class; CIFAR-100 has a coarse label before it. */
   readonly labelBytes: 1 | 2;
   readonly classes: readonly string[];
   /** The file that lists the class names, one per line. */
   readonly classesFile: string;
-  /** Per-channel normalisation, of pixels scaled to [0, 1]. */
+  /** Per channel, of pixels scaled to [0, 1]: batches subtract `mean` and divide by `std`. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
 }
@@ -43,7 +47,8 @@ export const cifarFormats: Readonly<Record<CifarName, CifarFormat>> = {
     classes: cifar10Classes,
     classesFile: "batches.meta.txt",
     mean: [0.4914, 0.4822, 0.4465],
-    // The recipe's constants: the standard deviation inside an image, averaged over images. Over all pixels it is (.2470, .2435, .2616).
+    // These are the recipe's constants: the standard deviation within an image, averaged over images. Over all pixels together it would be
+    // (0.2470, 0.2435, 0.2616).
     std: [0.2023, 0.1994, 0.201],
   },
   cifar100: {
@@ -59,17 +64,34 @@ export const cifarFormats: Readonly<Record<CifarName, CifarFormat>> = {
   },
 };
 
-/** Coarse labels of CIFAR-100 lie in [0, 20). */
+/** CIFAR-100 groups its 100 classes into 20 coarse ones. */
 const coarseClasses = 20;
 
+/** Where the bytes of a record are, counted from its start. */
+interface RecordLayout {
+  /** Undefined for a format without coarse labels. */
+  readonly coarseLabel: number | undefined;
+  readonly label: number;
+  readonly pixels: number;
+  readonly end: number;
+}
+
+const recordLayout = (format: CifarFormat): RecordLayout => ({
+  coarseLabel: format.labelBytes === 2 ? 0 : undefined,
+  label: format.labelBytes - 1,
+  pixels: format.labelBytes,
+  end: recordBytes(format),
+});
+
+/** Length of a record in bytes. */
 export const recordBytes = (format: CifarFormat): number => format.labelBytes + cifarImage.bytes;
 
-/** Number of records of a list of files. */
+/** The number of records in all of the files. */
 export const countRecords = (files: readonly RecordFile[]): number => files.reduce((total, file) => total + file.records, 0);
 
 /**
- * Reads the records of one file into `into`, from image `first` on.
- * @param path names the file in errors.
+ * Reads the records of one file into the split `into`: record 0 becomes image `first`.
+ * @param path The file's name in errors.
  * @throws DataError when the length is not records × recordBytes, or a label is out of range.
  */
 export function decodeRecords(
@@ -80,19 +102,21 @@ export function decodeRecords(
   into: ImageSplit,
   first: number,
 ): void {
-  const stride = recordBytes(format);
-  if (bytes.length !== file.records * stride)
+  const layout = recordLayout(format);
+  if (bytes.length !== file.records * layout.end)
     throw new DataError(
-      `${format.name}: ${path} must be ${file.records * stride} bytes (${file.records} records of ${stride}), got ${bytes.length}; ` +
+      `${format.name}: ${path} must be ${file.records * layout.end} bytes (${file.records} records of ${layout.end}), ` +
+        `got ${bytes.length}; ` +
         "the file is truncated or not of this data set: unpack the official archive again",
     );
-  for (let record = 0, offset = 0; record < file.records; record++, offset += stride) {
-    const label = bytes[offset + format.labelBytes - 1]!;
+  for (let record = 0; record < file.records; record++) {
+    const start = record * layout.end;
+    const label = bytes[start + layout.label]!;
+    const coarseLabel = layout.coarseLabel === undefined ? 0 : bytes[start + layout.coarseLabel]!;
     if (label >= format.classes.length) throw labelError(format, path, record, "label", label, format.classes.length);
-    if (format.labelBytes === 2 && bytes[offset]! >= coarseClasses)
-      throw labelError(format, path, record, "coarse label", bytes[offset]!, coarseClasses);
+    if (coarseLabel >= coarseClasses) throw labelError(format, path, record, "coarse label", coarseLabel, coarseClasses);
     into.labels[first + record] = label;
-    into.images.set(bytes.subarray(offset + format.labelBytes, offset + stride), (first + record) * cifarImage.bytes);
+    into.images.set(bytes.subarray(start + layout.pixels, start + layout.end), (first + record) * cifarImage.bytes);
   }
 }
 
@@ -104,26 +128,27 @@ function labelError(format: CifarFormat, path: string, record: number, kind: str
 }
 
 /**
- * The bytes of a file holding these images: the inverse of `decodeRecords`.
- * @param coarseLabels the byte before the class, for formats with two label bytes.
+ * The bytes of a file that holds the images of `split`. It is the inverse of `decodeRecords`.
+ * @param coarseLabels One per image, for formats that have coarse labels.
  * @throws DataError when a coarse label is missing.
  */
 export function encodeRecords(format: CifarFormat, split: ImageSplit, coarseLabels?: Uint8Array): Uint8Array {
   if (format.labelBytes === 2 && coarseLabels?.length !== split.count)
     throw new DataError(`${format.name}: needs one coarse label per image, got ${coarseLabels?.length ?? 0} for ${split.count} images`);
-  const stride = recordBytes(format);
-  const bytes = new Uint8Array(split.count * stride);
-  for (let record = 0, offset = 0; record < split.count; record++, offset += stride) {
-    if (coarseLabels && format.labelBytes === 2) bytes[offset] = coarseLabels[record]!;
-    bytes[offset + format.labelBytes - 1] = split.labels[record]!;
-    bytes.set(split.images.subarray(record * cifarImage.bytes, (record + 1) * cifarImage.bytes), offset + format.labelBytes);
+  const layout = recordLayout(format);
+  const bytes = new Uint8Array(split.count * layout.end);
+  for (let record = 0; record < split.count; record++) {
+    const start = record * layout.end;
+    if (coarseLabels && layout.coarseLabel !== undefined) bytes[start + layout.coarseLabel] = coarseLabels[record]!;
+    bytes[start + layout.label] = split.labels[record]!;
+    bytes.set(split.images.subarray(record * cifarImage.bytes, (record + 1) * cifarImage.bytes), start + layout.pixels);
   }
   return bytes;
 }
 
 /**
- * Class names, one per line; blank lines are skipped.
- * @throws DataError when there is not one name per class.
+ * Reads class names, one per line, and skips blank lines.
+ * @throws DataError when the number of names is not the number of classes.
  */
 export function decodeClassNames(format: CifarFormat, path: string, text: string): string[] {
   const names = text

@@ -1,6 +1,6 @@
 import { DataError } from "../core/errors.ts";
 
-/** No source of the data could be reached: nothing is broken, so a caller may carry on with other images if it says so. */
+/** No source of the data could be reached. Nothing is broken: a caller may continue with other images, if it tells the user so. */
 export class DataUnavailableError extends DataError {
   override name = "DataUnavailableError";
   /** One line for each source that was tried. */

@@ -1,12 +1,12 @@
-/** Labelled images in memory, as bytes: what every source of data produces and every batch is cut from. */
+/** Labelled images in memory, as bytes. Every source of data produces this, and every batch is made of it. */
 
 import { ConfigError, DataError } from "../core/errors.ts";
 
 /** One half of a data set. */
 export interface ImageSplit {
-  /** [count,C,H,W], planar, 0 … 255. */
+  /** [count,C,H,W], each pixel in 0 … 255. */
   readonly images: Uint8Array;
-  /** [count], indices into the classes. */
+  /** [count]: indices into the classes. */
   readonly labels: Uint8Array;
   readonly count: number;
 }
@@ -21,25 +21,25 @@ export interface ImageDataset {
   readonly width: number;
   readonly train: ImageSplit;
   readonly test: ImageSplit;
-  /** What batches subtract, per channel, of pixels scaled to [0, 1]. */
+  /** The number per channel that batches subtract from pixels scaled to [0, 1]. */
   readonly mean: readonly number[];
-  /** What batches divide by, per channel. */
+  /** The number per channel that batches divide by afterwards. */
   readonly std: readonly number[];
 }
 
-/** Zeroed bytes that worker threads can read without a copy, where the platform shares memory; plain bytes elsewhere. */
+/** Bytes that are all 0. Worker threads can read them without a copy, where the platform has shared memory. */
 export function sharedBytes(length: number): Uint8Array {
-  // Browsers expose SharedArrayBuffer to cross-origin-isolated pages only.
+  // Browsers offer SharedArrayBuffer to cross-origin isolated pages only.
   return typeof SharedArrayBuffer === "undefined" ? new Uint8Array(length) : new Uint8Array(new SharedArrayBuffer(length));
 }
 
-/** An empty split to be filled: images [count,C,H,W] and labels [count] in shared memory. */
+/** A split for the caller to fill, in shared memory. */
 export function allocateSplit(count: number, imageBytes: number): ImageSplit {
   return { images: sharedBytes(count * imageBytes), labels: sharedBytes(count), count };
 }
 
 /**
- * Per-channel mean and standard deviation of the pixels scaled to [0, 1], over all images: μ = Σx/n, σ = √(Σx²/n − μ²).
+ * Mean and standard deviation per channel over all images, of pixels scaled to [0, 1]: μ = Σx/n, σ = √(Σx²/n − μ²).
  * @throws DataError on an empty split.
  */
 export function channelStatistics(split: ImageSplit, channels: number): { mean: number[]; std: number[] } {
@@ -47,7 +47,7 @@ export function channelStatistics(split: ImageSplit, channels: number): { mean: 
   const plane = split.images.length / (split.count * channels);
   const sum = new Array<number>(channels).fill(0);
   const squares = new Array<number>(channels).fill(0);
-  // Whole numbers below 2^53 add without rounding, so the sums are exact.
+  // The sums are exact, because integers below 2⁵³ add without rounding.
   for (let n = 0, i = 0; n < split.count; n++)
     for (let c = 0; c < channels; c++) {
       let planeSum = 0;
@@ -66,7 +66,10 @@ export function channelStatistics(split: ImageSplit, channels: number): { mean: 
   return { mean, std };
 }
 
-/** The first images of each split, in place: no pixel is copied. @throws ConfigError when a split has fewer. */
+/**
+ * The first images of each split, without copying pixels. A limit that is left out keeps the whole split.
+ * @throws ConfigError when a split has fewer.
+ */
 export function limitDataset(dataset: ImageDataset, limits: { train?: number; test?: number }): ImageDataset {
   const imageBytes = dataset.channels * dataset.height * dataset.width;
   const limited = (name: SplitName): ImageSplit => {

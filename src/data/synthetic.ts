@@ -1,6 +1,6 @@
 /**
- * A built-in set of images to train on when no data can be had: ten kinds of pattern whose place, size, tilt, colours and noise vary
- * from image to image. Colours are drawn without regard to the class, so a mean colour tells nothing: shapes have to be learnt.
+ * Built-in images to train on when no data set can be loaded. There are ten kinds of pattern, whose position, size, tilt, colours and noise
+ * vary from image to image. Colours are drawn independently of the class, so a network has to learn the shapes.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -11,27 +11,31 @@ export interface SyntheticOptions {
   readonly trainCount: number;
   readonly testCount: number;
   readonly seed: number;
-  /** How many of the ten kinds, from the first. */
+  /** How many of the ten kinds occur, counted from the first. Default: 10. */
   readonly classes?: number;
+  /** In pixels. Default: 32. */
   readonly height?: number;
+  /** In pixels. Default: 32. */
   readonly width?: number;
 }
 
-/** What varies between images of one class. Lengths are in units of the shorter side. */
+/** The quantities that vary between images of one class. Lengths are in units of the image's shorter side. */
 interface Variation {
   readonly radius: number;
-  /** Stripes per radian of the unit length. */
+  /** Radians per unit length. */
   readonly frequency: number;
+  /** In radians. */
   readonly phase: number;
+  /** In radians. */
   readonly tilt: number;
-  /** Half the width of an edge: one pixel. */
+  /** Half the width of the ramp at an edge, which is one pixel. */
   readonly edge: number;
 }
 
-/** Share of foreground at (u, v), the offset from the centre. */
+/** Share of foreground, in [0, 1], at the offset (u, v) from the pattern's centre. */
 type Pattern = (u: number, v: number, variation: Variation) => number;
 
-/** 1 well inside (distance < 0), 0 well outside, a ramp across the edge. */
+/** 1 well inside the shape (distance < 0), 0 well outside, and a linear ramp across the edge. */
 const inside = (distance: number, edge: number): number => Math.min(1, Math.max(0, 0.5 - distance / (2 * edge)));
 const wave = (position: number, { frequency, phase }: Variation): number => 0.5 + 0.5 * Math.sin(frequency * position + phase);
 const along = (u: number, v: number, angle: number): number => u * Math.cos(angle) + v * Math.sin(angle);
@@ -67,10 +71,10 @@ const patterns: readonly (readonly [name: string, pattern: Pattern])[] = [
 
 const between = (random: Random, low: number, high: number): number => low + (high - low) * random.uniform();
 
-/** What the ten kinds are called. */
+/** The names of the ten kinds. */
 export const syntheticClasses: readonly string[] = patterns.map(([name]) => name);
 
-/** Images 0, 1, 2 … of classes 0, 1, 2 … in turn; image n is decided by the stream and n, however many there are. */
+/** Paints images whose classes are 0, 1, 2 … in turn. Image n depends on the stream and on n only, and not on `count`. */
 function paintSplit(count: number, classes: number, height: number, width: number, stream: Random): ImageSplit {
   const split = allocateSplit(count, 3 * height * width);
   for (let n = 0; n < count; n++) {
@@ -91,7 +95,7 @@ function paintImage(pattern: Pattern, images: Uint8Array, start: number, height:
     tilt: between(random, -0.25, 0.25),
     edge: 1 / unit,
   };
-  // A background and a step away from it in every channel, turned round where it would leave the range.
+  // In every channel the foreground is a step away from the background. The step changes its sign where the level would leave [15, 240].
   const background = [0, 0, 0].map(() => between(random, 50, 205));
   const step = background.map((level) => {
     const size = between(random, 40, 110) * (random.integer(2) === 0 ? -1 : 1);
@@ -104,24 +108,27 @@ function paintImage(pattern: Pattern, images: Uint8Array, start: number, height:
       const share = pattern((x + 0.5 - centreX) / unit, (y + 0.5 - centreY) / unit, variation);
       for (let c = 0; c < 3; c++) {
         const bits = random.bits();
-        // The sum of two bytes: triangular noise, which is close to normal and takes one draw.
+        // The sum of two random bytes is close to normal, and it takes one draw only.
         const level = background[c]! + share * step[c]! + noise * ((bits & 255) + ((bits >>> 8) & 255) - 255);
         images[start + c * plane + y * width + x] = Math.min(255, Math.max(0, Math.round(level)));
       }
     }
 }
 
-/** Synthetic images, decided by the seed. @throws ConfigError on counts or sizes that are not positive integers, or more classes than there are kinds. */
-export function syntheticImages(options: SyntheticOptions): ImageDataset {
-  const { trainCount, testCount, seed, classes = patterns.length, height = 32, width = 32 } = options;
-  for (const [name, value, least] of [
-    ["trainCount", trainCount, 1],
-    ["testCount", testCount, 1],
-    ["height", height, 8],
-    ["width", width, 8],
-  ] as const)
+function requireIntegers(values: Readonly<Record<string, number>>, least: number): void {
+  for (const [name, value] of Object.entries(values))
     if (!Number.isInteger(value) || value < least)
       throw new ConfigError(`syntheticImages: ${name} must be an integer ≥ ${least}, got ${value}`);
+}
+
+/**
+ * Synthetic images, which depend on nothing but the options.
+ * @throws ConfigError for a count that is no integer ≥ 1, a side that is no integer ≥ 8, or a number of classes outside [2, 10].
+ */
+export function syntheticImages(options: SyntheticOptions): ImageDataset {
+  const { trainCount, testCount, seed, classes = patterns.length, height = 32, width = 32 } = options;
+  requireIntegers({ trainCount, testCount }, 1);
+  requireIntegers({ height, width }, 8);
   if (!Number.isInteger(classes) || classes < 2 || classes > patterns.length)
     throw new ConfigError(`syntheticImages: classes must be an integer in [2, ${patterns.length}], got ${classes}`);
   const stream = new Random(seed);

@@ -8,9 +8,10 @@ import { convolutionForms, convolutionRefusal, formatConvolution, parseConvoluti
 import type { FamilyOptions } from "../structured/families.ts";
 import { Adam } from "../train/adam.ts";
 import type { Classifier } from "../train/evaluate.ts";
+import type { Optimizer } from "../train/optimizer.ts";
 import { decayGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
-import { type Optimizer, Sgd } from "../train/sgd.ts";
+import { Sgd } from "../train/sgd.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
 import { type NetworkSpec, networkKinds, networks, sizeRefusal } from "./network-spec.ts";

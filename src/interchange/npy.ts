@@ -1,23 +1,40 @@
 /**
- * NumPy's .npy format: a magic string, a version, a Python dict of dtype, order and shape padded to 64 bytes, then raw numbers.
- * Specification: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html. Bytes in, arrays out; files are somebody else's business.
+ * NumPy's .npy format, from and to bytes (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). A file is
+ *
+ *     magic (6 bytes) | version (2 bytes) | length of the header (uint16 in version 1.0, else uint32) | header | numbers
+ *
+ * and the header is a Python dict of dtype, order and shape, padded with spaces so that the numbers start at a multiple of 64 bytes.
  */
 
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
 import { type DType, typedArray } from "../tensor/storage.ts";
-import type { NamedArray } from "../train/safetensors.ts";
+import { dtypeOf, type NamedArray } from "../train/safetensors.ts";
 
 const magic = [0x93, ...new TextEncoder().encode("NUMPY")];
 
-const writers = { Float32Array: "<f4", Float64Array: "<f8", Int32Array: "<i4" } as const;
+/** Positions in a file. */
+const majorVersionAt = magic.length;
+const minorVersionAt = majorVersionAt + 1;
+const headerLengthAt = minorVersionAt + 1;
+/** The header starts after its length. */
+const headerStart = (version: string): number => headerLengthAt + (version === "1.0" ? 2 : 4);
+/** The numbers start at a multiple of this. */
+const alignment = 64;
+/** NumPy's own limits. */
+const [maximumAxes, maximumHeaderLength] = [64, 10_000];
 
-/** How numbers of one of NumPy's types become one of our arrays. */
+/** NumPy's names of the dtypes of this library. */
+const dtypeNames: Readonly<Record<DType, string>> = { float32: "<f4", float64: "<f8", int32: "<i4" };
+
+/** Reads numbers of one of NumPy's dtypes. */
 interface Reader {
+  /** Size of a number in the file. */
   readonly bytes: number;
+  /** The dtype of the array that holds the numbers here. */
   readonly dtype: DType;
   readonly read: (view: DataView, at: number, littleEndian: boolean) => number;
-  /** What not every bit pattern is; undefined where each is a number of the array. */
+  /** A rule that the numbers must obey, for dtypes of which not every bit pattern can be read. */
   readonly rule?: { readonly says: string; readonly holds: (value: number) => boolean };
 }
 
@@ -38,7 +55,7 @@ const readers: Readonly<Record<string, Reader>> = {
   f8: { bytes: 8, dtype: "float64", read: (view, at, little) => view.getFloat64(at, little) },
 };
 
-/** The number of IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. */
+/** The number of an IEEE 754 binary16: 1 bit of sign, 5 bits of exponent, and 10 bits of fraction. */
 function halfPrecision(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >>> 10) & 0x1f;
@@ -47,20 +64,27 @@ function halfPrecision(bits: number): number {
   return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
 }
 
-/** The bytes of a .npy file, version 1.0: float32, float64 or int32, in C order. @throws DataError for data that does not fill its shape, or more than 64 axes. */
+/**
+ * The bytes of a .npy file of version 1.0, in C order: float32 as `<f4`, float64 as `<f8`, int32 as `<i4`.
+ * @throws DataError for data that do not fill their shape, or for more than 64 axes.
+ */
 export function encodeNpy({ shape, data }: NamedArray): Uint8Array {
   if (data.length !== sizeOf(shape))
     throw new DataError(`npy: data must fill its shape, got ${data.length} values for ${formatShape(shape)}`);
-  if (shape.length > 64) throw new DataError(`npy: an array must have at most 64 axes, as in NumPy, got ${shape.length}; reshape it`);
-  const descr = writers[data.constructor.name as keyof typeof writers];
-  // A tuple of one has its comma.
+  if (shape.length > maximumAxes)
+    throw new DataError(`npy: an array must have at most ${maximumAxes} axes, as in NumPy, got ${shape.length}; reshape it`);
+  // In Python a tuple of one number ends with a comma.
   const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
-  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
-  const start = Math.ceil((magic.length + 4 + dict.length + 1) / 64) * 64;
+  const dict = `{'descr': '${dtypeNames[dtypeOf(data)]}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const headerAt = headerStart("1.0");
+  const start = Math.ceil((headerAt + dict.length + 1) / alignment) * alignment;
+  const header = `${dict.padEnd(start - headerAt - 1)}\n`;
   const bytes = new Uint8Array(start + data.byteLength);
-  bytes.set([...magic, 1, 0]);
-  new DataView(bytes.buffer).setUint16(8, start - 10, true);
-  bytes.set(new TextEncoder().encode(`${dict.padEnd(start - 11)}\n`), 10);
+  bytes.set(magic);
+  bytes[majorVersionAt] = 1;
+  bytes[minorVersionAt] = 0;
+  new DataView(bytes.buffer).setUint16(headerLengthAt, header.length, true);
+  bytes.set(new TextEncoder().encode(header), headerAt);
   bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), start);
   return bytes;
 }
@@ -72,10 +96,13 @@ interface Header {
   readonly shape: number[];
 }
 
-/** The dict as Python's `repr` writes it, its keys in any order; Python 2 put an L after sizes. Undefined for anything else. */
+/**
+ * Parses a dict as Python's `repr` writes it, with its keys in any order. Python 2 wrote an L after sizes.
+ * @returns undefined for any other text.
+ */
 function parseHeader(text: string): Header | undefined {
-  // NumPy's own limit: no array needs more, and a pattern may take long to fail on what is no header.
-  if (text.length > 10_000) return undefined;
+  // The regular expression may take long on a long text that is no header.
+  if (text.length > maximumHeaderLength) return undefined;
   const value = String.raw`('[^'\n]*'|"[^"\n]*"|\[[^\n]*\]|\([\dL, ]*\)|True|False)`;
   const entry = String.raw`\s*['"](\w+)['"]\s*:\s*${value}\s*`;
   const dict = new RegExp(String.raw`^\{${entry},${entry},${entry},?\s*\}\s*$`).exec(text);
@@ -86,30 +113,33 @@ function parseHeader(text: string): Header | undefined {
   const order = fields.get("fortran_order");
   const tuple = /^\(((?:\d+L?, *)*)(\d+L?)?\)$/.exec(fields.get("shape") ?? "");
   if (descr === undefined || (order !== "True" && order !== "False") || tuple === null) return undefined;
-  // `(3)` is a number in brackets: only a comma makes a tuple of one.
+  // In Python `(3)` is a number in brackets, and `(3,)` is a tuple.
   const isNumber = tuple[1] === "" && tuple[2] !== undefined;
   const shape = (tuple[0].match(/\d+/g) ?? []).map(Number);
   return isNumber || !shape.every(Number.isSafeInteger) ? undefined : { descr, fortranOrder: order === "True", shape };
 }
 
 /**
- * The array of a .npy file of version 1.0, 2.0 or 3.0, row by row: f2 and f4 as float32; b1, i1, i2, i4, u1, u2 as int32; u4, i8, u8, f8 as float64.
- * The format has no checksum: damage to the numbers themselves goes unseen.
- * @throws DataError naming `source` and the first thing wrong: no .npy file, another dtype, not as many bytes as its shape asks for, an integer that no float64 holds.
+ * Reads a .npy file of version 1.0, 2.0 or 3.0. Numbers of f2 and f4 become float32; b1, i1, i2, i4, u1 and u2 become int32; u4, i8, u8 and
+ * f8 become float64. The format has no checksum, so damage to the numbers is not detected.
+ * @param source The file's name in errors.
+ * @throws DataError for a file of another format, another dtype, a number of bytes that does not fit the shape, or an integer that a
+ * float64 cannot hold.
  */
 export function decodeNpy(bytes: Uint8Array, source: string): NamedArray {
   const fail = (what: string, remedy = "the file is truncated or corrupted, restore it from a copy"): never => {
     throw new DataError(`npy: ${source} ${what}; ${remedy}`);
   };
-  if (!magic.every((byte, i) => bytes[i] === byte)) return fail("must begin with \\x93NUMPY", "it is no .npy file, or is corrupted");
+  if (!magic.every((byte, i) => bytes[i] === byte)) return fail("must begin with \\x93NUMPY", "the file is no .npy file, or is corrupted");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < 12) return fail(`must hold its header, got ${bytes.length} bytes in all`);
-  const version = `${bytes[6]}.${bytes[7]}`;
+  if (bytes.length < headerStart("3.0")) return fail(`must hold its header, got ${bytes.length} bytes in all`);
+  const version = `${bytes[majorVersionAt]}.${bytes[minorVersionAt]}`;
   if (!["1.0", "2.0", "3.0"].includes(version)) return fail(`must be of version 1.0, 2.0 or 3.0, got ${version}`);
-  const headerAt = version === "1.0" ? 10 : 12;
-  const start = headerAt + (version === "1.0" ? view.getUint16(8, true) : view.getUint32(8, true));
+  const headerAt = headerStart(version);
+  const start = headerAt + (version === "1.0" ? view.getUint16(headerLengthAt, true) : view.getUint32(headerLengthAt, true));
   if (start > bytes.length) return fail(`must hold its ${start - headerAt}-byte header, got ${bytes.length} bytes in all`);
-  // UTF-8 in version 3.0, Latin-1 before: what is not ASCII can only be in a dtype that is refused.
+  // Version 3.0 is UTF-8, and the versions before are Latin-1. The difference does not matter: only dtypes that are refused hold other
+  // characters than ASCII.
   const text = new TextDecoder().decode(bytes.subarray(headerAt, start)).trimEnd();
   const header = parseHeader(text);
   if (header === undefined) return fail(`must say descr, fortran_order and shape in its header, got ${JSON.stringify(text.slice(0, 200))}`);
@@ -121,26 +151,26 @@ export function decodeNpy(bytes: Uint8Array, source: string): NamedArray {
   if (sizeOf(shape) * reader.bytes !== bytes.length - start)
     return fail(`must hold ${sizeOf(shape) * reader.bytes} bytes for ${code} ${formatShape(shape)}, got ${bytes.length - start}`);
   const data = typedArray(reader.dtype, sizeOf(shape));
-  const place = fortranOrder ? placeInRows(shape) : (index: number) => index;
+  const position = fortranOrder ? rowMajorPosition(shape) : (index: number) => index;
   for (let index = 0; index < data.length; index++) {
     const value = reader.read(view, start + index * reader.bytes, order !== ">");
     if (reader.rule && !reader.rule.holds(value))
       return fail(`must hold ${reader.rule.says}, got ${value} at ${index} of ${code}`, "save it with .astype('<f8')");
-    data[place(index)] = value;
+    data[position(index)] = value;
   }
   return { shape, data };
 }
 
-/** Where the index-th number of a file in Fortran order, whose first axis moves fastest, belongs row by row. */
-function placeInRows(shape: Shape): (index: number) => number {
+/** The row-major position of the index-th number of a file in Fortran order, in which the first axis varies fastest. */
+function rowMajorPosition(shape: Shape): (index: number) => number {
   const strides = stridesOf(shape);
   return (index) => {
     let rest = index;
-    let place = 0;
+    let position = 0;
     for (const [axis, size] of shape.entries()) {
-      place += (rest % size) * strides[axis]!;
+      position += (rest % size) * strides[axis]!;
       rest = Math.floor(rest / size);
     }
-    return place;
+    return position;
   };
 }

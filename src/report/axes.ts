@@ -1,4 +1,4 @@
-/** The frame of a plot: two scales, their ticks and names, and a faint grid. */
+/** The axes of a plot: two scales with their ticks and names, and a grid. */
 
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from "d3-scale";
 import type { Box } from "./label-placement.ts";
@@ -6,25 +6,27 @@ import { element, label } from "./svg.ts";
 
 export type Scale = ScaleContinuousNumeric<number, number>;
 
-/** `78k`, `2.4M`, `630M`, `5.2G`: numbers of parameters and multiply-adds. */
+/** SI prefixes, the largest first. */
+const prefixes = [
+  { factor: 1e9, symbol: "G" },
+  { factor: 1e6, symbol: "M" },
+  { factor: 1e3, symbol: "k" },
+];
+
+/** Formats numbers of parameters and multiply-adds: `78k`, `2.4M`, `630M`, `5.2G`. */
 export function formatMagnitude(value: number): string {
-  const [unit, symbol] = (
-    [
-      [1e9, "G"],
-      [1e6, "M"],
-      [1e3, "k"],
-    ] as const
-  ).find(([size]) => value >= size) ?? [1, ""];
-  const scaled = value / unit;
+  const { factor, symbol } = prefixes.find((prefix) => value >= prefix.factor) ?? { factor: 1, symbol: "" };
+  const scaled = value / factor;
   return `${Number(scaled.toPrecision(scaled >= 100 ? 3 : 2))}${symbol}`;
 }
 
+/** Formats a share in [0, 1] as per cent. @param digits Digits after the point. */
 export const formatShare = (share: number, digits = 1): string => `${(100 * share).toFixed(digits)} %`;
 
-/** Room on either side of what is shown, as a share of its extent. */
+/** Space on either side of the values, as a share of their extent. */
 const margin = 0.08;
 
-/** Logarithmic, a little wider than the values. @param values above 0, at least one. */
+/** A logarithmic scale, a little wider than the values. @param values At least one, and all above 0. */
 export function logarithmic(values: readonly number[], from: number, to: number): Scale {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const room = (high / low) ** margin * 1.2;
@@ -33,7 +35,7 @@ export function logarithmic(values: readonly number[], from: number, to: number)
     .range([from, to]);
 }
 
-/** Linear, a little wider than the values and never below 0. */
+/** A linear scale, a little wider than the values, without numbers below 0. */
 export function linear(values: readonly number[], from: number, to: number): Scale {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const room = (high - low) * margin || Math.abs(high) * margin || 1;
@@ -42,7 +44,7 @@ export function linear(values: readonly number[], from: number, to: number): Sca
     .range([from, to]);
 }
 
-/** 1, 2 and 5 times powers of ten, or what lies closer where those are too few. */
+/** Ticks at 1, 2 and 5 times powers of ten, or closer ticks where these are fewer than three. */
 export function logTicks(scale: Scale): number[] {
   const [low, high] = scale.domain() as [number, number];
   const ticks: number[] = [];
@@ -63,6 +65,7 @@ export interface AxesOptions {
   readonly y: { readonly scale: Scale; readonly format: (value: number) => string; readonly name: string };
 }
 
+/** The axes as SVG. */
 export function axes({ frame, x, y }: AxesOptions): string {
   const [left, top, right, bottom] = [frame.x, frame.y, frame.x + frame.width, frame.y + frame.height];
   const vertical = x.ticks.map((tick) => {

@@ -1,5 +1,6 @@
-/** Which classes each network gets wrong, and what the best takes them for, as tables shaded by their numbers. */
+/** Tables, shaded by their numbers, of each network's errors by class, and of the confusion matrix of one network. */
 
+import { classAccuracies } from "../train/evaluate.ts";
 import { formatShare } from "./axes.ts";
 import { heatColour } from "./picture-png.ts";
 import type { ReportRun } from "./report-run.ts";
@@ -8,24 +9,24 @@ import { escaped } from "./svg.ts";
 
 type Confusion = readonly (readonly number[])[];
 
-/** Share of each class's images taken for another. */
+/** Share of each class's images that are taken for another class; undefined for a class without images. */
 export const classErrors = (confusion: Confusion): (number | undefined)[] =>
-  confusion.map((row, label) => {
-    const images = row.reduce((total, n) => total + n, 0);
-    return images === 0 ? undefined : 1 - row[label]! / images;
-  });
+  classAccuracies({ confusion }).map((accuracy) => (accuracy === undefined ? undefined : 1 - accuracy));
 
-/** A cell, the darker the larger its share of `most`; ink that can be read on it. */
+/** Lightness of a colour, in 0 … 255 (luma of ITU-R BT.601). */
+const lightness = ([red, green, blue]: readonly [number, number, number]): number => 0.299 * red + 0.587 * green + 0.114 * blue;
+
+/** A cell whose colour shows its share of `most`, with text that is dark on light colours and light on dark ones. */
 function shaded(share: number | undefined, most: number, text: string): string {
   if (share === undefined) return "<td></td>";
-  const [r, g, b] = heatColour(share / most);
-  const ink = 0.299 * r + 0.587 * g + 0.114 * b > 140 ? "#111" : "#fff";
-  return `<td style="background:rgb(${r},${g},${b});color:${ink}">${text}</td>`;
+  const colour = heatColour(share / most);
+  const ink = lightness(colour) > 140 ? "#111" : "#fff";
+  return `<td style="background:rgb(${colour.join(",")});color:${ink}">${text}</td>`;
 }
 
 const columns = (names: readonly string[]): string => names.map((name) => `<th scope="col"><span>${escaped(name)}</span></th>`).join("");
 
-/** Rows are runs, columns classes; undefined where no run was tested class by class. */
+/** A table with a row for each run and a column for each class; undefined where no run has a confusion matrix. */
 export function classErrorTable(runs: readonly ReportRun[]): string | undefined {
   const classes = runs.find(({ confusion }) => confusion !== undefined)?.classes;
   if (classes === undefined) return undefined;
@@ -37,10 +38,10 @@ export function classErrorTable(runs: readonly ReportRun[]): string | undefined 
     const cells = errors.map((error) => shaded(error, most, error === undefined ? "" : String(Math.round(100 * error))));
     return `<tr><th scope="row">${escaped(nameOf(run))}</th>${cells.join("")}</tr>`;
   });
-  return `<table class="heat"><caption>Error in per cent, after each run's best epoch</caption><thead><tr><th></th>${columns(classes)}</tr></thead><tbody>${body.join("")}</tbody></table>`;
+  return heatTable("Test error in per cent, after each run's best epoch", classes, body);
 }
 
-/** Rows are what the images show, columns what they were taken for. */
+/** The confusion matrix of a run: rows are labels, and columns are predictions. Undefined for a run without one. */
 export function confusionTable({ confusion, classes }: ReportRun): string | undefined {
   if (confusion === undefined) return undefined;
   const shares = confusion.map((row) => {
@@ -57,5 +58,9 @@ export function confusionTable({ confusion, classes }: ReportRun): string | unde
     );
     return `<tr><th scope="row">${escaped(classes[label] ?? String(label))}</th>${cells.join("")}</tr>`;
   });
-  return `<table class="heat"><caption>Of each class (row), per cent taken for another (column)</caption><thead><tr><th></th>${columns(classes)}</tr></thead><tbody>${body.join("")}</tbody></table>`;
+  return heatTable("Images of each class (row) in per cent, by predicted class (column)", classes, body);
 }
+
+const heatTable = (caption: string, classes: readonly string[], rows: readonly string[]): string =>
+  `<table class="heat"><caption>${caption}</caption><thead><tr><th></th>${columns(classes)}</tr></thead>` +
+  `<tbody>${rows.join("")}</tbody></table>`;

@@ -1,4 +1,4 @@
-/** Runs that differ in nothing but the seed, taken together. */
+/** Groups runs that differ in nothing but the seed. */
 
 import type { ReportRun } from "./report-run.ts";
 
@@ -9,14 +9,17 @@ export interface Configuration {
   readonly parameters: number;
   readonly paperMultAdds: number;
   readonly multAdds: number;
-  /** Of the last epoch: mean, least and largest over the seeds. */
+  /** Test error after the last epoch: mean over the seeds. */
   readonly error: number;
+  /** The smallest test error of a seed. */
   readonly least: number;
+  /** The largest test error of a seed. */
   readonly largest: number;
+  /** One run for each seed. */
   readonly runs: readonly ReportRun[];
 }
 
-/** Configurations of the runs that are finished and were tested, in the order of the first run of each. */
+/** The configurations of the runs that are finished and have a test error, in the order of each configuration's first run. */
 export function configurationsOf(runs: readonly ReportRun[]): Configuration[] {
   const groups = new Map<string, ReportRun[]>();
   for (const run of runs) {

@@ -2,7 +2,9 @@
 
 import { element } from "./svg.ts";
 
-/** Okabe and Ito's palette, told apart by the colour-blind (https://jfly.uni-koeln.de/color/), without its yellow, too pale for thin marks. */
+/**
+ * Okabe and Ito's palette, told apart by the colour-blind (https://jfly.uni-koeln.de/color/), without its yellow, too pale for thin marks.
+ */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3", "#7f7f7f"] as const;
 
 /** Outlines of radius 1. */

@@ -1,4 +1,4 @@
-/** A number of every run by the epoch, each line named at its end. */
+/** Plots a quantity of every run by epoch. The name of each line stands at its end. */
 
 import { scaleLinear } from "d3-scale";
 import type { EpochMetrics } from "../train/trainer.ts";
@@ -11,7 +11,7 @@ import { element, label, picture, textWidth } from "./svg.ts";
 
 export interface CurveOptions {
   readonly title: string;
-  /** Null where an epoch has none. */
+  /** The quantity after an epoch; null where the epoch has none. */
   readonly value: (metrics: EpochMetrics) => number | null;
   readonly format: (value: number) => string;
   readonly looks: ReadonlyMap<string, Look>;
@@ -24,7 +24,10 @@ const fontSize = 11;
 const gap = fontSize + 2;
 const width = 820;
 
-/** @returns an SVG document; undefined where no run has such a number. Lines of students with a teacher are whole, of others broken. */
+/**
+ * The plot as an SVG document; undefined where no run has the quantity. Runs with a teacher have solid lines, and the others have dashed
+ * ones.
+ */
 export function learningCurves(runs: readonly ReportRun[], { title, value, format, looks }: CurveOptions): string | undefined {
   const curves = runs.flatMap((run) => {
     const points = run.epochs.flatMap((metrics) => {
@@ -73,7 +76,8 @@ export function learningCurves(runs: readonly ReportRun[], { title, value, forma
       element("g", { "data-label": name }, label(name, right + 20, at + 4, { size: fontSize })),
     ].join("");
   });
-  const description = `${curves.length} runs. Last values: ${curves.map(({ name, points }) => `${name} ${format(points.at(-1)!.at)}`).join("; ")}`;
+  const lastValues = curves.map(({ name, points }) => `${name} ${format(points.at(-1)!.at)}`);
+  const description = `${curves.length} runs. Last values: ${lastValues.join("; ")}`;
   return picture(
     { width, height, title: `${title} by epoch`, description },
     axes({ frame, x: { scale: x, ticks, format: String, name: "Epoch" }, y: { scale: y, format, name: title } }),
@@ -81,7 +85,7 @@ export function learningCurves(runs: readonly ReportRun[], { title, value, forma
   );
 }
 
-/** What tells a run from the others: its convolution and teacher, and what else differs among them. */
+/** The name of a run: its convolution and teacher, with its network and its seed where these differ between runs. */
 function nameFor(run: ReportRun, runs: readonly ReportRun[]): string {
   const differs = (of: (other: ReportRun) => unknown): boolean => new Set(runs.map(of)).size > 1;
   return [

@@ -1,4 +1,4 @@
-/** How the page looks: light and dark, on wide screens, phones and paper. */
+/** The style sheet of the page, for light and dark colour schemes, wide screens, phones and paper. */
 
 export const pageStyle = `
 :root{color-scheme:light dark;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--paper:#fff;--shade:#f6f8fa}

@@ -1,4 +1,4 @@
-/** The report: one page that needs nothing but itself. */
+/** The report: one HTML page without references to other files. */
 
 import { formatMagnitude, formatShare } from "./axes.ts";
 import { classErrorTable, confusionTable } from "./class-tables.ts";
@@ -14,13 +14,15 @@ import { nameOf, type ScatterOptions, scatterPlot } from "./scatter-plot.ts";
 import { element, escaped } from "./svg.ts";
 
 export interface ReportOptions {
+  /** Default: "Structured networks compared". */
   readonly title?: string | undefined;
-  /** Shows the paper's own points too. */
+  /** Whether the plots show the paper's published results, too. Default: false. */
   readonly published?: boolean | undefined;
 }
 
-/** A plot by the name of its file. */
+/** A plot of the report. */
 export interface Plot {
+  /** The file's name without extension. */
   readonly name: string;
   readonly caption: string;
   readonly svg: string;
@@ -35,18 +37,20 @@ export function plotsOf(runs: readonly ReportRun[], { published = false }: Repor
     configurations.length === 0 ? [] : [{ name, caption, svg: scatterPlot(configurations, { cost, looks, published: overlay }) }];
   const curves = (name: string, options: Omit<Parameters<typeof learningCurves>[1], "looks">): Plot[] => {
     const svg = learningCurves(runs, { ...options, looks });
-    return svg === undefined ? [] : [{ name, caption: `${options.title}, epoch by epoch.`, svg }];
+    return svg === undefined
+      ? []
+      : [{ name, caption: `${options.title} by epoch. Runs with a teacher have solid lines, and the others have dashed ones.`, svg }];
   };
   return [
-    ...scatter("error-parameters", "parameters", "Test error against parameters; broken line: the Pareto front."),
-    ...scatter("error-mult-adds", "paperMultAdds", "Test error against multiply-adds by the paper's convention."),
-    ...scatter("error-executed", "multAdds", "Test error against the multiply-adds executed here."),
+    ...scatter("error-parameters", "parameters", "Test error against parameters. The dashed line is the Pareto front."),
+    ...scatter("error-mult-adds", "paperMultAdds", "Test error against multiply-adds, counted by the paper's convention."),
+    ...scatter("error-executed", "multAdds", "Test error against the multiply-adds that this library executes."),
     ...curves("test-error", { title: "Test error", value: testError, format: asShare }),
     ...curves("train-loss", { title: "Training loss", value: ({ trainLoss }) => trainLoss, format: (loss) => loss.toFixed(2) }),
   ];
 }
 
-/** @returns an HTML document. */
+/** The report as an HTML document. */
 export function renderReport(runs: readonly ReportRun[], options: ReportOptions = {}): string {
   const { title = "Structured networks compared" } = options;
   const configurations = configurationsOf(runs);
@@ -59,19 +63,20 @@ export function renderReport(runs: readonly ReportRun[], options: ReportOptions 
     content === undefined || content === "" ? "" : `<section><h2>${heading}</h2>${content}</section>`;
   return [
     "<!doctype html>",
-    `<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escaped(title)}</title><style>${pageStyle}</style></head><body><main>`,
+    `<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`,
+    `<title>${escaped(title)}</title><style>${pageStyle}</style></head><body><main>`,
     `<h1>${escaped(title)}</h1>`,
     `<p class="lead">${summary(runs, configurations, best)}</p>`,
-    section("On the Pareto front of parameters", frontTable(configurations)),
+    section("Pareto front of parameters and test error", frontTable(configurations)),
     section(
-      "Error against cost",
+      "Test error against cost",
       configurations.length === 0 ? undefined : legend(looks, options.published ?? false) + figures.slice(0, 3).join(""),
     ),
     section("Learning curves", figures.slice(configurations.length === 0 ? 0 : 3).join("")),
     section("All runs", runTable(runs)),
-    section("Classes", errors && scrolled(errors)),
-    section(best ? `What ${escaped(nameOf(best))} takes for what` : "", confusion && scrolled(confusion)),
-    section("What the networks look at", gallery(runs)),
+    section("Test error by class", errors && scrolled(errors)),
+    section(best ? `Confusion matrix of ${escaped(nameOf(best))}` : "", confusion && scrolled(confusion)),
+    section("Attention maps and filters", gallery(runs)),
     "</main></body></html>",
   ].join("\n");
 }
@@ -79,17 +84,14 @@ export function renderReport(runs: readonly ReportRun[], options: ReportOptions 
 function summary(runs: readonly ReportRun[], configurations: readonly Configuration[], best: ReportRun | undefined): string {
   const sets = [...new Set(runs.map(({ data }) => data))].join(", ");
   const counted = `${runs.length} ${runs.length === 1 ? "run" : "runs"} on ${escaped(sets)}`;
-  if (best === undefined) return `${counted}; none was tested.`;
+  if (best === undefined) return `${counted}. No run is finished and tested.`;
   const least = configurations.toSorted((a, b) => a.parameters - b.parameters)[0]!;
   const named = (run: Pick<Configuration, "convolution" | "teacher" | "parameters">, error: number): string =>
-    `<b>${escaped(nameOf(run))}</b> with ${run.parameters.toLocaleString("en-US")} parameters and ${formatShare(error)} error`;
-  return `${counted}. Best: ${named(best, best.error!)}. Smallest: ${named(least, least.error)}.`;
+    `<b>${escaped(nameOf(run))}</b> with ${run.parameters.toLocaleString("en-US")} parameters and a test error of ${formatShare(error)}`;
+  return `${counted}. Smallest error: ${named(best, best.error!)}. Smallest network: ${named(least, least.error)}.`;
 }
 
 const scrolled = (table: string): string => `<div class="scroll">${table}</div>`;
-
-const heads = (names: readonly string[]): string =>
-  `<thead><tr>${names.map((name) => `<th scope="col">${name}</th>`).join("")}</tr></thead>`;
 
 function frontTable(configurations: readonly Configuration[]): string | undefined {
   if (configurations.length === 0) return undefined;
@@ -105,18 +107,31 @@ function frontTable(configurations: readonly Configuration[]): string | undefine
       formatMagnitude(multAdds),
       formatShare(error),
     ];
-    return `<tr><th scope="row">${escaped(nameOf(named))}</th><td class="word">${escaped(network)}</td>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+    return tableRow(escaped(nameOf(named)), [network], cells);
   });
-  const names = ["Convolution", "Network", "Parameters", "of the largest", "Mult-adds (paper)", "Mult-adds (here)", "Test error"];
-  return scrolled(`<table>${heads(names)}<tbody>${rows.join("")}</tbody></table>`);
+  const names = ["Convolution", "Network", "Parameters", "Of the largest", "Mult-adds (paper)", "Mult-adds (here)", "Test error"];
+  return table(names, rows);
 }
+
+/** A row: its heading as markup, then words, then numbers. */
+const tableRow = (heading: string, words: readonly string[], numbers: readonly (string | number)[]): string =>
+  [
+    `<tr><th scope="row">${heading}</th>`,
+    ...words.map((word) => `<td class="word">${escaped(word)}</td>`),
+    ...numbers.map((number) => `<td>${number}</td>`),
+    "</tr>",
+  ].join("");
+
+const table = (columns: readonly string[], rows: readonly string[]): string => {
+  const heads = columns.map((name) => `<th scope="col">${name}</th>`).join("");
+  return scrolled(`<table><thead><tr>${heads}</tr></thead><tbody>${rows.join("")}</tbody></table>`);
+};
 
 function runTable(runs: readonly ReportRun[]): string {
   const rows = runs
     .toSorted((a, b) => (a.error ?? 1) - (b.error ?? 1))
     .map((run) => {
       const share = (value: number | undefined): string => (value === undefined ? "–" : formatShare(value, 2));
-      const words = [run.network, run.teacher ?? "–"].map((word) => `<td class="word">${escaped(word)}</td>`);
       const numbers = [run.seed, run.parameters.toLocaleString("en-US"), formatMagnitude(run.paperMultAdds), formatMagnitude(run.multAdds)];
       const results = [
         share(run.error),
@@ -124,7 +139,8 @@ function runTable(runs: readonly ReportRun[]): string {
         run.epochs.at(-1)?.trainLoss.toFixed(3) ?? "–",
         `${(run.seconds / 60).toFixed(1)} min`,
       ];
-      return `<tr><th scope="row">${escaped(run.convolution)}${run.finished ? "" : " (unfinished)"}</th>${words.join("")}${[...numbers, ...results].map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
+      const heading = `${escaped(run.convolution)}${run.finished ? "" : " (unfinished)"}`;
+      return tableRow(heading, [run.network, run.teacher ?? "–"], [...numbers, ...results]);
     });
   const names = [
     "Convolution",
@@ -135,11 +151,11 @@ function runTable(runs: readonly ReportRun[]): string {
     "Mult-adds (paper)",
     "Mult-adds (here)",
     "Test error",
-    "Best",
-    "Train loss",
+    "Smallest test error",
+    "Training loss",
     "Time",
   ];
-  return scrolled(`<table>${heads(names)}<tbody>${rows.join("")}</tbody></table>`);
+  return table(names, rows);
 }
 
 function legend(looks: ReadonlyMap<string, Look>, published: boolean): string {
@@ -147,23 +163,28 @@ function legend(looks: ReadonlyMap<string, Look>, published: boolean): string {
     `<li>${element("svg", { width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" }, drawing)}${escaped(text)}</li>`;
   const families = [...looks].map(([name, look]) => item(mark(look, 8, 8, true), name));
   const grey: Look = { colour: "#7f7f7f", shape: "circle" };
-  const ways = [item(mark(grey, 8, 8, true), "filled: taught by a teacher"), item(mark(grey, 8, 8, false), "hollow: from scratch")];
+  const teaching = [item(mark(grey, 8, 8, true), "filled: with a teacher"), item(mark(grey, 8, 8, false), "hollow: without a teacher")];
   const cross = element("path", { d: "M4 4L12 12M4 12L12 4", stroke: "#8b949e", "stroke-width": 1.6 });
-  return `<ul class="legend">${[...families, ...ways, ...(published ? [item(cross, "published: WRN-28-10 with a teacher")] : [])].join("")}</ul>`;
+  const paper = published ? [item(cross, "cross: published results of WRN-28-10 with a teacher")] : [];
+  return `<ul class="legend">${[...families, ...teaching, ...paper].join("")}</ul>`;
 }
 
-/** Every run's pictures, folded away but for the first run's. */
+/** The pictures of every run. Those of the first run are visible, and the others are folded away. */
 function gallery(runs: readonly ReportRun[]): string {
   const shown = (picture: ReportPicture): string => {
     const size = picture.kind === "filters" ? picture.width * 5 : 72;
     const alt = escaped(`${picture.kind}: ${picture.caption}`);
-    return `<figure class="${picture.kind}"><img src="${dataUri(picturePng(picture))}" width="${size}" alt="${alt}"><figcaption>${escaped(picture.caption)}</figcaption></figure>`;
+    return (
+      `<figure class="${picture.kind}"><img src="${dataUri(picturePng(picture))}" width="${size}" alt="${alt}">` +
+      `<figcaption>${escaped(picture.caption)}</figcaption></figure>`
+    );
   };
   return runs
     .filter(({ pictures }) => pictures.length > 0)
     .map(
       (run, i) =>
-        `<details${i === 0 ? " open" : ""}><summary>${escaped(run.name)}</summary><div class="pictures">${run.pictures.map(shown).join("")}</div></details>`,
+        `<details${i === 0 ? " open" : ""}><summary>${escaped(run.name)}</summary>` +
+        `<div class="pictures">${run.pictures.map(shown).join("")}</div></details>`,
     )
     .join("");
 }

@@ -1,4 +1,4 @@
-/** Which of several trade-offs are worth having. */
+/** The Pareto front of cost and error. */
 
 export interface Tradeoff {
   readonly cost: number;
@@ -6,8 +6,9 @@ export interface Tradeoff {
 }
 
 /**
- * The points that no other beats: none costs no more and errs no more, and is better in one. By rising cost; of equal points the first.
- * O(n log n): along rising cost a point is on the front exactly when it errs less than all before.
+ * The points that no other point dominates, by rising cost. A point dominates another if its cost and its error are not larger, and one of
+ * them is smaller. Of equal points the first one is kept. In the order of rising cost, a point is on the front exactly when its error is
+ * smaller than the error of every point before it.
  */
 export function paretoFront<P extends Tradeoff>(points: readonly P[]): P[] {
   let least = Number.POSITIVE_INFINITY;

@@ -1,11 +1,11 @@
-/** Attention maps, filters and images as PNG. */
+/** Encodes attention maps, filters and images as PNG. */
 
 import { encode } from "fast-png";
 import type { ReportPicture } from "./report-run.ts";
 
 /**
- * Dark blue over teal to yellow, rising evenly in lightness so that more looks like more: matplotlib's viridis at nine points
- * (https://bids.github.io/colormap/), linear between.
+ * Matplotlib's colour map viridis at nine points (https://bids.github.io/colormap/), from dark blue to yellow. Its lightness rises evenly,
+ * so larger numbers look larger. Colours between the points are interpolated linearly.
  */
 const ramp = [
   [68, 1, 84],
@@ -19,7 +19,7 @@ const ramp = [
   [253, 231, 37],
 ] as const;
 
-/** A value in [0, 1] as red, green and blue. */
+/** The colour of a value in [0, 1], as red, green and blue in 0 … 255. */
 export function heatColour(value: number): readonly [number, number, number] {
   const at = Math.min(1, Math.max(0, Number.isFinite(value) ? value : 0)) * (ramp.length - 1);
   const k = Math.min(Math.floor(at), ramp.length - 2);
@@ -27,7 +27,7 @@ export function heatColour(value: number): readonly [number, number, number] {
   return [channel(0), channel(1), channel(2)];
 }
 
-/** Each value a square of `scale` pixels. */
+/** The bytes of a PNG in which each value is a square of `scale` × `scale` pixels. */
 export function picturePng({ width, height, channels, values }: ReportPicture, scale = 1): Uint8Array {
   const data = new Uint8Array(width * scale * height * scale * 3);
   for (let y = 0; y < height * scale; y++)

@@ -1,10 +1,13 @@
-/** The paper's own results: WRN-28-10 on CIFAR-10, students by attention transfer (Gray et al. 2019, arXiv 1906.00859, table 2 and figure 2). */
+/**
+ * The paper's published results: WRN-28-10 on CIFAR-10, trained by attention transfer (Gray et al. 2019, arXiv 1906.00859, table 2 and
+ * figure 2).
+ */
 
 export interface PublishedPoint {
   readonly convolution: string;
   readonly parameters: number;
   readonly paperMultAdds: number;
-  /** A share, as all errors here. */
+  /** Test error as a share, in [0, 1]. */
   readonly error: number;
 }
 

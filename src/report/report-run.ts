@@ -1,8 +1,8 @@
-/** One run as a report shows it: plain data, wherever it came from. */
+/** The plain data of a run that a report shows. */
 
 import type { EpochMetrics } from "../train/trainer.ts";
 
-/** Values in [0, 1], pixel by pixel; of three channels red, green and blue stand together. */
+/** A picture: values in [0, 1], pixel by pixel. A pixel of three channels is red, green and blue. */
 export interface ReportPicture {
   readonly kind: "attention" | "filters" | "image";
   readonly caption: string;
@@ -13,29 +13,31 @@ export interface ReportPicture {
 }
 
 export interface ReportRun {
-  /** The run folder's. */
+  /** The name of the run's folder. */
   readonly name: string;
-  /** `wrn-10-1`. */
+  /** Such as `wrn-10-1`. */
   readonly network: string;
-  /** `TensorTrain_0.44`. */
+  /** Such as `TensorTrain_0.44`. */
   readonly convolution: string;
-  /** The teacher's network, for a student. */
+  /** The teacher's network; undefined for a run without a teacher. */
   readonly teacher: string | undefined;
   readonly seed: number;
   readonly data: string;
   readonly parameters: number;
-  /** By the paper's convention. */
+  /** Multiply-adds for one image, counted by the paper's convention. */
   readonly paperMultAdds: number;
-  /** As executed. */
+  /** Multiply-adds for one image that this library executes. */
   readonly multAdds: number;
-  /** Share of the test images taken for another class: after the last epoch, and after the best. */
+  /** Test error, as a share, after the last epoch. */
   readonly error: number | undefined;
+  /** The smallest test error, as a share, after any epoch. */
   readonly bestError: number | undefined;
+  /** Time of training. */
   readonly seconds: number;
-  /** Whether it has come to its last epoch; plots of results show only those. */
+  /** Whether the run has reached its last epoch. Plots of test errors show finished runs only. */
   readonly finished: boolean;
   readonly epochs: readonly EpochMetrics[];
-  /** Of the best epoch: confusion[label][prediction] images. */
+  /** Of the best epoch: confusion[label][prediction] is a number of images. */
   readonly confusion: readonly (readonly number[])[] | undefined;
   readonly classes: readonly string[];
   readonly pictures: readonly ReportPicture[];

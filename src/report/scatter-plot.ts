@@ -1,4 +1,4 @@
-/** Test error against cost, a mark for each configuration, with the Pareto front. */
+/** Plots test error against cost: a mark for each configuration, and the Pareto front. */
 
 import { axes, formatMagnitude, formatShare, linear, logarithmic, logTicks, type Scale } from "./axes.ts";
 import type { Configuration } from "./configurations.ts";
@@ -16,8 +16,8 @@ export interface ScatterOptions {
 
 const names = {
   parameters: "Parameters",
-  paperMultAdds: "Multiply-adds for an image (the paper's convention)",
-  multAdds: "Multiply-adds for an image (as executed here)",
+  paperMultAdds: "Multiply-adds for one image (the paper's convention)",
+  multAdds: "Multiply-adds for one image (as executed)",
 } as const;
 
 const [width, height] = [820, 520];
@@ -31,19 +31,19 @@ interface Point {
   readonly configuration: Configuration;
 }
 
-/** A name for a place: one for both of a pair that stand one above the other, with a teacher and without. */
+/** A name and the point beside which it stands. A configuration with a teacher and the same one without share a name. */
 interface Name {
   readonly text: string;
-  /** Of the paper, not of these runs. */
+  /** Whether the point is one of the paper's results. */
   readonly published: boolean;
   readonly x: number;
   readonly y: number;
 }
 
-/** @returns an SVG document. Names that found no room are listed below the plot. */
+/** The plot as an SVG document. Names for which there is no space are listed below the plot. */
 export function scatterPlot(configurations: readonly Configuration[], { cost, looks, published = [] }: ScatterOptions): string {
   const points = configurations.map((configuration): Point => ({ cost: configuration[cost], error: configuration.error, configuration }));
-  // As executed here says nothing of a network that ran elsewhere.
+  // The executed multiply-adds are this library's. They are not known for the paper's networks.
   const others = cost === "multAdds" ? [] : published.map((point) => ({ ...point, cost: point[cost] }));
   const x = logarithmic(
     [...points, ...others].map((point) => point.cost),
@@ -80,16 +80,19 @@ export function scatterPlot(configurations: readonly Configuration[], { cost, lo
     ...pairs(points, x, y).map((segment) => line(segment, "leader")),
     ...points.map(({ configuration, cost: at, error }) => drawn(configuration, x(at), y(error), y, looks)),
     ...named.flatMap((name, i) => (boxes[i] === undefined ? [] : [placed(name, boxes[i])])),
-    unplaced.length === 0 ? "" : label(`No room for: ${unplaced.join(", ")}`, frame.x, height - 4, { size: 10, className: "soft" }),
+    unplaced.length === 0
+      ? ""
+      : label(`Without space in the plot: ${unplaced.join(", ")}`, frame.x, height - 4, { size: 10, className: "soft" }),
   );
 }
 
+/** The name of a configuration or a run. AT stands for attention transfer from a teacher. */
 export const nameOf = ({ convolution, teacher }: Pick<Configuration, "convolution" | "teacher">): string =>
   teacher === undefined ? convolution : `${convolution} + AT`;
 
 const markBox = (x: number, y: number): Box => ({ x: x - radius - 2, y: y - radius - 2, width: 2 * radius + 4, height: 2 * radius + 4 });
 
-/** One name for what stands at one cost under one convolution, beside the better of its points. */
+/** One name for all configurations of one convolution, and of one network. The name stands beside the point with the smallest error. */
 function namesOf(ordered: readonly Point[], others: readonly (PublishedPoint & { cost: number })[], x: Scale, y: Scale): Name[] {
   const found = new Map<string, Name>();
   const several = new Set(ordered.map(({ configuration }) => configuration.network)).size > 1;
@@ -106,7 +109,7 @@ function namesOf(ordered: readonly Point[], others: readonly (PublishedPoint & {
 
 type Segment = readonly [fromX: number, fromY: number, toX: number, toY: number];
 
-/** What a cost can buy: level until the next point of the front, and from the last to the frame. */
+/** The smallest error for each cost: a level line from each point of the front to the next cost, and from the last point to the frame. */
 function frontSegments(front: readonly Point[], x: Scale, y: Scale): Segment[] {
   return front.flatMap(({ cost, error }, i): Segment[] => {
     const next = front[i + 1];
@@ -116,7 +119,7 @@ function frontSegments(front: readonly Point[], x: Scale, y: Scale): Segment[] {
   });
 }
 
-/** A thread between a convolution alone and the same with a teacher. */
+/** Lines that join a configuration without a teacher to the same one with a teacher. */
 function pairs(points: readonly Point[], x: Scale, y: Scale): Segment[] {
   return points.flatMap(({ configuration: { convolution, network, teacher }, cost, error }) => {
     if (teacher !== undefined) return [];
@@ -127,7 +130,7 @@ function pairs(points: readonly Point[], x: Scale, y: Scale): Segment[] {
   });
 }
 
-/** Room that a level or upright line takes. */
+/** The box of a horizontal or vertical line. */
 const lineBox = ([fromX, fromY, toX, toY]: Segment): Box => ({
   x: Math.min(fromX, toX) - 1.5,
   y: Math.min(fromY, toY) - 1.5,
@@ -148,13 +151,13 @@ function drawn(configuration: Configuration, x: number, up: number, y: Scale, lo
 
 const cross = (x: number, y: number): string => `M${x - 3.5} ${y - 3.5}L${x + 3.5} ${y + 3.5}M${x - 3.5} ${y + 3.5}L${x + 3.5} ${y - 3.5}`;
 
-/** The name in its box, with a thread to its point where that is not plainly the nearest. */
+/** The name in its box. A leader line joins the name to its point where the distance is larger than 14 pixels. */
 function placed({ text, published, x, y }: Name, box: Box): string {
   const nearest = nearestPoint(box, { x, y });
   const far = Math.hypot(nearest.x - x, nearest.y - y) > 14;
-  const thread = far ? element("path", { d: `M${x} ${y}L${nearest.x} ${nearest.y}`, class: "leader" }) : "";
+  const leader = far ? element("path", { d: `M${x} ${y}L${nearest.x} ${nearest.y}`, class: "leader" }) : "";
   return (
-    thread +
+    leader +
     element(
       "g",
       { "data-label": text },

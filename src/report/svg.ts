@@ -1,12 +1,12 @@
-/** SVG and HTML as text: elements of escaped attributes, and how wide a label will be. */
+/** Writes SVG and HTML as text, and computes the widths of labels. */
 
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** Text as it may stand between tags and within quotes. */
+/** Escapes text, so that it can stand between tags and within quotes. */
 export const escaped = (text: string): string =>
   text.replace(/[&<>"']/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[character]!);
 
-/** An element; `content` is markup already. Numbers are rounded to a hundredth of a pixel. */
+/** An element. Its attributes are escaped here, and `content` is markup. Numbers are rounded to a hundredth of a pixel. */
 export function element(name: string, attributes: Attributes, ...content: readonly string[]): string {
   const written = Object.entries(attributes).flatMap(([key, value]) => {
     if (value === undefined) return [];
@@ -15,7 +15,10 @@ export function element(name: string, attributes: Attributes, ...content: readon
   return content.length === 0 ? `<${name}${written.join("")}/>` : `<${name}${written.join("")}>${content.join("")}</${name}>`;
 }
 
-/** Em widths of Inter's characters, roughly: enough, for labels are stretched to what was reckoned here whatever font is at hand. */
+/**
+ * Approximate widths of Inter's characters, in em. They need not be exact, because `label` stretches a text to the computed width in any
+ * font.
+ */
 function characterWidth(character: string): number {
   if (/[ilj.,:;'|!]/.test(character)) return 0.28;
   if (character === "1") return 0.46;
@@ -25,18 +28,22 @@ function characterWidth(character: string): number {
   return /[_\-\s()rft]/.test(character) ? 0.42 : 0.57;
 }
 
+/** The width, in pixels, of a text in a font of `size` pixels. */
 export const textWidth = (text: string, size: number): number =>
   size * [...text].reduce((total, character) => total + characterWidth(character), 0);
 
 export interface TextOptions {
+  /** In pixels. Default: 12. */
   readonly size?: number;
+  /** The part of the text that is at the point. Default: `start`. */
   readonly anchor?: "start" | "middle" | "end";
+  /** Default: `ink`. */
   readonly className?: string;
-  /** Degrees around its own point. */
+  /** Rotation around the point, in degrees. Default: 0. */
   readonly rotate?: number;
 }
 
-/** A line of text exactly as wide as `textWidth` says, so that what was placed without overlap is drawn without. */
+/** A line of text that is exactly as wide as `textWidth` computes, so that labels without overlap are drawn without overlap. */
 export function label(
   text: string,
   x: number,
@@ -49,18 +56,22 @@ export function label(
   return element("text", { x, y, "font-size": size, "text-anchor": anchor, class: className, transform, ...fit }, escaped(text));
 }
 
-/** Colours by class, light unless the page says otherwise: a picture file is light, a page may be dark. */
-const style = `text{font-family:Inter,system-ui,sans-serif}.ink{fill:#1f2328}.soft{fill:#59636e}.axis{stroke:#8b949e;fill:none}.grid{stroke:#e4e8ec;fill:none}
-.leader{stroke:#8b949e;stroke-width:.8;fill:none}.front{stroke:#1f2328;stroke-width:1.6;stroke-dasharray:6 4;fill:none}.published{fill:#8b949e;stroke:#8b949e}.paper{fill:#fff}`;
+/** The style sheet of a plot in light colours. The page's own style sheet overrides the colours in dark schemes. */
+const style = `text{font-family:Inter,system-ui,sans-serif}
+.ink{fill:#1f2328}.soft{fill:#59636e}.paper{fill:#fff}.published{fill:#8b949e;stroke:#8b949e}
+.axis{stroke:#8b949e;fill:none}.grid{stroke:#e4e8ec;fill:none}.leader{stroke:#8b949e;stroke-width:.8;fill:none}
+.front{stroke:#1f2328;stroke-width:1.6;stroke-dasharray:6 4;fill:none}`;
 
 export interface PictureOptions {
+  /** In pixels. */
   readonly width: number;
+  /** In pixels. */
   readonly height: number;
   readonly title: string;
   readonly description: string;
 }
 
-/** A whole picture, that says to a screen reader what it shows. */
+/** A complete SVG document, with a title and a description for screen readers. */
 export const picture = ({ width, height, title, description }: PictureOptions, ...content: readonly string[]): string =>
   element(
     "svg",

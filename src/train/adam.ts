@@ -1,23 +1,27 @@
-/** Adam and AdamW. */
+/** The optimisers Adam and AdamW. */
 
 import { kernels } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
 import { Buffer, Counter, type Parameter, type State } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkStep, flattenGroups, type Optimizer, type ParameterGroup } from "./sgd.ts";
+import { checkStep, flattenGroups, type Optimizer, type ParameterGroup } from "./optimizer.ts";
 
 export interface AdamOptions {
+  /** β₁, in [0, 1): decay rate of the mean of the gradients. Default: 0.9. */
   readonly beta1?: number;
+  /** β₂, in [0, 1): decay rate of the mean of the squared gradients. Default: 0.999. */
   readonly beta2?: number;
+  /** ε ≥ 0. Default: 1e-8. */
   readonly epsilon?: number;
-  /** AdamW: decay shrinks the parameter directly instead of joining the gradient. */
+  /** AdamW: weight decay shrinks the parameter directly and is not added to the gradient. Default: false. */
   readonly decoupled?: boolean;
 }
 
 /**
- * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε) with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ) (Kingma & Ba 2015, 1412.6980, algorithm 1;
- * decoupled decay: Loshchilov & Hutter 2019, 1711.05101, algorithm 2). @throws ConfigError for β outside [0, 1) or ε below 0.
+ * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε) with m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ) at step t (Kingma & Ba 2015, arXiv
+ * 1412.6980, algorithm 1). Weight decay λ adds λ·p to g. Decoupled decay is algorithm 2 of Loshchilov & Hutter 2019, arXiv 1711.05101.
+ * @throws ConfigError for β outside [0, 1) or ε below 0.
  */
 export class Adam implements Optimizer {
   readonly parameters: readonly Parameter[];

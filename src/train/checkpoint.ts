@@ -1,7 +1,7 @@
 /**
- * A checkpoint is a safetensors file: `model/…` and `optimizer/…` tensors under the names of their state, and as metadata how far
- * training has come, the dropout stream, and the configuration. A SHA-256 of all of it tells a damaged file from a good one. Bytes in,
- * bytes out; files are somebody else's business.
+ * Checkpoints, from and to bytes. A checkpoint is a safetensors file. Its tensors are `model/…` and `optimizer/…`, under the names of their
+ * state. Its metadata holds the progress of training, the state of the random stream, the configuration, and a SHA-256 of all of these, by
+ * which a damaged file is recognised.
  */
 
 import { DataError } from "../core/errors.ts";
@@ -10,16 +10,16 @@ import { type Module, overwriteState, type State } from "../nn/module.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
 import type { Progress, Trainer } from "./trainer.ts";
 
-/** What a file holds, checked but not yet fitted to a network. */
+/** The content of a file. It has been checked, but not yet against a network. */
 export interface Checkpoint {
-  /** Names the file in errors. */
+  /** The file's name in errors. */
   readonly source: string;
   readonly model: ReadonlyMap<string, NamedArray>;
-  /** Undefined in a file that holds a network only, such as one written by PyTorch. */
+  /** Undefined for a file that holds a network only, such as a file that PyTorch wrote. */
   readonly training: TrainingState | undefined;
-  /** Whatever the writer gave as configuration, unchecked. */
+  /** The configuration that the writer gave. It has not been checked. */
   readonly config: unknown;
-  /** Tells its numbers from any others. */
+  /** In hexadecimal digits. Files with the same digest hold the same numbers. */
   readonly sha256: string;
 }
 
@@ -32,8 +32,8 @@ interface TrainingState {
 const format = "separable-checkpoint-1";
 
 /**
- * The bytes of a checkpoint of `trainer` as it stands between two steps.
- * @throws DataError for a parameter or buffer that is not finite: such a state is not worth going back to.
+ * The bytes of a checkpoint of `trainer` between two steps.
+ * @throws DataError for a parameter or buffer that is not finite, because training cannot continue from such a state.
  */
 export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promise<Uint8Array> {
   const tensors = new Map<string, NamedArray>();
@@ -61,8 +61,8 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
 }
 
 /**
- * Reads a checkpoint, or any safetensors file with a network's state dict.
- * @throws DataError naming `source` when the file is truncated, or does not have the sum it was written with.
+ * Reads a checkpoint, or any other safetensors file with a network's state dict.
+ * @throws DataError naming `source` when the file is truncated, or when its SHA-256 is not the one that it records.
  */
 export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promise<Checkpoint> {
   const file = decodeSafetensors(bytes, source);
@@ -71,11 +71,11 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
   const { sha256: expected, ...metadata } = file.metadata;
   if (metadata.format !== format)
     throw new DataError(
-      `checkpoint: ${source} must be of format ${format}, got ${metadata.format}; read it with the version that wrote it`,
+      `checkpoint: ${source} must be of format ${format}, got ${metadata.format}; read it with the version of this library that wrote it`,
     );
   if (expected === undefined || (await sha256(encodeSafetensors(file.tensors, metadata))) !== expected)
     throw new DataError(
-      `checkpoint: ${source} must have the SHA-256 it was written with, got another; it is corrupted, restore it from a copy`,
+      `checkpoint: ${source} must have the SHA-256 it was written with, got another; the file is corrupted, restore it from a copy`,
     );
   const { progress, random, config } = metadata;
   return {
@@ -94,18 +94,21 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
 const section = ({ tensors }: Safetensors, prefix: string): Map<string, NamedArray> =>
   new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
 
-/** The sum, not the shape, is what vouches for the metadata: what was written by `encodeCheckpoint` is read as it was. */
+/** In hexadecimal digits. The digest is what makes the casts of the metadata in `decodeCheckpoint` safe: `encodeCheckpoint` wrote it. */
 async function sha256(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Overwrites the network's parameters and buffers. @throws DataError when the checkpoint is of another network. */
+/** Overwrites the parameters and buffers of the network. @throws DataError when the checkpoint is of another network. */
 export function restoreModel(model: Module, { source, model: values }: Checkpoint): void {
   overwriteState(`checkpoint ${source}`, model.state(), values);
 }
 
-/** Puts `trainer` where it was when the checkpoint was made. @throws DataError for another network or optimiser, or a network alone. */
+/**
+ * Puts `trainer` into the state in which the checkpoint was made.
+ * @throws DataError when the checkpoint is of another network or optimiser, or holds a network only.
+ */
 export function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): void {
   const { source, training } = checkpoint;
   if (training === undefined) throw new DataError(`checkpoint: ${source} must hold the state of training, got a network only`);

@@ -1,4 +1,4 @@
-/** How well a network does on images it has not seen: mean loss, accuracy, and which class is taken for which. */
+/** Evaluates a network on labelled images: mean loss, accuracy, and the confusion matrix. */
 
 import type { Context } from "../core/context.ts";
 import type { Batch } from "../data/batches.ts";
@@ -11,12 +11,12 @@ import { detach, noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** A network from images to class scores. x:[N,C,H,W] → logits:[N,classes]. */
+/** A network that classifies images: x:[N,C,H,W] → logits:[N,classes]. */
 export interface Classifier extends Module {
   forward(x: Tensor, context: Context): Tensor;
 }
 
-/** A classifier that also says where it looks, so that it can teach and be taught. */
+/** A classifier that also returns its attention maps, so that it can be a teacher or a student. */
 export interface AttentiveClassifier extends Classifier {
   forwardWithAttention(x: Tensor, context: Context): NetworkOutput;
 }
@@ -30,24 +30,25 @@ export interface Evaluation {
   readonly count: number;
   /** Mean cross-entropy, without label smoothing. */
   readonly loss: number;
+  /** Share of the images whose prediction is right, in [0, 1]. */
   readonly accuracy: number;
-  /** confusion[label][prediction] images. */
+  /** confusion[label][prediction] is a number of images. */
   readonly confusion: readonly (readonly number[])[];
 }
 
 export interface EvaluateOptions {
   readonly imageShape: ImageShape;
   readonly classes: number;
-  /** Stops between batches when aborted. */
+  /** Stops the evaluation between two batches when aborted. */
   readonly signal?: AbortSignal | undefined;
-  /** After each batch, with the images done; awaited, so that it can let the event loop turn. */
+  /** Called after each batch with the number of images done so far. It is awaited, so it can let the event loop turn. */
   readonly onBatch?: ((done: number) => void | Promise<void>) | undefined;
 }
 
 /** The batch as a tensor [count,C,H,W]. */
 export const imagesOf = ({ images, count }: Batch, shape: ImageShape): Tensor => tensor(images, { shape: [count, ...shape] });
 
-/** Evaluates in evaluation mode and without recording; undefined when aborted. */
+/** Evaluates the network in evaluation mode, without recording gradients. Undefined when aborted. */
 export async function evaluate(model: Classifier, batches: Batches, options: EvaluateOptions): Promise<Evaluation | undefined> {
   const { imageShape, classes, signal, onBatch } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
@@ -75,8 +76,8 @@ export async function evaluate(model: Classifier, batches: Batches, options: Eva
   return signal?.aborted ? undefined : { count, loss: loss / count, accuracy: correct / count, confusion };
 }
 
-/** Accuracy of each class: the share of its images taken for it; undefined for a class without images. */
-export const classAccuracies = ({ confusion }: Evaluation): (number | undefined)[] =>
+/** Share of each class's images whose prediction is right; undefined for a class without images. */
+export const classAccuracies = ({ confusion }: Pick<Evaluation, "confusion">): (number | undefined)[] =>
   confusion.map((row, label) => {
     const images = row.reduce((total, n) => total + n, 0);
     return images === 0 ? undefined : row[label]! / images;

@@ -1,4 +1,4 @@
-/** What a training step minimises, as a function of its batch: labels, a teacher, an auxiliary classifier and penalties, each where asked for. */
+/** The objective that a training step minimises: losses from labels, a teacher and an auxiliary classifier, and penalties. */
 
 import type { Context } from "../core/context.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
@@ -9,43 +9,47 @@ import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { AttentiveClassifier, Classifier } from "./evaluate.ts";
 
+/** The results of one forward pass. */
 export interface StepLoss {
   /** [N,classes]. */
   readonly logits: Tensor;
-  /** Cross-entropy with the labels: what is reported, comparable between runs whatever else they minimise. */
+  /** Cross-entropy with the labels. It is reported, because it is comparable between runs that minimise different objectives. */
   readonly loss: Tensor;
-  /** What is minimised. */
+  /** The number that the step minimises. */
   readonly objective: Tensor;
 }
 
 /** x:[N,C,H,W] and N labels → the step's losses. */
 export type Objective = (x: Tensor, labels: ArrayLike<number>, context: Context) => StepLoss;
 
-/** A trained network to learn from, and how (docs/faithfulness.md). */
+/** A trained network to learn from, and the weights of its losses (docs/faithfulness.md). */
 export interface Teaching {
   readonly teacher: AttentiveClassifier;
-  /** Share of the teacher's probabilities against the labels, in [0, 1]. */
+  /** Weight of the teacher's probabilities, in [0, 1]. The labels have the weight 1 − α. */
   readonly alpha: number;
+  /** Temperature of the softmax whose probabilities are compared. */
   readonly temperature: number;
-  /** Weight of attention transfer. */
+  /** Weight of the attention transfer loss. */
   readonly beta: number;
 }
 
 export interface LabelOptions {
+  /** Share of the probability that is spread over all classes, in [0, 1). Default: 0. */
   readonly labelSmoothing?: number;
-  /** Added to what is minimised. */
+  /** A term that is added to the objective; undefined where the network has none. Default: no penalty. */
   readonly penalty?: ((model: Classifier) => Tensor | undefined) | undefined;
 }
 
 export interface ObjectiveOptions extends LabelOptions {
+  /** Default: no teacher. */
   readonly teaching?: Teaching | undefined;
-  /** Weight of the auxiliary classifier's cross-entropy, for networks that have one: 0.4 in DARTS. */
+  /** Weight of the auxiliary classifier's cross-entropy, for networks that have one. DARTS uses 0.4. Default: 0. */
   readonly auxiliaryWeight?: number;
 }
 
 const sumOf = (terms: readonly (Tensor | undefined)[]): Tensor => terms.filter((term) => term !== undefined).reduce(add);
 
-/** Cross-entropy with the labels, and a penalty where there is one. */
+/** The objective crossEntropy + penalty, where the penalty is optional. */
 export const learnFromLabels =
   (model: Classifier, { labelSmoothing = 0, penalty }: LabelOptions = {}): Objective =>
   (x, labels, context) => {
@@ -55,8 +59,9 @@ export const learnFromLabels =
   };
 
 /**
- * distillation (or cross-entropy) + attentionTransfer + auxiliaryWeight·crossEntropy(auxiliary) + penalty, each term only where asked for. The
- * teacher sees the very images the student sees, in evaluation mode and without recording.
+ * The objective distillation + attentionTransfer + auxiliaryWeight·crossEntropy(auxiliary) + penalty, where each term is optional. Without
+ * a teacher, cross-entropy takes the place of distillation. The teacher sees the same images as the student, in evaluation mode and without
+ * recording gradients.
  */
 export function createObjective(model: AttentiveClassifier, { teaching, auxiliaryWeight = 0, ...fromLabels }: ObjectiveOptions): Objective {
   if (teaching === undefined && auxiliaryWeight === 0) return learnFromLabels(model, fromLabels);

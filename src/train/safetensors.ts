@@ -1,25 +1,35 @@
 /**
- * The safetensors format: an 8-byte little-endian length, a JSON header of names, dtypes, shapes and offsets, then raw little-endian data.
- * Specification: https://github.com/huggingface/safetensors#format. Bytes in, arrays out; files are somebody else's business.
+ * The safetensors format, from and to bytes (https://github.com/huggingface/safetensors#format). A file is
+ *
+ *     length of the header (uint64) | header: JSON of names, dtypes, shapes and offsets | data
+ *
+ * and all numbers are little-endian.
  */
 
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
-import type { TypedArray } from "../tensor/storage.ts";
+import type { DType, TypedArray } from "../tensor/storage.ts";
 
+/** Numbers in row-major order, with their shape. */
 export interface NamedArray {
   readonly shape: Shape;
   readonly data: TypedArray;
 }
 
+/** The dtype whose array type `data` is. */
+export const dtypeOf = (data: TypedArray): DType =>
+  data instanceof Int32Array ? "int32" : data instanceof Float64Array ? "float64" : "float32";
+
+/** The content of a file. */
 export interface Safetensors {
   readonly tensors: ReadonlyMap<string, NamedArray>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-const writers = { Float32Array: "F32", Float64Array: "F64", Int32Array: "I32" } as const;
+/** The format's names of the dtypes of this library. */
+const dtypeNames: Readonly<Record<DType, string>> = { float32: "F32", float64: "F64", int32: "I32" };
 
-/** How each dtype of the format becomes one of our arrays. PyTorch's counters are I64; they fit a float64 exactly below 2⁵³. */
+/** Readers of the format's dtypes. PyTorch's counters are I64, and a float64 holds them exactly below 2⁵³. */
 const readers: Record<string, { bytes: number; read: (buffer: ArrayBuffer) => TypedArray }> = {
   F32: { bytes: 4, read: (buffer) => new Float32Array(buffer) },
   F64: { bytes: 8, read: (buffer) => new Float64Array(buffer) },
@@ -27,28 +37,39 @@ const readers: Record<string, { bytes: number; read: (buffer: ArrayBuffer) => Ty
   I64: { bytes: 8, read: (buffer) => Float64Array.from(new BigInt64Array(buffer), Number) },
 };
 
-/** The name the format keeps for its notes. */
-const reserved = "__metadata__";
+/** The name under which the header holds the metadata. */
+const metadataKey = "__metadata__";
 
-/** The file's bytes. Data begins 8-byte aligned, as the format asks. @throws DataError for data that does not fill its shape, or the reserved name. */
+/** The header starts after its length, a uint64. */
+const headerStart = 8;
+/** The data start at a multiple of this. */
+const alignment = 8;
+/** The header is padded with spaces. */
+const padding = 0x20;
+
+/**
+ * The bytes of a file.
+ * @throws DataError for data that do not fill their shape, or for a tensor that is named `__metadata__`.
+ */
 export function encodeSafetensors(tensors: ReadonlyMap<string, NamedArray>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
-  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[reserved, metadata]] : [];
+  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[metadataKey, metadata]] : [];
   let offset = 0;
   for (const [name, { shape, data }] of tensors) {
-    if (name === reserved) throw new DataError(`safetensors: "${reserved}" is no name for a tensor; the format keeps it for its notes`);
+    if (name === metadataKey)
+      throw new DataError(`safetensors: a tensor must not be named ${metadataKey}, which the format reserves, got one; rename it`);
     if (data.length !== sizeOf(shape))
       throw new DataError(`safetensors: data must fill its shape, got ${data.length} values for "${name}" ${formatShape(shape)}`);
-    const dtype = writers[data.constructor.name as keyof typeof writers];
-    header.push([name, { dtype, shape, data_offsets: [offset, offset + data.byteLength] }]);
+    header.push([name, { dtype: dtypeNames[dtypeOf(data)], shape, data_offsets: [offset, offset + data.byteLength] }]);
     offset += data.byteLength;
   }
-  // fromEntries defines its properties: assigning a tensor named __proto__ would lose it.
+  // Object.fromEntries defines properties. An assignment would lose a tensor that is named __proto__.
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
-  const padded = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + padded + offset).fill(0x20, 8 + json.length, 8 + padded);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
-  bytes.set(json, 8);
-  let at = 8 + padded;
+  const headerLength = Math.ceil(json.length / alignment) * alignment;
+  const dataStart = headerStart + headerLength;
+  const bytes = new Uint8Array(dataStart + offset).fill(padding, headerStart + json.length, dataStart);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
+  bytes.set(json, headerStart);
+  let at = dataStart;
   for (const { data } of tensors.values()) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
@@ -69,30 +90,32 @@ function isEntry(value: unknown): value is HeaderEntry {
   return typeof entry?.dtype === "string" && isNumbers(entry.shape) && isNumbers(entry.data_offsets) && entry.data_offsets.length === 2;
 }
 
-const isNotes = (value: unknown): value is Record<string, string> =>
-  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((note) => typeof note === "string");
+const isStringRecord = (value: unknown): value is Record<string, string> =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every((text) => typeof text === "string");
 
 /**
- * What the file holds. The format has no checksum: damage to a name, a note or the data itself goes unseen.
- * @throws DataError naming `source` and the first thing wrong: too short, not JSON, an unknown dtype, tensors that don't fill the file end to end.
+ * Reads a file. The format has no checksum, so damage to a name, to the metadata or to the data is not detected.
+ * @param source The file's name in errors.
+ * @throws DataError for a file that is too short, has no valid header, has an unknown dtype, or is not filled by its tensors end to end.
  */
 export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensors {
   const fail = (what: string): never => {
     throw new DataError(`safetensors: ${source} ${what}; the file is truncated or corrupted, restore it from a copy`);
   };
-  if (bytes.length < 8) return fail(`must hold at least 8 bytes, got ${bytes.length}`);
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const start = 8 + length;
-  if (start > bytes.length) return fail(`must hold its ${length}-byte header, got ${bytes.length} bytes in all`);
+  if (bytes.length < headerStart) return fail(`must hold at least ${headerStart} bytes, got ${bytes.length}`);
+  const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const start = headerStart + headerLength;
+  if (start > bytes.length) return fail(`must hold its ${headerLength}-byte header, got ${bytes.length} bytes in all`);
   let header: Record<string, unknown> = {};
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, start)));
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(headerStart, start)));
   } catch {
-    return fail("must have a JSON header");
+    return fail("must have a JSON header, got something else");
   }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) return fail("must have a JSON object as header");
-  const { [reserved]: metadata = {}, ...entries } = header;
-  if (!isNotes(metadata)) return fail("must have strings as metadata");
+  if (typeof header !== "object" || header === null || Array.isArray(header))
+    return fail("must have a JSON object as header, got another value");
+  const { [metadataKey]: metadata = {}, ...entries } = header;
+  if (!isStringRecord(metadata)) return fail(`must have strings as metadata, got ${JSON.stringify(metadata)}`);
   const tensors = new Map<string, NamedArray>();
   const spans: (readonly [number, number])[] = [];
   for (const [name, entry] of Object.entries(entries)) {
@@ -104,7 +127,7 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
       return fail(
         `must hold ${entry.dtype} ${formatShape(entry.shape)} for "${name}", got bytes ${from} to ${to} of ${bytes.length - start}`,
       );
-    // Copied: a view of the file may start unaligned.
+    // The bytes are copied, because a typed array cannot be a view at an unaligned position of the file.
     tensors.set(name, { shape: entry.shape, data: reader.read(new Uint8Array(bytes.subarray(start + from, start + to)).buffer) });
     spans.push([from, to]);
   }

@@ -1,8 +1,8 @@
-/** Learning rates over time: pure functions of progress, so a resumed run needs to know only how far it came. */
+/** Learning rates as pure functions of the progress of training. So a resumed run needs no state of its schedule. */
 
 import { ConfigError } from "../core/errors.ts";
 
-/** Learning rate at `progress` epochs, fractions included. */
+/** The learning rate after `progress` epochs, which need not be a whole number. */
 export type Schedule = (progress: number) => number;
 
 function check(op: string, values: Record<string, number>): void {
@@ -10,24 +10,40 @@ function check(op: string, values: Record<string, number>): void {
     if (!(Number.isFinite(value) && value > 0)) throw new ConfigError(`${op}: ${name} must be finite and above 0, got ${value}`);
 }
 
-/** base·factorⁿ with n the milestones (in whole epochs) passed. */
+/**
+ * base·factorⁿ, where n is the number of milestones (in whole epochs) that have passed.
+ * @throws ConfigError for numbers that are not finite or not above 0.
+ */
 export function multiStep({ base, milestones, factor }: { base: number; milestones: readonly number[]; factor: number }): Schedule {
   check("multiStep", { base, factor });
   if (milestones.some(Number.isNaN)) throw new ConfigError(`multiStep: milestones must be numbers of epochs, got [${milestones}]`);
   return (progress) => base * factor ** milestones.filter((milestone) => Math.floor(progress) >= milestone).length;
 }
 
-/** ½·base·(1 + cos(π·e/epochs)) for whole epochs e (Loshchilov & Hutter 2017, 1608.03983, eq. 5, without restarts). */
+/**
+ * ½·base·(1 + cos(π·e/epochs)) for whole epochs e (Loshchilov & Hutter 2017, arXiv 1608.03983, equation 5, without restarts).
+ * @throws ConfigError for numbers that are not finite or not above 0.
+ */
 export function cosine({ base, epochs }: { base: number; epochs: number }): Schedule {
   check("cosine", { base, epochs });
   return (progress) => (base * (1 + Math.cos((Math.PI * Math.min(Math.floor(progress), epochs)) / epochs))) / 2;
 }
 
+export interface OneCycleOptions {
+  /** The highest learning rate. */
+  readonly peak: number;
+  /** Length of the run. */
+  readonly epochs: number;
+  /** Share of the run before the peak, in (0, 1). Default: 0.3. */
+  readonly warmup?: number;
+}
+
 /**
- * Up from peak/25 to the peak over the first `warmup` of the run, then down to almost 0, both along half a cosine and by the step,
- * not the epoch (Smith & Topin 2018, 1708.07120; the shape of torch's OneCycleLR).
+ * Rises along half a cosine from peak/25 to the peak, and then falls along half a cosine to peak/250,000. The rate changes at every step,
+ * and not only at every epoch (Smith & Topin 2018, arXiv 1708.07120; the shape is that of PyTorch's OneCycleLR).
+ * @throws ConfigError for a peak or a length that is not finite or not above 0, or a warm-up outside (0, 1).
  */
-export function oneCycle({ peak, epochs, warmup = 0.3 }: { peak: number; epochs: number; warmup?: number }): Schedule {
+export function oneCycle({ peak, epochs, warmup = 0.3 }: OneCycleOptions): Schedule {
   check("oneCycle", { peak, epochs });
   if (!(warmup > 0 && warmup < 1)) throw new ConfigError(`oneCycle: warmup must be in (0, 1), got ${warmup}`);
   const [start, end] = [peak / 25, peak / 25 / 1e4];

@@ -1,7 +1,7 @@
 /**
- * The training loop. A step is: batch → tensors → loss → gradients → update, in one scope; everything that decides the next step is
- * in the model, the optimiser, the dropout stream and `progress`, so a checkpoint of those continues bit for bit. Nothing here
- * touches files or clocks the numbers depend on: it runs in a browser as it does in Node.
+ * The training loop. A step is batch → tensors → loss → gradients → update, in one scope. The next step depends on the model, the
+ * optimiser, the random stream and `progress` only, so a checkpoint of these continues bit for bit. Nothing here uses files, and no number
+ * of the network depends on a clock. So the loop runs in browsers and in Node.
  */
 
 import { kernels } from "../backend/active.ts";
@@ -14,25 +14,33 @@ import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import { type Batches, type Classifier, type EvaluateOptions, type Evaluation, evaluate, type ImageShape, imagesOf } from "./evaluate.ts";
 import { learnFromLabels, type Objective } from "./objective.ts";
+import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
-import type { Optimizer } from "./sgd.ts";
 
-/** Sums over the epoch so far, from which its means are read. */
+/** Sums over the steps of an epoch so far. The means of the epoch are computed from them. */
 export interface Tally {
+  /** Images seen. */
   readonly count: number;
+  /** Sum of the images' losses. */
   readonly loss: number;
+  /** Images whose prediction was right. */
   readonly correct: number;
   readonly seconds: number;
+  /** The largest number of bytes that the backend held at once. */
   readonly peakBytes: number;
 }
 
-/** How far training has come: whole epochs, steps of the epoch under way, and that epoch's sums. */
+/** How far training has come. */
 export interface Progress {
+  /** Finished epochs. */
   readonly epoch: number;
+  /** Finished steps of the current epoch. */
   readonly step: number;
+  /** Sums over the current epoch. */
   readonly tally: Tally;
 }
 
+/** The progress before the first step. */
 export const untrained: Progress = { epoch: 0, step: 0, tally: { count: 0, loss: 0, correct: 0, seconds: 0, peakBytes: 0 } };
 
 export interface TrainerOptions {
@@ -41,37 +49,40 @@ export interface TrainerOptions {
   readonly schedule: Schedule;
   readonly imageShape: ImageShape;
   readonly batchesPerEpoch: number;
-  /** What a step minimises: cross-entropy with the labels unless given. */
+  /** What a step minimises. Default: cross-entropy with the labels. */
   readonly objective?: Objective;
-  /** Rate of drop-path by the epoch, for networks that have parallel paths. */
+  /** Rate of drop-path for each epoch, for networks that have parallel paths. Default: 0. */
   readonly dropPath?: Schedule | undefined;
-  /** Where dropout's chance comes from. */
+  /** The random stream of dropout and drop-path. */
   readonly random: Random;
 }
 
-/** What is known after a step. */
+/** The progress after a step, with the step's own numbers. */
 export interface StepReport extends Progress {
   readonly learningRate: number;
-  /** The loss of this step's batch. */
+  /** Mean cross-entropy over this step's batch. */
   readonly loss: number;
 }
 
-/** What is known after an epoch. */
+/** The results of an epoch. Losses are means over images, and accuracies are shares in [0, 1]. */
 export interface EpochMetrics {
   /** From 1. */
   readonly epoch: number;
   readonly trainLoss: number;
   readonly trainAccuracy: number;
-  /** Null when this epoch was not evaluated. */
+  /** Null when the network was not evaluated after this epoch. */
   readonly testLoss: number | null;
+  /** Null when the network was not evaluated after this epoch. */
   readonly testAccuracy: number | null;
-  /** Of the epoch's last step. */
+  /** The learning rate of the epoch's last step. */
   readonly learningRate: number;
-  /** Spent on training steps. */
+  /** Time of the training steps. */
   readonly seconds: number;
+  /** Time of the evaluation. */
   readonly testSeconds: number;
+  /** Training images per second. */
   readonly imagesPerSecond: number;
-  /** The most the backend held at once. */
+  /** The largest number of bytes that the backend held at once. */
   readonly peakBytes: number;
 }
 
@@ -97,19 +108,20 @@ export class Trainer {
     this.#dropPath = dropPath;
   }
 
-  /** Steps taken since the beginning. */
+  /** Finished steps since the start of the run. */
   get steps(): number {
     return this.progress.epoch * this.batchesPerEpoch + this.progress.step;
   }
 
-  /** Learning rate of a step of the epoch under way. */
+  /** Learning rate of a step of the current epoch. @param step Default: the next one. */
   learningRate(step: number = this.progress.step): number {
     return this.#schedule(this.progress.epoch + step / this.batchesPerEpoch);
   }
 
   /**
-   * One step. All of it is dispatched before the first await, so the caller can prepare the next batch while the loss is read.
-   * @param start when the step began to cost time, its wait for the batch included (performance.now()).
+   * Trains on one batch. All kernels are dispatched before the first await, so the caller can prepare the next batch while the loss is
+   * read.
+   * @param start When the step's time began (performance.now()), for callers that include the wait for the batch.
    * @throws DataError for a loss that is not finite.
    */
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
@@ -146,7 +158,7 @@ export class Trainer {
     return { ...this.progress, learningRate, loss };
   }
 
-  /** Closes the epoch under way and says how it went. */
+  /** Ends the current epoch and returns its results. */
   finishEpoch(evaluation: Evaluation | undefined, testSeconds: number): EpochMetrics {
     const { epoch, tally } = this.progress;
     const metrics = {
@@ -168,27 +180,29 @@ export class Trainer {
 
 export interface TrainEpochsOptions {
   readonly epochs: number;
-  /** The batches of an epoch from `startBatch` on: `batchesPerEpoch` in all. */
+  /** The batches of an epoch from `startBatch` on. A whole epoch has `batchesPerEpoch` batches. */
   readonly trainBatches: (epoch: number, startBatch: number) => Batches;
   readonly testBatches: () => Batches;
-  /** Number of classes in the confusion counts. */
+  /** Number of classes in the confusion matrix. */
   readonly classes: number;
-  /** Evaluates after every so many epochs, and after the last. */
+  /** Number of epochs from one evaluation to the next. The last epoch is always evaluated. Default: 1. */
   readonly evaluateEvery?: number;
-  /** Stops once so many steps have been taken since the beginning of the run. */
+  /** Number of steps, since the start of the run, after which training stops. Default: no limit. */
   readonly maximumSteps?: number | undefined;
-  /** Stops after the step under way. */
+  /** Stops training after the current step when aborted. */
   readonly signal?: AbortSignal;
-  /** Awaited after every step: the place to let the event loop turn. */
+  /** Called and awaited after every step, so it can let the event loop turn. */
   readonly onStep?: (report: StepReport) => void | Promise<void>;
+  /** Called and awaited after every batch of an evaluation, with the number of images done. */
   readonly onTestBatch?: EvaluateOptions["onBatch"];
-  /** Awaited after every epoch, when the trainer stands at the beginning of the next: the place to save. */
+  /** Called and awaited after every epoch, when the trainer is at the start of the next one. A checkpoint can be saved here. */
   readonly onEpoch?: (metrics: EpochMetrics, evaluation: Evaluation | undefined) => void | Promise<void>;
 }
 
 /**
- * Trains from where `trainer` stands up to `epochs`, mid-epoch or not. "stopped" leaves the trainer after a whole step (or before an
- * evaluation): a checkpoint then continues as if nothing had happened.
+ * Trains from the trainer's progress, which may be within an epoch, up to `epochs`.
+ * @returns "stopped" when an abort or the limit of steps ended training. The trainer is then between two steps, or before an evaluation,
+ * and a checkpoint of it continues bit for bit.
  * @throws DataError for a loss that is not finite.
  */
 export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions): Promise<"finished" | "stopped"> {
@@ -215,7 +229,7 @@ export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions)
   return "finished";
 }
 
-/** The rest of the epoch under way. */
+/** Trains on the rest of the current epoch. */
 async function trainEpoch(trainer: Trainer, options: TrainEpochsOptions): Promise<"finished" | "stopped"> {
   const { trainBatches, signal, onStep, maximumSteps = Infinity } = options;
   const { epoch, step } = trainer.progress;
@@ -223,7 +237,7 @@ async function trainEpoch(trainer: Trainer, options: TrainEpochsOptions): Promis
   const batches = sequence(trainBatches(epoch, step));
   try {
     let next = await batches.next();
-    // A limit met by the epoch's last step lets the epoch be evaluated; an interruption waits for nothing.
+    // When the epoch's last step reaches the limit of steps, the epoch is still evaluated. An abort stops at once.
     const stopped = (): boolean => signal?.aborted === true || (trainer.steps >= maximumSteps && next.done !== true);
     while (!stopped() && !next.done) {
       const [report, following] = await Promise.all([trainer.step(next.value, start), batches.next()]);

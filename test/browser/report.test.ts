@@ -1,4 +1,4 @@
-/** A report in a real browser: it asks for nothing, complains of nothing, fits a phone, and no name covers another. */
+/** A report in a browser: it requests no file, has no errors, fits a phone, and no name covers another name. */
 
 import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
@@ -22,16 +22,16 @@ describe.skipIf(!available).each([
   [1280, "light"],
   [400, "dark"],
 ] as const)("at %i pixels, %s", (width, colorScheme) => {
-  test("the page is quiet, whole and legible", async () => {
+  test("the page has no errors, is complete, and is legible", async () => {
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    const heard: string[] = [];
-    page.on("console", (message) => heard.push(message.text()));
-    page.on("pageerror", (error) => heard.push(error.message));
+    const problems: string[] = [];
+    page.on("console", (message) => problems.push(message.text()));
+    page.on("pageerror", (error) => problems.push(error.message));
     page.on("request", (request) => {
-      if (!request.url().startsWith("data:")) heard.push(request.url());
+      if (!request.url().startsWith("data:")) problems.push(request.url());
     });
     await page.setContent(html);
-    expect(heard).toEqual([]);
+    expect(problems).toEqual([]);
     const seen = await page.evaluate(() => {
       const boxes = (svg: Element): { name: string; box: DOMRect }[] =>
         [...svg.querySelectorAll("[data-label]")].map((g) => ({ name: g.getAttribute("data-label")!, box: g.getBoundingClientRect() }));
@@ -40,7 +40,7 @@ describe.skipIf(!available).each([
         return all.flatMap(({ name, box: a }, i) =>
           all
             .slice(i + 1)
-            // The lines' own height overlaps by a pixel or two where letters do not.
+            // The boxes of two lines of text may overlap by a pixel or two where their letters do not.
             .filter(({ box: b }) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3)
             .map((other) => `${name} and ${other.name}`),
         );

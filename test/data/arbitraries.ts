@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Augmentation } from "../../src/data/augment.ts";
 import type { ImageDataset, ImageSplit } from "../../src/data/dataset.ts";
 
-/** The option left out, rather than present and undefined. */
+/** An options record that lacks the option where its value is undefined. */
 const optional = <K extends string, T>(key: K, value: fc.Arbitrary<T>): fc.Arbitrary<Partial<Record<K, T>>> =>
   fc.option(value, { nil: undefined }).map((v) => (v === undefined ? {} : ({ [key]: v } as Partial<Record<K, T>>)));
 
@@ -18,7 +18,7 @@ export const augmentations: fc.Arbitrary<Augmentation> = fc
 
 export const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
-/** Sizes of a small data set, printable when a property fails. */
+/** The sizes of a small data set, which can be printed when a property fails. */
 export interface Sizes {
   readonly count: number;
   readonly channels: number;
@@ -33,7 +33,7 @@ export const sizes: fc.Arbitrary<Sizes> = fc.record({
   width: fc.integer({ min: 1, max: 9 }),
 });
 
-/** Bytes without a pattern, from an integer hash of position and salt. */
+/** Bytes without a visible pattern: an integer hash of position and salt. */
 export function scrambledBytes(length: number, salt: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => Math.imul(Math.imul(i + 1, 0x9e3779b1) ^ (salt + 1), 0x85ebca6b) >>> 24);
 }

@@ -7,7 +7,7 @@ import { augmentations, sampleDataset, seeds, sizes } from "./arbitraries.ts";
 
 type Plane = number[][];
 
-/** The recipe step by step on nested lists: pad, crop, flip, normalise in float32, cut out. */
+/** The recipe on nested lists, step by step: pad, crop, flip, normalise in float32, cut out. */
 function slowAugment(
   bytes: Uint8Array,
   [channels, height, width]: [number, number, number],
@@ -38,7 +38,7 @@ function slowAugment(
   planes = planes.map((plane, c) =>
     plane.map((row) =>
       row.map((value) => {
-        // Typed arrays round to float32 as PyTorch's ToTensor and Normalize do, one operation at a time.
+        // Typed arrays round each operation to float32, as PyTorch's ToTensor and Normalize do.
         const scaled = Float32Array.of(value / 255)[0]!;
         const centred = Float32Array.of(scaled - Float32Array.of(mean[c]!)[0]!)[0]!;
         return Float32Array.of(centred / Float32Array.of(std[c]!)[0]!)[0]!;
@@ -56,7 +56,7 @@ function slowAugment(
 }
 
 describe("augmentImage", () => {
-  it("is pad, crop, flip, normalise, cut out — in that order, to the bit", () => {
+  it("pads, crops, flips, normalises and cuts out, in this order and to the bit", () => {
     fc.assert(
       fc.property(sizes, augmentations, seeds, (s, augment, seed) => {
         const { mean, std, train } = sampleDataset(s);
@@ -79,14 +79,14 @@ describe("augmentImage", () => {
   it("normalises to (x/255 − mean)/std", () => {
     const { table } = createAugmenter({ channels: 2, height: 1, width: 1, mean: [0.4914, 0.5], std: [0.2023, 0.25] });
     for (const x of [0, 1, 127, 128, 255]) {
-      // Three roundings to float32 of numbers below 2.5.
+      // The tolerance is that of three roundings to float32 of numbers below 2.5.
       expect(Math.abs(table[x]! - (x / 255 - 0.4914) / 0.2023)).toBeLessThan(1e-6);
       expect(Math.abs(table[256 + x]! - (x / 255 - 0.5) / 0.25)).toBeLessThan(1e-6);
     }
   });
 
-  it("reaches every crop, both mirrorings and every Cutout centre", () => {
-    // One white pixel in the middle tells where the window lies; Cutout of one pixel tells its centre.
+  it("draws every crop, both mirrorings and every Cutout centre", () => {
+    // One white pixel in the middle shows where the window lies. A Cutout of one pixel shows its centre.
     const shape = { channels: 1, height: 5, width: 5, mean: [0], std: [1] };
     const image = new Uint8Array(25);
     image[12] = 255;

@@ -14,7 +14,7 @@ const epochs = fc.record({
   augment: augmentations,
 });
 
-/** Images of one pixel whose normalised value is their number. */
+/** Images of one pixel. The normalised value of the pixel is the number of its image. */
 function numbered(count: number): ImageDataset {
   const split = {
     images: Uint8Array.from({ length: count }, (_, i) => i),
@@ -49,7 +49,7 @@ describe("an epoch", () => {
     );
   });
 
-  it("is decided by seed and epoch, batch by batch, in whatever order they are prepared", () => {
+  it("depends on seed and epoch only, whatever the order in which its batches are prepared", () => {
     fc.assert(
       fc.property(sizes, epochs, fc.infiniteStream(fc.nat()), (s, options, picks) => {
         fc.pre(fills(s.count, options));
@@ -65,7 +65,7 @@ describe("an epoch", () => {
     );
   });
 
-  it("resumes in the middle with the bits it would have had", () => {
+  it("resumes in the middle with the same bits", () => {
     fc.assert(
       fc.property(sizes, epochs, fc.nat(), (s, options, pick) => {
         fc.pre(fills(s.count, options));
@@ -77,7 +77,7 @@ describe("an epoch", () => {
     );
   });
 
-  it("differs in order and augmentation from another epoch and another seed", () => {
+  it("differs in order and augmentation from an epoch of another number or another seed", () => {
     const dataset = sampleDataset({ count: 40, channels: 1, height: 6, width: 6 });
     const options = { batchSize: 40, seed: 1, epoch: 0, augment: { crop: 2, flip: true } };
     const images = (changes: Partial<EpochOptions>) =>

@@ -29,7 +29,7 @@ function sampleRecords(name: CifarName, count: number, salt: number) {
 }
 
 describe("the official binary format", () => {
-  it("reads what it writes, at any place of the split", () => {
+  it("reads what it writes, at any position of the split", () => {
     fc.assert(
       fc.property(records, fc.nat(3), ({ name, count, salt }, first) => {
         const sample = sampleRecords(name, count, salt);
@@ -44,7 +44,7 @@ describe("the official binary format", () => {
     );
   });
 
-  it("lays a record out as published: label bytes, then the red, green and blue plane", () => {
+  it("has records of label bytes and the red, green and blue plane, as published", () => {
     const split = { images: scrambledBytes(2 * 3072, 7), labels: Uint8Array.of(3, 99), count: 2 };
     const ten = encodeRecords(cifarFormats.cifar10, { ...split, labels: Uint8Array.of(3, 9) });
     expect(ten.length).toBe(2 * 3073);
@@ -56,18 +56,18 @@ describe("the official binary format", () => {
     expect(hundred.subarray(3076)).toEqual(split.images.subarray(3072));
   });
 
-  it("knows the sizes of the published files", () => {
+  it("has the sizes of the published files", () => {
     const bytes = (name: CifarName) =>
       [...cifarFormats[name].train, ...cifarFormats[name].test].map((f) => f.records * recordBytes(cifarFormats[name]));
     expect(bytes("cifar10")).toEqual(Array(6).fill(30_730_000));
     expect(bytes("cifar100")).toEqual([153_700_000, 30_740_000]);
     expect(cifarFormats.cifar10.classes.length).toBe(10);
     expect(new Set(cifarFormats.cifar100.classes).size).toBe(100);
-    // The published list is alphabetical, so a name out of place shows.
+    // The published list is alphabetical.
     expect([...cifarFormats.cifar100.classes].sort()).toEqual(cifarFormats.cifar100.classes);
   });
 
-  it("refuses any other length, naming file, rule and values", () => {
+  it("refuses any other length and names the file, the rule and the values", () => {
     fc.assert(
       fc.property(names, fc.integer({ min: 0, max: 3 * 3075 }), (name, length) => {
         const { format, file } = sampleRecords(name, 2, 0);
@@ -79,7 +79,7 @@ describe("the official binary format", () => {
     );
   });
 
-  it("refuses a label out of range, from the first one past it, naming the record", () => {
+  it("refuses a label out of range, from the first one on, and names the record", () => {
     fc.assert(
       fc.property(names, fc.nat(4), fc.constantFrom(0, 1, 155), fc.boolean(), (name, record, excess, coarse) => {
         const sample = sampleRecords(name, 5, 1);
@@ -107,12 +107,12 @@ describe("the official binary format", () => {
 });
 
 describe("class names", () => {
-  it("are read one per line, whatever the line ends and blank lines", () => {
+  it("are read one per line, with any line ends and blank lines", () => {
     const text = `${cifarFormats.cifar10.classes.join("\r\n")}\r\n\r\n`;
     expect(decodeClassNames(cifarFormats.cifar10, "batches.meta.txt", text)).toEqual(cifarFormats.cifar10.classes);
   });
 
-  it("must be as many as the classes", () => {
+  it("must be as many as there are classes", () => {
     expect(() => decodeClassNames(cifarFormats.cifar10, "dir/batches.meta.txt", "cat\ndog\n")).toThrow(DataError);
     expect(() => decodeClassNames(cifarFormats.cifar10, "dir/batches.meta.txt", "cat\ndog\n")).toThrow(
       "dir/batches.meta.txt must list 10 class names, one per line, got 2",

@@ -6,7 +6,10 @@ import { channelStatistics, type ImageSplit } from "../../src/data/dataset.ts";
 import { syntheticImages } from "../../src/data/synthetic.ts";
 import { seeds } from "./arbitraries.ts";
 
-/** Labels each test vector by the nearest of the classes' mean training vectors, every coordinate scaled to unit spread. */
+/**
+ * Accuracy of a classifier that takes the class with the nearest mean training vector. Every coordinate is scaled to a standard deviation
+ * of 1.
+ */
 function centroidAccuracy(train: number[][], trainLabels: Uint8Array, test: number[][], testLabels: Uint8Array, classes: number): number {
   const size = train[0]!.length;
   const mean = Array.from({ length: size }, (_, f) => train.reduce((sum, v) => sum + v[f]!, 0) / train.length);
@@ -25,7 +28,7 @@ function centroidAccuracy(train: number[][], trainLabels: Uint8Array, test: numb
 
 const image = (split: ImageSplit, n: number): Uint8Array => split.images.subarray(n * 3072, (n + 1) * 3072);
 
-/** Mean and variance of each colour: all that a classifier blind to shape can see. */
+/** Mean and variance of each colour, from which a classifier cannot see shapes. */
 function colours(split: ImageSplit): number[][] {
   return Array.from(
     { length: split.count },
@@ -33,7 +36,7 @@ function colours(split: ImageSplit): number[][] {
   );
 }
 
-/** Mean and spread of the responses to fixed random 5×5 filters: what an untrained convolution sees. */
+/** Mean and standard deviation of the responses to fixed random 5×5 filters, as of an untrained convolution. */
 function filterResponses(split: ImageSplit, filters: number[][]): number[][] {
   return Array.from({ length: split.count }, (_, n) => {
     const pixels = image(split, n);
@@ -57,7 +60,7 @@ function filterResponses(split: ImageSplit, filters: number[][]): number[][] {
 }
 
 describe("syntheticImages", () => {
-  it("is decided by the seed, and an image by its place alone", () => {
+  it("depends on the seed only, and an image on its position only", () => {
     fc.assert(
       fc.property(seeds, fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 12 }), (seed, few, more) => {
         const a = syntheticImages({ trainCount: few, testCount: few, seed });
@@ -72,7 +75,7 @@ describe("syntheticImages", () => {
     );
   });
 
-  it("gives every class its share and every size it is asked for", () => {
+  it("has equally many images of every class, in the sizes of the options", () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 2, max: 10 }),
@@ -89,7 +92,7 @@ describe("syntheticImages", () => {
     );
   });
 
-  it("cannot be told by colour, but can by shape", () => {
+  it("has classes that differ in shape and not in colour", () => {
     const { train, test } = syntheticImages({ trainCount: 1000, testCount: 500, seed: 4 });
     expect(centroidAccuracy(colours(train), train.labels, colours(test), test.labels, 10)).toBeLessThan(0.2);
     const random = new Random(9);

@@ -1,6 +1,6 @@
 /**
- * The .npy format against files that NumPy wrote, and round trips. The format has no checksum: damage to the numbers, or to the mark of their
- * byte order, is not its business.
+ * The .npy format against files that NumPy wrote, and round trips. The format has no checksum, so damage to the numbers or to the mark of
+ * their byte order is not detected.
  */
 
 import fc from "fast-check";
@@ -23,7 +23,7 @@ const dtypes: Readonly<Record<string, DType>> = {
   u8: "float64",
 };
 
-describe("a file NumPy wrote is read as NumPy reads it", () => {
+describe("a file of NumPy is read as NumPy reads it", () => {
   test.each(npyFiles)("%s", (name, expected) => {
     const { shape, data } = decodeNpy(fixture(name), name);
     expect(shape).toEqual(expected.shape);
@@ -32,7 +32,7 @@ describe("a file NumPy wrote is read as NumPy reads it", () => {
     if (kind !== undefined) expect(data).toBeInstanceOf(typedArray(dtypes[kind] ?? "int32", 0).constructor);
   });
 
-  test("and what is no array of plain numbers is refused, with the file's name", () => {
+  test("but an array of other things than numbers is refused, and the error names the file", () => {
     expect(refusedFiles).toHaveLength(9);
     for (const name of refusedFiles) {
       expect(() => decodeNpy(fixture(name), `data/${name}`), name).toThrow(DataError);
@@ -45,13 +45,13 @@ describe("a file NumPy wrote is read as NumPy reads it", () => {
 });
 
 describe("half precision", () => {
-  test("is every number it can be, and NaN", () => {
+  test("has every number of the format, and NaN", () => {
     const bits = Uint16Array.from({ length: 2 ** 16 }, (_, i) => i);
     const { data } = decodeNpy(
       file("{'descr': '<f2', 'fortran_order': False, 'shape': (65536,), }", new Uint8Array(bits.buffer)),
       "memory",
     );
-    // Monotone from 0 to infinity, mirrored by the sign; spacing doubles with the exponent, 2^-24 at the smallest.
+    // The numbers rise from 0 to infinity, and the sign mirrors them. Their distance is 2⁻²⁴ at first and doubles with each exponent.
     for (let i = 1; i <= 0x7c00; i++) {
       const exponent = Math.max(1, (i - 1) >>> 10);
       if (i < 0x7c00) expect(data[i]! - data[i - 1]!).toBe(2 ** (exponent - 25));
@@ -77,7 +77,7 @@ test("decoding is the inverse of encoding", () =>
     { numRuns: 300 },
   ));
 
-/** Every index of an array, in the order of its file: with the last axis fastest, or the first. */
+/** Every index of an array, in the order of its file: the last axis, or the first one, varies fastest. */
 function indices(shape: readonly number[], firstFastest: boolean): number[][] {
   const [size, ...rest] = firstFastest ? shape.toReversed() : shape;
   if (size === undefined) return [[]];
@@ -88,7 +88,7 @@ function indices(shape: readonly number[], firstFastest: boolean): number[][] {
 test("either order of axes and of bytes holds the same array", () =>
   fc.assert(
     fc.property(shapes(), fc.boolean(), fc.boolean(), fc.constantFrom("1.0", "2.0", "3.0"), (shape, fortran, big, version) => {
-      /** A number that tells its place. */
+      /** A number that identifies its position. */
       const tell = (index: readonly number[]): number => index.reduce((sum, i, axis) => sum + i * 10 ** axis, 1);
       const view = new DataView(new ArrayBuffer(4 * sizeOf(shape)));
       for (const [i, index] of indices(shape, fortran).entries()) view.setInt32(4 * i, tell(index), !big);
@@ -100,7 +100,7 @@ test("either order of axes and of bytes holds the same array", () =>
     { numRuns: 200 },
   ));
 
-test("views into larger buffers are written and read as what they show", () => {
+test("views into larger buffers are written and read correctly", () => {
   const data = new Float32Array([9, 1, 2, 9]).subarray(1, 3);
   const bytes = encodeNpy({ shape: [2], data });
   const shifted = new Uint8Array(bytes.length + 3);
@@ -108,7 +108,7 @@ test("views into larger buffers are written and read as what they show", () => {
   expect(decodeNpy(shifted.subarray(3), "memory").data).toEqual(Float32Array.of(1, 2));
 });
 
-test("NumPy's own bytes are what is written for the same array", () => {
+test("an array is written as the same bytes that NumPy writes", () => {
   const counting: NamedArray = { shape: [2, 3, 4], data: Float32Array.from({ length: 24 }, (_, i) => i) };
   expect(encodeNpy(counting)).toEqual(fixture("version-1.npy"));
   expect(encodeNpy({ shape: [], data: Float64Array.of(2.5) })).toEqual(fixture("scalar.npy"));
@@ -123,7 +123,7 @@ test("encoding refuses data that does not fill its shape, and more axes than Num
   expect(() => encodeNpy({ shape: new Array(65).fill(1), data: Float32Array.of(1) })).toThrow(DataError);
 });
 
-/** A file of any header, for what `encodeNpy` would never write. */
+/** A file with any header, including headers that `encodeNpy` never writes. */
 function file(header: string, data: Uint8Array = new Uint8Array(0), version = "1.0"): Uint8Array {
   const wide = version !== "1.0";
   const text = new TextEncoder().encode(`${header}\n`);
@@ -155,7 +155,7 @@ describe("a damaged file", () => {
     }
   });
 
-  test("says what is missing", () => {
+  test("is refused with an error that says what is missing", () => {
     expect(() => decodeNpy(good.subarray(0, 11), "x")).toThrow("npy: x must hold its header, got 11 bytes in all");
     expect(() => decodeNpy(good.subarray(0, 127), "x")).toThrow("npy: x must hold its 118-byte header, got 127 bytes in all");
     expect(() => decodeNpy(good.subarray(0, 130), "x")).toThrow("npy: x must hold 96 bytes for f4 [2,3,4], got 2");
@@ -228,13 +228,13 @@ describe("a damaged file", () => {
     ),
   );
 
-  test("with a truth value that is neither is refused", () => {
+  test("with a boolean that is neither 0 nor 1 is refused", () => {
     const bool = (byte: number): Uint8Array => file("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", Uint8Array.of(byte));
     expect([...decodeNpy(bool(1), "memory").data]).toEqual([1]);
     expect(() => decodeNpy(bool(2), "memory")).toThrow("must hold 0 or 1, got 2");
   });
 
-  test("of integers past what a float64 tells apart is refused, on either side of zero", () => {
+  test("of integers that a float64 cannot hold is refused, below and above 0", () => {
     const i8 = (value: bigint): Uint8Array =>
       file("{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", new Uint8Array(BigInt64Array.of(value).buffer));
     for (const value of [2n ** 53n - 1n, -(2n ** 53n) + 1n]) expect([...decodeNpy(i8(value), "memory").data]).toEqual([Number(value)]);

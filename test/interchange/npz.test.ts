@@ -11,7 +11,7 @@ import { shapes } from "../arbitraries/shapes.ts";
 import { seeds, valuesOf } from "../arbitraries/values.ts";
 import { fixture, npzFiles, valuesIn } from "./numpy-fixtures.ts";
 
-describe("an archive NumPy wrote is read as NumPy reads it", () => {
+describe("an archive of NumPy is read as NumPy reads it", () => {
   test.each(npzFiles)("%s", (name, expected) => {
     const arrays = decodeNpz(fixture(name), name);
     expect([...arrays.keys()]).toEqual(Object.keys(expected));
@@ -45,13 +45,13 @@ test("decoding is the inverse of encoding, in the same order", () =>
     { numRuns: 200 },
   ));
 
-test("compression is the caller's choice", () => {
+test("the option `compress` makes an archive smaller", () => {
   const zeros = new Map([["x", { shape: [1000], data: new Float32Array(1000) }]]);
   expect(encodeNpz(zeros).length).toBeGreaterThan(4000);
   expect(encodeNpz(zeros, { compress: true }).length).toBeLessThan(400);
 });
 
-test("a view into a larger buffer is read as what it shows", () => {
+test("a view into a larger buffer is read correctly", () => {
   const bytes = encodeNpz(new Map([["x", { shape: [2], data: Float32Array.of(1, 2) }]]));
   const shifted = new Uint8Array(bytes.length + 6);
   shifted.set(bytes, 3);
@@ -75,7 +75,7 @@ describe("a damaged archive", () => {
 
   test.each([false, true])("with any bit flipped is refused, or holds the same numbers (compressed: %s)", (compress) => {
     const good = encodeNpz(values, { compress });
-    /** What numbers are read, whatever they are called: a name has no checksum. */
+    /** The numbers that are read, without their names, because names have no checksum. */
     const numbers = (map: ReadonlyMap<string, NamedArray>): unknown => [...map.values()];
     let told = 0;
     for (let place = 0; place < good.length; place++)
@@ -102,9 +102,9 @@ describe("a damaged archive", () => {
     ));
 
   const npy = encodeNpy({ shape: [1], data: Float32Array.of(1) });
-  test("of something else than arrays is refused by its name", () => {
+  test("with a file that is no array is refused, and the error names the file", () => {
     expect(() => decodeNpz(zipSync({ "a.npy": npy, "notes.txt": npy }), "x.npz")).toThrow(
-      'x.npz must hold .npy files alone, got "notes.txt"',
+      'x.npz must hold .npy files only, got "notes.txt"',
     );
     expect(() => decodeNpz(zipSync({ folder: { "a.npy": npy } }), "x.npz")).toThrow('got "folder/"');
     expect(() => decodeNpz(zipSync({ "a.npy": npy.subarray(1) }), "x.npz")).toThrow(/^npy: x\.npz: a\.npy must begin with/);

@@ -1,10 +1,10 @@
-/** Files that NumPy itself wrote, and what it says they hold: test/fixtures/numpy/generate.py. */
+/** Files that NumPy wrote, and their content as NumPy reports it (test/fixtures/numpy/generate.py). */
 
 import { readFileSync } from "node:fs";
 
 interface Expected {
   readonly shape: readonly number[];
-  /** Row by row; NaN and infinities as strings. */
+  /** In row-major order. NaN and infinities are strings. */
   readonly values: readonly (number | string)[];
 }
 

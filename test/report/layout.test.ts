@@ -1,4 +1,4 @@
-/** What plots rest on: the Pareto front by its definition, and names that never cover anything. */
+/** The Pareto front against its definition, and the placement of names in plots. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -8,12 +8,12 @@ import { paretoFront } from "../../src/report/pareto-front.ts";
 const small = fc.integer({ min: 0, max: 8 });
 
 describe("the Pareto front", () => {
-  test("is every point that no other beats, by rising cost", () =>
+  test("has every point that no other point dominates, by rising cost", () =>
     fc.assert(
       fc.property(fc.array(fc.record({ cost: small, error: small }), { maxLength: 12 }), (points) => {
-        const beaten = (p: { cost: number; error: number }): boolean =>
+        const dominated = (p: { cost: number; error: number }): boolean =>
           points.some((q) => q.cost <= p.cost && q.error <= p.error && (q.cost < p.cost || q.error < p.error));
-        const kept = points.filter((point) => !beaten(point));
+        const kept = points.filter((point) => !dominated(point));
         const distinct = [...new Map(kept.map((point) => [`${point.cost} ${point.error}`, point])).values()];
         expect(paretoFront(points)).toEqual(distinct.toSorted((a, b) => a.cost - b.cost));
       }),
@@ -33,7 +33,7 @@ const labels = fc.array(
 );
 
 describe("names", () => {
-  test("cover neither one another nor a point, and stay within the frame", () =>
+  test("cover neither other names nor points, and stay within the frame", () =>
     fc.assert(
       fc.property(labels, (wanted) => {
         const marks = wanted.map(({ x, y }) => ({ x: x - 7, y: y - 7, width: 14, height: 14 }));
@@ -49,12 +49,12 @@ describe("names", () => {
       { numRuns: 200 },
     ));
 
-  test("of twenty points that nobody crowds all find a place", () => {
+  test("of twenty points with enough space are all placed", () => {
     const wanted = Array.from({ length: 20 }, (_, i) => ({ x: 60 + 110 * (i % 5), y: 50 + 90 * Math.floor(i / 5), width: 80, height: 14 }));
     expect(placeLabels(wanted, frame, []).every((box) => box !== undefined)).toBe(true);
   });
 
-  test("at the ends of lines keep their order and their distance, and move only where they must", () =>
+  test("at the ends of lines keep their order and their distance, and move only where necessary", () =>
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 20 }), (heights) => {
         const moved = spread(heights, 13, 0, 300);

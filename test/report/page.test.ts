@@ -1,4 +1,4 @@
-/** The page as text: everything is there, nothing breaks out of its quotes, and what it says of the best is so. */
+/** The page as text: it is complete, texts do not become markup, and the summary is right. */
 
 import fc from "fast-check";
 import { decode } from "fast-png";
@@ -13,7 +13,7 @@ import { sampleRuns } from "./sample-runs.ts";
 
 const runs = sampleRuns({ count: 20, seed: 1 });
 
-test("text of others does not become markup", () => {
+test("texts of a run do not become markup", () => {
   const evil = `<script>alert("x")</script>'&`;
   const named = runs.map((run) => ({ ...run, name: evil, data: evil, classes: run.classes.map(() => evil), network: evil }));
   const page = renderReport(named, { title: evil });
@@ -22,15 +22,15 @@ test("text of others does not become markup", () => {
   expect(page).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;");
 });
 
-test("says which run errs least and which network is smallest", () => {
+test("names the run with the smallest error and the smallest network", () => {
   const page = renderReport(runs);
   const best = runs.toSorted((a, b) => a.error! - b.error!)[0]!;
   const lead = /<p class="lead">(.*?)<\/p>/.exec(page)![1]!;
-  expect(lead).toContain(`Best: <b>${best.convolution}${best.teacher === undefined ? "" : " + AT"}</b>`);
+  expect(lead).toContain(`Smallest error: <b>${best.convolution}${best.teacher === undefined ? "" : " + AT"}</b>`);
   expect(lead).toContain(`${Math.min(...runs.map(({ parameters }) => parameters)).toLocaleString("en-US")} parameters`);
 });
 
-test("seeds of one configuration are one point: their mean, within their bounds", () =>
+test("the seeds of a configuration are one point: their mean, with their bounds", () =>
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 }), fc.nat(), (seeds, seed) => {
       const sampled = sampleRuns({ count: 6 * seeds, seed: seed % 2 ** 31, seeds });
@@ -44,19 +44,19 @@ test("seeds of one configuration are one point: their mean, within their bounds"
     }),
   ));
 
-test("runs that are not finished, or were never tested, are in the table and in no plot of results", () => {
+test("runs that are unfinished or were never tested are in the table and in no plot of test errors", () => {
   const [first, second, ...rest] = runs;
   const some = [{ ...first!, finished: false }, { ...second!, error: undefined, bestError: undefined }, ...rest];
   expect(configurationsOf(some).flatMap((found) => found.runs)).toHaveLength(18);
   expect(renderReport(some)).toContain("(unfinished)");
-  // And if there is no other, there is still a page.
+  // There is a page even without any other run.
   const none = renderReport([{ ...first!, error: undefined, finished: false }]);
-  expect(none).toContain("none was tested");
+  expect(none).toContain("No run is finished and tested.");
   expect(none).not.toContain("NaN");
 });
 
 describe("plots", () => {
-  test("name every configuration, or say which found no room", () => {
+  test("name every configuration, in the plot or below it", () => {
     for (const published of [false, true])
       for (const { svg, name } of plotsOf(runs, { published })) {
         expect(svg).not.toMatch(/NaN|undefined|Infinity/);
@@ -66,7 +66,7 @@ describe("plots", () => {
     for (const { convolution } of publishedPoints) expect(parameters!.svg).toContain(convolution);
   });
 
-  test("become PNGs of the width asked for, with words in them although no font is installed", () => {
+  test("become PNGs of the requested width, with text although no font is installed", () => {
     const svg = plotsOf(runs, {})[0]!.svg;
     const { width, data } = decode(svgToPng(svg, 800));
     expect(width).toBe(800);
@@ -78,7 +78,7 @@ describe("plots", () => {
 });
 
 describe("pictures", () => {
-  test("are what they are made of, each value a square", () =>
+  test("show each value as a square of its colour", () =>
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 5 }),
@@ -97,13 +97,13 @@ describe("pictures", () => {
       ),
     ));
 
-  test("shade from dark to light, evenly", () => {
+  test("become lighter with every larger value", () => {
     const lightness = Array.from({ length: 21 }, (_, i) => heatColour(i / 20)).map(([r, g, b]) => 0.299 * r + 0.587 * g + 0.114 * b);
     for (let i = 1; i < 21; i++) expect(lightness[i]!).toBeGreaterThan(lightness[i - 1]!);
   });
 });
 
-test("a class's error is the share of its images taken for others", () => {
+test("the error of a class is the share of its images that are taken for others", () => {
   expect(
     classErrors([
       [3, 1, 0],

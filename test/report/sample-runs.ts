@@ -1,4 +1,4 @@
-/** Runs that nobody trained, drawn from a seed: for looking at a report, and for testing it. */
+/** Random runs without any training, for looking at a report and for testing it. */
 
 import { Random } from "../../src/core/random.ts";
 import type { ReportPicture, ReportRun } from "../../src/report/report-run.ts";
@@ -24,7 +24,7 @@ const convolutions = [
   "BLAST_0.5_4",
 ];
 
-/** Each convolution twice, alone and taught, until there are `count`; costs of different networks may nearly agree. */
+/** Draws `count` runs: each convolution without a teacher and with one. Costs of different networks may nearly agree. */
 export function sampleRuns({ count, seed, seeds = 1 }: SampleOptions): ReportRun[] {
   const random = new Random(seed);
   return Array.from({ length: count }, (_, i) => {

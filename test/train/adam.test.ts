@@ -1,4 +1,4 @@
-/** Adam and AdamW against their papers' algorithms, run here by hand on plain numbers. */
+/** Adam and AdamW against the algorithms of their papers, which the tests run on plain numbers. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -52,7 +52,7 @@ test("follows algorithm 1 of 1412.6980, or algorithm 2 of 1711.05101 when decoup
     ),
   ));
 
-test("goes on from its state as if it had never stopped", async () => {
+test("continues from its state bit for bit", async () => {
   const make = () => {
     const p = parameter([1, 2, 3]);
     return { p, adam: new Adam([{ parameters: named({ p }), weightDecay: 0.1 }]) };
@@ -75,7 +75,7 @@ describe("refuses", () => {
     (settings) => expect(() => new Adam(groups(), settings)).toThrow(ConfigError),
   );
 
-  test("a bad learning rate, or gradients that don't fit, and changes nothing", async () => {
+  test("an invalid learning rate, or gradients that do not fit, and changes nothing", async () => {
     const p = parameter([1, 2]);
     const adam = new Adam([{ parameters: named({ p }) }]);
     expect(() => adam.step([vector([1, 2])], Number.NaN)).toThrow(ConfigError);

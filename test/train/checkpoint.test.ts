@@ -18,8 +18,8 @@ async function trained() {
   return trainer;
 }
 
-describe("a damaged checkpoint is never taken for a good one", () => {
-  test("cut anywhere", async () => {
+describe("a damaged checkpoint is refused", () => {
+  test("when it is cut anywhere", async () => {
     const bytes = await encodeCheckpoint(await trained(), { any: "thing" });
     await fc.assert(
       fc.asyncProperty(fc.nat(bytes.length - 1), async (length) => {
@@ -28,7 +28,7 @@ describe("a damaged checkpoint is never taken for a good one", () => {
     );
   });
 
-  test("with any one bit changed", async () => {
+  test("when any one bit is changed", async () => {
     const bytes = await encodeCheckpoint(await trained(), { any: "thing" });
     await fc.assert(
       fc.asyncProperty(fc.nat(bytes.length - 1), fc.nat(7), async (at, bit) => {
@@ -42,12 +42,12 @@ describe("a damaged checkpoint is never taken for a good one", () => {
   });
 });
 
-test("the configuration comes back as it was", async () => {
+test("the configuration is read as it was written", async () => {
   const config = { nested: { list: [1, 2], name: "ünïcode" }, nothing: null };
   expect((await decodeCheckpoint(await encodeCheckpoint(await trained(), config), "x")).config).toEqual(config);
 });
 
-test("a checkpoint of another network changes nothing and names what differs", async () => {
+test("a checkpoint of another network is refused: the error names the difference, and nothing changes", async () => {
   const { trainer } = tinyTraining(tinyConfig);
   const other = new TinyNetwork(5, 0, { random: new Random(0) });
   const checkpoint = await decodeCheckpoint(await encodeCheckpoint(trainer, {}), "three.safetensors");
@@ -64,7 +64,7 @@ test("a checkpoint of another optimiser is refused", async () => {
   expect(() => restoreTrainer(trainer, checkpoint)).toThrow(/mean\.conv\.weight is missing/);
 });
 
-test("a state that is not finite is not worth saving", async () => {
+test("a state that is not finite is refused", async () => {
   const trainer = await trained();
   const weights = await trainer.model.parameters().get("conv.weight")!.read();
   weights[3] = Number.NEGATIVE_INFINITY;
@@ -74,7 +74,7 @@ test("a state that is not finite is not worth saving", async () => {
   );
 });
 
-test("a bare state dict, such as PyTorch's, is read as a network without training", async () => {
+test("a state dict, such as PyTorch's, is read as a network without a state of training", async () => {
   const trainer = await trained();
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array | Float64Array | Int32Array }>();
   for (const [name, entry] of trainer.model.state()) tensors.set(name, { shape: entry.shape, data: await entry.read() });

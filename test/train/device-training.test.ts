@@ -1,4 +1,4 @@
-/** Training on a device: one line of work from the batch to its loss, nothing left behind. gpu.js's plain JavaScript stands in for the device. */
+/** Training on a device: a step reads nothing before it is dispatched, and leaves no memory. The device is gpu.js in plain JavaScript. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { memory, useBackend } from "../../src/backend/active.ts";
@@ -19,14 +19,14 @@ afterAll(() => {
   backend.dispose();
 });
 
-/** What is held once everything asked for has been done. */
+/** The memory that is held after all dispatched work is done. */
 async function held(): Promise<object> {
   await backend.fence();
   const { storages, used } = memory();
   return { storages, used, handles: backend.counters().handles };
 }
 
-test("a step is asked for whole before anything is read, and then its loss and predictions are read, nothing else", async () => {
+test("a step is dispatched as a whole, and then its loss and its predictions are read, and nothing else", async () => {
   const { trainer, options } = tinyTraining(tinyConfig);
   for await (const batch of options.trainBatches(0, 0)) {
     const before = backend.counters();
@@ -42,7 +42,7 @@ test("a step is asked for whole before anything is read, and then its loss and p
 });
 
 test.each(["sgd", "adam"] as const)(
-  "every epoch with %s ends with as much on the device as the one before, and all of it can be freed",
+  "every epoch with %s ends with as much memory on the device as the one before, and all of it can be freed",
   async (optimizer) => {
     const before = await held();
     const { trainer, options } = tinyTraining({ ...tinyConfig, optimizer, epochs: 4, rate: 0.01 });
@@ -62,7 +62,7 @@ test.each(["sgd", "adam"] as const)(
   },
 );
 
-test("a loss that is not finite is seen", async () => {
+test("a loss that is not finite is an error", async () => {
   const { trainer, options } = tinyTraining({ ...tinyConfig, rate: 1e30 });
   await expect(trainEpochs(trainer, options)).rejects.toThrow(/train: the loss must be finite, got (NaN|-?Infinity) at step \d/);
   trainer.model.dispose();

@@ -11,7 +11,7 @@ import { classAccuracies, evaluate } from "../../src/train/evaluate.ts";
 beforeAll(() => useBackend(createReferenceBackend()));
 afterAll(() => useBackend(undefined));
 
-/** Reads its logits off the image's first three pixels, so the oracle needs no network. */
+/** A classifier whose logits are the image's first three pixels, so that the oracle needs no network. */
 class Reader extends Module {
   forward(x: Tensor, { training }: { training: boolean }): Tensor {
     expect(training).toBe(false);
@@ -38,7 +38,7 @@ const batch = (index: number, from: number, to: number): Batch => ({
   labels: Int32Array.from(labels.slice(from, to)),
 });
 
-test("loss, accuracy and confusion are those of the definition, over batches of any size", async () => {
+test("loss, accuracy and confusion follow their definitions, for batches of any size", async () => {
   const logSumExp = (row: number[]): number => Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0));
   const expected = images.reduce((sum, row, n) => sum + logSumExp(row.slice(0, 3)) - row[labels[n]!]!, 0) / 5;
   for (const cuts of [
@@ -52,7 +52,7 @@ test("loss, accuracy and confusion are those of the definition, over batches of 
     expect(memory().storages).toBe(before);
     expect(result?.loss).toBeCloseTo(expected, 6);
     expect(result).toMatchObject({ count: 5, accuracy: 3 / 5 });
-    // Rows are labels, columns predictions: image 3 (label 1) is taken for 0, image 4 (label 0) for 2.
+    // Rows are labels, and columns are predictions. Image 3 (label 1) is taken for 0, and image 4 (label 0) for 2.
     expect(result?.confusion).toEqual([
       [1, 0, 1],
       [1, 1, 0],
@@ -65,9 +65,6 @@ test("loss, accuracy and confusion are those of the definition, over batches of 
 test("a class without images has no accuracy", () => {
   expect(
     classAccuracies({
-      count: 1,
-      loss: 0,
-      accuracy: 1,
       confusion: [
         [1, 0],
         [0, 0],
@@ -76,7 +73,7 @@ test("a class without images has no accuracy", () => {
   ).toEqual([1, undefined]);
 });
 
-test("an abort gives nothing rather than part of the images", async () => {
+test("an aborted evaluation returns undefined", async () => {
   const controller = new AbortController();
   const options = { imageShape: [1, 2, 2] as const, classes: 3, signal: controller.signal, onBatch: () => controller.abort() };
   expect(await evaluate(new Reader(), [batch(0, 0, 2), batch(1, 2, 5)], options)).toBeUndefined();

@@ -14,7 +14,7 @@ class Mixed extends Module {
   readonly bias = new Parameter(zeros([1]));
 }
 
-test("a parameter's decay is its own property, whatever its name", () => {
+test("a parameter's group depends on its property and not on its name", () => {
   const [full, compressed] = decayGroups(new Mixed(), { full: 0.5, compressed: 0.1 });
   expect(full?.weightDecay).toBe(0.5);
   expect([...full!.parameters.keys()]).toEqual(["compressed_by_name_only", "bias"]);
@@ -22,6 +22,6 @@ test("a parameter's decay is its own property, whatever its name", () => {
   expect([...compressed!.parameters.keys()]).toEqual(["core"]);
 });
 
-test("both decay alike unless told", () => {
+test("both groups have the same decay by default", () => {
   expect(decayGroups(new Mixed(), { full: 0.5 }).map(({ weightDecay }) => weightDecay)).toEqual([0.5, 0.5]);
 });

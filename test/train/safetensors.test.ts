@@ -1,6 +1,6 @@
 /**
- * The file format: what is written is what is read, and a damaged header or length is told from a good one. The format has no checksum, so
- * damage to the data bytes themselves, or to a name, is not its business: checkpoints add a digest.
+ * The file format: decoding is the inverse of encoding, and a damaged header or length is refused. The format has no checksum, so damage to
+ * the data or to a name is not detected. Checkpoints add a digest.
  */
 
 import fc from "fast-check";
@@ -41,7 +41,7 @@ test("decoding is the inverse of encoding", () =>
     { numRuns: 200 },
   ));
 
-test("views into larger buffers are written and read as what they show", () => {
+test("views into larger buffers are written and read correctly", () => {
   const data = new Float32Array([9, 1, 2, 9]).subarray(1, 3);
   const bytes = encodeSafetensors(new Map([["x", { shape: [2], data }]]));
   const shifted = new Uint8Array(bytes.length + 3);
@@ -60,7 +60,7 @@ test("the file is laid out as the specification says", () => {
   expect([...bytes.subarray(8 + length)]).toEqual([...new Uint8Array(Float32Array.of(1, -2).buffer)]);
 });
 
-/** A file of any header, for what `encodeSafetensors` would never write. */
+/** A file with any header, including headers that `encodeSafetensors` never writes. */
 function file(header: unknown, data: Uint8Array = new Uint8Array(0)): Uint8Array {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const bytes = new Uint8Array(8 + json.length + data.length);
@@ -106,9 +106,9 @@ describe("a damaged file", () => {
     expect(() => decodeSafetensors(longer, "memory")).toThrow("bytes more");
   });
 
-  test("with any bit of its length or header flipped is refused, unless the damage is in a name or a note", () => {
+  test("with any bit of its length or header flipped is refused, unless the damage is in a name or in the metadata", () => {
     const whole = decodeSafetensors(good, "memory");
-    /** What numbers are read, whatever they are called. */
+    /** The numbers that are read, without their names. */
     const numbers = ({ tensors }: Safetensors): unknown => [...tensors.values()];
     let told = 0;
     for (let place = 0; place < dataStart; place++)
@@ -159,6 +159,6 @@ describe("a damaged file", () => {
     expect(() => decodeSafetensors(file(header, new Uint8Array(bytes)), "memory")).toThrow(DataError),
   );
 
-  test("of a length beyond all numbers is refused", () =>
+  test("whose length is larger than any file is refused", () =>
     expect(() => decodeSafetensors(new Uint8Array(16).fill(255), "memory")).toThrow(DataError));
 });

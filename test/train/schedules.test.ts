@@ -1,11 +1,11 @@
-/** Schedules against the reference code's rates, and one-cycle against its shape. */
+/** Schedules against the learning rates of the reference code, and one-cycle against its shape. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
 import { cosine, multiStep, oneCycle, type Schedule } from "../../src/train/schedules.ts";
 
-/** Rates the reference PyTorch code trains epoch e with. */
+/** The learning rates with which the reference PyTorch code trains epoch e. */
 const golden = [
   {
     name: "multi-step of the WideResNets",
@@ -58,7 +58,7 @@ const golden = [
 
 describe.each(golden)("$name", ({ schedule, samples }) => {
   test.each(samples)("epoch %d has rate %d, from its first step to its last", (epoch, rate) => {
-    // cos near π cancels: there the relative error is that of 1 + cos, a few 1e-16 of the base.
+    // Near π, 1 + cos cancels. Its error there is a few 1e-16 of the base.
     for (const within of [0, 0.5, 0.999]) expect(Math.abs(schedule()(epoch + within) - rate)).toBeLessThanOrEqual(1e-16 + 1e-14 * rate);
   });
 });
@@ -68,7 +68,7 @@ test("milestones may come in any order, and past the end cosine stays at 0", () 
   expect(cosine({ base: 1, epochs: 10 })(12)).toBe(0);
 });
 
-test("one cycle rises from peak/25 to the peak at the warm-up's end and falls to almost nothing, without a jump", () =>
+test("one cycle rises from peak/25 to the peak at the end of the warm-up and falls to almost 0, without a jump", () =>
   fc.assert(
     fc.property(
       fc.double({ min: 1e-3, max: 10, noNaN: true }),
@@ -85,7 +85,7 @@ test("one cycle rises from peak/25 to the peak at the warm-up's end and falls to
         const steps = 1000;
         for (let i = 1; i <= steps; i++) {
           const [before, after] = [rate(((i - 1) / steps) * epochs), rate((i / steps) * epochs)];
-          // The steepest slope of half a cosine is π/2 times the rise over the run.
+          // The steepest slope of half a cosine is π/2 times its mean slope.
           expect(Math.abs(after - before)).toBeLessThanOrEqual(((Math.PI / 2) * peak) / steps / Math.min(warmup, 1 - warmup) + 1e-12);
           if (i / steps < warmup) expect(after).toBeGreaterThanOrEqual(before);
           if ((i - 1) / steps > warmup) expect(after).toBeLessThanOrEqual(before);

@@ -1,4 +1,4 @@
-/** SGD against torch.optim.SGD's recurrence, run here by hand on plain numbers. */
+/** SGD against the recurrence of torch.optim.SGD, which the tests run on plain numbers. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -44,7 +44,7 @@ test("follows v ← momentum·v + (g + λp), p ← p − lr·v, and Nesterov's v
     ),
   ));
 
-test("groups have their own decay and rate; parameters stay in the order of the groups", async () => {
+test("groups have their own decay and rate, and parameters keep the order of the groups", async () => {
   const [a, b, c] = [parameter([1]), parameter([1]), parameter([1])];
   const sgd = new Sgd([
     { parameters: named({ a, b }), weightDecay: 0.5 },
@@ -55,7 +55,7 @@ test("groups have their own decay and rate; parameters stay in the order of the 
   expectValues([...(await a.read()), ...(await b.read()), ...(await c.read())], [1 - 0.15, 1 - 0.25, 1 - 0.8]);
 });
 
-test("goes on from its state as if it had never stopped", () =>
+test("continues from its state bit for bit", () =>
   fc.assert(
     fc.asyncProperty(seeds, fc.integer({ min: 0, max: 3 }), async (seed, before) => {
       const make = () => {

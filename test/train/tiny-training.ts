@@ -1,4 +1,4 @@
-/** The smallest training there is: synthetic images of 8×8, a network of one convolution, the reference backend. */
+/** A tiny training: synthetic images of 8×8 pixels, a network with one convolution, and the reference backend. */
 
 import type { Context } from "../../src/core/context.ts";
 import { Random } from "../../src/core/random.ts";
@@ -40,7 +40,7 @@ export class TinyNetwork extends Module {
   }
 }
 
-/** Plain values, so that a counterexample can be read. */
+/** Plain values, so that counterexamples are readable. */
 export interface TinyConfig {
   readonly optimizer: "sgd" | "adam" | "adamw";
   readonly seed: number;
@@ -56,7 +56,7 @@ export const tinyConfig: TinyConfig = { optimizer: "sgd", seed: 1, batchSize: 4,
 
 export const tinyImages = syntheticImages({ trainCount: 10, testCount: 6, seed: 3, classes: 3, height: 8, width: 8 });
 
-/** Everything a run works with, from its configuration alone: two calls give two equal beginnings. */
+/** A trainer and its options. They depend on the configuration only, so two calls give equal ones. */
 export function tinyTraining(config: TinyConfig): { trainer: Trainer; options: TrainEpochsOptions } {
   const { optimizer, seed, batchSize, epochs, labelSmoothing, rate = 0.05, evaluateEvery = 1 } = config;
   const random = new Random(seed);
@@ -86,7 +86,7 @@ export function tinyTraining(config: TinyConfig): { trainer: Trainer; options: T
   };
 }
 
-/** Every number that decides how training goes on. */
+/** Every number on which the rest of training depends. */
 export async function stateOf(trainer: Trainer): Promise<Record<string, unknown>> {
   const numbers: Record<string, unknown> = {};
   for (const [prefix, state] of [

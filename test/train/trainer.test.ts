@@ -10,7 +10,7 @@ import { stateOf, type TinyConfig, tinyConfig, tinyImages, tinyTraining } from "
 beforeAll(() => useBackend(createReferenceBackend()));
 afterAll(() => useBackend(undefined));
 
-/** What is the same however fast the machine is and whatever else the process holds. */
+/** The metrics that depend neither on the speed of the machine nor on the memory of the process. */
 const timeless = ({ seconds: _, testSeconds: __, imagesPerSecond: ___, peakBytes: ____, ...metrics }: EpochMetrics) => metrics;
 
 const configurations: fc.Arbitrary<TinyConfig> = fc.record({
@@ -24,7 +24,7 @@ const configurations: fc.Arbitrary<TinyConfig> = fc.record({
 });
 
 describe("resuming", () => {
-  test("after any step, by way of a checkpoint's bytes, continues bit for bit", () =>
+  test("from a checkpoint after any step continues bit for bit", () =>
     fc.assert(
       fc.asyncProperty(configurations, fc.array(fc.nat(12), { minLength: 1, maxLength: 2 }), async (config, stops) => {
         const whole = tinyTraining(config);
@@ -36,7 +36,7 @@ describe("resuming", () => {
         for (const maximumSteps of [...stops.sort((a, b) => a - b), Infinity]) {
           await trainEpochs(trainer, { ...options, maximumSteps, onEpoch: (line) => void metrics.push(line) });
           const bytes = await encodeCheckpoint(trainer, {});
-          // Another seed: whatever is not restored shows.
+          // The new trainer has another seed, so state that is not restored makes a difference.
           ({ trainer, options } = { ...tinyTraining({ ...config, seed: config.seed + 1 }), options });
           restoreTrainer(trainer, await decodeCheckpoint(bytes, "memory"));
         }
@@ -46,7 +46,7 @@ describe("resuming", () => {
       { numRuns: 25 },
     ));
 
-  test("an interrupted test is repeated whole", async () => {
+  test("repeats an interrupted evaluation as a whole", async () => {
     const whole = tinyTraining(tinyConfig);
     const expected: EpochMetrics[] = [];
     await trainEpochs(whole.trainer, { ...whole.options, onEpoch: (metrics) => void expected.push(metrics) });
@@ -66,7 +66,7 @@ describe("resuming", () => {
 });
 
 describe("the loop", () => {
-  test("an abort ends it after the step under way", async () => {
+  test("ends after the current step when aborted", async () => {
     const { trainer, options } = tinyTraining(tinyConfig);
     const controller = new AbortController();
     const steps: number[] = [];
@@ -79,7 +79,7 @@ describe("the loop", () => {
     expect(trainer.steps).toBe(2);
   });
 
-  test("means are over images, whatever the sizes of the batches", async () => {
+  test("takes means over images, for batches of any size", async () => {
     const { trainer, options } = tinyTraining({ ...tinyConfig, batchSize: 4, epochs: 1 });
     const reports: StepReport[] = [];
     let metrics: EpochMetrics | undefined;
@@ -97,28 +97,28 @@ describe("the loop", () => {
     expect(metrics?.learningRate).toBe(reports.at(-1)?.learningRate);
   });
 
-  test("evaluates every so many epochs, and after the last", async () => {
+  test("evaluates after every `evaluateEvery` epochs, and after the last one", async () => {
     const { trainer, options } = tinyTraining({ ...tinyConfig, epochs: 5, evaluateEvery: 2 });
     const tested: boolean[] = [];
     await trainEpochs(trainer, { ...options, onEpoch: ({ testLoss }) => void tested.push(testLoss !== null) });
     expect(tested).toEqual([false, true, false, true, true]);
   });
 
-  test("holds no more after many steps than after one", async () => {
+  test("holds no more memory after many steps than after one", async () => {
     const { trainer, options } = tinyTraining({ ...tinyConfig, epochs: 4 });
     const held: string[] = [];
     await trainEpochs(trainer, { ...options, onStep: () => void held.push(`${memory().storages} ${memory().used}`) });
     expect(new Set(held).size).toBe(1);
   });
 
-  test("learns: the loss on the images it sees falls to less than half", async () => {
+  test("learns: the loss on the training images falls to less than half", async () => {
     const { trainer, options } = tinyTraining({ ...tinyConfig, epochs: 60, dropout: 0, labelSmoothing: 0, rate: 0.1, evaluateEvery: 60 });
     const losses: number[] = [];
     await trainEpochs(trainer, { ...options, onEpoch: ({ trainLoss }) => void losses.push(trainLoss) });
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 2);
   });
 
-  test("ends the batches it was given, however it ends", async () => {
+  test("closes its iterator of batches, however it ends", async () => {
     for (const end of ["finished", "stopped", "failed"] as const) {
       const { trainer, options } = tinyTraining({ ...tinyConfig, epochs: 1 });
       let closed = 0;
@@ -140,7 +140,7 @@ describe("the loop", () => {
 });
 
 describe("numbers that are not finite", () => {
-  test("in the loss: the error names value, step, epoch and learning rate", async () => {
+  test("in the loss: the error names the value, step, epoch and learning rate", async () => {
     const { trainer, options } = tinyTraining(tinyConfig);
     const fail = trainEpochs(trainer, {
       ...options,
@@ -166,7 +166,7 @@ describe("numbers that are not finite", () => {
     await expect(fail).rejects.toThrow(/the loss must be finite, got NaN at step 1 of epoch 1/);
   });
 
-  test("in the test's loss: an error before the epoch is reported", async () => {
+  test("in the test loss: an error is thrown before the epoch is reported", async () => {
     const { trainer, options } = tinyTraining(tinyConfig);
     const last = Math.ceil(tinyImages.train.count / tinyConfig.batchSize);
     let reported = false;

@@ -1,4 +1,4 @@
-/** The worker thread behind `prefetchBatches`: prepares the batches it is asked for and hands their memory over. */
+/** The worker thread of `prefetchBatches`. It prepares the requested batches and transfers their memory to the calling thread. */
 
 import { parentPort, workerData } from "node:worker_threads";
 import { planEpoch } from "../batches.ts";

@@ -1,9 +1,9 @@
-/** Where downloaded data is kept. */
+/** The folder in which downloaded data is kept. */
 
 import { resolve } from "node:path";
 import envPaths from "env-paths";
 
-/** The folder named by SEPARABLE_CACHE, or the user's cache folder on this platform (on Linux `~/.cache/separable`). */
+/** The folder that SEPARABLE_CACHE names, or else the user's cache folder on this platform (on Linux `~/.cache/separable`). */
 export function cacheFolder(): string {
   const override = process.env.SEPARABLE_CACHE;
   return override ? resolve(override) : envPaths("separable", { suffix: "" }).cache;

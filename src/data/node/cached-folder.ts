@@ -1,6 +1,6 @@
 /**
- * Folders that are complete or absent. A folder is built under a temporary name and renamed into place when whole, with a
- * manifest of SHA-256 sums written last; every later read is checked against the manifest.
+ * Folders that are complete or absent. A folder is built under a temporary name, and its last file is a manifest of SHA-256 sums. Then the
+ * folder is renamed into place. Every later read is checked against the manifest.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -14,12 +14,12 @@ const manifestFile = "manifest.json";
 
 interface Manifest {
   readonly version: 1;
-  /** Where the content came from. */
+  /** The source of the content. */
   readonly source: string;
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
 
-/** A file that does not match its manifest: a cache can be built again, so callers tell it from other errors. */
+/** A file does not match its manifest. This error has its own class, because a caller can build the cache again. */
 export class CorruptedCacheError extends DataError {
   override name = "CorruptedCacheError";
 }
@@ -38,21 +38,21 @@ async function readManifest(folder: string): Promise<Manifest | undefined> {
     const manifest = JSON.parse(text) as Manifest;
     if (manifest.version === 1 && typeof manifest.files === "object" && manifest.files !== null) return manifest;
   } catch {
-    // Reported below: what cannot be parsed is no manifest either.
+    // A text that is not JSON is reported below, like a JSON value that is no manifest.
   }
   throw new CorruptedCacheError(
     `cache: ${join(folder, manifestFile)} must be a manifest, got something else; delete the folder and load again`,
   );
 }
 
-/** Reads files of one cached folder, each checked. */
+/** Reads the files of one cached folder and checks each of them. */
 export interface CachedFolder {
   readonly source: string;
-  /** @throws CorruptedCacheError when the file is missing or its bytes are not those that were stored. */
+  /** The bytes of a file. @throws CorruptedCacheError when the file is missing or is not as it was stored. */
   read(file: string): Promise<Uint8Array>;
 }
 
-/** The folder if it is complete, undefined if there is none. @throws CorruptedCacheError on a broken manifest. */
+/** Opens a complete folder; undefined when there is none. @throws CorruptedCacheError for a damaged manifest. */
 export async function openCachedFolder(folder: string): Promise<CachedFolder | undefined> {
   const manifest = await readManifest(folder);
   if (!manifest) return undefined;
@@ -88,25 +88,29 @@ async function isIntact(folder: string): Promise<boolean> {
   }
 }
 
-// Names hold the host and process that own them, so that another process can tell what is left over from what is in use.
+// A temporary name holds the host and the process that own the folder, so that other processes can tell abandoned folders from those in
+// use.
 const partialMark = ".partial-";
 const ownHost = hostname().replaceAll(/[^\w]/g, "_");
 const partialName = (name: string): string => `${name}${partialMark}${ownHost}-${process.pid}-${randomBytes(6).toString("hex")}`;
 
 export interface PublishOptions {
+  /** The folder in which the new folder is made. */
   readonly cache: string;
+  /** The name of the new folder. */
   readonly name: string;
+  /** The source of the content, for the manifest. */
   readonly source: string;
-  /** What the manifest lists; anything else left in the folder is removed. */
+  /** The files that the manifest lists. Every other file that `build` leaves is removed. */
   readonly files: readonly string[];
   /** Fills an empty folder. */
   build(folder: string): Promise<void>;
 }
 
 /**
- * Builds `cache/name` out of sight and renames it into place. Of several processes doing so at once the first wins and the
- * others discard their work; a corrupted folder already there is replaced.
- * @throws whatever `build` throws; DataError when a listed file is missing. Nothing is left behind then.
+ * Builds a folder under a temporary name and renames it to `cache/name`. When several processes do this at once, the first one wins and the
+ * others discard their work. A corrupted folder of that name is replaced.
+ * @throws DataError when a listed file is missing, and every error of `build`. Nothing is left behind then.
  */
 export async function publishFolder({ cache, name, source, files, build }: PublishOptions): Promise<void> {
   await mkdir(cache, { recursive: true });
@@ -137,7 +141,7 @@ async function moveIntoPlace(partial: string, cache: string, name: string): Prom
       await rename(partial, target);
       return;
     } catch (error) {
-      // A folder that is not empty cannot be renamed over: Linux, macOS and Windows each have their code for it.
+      // A rename cannot replace a folder that is not empty. Linux, macOS and Windows report this with different codes.
       if (!["ENOTEMPTY", "EEXIST", "EPERM", "EACCES"].includes(errorCode(error) ?? "") || attempt === 3) throw error;
     }
     if (await isIntact(target)) return;
@@ -151,7 +155,7 @@ async function moveIntoPlace(partial: string, cache: string, name: string): Prom
 
 const dayMs = 24 * 60 * 60 * 1000;
 
-/** Removes what interrupted processes left: partial folders whose process is gone, or of other hosts and a day old. */
+/** Removes temporary folders whose process has ended. A folder of another host is removed when it is a day old. */
 export async function removeLeftovers(cache: string): Promise<void> {
   const entries = await readdir(cache).catch(() => []);
   for (const entry of entries) {

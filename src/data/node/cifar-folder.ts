@@ -8,15 +8,16 @@ import { allocateSplit, type ImageDataset, type ImageSplit } from "../dataset.ts
 import { errorCode } from "./system-error.ts";
 
 export interface CifarReader {
-  /** Names the folder in errors. */
+  /** The folder's name in errors. */
   readonly folder: string;
   readonly read: (file: string) => Promise<Uint8Array>;
-  /** Whether the list of class names may be missing; the built-in names serve then. */
+  /** Whether the list of class names may be missing. The built-in names are used then. */
   readonly classesOptional: boolean;
+  /** Called after each file, with the number of files done and their total. */
   readonly onFile?: ((done: number, total: number) => void) | undefined;
 }
 
-/** The whole data set, file by file through `read`. @throws DataError as `decodeRecords` and `read` do. */
+/** Reads the whole data set, file by file. @throws DataError when `decodeRecords` or `read` does. */
 export async function readCifar(format: CifarFormat, { folder, read, classesOptional, onFile }: CifarReader): Promise<ImageDataset> {
   const total = format.train.length + format.test.length;
   let done = 0;
@@ -53,7 +54,7 @@ export async function readCifar(format: CifarFormat, { folder, read, classesOpti
 }
 
 /**
- * CIFAR from a folder of the user's: the one the official archive unpacks to, or the one it was unpacked in.
+ * Reads CIFAR from a folder that the user names: the folder that the official archive unpacks to, or the one that contains it.
  * @throws DataError when the folder or a file is missing, a file has another length than its records, or a label is out of range.
  */
 export async function readCifarFolder(

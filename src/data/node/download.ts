@@ -1,4 +1,4 @@
-/** HTTP downloads that survive a cut connection. */
+/** HTTP downloads that continue after a broken connection. */
 
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
@@ -6,24 +6,26 @@ import { DataError } from "../../core/errors.ts";
 import { describeError } from "./system-error.ts";
 
 export interface DownloadOptions {
-  /** Milliseconds to wait for an answer, name resolution included. */
+  /** Milliseconds to wait for an answer, name resolution included. Default: 10,000. */
   readonly connectTimeout?: number;
-  /** Milliseconds to wait for the next bytes. */
+  /** Milliseconds to wait for the next bytes. Default: 30,000. */
   readonly stallTimeout?: number;
-  /** How often in a row to reconnect without receiving anything new. */
+  /** The largest number of reconnections in a row that bring no new bytes. Default: 3. */
   readonly retries?: number;
-  /** Milliseconds before the first reconnection; doubled each time. */
+  /** Milliseconds before the first reconnection; the delay doubles each time. Default: 1,000. */
   readonly retryDelay?: number;
+  /** Stops the download when aborted. */
   readonly signal?: AbortSignal | undefined;
+  /** Called with the number of bytes so far, and the total where the server announced it. */
   readonly onBytes?: ((received: number, total: number | undefined) => void) | undefined;
 }
 
 const maxRedirects = 5;
 
 /**
- * The bytes at `url`, as they arrive. After a cut the next request asks for the rest (`Range`), so the stream goes on where it stood.
- * The first connection is not retried: a host that cannot be reached fails at once.
- * @throws DataError when the host cannot be reached, refuses, or keeps cutting the connection; the signal's reason when aborted.
+ * The bytes at `url`, as they arrive. After the connection breaks, the next request asks for the rest (`Range`), so the stream continues
+ * where it stopped. The first connection is not retried: a host that cannot be reached is an error at once.
+ * @throws DataError when the host cannot be reached, refuses, or keeps breaking the connection; the signal's reason when aborted.
  */
 export async function* downloadBytes(url: string, options: DownloadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
   const { retries = 3, retryDelay = 1000, signal, onBytes } = options;
@@ -39,11 +41,11 @@ export async function* downloadBytes(url: string, options: DownloadOptions = {})
       try {
         if (!answered) {
           answered = true;
-          total = length(response);
+          total = contentLength(response);
           const etag = response.headers.etag;
           validator = etag && !etag.startsWith("W/") ? etag : response.headers["last-modified"];
         }
-        // A server that ignores Range sends everything again.
+        // A server that ignores Range sends all bytes again.
         let skip = response.statusCode === 206 ? 0 : received;
         for await (const chunk of response as AsyncIterable<Uint8Array>) {
           const fresh = chunk.subarray(Math.min(skip, chunk.length));
@@ -68,12 +70,13 @@ export async function* downloadBytes(url: string, options: DownloadOptions = {})
   }
 }
 
-function length(response: IncomingMessage): number | undefined {
+function contentLength(response: IncomingMessage): number | undefined {
   const value = Number(response.headers["content-length"]);
   return Number.isInteger(value) && value > 0 ? value : undefined;
 }
 
-// node:http and not fetch: fetch would unpack an archive that the server labels `Content-Encoding: gzip`, and its sum would not match.
+// This uses node:http, because fetch would unpack an archive that the server labels `Content-Encoding: gzip`, and its checksum would not
+// match.
 function request(url: string, headers: Record<string, string>, options: DownloadOptions, redirects = 0): Promise<IncomingMessage> {
   const { connectTimeout = 10_000, stallTimeout = 30_000, signal } = options;
   return new Promise<IncomingMessage>((resolve, reject) => {

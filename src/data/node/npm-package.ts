@@ -1,4 +1,4 @@
-/** Files from an npm package, fetched through the user's own npm, so that its registry, proxy and credentials apply. Nothing is installed. */
+/** Fetches an npm package with the user's own npm, so that the user's registry, proxy and credentials apply. It installs nothing. */
 
 import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
@@ -11,22 +11,24 @@ import { checkDigest } from "./unpack.ts";
 export interface NpmPackage {
   /** `name@version`. */
   readonly spec: string;
-  /** `sha512-…` in base64, as a lock file has it. */
+  /** `sha512-…` in base64, as in a lock file. */
   readonly integrity: string;
+  /** Size of the archive, in bytes. */
   readonly bytes: number;
 }
 
-/** The npm that runs this process, or the one on the path. */
+/** The command, word by word, of the npm that runs this process, or of the npm on the path. */
 export function npmCommand(): readonly string[] {
   const running = process.env.npm_execpath;
-  // Other package managers set the variable too, but their `pack` is another command.
+  // Other package managers set this variable too, but their `pack` is another command.
   return running && /^npm(-cli)?\.c?js$/.test(basename(running)) ? [process.execPath, running] : ["npm"];
 }
 
 /**
  * Downloads the package's archive into `folder` and checks its integrity.
+ * @param command As `npmCommand` gives it.
  * @returns the archive's path.
- * @throws DataError when npm cannot be run, fails, or delivers other bytes than the integrity says.
+ * @throws DataError when npm cannot be run, fails, or delivers bytes of another integrity.
  */
 export async function fetchNpmArchive(
   npmPackage: NpmPackage,
@@ -46,7 +48,7 @@ export async function fetchNpmArchive(
 }
 
 function runNpmPack(spec: string, folder: string, command: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-  // Few and short retries: without a network npm would keep trying for minutes.
+  // The retries are few and short, because npm would otherwise try for minutes without a network.
   const options = [
     "--ignore-scripts",
     "--prefer-offline",
@@ -60,7 +62,7 @@ function runNpmPack(spec: string, folder: string, command: readonly string[], si
     const child = spawn(program, [...leading, "pack", spec, ...options], {
       cwd: folder,
       stdio: ["ignore", "ignore", "pipe"],
-      // On Windows npm is a batch file, which only a shell can run; no argument comes from outside.
+      // On Windows npm is a batch file, which only a shell can run. This is safe, because no argument comes from outside.
       shell: process.platform === "win32" && program === "npm",
       ...(signal ? { signal } : {}),
     });
@@ -74,14 +76,14 @@ function runNpmPack(spec: string, folder: string, command: readonly string[], si
     });
     child.on("close", (code) => {
       if (code === 0) return resolve();
-      // A full disk is not the registry's fault: hand the code on, so that it is reported as what it is.
+      // A full disk is not the registry's fault. The code lets `storageError` report the disk.
       if (/\bENOSPC\b/.test(complaint)) return reject(Object.assign(new Error("npm ran out of disk space"), { code: "ENOSPC" }));
       reject(new DataError(`npm: pack ${spec} must succeed, got exit code ${code}: ${summary(complaint)}`));
     });
   });
 }
 
-/** The first lines of npm's complaint that say something. */
+/** The first three lines of npm's output on stderr that are neither empty nor warnings. */
 function summary(complaint: string): string {
   const lines = complaint.split("\n").map((line) => line.replace(/^npm (error|ERR!) ?/i, "").trim());
   return (

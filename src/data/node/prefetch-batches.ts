@@ -1,4 +1,4 @@
-/** Batches prepared ahead on a worker thread, so that training does not wait for augmentation. */
+/** Prepares batches ahead of their use on a worker thread, so that training does not wait for augmentation. */
 
 import { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
@@ -7,15 +7,15 @@ import type { ImageDataset, SplitName } from "../dataset.ts";
 import { describeError } from "./system-error.ts";
 
 export interface PrefetchOptions extends EpochOptions {
-  /** How many batches to prepare ahead of the one in use. */
+  /** The number of batches to prepare ahead of the one in use. Default: 2. */
   readonly depth?: number;
-  /** Told when the worker cannot serve and the calling thread prepares the batches instead; by default a process warning. */
+  /** Called when the worker fails and the calling thread prepares the batches instead. Default: a process warning. */
   readonly onMainThread?: (reason: string) => void;
-  /** The worker's module, for programs that bundle this library. */
+  /** The worker's module, for programs that bundle this library. Default: `batch-worker` beside this module. */
   readonly workerUrl?: URL;
 }
 
-/** What the worker is started with. */
+/** The data with which the worker is started. */
 export interface BatchWorkerData {
   readonly dataset: ImageDataset;
   readonly split: SplitName;
@@ -29,12 +29,12 @@ export interface BatchRequest {
 const warnOfMainThread = (reason: string): void =>
   process.emitWarning(`batches are prepared on the main thread: ${reason}`, "SeparableWarning");
 
-/** The worker stands beside this module, compiled or not; a runtime that cannot run TypeScript refuses the source. */
+/** The worker's module, which is compiled where this module is. A runtime that cannot run TypeScript refuses the source. */
 const siblingWorker = (): URL => new URL(`./batch-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
 
 /**
- * The same batches as `epochBatches`, bit for bit, prepared up to `depth` ahead on a worker thread that shares the images' memory.
- * Each batch is the caller's to keep. Leaving the loop early ends the worker, and an idle worker does not keep the process alive.
+ * Yields the same batches as `epochBatches`, bit for bit. A worker thread, which shares the images' memory, prepares up to `depth` of them
+ * ahead. The caller owns each batch. Leaving the loop early ends the worker, and an idle worker does not keep the process alive.
  * @throws ConfigError at once, before the first batch.
  */
 export function prefetchBatches(dataset: ImageDataset, split: SplitName, options: PrefetchOptions): AsyncGenerator<Batch, void, void> {
@@ -45,10 +45,11 @@ export function prefetchBatches(dataset: ImageDataset, split: SplitName, options
 }
 
 function startWorker(url: URL, dataset: ImageDataset, split: SplitName, options: EpochOptions): Worker {
-  // The other split stays here: memory that is not shared would be copied for nothing.
+  // The worker gets one split only: memory that is not shared is copied.
   const empty = { images: new Uint8Array(0), labels: new Uint8Array(0), count: 0 };
   const sent = { ...dataset, train: empty, test: empty, [split]: dataset[split] };
-  // A program given on the command line passes its own module type down, and a worker that is a file refuses to start with it.
+  // A worker inherits the arguments of Node. It is a file, and it does not start with --input-type, which is for programs on the command
+  // line.
   const execArgv = process.execArgv.filter((argument) => !argument.startsWith("--input-type"));
   return new Worker(url, { workerData: { dataset: sent, split, options } satisfies BatchWorkerData, execArgv });
 }
@@ -74,11 +75,11 @@ async function* prefetch(
   }
   if (index === epoch.batchCount) return;
   onMainThread(worker.failure ?? "the worker sent nothing");
-  // Every batch is decided by its index, so the calling thread goes on where the worker stopped and the bits are the same.
+  // A batch depends on its index only. So the calling thread continues where the worker stopped, with the same bits.
   for (; index < epoch.batchCount; index++) yield epoch.prepare(index);
 }
 
-/** A worker's batches in the order they were asked for. */
+/** A worker's batches, in the order of the requests. */
 class WorkerBatches {
   readonly #worker: Worker | undefined;
   readonly #ready: Batch[] = [];
@@ -104,7 +105,7 @@ class WorkerBatches {
     this.#worker.on("exit", (code) => fail(`the worker ended with code ${code}`));
   }
 
-  /** Why the worker serves no longer. */
+  /** Why the worker has failed; undefined while it works. */
   get failure(): string | undefined {
     return this.#failure;
   }
@@ -113,10 +114,10 @@ class WorkerBatches {
     this.#worker?.postMessage({ index } satisfies BatchRequest);
   }
 
-  /** The next batch, undefined when the worker has failed. */
+  /** The next batch; undefined when the worker has failed. */
   async next(): Promise<Batch | undefined> {
     if (this.#ready.length === 0 && this.#failure === undefined) {
-      // Only a wait keeps the process alive: nothing else might.
+      // While a caller waits for a batch, the worker keeps the process alive.
       this.#worker?.ref();
       await new Promise<void>((resolve) => {
         this.#wake = resolve;

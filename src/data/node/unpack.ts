@@ -1,4 +1,4 @@
-/** Archives to files. */
+/** Unpacks archives, and checks the digests of streams. */
 
 import { createHash } from "node:crypto";
 import { Readable } from "node:stream";
@@ -8,8 +8,8 @@ import { unpackTar } from "modern-tar/fs";
 import { DataError } from "../../core/errors.ts";
 
 /**
- * Streams a .tar.gz into a folder, taking only the wanted files and leaving out the folders they lie in.
- * @throws whatever the stream, zlib or the file system throws; files may be half-written then.
+ * Streams a .tar.gz into a folder. It takes the wanted files only and drops the folders in which they are.
+ * @throws the errors of the stream, zlib and the file system. Files may be half-written then.
  */
 export async function unpackTarGz(
   archive: AsyncIterable<Uint8Array>,
@@ -27,11 +27,16 @@ export async function unpackTarGz(
   await pipeline(Readable.from(archive, { objectMode: false }), createGunzip(), unpacker, { ...(signal ? { signal } : {}) });
 }
 
-/** Passes bytes through and, at their end, compares their digest. @throws DataError on a mismatch, naming both. */
-export async function* checkDigest(
-  bytes: AsyncIterable<Uint8Array>,
-  expected: { readonly algorithm: "md5" | "sha512"; readonly encoding: "hex" | "base64"; readonly digest: string; readonly of: string },
-): AsyncGenerator<Uint8Array, void, void> {
+export interface ExpectedDigest {
+  readonly algorithm: "md5" | "sha512";
+  readonly encoding: "hex" | "base64";
+  readonly digest: string;
+  /** The name of the bytes in errors. */
+  readonly of: string;
+}
+
+/** Passes bytes through, and compares their digest at the end. @throws DataError that names both digests when they differ. */
+export async function* checkDigest(bytes: AsyncIterable<Uint8Array>, expected: ExpectedDigest): AsyncGenerator<Uint8Array, void, void> {
   const hash = createHash(expected.algorithm);
   for await (const chunk of bytes) {
     hash.update(chunk);
@@ -40,6 +45,7 @@ export async function* checkDigest(
   const digest = hash.digest(expected.encoding);
   if (digest !== expected.digest)
     throw new DataError(
-      `download: ${expected.of} must have ${expected.algorithm} ${expected.digest}, got ${digest}; it is corrupted or has been replaced`,
+      `download: ${expected.of} must have ${expected.algorithm} ${expected.digest}, got ${digest}; ` +
+        "the download is corrupted or has been replaced, try again",
     );
 }

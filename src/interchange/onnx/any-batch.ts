@@ -1,23 +1,23 @@
 /**
- * A graph for batches of any size, from the graphs of two sizes. They are the same but for sizes that grow with the batch; a reshape can leave one
- * size open, which is all that most networks need.
+ * Makes a graph for batches of any size from the graphs of two batch sizes. The two graphs differ only in sizes that depend on the batch. A
+ * reshape can leave one of its sizes open, and most networks need no more than that.
  */
 
 import { BackendError } from "../../core/errors.ts";
 import type { Initializer, OnnxGraph, OnnxNode, Value, ValueInfo } from "./onnx-model.ts";
 
-/** Two batch sizes that no other size of a network is likely to be. */
+/** Two batch sizes that are unlikely to be any other size of a network. */
 export const probeBatches = [97, 101] as const;
 
-/** What files call the open size. */
+/** The name of the open size in a file. */
 const batchName = "batch";
 
-/** @throws BackendError where more than reshapes depends on the size of the batch. */
+/** The graph with its batch size left open. @throws BackendError where the graphs differ in more than the sizes of reshapes. */
 export async function withAnyBatch(graph: OnnxGraph, other: OnnxGraph): Promise<OnnxGraph> {
   const [tables, otherTables] = [integersOf(graph), integersOf(other)];
   const opened = new Map<string, Initializer>();
   const nodes = graph.nodes.map((node, n): OnnxNode => {
-    // The last node alone bears the output's name, so graphs of different lengths differ before either ends.
+    // Only the last node has the output's name, so graphs of different lengths differ in a node before either of them ends.
     const twin = other.nodes[n]!;
     if (node.op !== twin.op || node.output.name !== twin.output.name || node.inputs.length !== twin.inputs.length)
       throw dependent(node.output.name);
@@ -47,7 +47,7 @@ export async function withAnyBatch(graph: OnnxGraph, other: OnnxGraph): Promise<
   };
 }
 
-/** Whether constants of one name hold the same numbers, which isn't said of those that were made during a trace. */
+/** Whether two constants of one name hold the same numbers. Constants that are computed during a trace need not do so. */
 async function agree({ data }: Initializer, other: Initializer | undefined): Promise<boolean> {
   if (other === undefined || data === other.data || !("read" in data && "read" in other.data)) return true;
   const [mine, its] = await Promise.all([data.read(), other.data.read()]);
@@ -56,10 +56,10 @@ async function agree({ data }: Initializer, other: Initializer | undefined): Pro
 
 const dependent = (what: string): BackendError =>
   new BackendError(
-    `ONNX: batch "any" needs a graph of which only reshapes depend on the batch, got ${what}; export for one number of images`,
+    `ONNX: batch "any" needs a graph in which only reshapes depend on the batch, got ${what}; export for one number of images`,
   );
 
-/** The lists of integers among the constants: shapes, axes, bounds. */
+/** The constants that are lists of integers: shapes, axes and bounds. */
 const integersOf = ({ initializers }: OnnxGraph): Map<string, readonly number[]> =>
   new Map(initializers.flatMap(({ value, data }) => (data instanceof BigInt64Array ? [[value.name, Array.from(data, Number)]] : [])));
 
@@ -68,18 +68,18 @@ function integers(values: readonly number[]): Initializer {
   return { value, data: BigInt64Array.from(values, BigInt) };
 }
 
-/** The sizes that a node of either graph is given, as it can be given them for every batch. */
+/** The sizes for a node that serve for every batch, given its sizes in the two graphs. @throws BackendError where there are none. */
 function openSizes({ op, inputs, output }: OnnxNode, sizes: readonly number[], others: readonly number[]): number[] {
   const varying = sizes.flatMap((size, i) => (size === others[i] ? [] : [i]));
   if (op === "Reshape" && varying.length === 1) return sizes.map((size, i) => (i === varying[0] ? -1 : size));
-  // An axis that is as long already is repeated once.
+  // An Expand leaves an axis as it is where its size is 1.
   const given = inputs[0]!.shape;
   if (op === "Expand" && varying.every((i) => given[i - sizes.length + given.length] === sizes[i]))
     return sizes.map((size, i) => (varying.includes(i) ? 1 : size));
   throw dependent(output.name);
 }
 
-/** The value with the size of the batch left open; nothing where some other size grows with it. */
+/** The value with its batch size left open. The list is empty where another size depends on the batch. */
 function openShape({ name, type, shape }: ValueInfo, other: ValueInfo): ValueInfo[] {
   const sizes = shape.flatMap((size, axis) => {
     if (size === other.shape[axis]) return [size];

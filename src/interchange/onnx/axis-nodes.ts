@@ -1,4 +1,4 @@
-/** Kernels that work along one axis, as ONNX nodes. */
+/** Kernels along one axis as ONNX nodes. */
 
 import type { AxisSplit, Kernels } from "../../backend/kernels.ts";
 import { cosineMatrix } from "../../core/cosine-transform.ts";
@@ -8,7 +8,10 @@ import type { Value } from "./onnx-model.ts";
 import type { Trace } from "./trace.ts";
 import { refine } from "./view-boxes.ts";
 
-/** Of a value seen as [outer, axis, inner]: its own shape and the axes of it that are the middle one, or that shape itself. */
+/**
+ * The value of `x`, and those of its axes that together are the middle axis of [outer, axis, inner]. Where the value's shape has no such
+ * axes, the value is reshaped to [outer, axis, inner].
+ */
 function alongAxis(trace: Trace, x: Storage, { outer, axis, inner }: AxisSplit): { value: Value; axes: readonly number[] } {
   const value = trace.value(x, [outer, axis, inner]);
   const owners = refine(value.shape, [outer, axis, inner]);

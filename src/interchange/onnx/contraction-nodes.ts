@@ -14,21 +14,33 @@ const windowAttributes = (g: ConvolutionGeometry): Attributes => ({
   dilations: { ints: [g.dilationY, g.dilationX] },
 });
 
-/** A 1×1 convolution sees pixels one by one, in whatever arrangement they are: [N,C,P,1] may as well stay [N,C,H,W]. */
+/** Whether a convolution treats each pixel alone. The arrangement of the pixels does not matter then, so [N,C,P,1] can stay [N,C,H,W]. */
 function isPointwise(g: ConvolutionGeometry): boolean {
   return [g.kernelHeight, g.kernelWidth, g.strideY, g.strideX].every((n) => n === 1) && g.paddingY === 0 && g.paddingX === 0;
 }
 
+/** The shape in which a convolution takes its images: the current one, if it serves. */
 function imageShape(current: readonly number[], g: ConvolutionGeometry): readonly number[] {
   const [batch, channels] = current;
   const fits = current.length === 4 && batch === g.batch && channels === g.inChannels && isPointwise(g);
   return fits ? current : [g.batch, g.inChannels, g.height, g.width];
 }
 
+/** How a product reads one of its operands. Rows and columns are those of the product, after the transposition. */
+interface Operand {
+  readonly stacked: boolean;
+  readonly batch: number;
+  readonly transposed: boolean;
+  readonly rows: number;
+  readonly columns: number;
+}
+
 export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d" | "maxPool2d"> {
-  /** One matrix, or a stack of them. */
-  const operand = (x: Storage, stacked: boolean, batch: number, rows: number, columns: number): Value =>
-    trace.as(x, stacked ? [batch, rows, columns] : [rows, columns]);
+  /** The matrices of `x`:[batch, rows, columns], or [rows, columns] where all products share one matrix. */
+  const operand = (x: Storage, { stacked, batch, transposed, rows, columns }: Operand): Value => {
+    const matrix = transposed ? [columns, rows] : [rows, columns];
+    return trace.as(x, stacked ? [batch, ...matrix] : matrix);
+  };
   const transposed = (value: Value): Value => {
     const axes = value.shape.map((_, axis) => axis);
     const perm = [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!];
@@ -40,8 +52,8 @@ export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d
     matmul(a, b, { batch, m, k, n, transposeA, transposeB, batchStrideA, batchStrideB }) {
       const stackedA = batch > 1 && batchStrideA !== 0;
       const stackedB = batch > 1 && batchStrideB !== 0;
-      const A = operand(a, stackedA, batch, ...(transposeA ? ([k, m] as const) : ([m, k] as const)));
-      const B = operand(b, stackedB, batch, ...(transposeB ? ([n, k] as const) : ([k, n] as const)));
+      const A = operand(a, { stacked: stackedA, batch, transposed: transposeA, rows: m, columns: k });
+      const B = operand(b, { stacked: stackedB, batch, transposed: transposeB, rows: k, columns: n });
       if (!stackedA && !stackedB && batch === 1) {
         const flags = { transA: { int: Number(transposeA) }, transB: { int: Number(transposeB) } };
         const plain = !transposeA && !transposeB;
@@ -64,8 +76,8 @@ export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d
       const image = trace.as(x, [g.batch, g.inChannels, g.height, g.width]);
       const shape = [g.batch, g.outChannels, g.outHeight, g.outWidth];
       const values = trace.storage(x.dtype, trace.node("MaxPool", [image], windowAttributes(g), image, shape));
-      const why = "ONNX: the places of a pooling's maxima are for its gradient, and not exported; export the forward pass alone";
-      return { values, indices: new TracedStorage("int32", sizeOf(shape), why) };
+      const reason = "ONNX: the indices of a pooling's maxima serve its gradient and are not exported; export the forward pass alone";
+      return { values, indices: new TracedStorage("int32", sizeOf(shape), reason) };
     },
   };
 }

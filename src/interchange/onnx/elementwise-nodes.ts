@@ -1,12 +1,11 @@
 /** Elementwise kernels as ONNX nodes. */
 
 import type { BinaryOp, Kernels, UnaryOp } from "../../backend/kernels.ts";
-import { BackendError } from "../../core/errors.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import type { Value } from "./onnx-model.ts";
 import { recogniseBatchNorm } from "./recognise-batch-norm.ts";
-import type { Trace } from "./trace.ts";
+import { type Trace, trainingOnly } from "./trace.ts";
 import { refine } from "./view-boxes.ts";
 
 const unaryOperators = {
@@ -45,20 +44,21 @@ const comparisons = {
   greaterEqual: "GreaterOrEqual",
 } as const satisfies Partial<Record<BinaryOp, string>>;
 
-/** A comparison's 1 or 0 in the dtype of its operands. */
+/** A comparison, whose result is 1 or 0 in the dtype of its operands. */
 function compare(trace: Trace, op: string, inputs: readonly [Value, Value], shape: Shape, negated = false): Value {
   const holds = trace.graph.node(op, inputs, {}, { type: "bool", shape });
   return trace.cast(negated ? trace.graph.node("Not", [holds], {}, holds) : holds, inputs[0].type);
 }
 
+/** An operand of a kernel and how the kernel repeats it: along axes of stride 0. */
 interface Side {
   readonly x: Storage;
   readonly strides: readonly number[];
 }
 
 /**
- * The operands shaped so that ONNX broadcasts them as the kernel would. An operand that fills the result keeps the shape it has, if every axis the
- * kernel speaks of can be found in it and none of the other operand's is split.
+ * Shapes the operands so that ONNX broadcasts them as the kernel does. An operand that fills the result keeps its current shape, provided
+ * that every axis of the kernel can be found in that shape, and that no axis along which the other operand varies is split in it.
  */
 function broadcastOperands(trace: Trace, sides: readonly [Side, Side], shape: Shape): { inputs: readonly [Value, Value]; shape: Shape } {
   const size = sizeOf(shape);
@@ -74,7 +74,7 @@ function broadcastOperands(trace: Trace, sides: readonly [Side, Side], shape: Sh
     const number = trace.numberOf(x);
     if (number !== undefined) return trace.graph.number(x.dtype, number);
     const own = result.map((length, axis) => (strides[ownerOf[axis]!] === 0 ? 1 : length));
-    // Leading axes of size 1 go without saying.
+    // ONNX adds leading axes of size 1 by itself.
     const first = x.length === size ? 0 : own.findIndex((length) => length !== 1);
     return trace.as(x, first < 0 ? [] : own.slice(first));
   };
@@ -98,15 +98,12 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
     unary: (op, x) => trace.storage(x.dtype, unary(op, x)),
 
     binary(op, a, b, { shape: common, stridesA, stridesB }) {
-      if (op === "reluGradient") throw new BackendError("ONNX: reluGradient is of training; export the forward pass alone");
-      const { inputs, shape } = broadcastOperands(
-        trace,
-        [
-          { x: a, strides: stridesA },
-          { x: b, strides: stridesB },
-        ],
-        common,
-      );
+      if (op === "reluGradient") throw trainingOnly("reluGradient");
+      const sides = [
+        { x: a, strides: stridesA },
+        { x: b, strides: stridesB },
+      ] as const;
+      const { inputs, shape } = broadcastOperands(trace, sides, common);
       if (op in comparisons)
         return trace.storage(a.dtype, compare(trace, comparisons[op as keyof typeof comparisons], inputs, shape, op === "notEqual"));
       const norm = op === "add" ? recogniseBatchNorm(trace.graph, ...inputs) : undefined;

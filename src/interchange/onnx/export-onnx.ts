@@ -1,4 +1,4 @@
-/** Networks as ONNX files, for runtimes that know nothing of this library. */
+/** Exports networks as ONNX files, which run without this library. */
 
 import { kernels, useBackend } from "../../backend/active.ts";
 import { ConfigError } from "../../core/errors.ts";
@@ -19,24 +19,27 @@ import { tracingBackend } from "./tracing-backend.ts";
 export interface OnnxOptions {
   readonly imageShape: ImageShape;
   /**
-   * Images a call takes. `any` leaves it open, for networks of which no more than reshapes depends on it; layers in mode `auto` then take the path
-   * for many columns. Default: 1.
+   * The number of images that the file takes at once. `any` leaves the number open, for networks in which only reshapes depend on it.
+   * Layers in mode `auto` then take the path for many columns. Default: 1.
    */
   readonly batch?: number | "any";
   /**
-   * `contracted` (default): the parameters under their state names, and all that is computed from them as nodes. `folded`: what is computed from
-   * parameters alone (a rebuilt weight, the scale of a norm) is computed now and stored as one constant.
+   * With `contracted`, the file holds the parameters under their state names, and every computation on them is a node. With `folded`,
+   * computations on parameters alone (a rebuilt weight, the scale of a norm) are done during the export, and their results are constants.
+   * Default: `contracted`.
    */
   readonly weights?: "contracted" | "folded";
+  /** Default: `images`. */
   readonly inputName?: string;
+  /** Default: `logits`. */
   readonly outputName?: string;
 }
 
 /**
- * The graph of one evaluation of `network` as an .onnx file (opset 18): images:[batch,C,H,W] → logits:[batch,classes]. Structured layers are
- * exported in the mode they are in, as the contractions they execute or by the weight they rebuild.
- * @throws ConfigError for sizes or names that cannot be, ShapeError for images that the network cannot take, BackendError for a forward pass
- * that reads numbers or trains.
+ * The bytes of an .onnx file (opset 18) with the graph of one evaluation of `network`: images:[batch,C,H,W] → logits:[batch,classes].
+ * Structured layers are exported in their mode: as the contractions that they execute, or by the weight that they rebuild.
+ * @throws ConfigError for invalid sizes, weights or names, ShapeError for images that the network cannot take, BackendError for a forward
+ * pass that reads numbers or trains.
  */
 export async function exportOnnx(network: Classifier, options: OnnxOptions): Promise<Uint8Array> {
   const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits" } = options;
@@ -49,7 +52,8 @@ export async function exportOnnx(network: Classifier, options: OnnxOptions): Pro
   const names = [inputName, outputName, ...[...state.values()].map(({ name }) => name)];
   if (names.includes("") || new Set(names).size !== names.length)
     throw new ConfigError(
-      `exportOnnx: inputName and outputName must differ, and from every name of the state, got "${inputName}" and "${outputName}"`,
+      `exportOnnx: inputName and outputName must differ from each other and from every name of the state, and must not be empty, ` +
+        `got "${inputName}" and "${outputName}"`,
     );
 
   const builders: GraphBuilder[] = [];
@@ -68,7 +72,7 @@ export async function exportOnnx(network: Classifier, options: OnnxOptions): Pro
   }
 }
 
-/** The storages of the state by what they are called, and the dtype that the network computes in. */
+/** The names and shapes of the state by storage, and the dtype in which the network computes. */
 function stateOf(network: Classifier): { state: Map<Storage, NamedConstant>; dtype: DType } {
   const state = new Map<Storage, NamedConstant>();
   for (const [name, entry] of network.state())
@@ -77,13 +81,13 @@ function stateOf(network: Classifier): { state: Map<Storage, NamedConstant>; dty
   return { state, dtype: first?.dtype ?? "float32" };
 }
 
-/** Runs the network once on a storage without numbers. The active backend is back in place afterwards. */
+/** Runs the network once on images without numbers. The active backend is restored afterwards. */
 function traceForward(network: Classifier, trace: Trace, input: Value, dtype: DType): Value {
   const inner = kernels();
   const logits = (): { storage: Storage; shape: Shape } => {
     const images = new Tensor(input.shape, trace.storage(dtype, input));
     const { storage, shape } = noGrad(() => network.forward(images, { training: false }));
-    // The scope ends before the graph is read.
+    // The storage is needed after the scope has ended.
     storage.retain();
     return { storage, shape };
   };

@@ -1,11 +1,12 @@
-/** An ONNX graph in the making: names that are unique, shapes that are known, and no constant written twice. */
+/** Builds an ONNX graph. The builder makes names unique, knows the shape of every value, and adds each constant once. */
 
 import { BackendError } from "../../core/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../../core/shape.ts";
 import { type DType, type Storage, type TypedArray, typedArray } from "../../tensor/storage.ts";
+import { dtypeOf } from "../../train/safetensors.ts";
 import type { Attributes, ElementType, Initializer, OnnxGraph, OnnxNode, Value } from "./onnx-model.ts";
 
-/** What a node gives, without its name. */
+/** The type of a node's result. */
 export interface ResultType {
   readonly type: ElementType;
   readonly shape: Shape;
@@ -16,11 +17,11 @@ export class GraphBuilder {
   readonly #nodes: OnnxNode[] = [];
   readonly #producers = new Map<string, OnnxNode>();
   readonly #initializers = new Map<string, Initializer>();
-  /** Constants and reshapes by what they say, so that none is made twice. */
+  /** Constants and reshapes by a description of their content, so that none is made twice. */
   readonly #known = new Map<string, Value>();
   readonly #names: Set<string>;
 
-  /** @param reserved Names that are spoken for. */
+  /** @param reserved Names that nodes and computed constants must not get. */
   constructor(reserved: Iterable<string>) {
     this.#names = new Set(reserved);
   }
@@ -40,30 +41,33 @@ export class GraphBuilder {
     return output;
   }
 
-  /** A constant whose numbers are read at the end; it is held until then. `name` is taken as it is when it was reserved for this. */
+  /**
+   * Adds a constant whose numbers are read when the graph is encoded. The builder holds the storage until `release`.
+   * @param reserved Whether `name` is one of the reserved names. Any other name is made unique.
+   */
   stored(name: string, reserved: boolean, storage: Storage, shape: Shape): Value {
     storage.retain();
     return this.#constant(reserved ? name : this.#unique(name), storage.dtype, shape, storage);
   }
 
-  /** A constant of known numbers, one for each name and shape. */
+  /** A constant of known numbers. There is one for each name, type and shape. */
   table(name: string, shape: Shape, data: TypedArray): Value {
-    const type = data instanceof Int32Array ? "int32" : data instanceof Float64Array ? "float64" : "float32";
+    const type = dtypeOf(data);
     return this.#once(`${name} ${type} ${shape}`, () => this.#constant(this.#unique(name), type, shape, data));
   }
 
-  /** One number, shaped to fit. */
+  /** A constant of one number, whose sizes in `shape` are all 1. */
   number(type: DType, value: number, shape: Shape = []): Value {
     return this.table(`scalar_${value}`, shape, typedArray(type, [value]));
   }
 
-  /** What an operator takes for a shape, or for axes: int64:[count]. */
+  /** A constant int64:[count], the form in which an operator takes shapes and axes. */
   integers(values: readonly number[]): Value {
     const name = `int64_${values.join("_")}`;
     return this.#once(name, () => this.#constant(this.#unique(name), "int64", [values.length], BigInt64Array.from(values, BigInt)));
   }
 
-  /** The same elements under another shape; a reshape of a reshape goes back to the first. */
+  /** The same elements in another shape. A reshape of a reshape reshapes the original value. */
   reshape(value: Value, shape: Shape): Value {
     const base = this.unshaped(value);
     if (sameShape(base.shape, shape)) return base;
@@ -74,25 +78,25 @@ export class GraphBuilder {
     );
   }
 
-  /** What was reshaped to give `value`, or the value itself. */
+  /** The value of which `value` is a reshape, or the value itself. */
   unshaped(value: Value): Value {
     const producer = this.#producers.get(value.name);
     return producer?.op === "Reshape" ? producer.inputs[0]! : value;
   }
 
-  /** The node behind a value, reshapes aside, if it is one of `op`. */
+  /** The node that computes a value, apart from reshapes, if its operator is `op`. */
   producer(value: Value, op: string): OnnxNode | undefined {
     const producer = this.#producers.get(this.unshaped(value).name);
     return producer?.op === op ? producer : undefined;
   }
 
-  /** The number a constant of one element holds, if it was known when it was made. */
+  /** The number of a constant of one element, if the builder knows it. */
   numberOf(value: Value): number | undefined {
     const data = this.#initializers.get(this.unshaped(value).name)?.data;
     return data instanceof Float32Array || data instanceof Float64Array ? data[0] : undefined;
   }
 
-  /** The graph that computes `output`, and nothing else, under the reserved name `outputName`. */
+  /** The graph of the nodes on which `output` depends. The output gets the reserved name `outputName`. */
   finish(name: string, output: Value, outputName: string): OnnxGraph {
     const last = { ...output, name: outputName };
     const needed = new Set([output.name]);
@@ -104,7 +108,7 @@ export class GraphBuilder {
     }
     const renamed = (value: Value): Value => (value.name === output.name ? last : value);
     const named = nodes.reverse().map((node) => ({ ...node, inputs: node.inputs.map(renamed), output: renamed(node.output) }));
-    // What no node computes can't be renamed.
+    // Inputs and constants keep their names, so an Identity gives the output its name.
     if (!this.#producers.has(output.name)) named.push({ op: "Identity", inputs: [output], output: last, attributes: {} });
     return {
       name,
@@ -116,7 +120,7 @@ export class GraphBuilder {
     };
   }
 
-  /** Lets go of the constants. */
+  /** Releases the storages of the constants. */
   release(): void {
     for (const { data } of this.#initializers.values()) if ("release" in data) data.release();
   }

@@ -1,4 +1,7 @@
-/** Kernels that move elements, as ONNX nodes: slices, transposes, repeats, pads and concatenations where a view is one, indices where it isn't. */
+/**
+ * Kernels that move elements, as ONNX nodes. A view becomes a slice, a transpose and a repeat, and an assembly becomes a pad or a
+ * concatenation, where this is possible. Elsewhere nodes with indices take their place.
+ */
 
 import type { Kernels, View } from "../../backend/kernels.ts";
 import { type Shape, sameShape, sizeOf } from "../../core/shape.ts";
@@ -14,7 +17,7 @@ interface Part {
 
 const isWhole = ({ dims, counts }: Box, axis: number): boolean => counts[axis] === dims[axis];
 
-/** The box of x, its axes in the view's order. */
+/** Reads a box of x. The axes of the result are in the order of the view. */
 function readBox(trace: Trace, x: Storage, { dims, starts, counts, steps, order }: Box): Value {
   const { graph } = trace;
   let value = trace.as(x, dims);
@@ -30,10 +33,10 @@ function readBox(trace: Trace, x: Storage, { dims, starts, counts, steps, order 
   return trace.node("Transpose", [value], { perm: { ints: order } }, value, shape);
 }
 
-/** The view with its repeated axes left at size 1. */
+/** The shape of the view before its repeats: axes of stride 0 have size 1. */
 const unrepeated = (view: View): Shape => view.shape.map((size, axis) => (view.strides[axis] === 0 ? 1 : size));
 
-/** Parts that together are a padded tensor or a row of tensors; undefined for any other arrangement. */
+/** Assembles parts that form one padded tensor, or tensors in a row along one axis. Undefined for any other arrangement. */
 function arrange(trace: Trace, length: number, fill: number, parts: readonly Part[]): Value | undefined {
   const dims = shapeOfStrides(
     length,
@@ -59,9 +62,10 @@ function arrange(trace: Trace, length: number, fill: number, parts: readonly Par
   return trace.node("Concat", values, { axis: { int: along } }, values[0]!, dims);
 }
 
-/** Whether the i-th axis in the box's order comes after all before it that move. */
+/** Whether the i-th axis in the box's order comes after every earlier axis of more than one element. */
 const isLast = ({ order, counts }: Box, i: number): boolean => order.slice(0, i).every((axis) => counts[axis] === 1 || axis < order[i]!);
 
+/** The box's value, padded to the whole tensor. */
 function padded(trace: Trace, { dims, starts, counts, value }: Box & { readonly value: Value }, fill: number): Value {
   if (sameShape(dims, counts)) return value;
   const after = dims.map((size, axis) => size - starts[axis]! - counts[axis]!);

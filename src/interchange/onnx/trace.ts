@@ -1,4 +1,4 @@
-/** What the kernels of a trace share: which storages stand for values of the graph, and in what shape an operator gets them. */
+/** The state of a trace, which all kernels share: the storages that stand for values of the graph, and the shapes of these values. */
 
 import { BackendError } from "../../core/errors.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
@@ -6,37 +6,44 @@ import type { DType, Storage, TypedArray } from "../../tensor/storage.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { type Attributes, dataTypes, type ElementType, type Value } from "./onnx-model.ts";
 
-/** Storage without numbers: what a node of the graph will compute. */
+/** The error for a kernel that only training uses. */
+export const trainingOnly = (kernel: string): BackendError =>
+  new BackendError(`ONNX: an exported graph must not train, got the kernel ${kernel}; export the forward pass in evaluation mode`);
+
+/** A storage without numbers. It stands for the result of a node. */
 export class TracedStorage implements Storage {
   readonly dtype: DType;
   readonly length: number;
   readonly alive = true;
   readonly #value: Value | string;
 
-  /** @param value The value, or why there is none. */
+  /** @param value The value, or the message of the error for reading it. */
   constructor(dtype: DType, length: number, value: Value | string) {
     this.dtype = dtype;
     this.length = length;
     this.#value = value;
   }
 
-  /** @throws BackendError where the graph has no such value. */
+  /** The value in the graph. @throws BackendError where there is none. */
   get value(): Value {
     if (typeof this.#value === "string") throw new BackendError(this.#value);
     return this.#value;
   }
 
-  /** Nothing is held, so nothing is counted or freed. */
+  /** Does nothing, because there is no memory to free. */
   retain(): void {}
 
+  /** Does nothing, because there is no memory to free. */
   release(): void {}
 
   async read(): Promise<TypedArray> {
-    throw new BackendError("storage.read: a graph being traced holds no numbers; export networks whose forward pass reads none");
+    throw new BackendError(
+      "storage.read: a graph that is being traced has no numbers; export a network whose forward pass reads no tensors",
+    );
   }
 }
 
-/** An entry of the network's state, as it is called in the graph. */
+/** An entry of the network's state, under its name in the graph. */
 export interface NamedConstant {
   readonly name: string;
   readonly shape: Shape;
@@ -47,41 +54,42 @@ export class Trace {
   readonly #state: ReadonlyMap<Storage, NamedConstant>;
   readonly #keepsState: boolean;
   readonly #constants = new Map<Storage, Value>();
-  /** The module whose state a computed constant comes from. */
+  /** For each computed constant, the module whose state it was computed from. */
   readonly #origins = new Map<Storage, string>();
+  /** The numbers of storages of size 1 that were filled with one number. */
   readonly #numbers = new Map<Storage, number>();
 
-  /** @param keepsState Whether what is computed from the state alone becomes nodes, or one constant. */
+  /** @param keepsState Whether computations on the state alone become nodes. Otherwise their results become constants. */
   constructor(graph: GraphBuilder, state: ReadonlyMap<Storage, NamedConstant>, keepsState: boolean) {
     this.graph = graph;
     this.#state = state;
     this.#keepsState = keepsState;
   }
 
-  /** Whether work on `x` is a node of the graph; else it is done now and leaves a constant. */
+  /** Whether a kernel with the operand `x` becomes a node of the graph. Otherwise the kernel runs during the trace. */
   isSymbolic(x: Storage): boolean {
     return x instanceof TracedStorage || (this.#keepsState && this.#state.has(x));
   }
 
-  /** What was computed now, known by what its operands belong to. */
+  /** Records that `result` was computed during the trace, so that its constant gets its name from the module of its operands. */
   computed(result: Storage, operands: readonly Storage[]): Storage {
     const origins = operands.flatMap((x) => this.#originOf(x) ?? []);
     if (origins.length > 0) this.#origins.set(result, commonModule(origins));
     return result;
   }
 
-  /** A storage filled with one number: what of it is of size 1 needs no reading. */
+  /** Records the number with which a storage was filled, if the storage is of size 1. */
   filled(result: Storage, value: number): Storage {
     if (result.length === 1) this.#numbers.set(result, value);
     return result;
   }
 
-  /** The number a storage of size 1 was filled with. */
+  /** The number with which a storage of size 1 was filled; undefined for other storages. */
   numberOf(x: Storage): number | undefined {
     return this.#numbers.get(x);
   }
 
-  /** The value behind a storage; a constant is first met in `shape`. */
+  /** The value for which a storage stands. @param shape The shape of a new constant. */
   value(x: Storage, shape: Shape = [x.length]): Value {
     if (x instanceof TracedStorage) return x.value;
     const number = this.#numbers.get(x);
@@ -98,12 +106,12 @@ export class Trace {
     return made;
   }
 
-  /** The value behind a storage in a given shape. */
+  /** The value for which a storage stands, in a given shape. */
   as(x: Storage, shape: Shape): Value {
     return this.graph.reshape(this.value(x, shape), shape);
   }
 
-  /** A node whose result has the dtype of `like`. */
+  /** Adds a node whose result has the dtype of `like`. */
   node(op: string, inputs: readonly Value[], attributes: Attributes, like: Value, shape: Shape): Value {
     return this.graph.node(op, inputs, attributes, { type: like.type, shape });
   }
@@ -112,7 +120,7 @@ export class Trace {
     return this.graph.node("Cast", [value], { to: { int: dataTypes[type] } }, { type, shape: value.shape });
   }
 
-  /** The storage that stands for a value of a kernel's dtype. */
+  /** A storage that stands for a value. */
   storage(dtype: DType, value: Value): Storage {
     return new TracedStorage(dtype, sizeOf(value.shape), value);
   }
@@ -123,7 +131,10 @@ export class Trace {
   }
 }
 
-/** `block1.0.conv1.` for `block1.0.conv1.grouped.` and `block1.0.conv1.`; empty where they have no module in common. */
+/**
+ * The module that contains all of the modules: `block1.0.conv1.` for `block1.0.conv1.grouped.` and `block1.0.conv1.`. Empty for the
+ * network.
+ */
 function commonModule(origins: readonly string[]): string {
   const parts = origins.map((origin) => origin.split("."));
   const [first = []] = parts;

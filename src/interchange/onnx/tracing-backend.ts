@@ -1,40 +1,40 @@
 /**
- * A backend that writes down what it is asked to compute. Kernels get flat storages and all the sizes there are, so one forward pass through this
- * one is the graph of any network, whatever its modules are.
+ * A backend that records kernels as nodes of a graph. A kernel is given all sizes as numbers, so one forward pass on this backend records
+ * the graph of any network, whatever its modules are.
  */
 
 import type { Kernels } from "../../backend/kernels.ts";
-import { BackendError } from "../../core/errors.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import { axisNodes } from "./axis-nodes.ts";
 import { contractionNodes } from "./contraction-nodes.ts";
 import { elementwiseNodes } from "./elementwise-nodes.ts";
 import { layoutNodes } from "./layout-nodes.ts";
-import type { Trace } from "./trace.ts";
+import { type Trace, trainingOnly } from "./trace.ts";
 
 function refuse(kernel: string): () => never {
   return () => {
-    throw new BackendError(
-      `ONNX: ${kernel} is of training and has no place in an exported graph; export the forward pass in evaluation mode`,
-    );
+    throw trainingOnly(kernel);
   };
 }
 
-/** A kernel that gives one storage, its arguments left open. */
+/** A kernel that returns one storage. */
 type Traced<K extends keyof Kernels> = (...args: Parameters<Extract<Kernels[K], (...args: never[]) => unknown>>) => Storage;
 
-/** Work on symbolic storages becomes nodes of the trace; all other work is done by `inner`, now, and its results are constants. */
+/**
+ * A kernel with a symbolic operand becomes nodes of the trace. Any other kernel runs on `inner` during the trace, and its result is a
+ * constant.
+ */
 export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
   const nodes = { ...elementwiseNodes(trace), ...axisNodes(trace), ...layoutNodes(trace), ...contractionNodes(trace) };
-  /** The kernel of one name, whose operands are found by `operandsOf`. */
+  /** The kernel of that name. `operandsOf` returns the operands among its arguments. */
   const kernel = <K extends keyof typeof nodes>(
     name: K,
     operandsOf: (...args: Parameters<Kernels[K]>) => readonly Storage[],
   ): Kernels[K] => {
-    const [noted, done] = [nodes[name], inner[name]] as [Traced<K>, Traced<K>];
+    const [recorded, computed] = [nodes[name], inner[name]] as [Traced<K>, Traced<K>];
     const either: Traced<K> = (...args) => {
       const operands = operandsOf(...args);
-      return operands.some((x) => trace.isSymbolic(x)) ? noted(...args) : trace.computed(done(...args), operands);
+      return operands.some((x) => trace.isSymbolic(x)) ? recorded(...args) : trace.computed(computed(...args), operands);
     };
     return either as Kernels[K];
   };

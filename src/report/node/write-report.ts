@@ -1,4 +1,4 @@
-/** A report in a folder: the page, and every plot as a file of its own. */
+/** Writes a report to a folder: the page, and every plot as an SVG file and a PNG file. */
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -7,10 +7,10 @@ import { plotsOf, type ReportOptions, renderReport } from "../page.ts";
 import type { ReportRun } from "../report-run.ts";
 import { svgToPng } from "./rasterise.ts";
 
-/** Pixels across a plot's PNG: sharp in print and on dense screens. */
+/** Width of a plot's PNG, in pixels. It is sharp in print and on high-density screens. */
 const pngWidth = 1640;
 
-/** @returns the names of the files. @throws DataError when one cannot be written. */
+/** Writes the files of the report. @returns their names. @throws DataError when a file cannot be written. */
 export async function writeReport(folder: string, runs: readonly ReportRun[], options: ReportOptions = {}): Promise<string[]> {
   const files = new Map<string, string | Uint8Array>([["index.html", renderReport(runs, options)]]);
   for (const { name, svg } of plotsOf(runs, options)) {

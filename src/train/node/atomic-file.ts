@@ -1,15 +1,16 @@
-/** Files that are whole or absent, also when the disk is full or the power fails. */
+/** Writes files that are complete or absent, even when the disk is full or the power fails. */
 
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { errorCode } from "../../data/node/system-error.ts";
 
-/** Marks what is being written; a leftover of a process that was killed can be told by it. */
+/** A part of the name of every file that is being written. It identifies the files that a killed process leaves. */
 export const partialMark = ".partial-";
 
 /**
- * Replaces `path` by `content`: written beside it, flushed to the disk, and renamed over it.
- * @throws DataError when any of it fails; what was at `path` before is untouched then, and nothing is left beside it.
+ * Replaces the content of `path`. The new content is written to a file beside it, flushed to the disk, and renamed over it.
+ * @throws DataError when any of this fails. The file at `path` is then as it was before, and no other file is left.
  */
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   const partial = `${path}${partialMark}${process.pid}`;
@@ -29,7 +30,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
   await syncFolder(dirname(path));
 }
 
-/** Makes a rename last through a power failure, where the platform can flush a folder. */
+/** Flushes a folder, so that a rename in it survives a power failure. Platforms that cannot flush a folder are left alone. */
 async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r").catch(() => undefined);
   await folder?.sync().catch(() => undefined);
@@ -46,12 +47,12 @@ const remedies: Readonly<Record<string, string>> = {
   EEXIST: "a part of the path is a file, write elsewhere",
 };
 
-/** The system's error as one of ours. */
+/** A DataError for an error of the operating system while `path` was written. */
 export function writeError(path: string, error: unknown): DataError {
-  const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+  const code = errorCode(error) ?? String(error);
   return new DataError(
-    `write: ${join(basename(dirname(path)), basename(path))} must be writable, got ${code} for ${path}; ${remedies[code] ?? "check that disk"}` +
-      ". What was saved before is untouched",
+    `write: ${join(basename(dirname(path)), basename(path))} must be writable, got ${code} for ${path}; ` +
+      `${remedies[code] ?? "check that disk"}. What was saved before is untouched`,
     { cause: error },
   );
 }

@@ -1,11 +1,15 @@
 /**
- * CRC-32C, the Castagnoli polynomial: RFC 3720, appendix B.4. Bit-reversed, as the checksum is defined, the polynomial is 0x82f63b78.
- * Event files ask for it; the packages that have it are native addons, unmaintained, or part of a cloud vendor's kit.
+ * The checksum CRC-32C, which event files need (RFC 3720, appendix B.4). It is written here because the npm packages that compute it are
+ * native addons, unmaintained, or parts of large kits.
  */
 
+/** The Castagnoli polynomial with its bits reversed, as the checksum processes the lowest bit first. */
+const polynomial = 0x82f63b78;
+
+/** The remainder of every byte. */
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
-  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? 0x82f63b78 : 0);
+  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? polynomial : 0);
   return remainder;
 });
 

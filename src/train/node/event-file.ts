@@ -1,6 +1,6 @@
 /**
- * Event files, which TensorBoard shows while training runs: `events.out.tfevents.<seconds>.<hostname>`. Every session of a run writes a file
- * of its own; TensorBoard reads the files of a folder in the order of their names, as one.
+ * Writes event files, `events.out.tfevents.<seconds>.<hostname>`, which TensorBoard shows while training runs. Every session of a run
+ * writes its own file. TensorBoard reads the files of a folder in the order of their names, as if they were one file.
  */
 
 import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
@@ -12,19 +12,19 @@ import { writeError } from "./atomic-file.ts";
 import { frame, imageEvent, type Moment, type PngImage, scalarsEvent, startEvent, versionEvent } from "./event-records.ts";
 
 export interface EventFileOptions {
-  /** The first step this file will tell of. What earlier files of the folder tell of it and of later ones is withdrawn; by default, everything. */
+  /** The first step of this file. TensorBoard forgets this step and the later ones of earlier files in the folder. Default: 0. */
   readonly resumeStep?: number;
 }
 
-/** Gathers events in memory and appends them at each `flush`; a crash loses what was not flushed, and nothing else. */
+/** Collects events in memory, and appends them to a file at each `flush`. A crash loses the events that were not flushed, and no others. */
 export class EventFileWriter {
   readonly path: string;
   readonly #file: FileHandle;
-  /** Bytes of whole records on the disk. */
+  /** Number of bytes on the disk that are whole records. */
   #length = 0;
   #pending: Uint8Array[] = [];
   #lastStep: number;
-  /** One write at a time, in the order they were asked for. */
+  /** Settles when the last write does. Each write waits for the one before. */
   #writing: Promise<void> = Promise.resolve();
 
   private constructor(path: string, file: FileHandle, firstStep: number) {
@@ -34,7 +34,8 @@ export class EventFileWriter {
   }
 
   /**
-   * A new file in `folder`, which is made if absent. Its name sorts after those already there, whatever the clock says.
+   * Creates a file in `folder`, and the folder if it is absent. The file's name sorts after the names already there, even if the clock was
+   * set back.
    * @throws ConfigError for a step that is no integer ≥ 0, DataError when the file cannot be written.
    */
   static async create(folder: string, { resumeStep: step = 0 }: EventFileOptions = {}): Promise<EventFileWriter> {
@@ -42,7 +43,8 @@ export class EventFileWriter {
     const wallTime = Date.now() / 1000;
     const { path, file } = await openLast(folder, Math.floor(wallTime));
     const writer = new EventFileWriter(path, file, step);
-    // A start in every file, also the first of a run: TensorBoard's newer reader takes the first it sees for no restart.
+    // Every file has a start event, even the first one of a run: TensorBoard's newer reader does not take the first start event for a
+    // restart.
     for (const event of [versionEvent, startEvent]) writer.#add(event({ step, wallTime }));
     try {
       await writer.flush();
@@ -55,27 +57,31 @@ export class EventFileWriter {
   }
 
   /**
-   * Numbers by tag (`train/loss`, `learning_rate`), as of `step`. Kept as float32; NaN and infinities are shown as such.
+   * Adds numbers at a step, by tag (`train/loss`, `learning_rate`). They are stored as float32, NaN and infinities included.
    * @param wallTime Unix time in seconds.
-   * @throws ConfigError for a step before the last one: every tag of a run counts the same steps, or a resume would withdraw the wrong ones.
+   * @throws ConfigError for a step before the last one. Steps must rise over all tags, because a resumed run withdraws steps from all tags.
    */
   scalars(step: number, wallTime: number, values: Readonly<Record<string, number>>): void {
     this.#add(scalarsEvent(this.#moment(step, wallTime), values));
   }
 
-  /** A picture, such as an attention map, as of `step`. @param wallTime Unix time in seconds. @throws ConfigError as `scalars` does. */
+  /**
+   * Adds an image, such as an attention map, at a step.
+   * @param wallTime Unix time in seconds.
+   * @throws ConfigError for a step before the last one.
+   */
   image(step: number, wallTime: number, tag: string, image: PngImage): void {
     this.#add(imageEvent(this.#moment(step, wallTime), tag, image));
   }
 
-  /** Appends what was gathered, and waits for the disk. @throws DataError when it cannot; the next flush tries again. */
+  /** Appends the collected events and waits for the disk. @throws DataError when they cannot be written. The next flush tries again. */
   flush(): Promise<void> {
     const written = this.#writing.then(() => this.#append());
     this.#writing = written.catch(() => undefined);
     return written;
   }
 
-  /** Flushes, and lets go of the file. @throws DataError when what was gathered cannot be written. */
+  /** Flushes, and closes the file in any case. @throws DataError when the collected events cannot be written. */
   async close(): Promise<void> {
     try {
       await this.flush();
@@ -101,7 +107,8 @@ export class EventFileWriter {
     this.#pending = [];
     const content = Buffer.concat(records);
     try {
-      // A failed write may have left half a record, which would hide all after it: each is found by the length of the one before.
+      // A failed write may have left half a record. Readers find a record by the length of the one before, so this would hide all later
+      // records.
       await this.#file.truncate(this.#length);
       await this.#file.appendFile(content);
       await this.#file.datasync();
@@ -113,16 +120,16 @@ export class EventFileWriter {
   }
 }
 
-/** Opens a file that sorts last in `folder`: of this second, or of the next one free after the newest there. */
+/** Opens a new file that sorts last in `folder`. Its second is `now`, or the next free one after the newest file. */
 async function openLast(folder: string, now: number): Promise<{ path: string; file: FileHandle }> {
   let path = folder;
   try {
     await mkdir(folder, { recursive: true });
-    const newest = (await readdir(folder)).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
-    for (let seconds = Math.max(now, ...newest.map((second) => second + 1)); ; seconds++) {
+    const taken = (await readdir(folder)).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
+    for (let seconds = Math.max(now, ...taken.map((second) => second + 1)); ; seconds++) {
       path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, "0")}.${hostname()}`);
       try {
-        // "x": of two writers that start at once each needs a file; "a": what was cut off after a failed write must leave no hole.
+        // "x" gives each of two writers that start at once its own file. "a" writes at the end, also after `#append` has cut the file.
         return { path, file: await open(path, "ax") };
       } catch (error) {
         if (errorCode(error) !== "EEXIST") throw error;

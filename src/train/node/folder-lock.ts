@@ -1,4 +1,6 @@
-/** One writer to a folder: a lock that a killed process cannot leave behind, for it names its holder and dies with it. */
+/**
+ * A lock that lets one process at a time write to a folder. It names the process that holds it, so the lock of a killed process is void.
+ */
 
 import { randomUUID } from "node:crypto";
 import { link, readFile, rm, writeFile } from "node:fs/promises";
@@ -7,29 +9,37 @@ import { ConfigError } from "../../core/errors.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { writeError } from "./atomic-file.ts";
 
-/** A process: its number, and when it began where the system tells, for numbers are used again. */
+/** The process that holds a lock. */
 interface Holder {
   readonly pid: number;
+  /** When the process started, as `startTime` gives it, because the system reuses process numbers. */
   readonly started: string | undefined;
 }
 
-/** Clock ticks from boot to the start of a process: field 22 of /proc/PID/stat, counted after the name, which may hold spaces. */
-async function startOf(pid: number): Promise<string | undefined> {
+/**
+ * Where /proc/PID/stat has the start time among the fields after the process's name: starttime is field 22, and state, which is field 3, is
+ * the first.
+ */
+const startTimeField = 22 - 3;
+
+/** Clock ticks from boot to the start of a process; undefined where the system has no /proc. The process's name may contain spaces. */
+async function startTime(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  const afterName = stat.slice(stat.lastIndexOf(")") + 2);
+  return afterName.split(" ")[startTimeField];
 }
 
 async function isAlive({ pid, started }: Holder): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it lives, and is somebody else's.
+    // EPERM means that the process is alive and belongs to another user.
     if (errorCode(error) === "ESRCH") return false;
   }
-  return started === undefined || (await startOf(pid)) === started;
+  return started === undefined || (await startTime(pid)) === started;
 }
 
-/** Who holds the lock of `folder`; undefined where nobody does. A holder that is no more does not count. */
+/** The number of the living process that holds the lock of `folder`; undefined when there is none. */
 export async function lockHolder(folder: string): Promise<number | undefined> {
   const holder = await readHolder(join(folder, lockName));
   return holder !== undefined && (await isAlive(holder)) ? holder.pid : undefined;
@@ -46,16 +56,16 @@ async function readHolder(path: string): Promise<Holder | undefined> {
 }
 
 /**
- * Takes the folder's lock until the returned function is called or this process ends.
- * @throws ConfigError when another living process has it, DataError when it cannot be written.
+ * Takes the lock of `folder`, which holds until the returned function is called or this process ends.
+ * @throws ConfigError when another living process has the lock, DataError when it cannot be written.
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, lockName);
   const own = `${path}-${process.pid}-${randomUUID()}`;
-  const holder: Holder = { pid: process.pid, started: await startOf(process.pid) };
+  const holder: Holder = { pid: process.pid, started: await startTime(process.pid) };
   try {
     await writeFile(own, JSON.stringify(holder));
-    // A link is made whole or not at all, so nobody ever reads half a lock.
+    // The lock appears as a link to a complete file, so no process reads half a lock.
     while (!(await tryLink(own, path))) {
       const other = await readHolder(path);
       if (other !== undefined && (await isAlive(other)))

@@ -1,6 +1,13 @@
 /**
- * A run's folder: `config.json`, `metrics.jsonl` (a line per epoch), `checkpoint.safetensors` (to continue from), `best.safetensors` (the
- * best test accuracy so far) and `evaluation.json` (which class that one took for which). Every file is replaced as a whole, so at any moment what is there can be read and resumed.
+ * The folder of a run:
+ *
+ *     config.json              the run's configuration
+ *     metrics.jsonl            one line for each finished epoch
+ *     checkpoint.safetensors   the state from which training continues
+ *     best.safetensors         the state with the best test accuracy so far
+ *     evaluation.json          the evaluation of best.safetensors
+ *
+ * Every file is replaced as a whole, so the run can be read and resumed at any moment.
  */
 
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
@@ -13,8 +20,9 @@ import type { EpochMetrics } from "../trainer.ts";
 import { partialMark, writeError, writeFileAtomic } from "./atomic-file.ts";
 import { lockName } from "./folder-lock.ts";
 
-/** An evaluation, after which epoch, and what the classes are called. */
+/** An evaluation with its epoch and the names of the classes. */
 export interface RecordedEvaluation extends Evaluation {
+  /** The epoch after which the network was evaluated, from 1. */
   readonly epoch: number;
   readonly classes: readonly string[];
 }
@@ -28,26 +36,26 @@ export class RunFolder {
   }
 
   /**
-   * A new run. The folder must be absent or empty: no run is ever written over another.
-   * @throws ConfigError when something is there, DataError when it cannot be written.
+   * Creates a run. Its folder must be absent or empty, because a run never overwrites another.
+   * @throws ConfigError when the folder is not empty, DataError when it cannot be written.
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
     await RunFolder.checkFree(path);
     const file = join(path, "config.json");
     try {
       await mkdir(path, { recursive: true });
-      // "wx": of two runs that start at once one must lose.
+      // "wx" fails when the file exists, so of two runs that start at once only one is created.
       await writeFile(file, `${JSON.stringify(config, null, 2)}\n`, { flag: "wx" });
     } catch (error) {
       if (errorCode(error) === "EEXIST") throw taken(path);
-      // A config cut short would pass for a run.
+      // A folder with half a configuration would look like a run.
       await rm(file, { force: true }).catch(() => undefined);
       throw writeError(file, error);
     }
     return new RunFolder(path);
   }
 
-  /** @throws ConfigError when a new run could not be written at `path` without touching what is there. */
+  /** Checks that `path` is free for a new run. @throws ConfigError when something is there. */
   static async checkFree(path: string): Promise<void> {
     const entries = await readdir(path).catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return [];
@@ -57,12 +65,15 @@ export class RunFolder {
     if (entries.length > 0) throw taken(path);
   }
 
-  /** An existing run. @throws DataError when there is none. */
+  /** Opens an existing run. @throws DataError when there is none. */
   static async open(path: string): Promise<RunFolder> {
     const entries = await readdir(path).catch((error: unknown) => {
-      throw new DataError(`run: ${path} must be the folder of a run, got ${errorCode(error) ?? error}; name one that train has written`, {
-        cause: error,
-      });
+      throw new DataError(
+        `run: ${path} must be the folder of a run, got ${errorCode(error) ?? error}; name a folder that train has written`,
+        {
+          cause: error,
+        },
+      );
     });
     if (!entries.includes("config.json"))
       throw new DataError(`run: ${path} must hold config.json, got none; name a folder that train has written`);
@@ -71,42 +82,47 @@ export class RunFolder {
     return run;
   }
 
-  /** What `create` was given, unchecked. @throws DataError unless it is JSON. */
+  /** The configuration that `create` was given. It has not been checked. @throws DataError when the file is no JSON. */
   async config(): Promise<unknown> {
     const file = join(this.path, "config.json");
     const text = await readBytes(file);
     try {
       return JSON.parse(new TextDecoder().decode(text));
     } catch (error) {
-      throw new DataError(`run: ${file} must be JSON; it is damaged, restore it from a copy`, { cause: error });
+      throw new DataError(`run: ${file} must be JSON, got something else; the file is damaged, restore it from a copy`, { cause: error });
     }
   }
 
-  /** A line per finished epoch. */
+  /** One entry for each finished epoch. */
   get metrics(): readonly EpochMetrics[] {
     return this.#metrics;
   }
 
-  /** Takes the run back to `epochs` finished epochs: the epochs after are about to be repeated. Clears what a killed process left. */
+  /**
+   * Removes the metrics after `epochs` finished epochs, because these epochs are about to be repeated. Removes the half-written files of a
+   * killed process, too.
+   * @throws DataError when the run has metrics of fewer epochs.
+   */
   async rewind(epochs: number): Promise<void> {
     for (const entry of await readdir(this.path)) if (entry.includes(partialMark)) await rm(join(this.path, entry), { force: true });
     const kept = this.#metrics.filter(({ epoch }) => epoch <= epochs);
     if (kept.length < epochs)
       throw new DataError(
-        `run: ${join(this.path, "metrics.jsonl")} must hold the ${epochs} epochs before the checkpoint, got ${kept.length}; restore it from a copy`,
+        `run: ${join(this.path, "metrics.jsonl")} must hold the ${epochs} epochs before the checkpoint, got ${kept.length}; ` +
+          "restore it from a copy",
       );
     await this.#writeMetrics(kept);
   }
 
-  /** Adds the epoch's line. @throws DataError when it cannot be written; the lines before are untouched. */
+  /** Adds the line of an epoch. @throws DataError when it cannot be written. The earlier lines are then as before. */
   async appendMetrics(metrics: EpochMetrics): Promise<void> {
     await this.#writeMetrics([...this.#metrics, metrics]);
   }
 
-  /** Takes back `create`, for a run that could not begin. */
+  /** Undoes `create`, for a run that could not start. */
   async discard(): Promise<void> {
     for (const name of ["config.json", lockName]) await rm(join(this.path, name), { force: true });
-    // Only an empty folder goes: whatever else is in it is not ours.
+    // The folder is removed only when it is empty, because other files in it do not belong to the run.
     await rmdir(this.path).catch(() => undefined);
   }
 
@@ -114,7 +130,7 @@ export class RunFolder {
     return join(this.path, `${which}.safetensors`);
   }
 
-  /** How the best checkpoint did on the test images; undefined where none was tested, or of a run older than this file. */
+  /** The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions. */
   async evaluation(): Promise<RecordedEvaluation | undefined> {
     const text = await readFile(join(this.path, "evaluation.json"), "utf8").catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return undefined;
@@ -123,17 +139,17 @@ export class RunFolder {
     return text === undefined ? undefined : (JSON.parse(text) as RecordedEvaluation);
   }
 
-  /** @throws DataError when it cannot be written. */
+  /** Replaces the evaluation of the best checkpoint. @throws DataError when it cannot be written. */
   writeEvaluation(evaluation: RecordedEvaluation): Promise<void> {
     return writeFileAtomic(join(this.path, "evaluation.json"), `${JSON.stringify(evaluation)}\n`);
   }
 
-  /** Replaces a checkpoint. @throws DataError when it cannot be written; the one before is untouched. */
+  /** Replaces a checkpoint. @throws DataError when it cannot be written. The earlier checkpoint is then as before. */
   writeCheckpoint(which: "checkpoint" | "best", bytes: Uint8Array): Promise<void> {
     return writeFileAtomic(this.checkpointPath(which), bytes);
   }
 
-  /** @throws DataError when it is missing or damaged. */
+  /** Reads a checkpoint. @throws DataError when it is missing or damaged. */
   readCheckpoint(which: "checkpoint" | "best"): Promise<Checkpoint> {
     return readCheckpointFile(this.checkpointPath(which));
   }
@@ -143,7 +159,7 @@ export class RunFolder {
     this.#metrics = metrics;
   }
 
-  /** The whole lines, in order; a file that was cut short by a crash ends before the line that suffered. */
+  /** Reads the complete lines, up to the first one that a crash has damaged. */
   async #readMetrics(): Promise<EpochMetrics[]> {
     const text = await readFile(join(this.path, "metrics.jsonl"), "utf8").catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return "";
@@ -167,7 +183,7 @@ function parseLine(line: string): EpochMetrics | undefined {
   }
 }
 
-/** @throws DataError when the file is missing, truncated or corrupted. */
+/** Reads a checkpoint from any file. @throws DataError when the file is missing, truncated or corrupted. */
 export async function readCheckpointFile(path: string): Promise<Checkpoint> {
   return decodeCheckpoint(await readBytes(path), path);
 }
@@ -178,14 +194,13 @@ async function readBytes(file: string): Promise<Uint8Array> {
   } catch (error) {
     throw new DataError(
       `run: ${file} must be readable, got ${errorCode(error) ?? error}; name a run or a checkpoint that train has written`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
 }
 
 const taken = (path: string): ConfigError =>
   new ConfigError(
-    `run: ${path} must not exist yet, or be empty, got something there; name another folder, or continue it with --resume ${path}`,
+    `run: ${path} must not exist yet, or be empty, got something there; ` +
+      `name another folder, or continue the run with --resume ${path}`,
   );

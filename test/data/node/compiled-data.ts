@@ -1,4 +1,4 @@
-/** src/data compiled as the build compiles it: worker threads and child processes cannot run TypeScript on every Node we support. */
+/** src/data, compiled as the build does it. Worker threads and child processes cannot run TypeScript on every supported version of Node. */
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The folder with the compiled `data/` and `core/`; modules that need npm packages are left out. */
+/** The folder with the compiled `data/` and `core/`. Modules that need npm packages are left out. */
 export function compileData(): { folder: string; remove(): Promise<void> } {
   const folder = mkdtempSync(join(tmpdir(), "separable-compiled-"));
   writeFileSync(join(folder, "package.json"), `{ "type": "module" }`);

@@ -1,4 +1,4 @@
-/** Image files against the pixels they were made of. What is expected is computed from those, never by the library that decodes. */
+/** Image files against the pixels of which they were made. The expected pixels never come from the library that decodes. */
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -65,7 +65,7 @@ const noise = (seed: number): Pixel => {
 
 const seeds = fc.nat(2 ** 20);
 
-describe("an image of the size asked for keeps every byte", () => {
+describe("an image of the requested size keeps every byte", () => {
   test("RGB", () =>
     fc.assert(
       fc.asyncProperty(seeds, fc.constantFrom(1, 7, 32), async (seed, size) => {
@@ -75,7 +75,7 @@ describe("an image of the size asked for keeps every byte", () => {
       { numRuns: 20 },
     ));
 
-  test("grey is the same in all three", () =>
+  test("grey is the same in all three channels", () =>
     fc.assert(
       fc.asyncProperty(seeds, async (seed) => {
         const pixel = noise(seed);
@@ -112,7 +112,7 @@ describe("an image of the size asked for keeps every byte", () => {
     ));
 });
 
-test("what is transparent lies on white: c·a + 255·(1 − a)", () =>
+test("transparent pixels lie on white: c·a + 255·(1 − a)", () =>
   fc.assert(
     fc.asyncProperty(seeds, fc.constantFrom<2 | 4>(2, 4), async (seed, channels) => {
       const pixel = noise(seed);
@@ -137,7 +137,7 @@ const quartered =
   (x, y) =>
     quadrants[(y < half ? 0 : 2) + (x < half ? 0 : 1)]!;
 
-/** Where the stored pixel of a place in the upright image is: EXIF 2.32, tag 274, of an image with last row and column `m`. */
+/** The position in the stored image of a pixel of the upright image (EXIF 2.32, tag 274). `m` is the last row and column. */
 const stored: Readonly<Record<number, (x: number, y: number, m: number) => readonly [number, number]>> = {
   1: (x, y) => [x, y],
   2: (x, y, m) => [m - x, y],
@@ -156,12 +156,12 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])("EXIF orientation %i is undone", async (orie
   expectNear(await decoded(bytes, 32), planes(32, upright), 4);
 });
 
-test("a JPEG in CMYK shows the colours it stands for", async () => {
+test("a JPEG in CMYK is converted to RGB", async () => {
   const pixel = quartered(16);
   const bytes = await jpeg(32, 32, pixel).toColourspace("cmyk").toBuffer();
   expect((await sharp(bytes).metadata()).space).toBe("cmyk");
   const got = await decoded(bytes, 32);
-  // Printing inks reach fewer colours: which channel is the strongest survives.
+  // Printing inks have fewer colours, so the test compares the strongest channel only.
   for (const [k, [x, y]] of (
     [
       [8, 8],
@@ -195,7 +195,7 @@ describe("other sizes", () => {
       { numRuns: 30 },
     ));
 
-  test("of what is longer the middle is kept, undistorted", () =>
+  test("the middle of the longer side is kept, without distortion", () =>
     fc.assert(
       fc.asyncProperty(fc.constantFrom(16, 32, 48, 96), fc.integer({ min: 1, max: 3 }), fc.boolean(), async (side, extra, tall) => {
         const [length, flank] = [side * (2 * extra + 1), side * extra];
@@ -210,7 +210,7 @@ describe("other sizes", () => {
       { numRuns: 12 },
     ));
 
-  test("each pixel is the mean of those it stands for, where they change evenly", async () => {
+  test("in an even gradient, each pixel is the mean of the pixels that it replaces", async () => {
     const ramp: Pixel = (x, y) => [x, y, 255 - x];
     const means: Pixel = (x, y) => [8 * x + 3.5, 8 * y + 3.5, 255 - 8 * x - 3.5];
     const inner = (v: number): boolean => v > 3 && v < 28;
@@ -224,14 +224,14 @@ describe("files that are no images", () => {
     await expect(decoded(bytes, 32)).rejects.toMatchObject({ name: "DataError" });
   };
 
-  test("are named, with what they are instead", async () => {
+  test("are refused, and the error names the file and its first bytes", async () => {
     await refused(new Uint8Array(), /^image: .*image must be a PNG or a JPEG, got an empty file/);
     await refused(new TextEncoder().encode("<svg/>"), /^image: .*image must be a PNG or a JPEG, got a file that begins 3c737667/);
     await expect(decodeImage(join(folder, "absent.png"), 32)).rejects.toThrow(/^image: .*absent\.png must be readable, got ENOENT/);
     await expect(decodeImage(folder, 32)).rejects.toThrow(/^image: .* must be readable, got EISDIR/);
   });
 
-  test("cut anywhere before the end, a PNG and a JPEG are refused", async () => {
+  test("include a PNG and a JPEG that are cut anywhere before the end", async () => {
     const whole = [png(32, 32, 3, noise(1)), new Uint8Array(await jpeg(32, 32, noise(2)).toBuffer())];
     for (const bytes of whole)
       for (const share of [0.01, 0.1, 0.5, 0.9]) {

@@ -17,7 +17,7 @@ async function collect(url: string, options: DownloadOptions = {}): Promise<Buff
 const rangeStart = (range: string | undefined): number => Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
 
 describe("downloadBytes", () => {
-  it("asks for the rest after each cut, wherever the connection breaks", async () => {
+  it("requests the rest wherever the connection breaks", async () => {
     const cuts: number[] = [];
     const requests: (string | undefined)[] = [];
     const url = await serve((request, response) => {
@@ -39,7 +39,7 @@ describe("downloadBytes", () => {
         requests.length = 0;
         expect(Buffer.compare(await collect(url, { retries: 10 }), body)).toBe(0);
         expect(requests.length).toBe(planned.length + 1);
-        // What was on the way when the connection broke may be lost, so less than was sent may have arrived.
+        // Bytes that were on the way when the connection broke may be lost, so fewer bytes may have arrived than were sent.
         let sent = 0;
         for (const [i, range] of requests.entries()) {
           if (rangeStart(range) > 0) expect(range).toBe(`bytes=${rangeStart(range)}-`);
@@ -51,7 +51,7 @@ describe("downloadBytes", () => {
     );
   });
 
-  it("skips what it has when the server sends everything again", async () => {
+  it("skips the bytes it has when the server sends all bytes again", async () => {
     let requests = 0;
     const url = await serve((_, response) => {
       if (requests++ < 2) return cutOff(response, 200, { "Content-Length": body.length }, body.subarray(0, 50_000 * requests));
@@ -61,7 +61,7 @@ describe("downloadBytes", () => {
     expect(requests).toBe(3);
   });
 
-  it("asks on when the server hands out less than the rest", async () => {
+  it("requests again when the server sends less than the rest", async () => {
     const url = await serve((request, response) => {
       const from = rangeStart(request.headers.range);
       if (!request.headers.range) return cutOff(response, 200, { "Content-Length": body.length }, body.subarray(0, 10));
@@ -71,7 +71,7 @@ describe("downloadBytes", () => {
     expect(Buffer.compare(await collect(url), body)).toBe(0);
   });
 
-  it("gives up when reconnecting brings nothing new", async () => {
+  it("gives up when reconnections bring no new bytes", async () => {
     let requests = 0;
     const url = await serve((_, response) => {
       requests++;
@@ -82,7 +82,7 @@ describe("downloadBytes", () => {
     expect(requests).toBe(4);
   });
 
-  it("reports bytes as they come, and their total", async () => {
+  it("reports the bytes as they arrive, and their total", async () => {
     const url = await serve((_, response) => void response.writeHead(200, { "Content-Length": body.length }).end(body));
     const reports: [number, number | undefined][] = [];
     await collect(url, { onBytes: (received, total) => reports.push([received, total]) });
@@ -90,17 +90,17 @@ describe("downloadBytes", () => {
     expect(reports.map(([received]) => received)).toEqual(reports.map(([received]) => received).sort((a, b) => a - b));
   });
 
-  it("takes a body whose length is not announced", async () => {
+  it("accepts a body whose length is not announced", async () => {
     const url = await serve((_, response) => void response.writeHead(200).end(body));
     expect(Buffer.compare(await collect(url), body)).toBe(0);
   });
 
-  it("does not unpack what the server calls encoded: the sum is of the archive", async () => {
+  it("does not unpack a body that the server calls encoded", async () => {
     const url = await serve((_, response) => void response.writeHead(200, { "Content-Encoding": "gzip" }).end(body));
     expect(Buffer.compare(await collect(url), body)).toBe(0);
   });
 
-  it("follows redirects, but not for ever", async () => {
+  it("follows a limited number of redirects", async () => {
     const url = await serve((request, response) => {
       if (request.url === "/file") response.writeHead(200).end("here");
       else if (request.url === "/moved") response.writeHead(302, { Location: "/file" }).end();
@@ -110,7 +110,7 @@ describe("downloadBytes", () => {
     await expect(collect(`${url}/round`)).rejects.toThrow("more than 5 redirects");
   });
 
-  it("fails at once when nobody answers, naming address and cause", async () => {
+  it("fails at once when no server answers, and names the address and the cause", async () => {
     const url = await deadAddress();
     await expect(collect(url)).rejects.toThrow(DataError);
     await expect(collect(url)).rejects.toThrow(`${url} must be reachable, got connect ECONNREFUSED`);
@@ -127,12 +127,12 @@ describe("downloadBytes", () => {
     await expect(collect(`${url}/silent`, { connectTimeout: 20 })).rejects.toThrow("no answer within 0.02 s");
   });
 
-  it("fails when the bytes stop coming", async () => {
+  it("fails when no more bytes arrive", async () => {
     const url = await serve((_, response) => void response.writeHead(200, { "Content-Length": 10 }).write("abc"));
     await expect(collect(url, { stallTimeout: 20, retries: 0 })).rejects.toThrow("no bytes for 0.02 s");
   });
 
-  it("stops when aborted, with the reason given", async () => {
+  it("stops when aborted, with the signal's reason", async () => {
     const url = await serve((_, response) => void response.writeHead(200, { "Content-Length": 10 }).write("abc"));
     const controller = new AbortController();
     const reason = new Error("enough");

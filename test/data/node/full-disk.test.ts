@@ -7,7 +7,7 @@ import { archiveOf, listFolder, md5, officialFiles, serve, smallFormat, temporar
 
 const failure = vi.hoisted(() => ({ code: "ENOSPC" }));
 
-// A disk with room for nothing, in place of the one that files are unpacked to.
+// A full disk takes the place of the disk to which files are unpacked.
 vi.mock("modern-tar/fs", () => ({
   unpackTar: () =>
     new Writable({
@@ -16,10 +16,10 @@ vi.mock("modern-tar/fs", () => ({
 }));
 
 it.each([
-  ["ENOSPC", /the disk holding .* must have room .* got ENOSPC; free some or set SEPARABLE_CACHE/],
-  ["EDQUOT", /the disk holding .* must have room .* got EDQUOT; free some or set SEPARABLE_CACHE/],
+  ["ENOSPC", /the disk holding .* must have room .* got ENOSPC; free space or set SEPARABLE_CACHE/],
+  ["EDQUOT", /the disk holding .* must have room .* got EDQUOT; free space or set SEPARABLE_CACHE/],
   ["EROFS", /must be writable, got EROFS; change its permissions or set SEPARABLE_CACHE/],
-])("%s while unpacking is an error with a remedy and leaves nothing", async (code, message) => {
+])("%s during unpacking is an error with a remedy, and no file is left", async (code, message) => {
   failure.code = code;
   const format = smallFormat("cifar10");
   const archive = await archiveOf(format.folder, officialFiles(format));

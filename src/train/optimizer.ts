@@ -1,0 +1,77 @@
+/** The contract of optimisers, and the checks that all of them share. */
+
+import { ConfigError, GradientError } from "../core/errors.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import type { Parameter, State } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+
+/** Parameters that share a weight decay and a factor of the learning rate. */
+export interface ParameterGroup {
+  /** By name. */
+  readonly parameters: ReadonlyMap<string, Parameter>;
+  /** λ ≥ 0. Default: 0. */
+  readonly weightDecay?: number;
+  /** The factor ≥ 0 by which the schedule's learning rate is multiplied. Default: 1. */
+  readonly rateFactor?: number;
+}
+
+/** Updates parameters in place, given their gradients. */
+export interface Optimizer {
+  /** In the order in which `step` takes gradients. */
+  readonly parameters: readonly Parameter[];
+  /**
+   * Updates every parameter once.
+   * @throws ConfigError for a learning rate that is not finite or below 0, GradientError for gradients that do not fit.
+   */
+  step(gradients: readonly Tensor[], learningRate: number): void;
+  /** The state, by name, that a checkpoint must hold for training to continue. */
+  state(): Map<string, State>;
+}
+
+/** A parameter with its name and the settings of its group. */
+export interface OptimizedParameter {
+  readonly name: string;
+  readonly parameter: Parameter;
+  readonly weightDecay: number;
+  readonly rateFactor: number;
+}
+
+/**
+ * Every parameter of the groups with the settings of its group.
+ * @throws ConfigError for a setting that is not finite or below 0, a parameter in two groups, or two parameters of one name.
+ */
+export function flattenGroups(op: string, groups: readonly ParameterGroup[]): OptimizedParameter[] {
+  const entries = groups.flatMap(({ parameters, weightDecay = 0, rateFactor = 1 }) => {
+    for (const [name, value] of Object.entries({ weightDecay, rateFactor }))
+      if (!(value >= 0 && Number.isFinite(value))) throw new ConfigError(`${op}: ${name} must be finite and ≥ 0, got ${value}`);
+    return [...parameters].map(([name, parameter]) => ({ name, parameter, weightDecay, rateFactor }));
+  });
+  if (new Set(entries.map(({ parameter }) => parameter)).size !== entries.length)
+    throw new ConfigError(`${op}: a parameter must be in one group only, got one in two; leave it out of one group`);
+  const names = entries.map(({ name }) => name);
+  const repeated = names.find((name, i) => names.indexOf(name) !== i);
+  if (repeated !== undefined)
+    throw new ConfigError(
+      `${op}: parameters must have different names, by which a checkpoint finds them, got ${repeated} twice; rename one`,
+    );
+  return entries;
+}
+
+/**
+ * Checks the arguments of a step before the step changes anything.
+ * @throws ConfigError for a learning rate that is not finite or below 0, GradientError for gradients that do not fit their parameters.
+ */
+export function checkStep(op: string, entries: readonly OptimizedParameter[], gradients: readonly Tensor[], learningRate: number): void {
+  if (!(learningRate >= 0 && Number.isFinite(learningRate)))
+    throw new ConfigError(`${op}: the learning rate must be finite and ≥ 0, got ${learningRate}`);
+  if (gradients.length !== entries.length)
+    throw new GradientError(`${op}: needs one gradient per parameter, got ${gradients.length} for ${entries.length}`);
+  for (const [i, { name, parameter }] of entries.entries()) {
+    const g = gradients[i]!;
+    if (!sameShape(g.shape, parameter.shape) || g.dtype !== parameter.dtype)
+      throw new GradientError(
+        `${op}: a gradient must have its parameter's shape and dtype, got ${g.dtype} ${formatShape(g.shape)} for ${name}: ` +
+          `${parameter.dtype} ${formatShape(parameter.shape)}`,
+      );
+  }
+}
