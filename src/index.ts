@@ -71,8 +71,10 @@ export { type Foldable, FoldedNetwork, foldBatchNorm } from "./nn/fold-batch-nor
 export * from "./nn/init.ts";
 export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
+export { overwriteState, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
+export { Buffer, Counter, type Decay, type ModuleState, Parameter, type State } from "./nn/state.ts";
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
 export { conv2d } from "./ops/convolution.ts";
 export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";

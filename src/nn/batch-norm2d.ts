@@ -6,7 +6,8 @@ import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
 import { type Build, constant } from "./init.ts";
-import { Buffer, Counter, Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Buffer, Counter, Parameter } from "./state.ts";
 
 export interface BatchNormOptions {
   readonly epsilon?: number;

@@ -4,7 +4,8 @@ import { add, multiply } from "../ops/elementwise.ts";
 import { slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
 /** s:[C] and t:[C]. */
 export interface ChannelAffine {

@@ -8,7 +8,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { ChannelAffine } from "./channel-affine.ts";
 import { absorbedConvolution } from "./fixed-conv2d.ts";
 import { type Build, fanIn, uniformFanIn } from "./init.ts";
-import { Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
 export interface Conv2dOptions extends ConvolutionOptions {
   readonly bias?: boolean;

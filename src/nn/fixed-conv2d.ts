@@ -6,7 +6,8 @@ import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
-import { Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
 /** y = conv2d(x, w) + b.   x:[N,C,H,W], w:[O,C/groups,k,k], b:[O] → y:[N,O,H′,W′]. */
 export class FixedConv2d extends Layer {

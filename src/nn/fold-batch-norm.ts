@@ -8,7 +8,8 @@ import { ConfigError } from "../core/errors.ts";
 import { noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Counter, Layer, type Module } from "./module.ts";
+import { Layer, type Module } from "./module.ts";
+import { Counter } from "./state.ts";
 
 /** A network that knows itself in evaluation. */
 export interface Foldable extends Module {

@@ -4,7 +4,8 @@ import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Build, uniformFanIn } from "./init.ts";
-import { Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
 export interface LinearOptions {
   readonly bias?: boolean;

@@ -3,7 +3,8 @@
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
 import { type Build, constant } from "../nn/init.ts";
-import { Module, type Parameter } from "../nn/module.ts";
+import { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { cosineTransform } from "../ops/cosine-transform.ts";
 import { normal, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";

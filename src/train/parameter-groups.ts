@@ -1,6 +1,7 @@
 /** Which parameters share a weight decay. Each parameter says so itself; names mean nothing here. */
 
-import type { Module, Parameter } from "../nn/module.ts";
+import type { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import type { ParameterGroup } from "./sgd.ts";
 
 export interface WeightDecay {

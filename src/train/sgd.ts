@@ -3,8 +3,8 @@
 import { kernels } from "../backend/active.ts";
 import { ConfigError, GradientError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import type { Parameter, State } from "../nn/module.ts";
-import { Buffer, Counter } from "../nn/module.ts";
+import type { Parameter, State } from "../nn/state.ts";
+import { Buffer, Counter } from "../nn/state.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 

@@ -1,6 +1,6 @@
 /** What the tests of all optimisers share. */
 
-import { Parameter } from "../../src/nn/module.ts";
+import { Parameter } from "../../src/nn/state.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import type { Optimizer } from "../../src/train/sgd.ts";
