@@ -8,6 +8,7 @@ import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
 export interface LinearOptions {
+  /** Whether a bias is added to each output. Default: true, as in PyTorch. */
   readonly bias?: boolean;
 }
 

@@ -5,7 +5,6 @@
 
 import type { Context } from "../core/context.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ChannelAffine } from "./channel-affine.ts";
 import { overwriteState, type StateValues } from "./load-state.ts";
 import { Counter, isState, type ModuleState, Parameter } from "./state.ts";
 
@@ -60,25 +59,7 @@ export abstract class Module {
   }
 }
 
-/**
- * A module from one tensor to one tensor. What a layer says of itself in evaluation is read by `foldBatchNorm`, which runs unrecorded and in a
- * scope: layers that have nothing to say inherit that.
- */
+/** A module from one tensor to one tensor. */
 export abstract class Layer extends Module {
   abstract forward(x: Tensor, context: Context): Tensor;
-
-  /** What it computes in evaluation, with everything done that does not depend on x. Itself, where there is nothing to do. */
-  folded(): Layer {
-    return this;
-  }
-
-  /** s·f(x) + t as one layer, the scale and the shift taken into its own numbers; undefined where it has none that could take them. */
-  absorb(_: ChannelAffine): Layer | undefined {
-    return undefined;
-  }
-
-  /** The scale and the shift of each channel that it is in evaluation; undefined where it is more than that. */
-  affine(): ChannelAffine | undefined {
-    return undefined;
-  }
 }

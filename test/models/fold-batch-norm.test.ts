@@ -8,14 +8,16 @@ import { createWasmBackend, type WasmBackend } from "../../src/backend/wasm/wasm
 import { Random } from "../../src/core/random.ts";
 import { type ConvolutionFactory, convolutionFactory } from "../../src/index.ts";
 import { Darts } from "../../src/models/darts.ts";
+import type { ImageClassifier } from "../../src/models/image-classifier.ts";
 import { MobileNetV2 } from "../../src/models/mobile-net-v2.ts";
 import { ResNet } from "../../src/models/res-net.ts";
 import { WideResNet } from "../../src/models/wide-resnet.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
+import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
-import { type Foldable, foldBatchNorm } from "../../src/nn/fold-batch-norm.ts";
-import { ReLU, Sequential } from "../../src/nn/layers.ts";
-import type { Module } from "../../src/nn/module.ts";
+import { foldBatchNorm } from "../../src/nn/fold-batch-norm.ts";
+import { ReLU } from "../../src/nn/layers.ts";
+import type { Layer, Module } from "../../src/nn/module.ts";
 import { normal } from "../../src/ops/creation.ts";
 import type { ConvolutionKind, ConvolutionSpec } from "../../src/structured/spec.ts";
 import type { Mode } from "../../src/structured/structured-linear.ts";
@@ -24,7 +26,6 @@ import { scope } from "../../src/tensor/scope.ts";
 import type { Classifier } from "../../src/train/evaluate.ts";
 import { structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
-type FoldableClassifier = Classifier & Foldable;
 type FloatType = "float32" | "float64";
 
 /** A spec of each kind that fits the channels of all the small networks below. The type says when one is missing. */
@@ -57,7 +58,7 @@ const build = (seed: number, dtype: FloatType): { random: Random; dtype: FloatTy
 
 interface SmallNetwork {
   readonly size: number;
-  create(convolution: ConvolutionFactory, seed: number, dtype: FloatType): FoldableClassifier;
+  create(convolution: ConvolutionFactory, seed: number, dtype: FloatType): ImageClassifier;
 }
 
 const networks: Readonly<Record<string, SmallNetwork>> = {
@@ -96,14 +97,7 @@ const norms = (network: Module): BatchNorm2d[] => network.modules().filter((part
  * that ε is all there is; γ of both signs and 0. Statistics that had nothing to do with the maps would blow them up from norm to norm until
  * what is compared is float32's rounding.
  */
-async function disturb(
-  network: FoldableClassifier,
-  size: number,
-  dtype: FloatType,
-  seed: number,
-  channels = 3,
-  tiny = 0.05,
-): Promise<void> {
+async function disturb(network: Layer, size: number, dtype: FloatType, seed: number, channels = 3, tiny = 0.05): Promise<void> {
   const random = new Random(seed);
   const all = norms(network);
   for (const { weight, bias, running_mean, running_var } of all) {

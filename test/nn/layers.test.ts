@@ -4,9 +4,11 @@ import { expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import * as ops from "../../src/index.ts";
+import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
 import * as layers from "../../src/nn/layers.ts";
 import { Linear } from "../../src/nn/linear.ts";
+import type { Layer } from "../../src/nn/module.ts";
 import { at, build, expectTensor, toArray, toTensor } from "../support/nd-array.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 import { sample, sampleTensor } from "../support/sample.ts";
@@ -41,7 +43,7 @@ test("Conv2d is conv2d with its weight, plus a bias per channel", async () => {
 
 test("layers without parameters are their ops", async () => {
   const x = sampleTensor([2, 2, 4, 4], 3, -7, 7);
-  const pairs: [layers.Sequential | ReturnType<typeof layers.ReLU>, (t: ops.Tensor) => ops.Tensor][] = [
+  const pairs: [Layer, (t: ops.Tensor) => ops.Tensor][] = [
     [layers.ReLU(), ops.relu],
     [layers.ReLU6(), ops.relu6],
     [layers.GELU(), ops.gelu],
@@ -52,8 +54,8 @@ test("layers without parameters are their ops", async () => {
     [layers.GlobalAvgPool2d(), ops.globalAvgPool2d],
     [layers.Flatten(), (t) => ops.reshape(t, [2, 32])],
     [layers.Dropout(0.5), (t) => t],
-    [new layers.Sequential(layers.Tanh(), layers.ReLU()), (t) => ops.relu(ops.tanh(t))],
-    [new layers.Sequential(), (t) => t],
+    [new Sequential(layers.Tanh(), layers.ReLU()), (t) => ops.relu(ops.tanh(t))],
+    [new Sequential(), (t) => t],
   ];
   for (const [layer, op] of pairs) await expectTensor(layer.forward(x, evaluation), await toArray(op(x)), 0);
 });
