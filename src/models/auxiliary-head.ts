@@ -1,4 +1,7 @@
-/** A second classifier in the middle of a deep network. It gives the lower half of the network a gradient of its own (Szegedy et al. 2015, arXiv 1409.4842). */
+/**
+ * A second classifier in the middle of a deep network. It gives the lower half of the network a gradient of its own (Szegedy et al. 2015,
+ * arXiv 1409.4842).
+ */
 
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
@@ -29,7 +32,7 @@ export class AuxiliaryHead extends Block {
     this.classifier = new Linear(wide, classes, build);
   }
 
-  /** Of feature maps of 8×8 the features leave one pixel, and the mean is that pixel. Feature maps smaller than 8×8 leave nothing: a ShapeError. */
+  /** `features` reduces 8×8 pixels to one, so the mean over the pixels changes nothing. The forward pass refuses smaller maps. */
   body(): Sequential {
     return new Sequential(this.features, GlobalAvgPool2d(), this.classifier);
   }

@@ -8,14 +8,14 @@ import { add } from "../ops/elementwise.ts";
 import { concat } from "../ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** The operation that does nothing. Drop path spares it, so that no sum loses both of its terms. */
+/** y = x. Drop path never drops an identity, as in the published code. */
 export class Identity extends Layer {
   forward(x: Tensor): Tensor {
     return x;
   }
 }
 
-/** What a cell is made of. The names are those of the published code. */
+/** The layers of a cell. The names are those of the published code. */
 export interface CellParts {
   readonly preprocess0: Layer;
   readonly preprocess1: Layer;
@@ -24,8 +24,9 @@ export interface CellParts {
 }
 
 /**
- * sⱼ = o(s) + o′(s′) for each new state j, with s and s′ states before it (§2.1). s₀ and s₁ are the preprocessed outputs of the two cells before. The
- * output is the concatenation of the n new states.   older, newer → [N,n·channels,H′,W′].
+ * A directed acyclic graph of states (§2.1). States 0 and 1 are the preprocessed outputs of the two cells before. Each new state is the sum
+ * of two operations on earlier states, sₖ = o(sᵢ) + o′(sⱼ). The output is the concatenation of the n new states.
+ * older, newer → y:[N,n·channels,H′,W′].
  */
 export class Cell extends Module implements CellParts {
   readonly preprocess0: Layer;
@@ -60,7 +61,7 @@ export class Cell extends Module implements CellParts {
   }
 }
 
-/** cₖ = cellₖ(cₖ₋₂, cₖ₋₁) with c₋₂ = c₋₁ = stem(x): each cell sees the outputs of the two before it. Its stages are the cells. */
+/** cₖ = cellₖ(cₖ₋₂, cₖ₋₁) for k = 0, 1, …, with c₋₂ = c₋₁ = stem(x). The stages are the cells. */
 export class CellStack extends Combinator implements Staged {
   readonly stem: Layer;
   readonly cells: readonly Cell[];

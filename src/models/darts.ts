@@ -1,6 +1,6 @@
 /**
- * The network that DARTS found (Liu, Simonyan & Yang 2019, arXiv 1806.09055): a stack of cells wired by the genotype DARTS_V2. Every convolution but those of the
- * stem and the auxiliary head comes from a factory. `Sep` gives nearly the published network; other factories give structured variants of it.
+ * The network that DARTS found (Liu, Simonyan & Yang 2019, arXiv 1806.09055): a stack of cells with the genotype DARTS_V2. A factory makes
+ * every convolution except those of the stem and of the auxiliary head. With `Sep` the network is nearly the published one.
  */
 
 import type { Context } from "../core/context.ts";
@@ -21,7 +21,7 @@ import { AuxiliaryHead } from "./auxiliary-head.ts";
 import { Cell, CellStack, Identity } from "./darts-cell.ts";
 import { ImageClassifier } from "./image-classifier.ts";
 
-/** An edge of a cell: an operation and the number of the state that it is applied to. */
+/** An edge of a cell: an operation, and the number of the state that the operation is applied to. */
 type Edge = readonly [operation: "sep_conv_3x3" | "dil_conv_3x3" | "max_pool_3x3" | "skip_connect", from: number];
 
 /** DARTS_V2: two edges for each new state. States 0 and 1 come from the two cells before. */
@@ -75,7 +75,10 @@ class Operation extends Block {
 /** x[:, :, 1:, 1:]: the image without its first row and its first column. */
 const Shift = (): Layer => new Lambda((x) => slice(x, [undefined, undefined, [1, x.shape[2]!], [1, x.shape[3]!]]));
 
-/** Half the size: two 1×1 convolutions of stride 2 side by side, the first on the even rows and columns, the second on the odd ones. */
+/**
+ * Half the size: two 1×1 convolutions of stride 2 side by side. The first reads the pixels of even rows and columns, the second those of
+ * odd ones.
+ */
 class FactorizedReduce extends Block {
   readonly conv_1: Layer;
   readonly conv_2: Layer;
@@ -148,9 +151,9 @@ export interface DartsOptions {
   readonly layers?: number;
   /** Default: 10. */
   readonly classes?: number;
-  /** Whether training has a second classifier two thirds of the way up. It is thrown away after training, so counts are made without it. Default: false. */
+  /** Whether training uses a second classifier, at two thirds of the depth. Evaluation does not use it. Default: false. */
   readonly auxiliary?: boolean;
-  /** What the convolutions of the cells are. Default: `Sep`. */
+  /** What makes the convolutions of the cells. Default: `Sep`. */
   readonly convolution?: ConvolutionFactory;
 }
 
@@ -184,7 +187,7 @@ export class Darts extends ImageClassifier {
       afterReduction = reduction;
       return cell;
     });
-    // All cells from the second reduction to the end have the same number of channels, so the last cell's number is that of the auxiliary head's input.
+    // The head's input is the output of the second reduction, which has as many channels as that of the last cell.
     this.auxiliary_head = auxiliary ? new AuxiliaryHead(inputs[1], classes, build) : undefined;
     this.classifier = new Linear(inputs[1], classes, build);
   }

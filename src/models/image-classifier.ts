@@ -1,4 +1,6 @@
-/** What the four networks have in common: a backbone whose feature maps attention is read from, and a head that makes logits of the last of them. */
+/**
+ * What the four networks have in common: a backbone computes feature maps in stages, and a head computes logits from the last feature map.
+ */
 
 import type { Context } from "../core/context.ts";
 import { Block } from "../nn/block.ts";
@@ -10,14 +12,14 @@ import type { NetworkOutput } from "./network-output.ts";
 
 /** head(backbone(x)).   x:[N,3,H,W] → logits:[N,classes]. */
 export abstract class ImageClassifier extends Block {
-  /** From images to feature maps, stage by stage. */
+  /** The layers from images to feature maps, in stages. */
   protected abstract backbone(): Staged;
-  /** From the last feature map to logits. */
+  /** The layers from the last feature map to logits. */
   protected abstract head(): Layer;
-  /** Those outputs of the backbone's stages that attention maps are made of. */
+  /** Those outputs of the backbone that attention maps are computed from. `outputs` has one entry for each stage. */
   protected abstract attended(outputs: readonly Tensor[]): readonly Tensor[];
 
-  /** The logits of a second classifier that is there in training only. Without one, undefined. */
+  /** The logits of a second classifier that is used in training only. A network without such a classifier returns undefined. */
   protected auxiliary(_outputs: readonly Tensor[], _context: Context): Tensor | undefined {
     return undefined;
   }
@@ -26,7 +28,7 @@ export abstract class ImageClassifier extends Block {
     return new Sequential(this.backbone(), this.head());
   }
 
-  /** The logits with the attention maps that attention transfer compares. */
+  /** The logits, and the attention maps that attention transfer compares. */
   forwardWithAttention(x: Tensor, context: Context): NetworkOutput {
     const outputs = this.backbone().outputs(x, context);
     return {

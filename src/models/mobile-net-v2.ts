@@ -1,6 +1,6 @@
 /**
- * MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): inverted residuals, which are wide inside and narrow between. Every 1×1 convolution behind the stem
- * comes from a factory, that of the classifier too (paper, §4.3); the depthwise convolutions do not. State names are those of torchvision.
+ * MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): a chain of inverted residuals, which have many channels inside and few at their
+ * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision.
  */
 
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
@@ -21,11 +21,11 @@ export interface MobileNetV2Options {
   readonly classes?: number;
   /** The rate of the dropout in front of the classifier, in [0, 1). Default: 0.2. */
   readonly dropout?: number;
-  /** What the 1×1 convolutions behind the stem are. Default: `Conv`, the dense ones. */
+  /** What makes the 1×1 convolutions. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
 }
 
-/** Expansion, output channels, number of blocks and stride of the first block (table 2 of the paper of MobileNetV2). */
+/** Expansion, output channels, number of blocks, and stride of the first block (Sandler et al., table 2). */
 const stages = [
   [1, 16, 1, 1],
   [6, 24, 2, 2],
@@ -42,7 +42,7 @@ const convolutionNormReLU6 = (convolution: Layer, channels: number, build: Build
 const depthwise = (channels: number, stride: number, build: Build): Conv2d =>
   new Conv2d(channels, channels, 3, build, { stride, padding: 1, groups: channels, init: normalFanOut });
 
-/** A 1×1 convolution to `expansion` times the channels, a depthwise 3×3 one, and a 1×1 one without a ReLU behind it. x is added where its shape is the output's. */
+/** Convolutions of 1×1 to `expansion` times the channels, depthwise 3×3, and 1×1 with no ReLU after it. x is added where shapes agree. */
 class InvertedResidual extends Block {
   readonly conv: Sequential;
   readonly #residual: boolean;

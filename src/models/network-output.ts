@@ -7,6 +7,6 @@ export interface NetworkOutput {
   readonly logits: Tensor;
   /** The attention map of each group of blocks, [N,H·W] each (paper, §4). */
   readonly attention: readonly Tensor[];
-  /** The logits of a second classifier that is there in training only, [N,classes]. */
+  /** The logits of a second classifier that is used in training only, [N,classes]. */
   readonly auxiliary?: Tensor | undefined;
 }

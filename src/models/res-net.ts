@@ -1,6 +1,7 @@
 /**
- * ResNet of bottlenecks (He et al. 2016, arXiv 1512.03385) with twice the width inside them (Zagoruyko & Komodakis 2016, arXiv 1605.07146): WRN-50-2, for
- * images of 224×224. Every convolution of a block, 1×1 ones too, comes from a factory. State names are those of torchvision.
+ * ResNet with bottlenecks (He et al. 2016, arXiv 1512.03385). Its default is WRN-50-2, whose bottlenecks are twice as wide (Zagoruyko &
+ * Komodakis 2016, arXiv 1605.07146), for images of 224×224. A factory makes every convolution of a bottleneck. State names are those of
+ * torchvision.
  */
 
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
@@ -20,18 +21,18 @@ import { ImageClassifier } from "./image-classifier.ts";
 export interface ResNetOptions {
   /** The number of bottlenecks in each of the four groups. Default: [3, 4, 6, 3], which makes 50 layers. */
   readonly blocks?: readonly [number, number, number, number];
-  /** How many times as wide as in ResNet the bottlenecks are inside. Default: 2, which makes WRN-50-2. */
+  /** The factor by which the bottlenecks are wider inside than those of ResNet. Default: 2, which makes WRN-50-2. */
   readonly width?: number;
   /** Default: 1000. */
   readonly classes?: number;
-  /** What the convolutions of the bottlenecks are. Default: `Conv`, the dense ones. */
+  /** What makes the convolutions of the bottlenecks. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
 }
 
-/** A bottleneck has four times as many output channels as planes. */
+/** The number of output channels of a bottleneck, divided by its number of planes. */
 const expansion = 4;
 
-/** A 1×1 convolution to fewer channels, a 3×3 one with the stride, and a 1×1 one to more channels. Where x does not fit the output, a 1×1 convolution is the shortcut. */
+/** Convolutions of 1×1, 3×3 and 1×1. The outer ones change the number of channels. Where shapes differ, the shortcut is a 1×1 convolution. */
 class Bottleneck extends Block {
   readonly conv1: Layer;
   readonly bn1: BatchNorm2d;
@@ -62,7 +63,7 @@ class Bottleneck extends Block {
   }
 }
 
-/** The mean of each channel, computed as a pooling over a window of the whole image, because the paper's code counts its work so.   x:[N,C,H,W] → y:[N,C,1,1]. */
+/** The mean of each channel as a pooling over the whole image, because the paper's code counts it as one.   x:[N,C,H,W] → y:[N,C,1,1]. */
 const ImageAvgPool2d = (): Layer => new Lambda((x) => avgPool2d(x, { kernel: [x.shape[2]!, x.shape[3]!] }));
 
 /** x:[N,3,H,W] → logits:[N,classes]. */

@@ -1,6 +1,7 @@
 /**
- * WideResNet (Zagoruyko & Komodakis 2016, arXiv 1605.07146): residual blocks with the activation in front, in three groups, `width` times as wide as those
- * of ResNet. Each 3×3 convolution of a block comes from a factory, so the same network is dense, separable or structured.
+ * WideResNet (Zagoruyko & Komodakis 2016, arXiv 1605.07146): three groups of residual blocks, `width` times as wide as those of ResNet,
+ * with norm and ReLU before each convolution. A factory makes the 3×3 convolutions of the blocks, so the network can be dense, separable or
+ * structured.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -26,13 +27,13 @@ export interface WideResNetOptions {
   readonly classes?: number;
   /** The rate of the dropout between the two convolutions of a block, in [0, 1). Default: 0. */
   readonly dropout?: number;
-  /** What the 3×3 convolutions of the blocks are. Default: `Conv`, the dense ones. */
+  /** What makes the 3×3 convolutions of the blocks. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
-  /** The number of attention maps in each group, at equal distances: the paper's AT_split. It must divide n. Default: 1, at the end of the group. */
+  /** The number of attention maps of each group, one after every n/attentionSplit blocks: the paper's AT_split. Default: 1. */
   readonly attentionSplit?: number;
 }
 
-/** Two 3×3 convolutions, each behind a norm and a ReLU. Where the number of channels changes, the shortcut is a 1×1 convolution. */
+/** Two 3×3 convolutions, each after a norm and a ReLU. Where the number of channels changes, the shortcut is a 1×1 convolution. */
 class BasicBlock extends Block {
   readonly bn1: BatchNorm2d;
   readonly conv1: Layer;
@@ -52,7 +53,7 @@ class BasicBlock extends Block {
     this.#dropout = dropout;
   }
 
-  /** The identity is the shortcut of x itself; the 1×1 convolution is a shortcut of the activation, relu(bn1(x)). */
+  /** The identity shortcut starts at x. The convolutional shortcut starts at the activation, relu(bn1(x)). */
   body(): Layer {
     const activation = [this.bn1, ReLU()];
     const convolutions = [this.conv1, this.bn2, ReLU(), Dropout(this.#dropout), this.conv2];
@@ -62,7 +63,7 @@ class BasicBlock extends Block {
   }
 }
 
-/** Blocks at one resolution. Its only purpose is the name `layer` in the state names of the published code. */
+/** Blocks one after the other. The class exists for the name `layer`, which the state names of the published code contain. */
 class NetworkBlock extends Block {
   readonly layer: Sequential;
 

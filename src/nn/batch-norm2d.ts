@@ -18,8 +18,8 @@ export interface BatchNormOptions {
 
 /**
  * y = γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015, arXiv 1502.03167).   x:[N,C,H,W] → y:[N,C,H,W].
- * In training μ and σ² are the mean and the biased variance of the batch, and the running statistics move towards the batch's mean and unbiased
- * variance, as in PyTorch. In evaluation μ and σ² are the running statistics.
+ * In training μ and σ² are the mean and the biased variance of the batch. The running statistics move towards the batch's mean and its
+ * unbiased variance, as in PyTorch. In evaluation μ and σ² are the running statistics.
  */
 export class BatchNorm2d extends Layer {
   readonly weight: Parameter;

@@ -1,15 +1,15 @@
-/** A layer that is written as a composition of its fields. */
+/** A layer that computes a composition of its fields. */
 
 import type { Context } from "../core/context.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Layer } from "./module.ts";
 
 /**
- * A layer whose computation is the body that it composes of its fields. The fields give the state its names; the body says in which order they are
- * computed, so forward passes, attention maps and folded networks all follow from one description.
+ * A layer whose fields are layers and whose body says how the layers are composed. The fields give the state its names. The forward pass,
+ * the attention maps and the folded network all follow from the body, so the computation is written once.
  */
 export abstract class Block extends Layer {
-  /** The fields composed, with `Sequential` and `Residual` for instance. The body owns no state, so it can be composed anew at each call. */
+  /** The composition, for instance of `Sequential` and `Residual`. It has no state beyond the fields, so each call may compose it anew. */
   abstract body(): Layer;
 
   forward(x: Tensor, context: Context): Tensor {

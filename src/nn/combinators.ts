@@ -1,4 +1,4 @@
-/** Layers that are made of other layers and of nothing else. */
+/** Layers that combine other layers and have no state of their own. */
 
 import type { Context } from "../core/context.ts";
 import { add } from "../ops/elementwise.ts";
@@ -12,7 +12,7 @@ export abstract class Combinator extends Layer {
   abstract map(replace: (layer: Layer) => Layer): Layer;
 }
 
-/** A layer that computes several stages one after the other. */
+/** A layer that computes stages, one after the other. */
 export interface Staged extends Layer {
   /** The output of each stage; the last is the output of the layer. */
   outputs(x: Tensor, context: Context): Tensor[];

@@ -11,9 +11,9 @@ import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
-/** Stride 1, padding 0, dilation 1 and one group are the defaults, as in PyTorch. */
+/** Defaults: stride 1, padding 0, dilation 1, one group. */
 export interface Conv2dOptions extends ConvolutionOptions {
-  /** Whether a bias is added to each output channel. Default: false. (PyTorch's default is true; a norm behind the convolution makes a bias useless.) */
+  /** Whether a bias is added to each output channel. Default: false, unlike in PyTorch, because a norm usually follows and has a shift. */
   readonly bias?: boolean;
   /** How the weight is initialised. Default: `uniformFanIn`, as in PyTorch. */
   readonly init?: Initialiser;
@@ -31,7 +31,7 @@ export class Conv2d extends Layer implements FoldableLayer {
   readonly bias: Parameter | undefined;
   readonly #options: ConvolutionOptions;
 
-  /** @param source How weight and bias are drawn, or the two themselves; then `options.bias` and `options.init` have no effect. */
+  /** @param source How weight and bias are drawn; or the two tensors, for which the options `bias` and `init` have no effect. */
   constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
     const { bias: hasBias = false, init = uniformFanIn, ...convolution } = options;
@@ -46,7 +46,7 @@ export class Conv2d extends Layer implements FoldableLayer {
     this.#options = convolution;
   }
 
-  /** The convolution with weights that exist already. */
+  /** The convolution with the given weight and bias. */
   static of(weights: ConvolutionWeights, options: ConvolutionOptions = {}): Conv2d {
     const [outChannels, inChannels, kernel] = weights.weight.shape as [number, number, number];
     return new Conv2d(inChannels * (options.groups ?? 1), outChannels, kernel, weights, options);

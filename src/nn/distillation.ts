@@ -1,6 +1,6 @@
 /**
- * The losses of a student network with a teacher: distillation compares their probabilities (Hinton et al. 2015, arXiv 1503.02531), attention transfer
- * compares their attention maps (Zagoruyko & Komodakis 2017, arXiv 1612.03928).
+ * The losses of a student network with a teacher: distillation compares their probabilities (Hinton et al. 2015, arXiv 1503.02531),
+ * attention transfer compares their attention maps (Zagoruyko & Komodakis 2017, arXiv 1612.03928).
  */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
@@ -19,8 +19,9 @@ export interface DistillationOptions extends CrossEntropyOptions {
 }
 
 /**
- * L = 2αT²·(1/NC) Σ_nc t_nc·(log t_nc − log s_nc) + (1 − α)·crossEntropy, where t and s are the softmax of the teacher's and the student's logits/T. The
- * mean is over all N·C elements, as in the paper's code (docs/faithfulness.md).   student, teacher:[N,classes], labels: N class numbers → L:[].
+ * L = 2αT²·(1/NC) Σ_nc t_nc·(log t_nc − log s_nc) + (1 − α)·crossEntropy, where t and s are the softmax of the teacher's and the student's
+ * logits/T. The mean is over all N·C elements, as in the paper's code (docs/faithfulness.md).
+ * student, teacher:[N,classes], labels: N class numbers → L:[].
  * @throws ShapeError for logits of two shapes or labels that do not fit; ConfigError for α or T out of their range.
  */
 export function distillation(
@@ -31,7 +32,7 @@ export function distillation(
 ): Tensor {
   if (!sameShape(student.shape, teacher.shape))
     throw new ShapeError(
-      `distillation: student and teacher must give logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
+      `distillation: student and teacher must have logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
     );
   if (!(alpha >= 0 && alpha <= 1)) throw new ConfigError(`distillation: alpha must be in [0, 1], got ${alpha}`);
   if (!(temperature > 0 && Number.isFinite(temperature)))

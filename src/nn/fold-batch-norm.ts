@@ -1,7 +1,7 @@
 /**
- * The batch norms of a trained network are folded into its convolutions. In evaluation a norm is y = s·x + t with s = γ/√(σ² + ε) and t = β − μ·s. A
- * convolution w ∗ x + b with a norm behind it is the convolution with weight s·w and bias s·b + t. Every other norm becomes a scale and a shift that
- * are computed once (docs/predict.md).
+ * Folds the batch norms of a trained network into its convolutions. In evaluation a norm is y = s·x + t, with s = γ/√(σ² + ε) and
+ * t = β − μ·s. A convolution w ∗ x + b and the norm after it are one convolution, with weight s·w and bias s·b + t. A norm that follows no
+ * convolution becomes a layer whose scale and shift are computed once (docs/predict.md).
  */
 
 import type { Context } from "../core/context.ts";
@@ -26,7 +26,7 @@ export function folded(layer: Layer): Layer {
   return isFoldable(layer) ? layer.fold() : layer;
 }
 
-/** The layers folded from the first to the last. A layer with a norm behind it takes in the norm if it can. */
+/** Each layer folded, from the first to the last. A layer that a norm follows takes in the norm if it can. */
 function foldedInTurn(layers: readonly Layer[]): Layer[] {
   const result: Layer[] = [];
   for (let i = 0; i < layers.length; i++) {
@@ -93,8 +93,8 @@ const tensorsOf = (module: Module): Tensor[] =>
   [...module.state().values()].flatMap((state) => (state instanceof Counter ? [] : [state.value]));
 
 /**
- * `network` in evaluation with fewer passes over its feature maps: norms are folded into the convolutions before them, other norms are computed once, and
- * the weight of a structured map is built once where the map is multiplied as a whole. The logits agree to rounding. `network` does not change. A later
- * change of its parameters has no effect on the folded network, which must then be made again.
+ * `network` in evaluation, with fewer passes over its feature maps. Norms are folded into the convolutions before them, and other norms are
+ * computed once. Where a structured map is multiplied as a dense matrix, the matrix is built once. The logits agree to rounding.
+ * `network` does not change. After a change of its parameters it must be folded again.
  */
 export const foldBatchNorm = (network: Layer): FoldedNetwork => scope(() => noGrad(() => new FoldedNetwork(folded(network), network)));

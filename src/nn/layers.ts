@@ -1,4 +1,4 @@
-/** Ops as layers, so that a `Sequential` can hold them. They have no state. */
+/** Ops as layers, which have no state. A `Sequential` can hold them. */
 
 import type { Context } from "../core/context.ts";
 import { sizeOf } from "../core/shape.ts";
@@ -33,7 +33,7 @@ export const GELU = (): Layer => new Lambda(gelu);
 export const Sigmoid = (): Layer => new Lambda(sigmoid);
 /** y = tanh x, element by element. */
 export const Tanh = (): Layer => new Lambda(tanh);
-/** In training each element becomes 0 with probability `rate` and is divided by 1 − rate otherwise (arXiv 1207.0580). In evaluation y = x. */
+/** In training y = x·m/(1 − rate) with each m independently 0 with probability `rate`, else 1 (arXiv 1207.0580). In evaluation y = x. */
 export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context));
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export const MaxPool2d = (options: PoolingOptions): Layer => new Lambda((x) => maxPool2d(x, options));

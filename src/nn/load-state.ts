@@ -1,4 +1,4 @@
-/** Loading: a state dict is overwritten as a whole or not at all. */
+/** Loading of state dicts: either every entry is overwritten or none is. */
 
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
@@ -24,7 +24,7 @@ function mismatch({ shape, dtype }: State, given: Values): string | undefined {
 /**
  * Overwrites every entry of `own` with the values of the same name. Nothing is written unless everything fits.
  * @param op The operation that an error names.
- * @throws DataError with the name of every entry that is missing, is unknown, has another shape, or is a counter whose value is no whole number.
+ * @throws DataError with the name of every entry that is missing, unknown, of another shape, or a counter whose value is no whole number.
  */
 export function overwriteState(op: string, own: ReadonlyMap<string, State>, values: StateValues): void {
   const faults = [

@@ -16,7 +16,8 @@ export interface CrossEntropyOptions {
 }
 
 /**
- * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.   logits:[N,classes], labels: N class numbers → L:[].
+ * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.
+ * logits:[N,classes], labels: N class numbers → L:[].
  * @throws ShapeError unless there is one label in [0, classes) for each row of logits; ConfigError for s outside [0, 1].
  */
 export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, { labelSmoothing = 0 }: CrossEntropyOptions = {}): Tensor {

@@ -1,6 +1,6 @@
 /**
- * Modules: a tree of layers whose state has PyTorch's names. A name is the path of field names and array indices that leads to the entry, such as
- * `block1.0.layer.0.bn1.weight`. So the names are read off the objects themselves, and a state dict moves from PyTorch to here and back.
+ * Modules form a tree, and the entries of its state have PyTorch's names. A name such as `block1.0.layer.0.bn1.weight` is the path to the
+ * entry: field names and array indices. So a state dict of PyTorch can be loaded here, and one from here can be loaded there.
  */
 
 import type { Context } from "../core/context.ts";
@@ -47,7 +47,7 @@ export abstract class Module {
 
   /**
    * Overwrites the whole state with the values of the same names. Nothing is written unless everything fits.
-   * @throws DataError with the name of every entry that is missing, is unknown, has another shape, or is a counter whose value is no whole number.
+   * @throws DataError with the name of every entry that is missing, unknown, of another shape, or a counter whose value is no whole number.
    */
   loadState(values: StateValues): void {
     overwriteState("loadState", this.state(), values);

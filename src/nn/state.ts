@@ -40,8 +40,8 @@ abstract class TensorState implements State {
 }
 
 /**
- * The group of a parameter in weight decay. `full` is the group of ordinary weights. `compressed` is the group of the weights of structured maps, whose
- * decay is multiplied by the compression ratio.
+ * The weight-decay group of a parameter. `full` is the group of ordinary weights. `compressed` is the group of the weights of structured
+ * maps: their decay is multiplied by the compression ratio.
  */
 export type Decay = "full" | "compressed";
 

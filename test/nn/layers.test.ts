@@ -1,4 +1,4 @@
-/** Layers compute what their docstrings say: linear and convolution against loops, the rest against their ops. */
+/** Layers compute what their docstrings say: Linear against loops, the other layers against their ops. */
 
 import { expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
@@ -28,7 +28,7 @@ test.each([true, false])("Linear is x·Wᵀ + b (bias %s)", async (bias) => {
   expect(() => linear.forward(sampleTensor([4, 4], 1))).toThrow(ShapeError);
 });
 
-test("Conv2d is conv2d with its weight, plus a bias per channel", async () => {
+test("Conv2d is conv2d with its weight, plus one bias per channel", async () => {
   const options = { stride: 2, padding: 1, groups: 2 };
   const conv = new Conv2d(4, 6, 3, seeded(), { ...options, bias: true });
   const x = sampleTensor([2, 4, 5, 5], 2);
@@ -60,7 +60,7 @@ test("layers without parameters are their ops", async () => {
   for (const [layer, op] of pairs) await expectTensor(layer.forward(x, evaluation), await toArray(op(x)), 0);
 });
 
-test("Dropout drops in training by the stream it is given", async () => {
+test("in training, Dropout draws from the random stream that it is given", async () => {
   const x = sampleTensor([50], 4, 1, 2);
   const run = async (seed: number): Promise<number[]> =>
     (await toArray(layers.Dropout(0.5).forward(x, { training: true, random: new Random(seed) }))).values.slice();
@@ -69,4 +69,4 @@ test("Dropout drops in training by the stream it is given", async () => {
   expect((await run(1)).some((v) => v === 0)).toBe(true);
 });
 
-test("Flatten keeps an empty batch", () => expect(layers.Flatten().forward(ops.zeros([0, 2, 3]), evaluation).shape).toEqual([0, 6]));
+test("Flatten takes an empty batch", () => expect(layers.Flatten().forward(ops.zeros([0, 2, 3]), evaluation).shape).toEqual([0, 6]));
