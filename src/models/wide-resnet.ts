@@ -104,7 +104,7 @@ export class WideResNet extends ImageClassifier {
       channels = outChannels;
       return new BasicBlock(inChannels, outChannels, stride, dropout, convolution, build);
     };
-    /** The first block of a group takes the stride and changes the number of channels. */
+    // The first block of a group takes the stride and changes the number of channels.
     const group = (outChannels: number, stride: number): Sequential => {
       const blocks = Array.from({ length: count }, (_, i) => block(outChannels, i === 0 ? stride : 1));
       const size = count / parts;
