@@ -1,12 +1,15 @@
 /** `Conv`: the ordinary convolution, the one every structured layer is compared with. */
 
-import { Block } from "../nn/block.ts";
+import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
+import { Layer } from "../nn/module.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
 
 /** A k×k convolution, all channels to all channels: O·I·k² parameters, as many multiply-adds per output pixel. */
-export class DenseConvolution extends Block {
+export class DenseConvolution extends Layer implements FoldableLayer {
   readonly conv: Conv2d;
 
   constructor({ inChannels, outChannels, kernel, bias = false, ...site }: ConvolutionSite, build: Build) {
@@ -15,8 +18,12 @@ export class DenseConvolution extends Block {
     this.conv = new Conv2d(inChannels, outChannels, kernel, build, { ...site, padding, bias, init: normalFanOut });
   }
 
-  body(): Conv2d {
-    return this.conv;
+  forward(x: Tensor): Tensor {
+    return this.conv.forward(x);
+  }
+
+  fold(affine?: ChannelAffine): Conv2d {
+    return this.conv.fold(affine);
   }
 }
 
