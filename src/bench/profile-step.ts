@@ -6,7 +6,7 @@ import type { DeviceCounters } from "../backend/gpu/device-stream.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
-import { Buffer } from "../nn/module.ts";
+import { Buffer } from "../nn/state.ts";
 import { Sgd } from "../train/sgd.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type MeasureOptions, measure } from "./measure.ts";

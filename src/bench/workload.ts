@@ -5,7 +5,7 @@ import { type Shape, sizeOf } from "../core/shape.ts";
 import { gradients } from "../grad/gradients.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import { crossEntropy } from "../nn/losses.ts";
-import { Buffer } from "../nn/module.ts";
+import { Buffer } from "../nn/state.ts";
 import { batchNorm } from "../ops/batch-norm.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { tensor } from "../ops/creation.ts";

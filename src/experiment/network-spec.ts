@@ -5,8 +5,8 @@ import { Darts } from "../models/darts.ts";
 import { MobileNetV2 } from "../models/mobile-net-v2.ts";
 import { ResNet } from "../models/res-net.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
-import type { Foldable } from "../nn/fold-batch-norm.ts";
 import type { Build } from "../nn/init.ts";
+import type { Layer } from "../nn/module.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, type FamilyOptions } from "../structured/families.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
@@ -30,7 +30,7 @@ export interface NetworkSpec {
 }
 
 /** A network to classify with, whose convolutions can be exchanged. */
-export interface Network extends AttentiveClassifier, Foldable, ConvolutionNetwork<AttentiveClassifier> {}
+export interface Network extends Layer, AttentiveClassifier, ConvolutionNetwork<AttentiveClassifier> {}
 
 interface Sizes {
   readonly depth: number;

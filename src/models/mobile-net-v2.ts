@@ -1,31 +1,31 @@
 /**
- * MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): inverted residuals, wide inside and narrow between. Its depthwise convolutions stay; every 1×1
- * convolution after the stem, the classifier among them, comes from a factory (paper, §4.3).
+ * MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): a chain of inverted residuals, which have many channels inside and few at their
+ * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision.
  */
 
-import type { Context } from "../core/context.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
+import { Block } from "../nn/block.ts";
+import { Residual, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
-import { Composed, foldedInTurn, followedBy, ReLU6, Sequential } from "../nn/layers.ts";
-import { Layer, Module } from "../nn/module.ts";
-import { dropout } from "../ops/dropout.ts";
-import { add, relu6 } from "../ops/elementwise.ts";
-import { globalAvgPool2d } from "../ops/pooling.ts";
+import { Dropout, Flatten, GlobalAvgPool2d, Lambda, ReLU6 } from "../nn/layers.ts";
+import type { Layer } from "../nn/module.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { attentionMap } from "./attention.ts";
-import type { NetworkOutput } from "./network-output.ts";
+import { ImageClassifier } from "./image-classifier.ts";
 
 export interface MobileNetV2Options {
+  /** Default: 1000. */
   readonly classes?: number;
+  /** The rate of the dropout in front of the classifier, in [0, 1). Default: 0.2. */
   readonly dropout?: number;
+  /** What makes the 1×1 convolutions. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
 }
 
-/** Expansion, output channels, repetitions, stride of the first (their table 2). */
+/** Expansion, output channels, number of blocks, and stride of the first block (Sandler et al., table 2). */
 const stages = [
   [1, 16, 1, 1],
   [6, 24, 2, 2],
@@ -36,103 +36,53 @@ const stages = [
   [6, 320, 1, 1],
 ] as const;
 
-/** A convolution, its norm and relu6, numbered `0` and `1` as in torchvision. */
-class ConvolutionNorm extends Layer {
-  readonly "0": Layer;
-  readonly "1": BatchNorm2d;
+const convolutionNormReLU6 = (convolution: Layer, channels: number, build: Build): Sequential =>
+  new Sequential(convolution, new BatchNorm2d(channels, build), ReLU6());
 
-  constructor(convolution: Layer, channels: number, build: Build) {
-    super();
-    this[0] = convolution;
-    this[1] = new BatchNorm2d(channels, build);
-  }
-
-  forward(x: Tensor, context: Context): Tensor {
-    return relu6(this[1].forward(this[0].forward(x, context), context));
-  }
-
-  override folded(): Layer {
-    return new Sequential(followedBy(this[0], this[1].affine()), ReLU6());
-  }
-}
-
-const depthwise = (channels: number, stride: number, build: Build): Layer =>
+const depthwise = (channels: number, stride: number, build: Build): Conv2d =>
   new Conv2d(channels, channels, 3, build, { stride, padding: 1, groups: channels, init: normalFanOut });
 
-/** What an inverted residual is computed with. */
-interface ResidualParts {
-  readonly conv: readonly Layer[];
-  /** Whether x is added. */
-  readonly residual: boolean;
-}
-
-function runResidual({ conv, residual }: ResidualParts, x: Tensor, context: Context): Tensor {
-  const y = conv.reduce((z, layer) => layer.forward(z, context), x);
-  return residual ? add(x, y) : y;
-}
-
-/** x + bn(P₂·relu6(bn(D·relu6(bn(P₁·x))))): P₁ widens, D is depthwise, P₂ narrows without a nonlinearity; x only where shapes agree. */
-class InvertedResidual extends Layer {
-  /** Torchvision's Sequential: [widen], depthwise, narrow, norm. */
-  readonly conv: readonly Layer[];
+/** Convolutions of 1×1 to `expansion` times the channels, depthwise 3×3, and 1×1 with no ReLU after it. x is added where shapes agree. */
+class InvertedResidual extends Block {
+  readonly conv: Sequential;
   readonly #residual: boolean;
 
   constructor(inChannels: number, outChannels: number, stride: number, expansion: number, convolution: ConvolutionFactory, build: Build) {
     super();
     const wide = inChannels * expansion;
     const widen =
-      expansion === 1 ? [] : [new ConvolutionNorm(convolution({ inChannels, outChannels: wide, kernel: 1 }, build), wide, build)];
-    this.conv = [
+      expansion === 1 ? [] : [convolutionNormReLU6(convolution({ inChannels, outChannels: wide, kernel: 1 }, build), wide, build)];
+    this.conv = new Sequential(
       ...widen,
-      new ConvolutionNorm(depthwise(wide, stride, build), wide, build),
+      convolutionNormReLU6(depthwise(wide, stride, build), wide, build),
       convolution({ inChannels: wide, outChannels, kernel: 1 }, build),
       new BatchNorm2d(outChannels, build),
-    ];
+    );
     this.#residual = stride === 1 && inChannels === outChannels;
   }
 
-  forward(x: Tensor, context: Context): Tensor {
-    return runResidual({ conv: this.conv, residual: this.#residual }, x, context);
-  }
-
-  override folded(): Layer {
-    return new Composed({ conv: foldedInTurn(this.conv), residual: this.#residual }, runResidual);
+  body(): Layer {
+    return this.#residual ? new Residual(this.conv) : this.conv;
   }
 }
 
-/** What the network is computed with. */
-interface NetworkParts {
-  readonly features: readonly Layer[];
-  readonly classifier: readonly [undefined, Layer];
-}
-
-/** `blocks`: what each inverted residual gave. */
-function runNetwork({ features, classifier }: NetworkParts, x: Tensor, context: Context, rate = 0): { logits: Tensor; blocks: Tensor[] } {
-  const outputs: Tensor[] = [];
-  const last = features.reduce((z, layer) => {
-    const y = layer.forward(z, context);
-    outputs.push(y);
-    return y;
-  }, x);
-  const pooled = dropout(globalAvgPool2d(last), rate, context);
-  const y = classifier[1].forward(reshape(pooled, [...pooled.shape, 1, 1]), context);
-  return { logits: reshape(y, [y.shape[0]!, y.shape[1]!]), blocks: outputs.slice(1, -1) };
-}
+/** x:[N,C] → y:[N,C,1,1]: vectors as images of one pixel, so that a 1×1 convolution can classify them. */
+const OnePixel = (): Layer => new Lambda((x) => reshape(x, [...x.shape, 1, 1]));
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
-export class MobileNetV2 extends Module {
-  readonly features: readonly Layer[];
-  /** `classifier.1` as in torchvision, where `0` is dropout; a 1×1 convolution, so that it can be structured. */
-  readonly classifier: readonly [undefined, Layer];
+export class MobileNetV2 extends ImageClassifier {
+  readonly features: Sequential;
+  /** The linear layer is a 1×1 convolution here, so that it can be structured. */
+  readonly classifier: Sequential;
   readonly #options: MobileNetV2Options;
-  readonly #dropout: number;
 
   constructor(options: MobileNetV2Options, build: Build) {
     super();
     this.#options = options;
-    const { classes = 1000, dropout: rate = 0.2, convolution = Conv } = options;
+    const { classes = 1000, dropout = 0.2, convolution = Conv } = options;
     let channels = 32;
-    const stem = new ConvolutionNorm(new Conv2d(3, channels, 3, build, { stride: 2, padding: 1, init: normalFanOut }), channels, build);
+    const first = new Conv2d(3, channels, 3, build, { stride: 2, padding: 1, init: normalFanOut });
+    const stem = convolutionNormReLU6(first, channels, build);
     const blocks = stages.flatMap(([expansion, outChannels, count, stride]) =>
       Array.from({ length: count }, (_, i) => {
         const block = new InvertedResidual(channels, outChannels, i === 0 ? stride : 1, expansion, convolution, build);
@@ -140,10 +90,12 @@ export class MobileNetV2 extends Module {
         return block;
       }),
     );
-    const last = new ConvolutionNorm(convolution({ inChannels: channels, outChannels: 1280, kernel: 1 }, build), 1280, build);
-    this.features = [stem, ...blocks, last];
-    this.classifier = [undefined, convolution({ inChannels: 1280, outChannels: classes, kernel: 1, bias: true }, build)];
-    this.#dropout = rate;
+    const last = convolutionNormReLU6(convolution({ inChannels: channels, outChannels: 1280, kernel: 1 }, build), 1280, build);
+    this.features = new Sequential(stem, ...blocks, last);
+    this.classifier = new Sequential(
+      Dropout(dropout),
+      convolution({ inChannels: 1280, outChannels: classes, kernel: 1, bias: true }, build),
+    );
   }
 
   /** The same network, newly initialised, with convolutions from another factory. */
@@ -151,20 +103,17 @@ export class MobileNetV2 extends Module {
     return new MobileNetV2({ ...this.#options, convolution }, build);
   }
 
-  forward(x: Tensor, context: Context): Tensor {
-    return runNetwork(this, x, context, this.#dropout).logits;
+  protected backbone(): Sequential {
+    return this.features;
   }
 
-  /** What it computes in evaluation; see `foldBatchNorm`. */
-  folded(): Layer {
-    const parts: NetworkParts = { features: foldedInTurn(this.features), classifier: [undefined, this.classifier[1].folded()] };
-    return new Composed(parts, (folded, x, context) => runNetwork(folded, x, context).logits);
+  protected head(): Sequential {
+    return new Sequential(GlobalAvgPool2d(), OnePixel(), this.classifier, Flatten());
   }
 
-  /** Logits, and the attention map of the last block at each size. */
-  forwardWithAttention(x: Tensor, context: Context): NetworkOutput {
-    const { logits, blocks } = runNetwork(this, x, context, this.#dropout);
-    const sizeOf = (y: Tensor | undefined): number | undefined => y?.shape[2];
-    return { logits, attention: blocks.filter((y, i) => sizeOf(y) !== sizeOf(blocks[i + 1])).map(attentionMap) };
+  /** The output of the last inverted residual at each size. */
+  protected attended(outputs: readonly Tensor[]): readonly Tensor[] {
+    const blocks = outputs.slice(1, -1);
+    return blocks.filter((y, i) => y.shape[2] !== blocks[i + 1]?.shape[2]);
   }
 }

@@ -1,4 +1,4 @@
-/** What a network gives to a loss that looks at more than its logits. */
+/** What a network computes for a loss that needs more than its logits. */
 
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -7,6 +7,6 @@ export interface NetworkOutput {
   readonly logits: Tensor;
   /** The attention map of each group of blocks, [N,H·W] each (paper, §4). */
   readonly attention: readonly Tensor[];
-  /** Logits of a second classifier that stands for training only, [N,classes]. */
+  /** The logits of a second classifier that is used in training only, [N,classes]. */
   readonly auxiliary?: Tensor | undefined;
 }

@@ -1,22 +1,25 @@
-/** Batch normalisation as a layer: the op, its scale and shift, and the running statistics that evaluation uses. */
+/** Batch normalisation as a layer: the op, its scale γ and shift β, and the running statistics that evaluation uses. */
 
 import type { Context } from "../core/context.ts";
 import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { AffineLayer, type ChannelAffine } from "./channel-affine.ts";
+import type { ChannelAffine } from "./channel-affine.ts";
 import { type Build, constant } from "./init.ts";
-import { Buffer, Counter, Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Buffer, Counter, Parameter } from "./state.ts";
 
 export interface BatchNormOptions {
+  /** ε, which is added to the variance. Default: 1e-5, as in PyTorch. */
   readonly epsilon?: number;
-  /** Weight of the newest batch in the running statistics. */
+  /** The weight of the newest batch in the running statistics, in [0, 1]. Default: 0.1, as in PyTorch. */
   readonly momentum?: number;
 }
 
 /**
- * In training y = γ·(x − μ)/√(σ² + ε) + β with the batch's μ, σ², which also move the running statistics (the variance unbiased, as
- * in PyTorch); in evaluation the running ones are used. x:[N,C,H,W] → y:[N,C,H,W].
+ * y = γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015, arXiv 1502.03167).   x:[N,C,H,W] → y:[N,C,H,W].
+ * In training μ and σ² are the mean and the biased variance of the batch. The running statistics move towards the batch's mean and its
+ * unbiased variance, as in PyTorch. In evaluation μ and σ² are the running statistics.
  */
 export class BatchNorm2d extends Layer {
   readonly weight: Parameter;
@@ -49,12 +52,8 @@ export class BatchNorm2d extends Layer {
     return y;
   }
 
-  /** s = γ/√(σ² + ε), t = β − μ·s with the running statistics. */
-  override affine(): ChannelAffine {
+  /** What the norm is in evaluation: s = γ/√(σ² + ε) and t = β − μ·s with the running statistics. */
+  affine(): ChannelAffine {
     return inferenceAffine(this.weight.value, this.bias.value, this.running_mean.value, this.running_var.value, this.#epsilon);
-  }
-
-  override folded(): Layer {
-    return new AffineLayer(this.affine());
   }
 }

@@ -1,18 +1,19 @@
-/** y = s·x + t, channel by channel: what is left of a batch norm once its statistics stand still. */
+/** y = s·x + t with one s and one t for each channel: a batch norm in evaluation, where its statistics do not change. */
 
 import { add, multiply } from "../ops/elementwise.ts";
 import { slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
-/** s:[C] and t:[C]. */
+/** The scale s:[C] and the shift t:[C]. */
 export interface ChannelAffine {
   readonly scale: Tensor;
   readonly shift: Tensor;
 }
 
-/** y = s·x + t with s and t at hand: two passes over x, nothing else.   x:[N,C,H,W] → y:[N,C,H,W]. */
+/** y = s·x + t.   x:[N,C,H,W] → y:[N,C,H,W]. */
 export class AffineLayer extends Layer {
   readonly scale: Parameter;
   readonly shift: Parameter;
@@ -29,16 +30,16 @@ export class AffineLayer extends Layer {
   }
 }
 
-/** The same of z = x + b: s·(x + b) + t = s·x + (s·b + t). */
+/** The affine of x that equals s·(x + b) + t: its scale is s and its shift is s·b + t. Without b, s and t. */
 export const afterBias = ({ scale, shift }: ChannelAffine, bias: Tensor | undefined): ChannelAffine =>
   bias === undefined ? { scale, shift } : { scale, shift: add(multiply(bias, scale), shift) };
 
-/** Row o of w:[O,…] times s[o]: the weight of s·(w ∗ x). */
+/** w:[O,…] with row o multiplied by s[o]: the weight of s·(w ∗ x). */
 export const scaledRows = (weight: Tensor, { scale }: ChannelAffine): Tensor =>
   multiply(weight, reshape(scale, [scale.size, ...weight.shape.slice(1).map(() => 1)]));
 
-/** Of the channels [first, end) only. */
-export const affineOf = ({ scale, shift }: ChannelAffine, first: number, end: number): ChannelAffine => ({
+/** The scale and the shift of the channels from `first` up to, but not including, `end`. */
+export const affineOfChannels = ({ scale, shift }: ChannelAffine, first: number, end: number): ChannelAffine => ({
   scale: slice(scale, [[first, end]]),
   shift: slice(shift, [[first, end]]),
 });

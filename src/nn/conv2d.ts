@@ -5,30 +5,51 @@ import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ChannelAffine } from "./channel-affine.ts";
-import { absorbedConvolution } from "./fixed-conv2d.ts";
-import { type Build, fanIn, uniformFanIn } from "./init.ts";
-import { Layer, Parameter } from "./module.ts";
+import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
+import type { FoldableLayer } from "./foldable-layer.ts";
+import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
+/** Defaults: stride 1, padding 0, dilation 1, one group. */
 export interface Conv2dOptions extends ConvolutionOptions {
+  /** Whether a bias is added to each output channel. Default: false, unlike in PyTorch, because a norm usually follows and has a shift. */
   readonly bias?: boolean;
-  /** How the weight begins: PyTorch's default unless given. */
-  readonly init?: (shape: readonly number[], build: Build) => Tensor;
+  /** How the weight is initialised. Default: `uniformFanIn`, as in PyTorch. */
+  readonly init?: Initialiser;
 }
 
-/** y = conv2d(x, w) + b.   x:[N,C,H,W], w:[O,C/groups,k,k], b:[O] → y:[N,O,H′,W′].   O·H′·W′·(C/groups)·k² multiply-adds per sample. */
-export class Conv2d extends Layer {
+/** The numbers of a convolution: w:[O,C/groups,k,k] and, where there is a bias, b:[O]. */
+export interface ConvolutionWeights {
+  readonly weight: Tensor;
+  readonly bias?: Tensor | undefined;
+}
+
+/** y = w ∗ x + b.   x:[N,C,H,W], w:[O,C/groups,k,k], b:[O] → y:[N,O,H′,W′].   O·H′·W′·(C/groups)·k² multiply-adds per sample. */
+export class Conv2d extends Layer implements FoldableLayer {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
   readonly #options: ConvolutionOptions;
 
-  constructor(inChannels: number, outChannels: number, kernel: number, build: Build, options: Conv2dOptions = {}) {
+  /** @param source How weight and bias are drawn; or the two tensors, for which the options `bias` and `init` have no effect. */
+  constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
-    const { bias = false, init = uniformFanIn, ...convolution } = options;
+    const { bias: hasBias = false, init = uniformFanIn, ...convolution } = options;
     const shape = [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
-    this.weight = new Parameter(init(shape, build));
-    this.bias = bias ? new Parameter(uniformFanIn([outChannels], build, fanIn(shape))) : undefined;
+    const drawn = (build: Build): ConvolutionWeights => {
+      const weight = init(shape, build);
+      return { weight, bias: hasBias ? uniformFanIn([outChannels], build, fanIn(shape)) : undefined };
+    };
+    const { weight, bias } = "weight" in source ? source : drawn(source);
+    this.weight = new Parameter(weight);
+    this.bias = bias && new Parameter(bias);
     this.#options = convolution;
+  }
+
+  /** The convolution with the given weight and bias. */
+  static of(weights: ConvolutionWeights, options: ConvolutionOptions = {}): Conv2d {
+    const [outChannels, inChannels, kernel] = weights.weight.shape as [number, number, number];
+    return new Conv2d(inChannels * (options.groups ?? 1), outChannels, kernel, weights, options);
   }
 
   forward(x: Tensor): Tensor {
@@ -36,7 +57,15 @@ export class Conv2d extends Layer {
     return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
   }
 
-  override absorb(affine: ChannelAffine): Layer {
-    return absorbedConvolution(this.weight.value, this.bias?.value, affine, this.#options);
+  fold(affine?: ChannelAffine): Conv2d {
+    const weights = { weight: this.weight.value, bias: this.bias?.value };
+    return affine === undefined ? this : foldedConvolution(weights, affine, this.#options);
   }
+}
+
+/** s·(w ∗ x + b) + t as one convolution, with weight s·w and bias s·b + t. Without `affine`, w ∗ x + b. */
+export function foldedConvolution(weights: ConvolutionWeights, affine?: ChannelAffine, options: ConvolutionOptions = {}): Conv2d {
+  if (affine === undefined) return Conv2d.of(weights, options);
+  const { weight, bias } = weights;
+  return Conv2d.of({ weight: scaledRows(weight, affine), bias: afterBias(affine, bias).shift }, options);
 }

@@ -1,4 +1,7 @@
-/** What a student learns from a teacher: its probabilities (Hinton et al. 2015, arXiv 1503.02531) and where it looks (Zagoruyko & Komodakis 2017, arXiv 1612.03928). */
+/**
+ * The losses of a student network with a teacher: distillation compares their probabilities (Hinton et al. 2015, arXiv 1503.02531),
+ * attention transfer compares their attention maps (Zagoruyko & Komodakis 2017, arXiv 1612.03928).
+ */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
@@ -9,15 +12,17 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { type CrossEntropyOptions, crossEntropy } from "./losses.ts";
 
 export interface DistillationOptions extends CrossEntropyOptions {
-  /** Share of the teacher's probabilities against the labels, in [0, 1]. */
+  /** α, the share of the teacher's probabilities in the loss, in [0, 1]. The labels have the rest. */
   readonly alpha: number;
-  /** Divides the logits of both before their softmax; above 0. */
+  /** T, which divides the logits of both networks before their softmax; above 0. */
   readonly temperature: number;
 }
 
 /**
- * L = 2αT²·(1/NC) Σ_nc t_nc·(log t_nc − log s_nc) + (1 − α)·crossEntropy, t and s the softmax of logits/T. The mean is over all N·C elements, as the
- * paper's code has it (docs/faithfulness.md).   student, teacher:[N,classes] → L:[]. @throws ShapeError, ConfigError
+ * L = 2αT²·(1/NC) Σ_nc t_nc·(log t_nc − log s_nc) + (1 − α)·crossEntropy, where t and s are the softmax of the teacher's and the student's
+ * logits/T. The mean is over all N·C elements, as in the paper's code (docs/faithfulness.md).
+ * student, teacher:[N,classes], labels: N class numbers → L:[].
+ * @throws ShapeError for logits of two shapes or labels that do not fit; ConfigError for α or T out of their range.
  */
 export function distillation(
   student: Tensor,
@@ -27,7 +32,7 @@ export function distillation(
 ): Tensor {
   if (!sameShape(student.shape, teacher.shape))
     throw new ShapeError(
-      `distillation: student and teacher must give logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
+      `distillation: student and teacher must have logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
     );
   if (!(alpha >= 0 && alpha <= 1)) throw new ConfigError(`distillation: alpha must be in [0, 1], got ${alpha}`);
   if (!(temperature > 0 && Number.isFinite(temperature)))
@@ -39,8 +44,8 @@ export function distillation(
 }
 
 /**
- * L = (3β/M) Σ_m mean (q_m^student − q_m^teacher)² over M pairs of attention maps (paper, §4).   maps:[N,H·W] each → L:[].
- * @throws ShapeError unless there are as many maps of the same shapes, at least one.
+ * L = (3β/M) Σ_m mean (q_m^student − q_m^teacher)² over M pairs of attention maps (paper, §4).   Each map q:[N,H·W] → L:[].
+ * @throws ShapeError unless student and teacher have the same number of maps, at least one, and the maps of each pair have one shape.
  */
 export function attentionTransfer(student: readonly Tensor[], teacher: readonly Tensor[], beta: number): Tensor {
   if (student.length === 0 || student.length !== teacher.length || student.some((map, i) => !sameShape(map.shape, teacher[i]!.shape))) {

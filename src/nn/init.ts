@@ -1,4 +1,4 @@
-/** How parameters begin. Each takes its random stream, so a seed decides a network. */
+/** Initialisers of parameters. Each draws from the random stream that it is given, so a seed decides all weights of a network. */
 
 import type { Random } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -6,25 +6,34 @@ import { full, normal, uniform } from "../ops/creation.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** Where a new layer's numbers come from, and in which precision it computes. */
+/** What a new layer needs to initialise its parameters. */
 export interface Build {
+  /** The stream that initial weights are drawn from. */
   readonly random: Random;
+  /** The precision of the parameters and of what is computed with them. Default: float32. */
   readonly dtype?: DType;
 }
 
-/** Inputs that meet in one output: the product of every size but the first. */
+/** A new weight of the given shape. */
+export type Initialiser = (shape: Shape, build: Build) => Tensor;
+
+/** The number of inputs that one output depends on: the product of every size but the first. */
 export const fanIn = (shape: Shape): number => sizeOf(shape.slice(1));
-/** Outputs one input reaches: the first size times the window. */
+/** The number of outputs that depend on one input: the first size times the size of the window. */
 export const fanOut = (shape: Shape): number => (shape[0] ?? 1) * sizeOf(shape.slice(2));
 
-/** U(−1/√fanIn, 1/√fanIn): PyTorch's default for Linear and Conv2d weights, and for their biases with the weight's fan. */
+/**
+ * U(−1/√fan, 1/√fan): PyTorch's initialisation of the weights of Linear and Conv2d, and of their biases with the fan of the weight.
+ * @param fan Default: the fan-in of `shape`.
+ */
 export const uniformFanIn = (shape: Shape, { random, dtype = "float32" }: Build, fan = fanIn(shape)): Tensor => {
   const bound = 1 / Math.sqrt(Math.max(1, fan));
   return uniform(shape, random, { low: -bound, high: bound, dtype });
 };
 
-/** N(0, 2/fanOut): He et al. 2015 (1502.01852, eq. 14), what WideResNets use for every convolution. */
+/** N(0, 2/fanOut) (He et al. 2015, arXiv 1502.01852, eq. 14): WideResNets initialise every convolution so. */
 export const normalFanOut = (shape: Shape, { random, dtype = "float32" }: Build): Tensor =>
   normal(shape, random, { std: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
 
+/** Every element is `value`. */
 export const constant = (shape: Shape, value: number, { dtype = "float32" }: Build): Tensor => full(shape, value, { dtype });

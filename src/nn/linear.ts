@@ -4,9 +4,11 @@ import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Build, uniformFanIn } from "./init.ts";
-import { Layer, Parameter } from "./module.ts";
+import { Layer } from "./module.ts";
+import { Parameter } from "./state.ts";
 
 export interface LinearOptions {
+  /** Whether a bias is added to each output. Default: true, as in PyTorch. */
   readonly bias?: boolean;
 }
 

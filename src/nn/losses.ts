@@ -1,4 +1,4 @@
-/** What training minimises. */
+/** Cross-entropy, the loss that training minimises. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
@@ -11,13 +11,14 @@ import { logSoftmax } from "../ops/softmax.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface CrossEntropyOptions {
-  /** Probability mass spread evenly over all classes (Szegedy et al. 2016, 1512.00567, §7). */
+  /** s, the probability mass that is spread evenly over all classes, in [0, 1] (Szegedy et al. 2016, arXiv 1512.00567, §7). Default: 0. */
   readonly labelSmoothing?: number;
 }
 
 /**
- * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.   logits:[N,classes], labels: N class numbers → L:[].
- * @throws ShapeError for labels that don't fit, ConfigError for s outside [0, 1].
+ * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.
+ * logits:[N,classes], labels: N class numbers → L:[].
+ * @throws ShapeError unless there is one label in [0, classes) for each row of logits; ConfigError for s outside [0, 1].
  */
 export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, { labelSmoothing = 0 }: CrossEntropyOptions = {}): Tensor {
   const [batch, classes] = logits.shape;

@@ -3,7 +3,8 @@
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
 import { type Build, constant } from "../nn/init.ts";
-import { Module, type Parameter } from "../nn/module.ts";
+import { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { cosineTransform } from "../ops/cosine-transform.ts";
 import { normal, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
@@ -25,9 +26,7 @@ class Diagonals extends Module {
   constructor(size: number, build: Build, exact: boolean) {
     super();
     const begin = (): Tensor =>
-      exact
-        ? constant([size, 1], 1, build)
-        : normal([size, 1], build.random, { mean: 1, std: 0.01, dtype: build.dtype ?? "float32" });
+      exact ? constant([size, 1], 1, build) : normal([size, 1], build.random, { mean: 1, std: 0.01, dtype: build.dtype ?? "float32" });
     this.A = factor(begin());
     this.D = factor(begin());
   }

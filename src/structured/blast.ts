@@ -2,7 +2,7 @@
 
 import { divisors, greatestCommonDivisor } from "../core/factors.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";

@@ -4,7 +4,7 @@ import { nearestDivisor } from "../core/factors.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { type MonarchShape, nearestMonarch } from "../linalg/monarch.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";

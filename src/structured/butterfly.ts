@@ -1,7 +1,7 @@
 /** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): the sparsity of the FFT, its numbers learned. */
 
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { ones, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";

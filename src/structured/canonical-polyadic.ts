@@ -6,7 +6,7 @@ import { canonicalPolyadic } from "../linalg/canonical-polyadic.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { ones } from "../ops/creation.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { multiply } from "../ops/elementwise.ts";

@@ -2,13 +2,14 @@
 
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Layer } from "../nn/module.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
 
 /** A k×k convolution, all channels to all channels: O·I·k² parameters, as many multiply-adds per output pixel. */
-export class DenseConvolution extends Layer {
+export class DenseConvolution extends Layer implements FoldableLayer {
   readonly conv: Conv2d;
 
   constructor({ inChannels, outChannels, kernel, bias = false, ...site }: ConvolutionSite, build: Build) {
@@ -21,8 +22,8 @@ export class DenseConvolution extends Layer {
     return this.conv.forward(x);
   }
 
-  override absorb(affine: ChannelAffine): Layer {
-    return this.conv.absorb(affine);
+  fold(affine?: ChannelAffine): Conv2d {
+    return this.conv.fold(affine);
   }
 }
 

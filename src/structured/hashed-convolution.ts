@@ -2,7 +2,8 @@
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
-import { absorbedConvolution, FixedConv2d } from "../nn/fixed-conv2d.ts";
+import { type Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import type { Build } from "../nn/init.ts";
 import { Layer } from "../nn/module.ts";
 import { conv2d } from "../ops/convolution.ts";
@@ -16,7 +17,7 @@ import { type HashedOptions, HashedWeight } from "./hashed.ts";
  * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias, O·(I/groups)·k² multiply-adds per pixel: sharing saves storage, not work.
  * With groups = I it is the hashed window of `HashedSeparable`.
  */
-export class HashedConvolution extends Layer {
+export class HashedConvolution extends Layer implements FoldableLayer {
   readonly hashed: HashedWeight;
   readonly #options: ConvolutionOptions;
 
@@ -45,12 +46,8 @@ export class HashedConvolution extends Layer {
     return bias === undefined ? y : add(y, reshape(bias.value, [1, bias.value.size, 1, 1]));
   }
 
-  /** The kernel gathered once. */
-  override folded(): FixedConv2d {
-    return new FixedConv2d(this.kernel(), this.hashed.bias?.value, this.#options);
-  }
-
-  override absorb(affine: ChannelAffine): Layer {
-    return absorbedConvolution(this.kernel(), this.hashed.bias?.value, affine, this.#options);
+  /** The kernel is gathered once. */
+  fold(affine?: ChannelAffine): Conv2d {
+    return foldedConvolution({ weight: this.kernel(), bias: this.hashed.bias?.value }, affine, this.#options);
   }
 }

@@ -4,7 +4,7 @@ import { balancedFactors } from "../core/factors.ts";
 import { nearestKronecker } from "../linalg/kronecker.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";

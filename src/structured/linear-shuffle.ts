@@ -4,10 +4,13 @@ import { ConfigError } from "../core/errors.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
-import { absorbedConvolution, FixedConv2d } from "../nn/fixed-conv2d.ts";
+import { Sequential } from "../nn/combinators.ts";
+import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, constant, normalFanOut } from "../nn/init.ts";
-import { Lambda, Sequential } from "../nn/layers.ts";
-import { Layer, Module, type Parameter } from "../nn/module.ts";
+import { Lambda } from "../nn/layers.ts";
+import { Layer, Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { eye } from "../ops/creation.ts";
 import { einsum } from "../ops/einsum.ts";
@@ -172,7 +175,7 @@ export class LinearShuffle extends StructuredLinear {
 }
 
 /** The block as a convolution: its window, which takes stride, padding and dilation, stands between the two grouped maps. */
-export class ShuffleConvolution extends Layer {
+export class ShuffleConvolution extends Layer implements FoldableLayer {
   readonly map: LinearShuffle;
   readonly #window: { readonly stride?: number; readonly padding: number; readonly dilation?: number };
 
@@ -199,20 +202,21 @@ export class ShuffleConvolution extends Layer {
     return bias === undefined ? y : add(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
   }
 
-  /** The scale goes into the rows of G₂, or of the whole kernel in mode `dense`. */
-  override absorb(affine: ChannelAffine): Layer {
+  /** G₂ takes in the scale and the shift; in mode `dense` the whole kernel does. */
+  fold(affine?: ChannelAffine): Layer {
     const { map } = this;
+    if (affine === undefined) return this;
     const bias = map.offset()?.value;
-    if (map.mode === "dense") return absorbedConvolution(map.toDenseKernel(), bias, affine, this.#window);
+    if (map.mode === "dense") return foldedConvolution({ weight: map.toDenseKernel(), bias }, affine, this.#window);
     const { bottleneck, groups } = map;
     return new Sequential(
-      new FixedConv2d(map.shuffle_gconv1.weight.value, undefined, { groups }),
+      Conv2d.of({ weight: map.shuffle_gconv1.weight.value }, { groups }),
       new Lambda((x) => {
         const [batch, channels, height, width] = x.shape as [number, number, number, number];
         return reshape(transposeChannels(reshape(x, [batch, channels, height * width]), groups, bottleneck / groups), x.shape);
       }),
-      new FixedConv2d(map.shuffle_dwconv.weight.value, undefined, { ...this.#window, groups: bottleneck }),
-      absorbedConvolution(map.shuffle_gconv2.weight.value, bias, affine, { groups }),
+      Conv2d.of({ weight: map.shuffle_dwconv.weight.value }, { ...this.#window, groups: bottleneck }),
+      foldedConvolution({ weight: map.shuffle_gconv2.weight.value, bias }, affine, { groups }),
     );
   }
 

@@ -4,7 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";

@@ -1,11 +1,13 @@
 /** Depthwise, then pointwise: the one wrapper through which every structured map becomes a convolution (paper, eq. 1). */
 
 import { ConfigError } from "../core/errors.ts";
-import { AffineLayer, afterBias, type ChannelAffine, scaledRows } from "../nn/channel-affine.ts";
-import { Conv2d } from "../nn/conv2d.ts";
-import { FixedConv2d } from "../nn/fixed-conv2d.ts";
+import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine.ts";
+import { Sequential } from "../nn/combinators.ts";
+import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import { folded } from "../nn/fold-batch-norm.ts";
+import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
-import { Lambda, Sequential } from "../nn/layers.ts";
+import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { pad, slice } from "../ops/layout.ts";
@@ -59,7 +61,7 @@ class MapLayer extends Layer {
  * I·k² parameters and the map's own, against O·I·k² of the convolution.   x:[N,I,H,W] → y:[N,O,H′,W′].
  * A 1×1 site has no window to split off: then the input itself is padded and every stride-th pixel taken.
  */
-export class SeparableConvolution extends Layer {
+export class SeparableConvolution extends Layer implements FoldableLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
@@ -97,35 +99,23 @@ export class SeparableConvolution extends Layer {
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
   }
 
-  override folded(): Layer {
-    return this.#fixed(undefined);
-  }
-
-  override absorb(affine: ChannelAffine): Layer {
-    return this.#fixed(affine);
-  }
-
   /**
-   * W does not change any more. Where the map is cheaper as a whole, W built once and for all included, it is a 1×1 convolution that takes s and t;
-   * else it stays factor by factor, with s and t behind it, where its bias was.
+   * Where multiplying by W is cheaper than the contraction, W is built once and is a 1×1 convolution, which takes in s and t. Otherwise the contraction
+   * stays, and s and t follow it in the place of the bias.
    */
-  #fixed(affine: ChannelAffine | undefined): Layer {
-    const { map } = this;
+  fold(affine?: ChannelAffine): Layer {
+    const { map, grouped } = this;
     const bias = map.offset()?.value;
-    const dense = map.choose(Number.MAX_SAFE_INTEGER).path === "dense";
-    const [stride, padding] = [this.#stride, this.#padding];
-    if (dense) {
-      const whole = reshape(map.toDense(), [map.outFeatures, map.inFeatures, 1, 1]);
-      const weight = affine === undefined ? whole : scaledRows(whole, affine);
-      const shift = affine === undefined ? bias : afterBias(affine, bias).shift;
-      // Without a window the 1×1 convolution does what sampling would.
-      if (this.grouped === undefined) return new FixedConv2d(weight, shift, { stride, padding });
-      return new Sequential(this.grouped.folded(), new FixedConv2d(weight, shift));
+    if (map.choose(Number.MAX_SAFE_INTEGER).path === "dense") {
+      const weight = reshape(map.toDense(), [map.outFeatures, map.inFeatures, 1, 1]);
+      // Without a window the 1×1 convolution takes the stride and the padding.
+      if (grouped === undefined) return foldedConvolution({ weight, bias }, affine, { stride: this.#stride, padding: this.#padding });
+      return new Sequential(folded(grouped), foldedConvolution({ weight, bias }, affine));
     }
-    const before = this.grouped === undefined ? new Lambda((x) => this.#sampled(x)) : this.grouped.folded();
+    const window = grouped === undefined ? new Lambda((x) => this.#sampled(x)) : folded(grouped);
     const contraction = new MapLayer(map);
-    if (affine !== undefined) return new Sequential(before, contraction, new AffineLayer(afterBias(affine, bias)));
-    return bias === undefined ? new Sequential(before, contraction) : this;
+    if (affine !== undefined) return new Sequential(window, contraction, new AffineLayer(afterBias(affine, bias)));
+    return bias === undefined ? new Sequential(window, contraction) : this;
   }
 
   /** What a 1×1 convolution reads of x. */

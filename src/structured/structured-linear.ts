@@ -6,7 +6,8 @@
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
-import { Module, type Parameter } from "../nn/module.ts";
+import { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";

@@ -4,7 +4,7 @@ import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";

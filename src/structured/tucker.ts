@@ -5,7 +5,7 @@ import { tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
 import { tucker } from "../linalg/tucker.ts";
 import type { Build } from "../nn/init.ts";
-import type { Parameter } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";

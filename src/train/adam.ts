@@ -2,7 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
-import { Buffer, Counter, type Parameter, type State } from "../nn/module.ts";
+import { Buffer, Counter, type Parameter, type State } from "../nn/state.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkStep, flattenGroups, type Optimizer, type ParameterGroup } from "./optimizer.ts";

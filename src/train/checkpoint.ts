@@ -6,7 +6,9 @@
 
 import { DataError } from "../core/errors.ts";
 import type { RandomState } from "../core/random.ts";
-import { type Module, overwriteState, type State } from "../nn/module.ts";
+import { overwriteState } from "../nn/load-state.ts";
+import type { Module } from "../nn/module.ts";
+import type { State } from "../nn/state.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
 import type { Progress, Trainer } from "./trainer.ts";
 

@@ -2,7 +2,7 @@
 
 import { ConfigError, GradientError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import type { Parameter, State } from "../nn/module.ts";
+import type { Parameter, State } from "../nn/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** Parameters that share a weight decay and a factor of the learning rate. */

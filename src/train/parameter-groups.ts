@@ -1,6 +1,7 @@
 /** Groups a model's parameters by their weight decay. A parameter's group depends on its property `decay`, and never on its name. */
 
-import type { Module, Parameter } from "../nn/module.ts";
+import type { Module } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import type { ParameterGroup } from "./optimizer.ts";
 
 export interface WeightDecay {

@@ -10,7 +10,7 @@ import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { Parameter, type State } from "../../src/nn/module.ts";
+import { Parameter, type State } from "../../src/nn/state.ts";
 import { normal } from "../../src/ops/creation.ts";
 import { multiply } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";

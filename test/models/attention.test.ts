@@ -15,7 +15,7 @@ import { sample, sampleTensor } from "../support/sample.ts";
 
 onReferenceBackend();
 
-test("q = a/‖a‖₂ with a the mean of squares over channels", () =>
+test("q = a/‖a‖₂, where a is the mean of squares over the channels", () =>
   fc.assert(
     fc.asyncProperty(shapes({ minRank: 4, maxRank: 4, maxSize: 4, empty: false }), seeds, async (shape, seed) => {
       const [n, c, h, w] = shape as [number, number, number, number];
@@ -32,13 +32,16 @@ test("q = a/‖a‖₂ with a the mean of squares over channels", () =>
     }),
   ));
 
-test("its gradient agrees with differences", () => checkGradients((x) => attentionMap(x!), [sampleTensor([2, 2, 2, 2], 3, 0.5, 2)]));
+test("the gradient agrees with finite differences", () => checkGradients((x) => attentionMap(x!), [sampleTensor([2, 2, 2, 2], 3, 0.5, 2)]));
 
-test.each(["float32", "float64"] as const)("a map of zeros stays zeros, and so does its gradient (%s)", async (dtype) => {
-  const x = zeros([1, 2, 2, 2], { dtype });
-  const map = attentionMap(x);
-  expectValues(await map.data(), [0, 0, 0, 0]);
-  const [g] = gradients(sum(map), [x]);
-  expectValues(await g!.data(), new Array(8).fill(0));
-  expect(map.dtype).toBe(dtype);
-});
+test.each(["float32", "float64"] as const)(
+  "of a feature map of zeros, the attention map and the gradient are zeros (%s)",
+  async (dtype) => {
+    const x = zeros([1, 2, 2, 2], { dtype });
+    const map = attentionMap(x);
+    expectValues(await map.data(), [0, 0, 0, 0]);
+    const [g] = gradients(sum(map), [x]);
+    expectValues(await g!.data(), new Array(8).fill(0));
+    expect(map.dtype).toBe(dtype);
+  },
+);

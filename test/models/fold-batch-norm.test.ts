@@ -1,4 +1,4 @@
-/** Folded networks against the networks they came from, whose norms run by the formula: every network, every family, statistics of any kind. */
+/** Folded networks against their originals, which compute every norm by its formula: all networks, all families, statistics of any kind. */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,14 +8,17 @@ import { createWasmBackend, type WasmBackend } from "../../src/backend/wasm/wasm
 import { Random } from "../../src/core/random.ts";
 import { type ConvolutionFactory, convolutionFactory } from "../../src/index.ts";
 import { Darts } from "../../src/models/darts.ts";
+import type { ImageClassifier } from "../../src/models/image-classifier.ts";
 import { MobileNetV2 } from "../../src/models/mobile-net-v2.ts";
 import { ResNet } from "../../src/models/res-net.ts";
 import { WideResNet } from "../../src/models/wide-resnet.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
+import { Block } from "../../src/nn/block.ts";
+import { Concat, Residual, Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
-import { type Foldable, foldBatchNorm } from "../../src/nn/fold-batch-norm.ts";
-import { ReLU, Sequential } from "../../src/nn/layers.ts";
-import type { Module } from "../../src/nn/module.ts";
+import { foldBatchNorm } from "../../src/nn/fold-batch-norm.ts";
+import { ReLU } from "../../src/nn/layers.ts";
+import type { Layer, Module } from "../../src/nn/module.ts";
 import { normal } from "../../src/ops/creation.ts";
 import type { ConvolutionKind, ConvolutionSpec } from "../../src/structured/spec.ts";
 import type { Mode } from "../../src/structured/structured-linear.ts";
@@ -24,10 +27,9 @@ import { scope } from "../../src/tensor/scope.ts";
 import type { Classifier } from "../../src/train/evaluate.ts";
 import { structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
-type FoldableClassifier = Classifier & Foldable;
 type FloatType = "float32" | "float64";
 
-/** A spec of each kind that fits the channels of all the small networks below. The type says when one is missing. */
+/** One spec of each kind, which fits the channels of the small networks below. The compiler reports a missing kind. */
 const specs: { readonly [K in ConvolutionKind]: ConvolutionSpec & { readonly kind: K } } = {
   Conv: { kind: "Conv" },
   Sep: { kind: "Sep" },
@@ -57,7 +59,7 @@ const build = (seed: number, dtype: FloatType): { random: Random; dtype: FloatTy
 
 interface SmallNetwork {
   readonly size: number;
-  create(convolution: ConvolutionFactory, seed: number, dtype: FloatType): FoldableClassifier;
+  create(convolution: ConvolutionFactory, seed: number, dtype: FloatType): ImageClassifier;
 }
 
 const networks: Readonly<Record<string, SmallNetwork>> = {
@@ -81,7 +83,7 @@ const networks: Readonly<Record<string, SmallNetwork>> = {
 const networkNames = Object.keys(networks);
 
 const acdcKinds: readonly ConvolutionKind[] = ["ACDC", "OriginalACDC", "PlainACDC"];
-/** Families that cannot stand at some site of these small networks: maps that narrow by no whole factor, budgets that are none. */
+/** The families that refuse a convolution of a small network: its channels shrink by no whole factor, or the budget is less than one weight. */
 const misfits: Readonly<Record<string, readonly ConvolutionKind[]>> = {
   "wrn-50-2": ["LR"],
   darts: [...acdcKinds, "SepHashedDecimate", "LR"],
@@ -92,18 +94,11 @@ const specsOf = (name: string): ConvolutionSpec[] => Object.values(specs).filter
 const norms = (network: Module): BatchNorm2d[] => network.modules().filter((part): part is BatchNorm2d => part instanceof BatchNorm2d);
 
 /**
- * Statistics as training leaves them, of the images themselves, but none quite right: μ off by a share of σ, σ² by a factor and now and then so small
- * that ε is all there is; γ of both signs and 0. Statistics that had nothing to do with the maps would blow them up from norm to norm until
- * what is compared is float32's rounding.
+ * Gives every norm random parameters, and running statistics near those of random images. γ has both signs and is sometimes 0. μ is off by a
+ * share of σ, and σ² by a factor; some σ² are so small that only ε counts. Statistics far from those of the feature maps would make the maps
+ * grow from norm to norm, and the comparison would measure the rounding of float32 only.
  */
-async function disturb(
-  network: FoldableClassifier,
-  size: number,
-  dtype: FloatType,
-  seed: number,
-  channels = 3,
-  tiny = 0.05,
-): Promise<void> {
+async function disturb(network: Layer, size: number, dtype: FloatType, seed: number, channels = 3, tiny = 0.05): Promise<void> {
   const random = new Random(seed);
   const all = norms(network);
   for (const { weight, bias, running_mean, running_var } of all) {
@@ -116,7 +111,7 @@ async function disturb(
     noGrad(() => network.forward(normal([4, channels, size, size], random, { dtype }), { training: true, random }));
   });
   for (const { running_mean, running_var } of all) {
-    // A tenth of the batch's own has come to nothing.
+    // The running statistics began at 0 and took a tenth of the batch's statistics.
     const [mean, variance] = [await running_mean.read(), await running_var.read()].map((values) => Array.from(values, (v) => v / 0.1));
     running_mean.write(mean!.map((mu, c) => mu + 0.3 * Math.sqrt(variance![c]!) * random.normal()));
     running_var.write(variance!.map((sigma2) => (random.uniform() < tiny ? 1e-9 * sigma2 : sigma2 * 10 ** (random.uniform() - 0.5))));
@@ -130,7 +125,7 @@ async function logits(network: Classifier, size: number, dtype: FloatType, chann
   return values;
 }
 
-/** Largest difference, by the size of the largest logit. */
+/** The largest difference, divided by the largest magnitude of a logit. */
 function distance(got: readonly number[], expected: readonly number[]): number {
   expect(got).toHaveLength(expected.length);
   const scale = Math.max(...expected.map(Math.abs));
@@ -150,26 +145,26 @@ async function expectFolded(
 ): Promise<void> {
   const { size, create } = networks[name]!;
   const before = memory().storages;
-  // The initialisation that decomposes nothing.
+  // This initialisation needs no matrix decomposition, so it is the fastest.
   const network = create(convolutionFactory(spec, { mode, init: "variance-preserving" }), seed, dtype);
-  // In 52 norms one behind the other, channels of no variance would leave nothing but noise.
+  // MobileNetV2 has 52 norms in a row. Channels without variance would leave only noise.
   await disturb(network, size, dtype, seed + 1, 3, name === "mobilenet-v2" ? 0 : 0.05);
   const expected = await logits(network, size, dtype);
-  // A network whose logits do not depend on its images would agree with anything.
+  // The logits must depend on the images. Otherwise the comparison below would prove nothing.
   expect(distance(expected.slice(expected.length / 2), expected.slice(0, expected.length / 2))).toBeGreaterThan(1e-3);
   const held = memory().storages;
   const folded = foldBatchNorm(network);
   expect(norms(folded)).toEqual([]);
   expect(distance(await logits(folded, size, dtype), expected), spec.kind).toBeLessThan(tolerance);
   folded.dispose();
-  // What the network is made of is as it was, and so is what is held.
+  // Folding changed no number of the original, and disposing of the folded network freed no tensor of the original.
   expect(memory().storages).toBe(held);
   expect(await logits(network, size, dtype)).toEqual(expected);
   network.dispose();
   expect(memory().storages).toBe(before);
 }
 
-describe("in float32, on the backend that is used", () => {
+describe("in float32, on the WebAssembly backend", () => {
   let wasm: WasmBackend;
   beforeAll(async () => {
     wasm = await createWasmBackend({ threads: 1 });
@@ -180,11 +175,11 @@ describe("in float32, on the backend that is used", () => {
     useBackend(undefined);
   });
 
-  test.each(["wrn", "darts"])("%s of every family: logits within 1e-5 of their scale", async (name) => {
+  test.each(["wrn", "darts"])("%s with every family: the logits agree to 1e-5 of their scale", async (name) => {
     for (const spec of specsOf(name)) await expectFolded(name, spec, "auto", 7, "float32", 1e-5);
   });
 
-  test("any network, family, way of computing and statistics", () =>
+  test("the logits agree for any network, family, mode and statistics", () =>
     fc.assert(
       fc.asyncProperty(
         cases("wrn", "darts"),
@@ -200,16 +195,16 @@ describe("in float64", () => {
   beforeAll(() => useBackend(createReferenceBackend()));
   afterAll(() => useBackend(undefined));
 
-  // In so many norms one behind the other float32 itself loses three digits, folded or not, before they are trained. A family of each form: one
-  // weight, a hashed window before it, factors behind it, a scale in the last of them.
+  // These networks have so many norms in a row that float32 loses three digits before they are trained, folded or not. Each family stands for
+  // one way of folding: into the weight, after a hashed window, as an affine after the factors, and into the last factor.
   test.each([
     ["wrn-50-2", ["Conv", "HashedSeparable", "CP", "Shuffle"]],
     ["mobilenet-v2", ["Sep", "CP", "Shuffle"]],
-  ] as const)("%s is one function with its folded self: nothing is left but rounding", async (name, kinds) => {
+  ] as const)("%s: the logits agree to rounding", async (name, kinds) => {
     for (const kind of kinds) await expectFolded(name, specs[kind], "auto", 7, "float64", 1e-9);
   });
 
-  test.each(structuredKinds)("a %s convolution at any site, and the norm behind it, are one function with what they fold into", (kind) =>
+  test.each(structuredKinds)("a %s convolution with any stride, padding and dilation, and the norm after it: the outputs agree", (kind) =>
     fc.assert(
       fc.asyncProperty(
         structuredConfigurations(kind),
@@ -218,7 +213,7 @@ describe("in float64", () => {
           stride: fc.integer({ min: 1, max: 3 }),
           padding: fc.integer({ min: 0, max: 2 }),
           dilation: fc.integer({ min: 1, max: 2 }),
-          // Where the map may have one.
+          // ACDC and LR have no bias.
           bias: [...acdcKinds, "LR"].includes(kind) ? fc.constant(false) : fc.boolean(),
         }),
         fc.constantFrom<Mode>("auto", "factorized", "dense"),
@@ -230,7 +225,7 @@ describe("in float64", () => {
           await disturb(network, 6, "float64", seed, inFeatures);
           const folded = foldBatchNorm(network);
           const [got, expected] = [await logits(folded, 6, "float64", inFeatures), await logits(network, 6, "float64", inFeatures)];
-          // As large as what was added up on the way.
+          // Sums of terms of size 1 are rounded relative to 1, so the scale is at least 1.
           const scale = Math.max(1, ...expected.map(Math.abs));
           expect(Math.max(...expected.map((value, i) => Math.abs(value - got[i]!))) / scale).toBeLessThan(1e-10);
           expect(got).toHaveLength(expected.length);
@@ -240,7 +235,7 @@ describe("in float64", () => {
     ),
   );
 
-  test("and so it is in any mode, with any statistics", () =>
+  test("the logits agree in any mode, with any statistics", () =>
     fc.assert(
       fc.asyncProperty(
         cases("wrn", "darts"),
@@ -251,7 +246,7 @@ describe("in float64", () => {
       { numRuns: 15 },
     ));
 
-  test("no norm behind a convolution costs a product of maps any more; of a pre-activation network those in front do", () => {
+  test("a norm after a convolution needs no product of feature maps; a norm before one needs one", () => {
     const products = (network: Classifier, size: number): number => {
       const inner = kernels();
       let count = 0;
@@ -272,7 +267,7 @@ describe("in float64", () => {
       const network = create(conv, 0, "float32");
       return [name, products(foldBatchNorm(network), size)];
     });
-    // Of WRN-10: bn1 of each of its three blocks, and the last.
+    // The norms of WRN-10 that follow no convolution are bn1 of its three blocks and the last norm.
     expect(left).toEqual([
       ["wrn", 4],
       ["wrn-50-2", 0],
@@ -281,7 +276,27 @@ describe("in float64", () => {
     ]);
   });
 
-  test("a Sequential of one's own is folded too, a convolution's bias with it, and two norms in a row", async () => {
+  test("a norm after a block, after a nested Sequential or after a Concat goes into the weights there", async () => {
+    const b = build(1, "float64");
+    const conv = (outChannels: number): Conv2d => new Conv2d(3, outChannels, 1, b);
+    class Nested extends Block {
+      readonly inner = new Sequential(new Residual(conv(3), conv(3)), ReLU(), conv(2));
+      body(): Sequential {
+        return this.inner;
+      }
+    }
+    const concat = new Concat({ layer: conv(1), channels: 1 }, { layer: new Nested(), channels: 2 });
+    const network = new Sequential(new Residual(concat), new BatchNorm2d(3, b), new Sequential(concat), new BatchNorm2d(3, b));
+    await disturb(network, 5, "float64", 2);
+    const folded = foldBatchNorm(network);
+    expect(distance(await logits(folded, 5, "float64"), await logits(network, 5, "float64"))).toBeLessThan(1e-13);
+    // The norm after the sum becomes a scale and a shift of its own. The other norm is a bias of each branch of the Concat.
+    const names = [...folded.state().keys()];
+    expect(names.filter((name) => /scale|shift/.test(name))).toEqual(["1.scale", "1.shift"]);
+    expect(names.filter((name) => /bias/.test(name))).toEqual(["2.0.branches.0.bias", "2.0.branches.1.2.bias"]);
+  });
+
+  test("a user's Sequential is folded, with a convolution that has a bias and with two norms in a row", async () => {
     const b = build(1, "float64");
     const layers = [
       new BatchNorm2d(3, b),
@@ -298,7 +313,7 @@ describe("in float64", () => {
     expect([...folded.state().keys()]).toEqual(["0.scale", "0.shift", "1.weight", "1.bias", "2.scale", "2.shift", "4.scale", "4.shift"]);
   });
 
-  test("it does not train", () => {
+  test("a folded network refuses to train", () => {
     const folded = foldBatchNorm(networks.wrn!.create(convolutionFactory({ kind: "Sep" }), 0, "float32"));
     expect(() => folded.forward(normal([1, 3, 8, 8], new Random(0)), { training: true })).toThrow(
       /foldBatchNorm: a folded network only evaluates, got training true/,

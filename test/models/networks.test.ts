@@ -1,4 +1,4 @@
-/** The networks beside WideResNet: what they are made of, where they look, and what only training sees of them. */
+/** All four networks: their logits, attention maps, gradients and state names; and what DARTS does in training only. */
 
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
@@ -21,7 +21,7 @@ const build = (): Build => ({ random: new Random(1) });
 const images = (size: number, count = 2): Tensor => normal([count, 3, size, size], new Random(2));
 const tinyDarts = (auxiliary = false): Darts => new Darts({ channels: 2, layers: 3, classes: 4, auxiliary }, build());
 
-/** Made inside the tests, where there is a backend. */
+/** The tests call `create`, because no backend is active before them. */
 const networks: readonly (readonly [string, create: () => AttentiveClassifier, size: number, maps: readonly number[]])[] = [
   [
     "WideResNet with AT_split 2",
@@ -35,13 +35,13 @@ const networks: readonly (readonly [string, create: () => AttentiveClassifier, s
 ];
 
 describe.each(networks)("%s", (_, create, size, maps) => {
-  test("gives a logit per class, the same with attention as without, and a map of unit length at each size", async () => {
+  test("gives one logit per class, the same logits with attention maps, and an attention map of unit norm at each size", async () => {
     const [network, x] = [create(), images(size)];
     const { logits, attention } = network.forwardWithAttention(x, { training: false });
     expect(logits.shape).toEqual([2, 4]);
     expect(await logits.data()).toEqual(await network.forward(x, { training: false }).data());
     expect(attention.map(({ shape }) => shape)).toEqual(maps.map((side) => [2, side * side]));
-    // Norms of the batch keep what an untrained network makes from fading to nothing.
+    // In training, the norms use the statistics of the batch, so the feature maps of an untrained network do not shrink to zeros.
     for (const map of network.forwardWithAttention(x, { training: true }).attention) {
       const values = await map.data();
       const squared = Array.from(values.slice(0, values.length / 2), (v) => v * v).reduce((a, b) => a + b);
@@ -59,7 +59,7 @@ describe.each(networks)("%s", (_, create, size, maps) => {
   });
 });
 
-describe("names are those of the published PyTorch code", () => {
+describe("the state names are those of the published PyTorch code", () => {
   test.each<[string, () => AttentiveClassifier, readonly string[]]>([
     ["WideResNet", networks[0]![1], ["block1.1.layer.0.conv2.conv.weight", "block2.0.layer.0.convShortcut.weight"]],
     ["ResNet", networks[1]![1], ["layer1.0.downsample.1.running_mean", "layer4.0.bn3.weight", "fc.bias"]],
@@ -75,8 +75,8 @@ describe("names are those of the published PyTorch code", () => {
 describe("Darts in training", () => {
   const context = { training: true, random: new Random(5) };
 
-  test("the auxiliary head speaks there alone, and its loss weighs as much as it is told to", async () => {
-    // The head needs maps of 8×8 after two halvings.
+  test("only training has auxiliary logits, and their loss is multiplied by the auxiliary weight", async () => {
+    // The two reductions leave 8×8 of the 32×32 pixels, which is the size that the auxiliary head needs.
     const [network, x] = [tinyDarts(true), images(32)];
     expect(network.forwardWithAttention(x, { training: false }).auxiliary).toBeUndefined();
     expect(network.forwardWithAttention(x, context).auxiliary?.shape).toEqual([2, 4]);
@@ -87,7 +87,7 @@ describe("Darts in training", () => {
     expect(whole - none).toBeCloseTo(2 * (half - none), 4);
   });
 
-  test("paths are dropped at the rate given, and never in evaluation", async () => {
+  test("paths are dropped at the given rate in training, and never in evaluation", async () => {
     const [network, x] = [tinyDarts(), images(8, 1)];
     const logits = async (dropPath: number, training: boolean): Promise<Float32Array> =>
       (await network.forward(x, { training, random: new Random(6), dropPath }).data()) as Float32Array;
@@ -96,7 +96,7 @@ describe("Darts in training", () => {
   });
 });
 
-test("sizes that no network has are refused", () => {
+test("impossible sizes are refused", () => {
   expect(() => new Darts({ layers: 2 }, build())).toThrow(/layers must be an integer ≥ 3, got 2/);
   expect(() => new Darts({ channels: 0 }, build())).toThrow(/channels/);
   expect(() => new WideResNet({ depth: 16, width: 1, attentionSplit: 3 }, build())).toThrow(/must divide the 2 blocks of a group, got 3/);

@@ -1,4 +1,4 @@
-/** WideResNet-10-1 against numbers computed by the reference PyTorch code: logits, loss, gradients, statistics, and the state after 1 and 3 steps. */
+/** WRN-10-1 against numbers of the reference PyTorch code: logits, loss, gradients, statistics, and the state after 1 and 3 steps. */
 
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, test } from "vitest";
@@ -22,11 +22,11 @@ const load = (file: string): ReadonlyMap<string, NamedArray> =>
 const golden = load("wrn10_1_Conv.safetensors");
 const { x, labels } = Object.fromEntries(load("common.safetensors")) as { x: NamedArray; labels: NamedArray };
 
-/** Entries of one section, e.g. every `grad/…`, by parameter name. */
+/** The entries of one section, such as all whose names begin with `grad/`, by parameter name. */
 const section = (name: string): Map<string, NamedArray> =>
   new Map([...golden].flatMap(([key, value]) => (key.startsWith(`${name}/`) ? [[key.slice(name.length + 1), value]] : [])));
 
-/** Largest difference relative to the largest expected magnitude. */
+/** The largest difference, divided by the largest expected magnitude. */
 function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>): number {
   let [difference, scale] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
@@ -42,7 +42,7 @@ interface Case {
   readonly backend: () => Promise<Kernels> | Kernels;
   readonly dtype: DType;
   readonly tolerance: number;
-  /** The reference computed in both precisions; each is held to its own. */
+  /** The reference code computed in both precisions. These are the names of the numbers in the precision of the case. */
   readonly suffix: { logits: string; gradient: string; statistics: string; after3: string };
 }
 

@@ -1,4 +1,4 @@
-/** WideResNet's size and names, and what it refuses. */
+/** WideResNet: its number of parameters, its state names, its forward pass, and the options that it refuses. */
 
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -49,7 +49,7 @@ test.each([...published, ...golden])(
 
 const small = (options = {}): WideResNet => new WideResNet({ depth: 10, width: 1, ...options }, { random: new Random(1) });
 
-test("state has the names of the reference code", () => {
+test("the state names are those of the reference code", () => {
   const names = [...small().state().keys()];
   expect(names).toContain("conv1.weight");
   expect(names).toContain("block1.0.layer.0.bn1.running_mean");
@@ -64,7 +64,7 @@ describe("forward", () => {
   const float64 = (options = {}): WideResNet =>
     new WideResNet({ depth: 10, width: 1, ...options }, { random: new Random(1), dtype: "float64" });
 
-  test("gives logits and an attention map per group, of unit length", async () => {
+  test("gives logits, and an attention map of unit norm for each group", async () => {
     const { logits, attention } = float64({ classes: 7 }).forwardWithAttention(x(), { training: false });
     expect(logits.shape).toEqual([2, 7]);
     expect(attention.map((map) => map.shape)).toEqual([
@@ -79,7 +79,7 @@ describe("forward", () => {
     }
   });
 
-  test("dropout acts in training only and needs a stream there", async () => {
+  test("dropout acts in training only, and needs a random stream there", async () => {
     const net = float64({ dropout: 0.5 });
     expect(() => net.forward(x(), { training: true })).toThrow(ConfigError);
     const train = async (seed: number): Promise<number[]> => [
@@ -90,7 +90,7 @@ describe("forward", () => {
     expect(await evaluate()).toEqual(await evaluate());
   });
 
-  test("a seed decides the network", async () => {
+  test("the same seed gives the same network", async () => {
     const run = async (seed: number): Promise<ArrayLike<number>> =>
       new WideResNet({ depth: 10, width: 1 }, { random: new Random(seed) }).forward(zeros([1, 3, 8, 8]), { training: false }).data();
     expect(await run(1)).toEqual(await run(1));

@@ -1,4 +1,4 @@
-/** The layer's running statistics against PyTorch's rule, computed here by hand. */
+/** The running statistics of the layer against PyTorch's rule, which the test computes number by number. */
 
 import { expect, test } from "vitest";
 import { memory } from "../../src/backend/active.ts";
@@ -15,14 +15,14 @@ onReferenceBackend();
 
 const layer = (options = {}): BatchNorm2d => new BatchNorm2d(2, { random: new Random(0), dtype: "float64" }, options);
 
-/** Mean and unbiased variance of channel c of [N,2,H,W] values. */
+/** The mean and the unbiased variance of channel c of values:[N,2,H,W] with inner = H·W. */
 function channel(values: readonly number[], c: number, inner: number): { mean: number; unbiased: number } {
   const own = values.filter((_, i) => Math.floor(i / inner) % 2 === c);
   const mean = own.reduce((total, v) => total + v, 0) / own.length;
   return { mean, unbiased: own.reduce((total, v) => total + (v - mean) ** 2, 0) / (own.length - 1) };
 }
 
-test("training moves the running statistics, the variance unbiased, and counts batches", async () => {
+test("training moves the running statistics towards the mean and the unbiased variance, and counts batches", async () => {
   const norm = layer({ momentum: 0.3 });
   const expected = { mean: [0, 0], variance: [1, 1] };
   for (const seed of [1, 2, 3]) {
@@ -55,13 +55,13 @@ test("evaluation normalises by the running statistics and changes nothing", asyn
   expect(norm.num_batches_tracked.count).toBe(0);
 });
 
-test("one value per channel keeps its biased variance: there is nothing to correct", async () => {
+test("the variance of a single value per channel is 0, with no division by 0", async () => {
   const norm = layer();
   norm.forward(toTensor(sample([1, 2, 1, 1], 5)), { training: true });
   expectValues(await norm.running_var.read(), [0.9, 0.9]);
 });
 
-test("the statistics survive scopes, and training leaves none of the old ones behind", async () => {
+test("the running statistics outlive scopes, and training frees the ones that it replaces", async () => {
   const norm = layer();
   const x = toTensor(sample([2, 2, 2, 2], 6));
   const step = (): void => {

@@ -1,4 +1,4 @@
-/** What a student minimises, against the formulas summed number by number. */
+/** The losses of a student against their formulas, summed number by number. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -21,7 +21,7 @@ const softmaxOf = (row: readonly number[], temperature: number): number[] => {
 };
 
 describe("distillation", () => {
-  test("is 2αT² times the mean over all elements of t·log(t/s), and (1 − α) times cross-entropy", () =>
+  test("is 2αT² times the mean over all elements of t·log(t/s), plus (1 − α) times the cross-entropy", () =>
     fc.assert(
       fc.asyncProperty(
         fc.record({
@@ -51,13 +51,13 @@ describe("distillation", () => {
       ),
     ));
 
-  test("its gradient agrees with differences", () =>
+  test("the gradient agrees with finite differences", () =>
     checkGradients(
       (student) => distillation(student!, sampleTensor([3, 4], 5), [0, 3, 1], { alpha: 0.7, temperature: 3 }),
       [sampleTensor([3, 4], 9)],
     ));
 
-  test("refuses logits that do not match, shares that are none and temperatures that are none", () => {
+  test("refuses logits of two shapes, α outside [0, 1] and a temperature of 0", () => {
     const call = (classes: number, alpha: number, temperature: number) => () =>
       distillation(zeros([2, 3]), zeros([2, classes]), [0, 1], { alpha, temperature });
     expect(call(4, 0.5, 1)).toThrow(ShapeError);
@@ -67,7 +67,7 @@ describe("distillation", () => {
 });
 
 describe("attention transfer", () => {
-  test("is 3β over the number of maps times the sum of their mean squared differences", () =>
+  test("is 3β/M times the sum of the mean squared differences of the M pairs of maps", () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 6 })), { minLength: 1, maxLength: 4 }),
@@ -86,13 +86,13 @@ describe("attention transfer", () => {
       ),
     ));
 
-  test("its gradient agrees with differences", () =>
+  test("the gradient agrees with finite differences", () =>
     checkGradients(
       (a, b) => attentionTransfer([a!, b!], [sampleTensor([2, 3], 1), sampleTensor([2, 4], 2)], 7),
       [sampleTensor([2, 3], 3), sampleTensor([2, 4], 4)],
     ));
 
-  test("refuses maps that do not pair up", () => {
+  test("refuses no maps at all, different numbers of maps, and maps of different shapes", () => {
     expect(() => attentionTransfer([], [], 1)).toThrow(/got none and none/);
     expect(() => attentionTransfer([zeros([2, 4])], [zeros([2, 4]), zeros([2, 4])], 1)).toThrow(ShapeError);
     expect(() => attentionTransfer([zeros([2, 4])], [zeros([2, 9])], 1)).toThrow(/\[2,4\] and \[2,9\]/);

@@ -1,4 +1,4 @@
-/** Initialisers: the bound or the variance their paper gives, decided by the seed. */
+/** Initialisers: the bound or the variance that their paper gives, and the dependence on the seed. */
 
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
@@ -17,7 +17,7 @@ function moments(values: ArrayLike<number>): { mean: number; variance: number; l
   return { mean, variance: list.reduce((sum, v) => sum + (v - mean) ** 2, 0) / list.length, largest: Math.max(...list.map(Math.abs)) };
 }
 
-test("fans count what meets and what is reached", () => {
+test("fan-in counts the inputs of an output, fan-out the outputs of an input", () => {
   expect([fanIn([8, 3, 5, 5]), fanOut([8, 3, 5, 5])]).toEqual([75, 200]);
   expect([fanIn([8, 3]), fanOut([8, 3])]).toEqual([3, 8]);
   expect([fanIn([8]), fanOut([8])]).toEqual([1, 8]);
@@ -26,7 +26,7 @@ test("fans count what meets and what is reached", () => {
 describe.each([[[64, 32, 3, 3]], [[200, 90]]])("of %j, within 5 standard errors", (shape) => {
   const count = shape.reduce((product, size) => product * size, 1);
 
-  test("uniformFanIn fills ±1/√fanIn evenly", async () => {
+  test("uniformFanIn is uniform in ±1/√fanIn", async () => {
     const bound = 1 / Math.sqrt(fanIn(shape));
     const { mean, variance, largest } = moments(await uniformFanIn(shape, build(1)).data());
     expect(largest).toBeLessThanOrEqual(bound);
@@ -43,7 +43,7 @@ describe.each([[[64, 32, 3, 3]], [[200, 90]]])("of %j, within 5 standard errors"
   });
 });
 
-test("a seed decides, and the dtype is the one asked for", async () => {
+test("the same seed gives the same numbers, in the dtype that the build names", async () => {
   for (const make of [uniformFanIn, normalFanOut]) {
     expect(await make([3, 4], build(1)).data()).toEqual(await make([3, 4], build(1)).data());
     expect(await make([3, 4], build(1)).data()).not.toEqual(await make([3, 4], build(2)).data());
@@ -52,7 +52,7 @@ test("a seed decides, and the dtype is the one asked for", async () => {
   expect([...(await constant([2], 0.5, build(1)).data())]).toEqual([0.5, 0.5]);
 });
 
-test("biases share the fan of their weights, as PyTorch's do", async () => {
+test("the bound of a bias is that of its weight, as in PyTorch", async () => {
   const linear = new Linear(1000, 500, build(3));
   const conv = new Conv2d(40, 500, 5, build(4), { bias: true });
   for (const { bias } of [linear, conv]) {

@@ -1,12 +1,14 @@
-/** Layers compute what their docstrings say: linear and convolution against loops, the rest against their ops. */
+/** Layers compute what their docstrings say: Linear against loops, the other layers against their ops. */
 
 import { expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import * as ops from "../../src/index.ts";
+import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
 import * as layers from "../../src/nn/layers.ts";
 import { Linear } from "../../src/nn/linear.ts";
+import type { Layer } from "../../src/nn/module.ts";
 import { at, build, expectTensor, toArray, toTensor } from "../support/nd-array.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 import { sample, sampleTensor } from "../support/sample.ts";
@@ -26,7 +28,7 @@ test.each([true, false])("Linear is x·Wᵀ + b (bias %s)", async (bias) => {
   expect(() => linear.forward(sampleTensor([4, 4], 1))).toThrow(ShapeError);
 });
 
-test("Conv2d is conv2d with its weight, plus a bias per channel", async () => {
+test("Conv2d is conv2d with its weight, plus one bias per channel", async () => {
   const options = { stride: 2, padding: 1, groups: 2 };
   const conv = new Conv2d(4, 6, 3, seeded(), { ...options, bias: true });
   const x = sampleTensor([2, 4, 5, 5], 2);
@@ -41,7 +43,7 @@ test("Conv2d is conv2d with its weight, plus a bias per channel", async () => {
 
 test("layers without parameters are their ops", async () => {
   const x = sampleTensor([2, 2, 4, 4], 3, -7, 7);
-  const pairs: [layers.Sequential | ReturnType<typeof layers.ReLU>, (t: ops.Tensor) => ops.Tensor][] = [
+  const pairs: [Layer, (t: ops.Tensor) => ops.Tensor][] = [
     [layers.ReLU(), ops.relu],
     [layers.ReLU6(), ops.relu6],
     [layers.GELU(), ops.gelu],
@@ -52,13 +54,13 @@ test("layers without parameters are their ops", async () => {
     [layers.GlobalAvgPool2d(), ops.globalAvgPool2d],
     [layers.Flatten(), (t) => ops.reshape(t, [2, 32])],
     [layers.Dropout(0.5), (t) => t],
-    [new layers.Sequential(layers.Tanh(), layers.ReLU()), (t) => ops.relu(ops.tanh(t))],
-    [new layers.Sequential(), (t) => t],
+    [new Sequential(layers.Tanh(), layers.ReLU()), (t) => ops.relu(ops.tanh(t))],
+    [new Sequential(), (t) => t],
   ];
   for (const [layer, op] of pairs) await expectTensor(layer.forward(x, evaluation), await toArray(op(x)), 0);
 });
 
-test("Dropout drops in training by the stream it is given", async () => {
+test("in training, Dropout draws from the random stream that it is given", async () => {
   const x = sampleTensor([50], 4, 1, 2);
   const run = async (seed: number): Promise<number[]> =>
     (await toArray(layers.Dropout(0.5).forward(x, { training: true, random: new Random(seed) }))).values.slice();
@@ -67,4 +69,4 @@ test("Dropout drops in training by the stream it is given", async () => {
   expect((await run(1)).some((v) => v === 0)).toBe(true);
 });
 
-test("Flatten keeps an empty batch", () => expect(layers.Flatten().forward(ops.zeros([0, 2, 3]), evaluation).shape).toEqual([0, 6]));
+test("Flatten takes an empty batch", () => expect(layers.Flatten().forward(ops.zeros([0, 2, 3]), evaluation).shape).toEqual([0, 6]));

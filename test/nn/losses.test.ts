@@ -14,7 +14,7 @@ import { sample, sampleTensor } from "../support/sample.ts";
 
 onReferenceBackend();
 
-test("is the mean over samples of −Σ q·log p, q the smoothed labels", () =>
+test("the loss is the mean over the samples of −Σ q·log p, where q are the smoothed labels", () =>
   fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 1, max: 5 }),
@@ -40,7 +40,7 @@ test("is the mean over samples of −Σ q·log p, q the smoothed labels", () =>
     ),
   ));
 
-test("its gradient is (softmax − q)/N, and agrees with differences", async () => {
+test("the gradient is (softmax − q)/N, and agrees with finite differences", async () => {
   const logits = tensor(Float64Array.of(1, 2, 0.5, 0, 0, 0), { shape: [2, 3] });
   const [g] = gradients(crossEntropy(logits, [1, 2]), [logits]);
   const powers = [1, 2, 0.5].map(Math.exp);
@@ -49,7 +49,7 @@ test("its gradient is (softmax − q)/N, and agrees with differences", async () 
   await checkGradients((x) => crossEntropy(x!, [0, 3, 1], { labelSmoothing: 0.2 }), [sampleTensor([3, 4], 9)]);
 });
 
-test("logits of ±1e4 overflow nowhere", async () => {
+test("logits of ±1e4 do not overflow", async () => {
   const logits = tensor([
     [1e4, -1e4],
     [-1e4, 1e4],
@@ -69,7 +69,7 @@ test.each([
   ["too many labels", [0, 1, 2]],
 ])("refuses %s", (_, labels) => expect(() => crossEntropy(zeros([2, 3]), labels)).toThrow(ShapeError));
 
-test("refuses logits that are no matrix, and smoothing outside [0, 1]", () => {
+test("refuses logits of rank 1, and smoothing outside [0, 1]", () => {
   expect(() => crossEntropy(zeros([3]), [0, 1, 2])).toThrow(ShapeError);
   for (const labelSmoothing of [-0.1, 1.1, Number.NaN])
     expect(() => crossEntropy(zeros([1, 2]), [0], { labelSmoothing })).toThrow(ConfigError);

@@ -1,4 +1,4 @@
-/** State dicts: names as PyTorch has them, and loading that writes everything or nothing. */
+/** State dicts: their names are PyTorch's, and loading overwrites every entry or none. */
 
 import { describe, expect, test } from "vitest";
 import { memory } from "../../src/backend/active.ts";
@@ -6,10 +6,12 @@ import type { Context } from "../../src/core/context.ts";
 import { DataError, ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
+import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
-import { Dropout, ReLU, Sequential } from "../../src/nn/layers.ts";
+import { Dropout, ReLU } from "../../src/nn/layers.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { Buffer, Counter, Layer, Module, Parameter } from "../../src/nn/module.ts";
+import { Layer, Module } from "../../src/nn/module.ts";
+import { Buffer, Counter, Parameter } from "../../src/nn/state.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -40,7 +42,7 @@ const names = [
   "scale",
 ];
 
-test("a name is the path of fields, indices included", () => {
+test("a name is the path of field names and indices", () => {
   const net = new Net();
   expect([...net.state().keys()]).toEqual(names);
   expect([...net.parameters().keys()]).toEqual(names.filter((name) => !/running|tracked/.test(name)));
@@ -58,7 +60,7 @@ test("a name is the path of fields, indices included", () => {
   ]);
 });
 
-test("layers past the tenth keep their order", () => {
+test("more than ten layers keep their order", () => {
   const many = new Sequential(...Array.from({ length: 12 }, () => new Linear(1, 1, build(), { bias: false })));
   expect([...many.state().keys()]).toEqual(Array.from({ length: 12 }, (_, i) => `${i}.weight`));
 });
@@ -73,11 +75,11 @@ async function valuesOf(net: Module): Promise<Values> {
 const plain = (values: Values): Record<string, number[]> =>
   Object.fromEntries([...values].map(([name, { data }]) => [name, Array.from(data)]));
 
-/** Every value shifted by one, so that anything written shows. */
+/** Every value plus 1, so that every write changes something. */
 const shifted = (values: Values): Values =>
   new Map([...values].map(([name, { shape, data }]) => [name, { shape, data: Array.from(data, (v) => v + 1) }]));
 
-test("what is loaded is what is read, in the storage that was there", async () => {
+test("loaded values are read back, and every parameter keeps its storage", async () => {
   const net = new Net();
   const storages = [...net.parameters().values()].map(({ value }) => value.storage);
   const wanted = shifted(await valuesOf(net));
@@ -87,7 +89,7 @@ test("what is loaded is what is read, in the storage that was there", async () =
   expect([...net.parameters().values()].map(({ value }) => value.storage)).toEqual(storages);
 });
 
-describe("what does not fit is named, and nothing is written", () => {
+describe("an error names the entry that does not fit, and nothing is written", () => {
   test.each<[string, (values: Values) => void, string]>([
     ["a missing entry", (values) => void values.delete("heads.0.bias"), "heads.0.bias is missing"],
     ["an unknown entry", (values) => void values.set("heads.2.weight", { shape: [1], data: [1] }), "heads.2.weight is unknown"],
@@ -122,7 +124,8 @@ describe("what does not fit is named, and nothing is written", () => {
     expect(plain(await valuesOf(net))).toEqual(before);
   });
 
-  test("many faults are counted", () => expect(() => new Net().loadState(new Map())).toThrow(`and ${names.length - 5} more`));
+  test("an error names five entries and counts the others", () =>
+    expect(() => new Net().loadState(new Map())).toThrow(`and ${names.length - 5} more`));
 });
 
 describe("state", () => {
@@ -132,7 +135,7 @@ describe("state", () => {
     }
   });
 
-  test("a buffer takes over a tensor of its shape and dtype and frees the one before; itself it may be given again", async () => {
+  test("a buffer takes over a tensor of its shape and dtype, and frees the one before unless it is the same", async () => {
     const buffer = new Buffer(zeros([2]));
     const [before, next] = [buffer.value, tensor([1, 2])];
     buffer.value = next;
@@ -148,7 +151,7 @@ describe("state", () => {
     expect([...(await buffer.read())]).toEqual([1, 2]);
   });
 
-  test("outlives the scope it was made in; dispose frees it", () => {
+  test("state outlives the scope that it was made in, and dispose frees it", () => {
     const net = scope(() => {
       const made = new Net();
       return () => made;
@@ -159,7 +162,7 @@ describe("state", () => {
   });
 });
 
-test("a layer sees the training flag and the stream it is given", () => {
+test("every layer gets the context that forward is given", () => {
   const seen: unknown[] = [];
   class Spy extends Layer {
     forward(x: Tensor, context: Context): Tensor {

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { memory, useBackend } from "../../src/backend/active.ts";
 import { createGpuBackend, type GpuBackend } from "../../src/backend/gpu/gpu-backend.ts";
-import { Buffer } from "../../src/nn/module.ts";
+import { Buffer } from "../../src/nn/state.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
 import { trainEpochs } from "../../src/train/trainer.ts";

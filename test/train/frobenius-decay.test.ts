@@ -8,7 +8,7 @@ import { createNetwork } from "../../src/experiment/network-spec.ts";
 import { presets } from "../../src/experiment/presets.ts";
 import { structuredDecay } from "../../src/experiment/settings.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { Sequential } from "../../src/nn/layers.ts";
+import { Sequential } from "../../src/nn/combinators.ts";
 import { convolutionFactory, Sep } from "../../src/structured/families.ts";
 import type { SeparableConvolution } from "../../src/structured/separable.ts";
 import { frobeniusPenalty } from "../../src/train/frobenius-decay.ts";

@@ -1,6 +1,6 @@
 /** Helpers for the tests of all optimisers. */
 
-import { Parameter } from "../../src/nn/module.ts";
+import { Parameter } from "../../src/nn/state.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import type { Optimizer } from "../../src/train/optimizer.ts";

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
-import { Module, Parameter } from "../../src/nn/module.ts";
+import { Module } from "../../src/nn/module.ts";
+import { Parameter } from "../../src/nn/state.ts";
 import { zeros } from "../../src/ops/creation.ts";
 import { decayGroups } from "../../src/train/parameter-groups.ts";
 

@@ -3,7 +3,7 @@
 import { kernels, useBackend } from "../../backend/active.ts";
 import { ConfigError } from "../../core/errors.ts";
 import type { Shape } from "../../core/shape.ts";
-import { Counter } from "../../nn/module.ts";
+import { Counter } from "../../nn/state.ts";
 import { noGrad } from "../../tape/tape.ts";
 import { scope } from "../../tensor/scope.ts";
 import type { DType, Storage } from "../../tensor/storage.ts";

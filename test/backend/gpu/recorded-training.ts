@@ -9,7 +9,7 @@ import { compressionRatio } from "../../../src/experiment/compression-ratio.ts";
 import { createNetwork, type Network } from "../../../src/experiment/network-spec.ts";
 import { gradients } from "../../../src/grad/gradients.ts";
 import { crossEntropy } from "../../../src/nn/losses.ts";
-import { Buffer } from "../../../src/nn/module.ts";
+import { Buffer } from "../../../src/nn/state.ts";
 import { tensor } from "../../../src/ops/creation.ts";
 import { parseConvolution } from "../../../src/structured/convolution-text.ts";
 import { scope } from "../../../src/tensor/scope.ts";

@@ -5,7 +5,9 @@ import { describe, expect, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
 import { Random } from "../../../src/core/random.ts";
 import { type Shape, sizeOf, stridesOf } from "../../../src/core/shape.ts";
-import { Module, Parameter } from "../../../src/nn/module.ts";
+import { Module } from "../../../src/nn/module.ts";
+import { Parameter } from "../../../src/nn/state.ts";
+
 import { batchNormInference } from "../../../src/ops/batch-norm.ts";
 import { conv2d } from "../../../src/ops/convolution.ts";
 import { cosineTransform } from "../../../src/ops/cosine-transform.ts";

@@ -1,0 +1,102 @@
+/** Layers that combine other layers and have no state of their own. */
+
+import type { Context } from "../core/context.ts";
+import { add } from "../ops/elementwise.ts";
+import { concat } from "../ops/layout.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { Layer } from "./module.ts";
+
+/** A layer that combines the results of other layers. */
+export abstract class Combinator extends Layer {
+  /** The same combination with `replace(layer)` in the place of each layer. */
+  abstract map(replace: (layer: Layer) => Layer): Layer;
+}
+
+/** A layer that computes stages, one after the other. */
+export interface Staged extends Layer {
+  /** The output of each stage; the last is the output of the layer. */
+  outputs(x: Tensor, context: Context): Tensor[];
+}
+
+/** y = fₙ(… f₂(f₁(x))). Each layer has its position as its name, as in PyTorch. Without layers y = x. */
+export class Sequential extends Combinator implements Staged {
+  [position: number]: Layer;
+  readonly #layers: readonly Layer[];
+
+  constructor(...layers: readonly Layer[]) {
+    super();
+    this.#layers = layers;
+    Object.assign(this, layers);
+  }
+
+  get layers(): readonly Layer[] {
+    return this.#layers;
+  }
+
+  outputs(x: Tensor, context: Context): Tensor[] {
+    let y = x;
+    return this.#layers.map((layer) => {
+      y = layer.forward(y, context);
+      return y;
+    });
+  }
+
+  forward(x: Tensor, context: Context): Tensor {
+    return this.outputs(x, context).at(-1) ?? x;
+  }
+
+  map(replace: (layer: Layer) => Layer): Sequential {
+    return new Sequential(...this.#layers.map(replace));
+  }
+}
+
+/** y = f(x) + shortcut(x) (He et al. 2016, arXiv 1512.03385, eq. 1 and 2). Without a shortcut y = f(x) + x. */
+export class Residual extends Combinator {
+  readonly f: Layer;
+  readonly shortcut: Layer | undefined;
+
+  constructor(f: Layer, shortcut?: Layer) {
+    super();
+    this.f = f;
+    this.shortcut = shortcut;
+  }
+
+  forward(x: Tensor, context: Context): Tensor {
+    const y = this.f.forward(x, context);
+    return add(y, this.shortcut === undefined ? x : this.shortcut.forward(x, context));
+  }
+
+  map(replace: (layer: Layer) => Layer): Residual {
+    return new Residual(replace(this.f), this.shortcut && replace(this.shortcut));
+  }
+}
+
+/** A layer and the number of channels of its output. */
+export interface Branch {
+  readonly channels: number;
+  readonly layer: Layer;
+}
+
+/** y = [f₁(x), …, fₙ(x)], the channels of all branches side by side.   x:[N,C,H,W] → y:[N,Σ channels,H′,W′]. */
+export class Concat extends Combinator {
+  readonly branches: readonly Layer[];
+  /** The number of channels that each branch gives. */
+  readonly channels: readonly number[];
+
+  constructor(...branches: readonly Branch[]) {
+    super();
+    this.branches = branches.map(({ layer }) => layer);
+    this.channels = branches.map(({ channels }) => channels);
+  }
+
+  forward(x: Tensor, context: Context): Tensor {
+    return concat(
+      this.branches.map((branch) => branch.forward(x, context)),
+      1,
+    );
+  }
+
+  map(replace: (layer: Layer) => Layer): Concat {
+    return new Concat(...this.branches.map((layer, i) => ({ layer: replace(layer), channels: this.channels[i]! })));
+  }
+}
