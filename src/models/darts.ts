@@ -17,7 +17,7 @@ import { add, relu } from "../ops/elementwise.ts";
 import { concat, slice } from "../ops/layout.ts";
 import { globalAvgPool2d, maxPool2d } from "../ops/pooling.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
-import { Sep } from "../structured/families.ts";
+import { Sep } from "../structured/create-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { attentionMap } from "./attention.ts";
 import { AuxiliaryHead } from "./auxiliary-head.ts";
