@@ -9,7 +9,7 @@ import type { NetworkSpec } from "../../src/experiment/network-spec.ts";
 import { cifarAugmentation, decayGroups, epochBatches, initBackend, oneCycle, Random, Sgd, Trainer, WideResNet } from "../../src/index.ts";
 import { enableRelaxedSimd, loadCifar } from "../../src/node.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
-import { convolutionFactory } from "../../src/structured/families.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 
 const specs = [
   ...["Conv", "Sep", "ACDC_3", "ACDC_15", "OriginalACDC_3", "PlainACDC_3", "Hashed_0.1", "HashedDecimate", "SepHashed_0.2"],
