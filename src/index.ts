@@ -13,14 +13,7 @@ export {
 } from "./backend/active.ts";
 export type * from "./backend/kernels.ts";
 export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
-export {
-  type ApproximationError,
-  approximateConvolution,
-  type CompressedConvolution,
-  compressConvolution,
-  type SeparableKernel,
-  splitKernel,
-} from "./compress/approximate-convolution.ts";
+export { approximateConvolution, type CompressedConvolution, compressConvolution } from "./compress/approximate-convolution.ts";
 export { type CompressedLayer, type Compression, type CompressOptions, type ConvolutionNetwork, compress } from "./compress/compress.ts";
 export type { Context } from "./core/context.ts";
 export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
@@ -103,20 +96,36 @@ export { ButterflyLinear } from "./structured/butterfly.ts";
 export { CanonicalPolyadicLinear } from "./structured/canonical-polyadic.ts";
 export { checkStructuredLinear, type StructuredCheckOptions } from "./structured/check-structured-linear.ts";
 export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
+export { convolutionFactory, createLinear, Sep } from "./structured/create-convolution.ts";
 export { Conv, DenseConvolution } from "./structured/dense.ts";
 export { DenseLinear } from "./structured/dense-linear.ts";
 export { factor, variancePreserving } from "./structured/factor.ts";
-export { convolutionFactory, createLinear, type Family, type FamilyOptions, families, Sep } from "./structured/families.ts";
+export { families } from "./structured/families.ts";
+export {
+  type BudgetSearch,
+  defineFamily,
+  type FamilyOptions,
+  type FamilySpec,
+  type HyperParameter,
+  positive,
+  type StructuredFamily,
+  searchGroups,
+  searchRank,
+  searchScale,
+  whole,
+} from "./structured/family.ts";
 export { HashedLinear, type HashedOptions, HashedWeight } from "./structured/hashed.ts";
 export { HashedConvolution } from "./structured/hashed-convolution.ts";
+export { type SeparableKernel, splitKernel } from "./structured/kernel-split.ts";
 export { KroneckerLinear } from "./structured/kronecker.ts";
-export { LinearShuffle, type LinearShuffleOptions, ShuffleConvolution } from "./structured/linear-shuffle.ts";
 export { LowRankLinear, TiedLowRankLinear } from "./structured/low-rank.ts";
 export { MatrixTensorTrainLinear, type MatrixTrainShape } from "./structured/matrix-tensor-train.ts";
 export { mixChannels, transposeChannels } from "./structured/mix-channels.ts";
 export { MonarchLinear } from "./structured/monarch.ts";
 export { type DepthwiseWindow, SeparableConvolution, type SeparableOptions } from "./structured/separable.ts";
-export type { ConvolutionKind, ConvolutionSpec, SpecOf } from "./structured/spec.ts";
+export { ShuffleConvolution, ShuffleLinear, type ShuffleLinearOptions } from "./structured/shuffle-linear.ts";
+export { type BuiltInSpec, type ConvolutionKind, type ConvolutionSpec, type OwnSpec, ownSpec, type SpecOf } from "./structured/spec.ts";
+export { type ApproximationError, StructuredConvolution } from "./structured/structured-convolution.ts";
 export * from "./structured/structured-linear.ts";
 export { TensorTrainLinear } from "./structured/tensor-train.ts";
 export { TuckerLinear } from "./structured/tucker.ts";

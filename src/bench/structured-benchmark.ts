@@ -1,31 +1,24 @@
-/** Structured convolutions on the clock: factor by factor, by the rebuilt matrix and by `auto`, beside the dense separable convolution. */
+/** Times of structured convolutions, factor by factor, with W formed, and in mode `auto`, beside the dense separable convolution. */
 
 import { kernels } from "../backend/active.ts";
 import { Random } from "../core/random.ts";
 import { gradients } from "../grad/gradients.ts";
 import type { Layer } from "../nn/module.ts";
 import { normal } from "../ops/creation.ts";
-import { parseConvolution } from "../structured/convolution-text.ts";
-import { convolutionFactory, createLinear } from "../structured/families.ts";
+import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { convolutionFactory, createLinear } from "../structured/create-convolution.ts";
+import { families } from "../structured/families.ts";
+import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { Mode, StructuredLinear } from "../structured/structured-linear.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { summarize } from "./measure.ts";
 import { firstElement } from "./run-benchmark.ts";
 
-export const structuredSpecs = [
-  ...[
-    "Generic_0.1",
-    "LR_0.1",
-    "Shuffle_4",
-    "Monarch_8",
-    "BlockTensorTrain_2",
-    "MatrixTensorTrain_8",
-    "MatrixTensorTrain_8_2",
-    "Kronecker_4",
-  ],
-  ...["BLAST_0.25", "Butterfly", "ACDC_3", "ACDC_15", "TensorTrain_0.44", "Tucker_0.41", "CP_0.5", "SepHashed_0.2"],
-] as const;
+/** The specs that the records of the built-in families name for this benchmark. */
+export const structuredSpecs: readonly string[] = families.flatMap(({ examples }) =>
+  (examples.bench ?? []).map((spec) => formatConvolution(spec as ConvolutionSpec)),
+);
 
 export interface StructuredShape {
   readonly inChannels: number;
@@ -34,7 +27,7 @@ export interface StructuredShape {
   readonly batch: number;
 }
 
-/** WRN-28-10's, and the one whose three-way dimensions are cut cleanly between outputs and inputs besides 640 → 640. */
+/** The shapes of WRN-28-10, and 160 → 320. Of these, the three-way dimensions of 160 → 320 and 640 → 640 are cut cleanly between outputs and inputs. */
 export const structuredShapes: readonly StructuredShape[] = [
   { inChannels: 160, outChannels: 160, size: 32, batch: 8 },
   { inChannels: 160, outChannels: 320, size: 16, batch: 32 },
@@ -52,15 +45,15 @@ export interface StructuredRow extends StructuredShape {
   readonly convolution: string;
   readonly backend: string;
   readonly threads: number;
-  /** Of the map, for each column, factor by factor; the dense map's where no such way exists. */
+  /** The map's multiply-adds per column, factor by factor; in·out for a map that cannot work so. */
   readonly multiplyAdds: number;
-  /** That over in·out. */
+  /** `multiplyAdds` divided by in·out. */
   readonly share: number;
-  /** Pace of the map alone, factor by factor, over the dense map's pace: forward and backward, in multiply-adds a second. */
+  /** The map's multiply-adds per second, factor by factor, divided by the dense map's, forward and backward together. */
   readonly throughput: number | null;
   readonly auto: { readonly path: string; readonly reason: string };
   readonly times: { readonly sep: Times; readonly factorized: Times | null; readonly dense: Times; readonly auto: Times };
-  /** Columns a call from which rebuilding W is faster; null for never. */
+  /** The number of columns per call from which forming W is faster; null if it never is. */
   readonly crossover: { readonly predicted: number | null; readonly measured: number | null } | null;
 }
 
@@ -71,7 +64,7 @@ export interface StructuredBenchOptions {
   onProgress?(done: number, total: number, name: string): void;
 }
 
-/** Something timed in turn with others. */
+/** One of several computations that are timed in turn. */
 interface Contender {
   readonly forward: () => Tensor;
   readonly wrt: readonly Tensor[];
@@ -87,7 +80,7 @@ async function timed(compute: () => Tensor): Promise<number> {
   return performance.now() - start;
 }
 
-/** All contenders once a round, so that whatever else the machine does meets them alike. The first round warms up. */
+/** Times all contenders once in each round, so that other work on the machine slows all of them alike. The first round is a warm-up. */
 async function race(contenders: readonly Contender[], rounds: number): Promise<void> {
   for (let round = 0; round <= rounds; round++)
     for (const { forward, wrt, seed, samples } of contenders) {
@@ -112,18 +105,18 @@ const contender = (forward: () => Tensor, wrt: readonly Tensor[], seed: Tensor):
 
 const valuesOf = (module: Layer | StructuredLinear): Tensor[] => [...module.parameters().values()].map(({ value }) => value);
 
-/** From here on the rebuilt matrix is faster: E/φ + e/B against mn + C/B (StructuredLinear.choose). */
+/** The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`. */
 function predictedCrossover(map: StructuredLinear): number | null {
-  const work = map.contraction();
+  const work = map.contractionCost();
   if (work === undefined) return null;
   const excess = work.multiplyAdds / map.throughput - map.inFeatures * map.outFeatures;
-  const saved = map.rebuild() - work.perCall / map.throughput;
+  const saved = map.denseCost() - work.perCall / map.throughput;
   return excess <= 0 ? null : Math.max(1, Math.ceil(saved / excess));
 }
 
 const ladder = [1, 4, 16, 64, 256, 1024, 4096] as const;
 
-/** The first rung of a ladder of columns where the dense path's forward time is below the other's, and stays so. */
+/** The first number of columns on the ladder from which the dense path is faster forward, there and at every larger number. */
 async function measuredCrossover(map: StructuredLinear, rounds: number): Promise<number | null> {
   let first: number | null = null;
   for (const columns of ladder) {
@@ -144,7 +137,7 @@ async function measuredCrossover(map: StructuredLinear, rounds: number): Promise
 
 const modes = ["factorized", "dense", "auto"] as const satisfies readonly Mode[];
 
-/** Every spec at every shape, one shape's contenders in turn with each other and with `Sep`. */
+/** Measures every spec at every shape. The paths of one spec at one shape are timed in turn with each other and with `Sep`. */
 export async function benchStructured({
   rounds,
   specs = structuredSpecs,
@@ -165,8 +158,8 @@ async function benchOne(text: string, shape: StructuredShape, rounds: number): P
   const { inChannels, outChannels, size, batch } = shape;
   const spec = parseConvolution(text);
   const build = (): { random: Random } => ({ random: new Random(1) });
-  // The numbers in the factors don't change the time; this way of beginning decomposes nothing.
-  const init = spec.kind.includes("Hashed") ? ("reference" as const) : ("variance-preserving" as const);
+  // The numbers in the factors do not change the time, and this initialisation decomposes no matrix.
+  const init = "variance-preserving";
   const x = normal([batch, inChannels, size, size], new Random(2));
   const g = normal([batch, outChannels, size, size], new Random(3));
   const columns = normal([batch, inChannels, size * size], new Random(4));
@@ -186,7 +179,7 @@ async function benchOne(text: string, shape: StructuredShape, rounds: number): P
   const maps = factorizes ? [ofMap(map), ofMap(denseMap)] : [];
   await race([sepRace, ...(factorizes ? [factorized] : []), dense, auto, ...maps], rounds);
 
-  const work = map.contraction();
+  const work = map.contractionCost();
   const multiplyAdds = work?.multiplyAdds ?? inChannels * outChannels;
   const share = multiplyAdds / (inChannels * outChannels);
   const [mapTimes, denseTimes] = maps.map(timesOf);

@@ -7,23 +7,24 @@ import { tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
+import { convolutionFactory } from "../structured/create-convolution.ts";
 import { DenseConvolution } from "../structured/dense.ts";
-import { convolutionFactory, type FamilyOptions } from "../structured/families.ts";
+import type { FamilyOptions } from "../structured/family.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import { approximateConvolution, refusal } from "./approximate-convolution.ts";
 
-/** A network made of a convolution factory: it can be made again of another. */
+/** A network made with a convolution factory. It can be made again with another factory. */
 export interface ConvolutionNetwork<N extends Module> extends Module {
   /** The same network, newly initialised, with convolutions from another factory. */
   withConvolution(convolution: ConvolutionFactory, build: Build): N;
 }
 
 export interface CompressedLayer {
-  /** Where the convolution stands, such as `block1.0.layer.0.conv1`. */
+  /** The name of the convolution in the network, such as `block1.0.layer.0.conv1`. */
   readonly name: string;
   readonly parametersBefore: number;
   readonly parametersAfter: number;
-  /** ‖K − K̃‖/‖K‖; its square is the sum of the squares of the two below. */
+  /** ‖K − K̃‖/‖K‖ for the kernel K and its approximation K̃. Its square is the sum of the squares of the two errors below. */
   readonly relativeError: number;
   readonly separableError: number;
   readonly structuredError: number;
@@ -32,28 +33,28 @@ export interface CompressedLayer {
 export interface Compression<N extends Module> {
   readonly network: N;
   readonly layers: readonly CompressedLayer[];
-  /** Of the whole network, replaced or not. */
+  /** The parameters of the whole network, replaced or not. */
   readonly parametersBefore: number;
   readonly parametersAfter: number;
-  /** √(Σ‖K − K̃‖²/Σ‖K‖²) over the convolutions replaced. */
+  /** √(Σ‖K − K̃‖²/Σ‖K‖²) over the replaced convolutions. */
   readonly relativeError: number;
 }
 
 export interface CompressOptions extends FamilyOptions {
-  /** What chance decides, such as which weights share a hash bucket or where CP's iterations begin: seed 0 unless given. */
+  /** The random stream and dtype of the new network; the stream decides, for example, which weights share a hash bucket. Default: seed 0, the dense network's dtype. */
   readonly build?: Build;
-  /** After each layer. */
+  /** Called after each layer. Default: nothing is called. */
   readonly onLayer?: (layer: CompressedLayer, done: number, total: number) => void | Promise<void>;
 }
 
-/** The name of `part` within `whole`, read off the first of their shared state. */
+/** The name of `part` within `whole`. It is the name that the part's first parameter has in `whole`, less the name that it has in `part`. */
 function nameWithin(whole: Module, part: Module): string {
   const [key, entry] = [...part.state()][0]!;
   const name = [...whole.state()].find(([, other]) => other === entry)![0];
   return name.slice(0, -(key.length + 1));
 }
 
-/** The network's dense convolutions by name. @throws ConfigError when there are none. */
+/** The network's dense convolutions by name. @throws ConfigError if there are none. */
 function denseConvolutions(network: Module): Map<string, DenseConvolution> {
   const found = network.modules().filter((module): module is DenseConvolution => module instanceof DenseConvolution);
   if (found.length === 0)
@@ -64,9 +65,9 @@ function denseConvolutions(network: Module): Map<string, DenseConvolution> {
 }
 
 /**
- * A new network of `spec`'s convolutions, each the nearest to the dense one it replaces; everything else (stem, shortcuts, norms and their running
- * statistics, classifier) is copied bit for bit. `dense` stays as it is.
- * @throws ConfigError for a network that is not dense, or a family without a best approximation; before any work is done.
+ * A new network with convolutions of `spec`, each the nearest to the dense one that it replaces. Everything else (stem, shortcuts, norms with their
+ * running statistics, classifier) is copied bit for bit. `dense` does not change.
+ * @throws ConfigError, before any work is done, for a network that is not dense and for a family without a best approximation.
  */
 export async function compress<N extends Module>(
   dense: ConvolutionNetwork<N>,
@@ -76,7 +77,7 @@ export async function compress<N extends Module>(
   const before = denseConvolutions(dense);
   const dtype = [...before.values()][0]!.conv.weight.dtype === "float64" ? "float64" : "float32";
   const made: Layer[] = [];
-  // Of all initialisations the one that decomposes nothing: every number is about to be overwritten.
+  // Every number is about to be overwritten. This is the one initialisation that decomposes no matrix.
   const factory = convolutionFactory(spec, { init: "variance-preserving", ...options });
   const network = dense.withConvolution(
     (site, into) => {

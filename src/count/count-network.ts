@@ -166,7 +166,7 @@ class ForwardWatch {
         name,
         kind: convention.kind,
         params: layer.parameterCount(),
-        paperMultAdds: (earlier?.paperMultAdds ?? 0) + convention.multiplyAdds({ input: x.shape, output: y.shape }),
+        paperMultAdds: (earlier?.paperMultAdds ?? 0) + convention.multiplyAdds(x.shape, y.shape),
         multAdds: (earlier?.multAdds ?? 0) + this.#executed() - before,
         activationBytes: (earlier?.activationBytes ?? 0) + y.size * bytesPerElement.float32,
         output: y.shape.slice(1),

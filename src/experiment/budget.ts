@@ -1,81 +1,52 @@
-/** `--budget`: the hyper-parameter with which a family's network keeps within so many parameters. */
+/** `--budget`: the hyper-parameter with which the network of a family has at most a given number of parameters. */
 
 import { ConfigError } from "../core/errors.ts";
 import { countParameters } from "../count/count-network.ts";
-import { formatConvolution } from "../structured/convolution-text.ts";
-import type { ConvolutionKind, ConvolutionSpec } from "../structured/spec.ts";
+import { formatConvolution, type NamedFamily, specFor } from "../structured/convolution-text.ts";
+import { families } from "../structured/families.ts";
+import type { BudgetSearch, FamilySpec } from "../structured/family.ts";
+import type { ConvolutionSpec } from "../structured/spec.ts";
 import { createNetwork, formatNetwork, type NetworkSpec } from "./network-spec.ts";
 
-/** A family along its one hyper-parameter, from position 1. */
-interface Dial {
-  readonly positions: number;
-  /** Whether no network is smaller than one at a position before; if so it is searched by bisection, else position by position. */
-  readonly rises: boolean;
-  spec(position: number): ConvolutionSpec;
-}
-
-/** Four decimals of a scale or fraction, so that the spec can be written down. */
-const fine = 1e4;
-/** Ranks, terms and factors beyond this are of no network here; nor are groups and blocks beyond the other. */
-const [mostRanks, mostGroups] = [4096, 64];
-
-const scales = (spec: (scale: number) => ConvolutionSpec, largest: number): Dial => ({
-  positions: largest * fine,
-  rises: true,
-  spec: (position) => spec(position / fine),
-});
-const ranks = (spec: (value: number) => ConvolutionSpec): Dial => ({ positions: mostRanks, rises: true, spec });
-/** Groups and blocks are lowered to divisors, and blocks beyond the root of a side widen what lies between them: no order to rely on. */
-const groups = (spec: (value: number) => ConvolutionSpec): Dial => ({ positions: mostGroups, rises: false, spec });
-
-const dials: Readonly<Partial<Record<ConvolutionKind, Dial>>> = {
-  ACDC: ranks((factors) => ({ kind: "ACDC", factors })),
-  OriginalACDC: ranks((factors) => ({ kind: "OriginalACDC", factors })),
-  PlainACDC: ranks((factors) => ({ kind: "PlainACDC", factors })),
-  Hashed: scales((fraction) => ({ kind: "Hashed", fraction }), 1),
-  SepHashed: scales((fraction) => ({ kind: "SepHashed", fraction }), 1),
-  HashedSeparable: scales((fraction) => ({ kind: "HashedSeparable", fraction }), 1),
-  Generic: scales((scale) => ({ kind: "Generic", scale }), 4),
-  LR: scales((scale) => ({ kind: "LR", scale }), 4),
-  TensorTrain: scales((scale) => ({ kind: "TensorTrain", scale }), 4),
-  Tucker: scales((scale) => ({ kind: "Tucker", scale }), 4),
-  CP: scales((scale) => ({ kind: "CP", scale }), 64),
-  BLAST: scales((scale) => ({ kind: "BLAST", scale, blocks: 4 }), 4),
-  Shuffle: groups((groups) => ({ kind: "Shuffle", groups })),
-  Monarch: groups((blocks) => ({ kind: "Monarch", blocks })),
-  BlockTensorTrain: ranks((rank) => ({ kind: "BlockTensorTrain", rank })),
-  MatrixTensorTrain: ranks((rank) => ({ kind: "MatrixTensorTrain", rank, cores: 3 })),
-  Kronecker: ranks((terms) => ({ kind: "Kronecker", terms })),
-};
-
-/** Families `--budget` can solve. */
-export const budgetKinds = Object.keys(dials) as readonly ConvolutionKind[];
+/** The built-in families that `--budget` can solve. */
+export const budgetKinds = families.flatMap((family) => (family.budget === undefined ? [] : [family.kind]));
 
 export interface Solution {
   readonly convolution: ConvolutionSpec;
   readonly parameters: number;
 }
 
+/** The spec at a position of the search. The other hyper-parameters have their defaults. */
+function specAt(named: NamedFamily, { name, divisor }: BudgetSearch, position: number): ConvolutionSpec {
+  const { kind, parameters } = named.family;
+  const others = parameters.filter((parameter) => parameter.name !== name);
+  const missing = others.find((parameter) => parameter.default === undefined);
+  if (missing !== undefined)
+    throw new ConfigError(
+      `budget: ${kind} must have a default for ${missing.name}, which the budget does not choose; add one to its record`,
+    );
+  const values = parameters.map((parameter) => [parameter.name, parameter.name === name ? position / divisor : parameter.default]);
+  return specFor(named, { kind, ...Object.fromEntries(values) } as FamilySpec);
+}
+
 /**
- * The largest network of the family that has at most `budget` parameters. Networks are counted, not computed: some thirty by bisection, or all there
- * are where the size does not rise with the hyper-parameter. Of hyper-parameters that give one size, the smallest.
- * @throws ConfigError for a family without a hyper-parameter, and for a budget that its smallest network exceeds.
+ * The largest network of the family that has at most `budget` parameters. Networks are counted, and none is computed. The search takes about thirty
+ * counts if the size rises with the hyper-parameter, and one count for each position otherwise. Of several values with one size it gives the smallest.
+ * @throws ConfigError for a family without a search, and for a budget below the family's smallest network.
  */
-export function solveBudget(network: NetworkSpec, kind: ConvolutionKind, classes: number, budget: number): Solution {
-  const dial = dials[kind];
-  if (dial === undefined)
-    throw new ConfigError(`budget: must be of a family with a hyper-parameter (${budgetKinds.join(", ")}), got ${kind}`);
+export function solveBudget(network: NetworkSpec, named: NamedFamily, classes: number, budget: number): Solution {
+  const { kind, budget: search } = named.family;
+  if (search === undefined)
+    throw new ConfigError(`budget: must be of a family with a hyper-parameter to choose (${budgetKinds.join(", ")}), got ${kind}`);
   const known = new Map<number, number>();
   const parametersAt = (position: number): number => {
-    const spec = { ...network, convolution: dial.spec(position) };
-    // A scale so small that a layer is left with nothing is refused by that layer: such a network is smaller than any.
-    const count = known.get(position) ?? sizeOrNothing(spec, classes);
+    const count = known.get(position) ?? sizeOrNothing({ ...network, convolution: specAt(named, search, position) }, classes, search);
     known.set(position, count);
     return count;
   };
-  /** The first position of more than `limit` parameters. */
+  /** The first position with more than `limit` parameters. */
   const firstBeyond = (limit: number): number => {
-    let [within, beyond] = [0, dial.positions + 1];
+    let [within, beyond] = [0, search.positions + 1];
     while (beyond - within > 1) {
       const middle = Math.floor((within + beyond) / 2);
       if (parametersAt(middle) <= limit) within = middle;
@@ -83,8 +54,8 @@ export function solveBudget(network: NetworkSpec, kind: ConvolutionKind, classes
     }
     return beyond;
   };
-  const all = Array.from({ length: dial.rises ? 0 : dial.positions }, (_, i) => i + 1);
-  const parameters = dial.rises
+  const all = Array.from({ length: search.rises ? 0 : search.positions }, (_, i) => i + 1);
+  const parameters = search.rises
     ? parametersAt(Math.max(1, firstBeyond(budget) - 1))
     : Math.max(0, ...all.map(parametersAt).filter((count) => count <= budget));
   if (parameters === 0 || parameters > budget) {
@@ -93,19 +64,20 @@ export function solveBudget(network: NetworkSpec, kind: ConvolutionKind, classes
       `budget: must be at least the ${least.toLocaleString("en-US")} parameters of the smallest ${kind} network, got ${budget}; choose another family or more`,
     );
   }
-  const position = dial.rises ? firstBeyond(parameters - 1) : all.find((candidate) => parametersAt(candidate) === parameters)!;
-  return { convolution: dial.spec(position), parameters };
+  const position = search.rises ? firstBeyond(parameters - 1) : all.find((candidate) => parametersAt(candidate) === parameters)!;
+  return { convolution: specAt(named, search, position), parameters };
 }
 
-function sizeOrNothing(spec: NetworkSpec, classes: number): number {
+/** The number of parameters; 0 for a network with a layer that refuses the hyper-parameter as too small. */
+function sizeOrNothing(spec: NetworkSpec, classes: number, { refusesSmallValues }: BudgetSearch): number {
   try {
     return countParameters((build) => createNetwork(spec, classes, build, { init: "variance-preserving" }));
   } catch (error) {
-    if (error instanceof ConfigError && !("factors" in spec.convolution)) return 0;
+    if (error instanceof ConfigError && refusesSmallValues) return 0;
     throw error;
   }
 }
 
-/** `TensorTrain_0.4387 gives wrn-10-1 19,876 parameters of the 20,000 allowed`. */
+/** `TensorTrain_0.4387: wrn-10-1-TensorTrain_0.4387 has 19,876 of 20,000 parameters`. */
 export const describeSolution = ({ convolution, parameters }: Solution, network: NetworkSpec, budget: number): string =>
   `${formatConvolution(convolution)}: ${formatNetwork({ ...network, convolution })} has ${parameters.toLocaleString("en-US")} of ${budget.toLocaleString("en-US")} parameters`;

@@ -8,7 +8,8 @@ import { WideResNet } from "../models/wide-resnet.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
-import { convolutionFactory, type FamilyOptions } from "../structured/families.ts";
+import { convolutionFactory } from "../structured/create-convolution.ts";
+import type { FamilyOptions } from "../structured/family.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { AttentiveClassifier } from "../train/evaluate.ts";
 

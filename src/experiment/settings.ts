@@ -5,7 +5,7 @@
 
 import { ConfigError, DataError } from "../core/errors.ts";
 import { convolutionForms, convolutionRefusal, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
-import type { FamilyOptions } from "../structured/families.ts";
+import type { FamilyOptions } from "../structured/family.ts";
 import { Adam } from "../train/adam.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import type { Optimizer } from "../train/optimizer.ts";

@@ -5,7 +5,7 @@ import type { ProgressStyle } from "../cli/progress.ts";
 import { Interruption, interruptible, type Terminal } from "../cli/terminal.ts";
 import type { TrainReporter } from "../cli/train-report.ts";
 import { BackendError, ConfigError, DataError, SeparableError } from "../core/errors.ts";
-import { formatConvolution, kindOf } from "../structured/convolution-text.ts";
+import { familyNamed, formatConvolution } from "../structured/convolution-text.ts";
 import { encodeCheckpoint, restoreTrainer } from "../train/checkpoint.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import { lockFolder } from "../train/node/folder-lock.ts";
@@ -83,12 +83,12 @@ function withinBudget(
     if (settingRules.conv.accepts(conv)) return resolveSettings(preset, explicit);
     throw new ConfigError(`train: --conv ${settingRules.conv.refusal(conv)}; or give it a --budget`);
   }
-  const kind = kindOf(explicit.conv ?? "");
-  if (kind === undefined)
+  const family = familyNamed(explicit.conv ?? "");
+  if (family === undefined)
     throw new ConfigError(`train: --budget needs the family it is for, such as --conv TensorTrain, got ${explicit.conv ?? "no --conv"}`);
   const settings = resolveSettings(preset, { ...explicit, conv: "Conv" });
   const network = networkOf(settings);
-  const solution = solveBudget(network, kind, settings.data === "cifar100" ? 100 : 10, budget);
+  const solution = solveBudget(network, family, settings.data === "cifar100" ? 100 : 10, budget);
   onNote(describeSolution(solution, network, budget));
   return { ...settings, conv: formatConvolution(solution.convolution) };
 }

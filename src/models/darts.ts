@@ -15,7 +15,7 @@ import { Linear } from "../nn/linear.ts";
 import type { Layer } from "../nn/module.ts";
 import { slice } from "../ops/layout.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolution-factory.ts";
-import { Sep } from "../structured/families.ts";
+import { Sep } from "../structured/create-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AuxiliaryHead } from "./auxiliary-head.ts";
 import { Cell, CellStack, Identity } from "./darts-cell.ts";

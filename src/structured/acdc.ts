@@ -15,8 +15,9 @@ import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { factor, refuseSpectral } from "./factor.ts";
+import { type StructuredFamily, searchRank, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The two diagonals of one factor, [c,1] each. */
 class Diagonals extends Module {
@@ -34,11 +35,11 @@ class Diagonals extends Module {
 
 export interface AcdcOptions extends StructuredOptions {
   /** Riffle shuffles between the transforms, as the paper has them; without, the original layer. */
-  readonly riffle?: boolean;
+  readonly channelShuffle?: boolean;
 }
 
 /** Where column j of a riffled matrix comes from: evens first, then odds. */
-const riffled = (size: number): number[] => {
+const shuffledColumns = (size: number): number[] => {
   const half = Math.ceil(size / 2);
   return Array.from({ length: size }, (_, j) => (j < half ? 2 * j : 2 * (j - half) + 1));
 };
@@ -49,11 +50,12 @@ const riffled = (size: number): number[] => {
  * With a fast transform of t(c) ≈ 2·c·log₂c multiply-adds, factors·(2·t(c) + 2c) per column.
  */
 export class AcdcLinear extends StructuredLinear {
+  readonly name = "AcdcLinear";
   readonly layers: readonly Diagonals[];
   readonly #size: number;
   /** Channels after the input is lengthened, before it is tiled. */
   readonly #lengthened: number;
-  readonly #riffle: boolean;
+  readonly #channelShuffle: boolean;
 
   /** @throws ConfigError for factors < 1, outputs that neither divide nor exceed the inputs, or a bias. */
   constructor(inFeatures: number, outFeatures: number, factors: number, build: Build, options: AcdcOptions = {}) {
@@ -67,17 +69,30 @@ export class AcdcLinear extends StructuredLinear {
     while (outFeatures > inFeatures && outFeatures % lengthened !== 0) lengthened++;
     this.#lengthened = lengthened;
     this.#size = Math.max(lengthened, outFeatures);
-    this.#riffle = options.riffle ?? true;
+    this.#channelShuffle = options.channelShuffle ?? true;
     this.layers = Array.from({ length: factors }, () => new Diagonals(this.#size, build, options.init === "variance-preserving"));
+  }
+
+  get bias(): undefined {
+    return undefined;
   }
 
   override get throughput(): number {
     return 0.4;
   }
 
+  /**
+   * The paper's code counts each transform at 2.5·c·log₂c. It takes the stride for 1 where a window stands before the map, and so it counts every pixel
+   * of the input there.
+   */
+  override paperMultiplyAdds({ input, output, windowed }: PaperPixels): number {
+    const c = this.#size;
+    return this.layers.length * (4 * c + 5 * c * Math.log2(c)) * (windowed ? input : output);
+  }
+
   /** Π·z: what a riffle of the matrix's columns does to its argument. First half to even places, second half to odd ones. */
   #shuffle(z: Tensor): Tensor {
-    if (!this.#riffle) return z;
+    if (!this.#channelShuffle) return z;
     const half = Math.ceil(this.#size / 2);
     if (this.#size % 2 === 0) return transposeChannels(z, 2, half);
     const even = pad(z, [
@@ -117,7 +132,7 @@ export class AcdcLinear extends StructuredLinear {
   toDense(): Tensor {
     const c = this.#size;
     const dct = cosineMatrix(c);
-    const order = this.#riffle ? riffled(c) : Array.from({ length: c }, (_, j) => j);
+    const order = this.#channelShuffle ? shuffledColumns(c) : Array.from({ length: c }, (_, j) => j);
     const dtype = this.layers[0]!.A.value.dtype;
     const constantMatrix = (entry: (i: number, j: number) => number): Tensor =>
       tensor(
@@ -134,13 +149,32 @@ export class AcdcLinear extends StructuredLinear {
     return scatterAdd(rows, tensor(sources, { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     const c = this.#size;
     return { multiplyAdds: this.layers.length * (2 * cosineTransformMultiplyAdds(c) + 2 * c), perCall: this.layers.length * c };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     const [c, factors] = [this.#size, this.layers.length];
     return factors * (2 * c ** 2 + c ** 3) + (factors - 1) * c ** 3;
   }
 }
+
+/** `ACDC_n` has n − 1 factors in the paper's code, and `ACDC` alone is `ACDC_12` (docs/faithfulness.md). */
+const acdcRecord = <const Kind extends string>(
+  kind: Kind,
+  { title, channelShuffle, bench = [] }: { readonly title: string; readonly channelShuffle: boolean; readonly bench?: readonly number[] },
+): StructuredFamily<Kind, "factors"> => ({
+  kind,
+  title,
+  parameters: [whole("factors", { default: 11, writesDefault: true, textOffset: 1 })],
+  budget: searchRank("factors", { refusesSmallValues: false }),
+  examples: { inspect: { kind, factors: 8 }, bench: bench.map((factors) => ({ kind, factors })) },
+  linear: ({ factors }, inFeatures, outFeatures, build, options) =>
+    new AcdcLinear(inFeatures, outFeatures, factors, build, { ...options, channelShuffle }),
+});
+
+export const acdcFamily = acdcRecord("ACDC", { title: "ACDC", channelShuffle: true, bench: [2, 14] });
+/** The paper's code builds the same layer under this name. */
+export const originalAcdcFamily = acdcRecord("OriginalACDC", { title: "ACDC (original)", channelShuffle: true });
+export const plainAcdcFamily = acdcRecord("PlainACDC", { title: "ACDC without shuffles", channelShuffle: false });

@@ -8,6 +8,7 @@ import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
+import { defineFamily, positive, searchScale, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -24,6 +25,7 @@ const denseEquation = "ipr,ijr,jrq->ipjq";
  * per column: each V_j once, then for every r a b×b mixture, then each U_i once. Low rank is the case S = 1.
  */
 export class BlastLinear extends StructuredLinear {
+  readonly name = "BlastLinear";
   readonly U: Parameter;
   readonly S: Parameter;
   readonly V: Parameter;
@@ -43,10 +45,6 @@ export class BlastLinear extends StructuredLinear {
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 
-  override offset(): Parameter | undefined {
-    return this.bias;
-  }
-
   override contract(x: Tensor): Tensor {
     const [b, inner, rank] = this.U.shape as [number, number, number];
     const projected = mixChannels(x, reshape(this.V.value, [b * rank, this.inFeatures / b]), b);
@@ -59,12 +57,23 @@ export class BlastLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, this.U.value, this.S.value, this.V.value), [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     const [b, , rank] = this.U.shape as [number, number, number];
     return { multiplyAdds: rank * (this.inFeatures + this.outFeatures + b ** 2), perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return einsumMultiplyAdds(denseEquation, this.U.value, this.S.value, this.V.value);
   }
 }
+
+export const blastFamily = defineFamily({
+  kind: "BLAST",
+  parameters: [positive("scale"), whole("blocks", { default: 4 })],
+  budget: searchScale("scale", 4),
+  examples: { inspect: { kind: "BLAST", scale: 0.125, blocks: 4 }, bench: [{ kind: "BLAST", scale: 0.25, blocks: 4 }] },
+  linear: ({ scale, blocks }, inFeatures, outFeatures, build, options) => {
+    const rank = Math.max(1, Math.round(scale * Math.min(inFeatures, outFeatures)));
+    return new BlastLinear(inFeatures, outFeatures, { blocks, rank }, build, options);
+  },
+});

@@ -9,6 +9,7 @@ import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
+import { defineFamily, searchRank, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -27,6 +28,7 @@ export const squareBlocks = (inFeatures: number, outFeatures: number, rank: numb
  * `fromDense`: one truncated SVD for each (j, k), the nearest such matrix.
  */
 export class BlockTensorTrainLinear extends StructuredLinear {
+  readonly name: string = "BlockTensorTrainLinear";
   readonly left: Parameter;
   readonly right: Parameter;
   readonly bias: Parameter | undefined;
@@ -52,10 +54,6 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
-  override offset(): Parameter | undefined {
-    return this.bias;
-  }
-
   override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const { blocks, middle, rank } = this.shape;
@@ -71,12 +69,12 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, this.left.value, this.right.value), [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     const { blocks, middle, rank } = this.shape;
     return { multiplyAdds: rank * (middle * this.inFeatures + blocks * this.outFeatures), perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return einsumMultiplyAdds(denseEquation, this.left.value, this.right.value);
   }
 
@@ -86,3 +84,13 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     this.right.write(right.data);
   }
 }
+
+export const blockTensorTrainFamily = defineFamily({
+  kind: "BlockTensorTrain",
+  title: "Block Tensor-Train",
+  parameters: [whole("rank")],
+  budget: searchRank("rank"),
+  examples: { inspect: { kind: "BlockTensorTrain", rank: 1 }, bench: [{ kind: "BlockTensorTrain", rank: 2 }] },
+  linear: ({ rank }, inFeatures, outFeatures, build, options) =>
+    new BlockTensorTrainLinear(inFeatures, outFeatures, squareBlocks(inFeatures, outFeatures, rank), build, options),
+});

@@ -9,6 +9,7 @@ import { pad, permute, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
+import { defineFamily } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -20,6 +21,7 @@ import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from 
  * multiply-adds a column, about in·ℓ + in·out/ℓ, with the h that makes it least.
  */
 export class ButterflyLinear extends StructuredLinear {
+  readonly name = "ButterflyLinear";
   /** [L, N/2, 2, 2]: stage, pair (the place's other bits), output bit, input bit. */
   readonly twiddle: Parameter;
   readonly bias: Parameter | undefined;
@@ -46,10 +48,6 @@ export class ButterflyLinear extends StructuredLinear {
 
   override get throughput(): number {
     return 0.4;
-  }
-
-  override offset(): Parameter | undefined {
-    return this.bias;
   }
 
   /** Multiply-adds a column for runs of h stages and of the rest. */
@@ -119,14 +117,21 @@ export class ButterflyLinear extends StructuredLinear {
     );
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     // Merging stage t of a run turns blocks of 2^t columns into twice as many: 2^(t+1) numbers for each of the N rows.
     const merging = (width: number): number => 2 ** this.#stages * (2 ** (width + 1) - 2);
     const h = this.#split;
     return { multiplyAdds: this.#work(h), perCall: merging(h) + merging(this.#stages - h) };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return (this.#stages - 1) * this.inFeatures * this.outFeatures;
   }
 }
+
+export const butterflyFamily = defineFamily({
+  kind: "Butterfly",
+  parameters: [],
+  examples: { inspect: { kind: "Butterfly" }, bench: [{ kind: "Butterfly" }] },
+  linear: (_, inFeatures, outFeatures, build, options) => new ButterflyLinear(inFeatures, outFeatures, build, options),
+});

@@ -14,8 +14,9 @@ import { permute, transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
+import { defineFamily, positive, searchScale } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { canonicalRank, type Triple, threeWayDims } from "./three-way.ts";
 import { type Boundary, boundaryOf } from "./train-contraction.ts";
 
@@ -36,6 +37,7 @@ const khatriRao = (left: Tensor, right: Tensor): Tensor =>
  * d the mode that is cut; elsewhere W is rebuilt. `fromDense`: alternating least squares, a local best approximation.
  */
 export class CanonicalPolyadicLinear extends StructuredLinear {
+  readonly name = "CanonicalPolyadicLinear";
   readonly weight_core_0: Parameter;
   readonly weight_core_1: Parameter;
   readonly weight_core_2: Parameter;
@@ -73,10 +75,6 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     return this.weight_core_0.shape[1]!;
   }
 
-  override offset(): Parameter | undefined {
-    return this.bias;
-  }
-
   override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const { mode, outer, inner } = this.#boundary!;
@@ -98,7 +96,12 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, a.value, b.value, c.value), [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work | undefined {
+  /** The paper's code counts the dense matrix. */
+  override paperMultiplyAdds({ output }: PaperPixels): number {
+    return this.inFeatures * this.outFeatures * output;
+  }
+
+  override contractionCost(): Work | undefined {
     if (this.#boundary === undefined) return undefined;
     const { rank } = this;
     const { mode, outer, inner } = this.#boundary;
@@ -110,7 +113,7 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     const [a, b, c] = this.#factors() as [Parameter, Parameter, Parameter];
     return einsumMultiplyAdds(denseEquation, a.value, b.value, c.value);
   }
@@ -120,3 +123,14 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     for (const [k, parameter] of this.#factors().entries()) parameter.write(factors[k]!.data);
   }
 }
+
+export const canonicalPolyadicFamily = defineFamily({
+  kind: "CP",
+  title: "CP",
+  alias: "canonical-polyadic",
+  parameters: [positive("scale")],
+  budget: searchScale("scale", 64),
+  examples: { inspect: { kind: "CP", scale: 1 }, bench: [{ kind: "CP", scale: 0.5 }] },
+  linear: ({ scale }, inFeatures, outFeatures, build, options) =>
+    new CanonicalPolyadicLinear(inFeatures, outFeatures, scale, build, options),
+});

@@ -74,7 +74,7 @@ export async function checkStructuredLinear(
   const draw = (shape: readonly number[], key: number): Tensor => normal(shape, random.fork(key), { dtype });
   const x = draw([rows, inFeatures], 2);
   const g = draw([rows, outFeatures], 3);
-  const parameters = [...map.parameters()].filter(([, parameter]) => parameter !== map.offset());
+  const parameters = [...map.parameters()].filter(([, parameter]) => parameter !== map.bias);
   const wrt = [x, ...parameters.map(([, { value }]) => value)];
   const dense = map.toDense();
   if (dense.rank !== 2 || dense.shape[0] !== outFeatures || dense.shape[1] !== inFeatures)

@@ -1,153 +1,125 @@
-/** The command line's words for convolutions: the one place where they are text. Inside, they are a typed union. */
+/**
+ * Specs as text: `TensorTrain_0.44`, or `./my-family.ts:MyKind_4` for the family of a module. Text comes from users and from recorded runs. Inside
+ * the program, specs are typed.
+ */
 
 import { ConfigError } from "../core/errors.ts";
-import type { ConvolutionKind, ConvolutionSpec } from "./spec.ts";
+import { families } from "./families.ts";
+import { type FamilySpec, type HyperParameter, parameterValue, type StructuredFamily } from "./family.ts";
+import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
 
-/** How a kind is written: its own name alone, or `Name_number`, some with a second number. */
-interface Form {
-  readonly text: string;
-  read(parameters: readonly number[]): ConvolutionSpec | undefined;
-  write(spec: ConvolutionSpec): readonly (number | string)[];
+/** A family that a text names, and the module that the family comes from. */
+export interface NamedFamily {
+  readonly family: StructuredFamily;
+  readonly module: string | undefined;
 }
 
-/** A form whose fields are the spec's own; the result is checked by the types of `read`. */
-const form = <S extends ConvolutionSpec>(
-  text: string,
-  read: (parameters: readonly number[]) => S | undefined,
-  write: (spec: S) => readonly (number | string)[],
-): Form => ({ text, read, write: (spec) => write(spec as S) });
+/** The records of the modules that this process has loaded, by the module's absolute path. Like Node's own cache of modules, it only grows. */
+const loadedModules = new Map<string, readonly StructuredFamily[]>();
 
-const whole = (value: number | undefined): value is number => value !== undefined && Number.isInteger(value) && value >= 1;
-const positive = (value: number | undefined): value is number => value !== undefined && value > 0;
-const only = <T>(parameters: readonly T[], count: number): boolean => parameters.length === count;
+/** Makes the records of a module known to `parseConvolution`. `module` is the module's absolute path. */
+export const provideFamilies = (module: string, records: readonly StructuredFamily[]): void => void loadedModules.set(module, records);
 
-const bare = (kind: "Conv" | "Sep" | "HashedDecimate" | "SepHashedDecimate" | "Butterfly"): Form =>
-  form(
-    kind,
-    (p) => (only(p, 0) ? { kind } : undefined),
-    () => [],
-  );
-
-const scaled = (kind: "Generic" | "LR" | "TensorTrain" | "Tucker" | "CP"): Form =>
-  form(
-    `${kind}_<scale>`,
-    (p) => (only(p, 1) && positive(p[0]) ? { kind, scale: p[0] } : undefined),
-    ({ scale }) => [scale],
-  );
-
-const hashed = (kind: "Hashed" | "SepHashed"): Form =>
-  form(
-    `${kind}_<fraction>`,
-    (p) => (only(p, 1) && positive(p[0]) ? { kind, fraction: p[0] } : undefined),
-    ({ fraction }) => [fraction],
-  );
-
-/** ACDC_n has n − 1 factors in the paper's code, ACDC alone is ACDC_12; published counts rest on it (docs/faithfulness.md). */
-const acdc = (kind: "ACDC" | "OriginalACDC" | "PlainACDC"): Form =>
-  form(
-    `${kind}[_<factors + 1>]`,
-    (p) => {
-      const [layers = 12] = p;
-      return p.length <= 1 && whole(layers) && layers >= 2 ? { kind, factors: layers - 1 } : undefined;
-    },
-    ({ factors }) => [factors + 1],
-  );
-
-const forms: Readonly<Record<ConvolutionKind, Form>> = {
-  Conv: bare("Conv"),
-  Sep: bare("Sep"),
-  ACDC: acdc("ACDC"),
-  OriginalACDC: acdc("OriginalACDC"),
-  PlainACDC: acdc("PlainACDC"),
-  Hashed: hashed("Hashed"),
-  HashedDecimate: bare("HashedDecimate"),
-  SepHashed: hashed("SepHashed"),
-  SepHashedDecimate: bare("SepHashedDecimate"),
-  HashedSeparable: form(
-    "HashedSeparable[_<fraction>]",
-    (p) => (p.length <= 1 && positive(p[0] ?? 0.2) ? { kind: "HashedSeparable", fraction: p[0] ?? 0.2 } : undefined),
-    ({ fraction }) => [fraction],
-  ),
-  Generic: scaled("Generic"),
-  LR: scaled("LR"),
-  TensorTrain: scaled("TensorTrain"),
-  Tucker: scaled("Tucker"),
-  CP: scaled("CP"),
-  Shuffle: form(
-    "Shuffle_<groups>",
-    (p) => (only(p, 1) && whole(p[0]) ? { kind: "Shuffle", groups: p[0] } : undefined),
-    ({ groups }) => [groups],
-  ),
-  Monarch: form(
-    "Monarch_<blocks>",
-    (p) => (only(p, 1) && whole(p[0]) ? { kind: "Monarch", blocks: p[0] } : undefined),
-    ({ blocks }) => [blocks],
-  ),
-  BlockTensorTrain: form(
-    "BlockTensorTrain_<rank>",
-    (p) => (only(p, 1) && whole(p[0]) ? { kind: "BlockTensorTrain", rank: p[0] } : undefined),
-    ({ rank }) => [rank],
-  ),
-  MatrixTensorTrain: form(
-    "MatrixTensorTrain_<rank>[_<cores>]",
-    (p) => {
-      const [rank, cores = 3] = p;
-      return p.length <= 2 && whole(rank) && whole(cores) ? { kind: "MatrixTensorTrain", rank, cores } : undefined;
-    },
-    ({ rank, cores }) => (cores === 3 ? [rank] : [rank, cores]),
-  ),
-  Kronecker: form(
-    "Kronecker_<terms>",
-    (p) => (only(p, 1) && whole(p[0]) ? { kind: "Kronecker", terms: p[0] } : undefined),
-    ({ terms }) => [terms],
-  ),
-  BLAST: form(
-    "BLAST_<scale>[_<blocks>]",
-    (p) => {
-      const [scale, blocks = 4] = p;
-      return p.length <= 2 && positive(scale) && whole(blocks) ? { kind: "BLAST", scale, blocks } : undefined;
-    },
-    ({ scale, blocks }) => (blocks === 4 ? [scale] : [scale, blocks]),
-  ),
-  Butterfly: bare("Butterfly"),
-};
-
-export const convolutionKinds = Object.keys(forms) as readonly ConvolutionKind[];
-
-/** What `--conv` takes, as help and errors say it. */
-export const convolutionForms = Object.values(forms)
-  .map(({ text }) => text)
-  .join(", ");
-
-/** The kind a text begins with, and the spec it is; no spec where the kind's parameters are not what it takes. */
-function read(text: string): { readonly name: string; readonly known: Form; readonly spec: ConvolutionSpec | undefined } | undefined {
-  const [name = "", ...numbers] = text.split("_");
-  if (!Object.hasOwn(forms, name)) return undefined;
-  const known = forms[name as ConvolutionKind];
-  const parameters = numbers.map((number) => (/^\d+(\.\d+)?$/.test(number) ? Number(number) : Number.NaN));
-  return { name, known, spec: parameters.some(Number.isNaN) ? undefined : known.read(parameters) };
+/** A text without a module has `module: undefined`. The path of a module may hold colons, and the rest may not. */
+export function splitModule(text: string): { readonly module: string | undefined; readonly form: string } {
+  const [, module, form] = /^(.+):([^:/\\]*)$/.exec(text) ?? [];
+  return module === undefined ? { module: undefined, form: text } : { module, form: form! };
 }
 
-/** The kind that a text names, with or without its parameters. */
-export const kindOf = (text: string): ConvolutionKind | undefined => {
-  const [name] = text.split("_");
-  return convolutionKinds.find((kind) => kind === name);
-};
+const label = ({ name, textOffset = 0 }: HyperParameter): string => (textOffset === 0 ? `<${name}>` : `<${name} + ${textOffset}>`);
 
-/** What is wrong with the parameters of a kind that exists; undefined for other texts. */
+/** How a family is written: `MatrixTensorTrain_<rank>[_<cores>]`. */
+export const textForm = ({ kind, parameters }: StructuredFamily): string =>
+  kind + parameters.map((parameter) => (parameter.default === undefined ? `_${label(parameter)}` : `[_${label(parameter)}]`)).join("");
+
+export const convolutionKinds = families.map(({ kind }) => kind) as readonly ConvolutionKind[];
+
+/** The texts that `--conv` takes, for help and errors. */
+export const convolutionForms = `${families.map((family) => textForm(family as StructuredFamily)).join(", ")}, or <module>:<Kind>_<numbers> for a family of your own`;
+
+/** The family that a text names, with or without its hyper-parameters; undefined for a text that names none, or a module that is not loaded. */
+export function familyNamed(text: string): NamedFamily | undefined {
+  const { module, form } = splitModule(text);
+  const kind = form.split("_")[0]!;
+  const family = module === undefined ? builtInFamily(kind) : loadedModules.get(module)?.find((record) => record.kind === kind);
+  return family && { family, module };
+}
+
+const inRange = ({ range }: HyperParameter, value: number): boolean =>
+  range === "whole" ? Number.isInteger(value) && value >= 1 : value > 0;
+
+/** The hyper-parameters that follow the kind; undefined where they are not what the family takes. */
+function readParameters({ kind, parameters }: StructuredFamily, form: string): FamilySpec | undefined {
+  const numbers = form.split("_").slice(1);
+  if (numbers.length > parameters.length) return undefined;
+  const spec: Record<string, string | number> = { kind };
+  for (const [i, parameter] of parameters.entries()) {
+    const text = numbers[i];
+    if (text !== undefined && !/^\d+(\.\d+)?$/.test(text)) return undefined;
+    const value = text === undefined ? parameter.default : Number(text) - (parameter.textOffset ?? 0);
+    if (value === undefined || !inRange(parameter, value)) return undefined;
+    spec[parameter.name] = value;
+  }
+  return spec as FamilySpec;
+}
+
+/** The rule that the numbers of a family's text follow. */
+function numbersRule({ kind, parameters }: StructuredFamily): string {
+  const offset = parameters.find(({ textOffset = 0 }) => textOffset > 0)?.textOffset;
+  if (offset !== undefined) return ` with an integer of at least ${1 + offset} (${kind}_n has n − ${offset} ${parameters[0]!.name})`;
+  return parameters.length === 0 ? "" : " with numbers above 0";
+}
+
+/** The mistake in the hyper-parameters of a family that exists; undefined for other texts. */
 export function convolutionRefusal(text: string): string | undefined {
-  const found = read(text);
-  if (found === undefined || found.spec !== undefined) return undefined;
-  const { name, known } = found;
-  const rule = name.endsWith("ACDC") ? " with an integer of at least 2 (ACDC_n has n − 1 factors)" : " with numbers above 0";
-  return `takes ${name} as ${known.text}${known.text === name ? "" : rule}, got "${text}"`;
+  const named = familyNamed(text);
+  if (named === undefined || readParameters(named.family, splitModule(text).form) !== undefined) return undefined;
+  const { family } = named;
+  return `takes ${family.kind} as ${textForm(family)}${numbersRule(family)}, got "${text}"`;
 }
 
-/** `TensorTrain_0.44` as a spec. @throws ConfigError for text that names no convolution, or one with parameters it cannot have. */
+/**
+ * `TensorTrain_0.44` as a spec. The module that a text names must have been loaded.
+ * @throws ConfigError for a text that names no family, for hyper-parameters that the family does not take, and for a module that is not loaded.
+ */
 export function parseConvolution(text: string): ConvolutionSpec {
-  const spec = read(text)?.spec;
-  if (spec !== undefined) return spec;
-  throw new ConfigError(`convolution: ${convolutionRefusal(text) ?? `must be one of ${convolutionForms}, got "${text}"`}`);
+  const named = familyNamed(text);
+  const spec = named && readParameters(named.family, splitModule(text).form);
+  if (spec !== undefined) return specFor(named!, spec);
+  throw new ConfigError(`convolution: ${convolutionRefusal(text) ?? unknownFamily(text)}`);
 }
 
-export const formatConvolution = (spec: ConvolutionSpec): string => [spec.kind, ...forms[spec.kind].write(spec)].join("_");
+/** The spec of a family that `familyNamed` has found. */
+export const specFor = ({ family, module }: NamedFamily, spec: FamilySpec): ConvolutionSpec =>
+  module === undefined ? (spec as ConvolutionSpec) : { kind: "own", family, spec, module };
+
+function unknownFamily(text: string): string {
+  const { module, form } = splitModule(text);
+  if (module === undefined) return `must be one of ${convolutionForms}, got "${text}"`;
+  const records = loadedModules.get(module);
+  if (records === undefined) return `the module ${module} must be loaded before "${text}" is read; load it with resolveConvolution`;
+  return `must be one of ${records.map(textForm).join(", ")} of ${module}, got "${form}"`;
+}
+
+/** Checks a text as `parseConvolution` does. Of a module that is not loaded yet, it checks only that the text has the form of a spec. @throws ConfigError */
+export function checkConvolution(text: string): void {
+  const { module, form } = splitModule(text);
+  const awaitsModule = module !== undefined && !loadedModules.has(module);
+  if (!awaitsModule || !/^[A-Za-z][A-Za-z0-9]*(_\d+(\.\d+)?)*$/.test(form)) parseConvolution(text);
+}
+
+/** The spec's name without a module: `MyKind_4`. It names networks and files. */
+export function convolutionName(spec: ConvolutionSpec): string {
+  const [{ kind, parameters }, own] = [familyOf(spec), familySpecOf(spec)];
+  const written = parameters.map((parameter) => ({ parameter, value: parameterValue(own, parameter.name) }));
+  // A default is left out where nothing follows it, unless the family writes it always.
+  while (written.length > 0 && !written.at(-1)!.parameter.writesDefault && written.at(-1)!.parameter.default === written.at(-1)!.value)
+    written.pop();
+  return [kind, ...written.map(({ parameter, value }) => value + (parameter.textOffset ?? 0))].join("_");
+}
+
+/** The spec as `parseConvolution` reads it. */
+export const formatConvolution = (spec: ConvolutionSpec): string => {
+  const name = convolutionName(spec);
+  return spec.kind === "own" && spec.module !== undefined ? `${spec.module}:${name}` : name;
+};

@@ -9,6 +9,7 @@ import { Parameter } from "../nn/state.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter } from "./factor.ts";
+import { defineFamily } from "./family.ts";
 import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts";
 
 /** w:[O,I,1,1]. Not a structured map, so it keeps the full weight decay. */
@@ -25,6 +26,7 @@ class Pointwise extends Module {
 
 /** y = W·x.   in·out multiply-adds per column. */
 export class DenseLinear extends StructuredLinear {
+  readonly name = "DenseLinear";
   readonly pointwise: Pointwise;
 
   constructor(inFeatures: number, outFeatures: number, build: Build, { bias = false }: StructuredOptions = {}) {
@@ -33,7 +35,7 @@ export class DenseLinear extends StructuredLinear {
     this.pointwise = new Pointwise(outFeatures, inFeatures, build, bias);
   }
 
-  override offset(): Parameter | undefined {
+  override get bias(): Parameter | undefined {
     return this.pointwise.bias;
   }
 
@@ -41,7 +43,7 @@ export class DenseLinear extends StructuredLinear {
     return reshape(this.pointwise.weight.value, [this.outFeatures, this.inFeatures]);
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return 0;
   }
 
@@ -49,3 +51,12 @@ export class DenseLinear extends StructuredLinear {
     this.pointwise.weight.write(data);
   }
 }
+
+export const sepFamily = defineFamily({
+  kind: "Sep",
+  title: "Dense separable",
+  alias: "depthwise-separable",
+  parameters: [],
+  examples: { inspect: { kind: "Sep" } },
+  linear: (_, inFeatures, outFeatures, build, options) => new DenseLinear(inFeatures, outFeatures, build, options),
+});

@@ -1,15 +1,21 @@
-/** `Conv`: the ordinary convolution, the one every structured layer is compared with. */
+/** `Conv`: the ordinary convolution, with which every structured layer is compared. */
 
+import type { Shape } from "../core/shape.ts";
+import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
-import { Layer } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
+import { DenseLinear } from "./dense-linear.ts";
+import { defineFamily } from "./family.ts";
+import { type ApproximationError, pixelsOf, StructuredConvolution } from "./structured-convolution.ts";
 
-/** A k×k convolution, all channels to all channels: O·I·k² parameters, as many multiply-adds per output pixel. */
-export class DenseConvolution extends Layer implements FoldableLayer {
+/** A k×k convolution from all channels to all channels.   O·I·k² parameters, and as many multiply-adds per output pixel. */
+export class DenseConvolution extends StructuredConvolution implements FoldableLayer {
+  readonly name = "DenseConvolution";
   readonly conv: Conv2d;
 
   constructor({ inChannels, outChannels, kernel, bias = false, ...site }: ConvolutionSite, build: Build) {
@@ -18,8 +24,33 @@ export class DenseConvolution extends Layer implements FoldableLayer {
     this.conv = new Conv2d(inChannels, outChannels, kernel, build, { ...site, padding, bias, init: normalFanOut });
   }
 
+  get bias(): Parameter | undefined {
+    return this.conv.bias;
+  }
+
   forward(x: Tensor): Tensor {
     return this.conv.forward(x);
+  }
+
+  toDenseKernel(): Tensor {
+    return this.conv.weight.value;
+  }
+
+  paperMultiplyAdds(_: Shape, output: Shape): number {
+    return this.conv.weight.value.size * pixelsOf(output);
+  }
+
+  approximationRefusal(): undefined {
+    return undefined;
+  }
+
+  approximateKernel({ data }: TensorArray): Promise<ApproximationError> {
+    this.conv.weight.write(data);
+    return Promise.resolve({ relative: 0, separable: 0, structured: 0 });
+  }
+
+  decayedWeight(): undefined {
+    return undefined;
   }
 
   fold(affine?: ChannelAffine): Conv2d {
@@ -28,3 +59,13 @@ export class DenseConvolution extends Layer implements FoldableLayer {
 }
 
 export const Conv: ConvolutionFactory = (site, build) => new DenseConvolution(site, build);
+
+export const convFamily = defineFamily({
+  kind: "Conv",
+  title: "Dense",
+  alias: "dense",
+  parameters: [],
+  examples: { inspect: { kind: "Conv" } },
+  linear: (_, inFeatures, outFeatures, build, options) => new DenseLinear(inFeatures, outFeatures, build, options),
+  convolution: (_, site, build, { bias = false }) => new DenseConvolution({ ...site, bias }, build),
+});

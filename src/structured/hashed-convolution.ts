@@ -1,23 +1,28 @@
-/** `Hashed_x`: the whole k×k convolution from one list of shared values, no window split off. */
+/** `Hashed_x`: the whole k×k convolution from one list of shared values. No window is split off. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import type { Shape } from "../core/shape.ts";
+import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { type Conv2d, foldedConvolution } from "../nn/conv2d.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import type { Build } from "../nn/init.ts";
-import { Layer } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { type HashedOptions, HashedWeight } from "./hashed.ts";
+import type { DepthwiseWindow } from "./separable.ts";
+import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 
 /**
- * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias, O·(I/groups)·k² multiply-adds per pixel: sharing saves storage, not work.
+ * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel: sharing saves storage and no work.
  * With groups = I it is the hashed window of `HashedSeparable`.
  */
-export class HashedConvolution extends Layer implements FoldableLayer {
+export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer {
+  readonly name = "HashedConvolution";
   readonly hashed: HashedWeight;
   readonly #options: ConvolutionOptions;
 
@@ -32,8 +37,35 @@ export class HashedConvolution extends Layer implements FoldableLayer {
     return Object.entries(this.hashed);
   }
 
+  get bias(): Parameter | undefined {
+    return this.hashed.bias;
+  }
+
   kernel(): Tensor {
     return this.hashed.value();
+  }
+
+  /** Makes a hashed window nearest to `kernel`, with a bias of 0. */
+  async approximateWindow(kernel: ArrayLike<number>): Promise<void> {
+    await this.hashed.fromDense(kernel);
+    this.bias?.write(new Float64Array(this.bias.value.size));
+  }
+
+  async approximateKernel(kernel: TensorArray): Promise<ApproximationError> {
+    await this.hashed.fromDense(kernel.data);
+    return wholeKernelError(kernel, () => this.toDenseKernel());
+  }
+
+  approximationRefusal(): undefined {
+    return undefined;
+  }
+
+  paperMultiplyAdds(_: Shape, output: Shape): number {
+    return this.hashed.idxs.value.size * pixelsOf(output);
+  }
+
+  decayedWeight(): Tensor {
+    return this.toDenseKernel();
   }
 
   toDenseKernel(): Tensor {

@@ -11,8 +11,7 @@ import { gather } from "../ops/indexing.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { refuseSpectral } from "./factor.ts";
-import { mixChannels } from "./mix-channels.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts";
 
 export interface HashedOptions {
   readonly bias?: boolean;
@@ -71,6 +70,7 @@ export class HashedWeight extends Module {
  * `fromDense`: the means of `HashedWeight`, exact least squares.
  */
 export class HashedLinear extends StructuredLinear {
+  readonly name = "HashedLinear";
   readonly hashed: HashedWeight;
 
   constructor(
@@ -85,7 +85,7 @@ export class HashedLinear extends StructuredLinear {
     this.hashed = new HashedWeight([outFeatures, inFeatures], budget, build, options);
   }
 
-  override offset(): Parameter | undefined {
+  override get bias(): Parameter | undefined {
     return this.hashed.bias;
   }
 
@@ -93,15 +93,7 @@ export class HashedLinear extends StructuredLinear {
     return this.hashed.value();
   }
 
-  override contract(x: Tensor): Tensor {
-    return mixChannels(x, this.toDense());
-  }
-
-  override contraction(): Work | undefined {
-    return undefined;
-  }
-
-  rebuild(): number {
+  denseCost(): number {
     return 0;
   }
 

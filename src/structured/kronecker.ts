@@ -10,6 +10,7 @@ import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
+import { defineFamily, searchRank, whole } from "./family.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -20,6 +21,7 @@ const denseEquation = "tab,tcd->acbd";
  * `fromDense`: the truncated SVD of the rearranged matrix, the nearest such sum.
  */
 export class KroneckerLinear extends StructuredLinear {
+  readonly name = "KroneckerLinear";
   readonly B: Parameter;
   readonly C: Parameter;
   readonly bias: Parameter | undefined;
@@ -37,10 +39,6 @@ export class KroneckerLinear extends StructuredLinear {
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
-  override offset(): Parameter | undefined {
-    return this.bias;
-  }
-
   override contract(x: Tensor): Tensor {
     const [batch, , columns] = x.shape as [number, number, number];
     const [terms, m1, n1] = this.B.shape as [number, number, number];
@@ -54,13 +52,13 @@ export class KroneckerLinear extends StructuredLinear {
     return reshape(einsum(denseEquation, this.B.value, this.C.value), [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     const [terms, m1, n1] = this.B.shape as [number, number, number];
     const m2 = this.C.shape[1]!;
     return { multiplyAdds: terms * m2 * (this.inFeatures + m1 * n1), perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return einsumMultiplyAdds(denseEquation, this.B.value, this.C.value);
   }
 
@@ -71,3 +69,12 @@ export class KroneckerLinear extends StructuredLinear {
     this.C.write(nearest.flatMap(({ c }) => [...c.data]));
   }
 }
+
+export const kroneckerFamily = defineFamily({
+  kind: "Kronecker",
+  title: "Kronecker sum",
+  parameters: [whole("terms")],
+  budget: searchRank("terms"),
+  examples: { inspect: { kind: "Kronecker", terms: 8 }, bench: [{ kind: "Kronecker", terms: 4 }] },
+  linear: ({ terms }, inFeatures, outFeatures, build, options) => new KroneckerLinear(inFeatures, outFeatures, terms, build, options),
+});

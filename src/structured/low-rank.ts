@@ -11,8 +11,9 @@ import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { normalMatrix, PointwiseFactor } from "./factor.ts";
+import { defineFamily, positive, searchScale } from "./family.ts";
 import { mixChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** ⌊scale·max(in, out)⌋, the paper's rank. @throws ConfigError when that is 0. */
 export function rankOf(name: string, scale: number, inFeatures: number, outFeatures: number): number {
@@ -31,6 +32,7 @@ const flat = (w: Tensor): Tensor => reshape(w, w.shape.slice(0, 2));
  * `fromDense`: the truncated SVD (Eckart & Young 1936).
  */
 export class LowRankLinear extends StructuredLinear {
+  readonly name = "LowRankLinear";
   readonly lowrank_contract: PointwiseFactor;
   readonly lowrank_expand: PointwiseFactor;
 
@@ -43,7 +45,7 @@ export class LowRankLinear extends StructuredLinear {
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
-  override offset(): Parameter | undefined {
+  override get bias(): Parameter | undefined {
     return this.lowrank_expand.bias;
   }
 
@@ -59,11 +61,11 @@ export class LowRankLinear extends StructuredLinear {
     return matmul(flat(this.lowrank_expand.weight.value), flat(this.lowrank_contract.weight.value));
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     return { multiplyAdds: this.rank * (this.inFeatures + this.outFeatures), perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return this.rank * this.inFeatures * this.outFeatures;
   }
 
@@ -85,6 +87,7 @@ export class LowRankLinear extends StructuredLinear {
  * V·T is V's column blocks added up, so a column costs r·(in + out) multiply-adds.
  */
 export class TiedLowRankLinear extends StructuredLinear {
+  readonly name = "TiedLowRankLinear";
   readonly lowrank: PointwiseFactor;
 
   /** @throws ConfigError unless rank ≥ 1 and `out` is a multiple of `in`; a bias is refused too, as the map is its own transpose on both sides. */
@@ -108,6 +111,15 @@ export class TiedLowRankLinear extends StructuredLinear {
     return this.lowrank.weight.shape[0]!;
   }
 
+  get bias(): undefined {
+    return undefined;
+  }
+
+  /** The paper's code tiles the input to the number of outputs before both products. */
+  override paperMultiplyAdds({ output }: PaperPixels): number {
+    return 2 * this.outFeatures * this.rank * output;
+  }
+
   /** V·T:[r,in]. */
   #folded(): Tensor {
     const { rank, inFeatures, outFeatures } = this;
@@ -125,11 +137,35 @@ export class TiedLowRankLinear extends StructuredLinear {
     return sum(reshape(square, [this.outFeatures, this.outFeatures / this.inFeatures, this.inFeatures]), { axes: 1 });
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     return { multiplyAdds: this.rank * (this.inFeatures + this.outFeatures), perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return this.rank * this.outFeatures ** 2;
   }
 }
+
+export const lowRankFamily = defineFamily({
+  kind: "Generic",
+  title: "Low rank",
+  alias: "low-rank",
+  parameters: [positive("scale")],
+  budget: searchScale("scale", 4),
+  wrapper: { dropsPadding: true },
+  examples: { inspect: { kind: "Generic", scale: 0.125 }, bench: [{ kind: "Generic", scale: 0.1 }] },
+  linear: ({ scale }, inFeatures, outFeatures, build, options) =>
+    new LowRankLinear(inFeatures, outFeatures, rankOf("Generic", scale, inFeatures, outFeatures), build, options),
+});
+
+export const tiedLowRankFamily = defineFamily({
+  kind: "LR",
+  title: "Tied low rank",
+  alias: "tied-low-rank",
+  parameters: [positive("scale")],
+  budget: searchScale("scale", 4),
+  wrapper: { dropsPadding: true },
+  examples: { inspect: { kind: "LR", scale: 0.25 }, bench: [{ kind: "LR", scale: 0.1 }] },
+  linear: ({ scale }, inFeatures, outFeatures, build, options) =>
+    new TiedLowRankLinear(inFeatures, outFeatures, rankOf("LR", scale, inFeatures, outFeatures), build, options),
+});

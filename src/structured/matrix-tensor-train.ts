@@ -12,6 +12,7 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
+import { defineFamily, searchRank, whole } from "./family.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -26,6 +27,7 @@ export interface MatrixTrainShape {
  * `fromDense`: TT-SVD on the paired modes, within √(d−1) of the best.
  */
 export class MatrixTensorTrainLinear extends StructuredLinear {
+  readonly name = "MatrixTensorTrainLinear";
   readonly cores: readonly Parameter[];
   readonly bias: Parameter | undefined;
   readonly outModes: readonly number[];
@@ -46,10 +48,6 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     });
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
-  }
-
-  override offset(): Parameter | undefined {
-    return this.bias;
   }
 
   override contract(x: Tensor): Tensor {
@@ -78,12 +76,12 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     return reshape(permute(reshape(whole, pairs), [...order, ...order.map((axis) => axis + 1)]), [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     const costs = this.cores.map(({ value }, k) => sizeOf(this.outModes.slice(0, k)) * value.size * sizeOf(this.inModes.slice(k + 1)));
     return { multiplyAdds: costs.reduce((a, b) => a + b, 0), perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     const pairs = this.outModes.map((m, k) => m * this.inModes[k]!);
     return this.cores.slice(1).reduce((total, { value }, k) => total + sizeOf(pairs.slice(0, k + 1)) * value.size, 0);
   }
@@ -98,3 +96,18 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     for (const [k, parameter] of this.cores.entries()) parameter.write(cores[k]!.data);
   }
 }
+
+export const matrixTensorTrainFamily = defineFamily({
+  kind: "MatrixTensorTrain",
+  title: "Matrix Tensor-Train",
+  parameters: [whole("rank"), whole("cores", { default: 3 })],
+  budget: searchRank("rank"),
+  examples: {
+    inspect: { kind: "MatrixTensorTrain", rank: 4, cores: 3 },
+    bench: [
+      { kind: "MatrixTensorTrain", rank: 8, cores: 3 },
+      { kind: "MatrixTensorTrain", rank: 8, cores: 2 },
+    ],
+  },
+  linear: (spec, inFeatures, outFeatures, build, options) => new MatrixTensorTrainLinear(inFeatures, outFeatures, spec, build, options),
+});

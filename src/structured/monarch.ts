@@ -3,6 +3,7 @@
 import { divisors } from "../core/factors.ts";
 import type { Build } from "../nn/init.ts";
 import { BlockTensorTrainLinear } from "./block-tensor-train.ts";
+import { defineFamily, searchGroups, whole } from "./family.ts";
 import { checkSizes, type StructuredOptions } from "./structured-linear.ts";
 
 /** The largest divisor of `size` that is at most `wanted`. */
@@ -17,6 +18,7 @@ const lowered = (size: number, wanted: number): number =>
  * r = min(in, out)/blocks². `blocks` is lowered to a divisor of either side. `fromDense`: their algorithm 1.
  */
 export class MonarchLinear extends BlockTensorTrainLinear {
+  override readonly name = "MonarchLinear";
   /** @throws ConfigError unless blocks is an integer ≥ 1. */
   constructor(inFeatures: number, outFeatures: number, blocks: number, build: Build, options: StructuredOptions = {}) {
     checkSizes("Monarch", { inFeatures, outFeatures, blocks });
@@ -25,3 +27,11 @@ export class MonarchLinear extends BlockTensorTrainLinear {
     super(inFeatures, outFeatures, { blocks: first, middle: second, rank }, build, options);
   }
 }
+
+export const monarchFamily = defineFamily({
+  kind: "Monarch",
+  parameters: [whole("blocks")],
+  budget: searchGroups("blocks"),
+  examples: { inspect: { kind: "Monarch", blocks: 8 }, bench: [{ kind: "Monarch", blocks: 8 }] },
+  linear: ({ blocks }, inFeatures, outFeatures, build, options) => new MonarchLinear(inFeatures, outFeatures, blocks, build, options),
+});

@@ -1,6 +1,9 @@
-/** Depthwise, then pointwise: the one wrapper through which every structured map becomes a convolution (paper, eq. 1). */
+/** The common wrapper that makes a convolution of a structured map: a depthwise window, then the map at every pixel (paper, eq. 1). */
 
 import { ConfigError } from "../core/errors.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { frobenius, matrix } from "../linalg/matrix.ts";
+import type { TensorArray } from "../linalg/tensor-array.ts";
 import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
@@ -9,29 +12,48 @@ import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
+import type { Parameter } from "../nn/state.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
+import { projectOnWindow, splitKernel } from "./kernel-split.ts";
+import {
+  type ApproximationError,
+  difference,
+  noApproximation,
+  pixelsOf,
+  readValues,
+  StructuredConvolution,
+  wholeKernelError,
+} from "./structured-convolution.ts";
 import type { StructuredLinear } from "./structured-linear.ts";
 
-/** A depthwise k×k convolution that can say what its weight is: [C,1,k,k]. */
+/** A depthwise k×k convolution whose weight can be read. */
 export interface DepthwiseWindow extends Layer {
+  /** w:[C,1,k,k]. */
   kernel(): Tensor;
+  /** Overwrites the parameters so that the weight is near to `kernel`:[C,k²]. A window without this method cannot be compressed to. */
+  approximateWindow?(kernel: ArrayLike<number>): Promise<void>;
 }
 
-/** w:[C,1,k,k], no bias, and the full weight decay: it is no part of the structured map. */
+/** w:[C,1,k,k] without a bias. It has the full weight decay, as it is no part of the structured map. */
 class DepthwiseConv2d extends Conv2d implements DepthwiseWindow {
   kernel(): Tensor {
     return this.weight.value;
   }
+
+  approximateWindow(kernel: ArrayLike<number>): Promise<void> {
+    this.weight.write(kernel);
+    return Promise.resolve();
+  }
 }
 
 export interface SeparableOptions {
-  /** What stands for the window; a plain depthwise convolution unless given. Not asked for where the site is 1×1. */
+  /** Makes the window; it is not called for a 1×1 site. Default: a plain depthwise convolution. */
   readonly window?: (site: ConvolutionSite, build: Build) => DepthwiseWindow;
-  /** A 1×1 site's padding is left out, as the paper's code does for low rank. */
+  /** Whether the padding of a 1×1 site is left out, as the paper's code does for low rank. Default: false. */
   readonly dropsPadding?: boolean;
 }
 
@@ -58,16 +80,16 @@ class MapLayer extends Layer {
 
 /**
  * y = W·(w ∗ x) + b: a depthwise window w:[I,1,k,k] that takes stride, padding and dilation, then W:[O,I] at every pixel.
- * I·k² parameters and the map's own, against O·I·k² of the convolution.   x:[N,I,H,W] → y:[N,O,H′,W′].
- * A 1×1 site has no window to split off: then the input itself is padded and every stride-th pixel taken.
+ * I·k² parameters and the map's own, where the dense convolution has O·I·k².   x:[N,I,H,W] → y:[N,O,H′,W′].
+ * A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
  */
-export class SeparableConvolution extends Layer implements FoldableLayer {
+export class SeparableConvolution extends StructuredConvolution implements FoldableLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
   readonly #padding: number;
 
-  /** @throws ConfigError for a site with groups, which the wrapper would ignore. */
+  /** @throws ConfigError for a site with groups. */
   constructor(
     site: ConvolutionSite,
     build: Build,
@@ -87,7 +109,15 @@ export class SeparableConvolution extends Layer implements FoldableLayer {
     this.map = createMap();
   }
 
-  /** The map's parts stand beside the window's, under their own names, as in the paper's code. */
+  get name(): string {
+    return this.map.name;
+  }
+
+  get bias(): Parameter | undefined {
+    return this.map.bias;
+  }
+
+  /** The map's parameters stand beside the window's, as in the paper's code: their names have no prefix for the map. */
   protected override parts(): Iterable<[string, unknown]> {
     return [["grouped", this.grouped], ...Object.entries(this.map)];
   }
@@ -95,7 +125,7 @@ export class SeparableConvolution extends Layer implements FoldableLayer {
   forward(x: Tensor): Tensor {
     const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, { training: false });
     const y = onPixels(z, (columns) => this.map.applyToColumns(columns));
-    const bias = this.map.offset();
+    const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
   }
 
@@ -105,7 +135,7 @@ export class SeparableConvolution extends Layer implements FoldableLayer {
    */
   fold(affine?: ChannelAffine): Layer {
     const { map, grouped } = this;
-    const bias = map.offset()?.value;
+    const bias = map.bias?.value;
     if (map.choose(Number.MAX_SAFE_INTEGER).path === "dense") {
       const weight = reshape(map.toDense(), [map.outFeatures, map.inFeatures, 1, 1]);
       // Without a window the 1×1 convolution takes the stride and the padding.
@@ -126,12 +156,44 @@ export class SeparableConvolution extends Layer implements FoldableLayer {
     return slice(padded, [undefined, undefined, [0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, this.#stride]]);
   }
 
-  /** The weight of the convolution this stands for: K[o,i,u,v] = W[o,i]·w[i,u,v].   → [O,I,k,k]. */
+  /** K[o,i,u,v] = W[o,i]·w[i,u,v].   → [O,I,k,k]. */
   toDenseKernel(): Tensor {
     const { inFeatures, outFeatures } = this.map;
     const pointwise = reshape(this.map.toDense(), [outFeatures, inFeatures, 1, 1]);
     if (this.grouped === undefined) return pointwise;
     const window = this.grouped.kernel();
     return multiply(pointwise, reshape(window, [1, inFeatures, window.shape[2]!, window.shape[3]!]));
+  }
+
+  paperMultiplyAdds(input: Shape, output: Shape): number {
+    const { grouped, map } = this;
+    const window = grouped === undefined ? 0 : sizeOf(grouped.kernel().shape) * pixelsOf(output);
+    return window + map.paperMultiplyAdds({ input: pixelsOf(input), output: pixelsOf(output), windowed: grouped !== undefined });
+  }
+
+  approximationRefusal(kind: string): string | undefined {
+    if (this.map.fromDense === undefined) return noApproximation(kind);
+    if (this.grouped === undefined || this.grouped.approximateWindow !== undefined) return undefined;
+    return `${kind}: its window cannot be brought near to a given kernel; give the window a method approximateWindow, or train it from scratch`;
+  }
+
+  /** A k×k kernel is split into a window and a pointwise matrix, and the matrix is approximated. A 1×1 kernel is approximated as it is. */
+  async approximateKernel(kernel: TensorArray): Promise<ApproximationError> {
+    const { grouped, map } = this;
+    if (grouped === undefined) {
+      await map.fromDense!(matrix(kernel.shape[0]!, kernel.shape[1]!, kernel.data));
+      return wholeKernelError(kernel, () => this.toDenseKernel());
+    }
+    await grouped.approximateWindow!(splitKernel(kernel).window.data);
+    // The matrix is the best one for the window as it is stored: in float32, and with shared values where the window is hashed.
+    const { pointwise, rest } = projectOnWindow(kernel, await readValues(() => grouped.kernel()));
+    await map.fromDense!(pointwise);
+    const left = difference(kernel.data, await readValues(() => this.toDenseKernel()));
+    const size = frobenius(kernel.data) || 1;
+    return { relative: frobenius(left) / size, separable: frobenius(rest) / size, structured: frobenius(difference(left, rest)) / size };
+  }
+
+  decayedWeight(): Tensor | undefined {
+    return this.map.hasFactors ? this.map.toDense() : undefined;
   }
 }

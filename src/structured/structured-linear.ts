@@ -1,6 +1,6 @@
 /**
- * The contract of a structured linear map: few parameters that stand for a whole matrix W:[out,in], a way to apply W without forming it,
- * and W itself from the formula. A convolution applies the map to every pixel, so the columns of x:[N,in,P] are what it is applied to.
+ * The contract of a structured linear map. A few parameters stand for a whole matrix W:[out,in]. The map can apply W without forming it, and it can
+ * give W from the formula. A convolution applies the map to every pixel: it is applied to the columns of x:[N,in,P].
  */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
@@ -14,43 +14,58 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { mixChannels } from "./mix-channels.ts";
 
-/** How a map is applied: factor by factor, or by rebuilding W and multiplying with it. */
+/** How a map is applied: factor by factor, or by forming W and multiplying by it. */
 export type Path = "factorized" | "dense";
-/** `auto` takes the path that the costs predict to be the faster one for the number of columns at hand. */
+/** `auto` takes the path that is predicted to be faster for the given number of columns. */
 export type Mode = "auto" | Path;
 
-/** What one path costs, in multiply-adds: multiplications by a number that varies, each with the addition that follows. */
+/** The cost of one path in multiply-adds. A multiply-add is a multiplication by a number that varies, with the addition that follows it. */
 export interface Work {
-  /** For each column that passes through. */
+  /** For each column. */
   readonly multiplyAdds: number;
-  /** For each call, however many columns: rebuilding W, merging factors. */
+  /** For each call, whatever the number of columns: forming W, or merging factors. */
   readonly perCall: number;
 }
 
 export interface Cost extends Work {
-  /** Σ of the parameters' sizes, a bias included. */
+  /** The sum of the parameters' sizes, a bias included. */
   readonly parameters: number;
 }
 
-/** What `auto` chose and why. */
+/** The path that was chosen, and the reason for it. */
 export interface PathChoice {
   readonly path: Path;
   readonly reason: string;
 }
 
 export interface StructuredOptions {
+  /** Whether the map has a bias. Default: false. */
   readonly bias?: boolean;
+  /** How the map is applied. Default: `auto`. */
   readonly mode?: Mode;
+  /** How the parameters are initialised. Default: `reference`. */
   readonly init?: Initialisation;
 }
 
+/** What the paper's code counts for one sample: the pixels before and after a convolution, and whether a depthwise window stands before the map. */
+export interface PaperPixels {
+  readonly input: number;
+  readonly output: number;
+  readonly windowed: boolean;
+}
+
 /**
- * `reference`: as the paper's code begins, or variance-preserving where the paper has no such layer. `spectral`: the best approximation of a dense
- * initial weight (2105.01029). `variance-preserving`: each factor N(0, min(1, out/in)/in) with its own sizes (2310.17813).
+ * `reference`: as in the paper's code; variance-preserving for families that the paper does not have.
+ * `spectral`: the best approximation of a dense initial weight (arXiv 2105.01029).
+ * `variance-preserving`: each factor from N(0, min(1, out/in)/in) with its own sizes (arXiv 2310.17813).
  */
 export type Initialisation = "reference" | "spectral" | "variance-preserving";
 
 export abstract class StructuredLinear extends Module {
+  /** The name of the map in error messages and in the tables of `count`. */
+  abstract readonly name: string;
+  /** The vector that is added to every column; undefined for a map without one. */
+  abstract readonly bias: Parameter | undefined;
   readonly inFeatures: number;
   readonly outFeatures: number;
   mode: Mode;
@@ -62,76 +77,88 @@ export abstract class StructuredLinear extends Module {
     this.mode = mode;
   }
 
-  /** W:[out,in] from the formula, differentiable; never by applying the map to the identity. */
+  /** W:[out,in] from the formula, differentiable. An implementation must not apply the map to the identity: `toDense` is the oracle of `contract`. */
   abstract toDense(): Tensor;
-  /** W·x column by column, factor by factor.   x:[N,in,P] → [N,out,P]. A family without such a way keeps this one, by W. */
+
+  /** The multiply-adds of `toDense`. */
+  abstract denseCost(): number;
+
+  /** W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default forms W; a family that can work factor by factor overrides it. */
   contract(x: Tensor): Tensor {
     return mixChannels(x, this.toDense());
   }
 
-  /** What `contract` costs; undefined where it is not factor by factor. */
-  contraction(): Work | undefined {
+  /** The cost of `contract`; undefined for a map that cannot work factor by factor. */
+  contractionCost(): Work | undefined {
     return undefined;
   }
 
-  /** Multiply-adds of `toDense`. */
-  abstract rebuild(): number;
-
-  /** Overwrites the parameters so that W is nearest to `target`, where a best approximation (or a good local one) is known. */
+  /**
+   * Overwrites the parameters so that W is as near to `target` as the family's algorithm can bring it. A family without such an algorithm leaves
+   * this method out.
+   */
   fromDense?(target: Matrix): void | Promise<void>;
 
-  /** Throughput of `contract` relative to the dense product's, in multiply-adds per second; measured, see docs/benchmarks.md. */
+  /** The multiply-adds that the paper's code counts for one sample (docs/faithfulness.md). The default counts what `contract` executes. */
+  paperMultiplyAdds({ output }: PaperPixels): number {
+    return (this.contractionCost()?.multiplyAdds ?? this.inFeatures * this.outFeatures) * output;
+  }
+
+  /** The throughput of `contract` relative to the dense product's, in multiply-adds per second, as measured in docs/benchmarks.md. */
   get throughput(): number {
     return 0.6;
   }
 
-  /** What is added to every column, if anything. */
-  offset(): Parameter | undefined {
-    return undefined;
+  /** Whether the map has parameters of the weight-decay group `compressed`. A dense map has none: its weight decays as any weight does. */
+  get hasFactors(): boolean {
+    return [...this.parameters().values()].some(({ decay }) => decay === "compressed");
   }
 
-  /** The ways this map can be applied. */
+  /** The paths on which this map can be applied. */
   paths(): readonly Path[] {
-    return this.contraction() === undefined ? ["dense"] : ["factorized", "dense"];
+    return this.contractionCost() === undefined ? ["dense"] : ["factorized", "dense"];
   }
 
-  /** What `apply` costs on `path`; without one, on the path taken for one column at a time. */
+  /** The cost of `apply` on `path`. Default: the path chosen for one column. */
   cost(path: Path = this.choose(1).path): Cost {
     const parameters = this.parameterCount();
-    const factorized = path === "factorized" ? this.contraction() : undefined;
+    const factorized = path === "factorized" ? this.contractionCost() : undefined;
     if (factorized !== undefined) return { parameters, ...factorized };
-    return { parameters, multiplyAdds: this.inFeatures * this.outFeatures, perCall: this.rebuild() };
+    return { parameters, multiplyAdds: this.inFeatures * this.outFeatures, perCall: this.denseCost() };
   }
 
   /**
-   * The path for `columns` columns a call. Factor by factor beats dense when E/φ + e/B < mn + C/B: E, e multiply-adds per column and call of
-   * `contract`, φ its relative throughput, C those of `toDense`, B the columns (paper.md's crossover). Decided by figures, so the same network
-   * on the same input always takes the same path and a resumed run repeats itself bit by bit.
+   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) ≤ m·n + C/B, where E and e are the multiply-adds of
+   * `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, and C is `denseCost()`.
+   * The choice depends on these figures and on no clock, so a network always takes the same path for the same input and resumed runs repeat bit for bit.
    */
   choose(columns: number): PathChoice {
-    const work = this.contraction();
+    const work = this.contractionCost();
     if (work === undefined) return { path: "dense", reason: "no contraction factor by factor exists" };
     if (this.mode !== "auto") return { path: this.mode, reason: `mode ${this.mode}` };
     const count = Math.max(1, columns);
     const factorized = (work.multiplyAdds + work.perCall / count) / this.throughput;
-    const dense = this.inFeatures * this.outFeatures + this.rebuild() / count;
+    const dense = this.inFeatures * this.outFeatures + this.denseCost() / count;
     const path = factorized <= dense ? "factorized" : "dense";
     const figures = `${Math.round(factorized)} against ${Math.round(dense)} multiply-adds a column at the dense product's throughput`;
     return { path, reason: `${figures}, ${count} columns` };
   }
 
-  /** W·x for every column, by the path chosen.   x:[N,in,P] → [N,out,P]. @throws ShapeError */
+  /** W·x for every column, without the bias, on the path that `choose` gives.   x:[N,in,P] → [N,out,P]. @throws ShapeError for another shape of x. */
   applyToColumns(x: Tensor): Tensor {
     if (x.rank !== 3 || x.shape[1] !== this.inFeatures)
-      throw new ShapeError(`${this.constructor.name}: x must be [N,${this.inFeatures},P], got ${formatShape(x.shape)}`);
+      throw new ShapeError(`${this.name}: x must be [N,${this.inFeatures},P], got ${formatShape(x.shape)}`);
     const { path } = this.choose(x.shape[0]! * x.shape[2]!);
     return path === "factorized" ? this.contract(x) : mixChannels(x, this.toDense());
   }
 
-  /** x·Wᵀ, without the bias.   x:[n,in] → [n,out].   cost().multiplyAdds per row, cost().perCall once. @throws ShapeError */
+  /**
+   * x·Wᵀ, without the bias.   x:[n,in] → [n,out].   `cost().multiplyAdds` per row and `cost().perCall` once.
+   * @throws ShapeError for another shape of x.
+   */
   apply(x: Tensor): Tensor {
     if (x.rank !== 2 || x.shape[1] !== this.inFeatures)
-      throw new ShapeError(`${this.constructor.name}: x must be [n,${this.inFeatures}], got ${formatShape(x.shape)}`);
+      throw new ShapeError(`${this.name}: x must be [n,${this.inFeatures}], got ${formatShape(x.shape)}`);
     const [rows] = x.shape as [number, number];
     const { path } = this.choose(rows);
     if (path === "dense") return matmul(x, this.toDense(), { transposeB: true });

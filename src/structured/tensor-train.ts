@@ -9,7 +9,8 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { defineFamily, positive, searchScale } from "./family.ts";
+import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { type TrainSizes, threeWayDims, trainSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
 
@@ -19,6 +20,7 @@ import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-con
  * `fromDense`: TT-SVD (Oseledets 2011), within √2 of the best train.
  */
 export class TensorTrainLinear extends StructuredLinear {
+  readonly name = "TensorTrainLinear";
   readonly weight_core_0: Parameter;
   readonly weight_core_1: Parameter;
   readonly weight_core_2: Parameter;
@@ -52,10 +54,6 @@ export class TensorTrainLinear extends StructuredLinear {
     return [this.weight_core_0, this.weight_core_1, this.weight_core_2];
   }
 
-  override offset(): Parameter | undefined {
-    return this.bias;
-  }
-
   override contract(x: Tensor): Tensor {
     return contractTrain(
       x,
@@ -71,7 +69,12 @@ export class TensorTrainLinear extends StructuredLinear {
     return reshape(whole, [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work | undefined {
+  /** The paper's code counts the dense matrix. */
+  override paperMultiplyAdds({ output }: PaperPixels): number {
+    return this.inFeatures * this.outFeatures * output;
+  }
+
+  override contractionCost(): Work | undefined {
     return (
       this.#boundary &&
       trainWork(
@@ -81,7 +84,7 @@ export class TensorTrainLinear extends StructuredLinear {
     );
   }
 
-  rebuild(): number {
+  denseCost(): number {
     const [[d1, d2, d3], [r1, r2]] = [this.#sizes.dims, this.#sizes.ranks];
     return r1 * d2 * r2 * d3 + d1 * r1 * d2 * d3;
   }
@@ -91,3 +94,12 @@ export class TensorTrainLinear extends StructuredLinear {
     for (const [k, parameter] of this.#cores().entries()) parameter.write(cores[k]!.data);
   }
 }
+
+export const tensorTrainFamily = defineFamily({
+  kind: "TensorTrain",
+  title: "Tensor-Train",
+  parameters: [positive("scale")],
+  budget: searchScale("scale", 4),
+  examples: { inspect: { kind: "TensorTrain", scale: 0.5 }, bench: [{ kind: "TensorTrain", scale: 0.44 }] },
+  linear: ({ scale }, inFeatures, outFeatures, build, options) => new TensorTrainLinear(inFeatures, outFeatures, scale, build, options),
+});

@@ -11,7 +11,8 @@ import { transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { defineFamily, positive, searchScale } from "./family.ts";
+import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { type TuckerSizes, threeWayDims, tuckerSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
 
@@ -24,6 +25,7 @@ const denseEquation = "ap,pbq,qc,xa,yb,zc->xyz";
  * between outputs and inputs; elsewhere W is rebuilt. `fromDense`: HOSVD refined by HOOI (De Lathauwer et al. 2000), within √3 of the best.
  */
 export class TuckerLinear extends StructuredLinear {
+  readonly name = "TuckerLinear";
   readonly weight_core_0: Parameter;
   readonly weight_core_1: Parameter;
   readonly weight_core_2: Parameter;
@@ -55,10 +57,6 @@ export class TuckerLinear extends StructuredLinear {
     if (init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
-  override offset(): Parameter | undefined {
-    return this.bias;
-  }
-
   /** The core's three parts as einsum's "ap", "pbq", "qc". */
   #core(): [Tensor, Tensor, Tensor] {
     const { sizes, bonds } = this.#sizes;
@@ -82,7 +80,12 @@ export class TuckerLinear extends StructuredLinear {
     return reshape(whole, [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work | undefined {
+  /** The paper's code counts the dense matrix. */
+  override paperMultiplyAdds({ output }: PaperPixels): number {
+    return this.inFeatures * this.outFeatures * output;
+  }
+
+  override contractionCost(): Work | undefined {
     if (this.#boundary === undefined) return undefined;
     const { dims, sizes } = this.#sizes;
     const cores = [
@@ -93,7 +96,7 @@ export class TuckerLinear extends StructuredLinear {
     return trainWork(cores, this.#boundary, einsumMultiplyAdds(middleEquation, ...this.#core(), this.weight_u_1.value));
   }
 
-  rebuild(): number {
+  denseCost(): number {
     return einsumMultiplyAdds(denseEquation, ...this.#core(), this.weight_u_0.value, this.weight_u_1.value, this.weight_u_2.value);
   }
 
@@ -112,6 +115,15 @@ export class TuckerLinear extends StructuredLinear {
     }
   }
 }
+
+export const tuckerFamily = defineFamily({
+  kind: "Tucker",
+  title: "Tucker",
+  parameters: [positive("scale")],
+  budget: searchScale("scale", 4),
+  examples: { inspect: { kind: "Tucker", scale: 0.5 }, bench: [{ kind: "Tucker", scale: 0.41 }] },
+  linear: ({ scale }, inFeatures, outFeatures, build, options) => new TuckerLinear(inFeatures, outFeatures, scale, build, options),
+});
 
 /** Writes `data` of `shape` into the low corner of a three-way parameter that may have wider bonds, zeros elsewhere. */
 function writePadded(parameter: Parameter, shape: readonly number[], data: ArrayLike<number>): void {

@@ -1,25 +1,18 @@
-/** Frobenius decay (Khodak et al. 2021, arXiv 2105.01029): decay of the matrices that factors stand for, instead of the factors. */
+/** Frobenius decay (Khodak et al. 2021, arXiv 2105.01029): weight decay of the matrices that factors stand for, in place of the factors. */
 
 import type { Module } from "../nn/module.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
-import { DenseLinear } from "../structured/dense-linear.ts";
-import { HashedConvolution } from "../structured/hashed-convolution.ts";
-import { ShuffleConvolution } from "../structured/linear-shuffle.ts";
-import { SeparableConvolution } from "../structured/separable.ts";
+import { StructuredConvolution } from "../structured/structured-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** The matrices of a model's structured maps; a dense map's weight decays by itself. */
-function structuredWeights(model: Module): Tensor[] {
-  return model.modules().flatMap((part) => {
-    if (part instanceof SeparableConvolution) return part.map instanceof DenseLinear ? [] : [part.map.toDense()];
-    return part instanceof ShuffleConvolution || part instanceof HashedConvolution ? [part.toDenseKernel()] : [];
-  });
-}
+/** The matrices and kernels that the structured convolutions of a model stand for. */
+const structuredWeights = (model: Module): Tensor[] =>
+  model.modules().flatMap((part) => (part instanceof StructuredConvolution ? (part.decayedWeight() ?? []) : []));
 
 /**
- * ½·λ·Σ‖W‖²_F over the structured maps of a model, to be added to the loss: its gradient on W is λ·W, weight decay's own, where decay of the factors
- * would shrink their product unevenly. Undefined for a model without structured maps. Rebuilds every W once.
+ * ½·λ·Σ‖W‖²_F over the structured convolutions of a model, to be added to the loss; undefined for a model without any. Its gradient with respect to W
+ * is λ·W, the gradient of ordinary weight decay. Decay of the factors would shrink their product unevenly. Each W is formed once.
  */
 export function frobeniusPenalty(model: Module, lambda: number): Tensor | undefined {
   const squares = structuredWeights(model).map((w) => sum(multiply(w, w)));

@@ -130,7 +130,7 @@ const draws = {
   Butterfly: { spec: fc.constant({ kind: "Butterfly" as const }), sizes: anySizes, inits: ["reference", "variance-preserving"] },
 } satisfies { readonly [K in ConvolutionKind]: Draw<SpecOf<K>> };
 
-export const structuredKinds = Object.keys(families) as readonly ConvolutionKind[];
+export const structuredKinds = families.map(({ kind }) => kind) as readonly ConvolutionKind[];
 
 /** What begins by decomposing a matrix takes fifty times as long to build and differs in nothing but its numbers: one case in six. */
 const initialisations = (inits: readonly Initialisation[]): fc.Arbitrary<Initialisation> =>

@@ -9,7 +9,7 @@ import type { NetworkSpec } from "../../src/experiment/network-spec.ts";
 import { cifarAugmentation, decayGroups, epochBatches, initBackend, oneCycle, Random, Sgd, Trainer, WideResNet } from "../../src/index.ts";
 import { enableRelaxedSimd, loadCifar } from "../../src/node.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
-import { convolutionFactory } from "../../src/structured/families.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 
 const specs = [
   "Conv",

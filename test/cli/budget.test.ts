@@ -6,6 +6,7 @@ import { ConfigError } from "../../src/core/errors.ts";
 import { countParameters } from "../../src/count/count-network.ts";
 import { budgetKinds, solveBudget } from "../../src/experiment/budget.ts";
 import { createNetwork, type NetworkSpec } from "../../src/experiment/network-spec.ts";
+import { familyNamed } from "../../src/structured/convolution-text.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";
 
 const network: NetworkSpec = { kind: "wrn", depth: 10, width: 1, convolution: { kind: "Conv" } };
@@ -26,7 +27,7 @@ function next(spec: ConvolutionSpec): ConvolutionSpec {
 test.each(budgetKinds)("%s: within the budget, of the size it says, and one notch more would exceed it", (kind) => {
   fc.assert(
     fc.property(fc.integer({ min: 9000, max: 14_000 }), (budget) => {
-      const { convolution, parameters } = solveBudget(network, kind, 10, budget);
+      const { convolution, parameters } = solveBudget(network, familyNamed(kind)!, 10, budget);
       expect(parametersOf(convolution)).toBe(parameters);
       expect(parameters).toBeLessThanOrEqual(budget);
       if (!("groups" in convolution || "blocks" in convolution)) {
@@ -40,13 +41,15 @@ test.each(budgetKinds)("%s: within the budget, of the size it says, and one notc
 
 test("where the size does not rise with the hyper-parameter, none of all is nearer", () => {
   for (const kind of ["Shuffle", "Monarch"] as const) {
-    const { parameters } = solveBudget(network, kind, 10, 13_000);
+    const { parameters } = solveBudget(network, familyNamed(kind)!, 10, 13_000);
     const all = Array.from({ length: 64 }, (_, i) => parametersOf(kind === "Shuffle" ? { kind, groups: i + 1 } : { kind, blocks: i + 1 }));
     expect(parameters).toBe(Math.max(...all.filter((count) => count <= 13_000)));
   }
 });
 
 test("what has nothing to turn, or is too large at its smallest, is refused", () => {
-  expect(() => solveBudget(network, "Sep", 10, 1e6)).toThrow(ConfigError);
-  expect(() => solveBudget(network, "CP", 10, 100)).toThrow(/at least the [\d,]+ parameters of the smallest CP network, got 100/);
+  expect(() => solveBudget(network, familyNamed("Sep")!, 10, 1e6)).toThrow(ConfigError);
+  expect(() => solveBudget(network, familyNamed("CP")!, 10, 100)).toThrow(
+    /at least the [\d,]+ parameters of the smallest CP network, got 100/,
+  );
 });

@@ -122,5 +122,5 @@ describe("inspect", () => {
 });
 
 test("every kind has a name and usual hyper-parameters", () => {
-  for (const kind of Object.keys(families)) expect(parseLayer(kebab(kind)).kind).toBe(kind);
+  for (const { kind } of families) expect(parseLayer(kebab(kind)).kind).toBe(kind);
 });

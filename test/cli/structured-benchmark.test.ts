@@ -5,7 +5,7 @@ import { benchStructured } from "../../src/bench/structured-benchmark.ts";
 import { Random } from "../../src/core/random.ts";
 import { memory } from "../../src/index.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
-import { createLinear } from "../../src/structured/families.ts";
+import { createLinear } from "../../src/structured/create-convolution.ts";
 import { structuredMarkdown } from "../bench/figures.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 

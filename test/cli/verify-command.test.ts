@@ -15,7 +15,7 @@ import { normal } from "../../src/ops/creation.ts";
 import { multiply } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import { formatConvolution } from "../../src/structured/convolution-text.ts";
-import { convolutionFactory } from "../../src/structured/families.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
 import { structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";

@@ -9,7 +9,7 @@ import { Random } from "../../src/core/random.ts";
 import { WideResNet } from "../../src/models/wide-resnet.ts";
 import type { Module } from "../../src/nn/module.ts";
 import { normal } from "../../src/ops/creation.ts";
-import { convolutionFactory } from "../../src/structured/families.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));

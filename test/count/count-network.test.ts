@@ -21,7 +21,7 @@ import { Parameter } from "../../src/nn/state.ts";
 import { zeros } from "../../src/ops/creation.ts";
 import { add, multiply } from "../../src/ops/elementwise.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
-import { convolutionFactory } from "../../src/structured/families.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";
 import { noGrad } from "../../src/tape/tape.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";

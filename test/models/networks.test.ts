@@ -9,7 +9,7 @@ import { ResNet } from "../../src/models/res-net.ts";
 import { WideResNet } from "../../src/models/wide-resnet.ts";
 import type { Build } from "../../src/nn/init.ts";
 import { normal } from "../../src/ops/creation.ts";
-import { Sep } from "../../src/structured/families.ts";
+import { Sep } from "../../src/structured/create-convolution.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import type { AttentiveClassifier } from "../../src/train/evaluate.ts";
 import { createObjective } from "../../src/train/objective.ts";

@@ -99,13 +99,13 @@ export const seededMutants: readonly SeededMutant[] = [
     "wrong cost",
   ),
   structured(
-    "linear-shuffle",
+    "shuffle-linear",
     "multiply(reshape(this.shuffle_dwconv.weight.value, [1, this.bottleneck, 1]), this.narrow(x))",
     "this.narrow(x)",
     "dropped factor",
   ),
   structured(
-    "linear-shuffle",
+    "shuffle-linear",
     "this.groups, this.bottleneck / this.groups);",
     "this.bottleneck / this.groups, this.groups);",
     "swapped axes",

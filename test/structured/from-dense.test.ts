@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
 import { frobenius, matrix } from "../../src/linalg/matrix.ts";
-import { createLinear } from "../../src/structured/families.ts";
+import { createLinear } from "../../src/structured/create-convolution.ts";
 import type { ConvolutionKind } from "../../src/structured/spec.ts";
 import type { StructuredLinear } from "../../src/structured/structured-linear.ts";
 import { type StructuredConfiguration, structuredConfigurations } from "../arbitraries/structured.ts";

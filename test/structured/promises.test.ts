@@ -10,7 +10,7 @@ import { sizeOf } from "../../src/core/shape.ts";
 import { tensorArray } from "../../src/linalg/tensor-array.ts";
 import { tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
 import { normal } from "../../src/ops/creation.ts";
-import { createLinear } from "../../src/structured/families.ts";
+import { createLinear } from "../../src/structured/create-convolution.ts";
 import { MonarchLinear } from "../../src/structured/monarch.ts";
 import type { ConvolutionKind } from "../../src/structured/spec.ts";
 import { trainSizes } from "../../src/structured/three-way.ts";

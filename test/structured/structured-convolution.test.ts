@@ -14,11 +14,11 @@ import { conv2d } from "../../src/ops/convolution.ts";
 import { normal, zeros } from "../../src/ops/creation.ts";
 import { multiply, subtract } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 import { DenseConvolution } from "../../src/structured/dense.ts";
-import { convolutionFactory } from "../../src/structured/families.ts";
 import { HashedConvolution } from "../../src/structured/hashed-convolution.ts";
-import { ShuffleConvolution } from "../../src/structured/linear-shuffle.ts";
 import { SeparableConvolution } from "../../src/structured/separable.ts";
+import { ShuffleConvolution } from "../../src/structured/shuffle-linear.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { type StructuredConfiguration, structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 

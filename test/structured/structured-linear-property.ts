@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../../src/backend/active.ts";
 import type { Kernels } from "../../src/backend/kernels.ts";
 import { checkStructuredLinear } from "../../src/structured/check-structured-linear.ts";
-import { createLinear } from "../../src/structured/families.ts";
+import { createLinear } from "../../src/structured/create-convolution.ts";
 import { type StructuredConfiguration, structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
 /** Promises alone never let finalizers run, and thousands of cases would keep all their tensors: a turn of the event loop for each. */

@@ -14,7 +14,7 @@ import { Linear } from "../../src/nn/linear.ts";
 import { crossEntropy } from "../../src/nn/losses.ts";
 import { uniform } from "../../src/ops/creation.ts";
 import { dropout } from "../../src/ops/dropout.ts";
-import { Sep } from "../../src/structured/families.ts";
+import { Sep } from "../../src/structured/create-convolution.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { Sgd } from "../../src/train/sgd.ts";

@@ -3,8 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
-import { convolutionKinds, formatConvolution } from "../../structured/convolution-text.ts";
-import type { ConvolutionKind } from "../../structured/spec.ts";
+import { familyNamed, formatConvolution, type NamedFamily } from "../../structured/convolution-text.ts";
 import { solveBudget } from "../budget.ts";
 import { formatNetwork, networks } from "../network-spec.ts";
 import { type PresetName, presetNames } from "../presets.ts";
@@ -120,15 +119,15 @@ function convolutionsOf(
   budgets: readonly (number | undefined)[],
   settings: Settings,
 ): readonly (string | undefined)[] {
-  const family = convolutionKinds.find((kind) => kind === text);
-  if (text === undefined || settingRules.conv.accepts(text) || family === undefined) return [text];
+  const family = text === undefined || settingRules.conv.accepts(text) ? undefined : familyNamed(text);
+  if (family === undefined) return [text];
   return budgets.map((budget) => {
     if (budget === undefined) return refuse(`${text} must have its hyper-parameter, such as ${text}_0.5, or the file budgets; got neither`);
     return solved(family, budget, settings);
   });
 }
 
-function solved(family: ConvolutionKind, budget: number, settings: Settings): string {
+function solved(family: NamedFamily, budget: number, settings: Settings): string {
   const network = networkOf(settings);
   return formatConvolution(solveBudget(network, family, networks[network.kind].classes, budget).convolution);
 }

@@ -21,7 +21,7 @@ import { mean } from "../../../src/ops/reductions.ts";
 import { reshape } from "../../../src/ops/reshape.ts";
 import { broadcastTo, sum } from "../../../src/ops/sum-and-broadcast.ts";
 import { formatConvolution, parseConvolution } from "../../../src/structured/convolution-text.ts";
-import { convolutionFactory } from "../../../src/structured/families.ts";
+import { convolutionFactory } from "../../../src/structured/create-convolution.ts";
 import { type Path, StructuredLinear } from "../../../src/structured/structured-linear.ts";
 import type { Tensor } from "../../../src/tensor/tensor.ts";
 import { structuredConfigurations, structuredKinds } from "../../arbitraries/structured.ts";
@@ -36,7 +36,8 @@ const tolerance = 1e-5;
 onReferenceBackend();
 
 function setMode(network: Module, mode: Path): void {
-  for (const module of network.modules()) if (module instanceof StructuredLinear && module.contraction() !== undefined) module.mode = mode;
+  for (const module of network.modules())
+    if (module instanceof StructuredLinear && module.contractionCost() !== undefined) module.mode = mode;
 }
 
 const texts: Readonly<Record<(typeof structuredKinds)[number], string>> = {

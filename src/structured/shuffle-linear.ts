@@ -1,15 +1,17 @@
 /** `Shuffle_g`: the linear ShuffleNet block (Zhang et al. 2018, arXiv 1707.01083, its nonlinearities removed; paper, §3). */
 
 import { ConfigError } from "../core/errors.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
+import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, constant, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
-import { Layer, Module } from "../nn/module.ts";
+import { type Layer, Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { eye } from "../ops/creation.ts";
@@ -20,7 +22,9 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { factor, normalMatrix, PointwiseFactor } from "./factor.ts";
+import { defineFamily, searchGroups, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
+import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The window between the grouped maps: w:[b,1,k,k]. */
@@ -34,7 +38,7 @@ class Window extends Module {
   }
 }
 
-export interface LinearShuffleOptions extends StructuredOptions {
+export interface ShuffleLinearOptions extends StructuredOptions {
   readonly kernel?: number;
 }
 
@@ -46,7 +50,8 @@ const kernelEquation = "op,pt,pi->oit";
  * With a k×k window the diagonal becomes a depthwise convolution.   b·in/g + b·k² + out·b/g parameters, as many multiply-adds a column.
  * g is lowered until it divides in, out and b, as the paper's code has it. `fromDense` (k = 1): each block pair's truncated SVD, exact blockwise.
  */
-export class LinearShuffle extends StructuredLinear {
+export class ShuffleLinear extends StructuredLinear {
+  readonly name = "ShuffleLinear";
   readonly shuffle_gconv1: PointwiseFactor;
   readonly shuffle_dwconv: Window;
   readonly shuffle_gconv2: PointwiseFactor;
@@ -59,7 +64,7 @@ export class LinearShuffle extends StructuredLinear {
     outFeatures: number,
     groups: number,
     build: Build,
-    { kernel = 1, ...options }: LinearShuffleOptions = {},
+    { kernel = 1, ...options }: ShuffleLinearOptions = {},
   ) {
     super(inFeatures, outFeatures, options.mode);
     checkSizes("Shuffle", { inFeatures, outFeatures, groups, kernel });
@@ -84,7 +89,7 @@ export class LinearShuffle extends StructuredLinear {
     return this.shuffle_gconv1.weight.shape[0]!;
   }
 
-  override offset(): Parameter | undefined {
+  override get bias(): Parameter | undefined {
     return this.shuffle_gconv2.bias;
   }
 
@@ -130,12 +135,12 @@ export class LinearShuffle extends StructuredLinear {
     return reshape(this.toDenseKernel(), [this.outFeatures, this.inFeatures]);
   }
 
-  override contraction(): Work {
+  override contractionCost(): Work {
     const { groups, bottleneck } = this;
     return { multiplyAdds: (bottleneck * (this.inFeatures + this.outFeatures)) / groups + bottleneck, perCall: 0 };
   }
 
-  rebuild(): number {
+  denseCost(): number {
     const { bottleneck, inFeatures, outFeatures } = this;
     return (
       bottleneck * inFeatures +
@@ -175,8 +180,9 @@ export class LinearShuffle extends StructuredLinear {
 }
 
 /** The block as a convolution: its window, which takes stride, padding and dilation, stands between the two grouped maps. */
-export class ShuffleConvolution extends Layer implements FoldableLayer {
-  readonly map: LinearShuffle;
+export class ShuffleConvolution extends StructuredConvolution implements FoldableLayer {
+  readonly name = "ShuffleConvolution";
+  readonly map: ShuffleLinear;
   readonly #window: { readonly stride?: number; readonly padding: number; readonly dilation?: number };
 
   constructor(
@@ -186,11 +192,15 @@ export class ShuffleConvolution extends Layer implements FoldableLayer {
     options: StructuredOptions = {},
   ) {
     super();
-    this.map = new LinearShuffle(inChannels, outChannels, groups, build, { ...options, bias, kernel });
+    this.map = new ShuffleLinear(inChannels, outChannels, groups, build, { ...options, bias, kernel });
     this.#window = { stride, padding, dilation };
   }
 
-  /** The map's parameters stand under their own names, as in the paper's code. */
+  get bias(): Parameter | undefined {
+    return this.map.bias;
+  }
+
+  /** The map's parameters have the names of the paper's code, without a prefix of the map's own. */
   protected override parts(): Iterable<[string, unknown]> {
     return Object.entries(this.map);
   }
@@ -198,7 +208,7 @@ export class ShuffleConvolution extends Layer implements FoldableLayer {
   forward(x: Tensor): Tensor {
     const { map } = this;
     const y = map.mode === "dense" ? conv2d(x, map.toDenseKernel(), this.#window) : this.#factorized(x);
-    const bias = map.offset();
+    const bias = map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
   }
 
@@ -206,7 +216,7 @@ export class ShuffleConvolution extends Layer implements FoldableLayer {
   fold(affine?: ChannelAffine): Layer {
     const { map } = this;
     if (affine === undefined) return this;
-    const bias = map.offset()?.value;
+    const bias = map.bias?.value;
     if (map.mode === "dense") return foldedConvolution({ weight: map.toDenseKernel(), bias }, affine, this.#window);
     const { bottleneck, groups } = map;
     return new Sequential(
@@ -232,4 +242,34 @@ export class ShuffleConvolution extends Layer implements FoldableLayer {
   toDenseKernel(): Tensor {
     return this.map.toDenseKernel();
   }
+
+  paperMultiplyAdds(input: Shape, output: Shape): number {
+    const { shuffle_gconv1: narrow, shuffle_dwconv: window, shuffle_gconv2: widen } = this.map;
+    return sizeOf(narrow.weight.shape) * pixelsOf(input) + (sizeOf(window.weight.shape) + sizeOf(widen.weight.shape)) * pixelsOf(output);
+  }
+
+  approximationRefusal(): string | undefined {
+    if (this.map.kernel === 1) return undefined;
+    return "Shuffle: its window stands between the two grouped maps, so a k×k kernel splits off none; use Monarch_4 or Generic_0.25";
+  }
+
+  async approximateKernel(kernel: TensorArray): Promise<ApproximationError> {
+    this.map.fromDense(matrix(kernel.shape[0]!, kernel.shape[1]!, kernel.data));
+    return wholeKernelError(kernel, () => this.toDenseKernel());
+  }
+
+  decayedWeight(): Tensor {
+    return this.toDenseKernel();
+  }
 }
+
+export const shuffleFamily = defineFamily({
+  kind: "Shuffle",
+  title: "Linear ShuffleNet",
+  alias: "linear-shuffle",
+  parameters: [whole("groups")],
+  budget: searchGroups("groups"),
+  examples: { inspect: { kind: "Shuffle", groups: 2 }, bench: [{ kind: "Shuffle", groups: 4 }] },
+  linear: ({ groups }, inFeatures, outFeatures, build, options) => new ShuffleLinear(inFeatures, outFeatures, groups, build, options),
+  convolution: ({ groups }, site, build, options) => new ShuffleConvolution(site, groups, build, options),
+});

@@ -1,0 +1,87 @@
+/** Families of users' modules: `./my-family.ts:MyKind_4` names the module, and the module exports the record. */
+
+import { access } from "node:fs/promises";
+import { register } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ConfigError } from "../../core/errors.ts";
+import { parseConvolution, provideFamilies, splitModule } from "../../structured/convolution-text.ts";
+import type { StructuredFamily } from "../../structured/family.ts";
+import type { ConvolutionSpec } from "../../structured/spec.ts";
+import type { EntryPoints } from "./module-hooks.ts";
+
+/**
+ * Whether a text may name a module. A module is a program that runs with the rights of this process. `load` is for texts that the user of this process
+ * has written; `refuse` is for texts from elsewhere, such as a queue or somebody else's checkpoint.
+ */
+export type ModulePermission = "load" | "refuse";
+
+export interface LoadOptions {
+  readonly modules: ModulePermission;
+  /** The folder that a relative path starts from. Default: the working directory. */
+  readonly from?: string;
+}
+
+/** This file is compiled to JavaScript in the package, and stays TypeScript where a runner such as tsx runs the sources. */
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+const besideThis = (path: string): string => new URL(`${path}.${extension}`, import.meta.url).href;
+
+let hooked = false;
+
+function registerHooks(): void {
+  if (hooked) return;
+  hooked = true;
+  const data: EntryPoints = {
+    separable: besideThis("../../index"),
+    "separable/node": besideThis("../../node"),
+    "separable/gpu": besideThis("../../gpu"),
+  };
+  register(besideThis("./module-hooks"), { data });
+}
+
+function isFamily(value: unknown): value is StructuredFamily {
+  if (typeof value !== "object" || value === null) return false;
+  const { kind, parameters, linear, examples } = value as Partial<Record<keyof StructuredFamily, unknown>>;
+  return typeof kind === "string" && Array.isArray(parameters) && typeof linear === "function" && typeof examples === "object";
+}
+
+async function importFamilies(module: string, text: string): Promise<readonly StructuredFamily[]> {
+  await access(module).catch((cause: unknown) => {
+    throw new ConfigError(`convolution: the module of "${text}" must be readable, got none at ${module}; restore the file there`, {
+      cause,
+    });
+  });
+  registerHooks();
+  const exported = await import(pathToFileURL(module).href).catch((cause: unknown) => {
+    throw new ConfigError(`convolution: ${module} must load without an error, got ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
+  });
+  const records = Object.values(exported as Record<string, unknown>).filter(isFamily);
+  if (records.length === 0)
+    throw new ConfigError(`convolution: ${module} must export the record of a family, made with defineFamily, got no such export`);
+  return records;
+}
+
+/**
+ * Loads the module that a text names, and gives the text with the module's absolute path. A text without a module comes back as it is.
+ * @throws ConfigError for a module that is refused, is missing, fails to load or exports no family.
+ */
+export async function loadFamilies(text: string, { modules, from = "." }: LoadOptions): Promise<string> {
+  const { module, form } = splitModule(text);
+  if (module === undefined) return text;
+  if (modules === "refuse")
+    throw new ConfigError(
+      `convolution: must be of a built-in family here, got "${text}", which names a module; run it where you trust the module`,
+    );
+  const path = resolve(from, module);
+  provideFamilies(path, await importFamilies(path, text));
+  return `${path}:${form}`;
+}
+
+/**
+ * The spec that a text stands for; its module is loaded first.
+ * @throws ConfigError as `loadFamilies` does, and for a text that is no spec.
+ */
+export const resolveConvolution = async (text: string, options: LoadOptions): Promise<ConvolutionSpec> =>
+  parseConvolution(await loadFamilies(text, options));

@@ -1,0 +1,34 @@
+/** Maps and convolutions made from specs. */
+
+import type { Build } from "../nn/init.ts";
+import type { ConvolutionFactory } from "./convolution-factory.ts";
+import type { FamilyOptions } from "./family.ts";
+import { SeparableConvolution } from "./separable.ts";
+import { type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
+import type { StructuredLinear } from "./structured-linear.ts";
+
+/** The structured map of a spec, W:[out,in]. @throws ConfigError for sizes that the family cannot have. */
+export const createLinear = (
+  spec: ConvolutionSpec,
+  inFeatures: number,
+  outFeatures: number,
+  build: Build,
+  options: FamilyOptions = {},
+): StructuredLinear => familyOf(spec).linear(familySpecOf(spec), inFeatures, outFeatures, build, options);
+
+/**
+ * The factory that a network takes to make its convolutions from a spec. A site that says whether it has a bias wins over the options.
+ * @throws ConfigError when the factory is called for a site that the family cannot have.
+ */
+export function convolutionFactory(spec: ConvolutionSpec, options: FamilyOptions = {}): ConvolutionFactory {
+  const [family, own] = [familyOf(spec), familySpecOf(spec)];
+  return (site, build) => {
+    const chosen = site.bias === undefined ? options : { ...options, bias: site.bias };
+    if (family.convolution !== undefined) return family.convolution(own, { ...site, bias: chosen.bias ?? false }, build, chosen);
+    const createMap = (): StructuredLinear => family.linear(own, site.inChannels, site.outChannels, build, chosen);
+    return new SeparableConvolution(site, build, createMap, family.wrapper);
+  };
+}
+
+/** The factory of depthwise windows, each followed by a dense 1×1 convolution. */
+export const Sep: ConvolutionFactory = convolutionFactory({ kind: "Sep" });
