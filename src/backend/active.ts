@@ -1,19 +1,12 @@
-/** Which backend computes: chosen once, by name, in order of preference, and reported. Nothing falls back in silence. */
+/** Which backend computes. A program chooses it once, by name, in order of preference, and is told which one it got and why. */
 
 import { BackendError, ConfigError } from "../core/errors.ts";
+import type { BackendOptions } from "./backend-options.ts";
 import type { Kernels, MemoryReport } from "./kernels.ts";
 
 export const backendNames = ["wasm", "reference"] as const;
+export type { BackendOptions };
 export type BackendName = (typeof backendNames)[number];
-
-export interface BackendOptions {
-  /** Threads of the wasm backend, the caller's included. Default: the machine's cores. */
-  readonly threads?: number;
-  /** Upper bound of the wasm arena in bytes. */
-  readonly maximumBytes?: number;
-  /** Fused multiply-add where the engine has it. */
-  readonly relaxedSimd?: "auto" | "on" | "off";
-}
 
 /** A backend that is not built in, such as those of `separable/gpu`: what `initBackend` calls it and how it is made. */
 export interface BackendMaker {

@@ -11,41 +11,45 @@ import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
 /** y_i = f(x_i). `step` is 1 where x > 0, else 0; `erf` is exact to the dtype; `not` is 1 where x = 0. */
-export type UnaryOp =
-  | "negate"
-  | "absolute"
-  | "sign"
-  | "reciprocal"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "reciprocalSqrt"
-  | "tanh"
-  | "sigmoid"
-  | "erf"
-  | "sin"
-  | "cos"
-  | "relu"
-  | "step"
-  | "floor"
-  | "not";
+export const unaryOps = [
+  "negate",
+  "absolute",
+  "sign",
+  "reciprocal",
+  "exp",
+  "log",
+  "sqrt",
+  "reciprocalSqrt",
+  "tanh",
+  "sigmoid",
+  "erf",
+  "sin",
+  "cos",
+  "relu",
+  "step",
+  "floor",
+  "not",
+] as const;
+export type UnaryOp = (typeof unaryOps)[number];
 
 /** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. */
-export type BinaryOp =
-  | "add"
-  | "subtract"
-  | "multiply"
-  | "divide"
-  | "power"
-  | "maximum"
-  | "minimum"
-  | "equal"
-  | "notEqual"
-  | "less"
-  | "lessEqual"
-  | "greater"
-  | "greaterEqual"
-  | "reluGradient";
+export const binaryOps = [
+  "add",
+  "subtract",
+  "multiply",
+  "divide",
+  "power",
+  "maximum",
+  "minimum",
+  "equal",
+  "notEqual",
+  "less",
+  "lessEqual",
+  "greater",
+  "greaterEqual",
+  "reluGradient",
+] as const;
+export type BinaryOp = (typeof binaryOps)[number];
 
 export type ReduceOp = "sum" | "max";
 
@@ -187,3 +191,6 @@ export interface Kernels {
   sgdUpdate(parameter: Storage, gradient: Storage, momentum: Storage | undefined, update: SgdUpdate): void;
   adamUpdate(parameter: Storage, gradient: Storage, mean: Storage, square: Storage, update: AdamUpdate): void;
 }
+
+/** The functions that compute: all of a backend but who it is and what its memory reports. */
+export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak">;

@@ -6,7 +6,7 @@
 
 import { stridesOf as contiguousStrides, sizeOf } from "../../../core/shape.ts";
 import type { DType, Storage } from "../../../tensor/storage.ts";
-import { joinAxes } from "../../join-axes.ts";
+import { joinViewAxes } from "../../join-axes.ts";
 import type { Kernels, View } from "../../kernels.ts";
 import { forEachElement } from "../../reference/layout.ts";
 import type { Device } from "../device.ts";
@@ -110,7 +110,7 @@ export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assem
   /** The target with one more part written into it. */
   function write(dtype: DType, length: number, source: Storage, view: View, ground: Storage | number): Storage {
     const [kind, below] = typeof ground === "number" ? (["fill", { fill: ground }] as const) : (["before", { before: ground }] as const);
-    const found = nested(joinAxes(view));
+    const found = nested(joinViewAxes(view));
     if (found === undefined) {
       const origin = device.upload("int32", listing(length, view));
       const written = device.run(listedProgram(kind), length, { source, origin, ...below }, dtype);
@@ -138,7 +138,7 @@ export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assem
 
   return {
     readView(x, view) {
-      const { shape, strides, offset } = joinAxes(view);
+      const { shape, strides, offset } = joinViewAxes(view);
       const rank = Math.max(1, shape.length);
       const numbers = {
         ...numbered(sizes(rank), shape.length === 0 ? [1] : shape),

@@ -9,6 +9,14 @@
  * Layout: [channel][phase][row][pitch]. Lanes behind a row's end may hold anything finite or not: results from them are dropped.
  */
 
+/** A residue of the padded image: its first row and first column. */
+@unmanaged
+export class Phase {
+  row: i32;
+  column: i32;
+}
+
+/** How the host describes the planes. Sizes, paddings and strides are in elements. */
 @unmanaged
 export class Planes {
   height: i32;
@@ -17,13 +25,15 @@ export class Planes {
   paddingX: i32;
   strideY: i32;
   strideX: i32;
-  /** Pairs (ry, rx), one for each phase. */
+  /** A list of `Phase`. */
   phases: usize;
   phaseCount: i32;
   pitch: i32;
   /** 1 where the source needs no copy: no padding and stride 1. */
   direct: i32;
 }
+
+const phaseBytes = offsetof<Phase>();
 
 /** Bytes of `rows` rows of all phases of one channel. */
 @inline
@@ -37,8 +47,8 @@ export function copyPlanes(planes: Planes, source: usize, channels: i32, firstRo
   const rowBytes = (<usize>planes.pitch) << 2;
   for (let c = 0; c < channels; c++, source += planeBytes) {
     for (let phase = 0; phase < planes.phaseCount; phase++) {
-      const ry = load<i32>(planes.phases + ((<usize>phase) << 3));
-      const rx = load<i32>(planes.phases + ((<usize>phase) << 3), 4);
+      const residue = changetype<Phase>(planes.phases + phase * phaseBytes);
+      const ry = residue.row, rx = residue.column;
       // Columns [first, end) of a row have a source; the division is per phase, not per row.
       const shift = rx - planes.paddingX, stride = planes.strideX;
       const first = min(planes.pitch, shift >= 0 ? 0 : (stride - 1 - shift) / stride);

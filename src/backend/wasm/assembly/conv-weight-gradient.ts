@@ -13,8 +13,9 @@ import { Planes, channelBytes, copyPlanes } from "./conv-planes";
 import { laneSum, multiplyAdd, zero } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
+/** What the host writes. Distances are in bytes. */
 @unmanaged
-class WeightGradientJob {
+export class WeightGradientJob {
   planes: Planes;
   x: usize;
   xImage: usize;
@@ -208,20 +209,30 @@ function put(at: usize, first: v128, second: v128, pair: bool, add: bool): void 
   if (pair) store<f32>(at, (add ? load<f32>(at, 4) : 0) + laneSum(second), 4);
 }
 
+@unmanaged
+class PartialsJob {
+  partial: usize;
+  parts: i32;
+  length: i32;
+  target: usize;
+}
+
 /** target[i] = Σ over parts of partial[part][i], in the order of the parts: 1024 elements to a chunk. */
 export function addPartials(partial: usize, parts: i32, length: i32, target: usize, shared: bool): void {
-  store<usize>(JOB, partial);
-  store<i32>(JOB, parts, 4);
-  store<i32>(JOB, length, 8);
-  store<usize>(JOB, target, 12);
+  const job = changetype<PartialsJob>(JOB);
+  job.partial = partial;
+  job.parts = parts;
+  job.length = length;
+  job.target = target;
   parallel(addSlice, (length + 1023) / 1024, shared);
 }
 
 function addSlice(index: i32): void {
-  const parts = load<i32>(JOB, 4), length = load<i32>(JOB, 8);
+  const job = changetype<PartialsJob>(JOB);
+  const parts = job.parts, length = job.length;
   const step = (<usize>length) << 2;
-  const from = load<usize>(JOB) + ((<usize>index) << 12);
-  const to = load<usize>(JOB, 12) + ((<usize>index) << 12);
+  const from = job.partial + ((<usize>index) << 12);
+  const to = job.target + ((<usize>index) << 12);
   const count = min(1024, length - (index << 10));
   let i = 0;
   for (; i + 4 <= count; i += 4) {

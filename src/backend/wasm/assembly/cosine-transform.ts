@@ -10,10 +10,12 @@
 
 import { FourierPass, fourierPass, multiplySubtract, passBytes, productImaginary, productReal } from "./fourier-passes";
 import { multiplyAdd, zero } from "./simd";
+import { cosineColumns } from "../shared/sizes";
 import { JOB, parallel, thread } from "./team";
 
+/** What the host writes. */
 @unmanaged
-class CosineJob {
+export class CosineJob {
   x: usize;
   y: usize;
   n: i32;
@@ -37,7 +39,7 @@ class CosineJob {
   bufferBytes: usize;
 }
 
-const WIDTH = 16;
+const WIDTH = cosineColumns;
 const HALF_ROOT: f32 = 0.70710678118654752440; // √½
 const ROOT: f32 = 1.41421356237309504880; // √2
 const MIDDLE_COSINE: f32 = 1.84775906502257351226; // 2·cos(π/8)

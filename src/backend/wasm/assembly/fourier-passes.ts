@@ -18,7 +18,7 @@ export class FourierPass {
   twiddles: usize;
 }
 
-export const passBytes: usize = 12;
+export const passBytes = offsetof<FourierPass>();
 const pointBytes: usize = 32;
 
 /** c − a·b. */

@@ -12,7 +12,9 @@
  * Workers spin a little for the next job, as calls follow each other within microseconds in a training step, then sleep.
  */
 
-// One cache line each: counters that different threads hammer must not share a line.
+import { jobAddress } from "../shared/sizes";
+
+// Each counter has its own cache line: two counters in one line would slow down the threads that write them.
 const SEQUENCE: usize = 64;
 const NEXT: usize = 128;
 const DONE: usize = 192;
@@ -24,8 +26,8 @@ const COUNT: usize = OPEN + 8;
 const STOP: usize = 448;
 const CALLER_SLEEPS: usize = STOP + 4;
 
-/** Where a kernel's arguments lie, for every thread to read. */
-export const JOB: usize = 512;
+/** The address of the running kernel's arguments, which every thread reads. */
+export const JOB: usize = jobAddress;
 
 /**
  * How often to ask before going to sleep: a worker for some 0.2 ms, longer than the host takes between two kernels of a training step, since

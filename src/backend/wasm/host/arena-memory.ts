@@ -26,6 +26,8 @@ export class ArenaMemory implements HostMemory {
   readonly maximumBytes: number;
   readonly #arena: Arena;
   #storages = 0;
+  #integers = new Int32Array(0);
+  #floats = new Float32Array(0);
 
   constructor(wasm: WebAssembly.Memory, maximumBytes: number) {
     this.wasm = wasm;
@@ -35,6 +37,20 @@ export class ArenaMemory implements HostMemory {
 
   get #reserved(): number {
     return this.wasm.buffer.byteLength;
+  }
+
+  /** All of the memory as integers, for small tables: element i is at the address 4·i. Take it anew after an allocation, which may replace the buffer. */
+  get integers(): Int32Array {
+    const { buffer } = this.wasm;
+    if (this.#integers.buffer !== buffer) this.#integers = new Int32Array(buffer);
+    return this.#integers;
+  }
+
+  /** The same as float32 numbers. */
+  get floats(): Float32Array {
+    const { buffer } = this.wasm;
+    if (this.#floats.buffer !== buffer) this.#floats = new Float32Array(buffer);
+    return this.#floats;
   }
 
   #grow(end: number): number | undefined {
