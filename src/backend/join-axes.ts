@@ -14,13 +14,17 @@ export interface StridedAxes {
  */
 export function joinAxes(shape: readonly number[], ...strides: readonly (readonly number[])[]): StridedAxes {
   const joined: StridedAxes = { shape: [], strides: strides.map(() => []) };
-  for (const [axis, size] of shape.entries()) {
+  let last = -1;
+  // Plain loops: every binary op passes through here.
+  for (let axis = 0; axis < shape.length; axis++) {
+    const size = shape[axis]!;
     if (size === 1) continue;
-    const last = joined.shape.length - 1;
-    const joins = last >= 0 && strides.every((list, operand) => joined.strides[operand]![last] === list[axis]! * size);
+    let joins = last >= 0;
+    for (let operand = 0; joins && operand < strides.length; operand++)
+      joins = joined.strides[operand]![last] === strides[operand]![axis]! * size;
     if (joins) joined.shape[last]! *= size;
-    else joined.shape.push(size);
-    for (const [operand, list] of strides.entries()) joined.strides[operand]![joins ? last : last + 1] = list[axis]!;
+    else joined.shape[++last] = size;
+    for (let operand = 0; operand < strides.length; operand++) joined.strides[operand]![last] = strides[operand]![axis]!;
   }
   return joined;
 }

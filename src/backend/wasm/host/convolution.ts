@@ -23,11 +23,13 @@ const inWholeRows = (geometry: ConvolutionGeometry): ConvolutionGeometry => (geo
 
 type Roles = Pick<Correlation, "source" | "weights" | "target">;
 
-function forward(roles: Roles, g: ConvolutionGeometry): Correlation {
+function forward({ source, weights, target }: Roles, g: ConvolutionGeometry): Correlation {
   const [channels, outChannels, taps] = [g.inChannels / g.groups, g.outChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
-    ...roles,
     plan: forwardPlan(g),
+    source,
+    weights,
+    target,
     batch: g.batch,
     groups: g.groups,
     channels,
@@ -43,11 +45,13 @@ function forward(roles: Roles, g: ConvolutionGeometry): Correlation {
 }
 
 /** The correlation that takes g to x: input and output channels exchange their roles. */
-function backward(roles: Roles, g: ConvolutionGeometry): Correlation {
+function backward({ source, weights, target }: Roles, g: ConvolutionGeometry): Correlation {
   const [channels, outChannels, taps] = [g.outChannels / g.groups, g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
-    ...roles,
     plan: inputGradientPlan(g),
+    source,
+    weights,
+    target,
     batch: g.batch,
     groups: g.groups,
     channels,

@@ -5,9 +5,9 @@ import { depthwiseVectors } from "../shared/sizes.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
-import { channelBytesOf, floatBytes, takePlanes, tapsOf, writePlanes } from "./planes.ts";
+import { channelBytesOf, floatBytes, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
-import { type StructValues, structBytes, writeStruct, writeStructs } from "./structs.ts";
+import { fieldPositions, structBytes, writeStruct, writeStructs } from "./structs.ts";
 
 export const isDepthwise = ({ groups, inChannels, outChannels }: ConvolutionGeometry): boolean =>
   groups > 1 && groups === inChannels && groups === outChannels;
@@ -21,27 +21,24 @@ const resultsBytes = 16 * depthwiseVectors;
 /** Vector loads may read up to one cache line behind the last row of a copy. */
 const readBeyond = 64;
 
-/** The vectors of a pass: where their pixels are in the plane, where their results go, and how many of their lanes exist. */
-function vectorsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, width: number): StructValues<"DepthwiseVector">[] {
-  const [rows, columns] = [y.passes[passY]!, x.passes[passX]!];
-  const vectors: StructValues<"DepthwiseVector">[] = [];
-  for (let r = 0; r < rows.count; r++)
-    for (let c = 0; c < columns.count; c += 4) {
-      const target = (rows.first + r * y.step) * width + columns.first + c * x.step;
-      vectors.push({
-        source: floatBytes * (r * pitch + c),
-        target: floatBytes * target,
-        lanes: Math.min(4, columns.count - c),
-      });
-    }
-  return vectors;
-}
+const field = fieldPositions("DepthwiseVector");
+const vectorWords = structBytes("DepthwiseVector") / floatBytes;
 
-/** The list with its last vector repeated, so that the kernel can always read `depthwiseVectors` of them. */
-const padded = <T>(vectors: readonly T[]): T[] => {
-  const missing = (depthwiseVectors - (vectors.length % depthwiseVectors)) % depthwiseVectors;
-  return [...vectors, ...new Array<T>(missing).fill(vectors.at(-1)!)];
-};
+/** A list of `DepthwiseVector`, one for every four results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`. */
+function vectorsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, width: number): { count: number; table: Int32Array } {
+  const [rows, columns] = [y.passes[passY]!, x.passes[passX]!];
+  const count = rows.count * Math.ceil(columns.count / 4);
+  const table = new Int32Array(Math.ceil(count / depthwiseVectors) * depthwiseVectors * vectorWords);
+  let at = 0;
+  for (let r = 0; r < rows.count; r++)
+    for (let c = 0; c < columns.count; c += 4, at += vectorWords) {
+      table[at + field.source] = floatBytes * (r * pitch + c);
+      table[at + field.target] = floatBytes * ((rows.first + r * y.step) * width + columns.first + c * x.step);
+      table[at + field.lanes] = Math.min(4, columns.count - c);
+    }
+  for (; at < table.length; at += vectorWords) table.copyWithin(at, at - vectorWords, at);
+  return { count, table };
+}
 
 /** The passes that have taps, with the places of their tables in scratch memory. */
 function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, layout: ScratchLayout) {
@@ -49,14 +46,13 @@ function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: numbe
     plan.x.passes.flatMap((_, passX) => {
       const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
       if (taps.length === 0) return [];
-      const vectors = vectorsOf(plan, passY, passX, resultWidth);
-      const table = padded(vectors);
+      const { count, table } = vectorsOf(plan, passY, passX, resultWidth);
       return {
         taps,
-        vectorCount: vectors.length,
+        vectorCount: count,
         vectors: table,
         tapsAt: layout.take(structBytes("DepthwiseTap") * taps.length),
-        vectorsAt: layout.take(structBytes("DepthwiseVector") * table.length),
+        vectorsAt: layout.take(table.byteLength),
       };
     }),
   );
@@ -97,7 +93,7 @@ export function runDepthwise(
   memory.withScratch(layout.bytes, (base) => {
     for (const { taps, vectors, tapsAt, vectorsAt } of passes) {
       writeStructs(memory, base + tapsAt, "DepthwiseTap", taps);
-      writeStructs(memory, base + vectorsAt, "DepthwiseVector", vectors);
+      writeIntegers(memory, base + vectorsAt, vectors);
     }
     writeStructs(
       memory,

@@ -16,22 +16,23 @@ const wordBytes = 4;
 /** Bytes of one structure. */
 export const structBytes = (name: StructName): number => wordBytes * Object.keys(structs[name]).length;
 
-/** Writes one structure at the address `pointer`. */
-export function writeStruct<Name extends StructName>(memory: ArenaMemory, pointer: number, name: Name, values: StructValues<Name>): void {
-  const fields: Readonly<Record<string, "integer" | "float">> = structs[name];
-  const numbers: Readonly<Record<string, number>> = values;
-  const { integers, floats } = memory;
-  let word = pointer / wordBytes;
-  for (const field in fields) (fields[field] === "float" ? floats : integers)[word++] = numbers[field]!;
-}
+/** The position of every field, in words: for long tables of small structures, which are filled in word by word. */
+export const fieldPositions = <Name extends StructName>(name: Name): StructValues<Name> =>
+  Object.fromEntries(Object.keys(structs[name]).map((field, position) => [field, position])) as StructValues<Name>;
 
 /** Writes structures one behind the other, from the address `pointer` on. */
 export function writeStructs<Name extends StructName>(
-  memory: ArenaMemory,
+  { integers, floats }: ArenaMemory,
   pointer: number,
   name: Name,
   list: readonly StructValues<Name>[],
 ): void {
-  const bytes = structBytes(name);
-  for (const [i, values] of list.entries()) writeStruct(memory, pointer + i * bytes, name, values);
+  const fields: Readonly<Record<string, "integer" | "float">> = structs[name];
+  let word = pointer / wordBytes;
+  for (const values of list as readonly Readonly<Record<string, number>>[])
+    for (const field in fields) (fields[field] === "float" ? floats : integers)[word++] = values[field]!;
 }
+
+/** Writes one structure at the address `pointer`. */
+export const writeStruct = <Name extends StructName>(memory: ArenaMemory, pointer: number, name: Name, values: StructValues<Name>): void =>
+  writeStructs(memory, pointer, name, [values]);
