@@ -3,8 +3,8 @@
  *
  * Ops check shapes and dtypes and reduce every case to a few plain numbers (a geometry, a view, outer × axis × inner), so a kernel
  * never sees a shape it has to question. All floating operands of one call have one dtype. Every kernel returns new storage with one holder
- * and leaves its inputs as they were; only `write` and the two optimiser updates change storage in place.
- * Dispatch is synchronous, reading (`storage.read()`) is not: a device may still be computing when a kernel returns.
+ * and leaves its inputs as they were. Only `write` and the two optimiser updates change storage in place.
+ * Calling a kernel is synchronous. Reading (`storage.read()`) is not, because a device may still be computing when a kernel returns.
  */
 
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
@@ -119,7 +119,7 @@ export interface AdamUpdate {
   readonly step: number;
 }
 
-/** Bytes a backend holds. `reserved` is what the system gave, `peak` the most ever in `used` since `resetPeak`. */
+/** The bytes that a backend holds. `reserved` is what the system gave it; `peak` is the largest value of `used` since `resetPeak`. */
 export interface MemoryReport {
   readonly backend: string;
   readonly storages: number;

@@ -28,13 +28,13 @@ export interface WasmBackend extends Kernels {
   readonly name: "wasm";
   /** Which of the two builds of the kernels runs. */
   readonly simd: Simd;
-  /** Whether its memory is shared: false where threads cannot be had or were not asked for. */
+  /** Whether its memory is shared: false where only one thread computes. */
   readonly shared: boolean;
   /** The arena's upper bound in bytes. */
   readonly maximumBytes: number;
   /** The threads beside the caller's. */
   readonly workers: readonly TeamWorker[];
-  /** Ends the worker threads. Kernels throw from then on; storages can still be read and released. */
+  /** Ends the worker threads. Kernels throw from then on, but storages can still be read and released. */
   dispose(): void;
 }
 
