@@ -1,7 +1,7 @@
 /**
- * Functions of two operands with broadcasting. The ops layer has merged axes, so what is left is a few outer axes and one inner row along
- * which each operand either runs (stride 1) or stands still (stride 0): three loops, each with its loads as cheap as they can be.
- * A call without outer axes is cut into rows artificially, so that threads have something to share.
+ * Functions of two operands with broadcasting. The ops layer has joined axes, so what remains is a few outer axes and one inner row. Along the
+ * row each operand either advances (stride 1) or stays (stride 0), which gives three loops, each with the cheapest loads for its case.
+ * The host cuts a call without outer axes into rows, so that threads have rows to share.
  */
 
 import * as Binary from "../shared/binary-codes";
@@ -32,7 +32,7 @@ function truth(mask: v128): v128 {
   return v128.and(mask, f32x4.splat(1));
 }
 
-/** The order of the ops is the host's list of vectorised ops (host/elementwise.ts). Inlined with `op` constant: one instruction is left. */
+/** The function is inlined with a constant `op`, so one instruction remains of it. */
 @inline
 function apply(op: i32, a: v128, b: v128): v128 {
   if (op == Binary.add) return f32x4.add(a, b);
@@ -75,7 +75,7 @@ function rows(chunk: i32, op: i32): void {
   }
 }
 
-// One function per op, for the reason given in elementwise.ts.
+// There is one function per op, for the reason given in elementwise.ts.
 function add(i: i32): void { rows(i, Binary.add); }
 function subtract(i: i32): void { rows(i, Binary.subtract); }
 function multiply(i: i32): void { rows(i, Binary.multiply); }

@@ -3,10 +3,10 @@
  *
  * The forward pass is a single pass over all taps. The input gradient of stride 1 is a forward pass of g with the weights
  * transposed and flipped. With stride s, input pixels of one residue class (mod s) receive from the same subset of taps, and within
- * the class it is again a stride-1 correlation: so s·s passes, each with its own taps, writing every s-th pixel. No pixel is visited in vain.
+ * the class it is again a stride-1 correlation. So there are s·s passes: each has its own taps and writes every s-th pixel.
  *
- * One chunk is a band of rows of one image (the whole image where the batch is large): copy the planes, then run the tiles over
- * them, output channels outermost, over as many rows as keep their input in the first-level cache.
+ * One chunk is a band of rows of one image (the whole image where the batch is large). It copies the planes, then runs the tiles over
+ * them. Output channels are the outermost loop, over as many rows as keep their input in the first-level cache.
  */
 
 import { Planes, copyPlanes } from "./conv-planes";

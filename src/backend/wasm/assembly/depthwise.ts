@@ -1,9 +1,9 @@
 /**
- * Depthwise convolution: every channel has its own small kernel and meets no other, so there is no product of matrices to tile over.
- * What bounds it is reading pixels: one load for each multiply-add.
+ * Depthwise convolution: every channel has its own small kernel and uses no other channel, so there is no product of matrices to tile over.
+ * Reading pixels bounds the speed: each multiply-add needs one load.
  *
  * A tile is 6 vectors of pixels of one channel: each tap broadcasts its weight once and reads 6 vectors (6 sums + 6 operands + 1 weight = 13
- * registers, see gemm-tile.ts). The weight gradient turns it round: 5 taps against one vector of g. Planes and passes are those of
+ * registers, see gemm-tile.ts). The weight gradient exchanges the roles: it takes 5 taps against one vector of g. Planes and passes are those of
  * conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level cache.
  */
 
@@ -142,7 +142,7 @@ function put(target: usize, vector: usize, step: i32, result: usize): void {
 
 /**
  * gw[c, t] = Σ over images and pixels of g·x. Here `target` is gw, `weights` is g and the only pass lists x's pixels as sources and g's
- * as results. One chunk is one channel over all images: each image's sum is made apart and added in order.
+ * as results. One chunk is one channel over all images: the sum of each image is computed on its own, and the sums are added in order.
  */
 export function depthwiseWeightGradient(description: usize, shared: bool): void {
   store<usize>(JOB, description);
@@ -168,7 +168,7 @@ function oneChannel(c: i32): void {
 function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: usize): void {
   const count = min(5, pass.taps - first);
   const list = pass.list + (<usize>first) * tapBytes;
-  // Taps that do not exist repeat the first, and are not stored.
+  // Taps that do not exist repeat the first tap, and their sums are not stored.
   const t0 = pixels + load<usize>(list, OFFSET), t1 = pixels + load<usize>(list + (count > 1 ? tapBytes : 0), OFFSET);
   const t2 = pixels + load<usize>(list + (count > 2 ? 2 * tapBytes : 0), OFFSET), t3 = pixels + load<usize>(list + (count > 3 ? 3 * tapBytes : 0), OFFSET);
   const t4 = pixels + load<usize>(list + (count > 4 ? 4 * tapBytes : 0), OFFSET);
@@ -180,7 +180,7 @@ function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: 
     let gs = v128.load(g + load<usize>(vector, TARGET));
     let x0 = v128.load(t0 + from), x1 = v128.load(t1 + from), x2 = v128.load(t2 + from), x3 = v128.load(t3 + from), x4 = v128.load(t4 + from);
     if (lanes < 4) {
-      // Both factors are masked: a NaN behind the row's end times zero would still be NaN.
+      // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
       const mask = i32x4.gt_s(i32x4.splat(lanes), i32x4(0, 1, 2, 3));
       gs = v128.and(gs, mask);
       x0 = v128.and(x0, mask);

@@ -1,7 +1,6 @@
 /**
- * Functions of one operand, element by element, in chunks of 16384: large enough that claiming one costs nothing, small enough that
- * threads finish together. The loop is written once and inlined once per op, with the op as a constant: what is left of `apply` in each
- * copy is one instruction or a few. (Function literals would read better, but the compiler calls them indirectly, vector by vector.)
+ * Functions of one operand, element by element, in chunks. The loop is written once and inlined once per op, with the op as a constant, so one
+ * instruction or a few remain of `apply` in each copy. (Function literals would read better, but the compiler calls them indirectly for every vector.)
  */
 
 import { chunkElements } from "../shared/sizes";
@@ -42,12 +41,11 @@ function zero(): v128 {
   return f32x4.splat(0);
 }
 
-/** The order of the ops is the host's list of vectorised ops (host/elementwise.ts), then clamp. */
 @inline
 function apply(op: i32, x: v128): v128 {
   if (op == Unary.negate) return f32x4.neg(x);
   if (op == Unary.absolute) return f32x4.abs(x);
-  // +1 or −1 by comparison, and x itself where neither holds: ±0 and NaN
+  // Comparisons give +1 or −1. Where neither comparison holds (±0 and NaN) the result is x itself.
   if (op == Unary.sign) return v128.bitselect(one(), v128.bitselect(f32x4.splat(-1), x, f32x4.lt(x, zero())), f32x4.gt(x, zero()));
   if (op == Unary.reciprocal) return f32x4.div(one(), x);
   if (op == Unary.exp) return exp(x);
@@ -63,7 +61,7 @@ function apply(op: i32, x: v128): v128 {
   return f32x4.min(f32x4.max(x, f32x4.splat(job.low)), f32x4.splat(job.high));
 }
 
-/** y = f(x) over one chunk; the last lanes of a length that isn't a multiple of four are read and written one by one. */
+/** y = f(x) over one chunk; where the length is not a multiple of four, the last lanes are read and written one by one. */
 @inline
 function map(chunk: i32, op: i32): void {
   const first = chunk * CHUNK;
@@ -80,7 +78,7 @@ function map(chunk: i32, op: i32): void {
   if (rest > 0) storeLanes(out, apply(op, loadLanes(x, rest)), rest);
 }
 
-// One function per op: within one function the optimiser would fold the copies of the loop back into one that asks for the op each time.
+// There is one function per op: within one function the optimiser would merge the copies of the loop into one loop that tests the op each time.
 function negate(i: i32): void { map(i, Unary.negate); }
 function absolute(i: i32): void { map(i, Unary.absolute); }
 function sign(i: i32): void { map(i, Unary.sign); }

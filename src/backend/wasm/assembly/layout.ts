@@ -1,6 +1,7 @@
 /**
- * Moving elements of four bytes between a contiguous tensor and a strided view of another: permute, slice, flip, broadcast one way, pad, concatenate and
- * the adjoints of slices the other. A row is the view's last axis: copied whole where it is contiguous, element by element otherwise.
+ * Copies elements of four bytes between a contiguous tensor and a strided view of another tensor. Reading through a view is permute, slice, flip and broadcast.
+ * Writing through a view is pad, concatenate and the adjoint of a slice. A row is the last axis of the view: it is copied as a whole where it is contiguous, else
+ * element by element.
  */
 
 import { chunkElements } from "../shared/sizes";
@@ -9,7 +10,7 @@ import { JOB, parallel } from "./team";
 
 @unmanaged
 class ViewJob {
-  /** The contiguous side and the strided side; which is source and which target is the kernel's. */
+  /** The contiguous side and the strided side. The kernel decides which of them is the source. */
   packed: usize;
   strided: usize;
   inner: i32;

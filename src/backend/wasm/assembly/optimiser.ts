@@ -1,4 +1,4 @@
-/** The updates of SGD and Adam, in place, each one pass over its arrays. */
+/** The in-place updates of SGD and Adam. Each is one pass over its arrays. */
 
 import { chunkElements } from "../shared/sizes";
 import { loadLanes, multiplyAdd, storeLanes } from "./simd";
