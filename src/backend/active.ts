@@ -1,28 +1,21 @@
-/** Which backend computes: chosen once, by name, in order of preference, and reported. Nothing falls back in silence. */
+/** Which backend computes. A program chooses it once, by name, in order of preference, and is told which one it got and why. */
 
 import { BackendError, ConfigError } from "../core/errors.ts";
+import type { BackendOptions } from "./backend-options.ts";
 import type { Kernels, MemoryReport } from "./kernels.ts";
 
 export const backendNames = ["wasm", "reference"] as const;
+export type { BackendOptions };
 export type BackendName = (typeof backendNames)[number];
 
-export interface BackendOptions {
-  /** Threads of the wasm backend, the caller's included. Default: the machine's cores. */
-  readonly threads?: number;
-  /** Upper bound of the wasm arena in bytes. */
-  readonly maximumBytes?: number;
-  /** Fused multiply-add where the engine has it. */
-  readonly relaxedSimd?: "auto" | "on" | "off";
-}
-
-/** A backend that is not built in, such as those of `separable/gpu`: what `initBackend` calls it and how it is made. */
+/** How `initBackend` makes a backend that is not built in, such as those of `separable/gpu`, and the name it reports for it. */
 export interface BackendMaker {
   readonly name: string;
   /** @throws BackendError with the reason when it cannot run here. */
   create(options: BackendOptions): Promise<Kernels>;
 }
 
-/** What was chosen, and why the ones before it were not. */
+/** Which backend was chosen, and why the backends before it in the order of preference were not. */
 export interface BackendChoice {
   readonly name: string;
   readonly threads: number;
@@ -37,12 +30,12 @@ export function kernels(): Kernels {
   return active;
 }
 
-/** Makes `backend` the active one; undefined leaves none. Tensors of the one before must not be mixed with its own. */
+/** Makes `backend` the active one; `undefined` leaves no backend active. Tensors of different backends must not be mixed. */
 export function useBackend(backend: Kernels | undefined): void {
   active = backend;
 }
 
-/** What the active backend holds. */
+/** The memory that the active backend holds. @throws BackendError before `initBackend`. */
 export const memory = (): MemoryReport => kernels().memory();
 
 const builtIn: Readonly<Record<BackendName, BackendMaker>> = {
@@ -59,8 +52,8 @@ function makerOf(wanted: BackendName | BackendMaker): BackendMaker {
 }
 
 /**
- * Activates the first backend of `preference` that this machine can run and tells which it was.
- * @throws BackendError when none can run, with each one's reason.
+ * Activates the first backend of `preference` (default: wasm, then reference) that this machine can run, and returns which one it was.
+ * @throws BackendError when none can run, with the reason of each.
  */
 export async function initBackend(
   preference: readonly (BackendName | BackendMaker)[] = backendNames,

@@ -1,4 +1,4 @@
-/** Storage that counts its holders; where the elements are, how they are read and what freeing them means is the subclass's business. */
+/** Storage that counts its holders. The subclass decides where the elements are, how they are read, and what happens when they are freed. */
 
 import { BackendError } from "../core/errors.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
@@ -22,12 +22,12 @@ export abstract class CountedStorage implements Storage {
   }
 
   retain(): void {
-    if (!this.alive) throw new BackendError("storage.retain: it was freed already; its last holder released it");
+    if (!this.alive) throw new BackendError("storage.retain: the storage was freed already, by the release of its last holder");
     this.#holders++;
   }
 
   release(): void {
-    if (!this.alive) throw new BackendError("storage.release: it was freed already; each holder releases once");
+    if (!this.alive) throw new BackendError("storage.release: the storage was freed already; each holder may release it once");
     if (--this.#holders === 0) this.free();
   }
 }

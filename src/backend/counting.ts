@@ -1,4 +1,4 @@
-/** A backend that counts: what passes through it is computed by another, and every multiply-add of its contractions is added up. */
+/** A backend that counts multiply-adds and lets another backend compute. */
 
 import { convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
@@ -11,7 +11,10 @@ export interface CountingBackend {
   multiplyAdds(): number;
 }
 
-/** Copies, comparisons, the fused norms and additions alone are not counted, as in the field; but those inside a cosine transform, half its work, are. */
+/**
+ * Counts what the field counts: copies, comparisons, fused norms and plain additions are left out. The additions inside a cosine transform are
+ * counted, because they are half of its work.
+ */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;
   const kernels: Kernels = {

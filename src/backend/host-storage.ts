@@ -1,17 +1,17 @@
-/** Storage that JavaScript can read directly: what the reference kernels, and the WASM arena through its views, compute on. */
+/** Storage that JavaScript can read directly. The reference kernels compute on it, and the storage of the WASM arena is of this kind. */
 
 import { BackendError } from "../core/errors.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
 import { CountedStorage, checkAlive } from "./counted-storage.ts";
 
-/** A storage with a typed-array window on its elements. `view` is fetched anew at each use: growing an arena may replace its buffer. */
+/** A storage with a typed-array window on its elements. Take `view` anew at each use: an arena that grows may replace its buffer. */
 export interface HostStorage extends Storage {
   readonly view: TypedArray;
 }
 
-/** Makes host storage: where the reference kernels put their results. */
+/** Makes the host storage in which the reference kernels put their results. */
 export interface HostMemory {
-  /** Contents undefined. */
+  /** A storage whose contents are undefined. */
   allocate(dtype: DType, length: number): HostStorage;
 }
 

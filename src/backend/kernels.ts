@@ -3,49 +3,53 @@
  *
  * Ops check shapes and dtypes and reduce every case to a few plain numbers (a geometry, a view, outer × axis × inner), so a kernel
  * never sees a shape it has to question. All floating operands of one call have one dtype. Every kernel returns new storage with one holder
- * and leaves its inputs as they were; only `write` and the two optimiser updates change storage in place.
- * Dispatch is synchronous, reading (`storage.read()`) is not: a device may still be computing when a kernel returns.
+ * and leaves its inputs as they were. Only `write` and the two optimiser updates change storage in place.
+ * Calling a kernel is synchronous. Reading (`storage.read()`) is not, because a device may still be computing when a kernel returns.
  */
 
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
 /** y_i = f(x_i). `step` is 1 where x > 0, else 0; `erf` is exact to the dtype; `not` is 1 where x = 0. */
-export type UnaryOp =
-  | "negate"
-  | "absolute"
-  | "sign"
-  | "reciprocal"
-  | "exp"
-  | "log"
-  | "sqrt"
-  | "reciprocalSqrt"
-  | "tanh"
-  | "sigmoid"
-  | "erf"
-  | "sin"
-  | "cos"
-  | "relu"
-  | "step"
-  | "floor"
-  | "not";
+export const unaryOps = [
+  "negate",
+  "absolute",
+  "sign",
+  "reciprocal",
+  "exp",
+  "log",
+  "sqrt",
+  "reciprocalSqrt",
+  "tanh",
+  "sigmoid",
+  "erf",
+  "sin",
+  "cos",
+  "relu",
+  "step",
+  "floor",
+  "not",
+] as const;
+export type UnaryOp = (typeof unaryOps)[number];
 
 /** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. */
-export type BinaryOp =
-  | "add"
-  | "subtract"
-  | "multiply"
-  | "divide"
-  | "power"
-  | "maximum"
-  | "minimum"
-  | "equal"
-  | "notEqual"
-  | "less"
-  | "lessEqual"
-  | "greater"
-  | "greaterEqual"
-  | "reluGradient";
+export const binaryOps = [
+  "add",
+  "subtract",
+  "multiply",
+  "divide",
+  "power",
+  "maximum",
+  "minimum",
+  "equal",
+  "notEqual",
+  "less",
+  "lessEqual",
+  "greater",
+  "greaterEqual",
+  "reluGradient",
+] as const;
+export type BinaryOp = (typeof binaryOps)[number];
 
 export type ReduceOp = "sum" | "max";
 
@@ -115,7 +119,7 @@ export interface AdamUpdate {
   readonly step: number;
 }
 
-/** Bytes a backend holds. `reserved` is what the system gave, `peak` the most ever in `used` since `resetPeak`. */
+/** The bytes that a backend holds. `reserved` is what the system gave it; `peak` is the largest value of `used` since `resetPeak`. */
 export interface MemoryReport {
   readonly backend: string;
   readonly storages: number;
@@ -187,3 +191,6 @@ export interface Kernels {
   sgdUpdate(parameter: Storage, gradient: Storage, momentum: Storage | undefined, update: SgdUpdate): void;
   adamUpdate(parameter: Storage, gradient: Storage, mean: Storage, square: Storage, update: AdamUpdate): void;
 }
+
+/** The functions that compute: all of a backend but who it is and what its memory reports. */
+export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak">;

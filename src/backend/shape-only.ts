@@ -1,6 +1,6 @@
 /**
- * A backend without numbers: its storages know their dtype and length, its kernels what they would return. A network can be built and run
- * through it in no memory and next to no time, to see which work it would do; under `countingBackend`, how much.
+ * A backend without numbers. Its storages know their dtype and their length, and its kernels return storages of the right dtype and length. A network
+ * can be built and run on it in no memory and almost no time, to see which kernels it would call. `countingBackend` around it counts their work.
  */
 
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
@@ -9,7 +9,7 @@ import { sizeOf } from "../core/shape.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
 import type { AxisSplit, Kernels } from "./kernels.ts";
 
-/** Nothing is held, so nothing is counted or freed. */
+/** A storage that holds nothing, so that nothing needs to be counted or freed. */
 class ShapeOnlyStorage implements Storage {
   readonly dtype: DType;
   readonly length: number;
@@ -35,7 +35,7 @@ const like = ({ dtype }: Storage, length: number): Storage => storage(dtype, len
 const reduced = ({ outer, inner }: AxisSplit): number => outer * inner;
 const outputLength = (g: ConvolutionGeometry): number => g.batch * g.outChannels * g.outHeight * g.outWidth;
 
-/** Reading a storage of it throws; everything else answers as any backend would, in shapes. */
+/** Every kernel returns storages of the dtypes and lengths that any backend would return. Reading one of them throws a BackendError. */
 export const createShapeOnlyBackend = (): Kernels => ({
   name: "shape-only",
   threads: 1,

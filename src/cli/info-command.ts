@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { kernels, memory } from "../backend/active.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
+import { placementLines, wasmPlacement } from "../backend/placement.ts";
 import { cifarFormats } from "../data/cifar-format.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
@@ -53,6 +54,7 @@ async function describeMachine(
       processor,
       cores,
       backend: gpu === undefined ? backend : { ...backend, selfTest: "passed" },
+      ...(backend.name === "wasm" ? { kernels: wasmPlacement() } : {}),
       memory: memory(),
       cache,
       cached,
@@ -65,6 +67,7 @@ async function describeMachine(
     ["node", `${node} (V8 ${v8}), ${platform}`],
     ["machine", `${cores} cores, ${processor}`],
     ["backend", describeBackend(backend)],
+    ...placementLines(backend.name),
     ...(gpu === undefined ? [] : deviceRows(gpu)),
     ["memory", `${formatMegabytes(used)} in use, ${formatMegabytes(peak)} at most, ${formatMegabytes(reserved)} reserved`],
     ["cache", `${cache} (${cached.length > 0 ? cached.join(", ") : "empty"})`],

@@ -6,45 +6,23 @@
  */
 
 import { kernels } from "../backend/active.ts";
+import { joinAxes } from "../backend/join-axes.ts";
 import type { BinaryOp, UnaryOp } from "../backend/kernels.ts";
 import { ConfigError, ShapeError } from "../core/errors.ts";
-import { broadcastShapes, broadcastStrides, type Shape } from "../core/shape.ts";
+import { broadcastShapes, broadcastStrides } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { asTensor, checkFloating, type Operand, output } from "./output.ts";
 import { broadcastTo, sumTo } from "./sum-and-broadcast.ts";
 
-/** Fewer, longer axes: drops those of size 1 and merges neighbours that both operands walk through in one stride. */
-function mergeAxes(
-  shape: Shape,
-  stridesA: readonly number[],
-  stridesB: readonly number[],
-): { shape: number[]; stridesA: number[]; stridesB: number[] } {
-  const merged = { shape: [] as number[], stridesA: [] as number[], stridesB: [] as number[] };
-  for (let axis = 0; axis < shape.length; axis++) {
-    const [size, a, b] = [shape[axis]!, stridesA[axis]!, stridesB[axis]!];
-    if (size === 1) continue;
-    const last = merged.shape.length - 1;
-    if (last >= 0 && merged.stridesA[last] === a * size && merged.stridesB[last] === b * size) {
-      merged.shape[last]! *= size;
-      merged.stridesA[last] = a;
-      merged.stridesB[last] = b;
-    } else {
-      merged.shape.push(size);
-      merged.stridesA.push(a);
-      merged.stridesB.push(b);
-    }
-  }
-  return merged;
-}
-
 /** op(a, b), without its VJPs. */
 function compute(name: BinaryOp, a: Tensor, b: Tensor): Tensor {
   checkFloating(name, a, b);
   const shape = broadcastShapes(name, a.shape, b.shape);
-  const plan = mergeAxes(shape, broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape));
-  return output(shape, kernels().binary(name, a.storage, b.storage, plan));
+  const axes = joinAxes(shape, broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape));
+  const [stridesA, stridesB] = axes.strides as [number[], number[]];
+  return output(shape, kernels().binary(name, a.storage, b.storage, { shape: axes.shape, stridesA, stridesB }));
 }
 
 /** The cotangent of one operand of c = f(a, b), in the shape of c. */

@@ -1,31 +1,47 @@
 /**
  * Compiles the AssemblyScript kernels and embeds them as base64 TypeScript modules, so that Node, workers and bundlers load
- * them without fetching a file. Two builds of one source: baseline simd128, and relaxed SIMD (fused multiply-add).
+ * them without fetching a file. One source is built twice: for baseline simd128, and for relaxed SIMD (fused multiply-add).
  *
- * Both import a shared memory; the loader turns that into an unshared one by clearing a flag (see unshare.ts), because
- * atomics are valid on either and two more modules would double what a browser downloads.
+ * Both builds import a shared memory. Where threads are not available the loader clears a flag in the module, which makes the memory unshared
+ * (`unshare` in host/kernel-module.ts). Atomics are valid on both kinds of memory, and two more modules would double what a browser downloads.
+ *
+ * The script also writes generated/structs.ts: the fields of every structure that the host fills in for the kernels. The kernels' own classes
+ * are the only description of these structures.
  */
 
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { main as compile } from "assemblyscript/asc";
+import { exportedStructs } from "./exported-structs.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
+const assembly = join(here, "assembly");
 const generated = join(here, "generated");
 const builds = { baseline: "simd,threads", relaxed: "simd,threads,relaxed-simd" };
 
 await mkdir(generated, { recursive: true });
+
+const structs = {};
+for (const file of (await readdir(assembly)).filter((name) => name.endsWith(".ts")).sort())
+  Object.assign(structs, exportedStructs(await readFile(join(assembly, file), "utf8")));
+await writeFile(
+  join(generated, "structs.ts"),
+  `/** Made by build-kernels.mjs from the exported classes of assembly: the fields that the host writes, in order, four bytes each. */
+export const structs = ${JSON.stringify(structs, undefined, 2)} as const;
+`,
+);
+
 for (const [name, features] of Object.entries(builds)) {
   const wasm = join(generated, `${name}.wasm`);
   const { error, stderr } = await compile([
-    join(here, "assembly", "index.ts"),
+    join(assembly, "index.ts"),
     ...["--outFile", wasm, "--enable", features, "--runtime", "stub", "--noAssert", "--uncheckedBehavior", "always"],
-    // One page is enough to validate: the host's memory may be larger, never smaller, and its maximum must not exceed this one's.
+    // One page is enough to validate. The host's memory may start larger than declared here, and its maximum must not exceed this one.
     ...["--importMemory", "--noExportMemory", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
     ...["--memoryBase", "2048", "--optimizeLevel", "3", "--shrinkLevel", "0", "--converge"],
-    // Addresses are usize, counts i32; on 32-bit WebAssembly the two mix freely.
+    // Addresses are usize, counts are i32. On 32-bit WebAssembly the two can be mixed freely, so the warning about it is disabled.
     ...["--disableWarning", "201"],
   ]);
   if (error) {

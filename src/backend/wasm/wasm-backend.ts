@@ -1,11 +1,15 @@
 /**
  * The fast CPU backend: SIMD kernels written in AssemblyScript, on as many threads as the machine has, behind the same
- * synchronous contract as every other. It is the reference backend with kernels laid over it, on storage inside one WebAssembly memory.
+ * synchronous contract as every other backend. The SIMD kernels are laid over the reference kernels (../overlay.ts), and both compute on storage inside
+ * one WebAssembly memory. acceptances.ts lists which calls the SIMD kernels take; docs/backends.md shows the list.
  */
 
 import { BackendError, ConfigError } from "../../core/errors.ts";
+import type { BackendOptions } from "../backend-options.ts";
 import type { Kernels } from "../kernels.ts";
+import { overlay } from "../overlay.ts";
 import { referenceKernels } from "../reference/reference-kernels.ts";
+import { wasmAcceptances } from "./acceptances.ts";
 import { ArenaMemory } from "./host/arena-memory.ts";
 import { batchNormKernels } from "./host/batch-norm.ts";
 import { convolutionKernels } from "./host/convolution.ts";
@@ -20,26 +24,17 @@ import { optimiserKernels } from "./host/optimiser.ts";
 import { reductionKernels } from "./host/reductions.ts";
 import { availableThreads, canShareMemory, type TeamWorker, ThreadTeam } from "./host/thread-team.ts";
 
-export interface WasmOptions {
-  /** Threads that compute, the caller's included. Default: the machine's cores; 1 where memory cannot be shared. */
-  readonly threads?: number;
-  /** Upper bound of the arena in bytes. Default: 4 GiB, or as much as the engine allows. */
-  readonly maximumBytes?: number;
-  /** Fused multiply-add. Default "auto": where the engine has it. */
-  readonly relaxedSimd?: "auto" | "on" | "off";
-}
-
 export interface WasmBackend extends Kernels {
   readonly name: "wasm";
   /** Which of the two builds of the kernels runs. */
   readonly simd: Simd;
-  /** Whether its memory is shared: false where threads cannot be had or were not asked for. */
+  /** Whether its memory is shared: false where only one thread computes. */
   readonly shared: boolean;
   /** The arena's upper bound in bytes. */
   readonly maximumBytes: number;
   /** The threads beside the caller's. */
   readonly workers: readonly TeamWorker[];
-  /** Ends the worker threads. Kernels throw from then on; storages can still be read and released. */
+  /** Ends the worker threads. Kernels throw from then on, but storages can still be read and released. */
   dispose(): void;
 }
 
@@ -64,7 +59,7 @@ function checkedMaximum(maximumBytes = 2 ** 32): number {
  * Starts the backend: compiles the kernels and brings up the threads.
  * @throws ConfigError for options out of range, BackendError where the engine lacks what they ask for.
  */
-export async function createWasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
+export async function createWasmBackend(options: BackendOptions = {}): Promise<WasmBackend> {
   const threads = checkedThreads(options.threads);
   const shared = threads > 1;
   const simd = chooseSimd(options.relaxedSimd ?? "auto");
@@ -79,18 +74,19 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   await team.start(module, wasmMemory, kernels);
 
   const machine: Machine = { kernels, memory, team };
-  const reference = referenceKernels(memory);
-  const products = matmulKernels(machine, reference);
-  return {
-    ...reference,
-    ...elementwiseKernels(machine, reference),
-    ...reductionKernels(machine, reference),
-    ...layoutKernels(machine, reference),
-    ...batchNormKernels(machine, reference),
-    ...optimiserKernels(machine, reference),
+  const products = matmulKernels(machine);
+  const fast = {
+    ...layoutKernels(machine),
+    ...elementwiseKernels(machine),
+    ...reductionKernels(machine),
+    ...cosineTransformKernels(machine, products),
     ...products,
-    ...cosineTransformKernels(machine, reference, products),
-    ...convolutionKernels(machine, reference),
+    ...convolutionKernels(machine),
+    ...batchNormKernels(machine),
+    ...optimiserKernels(machine),
+  };
+  return {
+    ...overlay(referenceKernels(memory), fast, wasmAcceptances),
     name: "wasm",
     threads,
     simd,

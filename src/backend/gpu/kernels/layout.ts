@@ -7,7 +7,7 @@
 
 import { stridesOf as contiguousStrides, sizeOf } from "../../../core/shape.ts";
 import type { DType, Storage } from "../../../tensor/storage.ts";
-import { joinAxes } from "../../join-axes.ts";
+import { joinViewAxes } from "../../join-axes.ts";
 import type { Kernels, View } from "../../kernels.ts";
 import { forEachElement } from "../../reference/layout.ts";
 import type { Device } from "../device.ts";
@@ -117,7 +117,7 @@ export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assem
   function write(dtype: DType, length: number, source: Storage, view: View, before: Storage | number): Storage {
     const background: Background = typeof before === "number" ? "constant" : "tensor";
     const inputs = typeof before === "number" ? { source, fill: before } : { source, before };
-    const nested = nestedView(joinAxes(view));
+    const nested = nestedView(joinViewAxes(view));
     if (nested === undefined) {
       const origins = device.upload("int32", listOrigins(length, view));
       const written = device.run(listedProgram(background), length, { ...inputs, origins }, dtype);
@@ -139,7 +139,7 @@ export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assem
 
   return {
     readView(x, view) {
-      const joined = joinAxes(view);
+      const joined = joinViewAxes(view);
       // A program has at least one axis.
       const { shape, strides } = joined.shape.length === 0 ? { shape: [1], strides: [0] } : joined;
       const rank = shape.length;

@@ -1,6 +1,6 @@
 /**
- * Batch normalisation, a channel to a chunk: its N rows of H·W values are read a few times in a row while they are in the second-level
- * cache. Mean first, then squares of differences from it: the one-pass formula E[x²] − E[x]² would cancel.
+ * Batch normalisation, one channel to a chunk. The N rows of H·W values of a channel are read several times while they are in the second-level
+ * cache. The mean is computed first, then the squares of the differences from it, because the one-pass formula E[x²] − E[x]² would cancel.
  */
 
 import { loadLanes, multiplyAdd, storeLanes } from "./simd";
@@ -40,7 +40,7 @@ function forwardChannel(channel: i32): void {
   const mean = <f32>(total / count);
   let squares: f64 = 0;
   for (let n = 0; n < job.batch; n++) squares += rowSquares(job.x + rowOf(n, channel), job.inner, mean);
-  // The mean was rounded to float32; the squares were taken around the rounded one, which is off by less than an ulp.
+  // The squares were taken around the mean rounded to float32. `shift` corrects for the rounding, which is less than one unit in the last place.
   const shift = total / count - mean;
   const variance = max(0, squares / count - shift * shift);
   store<f32>(job.mean + slot, mean);

@@ -1,9 +1,11 @@
 /**
- * Functions of two operands with broadcasting. The ops layer has merged axes, so what is left is a few outer axes and one inner row along
- * which each operand either runs (stride 1) or stands still (stride 0): three loops, each with its loads as cheap as they can be.
- * A call without outer axes is cut into rows artificially, so that threads have something to share.
+ * Functions of two operands with broadcasting. The ops layer has joined axes, so what remains is a few outer axes and one inner row. Along the
+ * row each operand either advances (stride 1) or stays (stride 0), which gives three loops, each with the cheapest loads for its case.
+ * The host cuts a call without outer axes into rows, so that threads have rows to share.
  */
 
+import * as Binary from "../shared/binary-codes";
+import { axisOffset } from "./axis-lists";
 import { loadLanes, storeLanes } from "./simd";
 import { JOB, parallel } from "./team";
 
@@ -19,52 +21,32 @@ class BroadcastJob {
   rowsPerChunk: i32;
   runsA: bool;
   runsB: bool;
-  /** Outer axes: sizes and strides follow at SIZES, STRIDES_A, STRIDES_B, outermost first. */
+  /** How many outer axes there are. Their sizes and strides are in the axis lists (axis-lists.ts). */
   rank: i32;
 }
 
 const job = changetype<BroadcastJob>(JOB);
-/** Room for eight outer axes each. */
-const SIZES: usize = JOB + 128;
-const STRIDES_A: usize = SIZES + 32;
-const STRIDES_B: usize = STRIDES_A + 32;
-
-/** Where the host writes outer sizes and strides before a call. */
-export function broadcastAxes(): usize {
-  return SIZES;
-}
-
-/** Byte offset of a row's start in an operand. */
-function offsetOf(row: i32, strides: usize): usize {
-  let offset = 0;
-  for (let axis = job.rank - 1; axis >= 0; axis--) {
-    const size = load<i32>(SIZES + ((<usize>axis) << 2));
-    offset += (row % size) * load<i32>(strides + ((<usize>axis) << 2));
-    row /= size;
-  }
-  return (<usize>offset) << 2;
-}
 
 @inline
 function truth(mask: v128): v128 {
   return v128.and(mask, f32x4.splat(1));
 }
 
-/** The order of the ops is the host's list of vectorised ops (host/elementwise.ts). Inlined with `op` constant: one instruction is left. */
+/** The function is inlined with a constant `op`, so one instruction remains of it. */
 @inline
 function apply(op: i32, a: v128, b: v128): v128 {
-  if (op == 0) return f32x4.add(a, b);
-  if (op == 1) return f32x4.sub(a, b);
-  if (op == 2) return f32x4.mul(a, b);
-  if (op == 3) return f32x4.div(a, b);
-  if (op == 4) return f32x4.max(a, b);
-  if (op == 5) return f32x4.min(a, b);
-  if (op == 6) return truth(f32x4.eq(a, b));
-  if (op == 7) return truth(f32x4.ne(a, b));
-  if (op == 8) return truth(f32x4.lt(a, b));
-  if (op == 9) return truth(f32x4.le(a, b));
-  if (op == 10) return truth(f32x4.gt(a, b));
-  if (op == 11) return truth(f32x4.ge(a, b));
+  if (op == Binary.add) return f32x4.add(a, b);
+  if (op == Binary.subtract) return f32x4.sub(a, b);
+  if (op == Binary.multiply) return f32x4.mul(a, b);
+  if (op == Binary.divide) return f32x4.div(a, b);
+  if (op == Binary.maximum) return f32x4.max(a, b);
+  if (op == Binary.minimum) return f32x4.min(a, b);
+  if (op == Binary.equal) return truth(f32x4.eq(a, b));
+  if (op == Binary.notEqual) return truth(f32x4.ne(a, b));
+  if (op == Binary.less) return truth(f32x4.lt(a, b));
+  if (op == Binary.lessEqual) return truth(f32x4.le(a, b));
+  if (op == Binary.greater) return truth(f32x4.gt(a, b));
+  if (op == Binary.greaterEqual) return truth(f32x4.ge(a, b));
   return v128.and(b, f32x4.gt(a, f32x4.splat(0)));
 }
 
@@ -73,8 +55,8 @@ function rows(chunk: i32, op: i32): void {
   const last = min(job.rows, (chunk + 1) * job.rowsPerChunk);
   for (let row = chunk * job.rowsPerChunk; row < last; row++) {
     const count = min(job.inner, job.total - row * job.inner);
-    let a = job.a + offsetOf(row, STRIDES_A);
-    let b = job.b + offsetOf(row, STRIDES_B);
+    let a = job.a + axisOffset(row, job.rank, 1);
+    let b = job.b + axisOffset(row, job.rank, 2);
     let out = job.out + ((<usize>(row * job.inner)) << 2);
     const end = out + ((<usize>(count & ~3)) << 2);
     const rest = count & 3;
@@ -93,35 +75,35 @@ function rows(chunk: i32, op: i32): void {
   }
 }
 
-// One function per op, for the reason given in elementwise.ts.
-function add(i: i32): void { rows(i, 0); }
-function subtract(i: i32): void { rows(i, 1); }
-function multiply(i: i32): void { rows(i, 2); }
-function divide(i: i32): void { rows(i, 3); }
-function maximum(i: i32): void { rows(i, 4); }
-function minimum(i: i32): void { rows(i, 5); }
-function equal(i: i32): void { rows(i, 6); }
-function notEqual(i: i32): void { rows(i, 7); }
-function less(i: i32): void { rows(i, 8); }
-function lessEqual(i: i32): void { rows(i, 9); }
-function greater(i: i32): void { rows(i, 10); }
-function greaterEqual(i: i32): void { rows(i, 11); }
-function reluGradient(i: i32): void { rows(i, 12); }
+// There is one function per op, for the reason given in elementwise.ts.
+function add(i: i32): void { rows(i, Binary.add); }
+function subtract(i: i32): void { rows(i, Binary.subtract); }
+function multiply(i: i32): void { rows(i, Binary.multiply); }
+function divide(i: i32): void { rows(i, Binary.divide); }
+function maximum(i: i32): void { rows(i, Binary.maximum); }
+function minimum(i: i32): void { rows(i, Binary.minimum); }
+function equal(i: i32): void { rows(i, Binary.equal); }
+function notEqual(i: i32): void { rows(i, Binary.notEqual); }
+function less(i: i32): void { rows(i, Binary.less); }
+function lessEqual(i: i32): void { rows(i, Binary.lessEqual); }
+function greater(i: i32): void { rows(i, Binary.greater); }
+function greaterEqual(i: i32): void { rows(i, Binary.greaterEqual); }
+function reluGradient(i: i32): void { rows(i, Binary.reluGradient); }
 
 function chunkOf(op: i32): (i: i32) => void {
   switch (op) {
-    case 0: return add;
-    case 1: return subtract;
-    case 2: return multiply;
-    case 3: return divide;
-    case 4: return maximum;
-    case 5: return minimum;
-    case 6: return equal;
-    case 7: return notEqual;
-    case 8: return less;
-    case 9: return lessEqual;
-    case 10: return greater;
-    case 11: return greaterEqual;
+    case Binary.add: return add;
+    case Binary.subtract: return subtract;
+    case Binary.multiply: return multiply;
+    case Binary.divide: return divide;
+    case Binary.maximum: return maximum;
+    case Binary.minimum: return minimum;
+    case Binary.equal: return equal;
+    case Binary.notEqual: return notEqual;
+    case Binary.less: return less;
+    case Binary.lessEqual: return lessEqual;
+    case Binary.greater: return greater;
+    case Binary.greaterEqual: return greaterEqual;
     default: return reluGradient;
   }
 }

@@ -3,20 +3,20 @@
  *
  * The forward pass is a single pass over all taps. The input gradient of stride 1 is a forward pass of g with the weights
  * transposed and flipped. With stride s, input pixels of one residue class (mod s) receive from the same subset of taps, and within
- * the class it is again a stride-1 correlation: so s·s passes, each with its own taps, writing every s-th pixel. No pixel is visited in vain.
+ * the class it is again a stride-1 correlation. So there are s·s passes: each has its own taps and writes every s-th pixel.
  *
- * One chunk is a band of rows of one image (the whole image where the batch is large): copy the planes, then run the tiles over
- * them, output channels outermost, over as many rows as keep their input in the first-level cache.
+ * One chunk is a band of rows of one image (the whole image where the batch is large). It copies the planes, then runs the tiles over
+ * them. Output channels are the outermost loop, over as many rows as keep their input in the first-level cache.
  */
 
-import { Planes, channelBytes, copyPlanes } from "./conv-planes";
+import { Planes, copyPlanes } from "./conv-planes";
 import { convTile } from "./conv-tile";
 import { storeLanes } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
-/** What the host writes for each pass. Strides and offsets are in bytes unless said otherwise. */
+/** What the host writes for each pass. Distances are in bytes unless a field says otherwise. */
 @unmanaged
-class Pass {
+export class CorrelatePass {
   taps: i32;
   /** Offset of each tap from a pixel's address, channel included. */
   offsets: usize;
@@ -52,7 +52,7 @@ export class CorrelateJob {
   scratchBytes: usize;
 }
 
-const passBytes: usize = 36;
+const passBytes = offsetof<CorrelatePass>();
 const sumsBytes: usize = 128;
 /** What a run of tiles may read of the planes: about a first-level cache. */
 const cacheBytes: usize = 32768;
@@ -82,7 +82,7 @@ function band(index: i32): void {
     else copyPlanes(planes, source, job.channels, first, rows, copy);
     const target = job.target + image * job.targetImage + group * job.outChannels * job.targetPlane;
     for (let p = 0; p < job.passCount; p++) {
-      const pass = changetype<Pass>(job.passes + p * passBytes);
+      const pass = changetype<CorrelatePass>(job.passes + p * passBytes);
       const end = min(pass.rows - first, job.bandRows);
       for (let from = 0; from < end; from += runRows) run(job, pass, group, pixels, target, first, from, min(end, from + runRows), sums);
     }
@@ -90,7 +90,7 @@ function band(index: i32): void {
 }
 
 /** All output channels over rows [from, to) of the band. */
-function run(job: CorrelateJob, pass: Pass, group: i32, pixels: usize, target: usize, first: i32, from: i32, to: i32, sums: usize): void {
+function run(job: CorrelateJob, pass: CorrelatePass, group: i32, pixels: usize, target: usize, first: i32, from: i32, to: i32, sums: usize): void {
   const rowBytes = (<usize>job.planes.pitch) << 2;
   const columns = pass.columns;
   const blockBytes = (<usize>pass.taps) << 4;
@@ -133,7 +133,7 @@ function run(job: CorrelateJob, pass: Pass, group: i32, pixels: usize, target: u
 
 /** One vector of each channel from the tile's sums to its row of the output. */
 @inline
-function put(job: CorrelateJob, pass: Pass, row: usize, column: i32, channels: i32, sums: usize): void {
+function put(job: CorrelateJob, pass: CorrelatePass, row: usize, column: i32, channels: i32, sums: usize): void {
   const lanes = min(4, pass.columns - column);
   const step = pass.targetColumn;
   let at = row + ((<usize>(column * step)) << 2);
@@ -144,40 +144,31 @@ function put(job: CorrelateJob, pass: Pass, row: usize, column: i32, channels: i
   }
 }
 
+/** What the host writes at JOB to have weights packed. Distances in w are in elements. */
 @unmanaged
-class PackJob {
+export class PackJob {
   source: usize;
   target: usize;
+  /** The taps to pack, in order: their positions in a kernel of w. */
   taps: usize;
   tapCount: i32;
+  /** Channels of one group. */
   outChannels: i32;
   inChannels: i32;
+  /** Distances in w of output channels, of input channels and of groups: they say which of the channel axes of w is the output. */
   strideOut: i32;
   strideIn: i32;
   groupStride: i32;
+  /** Blocks of four output channels in one group. */
   blocks: i32;
 }
 
 /**
- * Weights into [group][block of 4 output channels][input channel][tap][4]. Element (o, c, t) of a group stands at
- * o·strideOut + c·strideIn + taps[t]: the strides say which of w's channel axes is the output, the list which taps, in which order.
+ * Copies weights to [group][block of 4 output channels][input channel][tap][4]. Element (o, c, t) of a group stands at
+ * o·strideOut + c·strideIn + taps[t] in w.
  */
-export function packWeights(
-  source: usize, target: usize, taps: usize, tapCount: i32, groups: i32, outChannels: i32, inChannels: i32,
-  strideOut: i32, strideIn: i32, groupStride: i32, shared: bool,
-): void {
-  const job = changetype<PackJob>(JOB);
-  job.source = source;
-  job.target = target;
-  job.taps = taps;
-  job.tapCount = tapCount;
-  job.outChannels = outChannels;
-  job.inChannels = inChannels;
-  job.strideOut = strideOut;
-  job.strideIn = strideIn;
-  job.groupStride = groupStride;
-  job.blocks = (outChannels + 3) >> 2;
-  parallel(packBlock, groups * job.blocks, shared);
+export function packWeights(groups: i32, shared: bool): void {
+  parallel(packBlock, groups * changetype<PackJob>(JOB).blocks, shared);
 }
 
 function packBlock(index: i32): void {

@@ -3,12 +3,20 @@
  *
  * With stride s, output column j reads source column s·j + r + (something fixed by the tap), where r < s. Splitting the padded image into its
  * s·s residues ("phases": rows ry, ry + s, …, columns rx, rx + s, …) turns any stride and dilation into stride 1: tap k of output
- * (i, j) stands at phase(k), row i + dy(k), column j + dx(k). Only phases that some tap reads are made. An image is a few tens of KB, so
- * the copy stays in the second-level cache, and each of its elements then serves O·Kh·Kw multiply-adds.
+ * (i, j) stands at phase(k), row i + dy(k), column j + dx(k). Only the phases that some tap reads are made. An image takes a few tens of KB,
+ * so the copy stays in the second-level cache, and each of its elements serves O·Kh·Kw multiply-adds.
  *
- * Layout: [channel][phase][row][pitch]. Lanes behind a row's end may hold anything finite or not: results from them are dropped.
+ * Layout: [channel][phase][row][pitch]. Lanes behind the end of a row may hold any bits, because results from them are dropped.
  */
 
+/** A residue of the padded image: its first row and first column. */
+@unmanaged
+export class Phase {
+  row: i32;
+  column: i32;
+}
+
+/** How the host describes the planes. Sizes, paddings and strides are in elements. */
 @unmanaged
 export class Planes {
   height: i32;
@@ -17,13 +25,15 @@ export class Planes {
   paddingX: i32;
   strideY: i32;
   strideX: i32;
-  /** Pairs (ry, rx), one for each phase. */
+  /** A list of `Phase`. */
   phases: usize;
   phaseCount: i32;
   pitch: i32;
   /** 1 where the source needs no copy: no padding and stride 1. */
   direct: i32;
 }
+
+const phaseBytes = offsetof<Phase>();
 
 /** Bytes of `rows` rows of all phases of one channel. */
 @inline
@@ -37,9 +47,9 @@ export function copyPlanes(planes: Planes, source: usize, channels: i32, firstRo
   const rowBytes = (<usize>planes.pitch) << 2;
   for (let c = 0; c < channels; c++, source += planeBytes) {
     for (let phase = 0; phase < planes.phaseCount; phase++) {
-      const ry = load<i32>(planes.phases + ((<usize>phase) << 3));
-      const rx = load<i32>(planes.phases + ((<usize>phase) << 3), 4);
-      // Columns [first, end) of a row have a source; the division is per phase, not per row.
+      const residue = changetype<Phase>(planes.phases + phase * phaseBytes);
+      const ry = residue.row, rx = residue.column;
+      // Columns [first, end) of a row have a source. They are the same for all rows of a phase, so the divisions are done once.
       const shift = rx - planes.paddingX, stride = planes.strideX;
       const first = min(planes.pitch, shift >= 0 ? 0 : (stride - 1 - shift) / stride);
       const end = max(first, min(planes.pitch, planes.width > shift ? (planes.width - shift + stride - 1) / stride : 0));
@@ -62,14 +72,14 @@ function copyRow(source: usize, stride: i32, first: i32, end: i32, target: usize
   if (stride == 1) {
     for (; to + 16 <= stop; source += 16, to += 16) v128.store(to, v128.load(source));
   } else if (stride == 2) {
-    // Every other element of eight; strictly less, as the second load reads one element more than is used.
+    // Every other element of eight is taken. The comparison is strict, because the second load reads one element more than is used.
     for (; to + 16 < stop; source += 32, to += 16) v128.store(to, v128.shuffle<f32>(v128.load(source), v128.load(source, 16), 0, 2, 4, 6));
   }
   for (; to < stop; source += (<usize>stride) << 2, to += 4) store<f32>(to, load<f32>(source));
   clear(stop, target + rowBytes);
 }
 
-/** Zeros in [from, to): a loop, because the runs are short and memory.fill is a call into the engine. */
+/** Writes zeros to [from, to). A loop is used because the runs are short and memory.fill is a call into the engine. */
 @inline
 function clear(from: usize, to: usize): void {
   for (; from < to; from += 4) store<f32>(from, 0);

@@ -1,8 +1,8 @@
 /**
  * The innermost loop of convolution: 4 output channels × 8 output pixels in registers while the taps run, all input channels' taps in
  * one row. It is the 4×8 tile of matrix multiplication (see gemm-tile.ts for why that size), with one difference: the right operand is not packed
- * but read where it lies, at the pixel's address plus the tap's offset from a table. So nothing like im2col is ever written: an
- * input element is read Kh·Kw times from the first-level cache instead.
+ * but read where it lies, at the pixel's address plus the tap's offset from a table. So no im2col matrix is ever written. Instead, each
+ * input element is read Kh·Kw times from the first-level cache.
  */
 
 import { multiplyAdd, zero } from "./simd";

@@ -1,11 +1,11 @@
 /**
  * gw[o, t] = Σ over images and pixels p of g[o, p] · x[p + offset(t)]: many dot products of contiguous rows.
  *
- * The tile is 4 output channels × 2 taps, eight sums of four lanes, with pixels running: 4 loads of g and 2 of x for 8
- * multiply-adds, no broadcast and nothing to pack. Lanes are added up once per group of images, so that small images (8×8 is
- * 16 vectors) don't spend their time on that.
+ * The tile is 4 output channels × 2 taps, which is eight sums of four lanes. Each step along the pixels takes 4 loads of g and 2 of x for 8
+ * multiply-adds, and needs no broadcast and no packing. Lanes are added up once per group of images, so that this addition costs little for small
+ * images (8×8 is 16 vectors).
  *
- * A chunk takes a range of images and of output channels and leaves its own partial gw; partial sums are then added in the order of
+ * A chunk takes a range of images and of output channels and writes its own partial gw. The partial sums are then added in the order of
  * the chunks. The ranges depend on the shape alone, so the result does not depend on the threads.
  */
 
@@ -13,8 +13,9 @@ import { Planes, channelBytes, copyPlanes } from "./conv-planes";
 import { laneSum, multiplyAdd, zero } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
+/** What the host writes. Distances are in bytes. */
 @unmanaged
-class WeightGradientJob {
+export class WeightGradientJob {
   planes: Planes;
   x: usize;
   xImage: usize;
@@ -130,7 +131,7 @@ function vectorDots(
   putAll(gw + ((<usize>t) << 2), (<usize>job.taps) << 2, s00, s01, s10, s11, s20, s21, s30, s31, valid, pair, add);
 }
 
-/** The same for rows that end inside a vector. */
+/** The same sums for rows that end inside a vector. */
 function rowDots(
   job: WeightGradientJob, g: usize, second: usize, third: usize, fourth: usize, pixels: usize, imageStep: usize, images: i32,
   t: i32, gw: usize, valid: i32, add: bool,
@@ -168,7 +169,7 @@ function rowDots(
         at += 16;
       }
       if (rest) {
-        // Both factors are masked: a NaN behind the row's end times zero would still be NaN.
+        // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
         const a = v128.and(v128.load(x0), mask), b = v128.and(v128.load(x1), mask);
         const g0 = v128.and(v128.load(at), mask), g1 = v128.and(v128.load(at + second), mask);
         const g2 = v128.and(v128.load(at + third), mask), g3 = v128.and(v128.load(at + fourth), mask);
@@ -208,20 +209,30 @@ function put(at: usize, first: v128, second: v128, pair: bool, add: bool): void 
   if (pair) store<f32>(at, (add ? load<f32>(at, 4) : 0) + laneSum(second), 4);
 }
 
+@unmanaged
+class PartialsJob {
+  partial: usize;
+  parts: i32;
+  length: i32;
+  target: usize;
+}
+
 /** target[i] = Σ over parts of partial[part][i], in the order of the parts: 1024 elements to a chunk. */
 export function addPartials(partial: usize, parts: i32, length: i32, target: usize, shared: bool): void {
-  store<usize>(JOB, partial);
-  store<i32>(JOB, parts, 4);
-  store<i32>(JOB, length, 8);
-  store<usize>(JOB, target, 12);
+  const job = changetype<PartialsJob>(JOB);
+  job.partial = partial;
+  job.parts = parts;
+  job.length = length;
+  job.target = target;
   parallel(addSlice, (length + 1023) / 1024, shared);
 }
 
 function addSlice(index: i32): void {
-  const parts = load<i32>(JOB, 4), length = load<i32>(JOB, 8);
+  const job = changetype<PartialsJob>(JOB);
+  const parts = job.parts, length = job.length;
   const step = (<usize>length) << 2;
-  const from = load<usize>(JOB) + ((<usize>index) << 12);
-  const to = load<usize>(JOB, 12) + ((<usize>index) << 12);
+  const from = job.partial + ((<usize>index) << 12);
+  const to = job.target + ((<usize>index) << 12);
   const count = min(1024, length - (index << 10));
   let i = 0;
   for (; i + 4 <= count; i += 4) {

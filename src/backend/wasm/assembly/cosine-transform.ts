@@ -1,34 +1,36 @@
 /**
  * The fast cosine transform of the columns of [outer, n, inner] (docs/derivations/cosine-transform.md): sixteen columns, a cache line of each row,
- * to a block. Forwards a block's rows are read in Makhoul's order, two to a complex point, into four buffers of four columns; each buffer is
- * Fourier transformed while it is in the first-level cache; then points k and points − k are rotated into four rows of the result. The
- * transposed transform is the same flow backwards, with the conjugate Fourier transform: the same passes with real and imaginary parts exchanged.
+ * to a block. The forward transform reads the rows of a block in Makhoul's order, two to a complex point, into four buffers of four columns. Each buffer is
+ * Fourier transformed while it is in the first-level cache. Then points k and points − k are rotated into four rows of the result. The
+ * transposed transform takes the same steps in reverse order, with the conjugate Fourier transform: the same passes with real and imaginary parts exchanged.
  *
- * Where rows are shorter than a block the columns come from several outer slices: they are brought together in a staging area of the same
- * form as a row of blocks, and taken apart again. Lanes without a column compute on what is there, and are not stored.
+ * Where rows are shorter than a block, the columns come from several outer slices. They are collected in a staging area of the same
+ * form as a row of blocks, and distributed again afterwards. Lanes without a column compute on arbitrary numbers, and are not stored.
  */
 
 import { FourierPass, fourierPass, multiplySubtract, passBytes, productImaginary, productReal } from "./fourier-passes";
 import { multiplyAdd, zero } from "./simd";
+import { cosineColumns } from "../shared/sizes";
 import { JOB, parallel, thread } from "./team";
 
+/** What the host writes. */
 @unmanaged
-class CosineJob {
+export class CosineJob {
   x: usize;
   y: usize;
   n: i32;
   inner: i32;
   columns: i32;
   transposed: i32;
-  /** Of the Fourier transform: n/2, or n for odd n. */
+  /** Points of the Fourier transform: n/2, or n for odd n. */
   points: i32;
   passes: usize;
   passCount: i32;
-  /** For each row of x (of y when transposed) the bytes from the buffer to the half of the point it becomes (comes from). */
+  /** For each row of x the bytes from the start of a buffer to the half point that the row becomes; when transposed, for each row of y the half point it comes from. */
   halves: usize;
-  /** For point k the bytes from the buffer to where the first pass wants it. Transposed only. */
+  /** For point k the bytes from the start of a buffer to where the first pass reads it. Only the transposed transform uses this list. */
   places: usize;
-  /** Of point k = 1, 2, …: the factors of the rotation into cosines. */
+  /** For points k = 1, 2, … the factors of the rotation into cosines. */
   rotations: usize;
   blocks: i32;
   blocksPerChunk: i32;
@@ -37,7 +39,7 @@ class CosineJob {
   bufferBytes: usize;
 }
 
-const WIDTH = 16;
+const WIDTH = cosineColumns;
 const HALF_ROOT: f32 = 0.70710678118654752440; // √½
 const ROOT: f32 = 1.41421356237309504880; // √2
 const MIDDLE_COSINE: f32 = 1.84775906502257351226; // 2·cos(π/8)
@@ -115,7 +117,7 @@ function writeRows(job: CosineJob, y: usize, row: usize, buffers: usize): void {
   }
 }
 
-/** Even n. From points k and m = points − k: rows k, n − k, m and n − m. */
+/** For even n: computes rows k, n − k, m and n − m from points k and m = points − k. */
 function rotate(job: CosineJob, y: usize, row: usize, vectors: i32, buffers: usize): void {
   const points = <usize>job.points;
   const step = job.bufferBytes;
@@ -156,7 +158,7 @@ function rotate(job: CosineJob, y: usize, row: usize, vectors: i32, buffers: usi
   }
 }
 
-/** The transpose of `rotate`, into the places of the first pass, imaginary parts first. */
+/** The transpose of `rotate`. It writes to the places that the first pass reads, imaginary parts first. */
 function rotateBack(job: CosineJob, x: usize, row: usize, vectors: i32, buffers: usize): void {
   const points = <usize>job.points;
   const step = job.bufferBytes;
@@ -199,7 +201,7 @@ function rotateBack(job: CosineJob, x: usize, row: usize, vectors: i32, buffers:
   }
 }
 
-/** Odd n. From point k: rows k and n − k; the points above n/2 are conjugates and are not needed. */
+/** For odd n: computes rows k and n − k from point k. The points above n/2 are conjugates and are not needed. */
 function rotateOdd(job: CosineJob, y: usize, row: usize, vectors: i32, buffers: usize): void {
   const n = <usize>job.n;
   for (let v: usize = 0, z = buffers; v < <usize>vectors; v++, z += job.bufferBytes) {
@@ -217,7 +219,7 @@ function rotateOdd(job: CosineJob, y: usize, row: usize, vectors: i32, buffers: 
   }
 }
 
-/** The transpose of `rotateOdd`: nothing comes from the points above n/2. */
+/** The transpose of `rotateOdd`. The points above n/2 contribute nothing, so their places are set to zero. */
 function rotateBackOdd(job: CosineJob, x: usize, row: usize, vectors: i32, buffers: usize): void {
   const n = <usize>job.n;
   const places = job.places;
@@ -240,7 +242,7 @@ function rotateBackOdd(job: CosineJob, x: usize, row: usize, vectors: i32, buffe
   }
 }
 
-/** Where column `index` begins, in bytes. */
+/** The offset in bytes at which column `index` begins. */
 @inline
 function columnOffset(job: CosineJob, index: i32): usize {
   return ((<usize>(index / job.inner)) * job.n * job.inner + (index % job.inner)) << 2;

@@ -1,41 +1,62 @@
 /**
- * Depthwise convolution: every channel has its own small kernel and meets no other, so there is no product of matrices to tile over.
- * What bounds it is reading pixels: one load for each multiply-add.
+ * Depthwise convolution: every channel has its own small kernel and uses no other channel, so there is no product of matrices to tile over.
+ * Reading pixels bounds the speed: each multiply-add needs one load.
  *
  * A tile is 6 vectors of pixels of one channel: each tap broadcasts its weight once and reads 6 vectors (6 sums + 6 operands + 1 weight = 13
- * registers, see gemm-tile.ts). The weight gradient turns it round: 5 taps against one vector of g. Planes and passes are those of
+ * registers, see gemm-tile.ts). The weight gradient exchanges the roles: it takes 5 taps against one vector of g. Planes and passes are those of
  * conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level cache.
  */
 
 import { Planes, copyPlanes } from "./conv-planes";
+import { depthwiseVectors } from "../shared/sizes";
 import { laneSum, multiplyAdd, storeLanes, zero } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
+/** One tap: its position in the kernel of its channel, and its distance from a pixel in bytes. */
 @unmanaged
-class DepthwisePass {
+export class DepthwiseTap {
+  index: usize;
+  offset: usize;
+}
+
+/** Four neighbouring pixels: the byte offsets of their sources in the plane and of their results in the output plane, and how many of them exist. */
+@unmanaged
+export class DepthwiseVector {
+  source: usize;
+  target: usize;
+  lanes: i32;
+}
+
+/** What the host writes for each pass. */
+@unmanaged
+export class DepthwisePass {
   taps: i32;
-  /** Pairs: index in the channel's kernel, byte offset from a pixel. */
+  /** A list of `DepthwiseTap`. */
   list: usize;
   vectorCount: i32;
-  /** Triples: byte offset of a vector's pixels in the plane, of its result in the output plane, its lanes. Padded to a multiple of 6. */
+  /** A list of `DepthwiseVector`, padded to a multiple of six. */
   vectors: usize;
   /** Distance of neighbouring results, in elements. */
   step: i32;
-  /** 1 where the results of successive vectors are neighbours and all lanes count. */
+  /** 1 where the results of successive vectors are neighbours and all lanes exist. */
   contiguous: i32;
 }
 
+/** What the host writes. Distances are in bytes. */
 @unmanaged
-class DepthwiseJob {
+export class DepthwiseJob {
   planes: Planes;
   source: usize;
   weights: usize;
   target: usize;
   targetPlane: usize;
   channels: i32;
+  /** Taps of the kernel of one channel. */
   kernel: i32;
+  /** Planes in all (images × channels), and how many one chunk takes. */
   planeCount: i32;
   planesPerChunk: i32;
+  /** Rows of a copied plane. */
   rows: i32;
   passes: usize;
   passCount: i32;
@@ -43,9 +64,14 @@ class DepthwiseJob {
   scratchBytes: usize;
 }
 
-const passBytes: usize = 24;
-const vectorBytes: usize = 12;
-const resultBytes: usize = 96;
+const passBytes = offsetof<DepthwisePass>();
+const tapBytes = offsetof<DepthwiseTap>();
+const vectorBytes = offsetof<DepthwiseVector>();
+const TARGET = offsetof<DepthwiseVector>("target");
+const LANES = offsetof<DepthwiseVector>("lanes");
+const OFFSET = offsetof<DepthwiseTap>("offset");
+/** Room for the results of one tile. */
+const resultBytes: usize = depthwiseVectors * 16;
 
 /** The convolution or its input gradient, as the host's passes say. */
 export function depthwise(description: usize, shared: bool): void {
@@ -70,10 +96,10 @@ function somePlanes(index: i32): void {
     for (let i = 0; i < job.passCount; i++) {
       const pass = changetype<DepthwisePass>(job.passes + i * passBytes);
       const endVector = pass.vectors + pass.vectorCount * vectorBytes;
-      for (let vector = pass.vectors; vector < endVector; vector += 6 * vectorBytes) {
-        const count = <i32>min<usize>(6, (endVector - vector) / vectorBytes);
-        if (pass.contiguous && count == 6) {
-          sixVectors(pass, weights, pixels, vector, target + load<usize>(vector, 4));
+      for (let vector = pass.vectors; vector < endVector; vector += depthwiseVectors * vectorBytes) {
+        const count = <i32>min<usize>(depthwiseVectors, (endVector - vector) / vectorBytes);
+        if (pass.contiguous && count == depthwiseVectors) {
+          sixVectors(pass, weights, pixels, vector, target + load<usize>(vector, TARGET));
           continue;
         }
         sixVectors(pass, weights, pixels, vector, results);
@@ -84,13 +110,13 @@ function somePlanes(index: i32): void {
 }
 
 function sixVectors(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize): void {
-  const p0 = pixels + load<usize>(vector), p1 = pixels + load<usize>(vector, 12), p2 = pixels + load<usize>(vector, 24);
-  const p3 = pixels + load<usize>(vector, 36), p4 = pixels + load<usize>(vector, 48), p5 = pixels + load<usize>(vector, 60);
+  const p0 = pixels + load<usize>(vector), p1 = pixels + load<usize>(vector, vectorBytes), p2 = pixels + load<usize>(vector, 2 * vectorBytes);
+  const p3 = pixels + load<usize>(vector, 3 * vectorBytes), p4 = pixels + load<usize>(vector, 4 * vectorBytes), p5 = pixels + load<usize>(vector, 5 * vectorBytes);
   let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero(), s4 = zero(), s5 = zero();
-  const end = pass.list + ((<usize>pass.taps) << 3);
-  for (let tap = pass.list; tap < end; tap += 8) {
+  const end = pass.list + (<usize>pass.taps) * tapBytes;
+  for (let tap = pass.list; tap < end; tap += tapBytes) {
     const w = v128.load32_splat(weights + (load<usize>(tap) << 2));
-    const offset = load<usize>(tap, 4);
+    const offset = load<usize>(tap, OFFSET);
     s0 = multiplyAdd(w, v128.load(p0 + offset), s0);
     s1 = multiplyAdd(w, v128.load(p1 + offset), s1);
     s2 = multiplyAdd(w, v128.load(p2 + offset), s2);
@@ -108,15 +134,15 @@ function sixVectors(pass: DepthwisePass, weights: usize, pixels: usize, vector: 
 
 @inline
 function put(target: usize, vector: usize, step: i32, result: usize): void {
-  const at = target + load<usize>(vector, 4);
-  const lanes = load<i32>(vector, 8);
+  const at = target + load<usize>(vector, TARGET);
+  const lanes = load<i32>(vector, LANES);
   if (step == 1) storeLanes(at, v128.load(result), lanes);
   else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(result + ((<usize>lane) << 2)));
 }
 
 /**
  * gw[c, t] = Σ over images and pixels of g·x. Here `target` is gw, `weights` is g and the only pass lists x's pixels as sources and g's
- * as results. One chunk is one channel over all images: each image's sum is made apart and added in order.
+ * as results. One chunk is one channel over all images: the sum of each image is computed on its own, and the sums are added in order.
  */
 export function depthwiseWeightGradient(description: usize, shared: bool): void {
   store<usize>(JOB, description);
@@ -141,20 +167,20 @@ function oneChannel(c: i32): void {
 
 function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: usize): void {
   const count = min(5, pass.taps - first);
-  const list = pass.list + ((<usize>first) << 3);
-  // Taps that do not exist repeat the first, and are not stored.
-  const t0 = pixels + load<usize>(list, 4), t1 = pixels + load<usize>(list + (count > 1 ? 8 : 0), 4);
-  const t2 = pixels + load<usize>(list + (count > 2 ? 16 : 0), 4), t3 = pixels + load<usize>(list + (count > 3 ? 24 : 0), 4);
-  const t4 = pixels + load<usize>(list + (count > 4 ? 32 : 0), 4);
+  const list = pass.list + (<usize>first) * tapBytes;
+  // Taps that do not exist repeat the first tap, and their sums are not stored.
+  const t0 = pixels + load<usize>(list, OFFSET), t1 = pixels + load<usize>(list + (count > 1 ? tapBytes : 0), OFFSET);
+  const t2 = pixels + load<usize>(list + (count > 2 ? 2 * tapBytes : 0), OFFSET), t3 = pixels + load<usize>(list + (count > 3 ? 3 * tapBytes : 0), OFFSET);
+  const t4 = pixels + load<usize>(list + (count > 4 ? 4 * tapBytes : 0), OFFSET);
   let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero(), s4 = zero();
   const end = pass.vectors + pass.vectorCount * vectorBytes;
   for (let vector = pass.vectors; vector < end; vector += vectorBytes) {
     const from = load<usize>(vector);
-    const lanes = load<i32>(vector, 8);
-    let gs = v128.load(g + load<usize>(vector, 4));
+    const lanes = load<i32>(vector, LANES);
+    let gs = v128.load(g + load<usize>(vector, TARGET));
     let x0 = v128.load(t0 + from), x1 = v128.load(t1 + from), x2 = v128.load(t2 + from), x3 = v128.load(t3 + from), x4 = v128.load(t4 + from);
     if (lanes < 4) {
-      // Both factors are masked: a NaN behind the row's end times zero would still be NaN.
+      // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
       const mask = i32x4.gt_s(i32x4.splat(lanes), i32x4(0, 1, 2, 3));
       gs = v128.and(gs, mask);
       x0 = v128.and(x0, mask);
@@ -170,10 +196,10 @@ function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: 
     s4 = multiplyAdd(gs, x4, s4);
   }
   add(gw, load<usize>(list), s0);
-  if (count > 1) add(gw, load<usize>(list, 8), s1);
-  if (count > 2) add(gw, load<usize>(list, 16), s2);
-  if (count > 3) add(gw, load<usize>(list, 24), s3);
-  if (count > 4) add(gw, load<usize>(list, 32), s4);
+  if (count > 1) add(gw, load<usize>(list, tapBytes), s1);
+  if (count > 2) add(gw, load<usize>(list, 2 * tapBytes), s2);
+  if (count > 3) add(gw, load<usize>(list, 3 * tapBytes), s3);
+  if (count > 4) add(gw, load<usize>(list, 4 * tapBytes), s4);
 }
 
 @inline

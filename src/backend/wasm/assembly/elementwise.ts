@@ -1,14 +1,17 @@
 /**
- * Functions of one operand, element by element, in chunks of 16384: large enough that claiming one costs nothing, small enough that
- * threads finish together. The loop is written once and inlined once per op, with the op as a constant: what is left of `apply` in each
- * copy is one instruction or a few. (Function literals would read better, but the compiler calls them indirectly, vector by vector.)
+ * Functions of one operand, element by element, in chunks. The loop is written once and inlined once per op, with the op as a constant, so one
+ * instruction or a few remain of `apply` in each copy. (Function literals would read better, but the compiler calls them indirectly for every vector.)
  */
 
+import { chunkElements } from "../shared/sizes";
+import * as Unary from "../shared/unary-codes";
 import { loadLanes, storeLanes } from "./simd";
 import { JOB, parallel } from "./team";
 import { exp, log, sigmoid, tanh } from "./vector-math";
 
-export const CHUNK: i32 = 16384;
+const CHUNK: i32 = chunkElements;
+/** A code of this file alone: clamp has a function of its own. */
+const CLAMP = -1;
 
 @unmanaged
 class ElementwiseJob {
@@ -38,28 +41,27 @@ function zero(): v128 {
   return f32x4.splat(0);
 }
 
-/** The order of the ops is the host's list of vectorised ops (host/elementwise.ts), then clamp. */
 @inline
 function apply(op: i32, x: v128): v128 {
-  if (op == 0) return f32x4.neg(x);
-  if (op == 1) return f32x4.abs(x);
-  // +1 or −1 by comparison, and x itself where neither holds: ±0 and NaN
-  if (op == 2) return v128.bitselect(one(), v128.bitselect(f32x4.splat(-1), x, f32x4.lt(x, zero())), f32x4.gt(x, zero()));
-  if (op == 3) return f32x4.div(one(), x);
-  if (op == 4) return exp(x);
-  if (op == 5) return log(x);
-  if (op == 6) return f32x4.sqrt(x);
-  if (op == 7) return f32x4.div(one(), f32x4.sqrt(x));
-  if (op == 8) return tanh(x);
-  if (op == 9) return sigmoid(x);
-  if (op == 10) return f32x4.max(x, zero());
-  if (op == 11) return v128.and(one(), f32x4.gt(x, zero()));
-  if (op == 12) return f32x4.floor(x);
-  if (op == 13) return v128.and(one(), f32x4.eq(x, zero()));
+  if (op == Unary.negate) return f32x4.neg(x);
+  if (op == Unary.absolute) return f32x4.abs(x);
+  // Comparisons give +1 or −1. Where neither comparison holds (±0 and NaN) the result is x itself.
+  if (op == Unary.sign) return v128.bitselect(one(), v128.bitselect(f32x4.splat(-1), x, f32x4.lt(x, zero())), f32x4.gt(x, zero()));
+  if (op == Unary.reciprocal) return f32x4.div(one(), x);
+  if (op == Unary.exp) return exp(x);
+  if (op == Unary.log) return log(x);
+  if (op == Unary.sqrt) return f32x4.sqrt(x);
+  if (op == Unary.reciprocalSqrt) return f32x4.div(one(), f32x4.sqrt(x));
+  if (op == Unary.tanh) return tanh(x);
+  if (op == Unary.sigmoid) return sigmoid(x);
+  if (op == Unary.relu) return f32x4.max(x, zero());
+  if (op == Unary.step) return v128.and(one(), f32x4.gt(x, zero()));
+  if (op == Unary.floor) return f32x4.floor(x);
+  if (op == Unary.not) return v128.and(one(), f32x4.eq(x, zero()));
   return f32x4.min(f32x4.max(x, f32x4.splat(job.low)), f32x4.splat(job.high));
 }
 
-/** y = f(x) over one chunk; the last lanes of a length that isn't a multiple of four are read and written one by one. */
+/** y = f(x) over one chunk; where the length is not a multiple of four, the last lanes are read and written one by one. */
 @inline
 function map(chunk: i32, op: i32): void {
   const first = chunk * CHUNK;
@@ -76,39 +78,39 @@ function map(chunk: i32, op: i32): void {
   if (rest > 0) storeLanes(out, apply(op, loadLanes(x, rest)), rest);
 }
 
-// One function per op: within one function the optimiser would fold the copies of the loop back into one that asks for the op each time.
-function negate(i: i32): void { map(i, 0); }
-function absolute(i: i32): void { map(i, 1); }
-function sign(i: i32): void { map(i, 2); }
-function reciprocal(i: i32): void { map(i, 3); }
-function exponential(i: i32): void { map(i, 4); }
-function logarithm(i: i32): void { map(i, 5); }
-function squareRoot(i: i32): void { map(i, 6); }
-function reciprocalSquareRoot(i: i32): void { map(i, 7); }
-function hyperbolicTangent(i: i32): void { map(i, 8); }
-function logistic(i: i32): void { map(i, 9); }
-function relu(i: i32): void { map(i, 10); }
-function step(i: i32): void { map(i, 11); }
-function floor(i: i32): void { map(i, 12); }
-function not(i: i32): void { map(i, 13); }
-function clamped(i: i32): void { map(i, 14); }
+// There is one function per op: within one function the optimiser would merge the copies of the loop into one loop that tests the op each time.
+function negate(i: i32): void { map(i, Unary.negate); }
+function absolute(i: i32): void { map(i, Unary.absolute); }
+function sign(i: i32): void { map(i, Unary.sign); }
+function reciprocal(i: i32): void { map(i, Unary.reciprocal); }
+function exponential(i: i32): void { map(i, Unary.exp); }
+function logarithm(i: i32): void { map(i, Unary.log); }
+function squareRoot(i: i32): void { map(i, Unary.sqrt); }
+function reciprocalSquareRoot(i: i32): void { map(i, Unary.reciprocalSqrt); }
+function hyperbolicTangent(i: i32): void { map(i, Unary.tanh); }
+function logistic(i: i32): void { map(i, Unary.sigmoid); }
+function relu(i: i32): void { map(i, Unary.relu); }
+function step(i: i32): void { map(i, Unary.step); }
+function floor(i: i32): void { map(i, Unary.floor); }
+function not(i: i32): void { map(i, Unary.not); }
+function clamped(i: i32): void { map(i, CLAMP); }
 
 function chunkOf(op: i32): (i: i32) => void {
   switch (op) {
-    case 0: return negate;
-    case 1: return absolute;
-    case 2: return sign;
-    case 3: return reciprocal;
-    case 4: return exponential;
-    case 5: return logarithm;
-    case 6: return squareRoot;
-    case 7: return reciprocalSquareRoot;
-    case 8: return hyperbolicTangent;
-    case 9: return logistic;
-    case 10: return relu;
-    case 11: return step;
-    case 12: return floor;
-    case 13: return not;
+    case Unary.negate: return negate;
+    case Unary.absolute: return absolute;
+    case Unary.sign: return sign;
+    case Unary.reciprocal: return reciprocal;
+    case Unary.exp: return exponential;
+    case Unary.log: return logarithm;
+    case Unary.sqrt: return squareRoot;
+    case Unary.reciprocalSqrt: return reciprocalSquareRoot;
+    case Unary.tanh: return hyperbolicTangent;
+    case Unary.sigmoid: return logistic;
+    case Unary.relu: return relu;
+    case Unary.step: return step;
+    case Unary.floor: return floor;
+    case Unary.not: return not;
     default: return clamped;
   }
 }

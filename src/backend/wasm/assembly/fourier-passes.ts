@@ -3,9 +3,9 @@
  *
  * Point p stands at 32·p bytes: four real parts, then four imaginary parts. A pass of radix r joins r transforms of `span` points that lie one after
  * the other into one of r·span (decimation in time), so the points come in digit-reversed order and leave in natural order; whoever writes them
- * in applies the order by a table. Lanes never meet: no shuffles, and no column's rounding depends on its neighbours.
+ * in applies the order by a table. Lanes never mix, so there are no shuffles, and the rounding of a column does not depend on its neighbours.
  *
- * The body of each butterfly is written once and inlined twice, with and without twiddles: in the first pass, span 1, they are all 1.
+ * The body of each butterfly is written once and inlined twice, with and without twiddles. In the first pass (span 1) all twiddles are 1.
  */
 
 import { multiplyAdd } from "./simd";
@@ -18,7 +18,7 @@ export class FourierPass {
   twiddles: usize;
 }
 
-export const passBytes: usize = 12;
+export const passBytes = offsetof<FourierPass>();
 const pointBytes: usize = 32;
 
 /** c − a·b. */
@@ -141,7 +141,7 @@ function laterPass(radix: i32, buffer: usize, end: usize, span: usize, twiddles:
   }
 }
 
-// A function to each radix and kind: V8 optimises each loop on its own.
+// There is one function for each radix and kind, because V8 optimises each function on its own.
 function first2(buffer: usize, end: usize): void { firstPass(2, buffer, end); }
 function first3(buffer: usize, end: usize): void { firstPass(3, buffer, end); }
 function first4(buffer: usize, end: usize): void { firstPass(4, buffer, end); }

@@ -1,8 +1,8 @@
 /**
  * Packing: copying a block of a matrix into the order in which a tile reads it.
  *
- * A panel is `width` rows of A (or columns of B) by k, stored [k][width]; width is 4 for A, 8 for B. It costs one pass over the block, is paid back by every tile
- * that reads it front to back, and makes a transposed operand free: only the way the panel is filled differs.
+ * A panel is `width` rows of A (or columns of B) by k, stored [k][width]; width is 4 for A, 8 for B. Packing costs one pass over the block. Every tile then reads its panel
+ * from front to back, and a transposed operand costs nothing more: only the way the panel is filled differs.
  */
 
 /**
@@ -23,7 +23,7 @@ export function packPanel(source: usize, strideK: usize, strideJ: usize, k: i32,
   }
 }
 
-/** The panel's rows are contiguous in the source: copy them. */
+/** For a source in which the rows of the panel are contiguous: copies them. */
 function packAlong(source: usize, strideK: usize, k: i32, width: i32, panel: usize): void {
   if (width == 8) {
     for (let i = 0; i < k; i++, source += strideK, panel += 32) {
@@ -35,7 +35,7 @@ function packAlong(source: usize, strideK: usize, k: i32, width: i32, panel: usi
   }
 }
 
-/** The source runs along k: transpose four steps of k at a time, in registers. */
+/** For a source that is contiguous along k: transposes four steps of k at a time, in registers. */
 function packAcross(source: usize, strideJ: usize, k: i32, width: i32, panel: usize): void {
   const row = (<usize>width) << 2;
   const whole = k & ~3;

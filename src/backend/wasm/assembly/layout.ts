@@ -1,13 +1,16 @@
 /**
- * Moving elements of four bytes between a contiguous tensor and a strided view of another: permute, slice, flip, broadcast one way, pad, concatenate and
- * the adjoints of slices the other. A row is the view's last axis: copied whole where it is contiguous, element by element otherwise.
+ * Copies elements of four bytes between a contiguous tensor and a strided view of another tensor. Reading through a view is permute, slice, flip and broadcast.
+ * Writing through a view is pad, concatenate and the adjoint of a slice. A row is the last axis of the view: it is copied as a whole where it is contiguous, else
+ * element by element.
  */
 
+import { chunkElements } from "../shared/sizes";
+import { axisOffset } from "./axis-lists";
 import { JOB, parallel } from "./team";
 
 @unmanaged
 class ViewJob {
-  /** The contiguous side and the strided side; which is source and which target is the kernel's. */
+  /** The contiguous side and the strided side. The kernel decides which of them is the source. */
   packed: usize;
   strided: usize;
   inner: i32;
@@ -21,23 +24,11 @@ class ViewJob {
 }
 
 const job = changetype<ViewJob>(JOB);
-const SIZES: usize = JOB + 128;
-const STRIDES: usize = SIZES + 32;
-
-/** Where the host writes sizes and strides of the outer axes (eight each) before a call. */
-export function viewAxes(): usize {
-  return SIZES;
-}
 
 /** Address of a row's first element on the strided side. */
+@inline
 function rowAddress(row: i32): usize {
-  let offset = 0;
-  for (let axis = job.rank - 1; axis >= 0; axis--) {
-    const size = load<i32>(SIZES + ((<usize>axis) << 2));
-    offset += (row % size) * load<i32>(STRIDES + ((<usize>axis) << 2));
-    row /= size;
-  }
-  return job.strided + ((<isize>offset) << 2);
+  return job.strided + axisOffset(row, job.rank, 1);
 }
 
 function readRows(chunk: i32): void {
@@ -72,13 +63,13 @@ export function moveView(write: bool, packed: usize, strided: usize, inner: i32,
   job.rows = rows;
   job.step = step << 2;
   job.rank = rank;
-  job.rowsPerChunk = max(1, 16384 / max(1, inner));
+  job.rowsPerChunk = max(1, chunkElements / max(1, inner));
   parallel(write ? writeRows : readRows, (rows + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
 }
 
 function fillChunk(chunk: i32): void {
-  const first = chunk * 16384;
-  const count = min(16384, job.length - first);
+  const first = chunk * chunkElements;
+  const count = min(chunkElements, job.length - first);
   let at = job.packed + ((<usize>first) << 2);
   const end = at + ((<usize>count) << 2);
   const v = f32x4.splat(job.value);
@@ -90,5 +81,5 @@ export function fill(out: usize, length: i32, value: f32, shared: bool): void {
   job.packed = out;
   job.length = length;
   job.value = value;
-  parallel(fillChunk, (length + 16383) / 16384, shared);
+  parallel(fillChunk, (length + (chunkElements - 1)) / chunkElements, shared);
 }

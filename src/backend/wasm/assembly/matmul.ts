@@ -1,10 +1,11 @@
 /**
  * C[b] = A[b]·B[b], any of the four transposes, in blocks that fit the caches.
  *
- * One chunk computes a block of C, at most BLOCK_M × BLOCK_N, on its own: it packs the A and B it needs for BLOCK_K steps of k and runs
- * the tiles. B's panel (8 × 256 floats, 8 KB) stays in the first-level cache while A's packed block (up to 240 × 256, 240 KB)
- * streams past it from the second. Packing B once per block of rows is repeated work of about 1/BLOCK_M of the arithmetic: cheaper
- * than making all threads meet after a common packing phase.
+ * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns. A chunk takes BLOCK_K
+ * steps of k at a time: it packs the A and the B of these steps and runs the tiles over them. One panel of B (8 × 256 floats, 8 KB) stays in the
+ * first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past it from the second-level cache. The packed block of B
+ * takes up to 512 × 256 floats (512 KB). Every block of rows packs B again, which costs about 1/blockM of the arithmetic: less than it
+ * would cost to make all threads wait for a common packing phase.
  */
 
 import { tile4x8 } from "./gemm-tile";
@@ -13,23 +14,27 @@ import { JOB, parallel, thread } from "./team";
 
 const BLOCK_K = 256;
 
+/** What the host writes at JOB. Strides are in bytes. */
 @unmanaged
-class MatmulJob {
+export class MatmulJob {
   a: usize;
   b: usize;
   c: usize;
+  /** Working memory: `scratchBytes` for each thread, at least `matmulScratch` of them. */
   scratch: usize;
   scratchBytes: usize;
   m: i32;
   k: i32;
   n: i32;
-  /** Byte distances of one step along m, k or n. */
+  /** Distances of one step along m, k or n. */
   strideAm: usize;
   strideAk: usize;
   strideBk: usize;
   strideBn: usize;
+  /** Distances of neighbouring matrices of the batch. */
   batchA: usize;
   batchB: usize;
+  /** Rows and columns of a block of C, and how many blocks there are along m and n. */
   blockM: i32;
   blockN: i32;
   blocksM: i32;
@@ -38,34 +43,12 @@ class MatmulJob {
 
 const job = changetype<MatmulJob>(JOB);
 
-/** The block sizes are the caller's (host's) choice by shape alone; it provides scratch of `scratchBytes` for each thread. */
-export function matmul(
-  a: usize, b: usize, c: usize, scratch: usize, scratchBytes: usize,
-  batch: i32, m: i32, k: i32, n: i32, transposeA: bool, transposeB: bool, batchStrideA: i32, batchStrideB: i32,
-  blockM: i32, blockN: i32, shared: bool,
-): void {
-  job.a = a;
-  job.b = b;
-  job.c = c;
-  job.scratch = scratch;
-  job.scratchBytes = scratchBytes;
-  job.m = m;
-  job.k = k;
-  job.n = n;
-  job.strideAm = transposeA ? 4 : (<usize>k) << 2;
-  job.strideAk = transposeA ? (<usize>m) << 2 : 4;
-  job.strideBk = transposeB ? 4 : (<usize>n) << 2;
-  job.strideBn = transposeB ? (<usize>k) << 2 : 4;
-  job.batchA = (<usize>batchStrideA) << 2;
-  job.batchB = (<usize>batchStrideB) << 2;
-  job.blockM = blockM;
-  job.blockN = blockN;
-  job.blocksM = (m + blockM - 1) / blockM;
-  job.blocksN = (n + blockN - 1) / blockN;
+/** Runs the job that the host has written: one chunk for each block of C of each matrix. */
+export function matmul(batch: i32, shared: bool): void {
   parallel(block, batch * job.blocksM * job.blocksN, shared);
 }
 
-/** Bytes a block needs beside C: packed A, packed B, and one tile for the edges. */
+/** The working memory of one block in bytes: packed A, packed B, and one tile for the edges of C. */
 export function matmulScratch(blockM: i32, blockN: i32, k: i32): usize {
   const depth = min(k, BLOCK_K);
   return (<usize>((((blockM + 3) & ~3) + ((blockN + 7) & ~7)) * depth + 32)) << 2;

@@ -1,6 +1,6 @@
 /**
- * Sum and maximum along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous and one chunk takes some rows; otherwise a chunk takes
- * 16 neighbouring columns, a cache line, down the whole axis. Sums are carried in float64 lanes or blocks, so they round about once.
+ * Sum and maximum along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some rows. Otherwise a chunk takes
+ * 16 neighbouring columns (one cache line) along the whole axis. Sums are kept in float64, in lanes or from block to block, so the result is rounded about once.
  */
 
 import { loadLanes, storeLanes } from "./simd";
@@ -83,7 +83,7 @@ function maximumColumns(chunk: i32): void {
   }
 }
 
-/** `maximum` chooses max over sum. */
+/** Computes the maximum where `maximum` is set, else the sum. */
 export function reduce(maximum: bool, x: usize, out: usize, outer: i32, axis: i32, inner: i32, shared: bool): void {
   job.x = x;
   job.out = out;

@@ -1,8 +1,8 @@
-/** The few vector idioms every kernel is written in. A vector is four float32 lanes: what WebAssembly offers on every machine. */
+/** The vector operations that all kernels use. A vector is four float32 lanes, which is what WebAssembly offers on every machine. */
 
 /**
- * a·b + c. The relaxed build lets the machine fuse it (one rounding, one instruction: twice the arithmetic per cycle); the
- * baseline build rounds twice. Which of the two runs is fixed when the module is chosen, so results repeat.
+ * a·b + c. The relaxed build lets the machine fuse the two operations: one rounding and one instruction, so twice the arithmetic per cycle. The
+ * baseline build rounds twice. The choice of the module fixes which of the two runs, so results repeat.
  */
 @inline
 export function multiplyAdd(a: v128, b: v128, c: v128): v128 {

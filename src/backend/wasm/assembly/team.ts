@@ -1,18 +1,20 @@
 /**
  * A team of threads that share one memory: how one call of a kernel is spread over them.
  *
- * The caller writes the kernel's arguments at JOB, then `parallel(chunk, count)` opens the job. Every thread, the caller
+ * The kernel's arguments are written at JOB, then `parallel(chunk, count)` opens the job. Every thread, the caller
  * included, claims chunk numbers from one atomic counter until none is left. What a chunk computes depends on its number and
- * the arguments alone, never on who runs it or how many there are: so results are bit-identical for every thread count.
+ * the arguments alone, never on which thread runs it or how many threads there are. So results are bit-identical for every thread count.
  *
- * The caller computes chunks, then spins for the last of the others, and where it may (not on a browser's main thread) sleeps in
- * between: on a machine with more to do than cores, spinning would take the very core a worker waits for. It also waits until every
+ * The caller computes chunks, then spins until the other threads have finished their last chunks. Where it may (not on a browser's main thread) it also
+ * sleeps: on a busy machine, spinning would take the core that a worker waits for. The caller waits until every
  * worker has left the job, so that the next call may overwrite the arguments.
  *
- * Workers spin a little for the next job, as calls follow each other within microseconds in a training step, then sleep.
+ * Workers spin for a short time before they sleep, because calls follow each other within microseconds in a training step.
  */
 
-// One cache line each: counters that different threads hammer must not share a line.
+import { jobAddress } from "../shared/sizes";
+
+// Each counter has its own cache line: two counters in one line would slow down the threads that write them.
 const SEQUENCE: usize = 64;
 const NEXT: usize = 128;
 const DONE: usize = 192;
@@ -24,24 +26,24 @@ const COUNT: usize = OPEN + 8;
 const STOP: usize = 448;
 const CALLER_SLEEPS: usize = STOP + 4;
 
-/** Where a kernel's arguments lie, for every thread to read. */
-export const JOB: usize = 512;
+/** The address of the running kernel's arguments, which every thread reads. */
+export const JOB: usize = jobAddress;
 
 /**
- * How often to ask before going to sleep: a worker for some 0.2 ms, longer than the host takes between two kernels of a training step, since
- * waking a sleeper in each gap costs a tenth of the step (WRN-10-1, batch 32, two threads: 53 ms with 8192, 48 ms with this); the caller less.
+ * How often a thread asks before it goes to sleep. A worker asks for about 0.2 ms, which is longer than the host takes between two kernels of a training
+ * step. Waking a sleeper in each gap costs a tenth of the step (WRN-10-1, batch 32, two threads: 53 ms with 8192 spins, 48 ms with 65536).
  */
 const WORKER_SPINS = 65536;
 const CALLER_SPINS = 32768;
-/** Nanoseconds; a worker that finishes wakes the caller earlier. */
+/** The longest sleep of the caller in nanoseconds. A worker that finishes wakes the caller earlier. */
 const CALLER_SLEEP: i64 = 1000000;
 
-/** Which member of the team this instance is; 0 is the caller. Globals belong to an instance, so each thread has its own. */
+/** Which member of the team this instance is; 0 is the caller. Each thread has its own instance of the module, and so its own globals. */
 let member: i32 = 0;
 let workers: i32 = 0;
 let mayBlock: bool = false;
 
-/** Called now and then while the caller waits: the host throws if nothing has moved for seconds, as a worker must have died. */
+/** The kernels call this host function repeatedly while the caller waits. The host throws if nothing has changed for seconds, as a worker must have died. */
 @external("env", "waiting")
 declare function waiting(job: i32, progress: i32): void;
 
@@ -65,7 +67,7 @@ function drain(): void {
   }
 }
 
-/** Until the counter at `address` has left `value`, or a little while has passed. */
+/** Waits until the counter at `address` differs from `value`, or a short time has passed. */
 function pause(address: usize, value: i32): void {
   for (let spins = 0; spins < CALLER_SPINS; spins++) if (atomic.load<i32>(address) != value) return;
   if (mayBlock) {
@@ -76,7 +78,7 @@ function pause(address: usize, value: i32): void {
   waiting(atomic.load<i32>(SEQUENCE), value);
 }
 
-/** Runs chunk(0) … chunk(count − 1), on the whole team when `shared`: a job of a few microseconds costs less alone. */
+/** Runs chunk(0) … chunk(count − 1), on the whole team where `shared` is set. A job of a few microseconds costs less on the caller alone. */
 export function parallel(chunk: (i: i32) => void, count: i32, shared: bool): void {
   if (!shared || workers == 0 || count < 2) {
     for (let i = 0; i < count; i++) chunk(i);
@@ -95,7 +97,7 @@ export function parallel(chunk: (i: i32) => void, count: i32, shared: bool): voi
   for (let active = atomic.load<i32>(ACTIVE); active > 0; active = atomic.load<i32>(ACTIVE)) pause(ACTIVE, active);
 }
 
-/** A worker's whole life: returns when the team is dismissed. */
+/** The loop that a worker runs for its whole life. It returns when the team is dismissed. */
 export function work(index: i32): void {
   member = index;
   let seen = 0;
@@ -110,7 +112,7 @@ export function work(index: i32): void {
     }
     if (atomic.load<i32>(STOP) != 0) return;
     seen = atomic.load<i32>(SEQUENCE);
-    // Entering before looking: the caller closes the job, then waits for ACTIVE = 0, so nobody reads arguments after that.
+    // A worker enters before it looks whether the job is open. The caller closes the job and then waits for ACTIVE = 0, so no worker reads arguments after that.
     atomic.add<i32>(ACTIVE, 1);
     if (atomic.load<i32>(OPEN) != 0) drain();
     atomic.sub<i32>(ACTIVE, 1);
@@ -118,7 +120,7 @@ export function work(index: i32): void {
   }
 }
 
-/** Sends every worker home. */
+/** Ends the loop of every worker. */
 export function dismiss(): void {
   workers = 0;
   atomic.store<i32>(STOP, 1);

@@ -1,6 +1,6 @@
 /**
- * Storage inside the WebAssembly memory. Tensors live where the kernels compute: a storage is an address and a length, and no
- * kernel copies in or out. The garbage collector cannot see these bytes, so holders are counted and the last release frees.
+ * Storage inside the WebAssembly memory, where the kernels compute. A storage is an address and a length, so no kernel copies its operands in or
+ * its results out. The garbage collector cannot see these bytes, so every storage counts its holders, and the last release frees it.
  */
 
 import { BackendError } from "../../../core/errors.ts";
@@ -11,9 +11,9 @@ import type { MemoryReport } from "../../kernels.ts";
 import { Arena } from "./arena.ts";
 
 const page = 65536;
-/** The first page is the kernels' own: counters of the thread team, arguments, constants. */
+/** The kernels use the first page themselves: for the counters of the thread team, arguments and constants. */
 const firstByte = page;
-/** Kept free behind the last block: vector loads may read up to 12 bytes past a row, and must find memory there. */
+/** Bytes kept free behind the last block: vector loads may read up to 12 bytes past the end of a row, and must find memory there. */
 const guard = 64;
 const growthStep = 16 * 2 ** 20;
 
@@ -26,6 +26,8 @@ export class ArenaMemory implements HostMemory {
   readonly maximumBytes: number;
   readonly #arena: Arena;
   #storages = 0;
+  #integers = new Int32Array(0);
+  #floats = new Float32Array(0);
 
   constructor(wasm: WebAssembly.Memory, maximumBytes: number) {
     this.wasm = wasm;
@@ -37,9 +39,23 @@ export class ArenaMemory implements HostMemory {
     return this.wasm.buffer.byteLength;
   }
 
+  /** All of the memory as integers, for small tables: element i is at the address 4·i. Take it anew after an allocation, which may replace the buffer. */
+  get integers(): Int32Array {
+    const { buffer } = this.wasm;
+    if (this.#integers.buffer !== buffer) this.#integers = new Int32Array(buffer);
+    return this.#integers;
+  }
+
+  /** The same as float32 numbers. */
+  get floats(): Float32Array {
+    const { buffer } = this.wasm;
+    if (this.#floats.buffer !== buffer) this.#floats = new Float32Array(buffer);
+    return this.#floats;
+  }
+
   #grow(end: number): number | undefined {
     const needed = end + guard - this.#reserved;
-    // Growing in large steps keeps growth rare; when the limit is near, the exact amount may still fit.
+    // Large steps keep growth rare. When the limit is near, the exact amount may still fit.
     for (const bytes of [Math.max(needed, growthStep, this.#reserved / 4), needed]) {
       const pages = Math.ceil(bytes / page);
       if (this.#reserved + pages * page > this.maximumBytes) continue;
@@ -47,7 +63,7 @@ export class ArenaMemory implements HostMemory {
         this.wasm.grow(pages);
         return this.#reserved - guard;
       } catch {
-        // The system has no more to give: try the smaller amount, then report.
+        // The system refused this amount. The loop tries the smaller amount, and the caller reports the failure.
       }
     }
     return undefined;
@@ -68,7 +84,7 @@ export class ArenaMemory implements HostMemory {
     this.#arena.free(pointer);
   }
 
-  /** Contents undefined, one holder. */
+  /** A storage with one holder whose contents are undefined. @throws BackendError when the arena is exhausted. */
   allocate(dtype: DType, length: number): ArenaStorage {
     const pointer = this.allocateBytes(length * bytesPerElement[dtype]);
     this.#storages++;
@@ -78,7 +94,7 @@ export class ArenaMemory implements HostMemory {
     });
   }
 
-  /** Runs `use` with the address of `bytes` bytes that are free again afterwards. */
+  /** Runs `use` with the address of `bytes` bytes, and frees them afterwards. */
   withScratch<T>(bytes: number, use: (pointer: number) => T): T {
     const pointer = this.allocateBytes(bytes);
     try {
@@ -91,7 +107,7 @@ export class ArenaMemory implements HostMemory {
   /** The address behind a kernel's operand. @throws BackendError for freed storage, or storage of another arena. */
   pointerOf(storage: Storage): number {
     if (storage instanceof ArenaStorage && storage.owner === this && storage.alive) return storage.pointer;
-    viewOf(storage); // names the fault where it is one the reference kernels know, too
+    viewOf(storage); // throws for the faults that the reference kernels know too
     throw new BackendError("storage: belongs to another backend; tensors don't outlive initBackend()");
   }
 
@@ -122,7 +138,7 @@ export class ArenaStorage extends CountedHostStorage {
     this.#onFree = onFree;
   }
 
-  /** Made anew at each use: growing the memory may replace its buffer. */
+  /** The view is made anew at each use, because growing the memory may replace its buffer. */
   get view(): TypedArray {
     return new arrays[this.dtype](this.owner.wasm.buffer, this.pointer, this.length);
   }

@@ -1,17 +1,18 @@
 /**
- * Who owns which bytes of the arena: a best-fit allocator over one growing range of addresses. It touches no memory, only numbers.
+ * A best-fit allocator over one growing range of addresses: it decides which block owns which bytes of the arena. It computes with addresses and never
+ * touches the memory.
  *
- * Free blocks are binned by size, four bins to a doubling, so a search looks at blocks of about the right size and then takes
- * from the next larger bin that has any. A freed block merges with its free neighbours at once, so the arena cannot crumble into blocks
- * that are adjacent but too small. The same sequence of calls gives the same addresses: nothing depends on time or hashing.
+ * Free blocks are binned by size, with four bins to a doubling. A search looks at the blocks of the right bin first, and then takes a block
+ * of the next larger bin that has any. A freed block merges with its free neighbours at once, so free neighbours never stay too small for a request that
+ * both together could serve. The same sequence of calls gives the same addresses, because nothing depends on time or hashing.
  */
 
-/** Blocks start and end on cache lines: no two threads' results share one, and vector loads are aligned. */
+/** Blocks start and end on cache lines, so that results of different threads share no line and vector loads are aligned. */
 const granule = 64;
 
 const roundUp = (bytes: number): number => Math.max(granule, Math.ceil(bytes / granule) * granule);
 
-/** Bin of a block of `size` bytes: log₂ in quarters. */
+/** The bin of a block of `size` bytes: the logarithm to base 2, in quarters. */
 function binOf(size: number): number {
   const granules = size / granule;
   const power = 31 - Math.clz32(granules);
@@ -51,12 +52,12 @@ export class Arena {
     this.#peak = this.#used;
   }
 
-  /** Address of a fresh block, or undefined where neither a free block nor growth can serve. */
+  /** The address of a new block, or undefined where no free block is large enough and the range cannot grow. */
   allocate(bytes: number): number | undefined {
     const size = roundUp(bytes);
     let start = this.#find(size);
     if (start === undefined) {
-      // A free block at the very end is extended rather than passed over.
+      // A free block at the end of the range is extended, so that growth adds only what is missing.
       const tail = this.#startOfEnd.get(this.#end) ?? this.#end;
       const end = this.#grow(tail + size);
       if (end === undefined) return undefined;
@@ -74,7 +75,7 @@ export class Arena {
     return start;
   }
 
-  /** Gives a block back. An address that is not the start of a taken block changes nothing. */
+  /** Frees a block. A call with an address that is not the start of a taken block changes nothing. */
   free(start: number): void {
     const size = this.#taken.get(start);
     if (size === undefined) return;
@@ -83,7 +84,7 @@ export class Arena {
     this.#release(start, size);
   }
 
-  /** The smallest block of the request's own bin that fits, else the first of the next bin that has any. */
+  /** The smallest block of the request's own bin that fits, else the first block of the next larger bin that has any. */
   #find(size: number): number | undefined {
     const bin = binOf(size);
     let best: number | undefined;

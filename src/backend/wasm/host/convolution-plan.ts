@@ -1,8 +1,8 @@
 /**
  * How a convolution becomes a list of stride-1 passes over padded planes (assembly/conv-planes.ts, assembly/conv-correlate.ts).
  *
- * Both axes are planned alone and then combined, because taps, phases and passes are products of the two. A plan depends on the geometry
- * alone: never on the number of threads.
+ * Each axis is planned on its own, and the two plans are then combined, because taps, phases and passes are products over the axes. A plan depends on the
+ * geometry alone, never on the number of threads.
  */
 
 import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
@@ -22,16 +22,16 @@ interface AxisPass {
 }
 
 export interface AxisPlan {
-  /** Size of the source, and what surrounds it. */
+  /** Size of the source, and the padding before it. */
   readonly size: number;
   readonly padding: number;
   readonly stride: number;
-  /** Residues of the padded source that some tap reads; a tap's `phase` counts in this list. */
+  /** Residues of the padded source that some tap reads. A tap's `phase` is a position in this list. */
   readonly phases: readonly number[];
   readonly passes: readonly AxisPass[];
-  /** Distance of neighbouring outputs of a pass. */
+  /** Distance of neighbouring outputs of a pass, in elements. */
   readonly step: number;
-  /** Most positions of a pass, and how far beyond them the taps reach. */
+  /** The most positions of any pass, and how far beyond them the taps reach. */
   readonly count: number;
   readonly reach: number;
 }
@@ -63,8 +63,8 @@ function forwardAxis({ size, out, kernel, stride, padding, dilation }: Axis): Ax
 }
 
 /**
- * x at padded position t = stride·u + a (a < stride) received from y at j = u − d for each tap with dilation·k = stride·d + a. One pass
- * for each residue a; all read one padded copy of g whose index 0 is position `least − deepest`.
+ * x at padded position t = stride·u + a (a < stride) received from y at j = u − d for each tap with dilation·k = stride·d + a. There is one pass
+ * for each residue a. All passes read one padded copy of g, whose index 0 is position `least − deepest`.
  */
 function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): AxisPlan {
   const classes = Array.from({ length: stride }, (_, a) => {
@@ -96,7 +96,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
 export interface ConvolutionPlan {
   readonly y: AxisPlan;
   readonly x: AxisPlan;
-  /** No copy is needed: planes can be read where they lie. */
+  /** Whether the planes can be read where they lie, without a copy. */
   readonly direct: boolean;
   readonly pitch: number;
 }
@@ -124,7 +124,7 @@ export function inputGradientPlan(geometry: ConvolutionGeometry): ConvolutionPla
   return combine(gradientAxis(y), gradientAxis(x));
 }
 
-/** A 1×1 convolution sees no neighbours, so its planes are as good as single rows: no row ends in the middle of a vector. */
+/** A 1×1 convolution sees no neighbours, so its planes can be treated as single rows. Then fewer rows end in the middle of a vector. */
 export function flattened(geometry: ConvolutionGeometry): ConvolutionGeometry {
   const { kernelHeight, kernelWidth, strideY, strideX, paddingY, paddingX, height, width } = geometry;
   if (kernelHeight * kernelWidth * strideY * strideX !== 1 || paddingY + paddingX !== 0) return geometry;

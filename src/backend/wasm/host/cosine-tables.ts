@@ -1,15 +1,18 @@
-/** The tables that the fast cosine transform reads: orders and factors that depend on the length alone (docs/derivations/cosine-transform.md). */
+/** The tables that the fast cosine transform reads. Their orders and factors depend on the length alone (docs/derivations/cosine-transform.md). */
 
 import type { CosineTransformPlan } from "../../../core/cosine-transform.ts";
 
 export interface CosineTables {
   readonly plan: CosineTransformPlan;
-  /** Of each pass, its span and its twiddles: (radix − 1) complex factors for each of the span's points. */
+  /** For each pass its radix, its span and its twiddles: (radix − 1) complex factors for each of the span's points. */
   readonly passes: readonly { readonly radix: number; readonly span: number; readonly twiddles: Float32Array }[];
-  /** For each row, bytes from a buffer's start to its half of a point: to where the first pass wants it, and (transposed) from where the last leaves it. */
+  /**
+   * For each row, bytes from a buffer's start to the row's half of a point: in `halves` to where the first pass reads it, in `halvesTransposed` to where
+   * the last pass leaves it.
+   */
   readonly halves: Int32Array;
   readonly halvesTransposed: Int32Array;
-  /** Bytes from a buffer's start to where the first pass wants point k. */
+  /** Bytes from a buffer's start to where the first pass reads point k. */
   readonly places: Int32Array;
   readonly rotations: Float32Array;
 }
@@ -17,7 +20,7 @@ export interface CosineTables {
 const pointBytes = 32;
 const halfBytes = 16;
 
-/** The index that decimation in time wants at each position: transform s of the last pass takes every radix-th point from s on. */
+/** The index that decimation in time needs at each position: transform s of the last pass takes every radix-th point from s on. */
 const inputOrder = (radices: readonly number[]): number[] =>
   radices.reduce<number[]>((order, radix) => Array.from({ length: radix }, (_, s) => order.map((index) => radix * index + s)).flat(), [0]);
 
@@ -30,7 +33,10 @@ function twiddlesOf(radix: number, span: number): Float32Array {
   return Float32Array.from(factors);
 }
 
-/** Odd n: 2w_k with w_k = e^(−iπk/2n), turning the spectrum into cosines. Even n: w_k, and −i·w_k·e^(−2πik/n), which also joins even and odd elements. */
+/**
+ * The factors that turn the spectrum into cosines, with w_k = e^(−iπk/2n). For odd n they are 2w_k. For even n they are w_k and −i·w_k·e^(−2πik/n); the
+ * second factor also joins the even and the odd elements.
+ */
 function rotationsOf(n: number, points: number): Float32Array {
   const factors: number[] = [];
   for (let k = 1; 2 * k < points; k++) {
@@ -46,7 +52,7 @@ export function cosineTables(n: number, plan: CosineTransformPlan): CosineTables
   const order = inputOrder(radices);
   const places = new Int32Array(points);
   for (const [position, index] of order.entries()) places[index] = position * pointBytes;
-  /** Makhoul's order of the rows, the even ones upwards, then the odd ones downwards: the inverse of 0, 2, 4, …, 5, 3, 1. */
+  /** Makhoul's order of the rows: the even rows upwards, then the odd rows downwards. It is the inverse of 0, 2, 4, …, 5, 3, 1. */
   const elements = Array.from({ length: n }, (_, row) => (row % 2 === 0 ? row / 2 : n - (row + 1) / 2));
   const perPoint = n / points;
   let span = 1;

@@ -1,20 +1,26 @@
-/** The cosine transform along an axis: lays out the job for assembly/cosine-transform.ts, or multiplies by the matrix. */
+/** The cosine transform along an axis: writes the job for assembly/cosine-transform.ts, or multiplies by the matrix where a length has no fast transform. */
 
 import { cosineMatrix, cosineTransformMultiplyAdds, cosineTransformPlan } from "../../../core/cosine-transform.ts";
 import type { AxisSplit, Kernels, MatmulGeometry } from "../../kernels.ts";
+import type { Acceptances } from "../../overlay.ts";
+import { cosineColumns } from "../shared/sizes.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
-import { Layout, line, words } from "./convolution-tables.ts";
 import { type CosineTables, cosineTables } from "./cosine-tables.ts";
-import { allFloat32, type Machine, sharedWork } from "./machine.ts";
+import { isFloat32, type Machine, sharedWork } from "./machine.ts";
+import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
+import { structBytes, writeStruct, writeStructs } from "./structs.ts";
 
-/** Columns of a block: a cache line of each row. */
-const blockColumns = 16;
+const floatBytes = 4;
+/** One complex point of four columns: four real parts and four imaginary parts. */
+const pointBytes = 32;
+/** Buffers of four columns each that hold one block of columns. */
+const buffersOfABlock = cosineColumns / 4;
 /** Elements of a chunk, at least: enough to outweigh claiming it. */
 const chunkElements = 16_384;
-/** A model has a handful of lengths; a program that runs through many shall not keep the tables of all. */
+/** A model uses a few lengths. A program that uses many keeps the tables of the latest ones only. */
 const lengthsKept = 16;
 
-/** `make`, with its latest results kept. */
+/** `make`, with the results of the latest `lengthsKept` lengths kept. */
 function remembering<T>(make: (n: number) => T): (n: number) => T {
   const kept = new Map<number, T>();
   return (n) => {
@@ -25,7 +31,7 @@ function remembering<T>(make: (n: number) => T): (n: number) => T {
   };
 }
 
-/** D·X for each matrix X:[n, inner]; where X is a vector, all of them at once as the rows of one matrix: X·Dᵀ. */
+/** The product D·X for each matrix X:[n, inner]. Where every X is a vector, one product X·Dᵀ takes all of them as the rows of one matrix. */
 function denseGeometry({ outer, axis: n, inner }: AxisSplit, transpose: boolean): MatmulGeometry {
   if (inner === 1) return { batch: 1, m: outer, k: n, n, transposeA: false, transposeB: !transpose, batchStrideA: 0, batchStrideB: 0 };
   return { batch: outer, m: n, k: n, n: inner, transposeA: transpose, transposeB: false, batchStrideA: 0, batchStrideB: n * inner };
@@ -38,53 +44,69 @@ function runFast(
   y: ArenaStorage,
   transpose: boolean,
   split: AxisSplit,
-) {
+): void {
   const { outer, axis: n, inner } = split;
   const { points } = tables.plan;
   const columns = outer * inner;
-  const staged = inner < blockColumns;
-  const blocks = staged ? Math.ceil(columns / blockColumns) : outer * Math.ceil(inner / blockColumns);
+  const staged = inner < cosineColumns;
+  const blocks = staged ? Math.ceil(columns / cosineColumns) : outer * Math.ceil(inner / cosineColumns);
   const halves = transpose ? tables.halvesTransposed : tables.halves;
-  // One line more than it holds: four buffers a power of two apart would share one set of the cache.
-  const bufferBytes = line(32 * points) + 64;
-  const scratchBytes = 4 * bufferBytes + (staged ? 4 * blockColumns * n : 0);
+  // Each buffer has one cache line more than it holds: buffers a power of two apart would share one set of the cache.
+  const bufferBytes = wholeLines(pointBytes * points) + 64;
+  const scratchBytes = wholeLines(buffersOfABlock * bufferBytes + (staged ? floatBytes * cosineColumns * n : 0));
 
-  const layout = new Layout();
+  const layout = new ScratchLayout();
   const at = {
-    job: layout.take(68),
-    passes: layout.take(12 * tables.passes.length),
-    twiddles: tables.passes.map(({ twiddles }) => layout.take(4 * twiddles.length)),
-    halves: layout.take(4 * halves.length),
-    places: layout.take(4 * points),
-    rotations: layout.take(4 * tables.rotations.length),
-    scratch: layout.take(line(scratchBytes) * team.threads),
+    job: layout.take(structBytes("CosineJob")),
+    passes: layout.take(structBytes("FourierPass") * tables.passes.length),
+    twiddles: tables.passes.map(({ twiddles }) => layout.take(floatBytes * twiddles.length)),
+    halves: layout.take(floatBytes * halves.length),
+    places: layout.take(floatBytes * points),
+    rotations: layout.take(floatBytes * tables.rotations.length),
+    scratch: layout.take(scratchBytes * team.threads),
   };
   memory.withScratch(layout.bytes, (base) => {
-    const floats = new Float32Array(memory.wasm.buffer, base, layout.bytes / 4);
-    for (const [i, { twiddles }] of tables.passes.entries()) floats.set(twiddles, at.twiddles[i]! / 4);
-    floats.set(tables.rotations, at.rotations / 4);
-    const integers = new Int32Array(memory.wasm.buffer, base, layout.bytes / 4);
-    integers.set(halves, at.halves / 4);
-    integers.set(tables.places, at.places / 4);
-    words(
+    const { floats, integers } = memory;
+    const wordAt = (offset: number): number => (base + offset) / floatBytes;
+    for (const [i, { twiddles }] of tables.passes.entries()) floats.set(twiddles, wordAt(at.twiddles[i]!));
+    floats.set(tables.rotations, wordAt(at.rotations));
+    integers.set(halves, wordAt(at.halves));
+    integers.set(tables.places, wordAt(at.places));
+    writeStructs(
       memory,
       base + at.passes,
-      tables.passes.flatMap(({ radix, span }, i) => [radix, span, base + at.twiddles[i]!]),
+      "FourierPass",
+      tables.passes.map(({ radix, span }, i) => ({ radix, span, twiddles: base + at.twiddles[i]! })),
     );
-    words(memory, base + at.job, [
-      ...[x, y.pointer, n, inner, columns, Number(transpose), points, base + at.passes, tables.passes.length],
-      ...[base + at.halves, base + at.places, base + at.rotations],
-      ...[blocks, Math.ceil(chunkElements / (blockColumns * n)), base + at.scratch, line(scratchBytes), bufferBytes],
-    ]);
+    writeStruct(memory, base + at.job, "CosineJob", {
+      x,
+      y: y.pointer,
+      n,
+      inner,
+      columns,
+      transposed: Number(transpose),
+      points,
+      passes: base + at.passes,
+      passCount: tables.passes.length,
+      halves: base + at.halves,
+      places: base + at.places,
+      rotations: base + at.rotations,
+      blocks,
+      blocksPerChunk: Math.ceil(chunkElements / (cosineColumns * n)),
+      scratch: base + at.scratch,
+      scratchBytes,
+      bufferBytes,
+    });
     kernels.cosineTransform(base + at.job, 2 * cosineTransformMultiplyAdds(n) * columns > sharedWork);
   });
 }
 
-export function cosineTransformKernels(
-  machine: Machine,
-  reference: Pick<Kernels, "cosineTransform">,
-  { matmul }: Pick<Kernels, "matmul">,
-): Pick<Kernels, "cosineTransform"> {
+export const cosineTransformAcceptances: Acceptances<"cosineTransform"> = {
+  cosineTransform: { dtypes: ["float32"], accepts: isFloat32 },
+};
+
+/** `matmul` must be the fast kernel: it computes the transforms whose length has no fast one. */
+export function cosineTransformKernels(machine: Machine, { matmul }: Pick<Kernels, "matmul">): Pick<Kernels, "cosineTransform"> {
   const { memory, team } = machine;
   const tablesOf = remembering((n) => {
     const plan = cosineTransformPlan(n);
@@ -94,7 +116,6 @@ export function cosineTransformKernels(
 
   return {
     cosineTransform(x, transpose, split) {
-      if (!allFloat32(x)) return reference.cosineTransform(x, transpose, split);
       team.check();
       const n = split.axis;
       const tables = tablesOf(n);

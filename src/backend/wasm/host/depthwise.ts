@@ -1,35 +1,66 @@
-/** Depthwise convolution (one filter for each channel): lays out the job for assembly/depthwise.ts. */
+/** Depthwise convolution (one filter for each channel): writes the job for assembly/depthwise.ts. */
 
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core/convolution-geometry.ts";
+import { depthwiseVectors } from "../shared/sizes.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
-import { Layout, line, phasePairs, planesWords, tapsOf, words } from "./convolution-tables.ts";
 import { type Machine, sharedWork } from "./machine.ts";
+import { channelBytesOf, floatBytes, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
+import { fieldPositions, structBytes, writeStruct, writeStructs } from "./structs.ts";
 
 export const isDepthwise = ({ groups, inChannels, outChannels }: ConvolutionGeometry): boolean =>
   groups > 1 && groups === inChannels && groups === outChannels;
 
 export type DepthwiseKind = "forward" | "inputGradient" | "weightGradient";
 
-/** Six vectors run at a time; the list is padded by repeating its last. */
-const vectorsAtOnce = 6;
+/** Float operations of a chunk, at least: enough to outweigh claiming it. */
 const chunkWork = 50_000;
+/** Room in a thread's scratch memory for the results of one tile: six vectors of four numbers. */
+const resultsBytes = 16 * depthwiseVectors;
+/** Vector loads may read up to one cache line behind the last row of a copy. */
+const readBeyond = 64;
 
-/** Vectors of a pass: where their pixels are in the plane, where their results go, and how many lanes of them count. */
-function vectorsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, width: number): number[] {
+const field = fieldPositions("DepthwiseVector");
+const vectorWords = structBytes("DepthwiseVector") / floatBytes;
+
+/** A list of `DepthwiseVector`, one for every four results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`. */
+function vectorsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, width: number): { count: number; table: Int32Array } {
   const [rows, columns] = [y.passes[passY]!, x.passes[passX]!];
-  const table: number[] = [];
+  const count = rows.count * Math.ceil(columns.count / 4);
+  const table = new Int32Array(Math.ceil(count / depthwiseVectors) * depthwiseVectors * vectorWords);
+  let at = 0;
   for (let r = 0; r < rows.count; r++)
-    for (let c = 0; c < columns.count; c += 4) {
-      const target = (rows.first + r * y.step) * width + columns.first + c * x.step;
-      table.push(4 * (r * pitch + c), 4 * target, Math.min(4, columns.count - c));
+    for (let c = 0; c < columns.count; c += 4, at += vectorWords) {
+      table[at + field.source] = floatBytes * (r * pitch + c);
+      table[at + field.target] = floatBytes * ((rows.first + r * y.step) * width + columns.first + c * x.step);
+      table[at + field.lanes] = Math.min(4, columns.count - c);
     }
-  return table;
+  for (; at < table.length; at += vectorWords) table.copyWithin(at, at - vectorWords, at);
+  return { count, table };
+}
+
+/** The passes that have taps, with the places of their tables in scratch memory. */
+function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, layout: ScratchLayout) {
+  return plan.y.passes.flatMap((_, passY) =>
+    plan.x.passes.flatMap((_, passX) => {
+      const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
+      if (taps.length === 0) return [];
+      const { count, table } = vectorsOf(plan, passY, passX, resultWidth);
+      return {
+        taps,
+        vectorCount: count,
+        vectors: table,
+        tapsAt: layout.take(structBytes("DepthwiseTap") * taps.length),
+        vectorsAt: layout.take(table.byteLength),
+      };
+    }),
+  );
 }
 
 /**
- * `source` is x, or g in the input gradient; `factor` is w, or g in the weight gradient.
- * The target must not be empty.
+ * Runs a depthwise convolution or one of its gradients. `source` is the address of x, or of g in the input gradient; `factor` is the address of w, or of
+ * g in the weight gradient. The target must not be empty.
  */
 export function runDepthwise(
   { kernels, memory, team }: Machine,
@@ -41,51 +72,58 @@ export function runDepthwise(
 ): void {
   const { batch, groups: channels, kernelHeight, kernelWidth, height, width, outHeight, outWidth } = geometry;
   const plan = kind === "inputGradient" ? inputGradientPlan(geometry) : forwardPlan(geometry);
-  const { y, x, direct, pitch } = plan;
+  const { y, x, direct } = plan;
   const [resultHeight, resultWidth] = kind === "inputGradient" ? [height, width] : [outHeight, outWidth];
   const rows = direct ? y.size : y.count + y.reach;
-  const phases = y.phases.length * x.phases.length;
-  const layout = new Layout();
-  const passes = y.passes.flatMap((_, passY) =>
-    x.passes.flatMap((_, passX) => {
-      const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
-      if (taps.length === 0) return [];
-      const vectors = vectorsOf(plan, passY, passX, resultWidth);
-      const count = vectors.length / 3;
-      const padding = (vectorsAtOnce - (count % vectorsAtOnce)) % vectorsAtOnce;
-      for (let i = 0; i < padding; i++) vectors.push(...vectors.slice(-3));
-      return { taps, vectors, count, list: layout.take(8 * taps.length), table: layout.take(4 * vectors.length) };
-    }),
-  );
+  const layout = new ScratchLayout();
+  const passes = passesOf(plan, kernelWidth, resultWidth, rows, layout);
+  // A stride beyond the kernel leaves pixels that no tap reaches. No pass writes these pixels.
   if (passes.length < y.passes.length * x.passes.length) target.view.fill(0);
-  const at = { phases: layout.take(8 * phases), planes: layout.take(40), job: layout.take(56), passes: layout.take(24 * passes.length) };
-  const scratchBytes = line(96 + (direct ? 0 : 4 * phases * rows * pitch) + 64);
+  const at = {
+    planes: takePlanes(layout, plan),
+    job: layout.take(structBytes("DepthwiseJob")),
+    passes: layout.take(structBytes("DepthwisePass") * passes.length),
+  };
+  const scratchBytes = wholeLines(resultsBytes + (direct ? 0 : channelBytesOf(plan, rows)) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const work = 2 * convolutionMultiplyAdds(geometry);
   const planeCount = batch * channels;
   const contiguous = Number(passes.length === 1 && x.step * y.step === 1 && resultWidth % 4 === 0);
 
   memory.withScratch(layout.bytes, (base) => {
-    for (const { taps, vectors, list, table } of passes) {
-      words(
-        memory,
-        base + list,
-        taps.flatMap(({ index, offset }) => [index, offset]),
-      );
-      words(memory, base + table, vectors);
+    for (const { taps, vectors, tapsAt, vectorsAt } of passes) {
+      writeStructs(memory, base + tapsAt, "DepthwiseTap", taps);
+      writeIntegers(memory, base + vectorsAt, vectors);
     }
-    words(memory, base + at.phases, phasePairs(plan));
-    words(memory, base + at.planes, planesWords(plan, base + at.phases));
-    words(
+    writeStructs(
       memory,
       base + at.passes,
-      passes.flatMap(({ taps, count, list, table }) => [taps.length, base + list, count, base + table, x.step, contiguous]),
+      "DepthwisePass",
+      passes.map(({ taps, vectorCount, tapsAt, vectorsAt }) => ({
+        taps: taps.length,
+        list: base + tapsAt,
+        vectorCount,
+        vectors: base + vectorsAt,
+        step: x.step,
+        contiguous,
+      })),
     );
-    words(memory, base + at.job, [
-      ...[base + at.planes, source, factor, target.pointer, 4 * resultHeight * resultWidth, channels, kernelHeight * kernelWidth],
-      ...[planeCount, Math.max(1, Math.ceil((planeCount * chunkWork) / work)), rows],
-      ...[base + at.passes, passes.length, base + scratch, scratchBytes],
-    ]);
+    writeStruct(memory, base + at.job, "DepthwiseJob", {
+      planes: writePlanes(memory, base, at.planes, plan),
+      source,
+      weights: factor,
+      target: target.pointer,
+      targetPlane: floatBytes * resultHeight * resultWidth,
+      channels,
+      kernel: kernelHeight * kernelWidth,
+      planeCount,
+      planesPerChunk: Math.max(1, Math.ceil((planeCount * chunkWork) / work)),
+      rows,
+      passes: base + at.passes,
+      passCount: passes.length,
+      scratch: base + scratch,
+      scratchBytes,
+    });
     if (kind === "weightGradient") kernels.depthwiseWeightGradient(base + at.job, work > sharedWork);
     else kernels.depthwise(base + at.job, work > sharedWork);
   });

@@ -1,4 +1,4 @@
-/** From embedded base64 to a compiled module: which of the two builds runs here, and on which kind of memory. */
+/** Turns the embedded base64 into a compiled module, and chooses which of the two builds runs here and on which kind of memory. */
 
 import { BackendError } from "../../../core/errors.ts";
 
@@ -9,10 +9,10 @@ const relaxedProbe = new Uint8Array([
   0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
 ]);
 
-/** Whether the engine has fused multiply-add (relaxed SIMD). In Node 20 it waits behind a flag: see node/enable-relaxed-simd.ts. */
+/** Whether the engine has fused multiply-add (relaxed SIMD). Node 20 has it behind a flag (node/enable-relaxed-simd.ts). */
 export const hasRelaxedSimd = (): boolean => WebAssembly.validate(relaxedProbe);
 
-/** @throws BackendError when relaxed SIMD is demanded and the engine has none. */
+/** The build that runs here. @throws BackendError when relaxed SIMD is demanded and the engine has none. */
 export function chooseSimd(wanted: "auto" | "on" | "off"): Simd {
   if (wanted === "off") return "baseline";
   if (hasRelaxedSimd()) return "relaxed";
@@ -30,8 +30,8 @@ async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /**
- * Makes the module import an unshared memory. Both kinds are one flag apart in the import's limits (1 = has a maximum, 2 = shared),
- * and atomics are valid on either: so one build serves threads and pages that may not share memory.
+ * Makes the module import an unshared memory. The two kinds of memory differ in one flag of the import's limits (1 = has a maximum, 2 = shared), and
+ * atomics are valid on both kinds. So one build serves threads and also pages that may not share memory.
  */
 export function unshare(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const bytes = module.slice();
@@ -59,7 +59,7 @@ export function unshare(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer
           bytes[at] = bytes[at]! & ~2;
           return bytes;
         }
-        number(); // a function's type; the module imports nothing else
+        number(); // the type of a function: the module imports only functions and the memory
       }
     at = end;
   }
@@ -80,7 +80,7 @@ export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAs
   }
 }
 
-/** A memory that may grow to `maximumBytes`, or as far as this engine allows. @throws BackendError when it allows none. */
+/** A memory that may grow to `maximumBytes`, or as far as this engine allows. @throws BackendError when the engine allows none. */
 export function createMemory(maximumBytes: number, shared: boolean): { memory: WebAssembly.Memory; maximumBytes: number } {
   const least = 256; // pages: 16 MiB
   let reason: unknown;
@@ -91,5 +91,7 @@ export function createMemory(maximumBytes: number, shared: boolean): { memory: W
       reason = error; // an engine may refuse to reserve 4 GiB of addresses and still grant 2
     }
   }
-  throw new BackendError(`wasm: no memory of ${maximumBytes} bytes or less is to be had`, { cause: reason });
+  throw new BackendError(`wasm: the engine grants no memory of ${maximumBytes} bytes or less; free memory, or use the reference backend`, {
+    cause: reason,
+  });
 }

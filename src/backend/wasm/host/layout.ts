@@ -1,58 +1,63 @@
-/** Strided copies: a view becomes rows along its last axis. The kernels move four-byte elements, so float32 and int32 alike. */
+/** Strided copies: a view becomes rows along its last axis. The copying kernels move four-byte elements, so they serve float32 and int32. */
 
+import { sizeOf } from "../../../core/shape.ts";
 import type { DType } from "../../../tensor/storage.ts";
-import { joinAxes } from "../../join-axes.ts";
+import { joinViewAxes } from "../../join-axes.ts";
 import type { Kernels, View } from "../../kernels.ts";
+import type { Acceptances } from "../../overlay.ts";
+import { maximumRank } from "../shared/sizes.ts";
+import { writeAxisLists } from "./axis-lists.ts";
 import { type Machine, sharedElements } from "./machine.ts";
 
 type Layout = "readView" | "assemble" | "full";
 
-const maximumRank = 8;
-const fourBytes = (dtype: DType): boolean => dtype !== "float64";
+const fourByteTypes: readonly DType[] = ["float32", "int32"];
+const hasFourBytes = (dtype: DType): boolean => dtype !== "float64";
 
-export function layoutKernels({ kernels, memory, team }: Machine, reference: Pick<Kernels, Layout>): Pick<Kernels, Layout> {
-  const move = (write: boolean, packed: number, base: number, { shape, strides, offset }: View): void => {
-    const [sizes, steps] = [shape.slice(0, -1), strides.slice(0, -1)];
-    const axes = new Int32Array(memory.wasm.buffer, kernels.viewAxes(), 2 * maximumRank);
-    axes.set(sizes);
-    axes.set(steps, maximumRank);
-    const rows = sizes.reduce((product, size) => product * size, 1);
+/** Joining axes never raises the rank, so views of low rank, which are nearly all, are not joined here. */
+const ranksFit = (view: View): boolean => view.shape.length <= maximumRank || joinViewAxes(view).shape.length <= maximumRank;
+
+export const layoutAcceptances: Acceptances<Layout> = {
+  readView: { dtypes: fourByteTypes, maximumRank, accepts: ({ dtype }, view) => hasFourBytes(dtype) && ranksFit(view) },
+  assemble: {
+    dtypes: fourByteTypes,
+    maximumRank,
+    accepts: (dtype, _length, _fill, parts) => hasFourBytes(dtype) && parts.every(({ view }) => ranksFit(view)),
+  },
+  full: { dtypes: ["float32"], accepts: (dtype) => dtype === "float32" },
+};
+
+export function layoutKernels({ kernels, memory, team }: Machine): Pick<Kernels, Layout> {
+  /** Copies between the contiguous elements at `packed` and the view of the storage at `strided`: into the view where `write` is set. */
+  const move = (write: boolean, packed: number, strided: number, { shape, strides, offset }: View): void => {
+    const sizes = shape.slice(0, -1);
+    writeAxisLists(memory, sizes, strides.slice(0, -1));
+    const rows = sizeOf(sizes);
     const inner = shape.at(-1) ?? 1;
-    kernels.moveView(write, packed, base + offset * 4, inner, rows, strides.at(-1) ?? 1, sizes.length, rows * inner > sharedElements);
+    kernels.moveView(write, packed, strided + offset * 4, inner, rows, strides.at(-1) ?? 1, sizes.length, rows * inner > sharedElements);
   };
 
   return {
     readView(x, view) {
-      const joined = joinAxes(view);
-      if (!fourBytes(x.dtype) || joined.shape.length > maximumRank) return reference.readView(x, view);
       team.check();
       const source = memory.pointerOf(x);
-      const out = memory.allocate(
-        x.dtype,
-        view.shape.reduce((product, size) => product * size, 1),
-      );
-      if (out.length > 0) move(false, out.pointer, source, joined);
+      const out = memory.allocate(x.dtype, sizeOf(view.shape));
+      if (out.length > 0) move(false, out.pointer, source, joinViewAxes(view));
       return out;
     },
 
     assemble(dtype, length, fill, parts) {
-      const joined = parts.map(({ source, view }) => ({ source, view: joinAxes(view) }));
-      if (!fourBytes(dtype) || joined.some(({ view }) => view.shape.length > maximumRank))
-        return reference.assemble(dtype, length, fill, parts);
       team.check();
-      const sources = joined.map(({ source }) => memory.pointerOf(source));
+      const sources = parts.map(({ source }) => memory.pointerOf(source));
       const out = memory.allocate(dtype, length);
-      const covered = joined.reduce((total, { source }) => total + source.length, 0);
-      // Parts don't overlap, so when they add up to the whole nothing is left to fill.
+      const covered = parts.reduce((total, { source }) => total + source.length, 0);
+      // The parts do not overlap. So nothing is left to fill when their lengths add up to the whole length.
       if (covered < length) dtype === "float32" ? kernels.fill(out.pointer, length, fill, length > sharedElements) : out.view.fill(fill);
-      joined.forEach(({ source, view }, i) => {
-        if (source.length > 0) move(true, sources[i]!, out.pointer, view);
-      });
+      for (const [i, { source, view }] of parts.entries()) if (source.length > 0) move(true, sources[i]!, out.pointer, joinViewAxes(view));
       return out;
     },
 
     full(dtype, length, value) {
-      if (dtype !== "float32") return reference.full(dtype, length, value);
       team.check();
       const out = memory.allocate(dtype, length);
       if (length > 0) kernels.fill(out.pointer, length, value, length > sharedElements);

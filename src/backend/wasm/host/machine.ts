@@ -11,11 +11,11 @@ export interface Machine {
   readonly team: ThreadTeam;
 }
 
-/** Below this many float operations a call is over sooner than a sleeping worker is awake. */
+/** A call with fewer float operations than this ends before a sleeping worker has woken up, so the caller computes it alone. */
 export const sharedWork = 100_000;
 
-/** The same for kernels that do one thing per element. */
+/** The same bound for kernels that do one thing per element, in elements. */
 export const sharedElements = 32_768;
 
-/** Whether all operands are float32: what the SIMD kernels compute. The rest goes to the reference kernels. */
-export const allFloat32 = (...storages: readonly Storage[]): boolean => storages.every(({ dtype }) => dtype === "float32");
+/** The dtype that the vector kernels compute in. */
+export const isFloat32 = ({ dtype }: Storage): boolean => dtype === "float32";

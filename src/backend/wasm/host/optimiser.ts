@@ -1,31 +1,54 @@
 /** The in-place updates of SGD and Adam. */
 
 import type { Kernels } from "../../kernels.ts";
-import { allFloat32, type Machine, sharedElements } from "./machine.ts";
+import type { Acceptances } from "../../overlay.ts";
+import { jobAddress } from "../shared/sizes.ts";
+import { isFloat32, type Machine, sharedElements } from "./machine.ts";
+import { writeStruct } from "./structs.ts";
 
 type Updates = "sgdUpdate" | "adamUpdate";
 
-export function optimiserKernels({ kernels, memory, team }: Machine, reference: Pick<Kernels, Updates>): Pick<Kernels, Updates> {
-  return {
-    sgdUpdate(parameter, gradient, velocity, update) {
-      if (!allFloat32(parameter, gradient)) return reference.sgdUpdate(parameter, gradient, velocity, update);
-      team.check();
-      const [p, g, v] = [memory.pointerOf(parameter), memory.pointerOf(gradient), velocity === undefined ? 0 : memory.pointerOf(velocity)];
-      const { learningRate, momentum, nesterov, weightDecay, first } = update;
-      kernels.sgdUpdate(p, g, v, parameter.length, learningRate, momentum, nesterov, weightDecay, first, parameter.length > sharedElements);
-    },
+export const optimiserAcceptances: Acceptances<Updates> = {
+  sgdUpdate: { dtypes: ["float32"], accepts: (parameter, gradient) => isFloat32(parameter) && isFloat32(gradient) },
+  adamUpdate: { dtypes: ["float32"], accepts: (parameter, gradient) => isFloat32(parameter) && isFloat32(gradient) },
+};
 
-    adamUpdate(parameter, gradient, mean, square, update) {
-      if (!allFloat32(parameter, gradient)) return reference.adamUpdate(parameter, gradient, mean, square, update);
-      team.check();
-      const pointers = [parameter, gradient, mean, square].map((storage) => memory.pointerOf(storage)) as [number, number, number, number];
-      const { learningRate, beta1, beta2, epsilon, weightDecay, decoupled, step } = update;
-      const [correction1, correction2] = [1 / (1 - beta1 ** step), 1 / (1 - beta2 ** step)];
-      const shared = parameter.length > sharedElements;
-      kernels.adamUpdate(
-        ...([...pointers, parameter.length, learningRate, beta1, beta2, 1 - beta1, 1 - beta2, epsilon] as const),
-        ...([weightDecay, decoupled, correction1, correction2, shared] as const),
-      );
-    },
-  };
-}
+export const optimiserKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Updates> => ({
+  sgdUpdate(parameter, gradient, velocity, { learningRate, momentum, nesterov, weightDecay, first }) {
+    team.check();
+    writeStruct(memory, jobAddress, "SgdJob", {
+      parameter: memory.pointerOf(parameter),
+      gradient: memory.pointerOf(gradient),
+      velocity: velocity === undefined ? 0 : memory.pointerOf(velocity),
+      length: parameter.length,
+      learningRate,
+      momentum,
+      weightDecay,
+      nesterov: Number(nesterov),
+      first: Number(first),
+    });
+    kernels.sgdUpdate(parameter.length > sharedElements);
+  },
+
+  adamUpdate(parameter, gradient, mean, square, { learningRate, beta1, beta2, epsilon, weightDecay, decoupled, step }) {
+    team.check();
+    writeStruct(memory, jobAddress, "AdamJob", {
+      parameter: memory.pointerOf(parameter),
+      gradient: memory.pointerOf(gradient),
+      mean: memory.pointerOf(mean),
+      square: memory.pointerOf(square),
+      length: parameter.length,
+      learningRate,
+      beta1,
+      beta2,
+      rest1: 1 - beta1,
+      rest2: 1 - beta2,
+      epsilon,
+      weightDecay,
+      decoupled: Number(decoupled),
+      correction1: 1 / (1 - beta1 ** step),
+      correction2: 1 / (1 - beta2 ** step),
+    });
+    kernels.adamUpdate(parameter.length > sharedElements);
+  },
+});

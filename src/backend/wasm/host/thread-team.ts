@@ -1,15 +1,15 @@
 /**
- * The workers behind `parallel` (assembly/team.ts): started once, each inside the kernels' own waiting loop for life. JavaScript's part is to
- * start them, to keep them from holding up the process, and to notice when one is gone.
+ * The workers behind `parallel` (assembly/team.ts). Each worker is started once and stays inside the kernels' waiting loop until it is dismissed. JavaScript
+ * starts the workers, keeps them from holding up the end of the process, and notices when a worker is gone.
  */
 
 import { BackendError } from "../../../core/errors.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 
-/** A call is given up when no chunk has been finished for this long; chunks take milliseconds. */
+/** Milliseconds without a finished chunk after which a call is given up. A chunk takes a few milliseconds. */
 const patience = 20_000;
 
-/** What a worker runs, in Node (CommonJS) and in browsers: instantiate on the common memory, then wait for work, for ever. */
+/** What a worker runs, in Node (CommonJS) and in browsers: it instantiates the module on the common memory, then waits for work for ever. */
 const workerSource = `
 const begin = ({ module, memory, index }) => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory, waiting() {} } });
@@ -25,11 +25,11 @@ export interface TeamWorker {
 
 type Failed = (reason: string) => void;
 
-/** Node's own modules without importing them, so that bundles for browsers need no substitute for them. */
+/** Node's process, undefined in browsers. Its modules are reached through it without imports, so that bundles for browsers need no substitutes. */
 const nodeProcess = (): NodeJS.Process | undefined =>
   (globalThis as { process?: NodeJS.Process }).process?.versions?.node === undefined ? undefined : process;
 
-/** Cores of this machine; 1 where it does not tell. */
+/** Cores of this machine; 1 where the engine does not tell. */
 export function availableThreads(): number {
   const node = nodeProcess();
   if (node !== undefined) return node.getBuiltinModule("node:os").availableParallelism();
@@ -83,13 +83,13 @@ export class ThreadTeam {
     this.check();
   }
 
-  /** @throws BackendError once a worker has died or the team was sent home: some chunk may never be computed. */
+  /** @throws BackendError once a worker has died or the team was dismissed, because some chunk may never be computed. */
   check(): void {
     if (this.#fault !== undefined) throw new BackendError(`wasm: ${this.#fault}`);
   }
 
   /**
-   * Called by the kernels again and again while the caller waits, with the number of the job and what it waits to see change.
+   * The kernels call this function repeatedly while the caller waits, with the number of the job and the counter that the caller waits for.
    * @throws BackendError when nothing has changed for `patience`.
    */
   waiting(job: number, progress: number): void {

@@ -1,0 +1,77 @@
+/** Where each kernel of a backend runs: the data that `separable info` prints and that docs/backends.md lists. */
+
+import type { DType } from "../tensor/storage.ts";
+import { binaryOps, type KernelName, unaryOps } from "./kernels.ts";
+import type { Acceptance } from "./overlay.ts";
+import { HeapMemory } from "./reference/heap-memory.ts";
+import { referenceKernels } from "./reference/reference-kernels.ts";
+import { wasmAcceptances } from "./wasm/acceptances.ts";
+
+/** One kernel of the wasm backend. Without `simd` every call is plain TypeScript; with it, the calls that `simd` does not name are. */
+export interface KernelPlacement {
+  readonly kernel: KernelName;
+  readonly simd?: {
+    readonly dtypes: readonly DType[];
+    /** The most axes, after neighbouring axes are joined where they can be. */
+    readonly maximumRank?: number;
+    /** Whether the first operand must have elements. */
+    readonly nonEmpty?: boolean;
+    /** The ops that have no SIMD kernel. */
+    readonly exceptOps?: readonly string[];
+  };
+}
+
+const allOps: Partial<Record<KernelName, readonly string[]>> = { unary: unaryOps, binary: binaryOps };
+
+function placementOf(kernel: KernelName, acceptance: Acceptance | undefined): KernelPlacement {
+  if (acceptance === undefined) return { kernel };
+  const { dtypes, ops, maximumRank, nonEmpty } = acceptance;
+  const exceptOps = ops && (allOps[kernel] ?? []).filter((op) => !ops.includes(op));
+  return {
+    kernel,
+    simd: {
+      dtypes,
+      ...(maximumRank === undefined ? {} : { maximumRank }),
+      ...(nonEmpty === undefined ? {} : { nonEmpty }),
+      ...(exceptOps === undefined ? {} : { exceptOps }),
+    },
+  };
+}
+
+/** Every kernel of the wasm backend, in the order of the reference backend. */
+export function wasmPlacement(): KernelPlacement[] {
+  const acceptances: Partial<Record<KernelName, unknown>> = wasmAcceptances;
+  const kernels = Object.keys(referenceKernels(new HeapMemory("placement"))) as KernelName[];
+  return kernels.map((kernel) => placementOf(kernel, acceptances[kernel] as Acceptance | undefined));
+}
+
+/** Which calls run in SIMD, in words: `float32, at most 8 axes, all ops but power`. */
+export function describeSimd({ dtypes, maximumRank, nonEmpty, exceptOps }: NonNullable<KernelPlacement["simd"]>): string {
+  return [
+    dtypes.join(" and "),
+    ...(maximumRank === undefined ? [] : [`at most ${maximumRank} axes`]),
+    ...(nonEmpty ? ["at least one element"] : []),
+    ...(exceptOps === undefined || exceptOps.length === 0 ? [] : [`all ops but ${exceptOps.join(", ")}`]),
+  ].join(", ");
+}
+
+/** The kernels of the wasm backend, grouped by where they run: [`SIMD: float32`, [`select`, `clamp`, …]]. The last group is plain TypeScript. */
+export function wasmPlacementGroups(): [place: string, kernels: readonly KernelName[]][] {
+  const groups = new Map<string, KernelName[]>();
+  for (const { kernel, simd } of wasmPlacement()) {
+    if (simd === undefined) continue;
+    const place = describeSimd(simd);
+    groups.set(place, [...(groups.get(place) ?? []), kernel]);
+  }
+  const plain = wasmPlacement().flatMap(({ kernel, simd }) => (simd === undefined ? [kernel] : []));
+  return [...[...groups].map(([place, kernels]): [string, KernelName[]] => [place, kernels]), ["plain TypeScript", plain]];
+}
+
+/** The lines that `separable info` prints for a backend of this name: a label, and what runs there. */
+export function placementLines(backend: string): [label: string, value: string][] {
+  if (backend === "reference") return [["kernels", "all in plain TypeScript"]];
+  if (backend !== "wasm") return [["kernels", "all in programs of gpu.js"]];
+  const groups = wasmPlacementGroups();
+  const simd = groups.slice(0, -1).map(([place, kernels]): [string, string] => ["SIMD", `${kernels.join(", ")} (${place})`]);
+  return [...simd, ["plain", `${groups.at(-1)![1].join(", ")}, and every call outside these limits (TypeScript)`]];
+}

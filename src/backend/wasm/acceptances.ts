@@ -1,0 +1,21 @@
+/** Which calls the vector kernels of the wasm backend accept: one table of all kernel families. Every kernel outside the table is plain TypeScript. */
+
+import { batchNormAcceptances } from "./host/batch-norm.ts";
+import { convolutionAcceptances } from "./host/convolution.ts";
+import { cosineTransformAcceptances } from "./host/cosine-transform.ts";
+import { elementwiseAcceptances } from "./host/elementwise.ts";
+import { layoutAcceptances } from "./host/layout.ts";
+import { matmulAcceptances } from "./host/matmul.ts";
+import { optimiserAcceptances } from "./host/optimiser.ts";
+import { reductionAcceptances } from "./host/reductions.ts";
+
+export const wasmAcceptances = {
+  ...layoutAcceptances,
+  ...elementwiseAcceptances,
+  ...reductionAcceptances,
+  ...cosineTransformAcceptances,
+  ...matmulAcceptances,
+  ...convolutionAcceptances,
+  ...batchNormAcceptances,
+  ...optimiserAcceptances,
+};
