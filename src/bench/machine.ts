@@ -3,7 +3,7 @@
 import { cpus } from "node:os";
 import type { AdapterReport } from "../backend/gpu/adapter.ts";
 import type { Kernels } from "../backend/kernels.ts";
-import { asGpu } from "../experiment/start-backend.ts";
+import { asGpu } from "../experiment/node/start-backend.ts";
 
 export interface Machine {
   readonly cpu: string;

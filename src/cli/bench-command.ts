@@ -10,7 +10,7 @@ import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs,
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
 import { argument, integer, number } from "../experiment/rules.ts";
-import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
+import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";

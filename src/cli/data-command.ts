@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import { channelStatistics } from "../data/dataset.ts";
-import { displayName, loadImages } from "../experiment/load-images.ts";
+import { displayName, loadImages } from "../experiment/node/load-images.ts";
 import { argument, choice, path } from "../experiment/rules.ts";
 import { dataNames } from "../experiment/settings.ts";
 import type { CommandContext } from "./command-context.ts";

@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { argument, choice, integer, number, path } from "../experiment/rules.ts";
-import { startBackend } from "../experiment/start-backend.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
 import { inspectLayer, type LayerReport } from "../inspect/inspect-layer.ts";
 import { type HyperParameters, hyperParameters, layerNames, parseLayer } from "../inspect/layer-name.ts";
 import { drawMatrix } from "../inspect/matrix-picture.ts";

@@ -3,8 +3,8 @@
 import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
 import { SeparableError } from "../core/errors.ts";
-import { stopBackend } from "../experiment/start-backend.ts";
-import { packageVersion } from "../experiment/version.ts";
+import { stopBackend } from "../experiment/node/start-backend.ts";
+import { packageVersion } from "../experiment/node/version.ts";
 import { benchCommand } from "./bench-command.ts";
 import type { CommandContext } from "./command-context.ts";
 import { compressCommand } from "./compress-command.ts";

@@ -3,8 +3,8 @@
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { argument, integer, number, path } from "../experiment/rules.ts";
-import { reachRedis, redisUrl } from "../experiment/sweep/redis/connection.ts";
-import { type WorkerReporter, workForSweeps } from "../experiment/sweep/redis/redis-worker.ts";
+import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
+import { type WorkerReporter, workForSweeps } from "../experiment/node/sweep/redis/redis-worker.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatPercent, plural } from "./format.ts";
 import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";

@@ -7,7 +7,7 @@ import { networkKinds } from "../experiment/network-spec.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
 import { argument, choice, integer, path, type Rule } from "../experiment/rules.ts";
 import { type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { resumeRun, type Steering, startRun } from "../experiment/train-run.ts";
+import { resumeRun, type Steering, startRun } from "../experiment/node/train-run.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
 import type { CommandContext } from "./command-context.ts";
 import { progressStyle } from "./progress.ts";

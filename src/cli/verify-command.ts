@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { argument, integer, path } from "../experiment/rules.ts";
-import { startBackend } from "../experiment/start-backend.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
 import { collectCases } from "../verify/collect-cases.ts";
 import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
 import type { CommandContext } from "./command-context.ts";

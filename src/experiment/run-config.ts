@@ -1,11 +1,11 @@
 /** What `config.json` and every checkpoint record of a run: enough to repeat it. */
 
 import { DataError } from "../core/errors.ts";
-import type { Images } from "./load-images.ts";
+import type { Images } from "./node/load-images.ts";
 import { checkSettings, type Settings } from "./settings.ts";
-import type { BackendReport } from "./start-backend.ts";
-import type { TeacherRecord } from "./teacher.ts";
-import { packageVersion } from "./version.ts";
+import type { BackendReport } from "./node/start-backend.ts";
+import type { TeacherRecord } from "./node/teacher.ts";
+import { packageVersion } from "./node/version.ts";
 
 export interface RunConfig {
   readonly separable: string;

@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
-import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/sweep/sweep-plan.ts";
-import type { SweepResult } from "../../src/experiment/sweep/sweep-results.ts";
+import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/node/sweep/sweep-plan.ts";
+import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));

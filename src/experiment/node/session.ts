@@ -1,20 +1,20 @@
 /** Everything a training run works with, made from its settings alone. */
 
-import { Random } from "../core/random.ts";
-import type { ImageDataset, SplitName } from "../data/dataset.ts";
-import { prefetchBatches } from "../data/node/prefetch-batches.ts";
-import { attentionTransfer } from "../nn/distillation.ts";
-import { zeros } from "../ops/creation.ts";
-import { noGrad } from "../tape/tape.ts";
-import { scope } from "../tensor/scope.ts";
-import type { Tensor } from "../tensor/tensor.ts";
-import type { AttentiveClassifier, Batches, ImageShape } from "../train/evaluate.ts";
-import { frobeniusPenalty } from "../train/frobenius-decay.ts";
-import { createObjective, type Teaching } from "../train/objective.ts";
-import { Trainer } from "../train/trainer.ts";
-import { parseAugmentation } from "./augment-spec.ts";
-import { compressionRatio } from "./compression-ratio.ts";
-import { createNetwork } from "./network-spec.ts";
+import { Random } from "../../core/random.ts";
+import type { ImageDataset, SplitName } from "../../data/dataset.ts";
+import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
+import { attentionTransfer } from "../../nn/distillation.ts";
+import { zeros } from "../../ops/creation.ts";
+import { noGrad } from "../../tape/tape.ts";
+import { scope } from "../../tensor/scope.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { AttentiveClassifier, Batches, ImageShape } from "../../train/evaluate.ts";
+import { frobeniusPenalty } from "../../train/frobenius-decay.ts";
+import { createObjective, type Teaching } from "../../train/objective.ts";
+import { Trainer } from "../../train/trainer.ts";
+import { parseAugmentation } from "../augment-spec.ts";
+import { compressionRatio } from "../compression-ratio.ts";
+import { createNetwork } from "../network-spec.ts";
 import {
   createOptimizer,
   createSchedule,
@@ -23,7 +23,7 @@ import {
   networkOf,
   type Settings,
   structuredDecay,
-} from "./settings.ts";
+} from "../settings.ts";
 
 // Keys of the streams forked from the run's seed, one for each thing that chance decides.
 const streams = { init: 0, batches: 1, dropout: 2 } as const;

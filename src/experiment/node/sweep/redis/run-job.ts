@@ -3,8 +3,8 @@
 import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { errorCode } from "../../../data/node/system-error.ts";
-import { writeFileAtomic } from "../../../train/node/atomic-file.ts";
+import { errorCode } from "../../../../data/node/system-error.ts";
+import { writeFileAtomic } from "../../../../train/node/atomic-file.ts";
 import type { RunSummary } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-plan.ts";
 

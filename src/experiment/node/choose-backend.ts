@@ -1,10 +1,10 @@
 /** `--backend auto`: a graphics device where there is one, it computes right, and it is faster than wasm; wasm everywhere else; always with the reason. */
 
-import type { BackendOptions } from "../backend/active.ts";
-import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
-import type { Kernels } from "../backend/kernels.ts";
-import { BackendError } from "../core/errors.ts";
-import { deviceModes } from "./backend-names.ts";
+import type { BackendOptions } from "../../backend/active.ts";
+import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
+import type { Kernels } from "../../backend/kernels.ts";
+import { BackendError } from "../../core/errors.ts";
+import { deviceModes } from "../backend-names.ts";
 import { type BackendSource, missingPackages } from "./backend-source.ts";
 
 export interface Chosen {

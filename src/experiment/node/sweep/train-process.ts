@@ -4,10 +4,10 @@ import { fork } from "node:child_process";
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { Interruption } from "../../cli/terminal.ts";
-import { DataError, type SeparableError } from "../../core/errors.ts";
-import { lockHolder, lockName } from "../../train/node/folder-lock.ts";
-import type { EpochMetrics } from "../../train/trainer.ts";
+import { Interruption } from "../../../cli/terminal.ts";
+import { DataError, type SeparableError } from "../../../core/errors.ts";
+import { lockHolder, lockName } from "../../../train/node/folder-lock.ts";
+import type { EpochMetrics } from "../../../train/trainer.ts";
 import { type SweepRun, toArguments } from "./sweep-plan.ts";
 
 export interface TrainProcessOptions {

@@ -1,17 +1,17 @@
 /** The images a command works on, with a bar while they come, and a clear word about where they came from. */
 
 import { resolve } from "node:path";
-import { formatMegabytes } from "../cli/format.ts";
-import { type ProgressJob, type ProgressStyle, startJob } from "../cli/progress.ts";
-import type { Terminal } from "../cli/terminal.ts";
-import { ConfigError } from "../core/errors.ts";
-import { cifarFormats } from "../data/cifar-format.ts";
-import { DataUnavailableError } from "../data/data-unavailable-error.ts";
-import { type ImageDataset, limitDataset } from "../data/dataset.ts";
-import { cacheFolder } from "../data/node/cache-folder.ts";
-import { type DataProgress, loadCifar } from "../data/node/cifar.ts";
-import { syntheticClasses, syntheticImages } from "../data/synthetic.ts";
-import type { Settings } from "./settings.ts";
+import { formatMegabytes } from "../../cli/format.ts";
+import { type ProgressJob, type ProgressStyle, startJob } from "../../cli/progress.ts";
+import type { Terminal } from "../../cli/terminal.ts";
+import { ConfigError } from "../../core/errors.ts";
+import { cifarFormats } from "../../data/cifar-format.ts";
+import { DataUnavailableError } from "../../data/data-unavailable-error.ts";
+import { type ImageDataset, limitDataset } from "../../data/dataset.ts";
+import { cacheFolder } from "../../data/node/cache-folder.ts";
+import { type DataProgress, loadCifar } from "../../data/node/cifar.ts";
+import { syntheticClasses, syntheticImages } from "../../data/synthetic.ts";
+import type { Settings } from "../settings.ts";
 
 export interface Images {
   readonly dataset: ImageDataset;

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { hasVulkanDriver } from "../../src/experiment/vulkan-driver.ts";
+import { hasVulkanDriver } from "../../../src/experiment/node/vulkan-driver.ts";
 
 let folder = "";
 beforeAll(async () => {

@@ -1,14 +1,14 @@
 /** Activates the backend a command asked for: that one or an error, never another in silence. */
 
-import { type BackendOptions, initBackend, kernels, useBackend } from "../backend/active.ts";
-import type { AdapterReport } from "../backend/gpu/adapter.ts";
-import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
-import { gpuModes } from "../backend/gpu/gpu-mode.ts";
-import type { Kernels } from "../backend/kernels.ts";
-import type { WasmBackend } from "../backend/wasm/wasm-backend.ts";
-import { plural } from "../cli/format.ts";
-import { BackendError } from "../core/errors.ts";
-import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "./backend-names.ts";
+import { type BackendOptions, initBackend, kernels, useBackend } from "../../backend/active.ts";
+import type { AdapterReport } from "../../backend/gpu/adapter.ts";
+import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
+import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
+import type { Kernels } from "../../backend/kernels.ts";
+import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
+import { plural } from "../../cli/format.ts";
+import { BackendError } from "../../core/errors.ts";
+import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
 import { type Chosen, chooseBackend, dispose } from "./choose-backend.ts";
 

@@ -1,8 +1,8 @@
 /** A sweep by workers: its runs are jobs of a BullMQ queue, added here, trained elsewhere, and collected here. */
 
 import type { Queue, QueueEvents } from "bullmq";
-import { DataError } from "../../../core/errors.ts";
-import type { EpochMetrics } from "../../../train/trainer.ts";
+import { DataError } from "../../../../core/errors.ts";
+import type { EpochMetrics } from "../../../../train/trainer.ts";
 import { runFolderOf, type SweepEngine, type SweepWork } from "../run-sweep.ts";
 import type { SweepRun } from "../sweep-plan.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";

@@ -2,17 +2,17 @@
 
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { kernels, useBackend } from "../../src/backend/active.ts";
-import type { AdapterReport } from "../../src/backend/gpu/adapter.ts";
-import type { GpuBackend } from "../../src/backend/gpu/gpu-backend.ts";
-import type { GpuModeName } from "../../src/backend/gpu/gpu-mode.ts";
-import type { Kernels } from "../../src/backend/kernels.ts";
-import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
-import { BackendError } from "../../src/core/errors.ts";
-import type { BackendSource } from "../../src/experiment/backend-source.ts";
-import { timeRound } from "../../src/experiment/calibration.ts";
-import { chooseBackend } from "../../src/experiment/choose-backend.ts";
-import { describeBackend, startBackend, stopBackend } from "../../src/experiment/start-backend.ts";
+import { kernels, useBackend } from "../../../src/backend/active.ts";
+import type { AdapterReport } from "../../../src/backend/gpu/adapter.ts";
+import type { GpuBackend } from "../../../src/backend/gpu/gpu-backend.ts";
+import type { GpuModeName } from "../../../src/backend/gpu/gpu-mode.ts";
+import type { Kernels } from "../../../src/backend/kernels.ts";
+import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
+import { BackendError } from "../../../src/core/errors.ts";
+import type { BackendSource } from "../../../src/experiment/node/backend-source.ts";
+import { timeRound } from "../../../src/experiment/node/calibration.ts";
+import { chooseBackend } from "../../../src/experiment/node/choose-backend.ts";
+import { describeBackend, startBackend, stopBackend } from "../../../src/experiment/node/start-backend.ts";
 
 interface World {
   readonly packages: readonly string[];

@@ -1,8 +1,8 @@
 /** A sweep's results: one JSON line a run, each run once, whatever is killed when. */
 
 import { readFile } from "node:fs/promises";
-import { errorCode } from "../../data/node/system-error.ts";
-import { writeFileAtomic } from "../../train/node/atomic-file.ts";
+import { errorCode } from "../../../data/node/system-error.ts";
+import { writeFileAtomic } from "../../../train/node/atomic-file.ts";
 import type { RunSummary } from "./run-summary.ts";
 
 export interface SweepResult extends RunSummary {

@@ -2,8 +2,8 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { lockFolder } from "../../train/node/folder-lock.ts";
-import type { EpochMetrics } from "../../train/trainer.ts";
+import { lockFolder } from "../../../train/node/folder-lock.ts";
+import type { EpochMetrics } from "../../../train/trainer.ts";
 import type { SweepRun } from "./sweep-plan.ts";
 import { type SweepResult, SweepResults } from "./sweep-results.ts";
 

@@ -2,13 +2,13 @@
 
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { ConfigError, DataError } from "../../core/errors.ts";
-import { convolutionKinds, formatConvolution } from "../../structured/convolution-text.ts";
-import type { ConvolutionKind } from "../../structured/spec.ts";
-import { solveBudget } from "../budget.ts";
-import { formatNetwork, networks } from "../network-spec.ts";
-import { type PresetName, presetNames } from "../presets.ts";
-import { networkOf, resolveSettings, type Settings, settingRules } from "../settings.ts";
+import { ConfigError, DataError } from "../../../core/errors.ts";
+import { convolutionKinds, formatConvolution } from "../../../structured/convolution-text.ts";
+import type { ConvolutionKind } from "../../../structured/spec.ts";
+import { solveBudget } from "../../budget.ts";
+import { formatNetwork, networks } from "../../network-spec.ts";
+import { type PresetName, presetNames } from "../../presets.ts";
+import { networkOf, resolveSettings, type Settings, settingRules } from "../../settings.ts";
 
 /** Settings as a sweep's file has them: options by name, in camel case. */
 type Options = Partial<Settings>;

@@ -1,11 +1,11 @@
 /** A run before its first step, made of a network that was not trained here: `eval` tests it, `train --resume` trains it on. */
 
-import { encodeCheckpoint } from "../train/checkpoint.ts";
-import type { AttentiveClassifier } from "../train/evaluate.ts";
-import { RunFolder } from "../train/node/run-folder.ts";
-import type { RunConfig } from "./run-config.ts";
+import { encodeCheckpoint } from "../../train/checkpoint.ts";
+import type { AttentiveClassifier } from "../../train/evaluate.ts";
+import { RunFolder } from "../../train/node/run-folder.ts";
+import type { RunConfig } from "../run-config.ts";
 import { createTrainer } from "./session.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "../settings.ts";
 import type { BackendReport } from "./start-backend.ts";
 import { packageVersion } from "./version.ts";
 

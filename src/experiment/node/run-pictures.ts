@@ -1,15 +1,15 @@
 /** What a trained network looks for and where it looks, as pictures: its first filters, and its attention maps of some test images. */
 
-import { Random } from "../core/random.ts";
-import type { ImageDataset } from "../data/dataset.ts";
-import { tensor } from "../ops/creation.ts";
-import type { ReportPicture } from "../report/report-run.ts";
-import { noGrad } from "../tape/tape.ts";
-import { scope } from "../tensor/scope.ts";
-import { restoreModel } from "../train/checkpoint.ts";
+import { Random } from "../../core/random.ts";
+import type { ImageDataset } from "../../data/dataset.ts";
+import { tensor } from "../../ops/creation.ts";
+import type { ReportPicture } from "../../report/report-run.ts";
+import { noGrad } from "../../tape/tape.ts";
+import { scope } from "../../tensor/scope.ts";
+import { restoreModel } from "../../train/checkpoint.ts";
 import { classesOf, findCheckpoint } from "./find-checkpoint.ts";
-import { createNetwork } from "./network-spec.ts";
-import { networkOf } from "./settings.ts";
+import { createNetwork } from "../network-spec.ts";
+import { networkOf } from "../settings.ts";
 import type { OpenedRun } from "./sweep/run-summary.ts";
 
 /** Filters to a row of their picture. */

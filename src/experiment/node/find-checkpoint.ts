@@ -2,11 +2,11 @@
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { DataError } from "../core/errors.ts";
-import { errorCode } from "../data/node/system-error.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
-import { RunFolder, readCheckpointFile } from "../train/node/run-folder.ts";
-import { checkRunConfig, type RunConfig } from "./run-config.ts";
+import { DataError } from "../../core/errors.ts";
+import { errorCode } from "../../data/node/system-error.ts";
+import type { Checkpoint } from "../../train/checkpoint.ts";
+import { RunFolder, readCheckpointFile } from "../../train/node/run-folder.ts";
+import { checkRunConfig, type RunConfig } from "../run-config.ts";
 
 /** Of a run, the checkpoint that did best on the test images, or the last where none was tested. @throws DataError when there is none. */
 export async function findCheckpoint(source: string): Promise<Checkpoint> {

@@ -1,9 +1,9 @@
 /** The way to BullMQ and its Redis. BullMQ is an optional package: it is loaded here, when it is asked for, and nowhere else. */
 
 import type { ConnectionOptions } from "bullmq";
-import { ConfigError, DataError } from "../../../core/errors.ts";
-import { errorCode } from "../../../data/node/system-error.ts";
-import { type Rule, text } from "../../rules.ts";
+import { ConfigError, DataError } from "../../../../core/errors.ts";
+import { errorCode } from "../../../../data/node/system-error.ts";
+import { type Rule, text } from "../../../rules.ts";
 import { packageVersion } from "../../version.ts";
 
 /** Whatever takes longer to answer does not answer. */

@@ -1,23 +1,23 @@
 /** A training run from the first step to the last, through folders, interruptions and resumption. */
 
 import { join, resolve } from "node:path";
-import type { ProgressStyle } from "../cli/progress.ts";
-import { Interruption, interruptible, type Terminal } from "../cli/terminal.ts";
-import type { TrainReporter } from "../cli/train-report.ts";
-import { BackendError, ConfigError, DataError, SeparableError } from "../core/errors.ts";
-import { formatConvolution, kindOf } from "../structured/convolution-text.ts";
-import { encodeCheckpoint, restoreTrainer } from "../train/checkpoint.ts";
-import type { Evaluation } from "../train/evaluate.ts";
-import { lockFolder } from "../train/node/folder-lock.ts";
-import { RunFolder } from "../train/node/run-folder.ts";
-import { trainEpochs } from "../train/trainer.ts";
-import { describeSolution, solveBudget } from "./budget.ts";
+import type { ProgressStyle } from "../../cli/progress.ts";
+import { Interruption, interruptible, type Terminal } from "../../cli/terminal.ts";
+import type { TrainReporter } from "../../cli/train-report.ts";
+import { BackendError, ConfigError, DataError, SeparableError } from "../../core/errors.ts";
+import { formatConvolution, kindOf } from "../../structured/convolution-text.ts";
+import { encodeCheckpoint, restoreTrainer } from "../../train/checkpoint.ts";
+import type { Evaluation } from "../../train/evaluate.ts";
+import { lockFolder } from "../../train/node/folder-lock.ts";
+import { RunFolder } from "../../train/node/run-folder.ts";
+import { trainEpochs } from "../../train/trainer.ts";
+import { describeSolution, solveBudget } from "../budget.ts";
 import { type Images, loadImages } from "./load-images.ts";
-import { formatNetwork } from "./network-spec.ts";
-import { type PresetName, presets } from "./presets.ts";
-import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts";
+import { formatNetwork } from "../network-spec.ts";
+import { type PresetName, presets } from "../presets.ts";
+import { checkRunConfig, createRunConfig, type RunConfig } from "../run-config.ts";
 import { createSession, type Session } from "./session.ts";
-import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
+import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../settings.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
 import { hasEvents, TensorBoardLog } from "./tensorboard-log.ts";

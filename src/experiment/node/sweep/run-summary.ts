@@ -1,12 +1,12 @@
 /** What a finished run came to, read off its folder: a line of a sweep's results, a point of a report. */
 
 import { join } from "node:path";
-import { countSpec } from "../../cli/count-command.ts";
-import { RunFolder } from "../../train/node/run-folder.ts";
-import type { EpochMetrics } from "../../train/trainer.ts";
-import { formatArchitecture } from "../network-spec.ts";
-import { checkRunConfig, type RunConfig } from "../run-config.ts";
-import { networkOf } from "../settings.ts";
+import { countSpec } from "../../../cli/count-command.ts";
+import { RunFolder } from "../../../train/node/run-folder.ts";
+import type { EpochMetrics } from "../../../train/trainer.ts";
+import { formatArchitecture } from "../../network-spec.ts";
+import { checkRunConfig, type RunConfig } from "../../run-config.ts";
+import { networkOf } from "../../settings.ts";
 
 export interface RunSummary {
   readonly network: string;

@@ -1,8 +1,8 @@
 /** `--tensorboard`: a run's numbers as event files beside its own, step by step. */
 
 import { readdir } from "node:fs/promises";
-import { EventFileWriter } from "../train/node/event-file.ts";
-import type { EpochMetrics, StepReport } from "../train/trainer.ts";
+import { EventFileWriter } from "../../train/node/event-file.ts";
+import type { EpochMetrics, StepReport } from "../../train/trainer.ts";
 
 /** Steps between two points of the training curves. */
 const interval = 10;

@@ -1,12 +1,12 @@
 /** The network that `--teacher` names, made ready to teach. */
 
-import { ConfigError, DataError } from "../core/errors.ts";
-import { Random } from "../core/random.ts";
-import { restoreModel } from "../train/checkpoint.ts";
-import type { Teaching } from "../train/objective.ts";
+import { ConfigError, DataError } from "../../core/errors.ts";
+import { Random } from "../../core/random.ts";
+import { restoreModel } from "../../train/checkpoint.ts";
+import type { Teaching } from "../../train/objective.ts";
 import { classesOf, configOf, findCheckpoint } from "./find-checkpoint.ts";
-import { createNetwork, formatNetwork } from "./network-spec.ts";
-import { networkOf, type Settings } from "./settings.ts";
+import { createNetwork, formatNetwork } from "../network-spec.ts";
+import { networkOf, type Settings } from "../settings.ts";
 
 /** Who taught: what a run's configuration keeps, so that a resumed run cannot go on with another. */
 export interface TeacherRecord {

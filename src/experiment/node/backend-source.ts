@@ -1,13 +1,13 @@
 /** Where backends come from: this machine, or in a test whatever stands in for it. gpu.js is loaded only once a device is asked for. */
 
 import { createRequire } from "node:module";
-import { type BackendOptions, initBackend, kernels } from "../backend/active.ts";
-import type { GpuBackend, GpuOptions } from "../backend/gpu/gpu-backend.ts";
-import type { GpuModeName } from "../backend/gpu/gpu-mode.ts";
-import { provideWebGpu } from "../backend/gpu/node/provide-webgpu.ts";
-import type { Kernels } from "../backend/kernels.ts";
-import { enableRelaxedSimd } from "../backend/wasm/node/enable-relaxed-simd.ts";
-import { BackendError } from "../core/errors.ts";
+import { type BackendOptions, initBackend, kernels } from "../../backend/active.ts";
+import type { GpuBackend, GpuOptions } from "../../backend/gpu/gpu-backend.ts";
+import type { GpuModeName } from "../../backend/gpu/gpu-mode.ts";
+import { provideWebGpu } from "../../backend/gpu/node/provide-webgpu.ts";
+import type { Kernels } from "../../backend/kernels.ts";
+import { enableRelaxedSimd } from "../../backend/wasm/node/enable-relaxed-simd.ts";
+import { BackendError } from "../../core/errors.ts";
 import { type Comparison, compareBackends } from "./calibration.ts";
 import { hasVulkanDriver } from "./vulkan-driver.ts";
 
@@ -35,7 +35,7 @@ function installed(name: string, by?: string): boolean {
 
 async function openGpu(mode: GpuModeName, options?: GpuOptions): Promise<GpuBackend> {
   if (mode === "webgpu") await provideWebGpu();
-  return (await import("../backend/gpu/gpu-backend.ts")).createGpuBackend(mode, options);
+  return (await import("../../backend/gpu/gpu-backend.ts")).createGpuBackend(mode, options);
 }
 
 async function openWasm(options: BackendOptions): Promise<Kernels> {

@@ -1,12 +1,12 @@
 /** A short race between two backends over what training does most: the clock's word, where no figure of ours can know the device. */
 
-import { useBackend } from "../backend/active.ts";
-import type { Kernels } from "../backend/kernels.ts";
-import type { Problem } from "../bench/benchmarks.ts";
-import { measure, timeOnce } from "../bench/measure.ts";
-import { firstElement } from "../bench/run-benchmark.ts";
-import { prepareWorkload } from "../bench/workload.ts";
-import { scope } from "../tensor/scope.ts";
+import { useBackend } from "../../backend/active.ts";
+import type { Kernels } from "../../backend/kernels.ts";
+import type { Problem } from "../../bench/benchmarks.ts";
+import { measure, timeOnce } from "../../bench/measure.ts";
+import { firstElement } from "../../bench/run-benchmark.ts";
+import { prepareWorkload } from "../../bench/workload.ts";
+import { scope } from "../../tensor/scope.ts";
 
 const convolution = (channels: number, size: number): Problem => ({
   kind: "convolution",
