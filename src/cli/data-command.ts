@@ -2,9 +2,11 @@
 
 import { Command } from "commander";
 import { channelStatistics } from "../data/dataset.ts";
-import { displayName, loadImages } from "../experiment/node/load-images.ts";
-import { argument, choice, path } from "../experiment/rules.ts";
-import { dataNames } from "../experiment/settings.ts";
+import { displayName } from "../experiment/data-facts.ts";
+import { loadImages } from "../experiment/node/load-images.ts";
+import { choice, path } from "../experiment/rules.ts";
+import { dataNames } from "../experiment/setting-rules.ts";
+import { argument } from "./argument.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount } from "./format.ts";
 import { progressStyle } from "./progress.ts";

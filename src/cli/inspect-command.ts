@@ -4,8 +4,8 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import { argument, choice, integer, number, path } from "../experiment/rules.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
+import { choice, integer, number, path } from "../experiment/rules.ts";
 import { inspectLayer, type LayerReport } from "../inspect/inspect-layer.ts";
 import { type HyperParameters, hyperParameters, layerNames, parseLayer } from "../inspect/layer-name.ts";
 import { drawMatrix } from "../inspect/matrix-picture.ts";
@@ -13,6 +13,7 @@ import { formatConvolution, parseConvolution } from "../structured/convolution-t
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { Initialisation } from "../structured/structured-linear.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
+import { argument } from "./argument.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { type Output, writeJson } from "./terminal.ts";

@@ -3,6 +3,7 @@
 import { inspect } from "node:util";
 import { Command, CommanderError } from "commander";
 import { SeparableError } from "../core/errors.ts";
+import { Interruption } from "../experiment/interruption.ts";
 import { stopBackend } from "../experiment/node/start-backend.ts";
 import { packageVersion } from "../experiment/node/version.ts";
 import { benchCommand } from "./bench-command.ts";
@@ -18,7 +19,7 @@ import { predictCommand } from "./predict-command.ts";
 import { reportCommand } from "./report-command.ts";
 import { sweepCommand } from "./sweep-command.ts";
 import { sweepWorkerCommand } from "./sweep-worker-command.ts";
-import { Interruption, type Terminal } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
 import { trainCommand } from "./train-command.ts";
 import { verifyCommand } from "./verify-command.ts";
 

@@ -4,15 +4,17 @@ import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
-import { argument, integer, path } from "../experiment/rules.ts";
+import { Interruption } from "../experiment/interruption.ts";
 import { localEngine } from "../experiment/node/sweep/local-engine.ts";
 import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
 import { redisEngine } from "../experiment/node/sweep/redis/redis-engine.ts";
 import { runSweep, type SweepEngine, type SweepReporter } from "../experiment/node/sweep/run-sweep.ts";
 import { readSweep, type SweepRun, toArguments } from "../experiment/node/sweep/sweep-plan.ts";
+import { integer, path } from "../experiment/rules.ts";
+import { argument } from "./argument.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatDuration, formatPercent, plural } from "./format.ts";
-import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 
 interface SweepCommandOptions {
   readonly out?: string;

@@ -2,12 +2,14 @@
 
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import { argument, integer, number, path } from "../experiment/rules.ts";
+import { Interruption } from "../experiment/interruption.ts";
 import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
 import { type WorkerReporter, workForSweeps } from "../experiment/node/sweep/redis/redis-worker.ts";
+import { integer, number, path } from "../experiment/rules.ts";
+import { argument } from "./argument.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatPercent, plural } from "./format.ts";
-import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 
 interface SweepWorkerOptions {
   readonly redis: string;

@@ -1,12 +1,13 @@
 /** What `train` says while it works: to people in lines and bars, to machines as JSON lines. */
 
-import { displayName, fallbackWarning, type Images } from "../experiment/node/load-images.ts";
+import { displayName } from "../experiment/data-facts.ts";
 import { formatArchitecture } from "../experiment/network-spec.ts";
-import type { RunConfig } from "../experiment/run-config.ts";
+import { fallbackWarning, type Images } from "../experiment/node/load-images.ts";
 import type { Session } from "../experiment/node/session.ts";
-import { networkOf, type Settings } from "../experiment/settings.ts";
 import { describeBackend } from "../experiment/node/start-backend.ts";
-import type { TeacherRecord } from "../experiment/node/teacher.ts";
+import type { RunConfig, TeacherRecord } from "../experiment/run-config.ts";
+import type { Settings } from "../experiment/setting-rules.ts";
+import { networkOf } from "../experiment/settings.ts";
 import type { Evaluation } from "../train/evaluate.ts";
 import type { RunFolder } from "../train/node/run-folder.ts";
 import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";

@@ -2,10 +2,11 @@
 
 import { Command } from "commander";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import { argument, integer, path } from "../experiment/rules.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
+import { integer, path } from "../experiment/rules.ts";
 import { collectCases } from "../verify/collect-cases.ts";
 import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
+import { argument } from "./argument.ts";
 import type { CommandContext } from "./command-context.ts";
 import { writeJson } from "./terminal.ts";
 

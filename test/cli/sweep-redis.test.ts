@@ -135,7 +135,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     const lock = await readFile(join(folder, "killed", "runs", id!, ".lock"), "utf8");
     await first.kill("SIGKILL");
     const second = await work("--silence", "1");
-    expect(await coordinator.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(`the worker of ${id} has fallen silent`) });
+    expect(await coordinator.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(`the worker of ${id} no longer renews its lock`) });
     expect(outcomes(await resultsOf("killed"))).toEqual(outcomes(local.slice(0, 2)));
     expect(second.idsOf("run-end").sort()).toEqual(ids.slice(0, 2));
     // The first epoch is not trained again; the last is, for the process that trained has stopped when its worker was no more.
@@ -167,7 +167,7 @@ describe.skipIf(!redisAvailable)(title, () => {
   test("Ctrl-C leaves the jobs to the workers; a worker's saves its run and gives it back", async () => {
     const file = await grid("one", { ...tiny, seeds: [0] });
     const coordinator = coordinate(file, "interrupted");
-    await coordinator.untilStderr(/no worker is there yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/);
+    await coordinator.untilStderr(/no worker is connected yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/);
     const first = await work();
     await first.until("epoch");
     const [left, gave] = await Promise.all([coordinator.kill("SIGINT"), first.kill("SIGINT")]);
@@ -188,7 +188,7 @@ describe.skipIf(!redisAvailable)(title, () => {
   test("a worker that does not see the sweep's folder trains in its own, and the line says where", async () => {
     const file = await grid("far", { ...tiny, seeds: [1] });
     const coordinator = coordinate(file, "far");
-    await coordinator.untilStderr(/no worker is there yet/);
+    await coordinator.untilStderr(/no worker is connected yet/);
     // Without its mark the folder is any folder: what a worker on another machine finds at that path, if anything.
     await rename(join(folder, "far", ".sweep"), join(folder, "far", "hidden"));
     await work("--out", join(folder, "own"));
@@ -204,7 +204,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     const file = await grid("failing", { ...tiny, seeds: [0], teachers: [{ teacher: "absent" }, null] });
     const id = `${ids[0]}-by-absent`;
     const killed = coordinate(file, "failing");
-    await killed.untilStderr(/no worker is there yet/);
+    await killed.untilStderr(/no worker is connected yet/);
     await killed.kill("SIGKILL");
     // It fails for good while no coordinator listens.
     const events = new QueueEvents(queueName(), { connection: { url: redis.url } });
@@ -245,7 +245,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     );
 
     test("where nobody listens", () =>
-      refused("redis://127.0.0.1:1", /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that lets us in, got .*ECONNREFUSED/));
+      refused("redis://127.0.0.1:1", /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that accepts this connection, got .*ECONNREFUSED/));
 
     test("that has no such database", () =>
       refused(`${redis.url}/99`, /DataError: redis: .*\/99 must be .*, got ERR DB index is out of range/));
@@ -253,12 +253,12 @@ describe.skipIf(!redisAvailable)(title, () => {
     test("that speaks something else", async () => {
       const server = createServer((socket) => socket.on("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
       await once(server.listen(0, "127.0.0.1"), "listening");
-      await refused(addressOf(server), /must be a Redis that lets us in, got Protocol error/).finally(() => server.close());
+      await refused(addressOf(server), /must be a Redis that accepts this connection, got Protocol error/).finally(() => server.close());
     });
 
     test("that says nothing", async () => {
       const { code, stderr } = await givenUp;
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/^[^\n]*must be a Redis that lets us in, got no answer within 5 s; .*\n$/)]);
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/^[^\n]*must be a Redis that accepts this connection, got no answer within 5 s; .*\n$/)]);
     });
 
     test("that wants another password, which is not repeated", async () => {

@@ -3,8 +3,10 @@ import { describe, expect, test } from "vitest";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
 import { parseAugmentation } from "../../src/experiment/augment-spec.ts";
 import { type PresetName, presetNames, presets } from "../../src/experiment/presets.ts";
+import { createSchedule } from "../../src/experiment/recipe.ts";
 import { integer, milestones, number, type Rule } from "../../src/experiment/rules.ts";
-import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/experiment/settings.ts";
+import { checkSettings, type Settings, settingRules } from "../../src/experiment/setting-rules.ts";
+import { resolveSettings } from "../../src/experiment/settings.ts";
 import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
 
 /** Sizes that a network can have. */

@@ -1,4 +1,4 @@
-/** Where backends come from: this machine, or in a test whatever stands in for it. gpu.js is loaded only once a device is asked for. */
+/** Opens backends on this machine. A test can replace the machine by a `BackendSource` of its own. gpu.js is loaded only for a device. */
 
 import { createRequire } from "node:module";
 import { type BackendOptions, initBackend, kernels } from "../../backend/active.ts";
@@ -12,13 +12,14 @@ import { type Comparison, compareBackends } from "./calibration.ts";
 import { hasVulkanDriver } from "./vulkan-driver.ts";
 
 export interface BackendSource {
-  /** Whether a package can be loaded; `by` another, which may have a copy of its own. */
+  /** Whether a package can be loaded from this package or, where `by` is given, from the package `by`. */
   installed(name: string, by?: string): boolean;
   hasVulkanDriver(): boolean;
-  /** @throws BackendError with the reason when the mode does not run here. */
+  /** @throws BackendError with the reason why the mode does not run here. */
   openGpu(mode: GpuModeName, options?: GpuOptions): Promise<GpuBackend>;
-  /** @throws BackendError with the reason when the engine lacks what it needs. */
+  /** @throws BackendError with the reason why the engine cannot run the kernels. */
   openWasm(options: BackendOptions): Promise<Kernels>;
+  /** Times both backends on the same work. */
   compare(gpu: Kernels, wasm: Kernels): Promise<Comparison>;
 }
 
@@ -39,7 +40,7 @@ async function openGpu(mode: GpuModeName, options?: GpuOptions): Promise<GpuBack
 }
 
 async function openWasm(options: BackendOptions): Promise<Kernels> {
-  // The process is ours, so its engine may be told to fuse multiply and add. `node --jitless` has no WebAssembly to ask.
+  // A program owns its process, so it may enable fused multiply-add in the engine. Under `node --jitless` there is no WebAssembly.
   if (typeof WebAssembly !== "undefined") enableRelaxedSimd();
   await initBackend(["wasm"], options);
   return kernels();
@@ -47,19 +48,19 @@ async function openWasm(options: BackendOptions): Promise<Kernels> {
 
 export const thisMachine: BackendSource = { installed, hasVulkanDriver, openGpu, openWasm, compare: compareBackends };
 
-/** The packages, beside this one, that a mode lives on in Node. */
+/** The packages that a mode needs in Node and that are not installed. */
 export const missingPackages = (mode: GpuModeName, source: Pick<BackendSource, "installed">): string[] => {
   const needed = { webgpu: ["gpu.js", "webgpu"], headlessgl: ["gpu.js", "gl"], webgl2: ["gpu.js"], webasm: ["gpu.js"], cpu: ["gpu.js"] };
   return needed[mode].filter((name) => !(name === "gl" ? source.installed("gl", "gpu.js") : source.installed(name)));
 };
 
-/** A mode by its name, whatever computes behind it. @throws BackendError saying what is missing, and how to come by it. */
+/** Opens a mode of gpu.js by its name, on hardware or software. @throws BackendError that says what is missing and how to install it. */
 export async function openNamed(mode: GpuModeName, source: BackendSource): Promise<GpuBackend> {
   if (mode === "webgl2") throw new BackendError("webgl2: runs in browsers, got Node; use --backend webgpu or headlessgl");
   const missing = missingPackages(mode, source);
   if (missing.length === 0)
     return source.openGpu(mode).catch((error: unknown) => {
-      // Only once it has failed: drivers may lie where we do not look.
+      // A driver may be installed where `hasVulkanDriver` does not look, so its absence is reported only after opening has failed.
       if (mode !== "webgpu" || source.hasVulkanDriver()) throw error;
       throw new BackendError(
         "webgpu: an adapter must answer, none did: no Vulkan driver is installed; install the graphics card's, or a software one (docs/gpu.md)",

@@ -1,4 +1,4 @@
-/** A short race between two backends over what training does most: the clock's word, where no figure of ours can know the device. */
+/** Times two backends on the operations that dominate training. `auto` needs the clock because no stored figure knows the device. */
 
 import { useBackend } from "../../backend/active.ts";
 import type { Kernels } from "../../backend/kernels.ts";
@@ -18,7 +18,7 @@ const convolution = (channels: number, size: number): Problem => ({
   backward: true,
 });
 
-/** Of a WideResNet's first and last stage: large images of few channels, and small ones of many; normalised, and a matrix product. */
+/** Convolutions of the first and the last stage of a WideResNet, a batch norm, and a matrix product. */
 export const calibrationProblems: readonly Problem[] = [
   convolution(16, 32),
   { kind: "batchNorm", batch: 16, channels: 16, size: 32 },
@@ -26,15 +26,18 @@ export const calibrationProblems: readonly Problem[] = [
   { kind: "gemm", size: 256 },
 ];
 
-/** Median milliseconds of a round. */
+/** The median time of a round of each backend, in milliseconds. */
 export interface Comparison {
   readonly gpuMs: number;
   readonly wasmMs: number;
 }
 
 /**
- * A round is all problems one after another and, at its end, one number read: a training step waits for its device once as well, not after
- * each op. The first round compiles; the second decides alone when it takes longer than `hopeless`. No backend is active afterwards.
+ * The time of a round on `backend`, in milliseconds. A round solves all problems one after another and then reads one number, as a training step
+ * does: it waits for its device once, and not after each op. The first round compiles. No backend is active afterwards.
+ *
+ * @param options.problems what a round solves. Default: `calibrationProblems`.
+ * @param options.hopeless milliseconds. When the second round takes longer, its time is the result and no further round is timed. Default: ∞.
  */
 export async function timeRound(backend: Kernels, { problems = calibrationProblems, hopeless = Infinity } = {}): Promise<number> {
   useBackend(backend);
@@ -57,7 +60,7 @@ export async function timeRound(backend: Kernels, { problems = calibrationProble
   }
 }
 
-/** A device far behind is not waited for: three times as slow is more than chance. */
+/** A device that takes three times as long as wasm is timed once only: noise does not explain a factor of three. */
 export async function compareBackends(gpu: Kernels, wasm: Kernels): Promise<Comparison> {
   const wasmMs = await timeRound(wasm);
   return { wasmMs, gpuMs: await timeRound(gpu, { hopeless: 3 * wasmMs }) };

@@ -1,4 +1,7 @@
-/** `--backend auto`: a graphics device where there is one, it computes right, and it is faster than wasm; wasm everywhere else; always with the reason. */
+/**
+ * The choice of `--backend auto`: a graphics device that passes its self-test and is faster than wasm, or else wasm. The choice always comes with its
+ * reason.
+ */
 
 import type { BackendOptions } from "../../backend/active.ts";
 import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
@@ -12,18 +15,18 @@ export interface Chosen {
   readonly reason: string;
 }
 
-/** What went wrong, without the advice that follows it: nobody asked for a device. */
-const inShort = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split(/[;\n]/, 1)[0]!;
+/** What went wrong, without the advice at the end of the message. The user did not ask for a device and needs no advice on it. */
+const withoutAdvice = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split(/[;\n]/, 1)[0]!;
 
 const milliseconds = (ms: number): string => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`;
 
-/** The first device that is hardware and passes its self-test, or why there is none. Looks no further than it must: without gpu.js, at nothing. */
+/** The first hardware device that passes its self-test, or the reason why there is none. Without gpu.js, no device is tried. */
 async function findDevice(source: BackendSource): Promise<GpuBackend | string> {
   if (!source.installed("gpu.js")) return "gpu.js is not installed";
   const reasons: string[] = [];
   for (const mode of deviceModes) {
     const [missing] = missingPackages(mode, source);
-    // Few have the package gl: its absence is worth no word beside a reason of WebGPU's.
+    // Few users install the package gl, so its absence is not reported beside the reason that WebGPU gives.
     if (mode === "headlessgl" && missing !== undefined) continue;
     if (missing !== undefined) reasons.push(`${missing} is not installed`);
     else if (mode === "webgpu" && !source.hasVulkanDriver()) reasons.push("no GPU: no Vulkan driver is installed");
@@ -35,16 +38,16 @@ async function findDevice(source: BackendSource): Promise<GpuBackend | string> {
           },
         });
       } catch (error) {
-        // Whatever it was: a broken driver must not stand in the way of wasm.
-        reasons.push(`no GPU: ${inShort(error)}`);
+        // Any error is a reason to use wasm. A broken driver must not stop the program.
+        reasons.push(`no GPU: ${withoutAdvice(error)}`);
       }
   }
   return reasons.join(", ");
 }
 
-/** @throws BackendError when neither a device nor wasm runs here. */
+/** Chooses a backend. @throws BackendError when neither a device nor wasm runs here. */
 export async function chooseBackend(options: BackendOptions, source: BackendSource): Promise<Chosen> {
-  // Whoever says how wasm is to run has chosen it.
+  // Options of the wasm backend are a choice of the wasm backend.
   const given = [options.threads && "--threads", options.maximumBytes && "--memory-limit"].filter((name) => name !== undefined);
   if (given.length > 0)
     return { backend: await source.openWasm(options), reason: `${given.join(" and ")} belong${given.length > 1 ? "" : "s"} to wasm` };
@@ -56,7 +59,7 @@ export async function chooseBackend(options: BackendOptions, source: BackendSour
     wasm = await source.openWasm(options);
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
-    return { backend: device, reason: `wasm cannot run here: ${inShort(error)}` };
+    return { backend: device, reason: `wasm cannot run here: ${withoutAdvice(error)}` };
   }
   try {
     const { gpuMs, wasmMs } = await source.compare(device, wasm);
@@ -68,11 +71,11 @@ export async function chooseBackend(options: BackendOptions, source: BackendSour
     return { backend: wasm, reason: `${milliseconds(wasmMs)} in the calibration, ${adapter.name} ${milliseconds(gpuMs)}` };
   } catch (error) {
     dispose(device);
-    return { backend: wasm, reason: `${adapter.name} failed in the calibration: ${inShort(error)}` };
+    return { backend: wasm, reason: `${adapter.name} failed in the calibration: ${withoutAdvice(error)}` };
   }
 }
 
-/** Lets go of what a backend holds beside its storages: threads, or a device. */
+/** Releases what a backend holds beside its storages: threads, or a device. */
 export function dispose(backend: Kernels): void {
   if ("dispose" in backend && typeof backend.dispose === "function") backend.dispose();
 }

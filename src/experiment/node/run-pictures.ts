@@ -1,18 +1,16 @@
-/** What a trained network looks for and where it looks, as pictures: its first filters, and its attention maps of some test images. */
+/** Pictures of a trained network: its first filters, and its attention maps of some test images. */
 
-import { Random } from "../../core/random.ts";
 import type { ImageDataset } from "../../data/dataset.ts";
 import { tensor } from "../../ops/creation.ts";
 import type { ReportPicture } from "../../report/report-run.ts";
 import { noGrad } from "../../tape/tape.ts";
 import { scope } from "../../tensor/scope.ts";
-import { restoreModel } from "../../train/checkpoint.ts";
-import { classesOf, findCheckpoint } from "./find-checkpoint.ts";
-import { createNetwork } from "../network-spec.ts";
+import { restoreNetwork } from "../restore-network.ts";
 import { networkOf } from "../settings.ts";
+import { findCheckpoint } from "./find-checkpoint.ts";
 import type { OpenedRun } from "./sweep/run-summary.ts";
 
-/** Filters to a row of their picture. */
+/** The number of filters in a row of their picture. */
 const perRow = 8;
 
 /** The first test image of each of the first `count` classes, with its class. */
@@ -23,16 +21,10 @@ function examples({ test, classes }: ImageDataset, count: number): readonly { re
   });
 }
 
-/** Of the run's best checkpoint, on `images` test images. @throws DataError when it has none. */
+/** Pictures of the run's best checkpoint, with the attention maps of `images` test images. @throws DataError when the run has no checkpoint. */
 export async function picturesOf({ path, config }: OpenedRun, dataset: ImageDataset, images: number): Promise<ReportPicture[]> {
   const checkpoint = await findCheckpoint(path);
-  const network = createNetwork(
-    networkOf(config.settings),
-    classesOf(checkpoint),
-    { random: new Random(0) },
-    { init: "variance-preserving" },
-  );
-  restoreModel(network, checkpoint);
+  const network = restoreNetwork(checkpoint, networkOf(config.settings));
   const pictures: ReportPicture[] = [];
   for (const { index, name } of examples(dataset, images)) {
     const { pixels, normalised } = imageAt(dataset, index);
@@ -41,7 +33,7 @@ export async function picturesOf({ path, config }: OpenedRun, dataset: ImageData
     pictures.push({ kind: "image", caption: name, width: dataset.width, height: dataset.height, channels: 3, values: pixels });
     for (const [group, map] of maps.entries()) {
       const side = Math.sqrt(map.size);
-      const values = stretched(await map.data());
+      const values = scaledToUnit(await map.data());
       pictures.push({ kind: "attention", caption: `${name}, group ${group + 1}`, width: side, height: side, channels: 1, values });
       map.dispose();
     }
@@ -52,7 +44,7 @@ export async function picturesOf({ path, config }: OpenedRun, dataset: ImageData
   return pictures;
 }
 
-/** The image as it is shown, channels together, and as the network is fed it, channel after channel. */
+/** The image as a picture, [H,W,C], and as the input of the network, [C,H,W] and normalised. */
 function imageAt(
   { test, channels, height, width, mean, std }: ImageDataset,
   index: number,
@@ -70,14 +62,14 @@ function imageAt(
   return { pixels, normalised };
 }
 
-/** The least becomes 0, the largest 1. */
-function stretched(values: ArrayLike<number>): Float32Array {
+/** Scales values so that the smallest becomes 0 and the largest becomes 1. */
+function scaledToUnit(values: ArrayLike<number>): Float32Array {
   const all = Float32Array.from(values);
   const [low, high] = [Math.min(...all), Math.max(...all)];
   return all.map((value) => (value - low) / (high - low || 1));
 }
 
-/** All filters of a convolution of colours, O×3×K×K, side by side with a pixel between; each stretched by itself. */
+/** All filters of the first convolution, [O,3,K,K], side by side with a pixel between them. Each filter is scaled by itself. */
 function filtersOf(
   name: string,
   [count, colours, kernelHeight, kernelWidth]: [number, number, number, number],
@@ -88,7 +80,7 @@ function filtersOf(
   const values = new Float32Array(width * height * colours).fill(1);
   const plane = kernelHeight * kernelWidth;
   for (let o = 0; o < count; o++) {
-    const filter = stretched(Array.from({ length: colours * plane }, (_, i) => weights[o * colours * plane + i]!));
+    const filter = scaledToUnit(Array.from({ length: colours * plane }, (_, i) => weights[o * colours * plane + i]!));
     const [top, left] = [Math.floor(o / perRow) * (kernelHeight + 1), (o % perRow) * (kernelWidth + 1)];
     for (let c = 0; c < colours; c++)
       for (let p = 0; p < plane; p++) {

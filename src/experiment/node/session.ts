@@ -1,4 +1,4 @@
-/** Everything a training run works with, made from its settings alone. */
+/** Makes the trainer and the batches of a run from its settings. */
 
 import { Random } from "../../core/random.ts";
 import type { ImageDataset, SplitName } from "../../data/dataset.ts";
@@ -15,17 +15,11 @@ import { Trainer } from "../../train/trainer.ts";
 import { parseAugmentation } from "../augment-spec.ts";
 import { compressionRatio } from "../compression-ratio.ts";
 import { createNetwork } from "../network-spec.ts";
-import {
-  createOptimizer,
-  createSchedule,
-  dropPathSchedule,
-  familyOptionsOf,
-  networkOf,
-  type Settings,
-  structuredDecay,
-} from "../settings.ts";
+import { createOptimizer, createSchedule, dropPathSchedule, structuredDecay } from "../recipe.ts";
+import type { Settings } from "../setting-rules.ts";
+import { familyOptionsOf, networkOf } from "../settings.ts";
 
-// Keys of the streams forked from the run's seed, one for each thing that chance decides.
+/** Keys of the random streams that are forked from the seed of the run, one for each purpose. */
 const streams = { init: 0, batches: 1, dropout: 2 } as const;
 
 export interface Session {
@@ -34,14 +28,15 @@ export interface Session {
   testBatches(): Batches;
 }
 
-/** What a trainer needs to know of the images: channels, height and width, how many there are, and of how many classes. */
+/** The facts about the training images that a trainer needs. */
 interface TrainingImages {
+  /** Channels, height and width. */
   readonly shape: ImageShape;
   readonly count: number;
   readonly classes: number;
 }
 
-/** The trainer of `model` before its first step. @throws ConfigError for settings that optimiser or schedule refuse. */
+/** Makes the trainer of `model`, before its first step. @throws ConfigError for settings that the optimiser or the schedule refuses. */
 export function createTrainer(settings: Settings, model: AttentiveClassifier, images: TrainingImages, teaching?: Teaching): Trainer {
   const isStructured = [...model.parameters().values()].some(({ decay }) => decay === "compressed");
   const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(networkOf(settings), images.classes, model) : 1));
@@ -62,7 +57,12 @@ export function createTrainer(settings: Settings, model: AttentiveClassifier, im
   });
 }
 
-/** @throws ConfigError for settings that network, optimiser or schedule refuse, ShapeError for a teacher that looks at other places. */
+/**
+ * Makes the session of a run.
+ *
+ * @throws ConfigError for settings that the network, the optimiser or the schedule refuses, ShapeError for a teacher whose attention maps do not fit
+ * those of the student.
+ */
 export function createSession(
   settings: Settings,
   dataset: ImageDataset,
@@ -86,17 +86,17 @@ export function createSession(
   };
 }
 
-/** Shows both an empty image, so that a teacher of no use is refused before anything is written. */
+/** Computes attention transfer on a black image, so that a teacher that does not fit is refused before anything is written. */
 const checkPair = (student: AttentiveClassifier, { teacher, beta }: Teaching, shape: ImageShape): void =>
   scope(() =>
     noGrad(() => {
-      const look = (network: AttentiveClassifier): readonly Tensor[] =>
+      const attentionOf = (network: AttentiveClassifier): readonly Tensor[] =>
         network.forwardWithAttention(zeros([1, ...shape]), { training: false }).attention;
-      if (beta > 0) attentionTransfer(look(student), look(teacher), beta);
+      if (beta > 0) attentionTransfer(attentionOf(student), attentionOf(teacher), beta);
     }),
   );
 
-/** The test split in order, as it is. */
+/** The test images in order, without augmentation. */
 export const testBatches = (dataset: ImageDataset, batchSize: number, onNote: (note: string) => void): Batches =>
   batchesOf(dataset, "test", { batchSize, seed: 0, epoch: 0 }, onNote);
 

@@ -1,4 +1,4 @@
-/** Activates the backend a command asked for: that one or an error, never another in silence. */
+/** Starts the backend that was asked for. A backend that cannot run here is an error; it is never replaced in silence. */
 
 import { type BackendOptions, initBackend, kernels, useBackend } from "../../backend/active.ts";
 import type { AdapterReport } from "../../backend/gpu/adapter.ts";
@@ -6,7 +6,6 @@ import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
 import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
 import type { Kernels } from "../../backend/kernels.ts";
 import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
-import { plural } from "../../cli/format.ts";
 import { BackendError } from "../../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
@@ -14,26 +13,28 @@ import { type Chosen, chooseBackend, dispose } from "./choose-backend.ts";
 
 export interface BackendSettings {
   readonly backend: BackendOption;
+  /** Threads of the wasm backend. Default: one per core. */
   readonly threads?: number | undefined;
-  /** Of the wasm arena, in MiB. */
+  /** The largest size of the wasm arena in MiB. Default: the limit of the wasm backend. */
   readonly memoryLimit?: number | undefined;
 }
 
 export interface BackendReport {
   readonly name: ComputingName;
   readonly threads: number;
-  /** Which build of the wasm kernels runs. */
+  /** The build of the wasm kernels that runs. */
   readonly simd?: WasmBackend["simd"];
-  /** What computes in a mode of gpu.js. */
+  /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
-  /** How it came to this one, where the choice was left to us. */
+  /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */
   readonly choice?: { readonly asked: "auto" | "gpu"; readonly reason: string };
 }
 
 const asWasm = (backend: Kernels): WasmBackend | undefined => (backend.name === "wasm" ? (backend as WasmBackend) : undefined);
+/** The backend as one of gpu.js; undefined for any other backend. */
 export const asGpu = (backend: Kernels): GpuBackend | undefined => (isGpuMode(backend.name) ? (backend as GpuBackend) : undefined);
 
-/** @throws BackendError when it cannot run here. */
+/** Starts a backend and makes it the active one. @throws BackendError when the backend cannot run here. */
 export async function startBackend(settings: BackendSettings, source: BackendSource = thisMachine): Promise<BackendReport> {
   const { backend: asked } = settings;
   const { backend, reason } = await open(settings, source);
@@ -70,7 +71,7 @@ async function open(
   }
 }
 
-/** @throws BackendError with what is wrong with each. */
+/** The first device that runs. @throws BackendError that says what is wrong with each device. */
 async function firstDevice(source: BackendSource): Promise<Chosen> {
   const reasons: string[] = [];
   for (const mode of deviceModes)
@@ -85,24 +86,28 @@ async function firstDevice(source: BackendSource): Promise<Chosen> {
   );
 }
 
-/** Ends what `backend` holds, threads or a device, and leaves none active. */
+/** Stops the threads, or releases the device, of the active backend. No backend is active afterwards. */
 export function stopBackend(): void {
   try {
     dispose(kernels());
   } catch (error) {
-    // None was started.
+    // No backend was started.
     if (!(error instanceof BackendError)) throw error;
   }
   useBackend(undefined);
 }
 
-/** What computes: `wasm, 2 threads, relaxed SIMD`, `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs with equal ones give equal bits. */
+/**
+ * What computes, such as `wasm, 2 threads, relaxed SIMD` or `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs of equal settings give equal
+ * bits where this text is equal.
+ */
 export function describeDevice({ name, threads, simd, adapter }: BackendReport): string {
-  if (adapter === undefined) return [name, plural(threads, "thread"), ...(simd === undefined ? [] : [`${simd} SIMD`])].join(", ");
-  const pretends = adapter.software && isGpuMode(name) && gpuModes[name].onDevice;
-  return [name, adapter.name, ...(pretends ? ["a software adapter"] : [])].join(", ");
+  if (adapter === undefined)
+    return [name, threads === 1 ? "1 thread" : `${threads} threads`, ...(simd === undefined ? [] : [`${simd} SIMD`])].join(", ");
+  const isSoftware = adapter.software && isGpuMode(name) && gpuModes[name].onDevice;
+  return [name, adapter.name, ...(isSoftware ? ["a software adapter"] : [])].join(", ");
 }
 
-/** That, and why: `wasm, 2 threads, relaxed SIMD (auto: gpu.js is not installed)`. */
+/** What computes and why: `wasm, 2 threads, relaxed SIMD (auto: gpu.js is not installed)`. */
 export const describeBackend = (report: BackendReport): string =>
   describeDevice(report) + (report.choice === undefined ? "" : ` (${report.choice.asked}: ${report.choice.reason})`);

@@ -1,18 +1,13 @@
-/** The network that `--teacher` names, made ready to teach. */
+/** The teacher of a run: the trained network that `--teacher` names. */
 
 import { ConfigError, DataError } from "../../core/errors.ts";
-import { Random } from "../../core/random.ts";
-import { restoreModel } from "../../train/checkpoint.ts";
 import type { Teaching } from "../../train/objective.ts";
-import { classesOf, configOf, findCheckpoint } from "./find-checkpoint.ts";
-import { createNetwork, formatNetwork } from "../network-spec.ts";
-import { networkOf, type Settings } from "../settings.ts";
-
-/** Who taught: what a run's configuration keeps, so that a resumed run cannot go on with another. */
-export interface TeacherRecord {
-  readonly network: string;
-  readonly sha256: string;
-}
+import { formatNetwork } from "../network-spec.ts";
+import { classesOf, restoreNetwork } from "../restore-network.ts";
+import { configOf, type TeacherRecord } from "../run-config.ts";
+import type { Settings } from "../setting-rules.ts";
+import { networkOf } from "../settings.ts";
+import { findCheckpoint } from "./find-checkpoint.ts";
 
 export interface Teacher {
   readonly record: TeacherRecord;
@@ -20,8 +15,8 @@ export interface Teacher {
 }
 
 /**
- * Loads the settings' teacher, if they have one.
- * @throws DataError for a path without a network, ConfigError for one that says nothing of its network or knows other classes.
+ * Loads the teacher of the settings; undefined for settings without one.
+ * @throws DataError for a path without a network, ConfigError for a checkpoint without a configuration or of other classes.
  */
 export async function loadTeacher(settings: Settings, classes: number): Promise<Teacher | undefined> {
   const { teacher: path, alpha = 0, temperature = 1, beta = 0 } = settings;
@@ -29,20 +24,18 @@ export async function loadTeacher(settings: Settings, classes: number): Promise<
   const checkpoint = await findCheckpoint(path);
   const config = configOf(checkpoint);
   if (config === undefined)
-    throw new ConfigError(`train: --teacher must be a run or its checkpoint, got ${path}, which says nothing of its network`);
-  const known = classesOf(checkpoint);
-  if (known !== classes) throw new ConfigError(`train: --teacher must know the ${classes} classes of the data, got ${known} in ${path}`);
+    throw new ConfigError(`train: --teacher must be a run or its checkpoint, got ${path}, which does not say what its network is`);
   const network = networkOf(config.settings);
-  // Its numbers are overwritten, so the initialisation that decomposes nothing.
-  const teacher = createNetwork(network, known, { random: new Random(0) }, { init: "variance-preserving" });
-  restoreModel(teacher, checkpoint);
+  const known = classesOf(checkpoint, network);
+  if (known !== classes) throw new ConfigError(`train: --teacher must know the ${classes} classes of the data, got ${known} in ${path}`);
+  const teacher = restoreNetwork(checkpoint, network);
   return {
     record: { network: formatNetwork(network), sha256: checkpoint.sha256 },
     teaching: { teacher, alpha, temperature, beta },
   };
 }
 
-/** @throws DataError when a run would go on with another teacher than it began with. */
+/** @throws DataError when a resumed run has another teacher than before. */
 export function checkSameTeacher(recorded: TeacherRecord | undefined, found: TeacherRecord | undefined, source: string): void {
   if (recorded?.sha256 === found?.sha256) return;
   throw new DataError(

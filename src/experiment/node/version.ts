@@ -2,7 +2,7 @@
 
 import { readFileSync } from "node:fs";
 
-/** Two folders up, from `src/cli` as from `dist/cli`. */
+/** Reads the version from package.json, which is three folders up, in `src` and in `dist` alike. */
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string };
   return version;

@@ -1,4 +1,4 @@
-/** Whether there is a Vulkan driver to find. Dawn would find out too, but complains on stderr, which nobody who did not ask for a GPU should see. */
+/** Looks for a Vulkan driver. Dawn looks for one too, but it complains on stderr, also to users who did not ask for a GPU. */
 
 import { readdirSync } from "node:fs";
 import { homedir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where the Vulkan loader looks for drivers on Linux, in folders `vulkan/icd.d` of these. */
+/** The folders in whose `vulkan/icd.d` the Vulkan loader looks for drivers on Linux. */
 function searchedFolders(env: Environment): string[] {
   const home = env.HOME ?? homedir();
   const listed = (paths: string): string[] => paths.split(":").filter((path) => path !== "");
@@ -20,7 +20,7 @@ function searchedFolders(env: Environment): string[] {
   ];
 }
 
-/** Elsewhere than on Linux a driver comes with the system (Metal, Direct3D), and the answer is yes. */
+/** Whether a Vulkan driver is installed. On systems other than Linux the answer is yes, since a driver comes with the system (Metal, Direct3D). */
 export function hasVulkanDriver(env: Environment = process.env, platform: NodeJS.Platform = process.platform): boolean {
   if (platform !== "linux") return true;
   if (env.VK_ICD_FILENAMES || env.VK_DRIVER_FILES || env.VK_ADD_DRIVER_FILES) return true;

@@ -1,18 +1,20 @@
-/** A sweep on one machine: so many processes at a time. */
+/** Trains the runs of a sweep on this machine, several processes at a time. */
 
 import { openRun, summarise } from "./run-summary.ts";
 import { runFolderOf, type SweepEngine } from "./run-sweep.ts";
 import { trainInProcess } from "./train-process.ts";
 
 export interface LocalEngineOptions {
-  /** Processes at a time. */
+  /** How many processes run at a time. */
   readonly jobs: number;
-  /** Of each process. */
+  /** Threads of each process. */
   readonly threads: number;
+  /** The path of the program `separable` (`dist/cli/main.js`). */
+  readonly program: string;
 }
 
 export const localEngine =
-  ({ jobs, threads }: LocalEngineOptions): SweepEngine =>
+  ({ jobs, threads, program }: LocalEngineOptions): SweepEngine =>
   async ({ out, waiting, signal, runBegins, epoch, runEnds, runFails }) => {
     const queue = [...waiting];
     const worker = async (): Promise<void> => {
@@ -22,7 +24,7 @@ export const localEngine =
         const path = runFolderOf(out, run);
         runBegins(run);
         try {
-          await trainInProcess(run, path, { signal, threads, onEpoch: (metrics) => epoch(current, metrics) });
+          await trainInProcess(run, path, { signal, threads, program, onEpoch: (metrics) => epoch(current, metrics) });
           await runEnds({ id: run.id, ...summarise(await openRun(path)), run: path });
         } catch (error) {
           signal.throwIfAborted();

@@ -1,19 +1,20 @@
-/** What a finished run came to, read off its folder: a line of a sweep's results, a point of a report. */
+/** The results of a run, read from its folder: a line of the results of a sweep, and a point in a report. */
 
 import { join } from "node:path";
-import { countSpec } from "../../../cli/count-command.ts";
 import { RunFolder } from "../../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
+import { countSpec } from "../../count-spec.ts";
 import { formatArchitecture } from "../../network-spec.ts";
 import { checkRunConfig, type RunConfig } from "../../run-config.ts";
 import { networkOf } from "../../settings.ts";
+import { dataFacts, imageSide } from "../../data-facts.ts";
 
 export interface RunSummary {
   readonly network: string;
   readonly convolution: string;
   readonly seed: number;
   readonly data: string;
-  /** The teacher's network, where there was one. */
+  /** The name of the teacher's network; null for a run without a teacher. */
   readonly teacher: string | null;
   readonly parameters: number;
   readonly paperMultAdds: number;
@@ -24,12 +25,9 @@ export interface RunSummary {
   readonly testLoss: number | null;
   readonly testAccuracy: number | null;
   readonly bestTestAccuracy: number | null;
-  /** Of training and testing. */
+  /** The time of training and testing. */
   readonly seconds: number;
 }
-
-/** Pixels on a side of an image of each data set, and how many classes. */
-const images = { cifar10: [32, 10], cifar100: [32, 100], synthetic: [32, 10] } as const;
 
 export interface OpenedRun {
   readonly path: string;
@@ -37,18 +35,18 @@ export interface OpenedRun {
   readonly metrics: readonly EpochMetrics[];
 }
 
-/** @throws DataError when there is no run at `path`. */
+/** Reads a run. @throws DataError when there is no run at `path`. */
 export async function openRun(path: string): Promise<OpenedRun> {
   const folder = await RunFolder.open(path);
   return { path, config: checkRunConfig(await folder.config(), join(path, "config.json")), metrics: folder.metrics };
 }
 
-/** Of a run with one epoch at least. */
+/** Summarises a run, which must have finished one epoch. */
 export function summarise({ config, metrics }: OpenedRun): RunSummary {
   const { settings, teacher } = config;
   const spec = networkOf(settings);
-  const [input, classes] = images[settings.data];
-  const { params, paperMultAdds, multAdds, compressionRatio } = countSpec(spec, classes, input, settings.mode);
+  const classes = dataFacts(settings.data).classes.length;
+  const { params, paperMultAdds, multAdds, compressionRatio } = countSpec(spec, classes, imageSide, settings.mode);
   const last = metrics.at(-1)!;
   const accuracies = metrics.flatMap(({ testAccuracy }) => (testAccuracy === null ? [] : [testAccuracy]));
   return {

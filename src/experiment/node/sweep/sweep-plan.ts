@@ -1,4 +1,4 @@
-/** A sweep's file: a grid of networks × convolutions × seeds × teachers, written down once and expanded into runs with names of their own. */
+/** The file of a sweep: a grid of networks × convolutions × seeds × teachers, which is expanded into runs. */
 
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
@@ -6,42 +6,47 @@ import { ConfigError, DataError } from "../../../core/errors.ts";
 import { convolutionKinds, formatConvolution } from "../../../structured/convolution-text.ts";
 import type { ConvolutionKind } from "../../../structured/spec.ts";
 import { solveBudget } from "../../budget.ts";
-import { formatNetwork, networks } from "../../network-spec.ts";
+import { dataFacts } from "../../data-facts.ts";
+import { optionName } from "../../setting-rules.ts";
+import { formatNetwork } from "../../network-spec.ts";
 import { type PresetName, presetNames } from "../../presets.ts";
-import { networkOf, resolveSettings, type Settings, settingRules } from "../../settings.ts";
+import { type Settings, settingRules } from "../../setting-rules.ts";
+import { networkOf, resolveSettings } from "../../settings.ts";
 
-/** Settings as a sweep's file has them: options by name, in camel case. */
+/** Settings in the file of a sweep: options of `train` in camel case. */
 type Options = Partial<Settings>;
 
-/** The file. What it leaves out is the preset's. */
+/** The content of the file. The preset fills in what the file leaves out. */
 export interface SweepFile {
+  /** Default: "quick". */
   readonly preset?: PresetName;
-  /** For every run. */
+  /** Settings of every run. */
   readonly settings?: Options;
-  /** `{ "network": "wrn", "depth": 16, "width": 1 }` and the like. */
+  /** Settings of one network each, such as `{ "network": "wrn", "depth": 16, "width": 1 }`. */
   readonly networks?: readonly Options[];
-  /** Convolution specs; with `budgets`, families too. */
+  /** Convolution specs. Beside `budgets`, a family alone is allowed too. */
   readonly convolutions?: readonly string[];
-  /** Each family is taken at each of these numbers of parameters. */
+  /** Numbers of parameters. Each family gets one run for each of them. */
   readonly budgets?: readonly number[];
   readonly seeds?: readonly number[];
-  /** `null` for none, or `{ "teacher": "path of a run", "beta": 1000 }`; paths are relative to the file. */
+  /** `null` for no teacher, or `{ "teacher": "path of a run", "beta": 1000 }`. A path is relative to the file. */
   readonly teachers?: readonly (Options | null)[];
 }
 
 /** One run of the grid. */
 export interface SweepRun {
-  /** Names its folder and its line of results: of the grid's place, not of chance, so that a sweep begun again knows it. */
+  /** The name of the run's folder and of its line of results. A sweep that is begun again finds its runs by these names. */
   readonly id: string;
   readonly preset: PresetName;
+  /** The settings that the grid gives. */
   readonly explicit: Options;
-  /** What the two come to. */
+  /** The settings of the preset, overwritten by the explicit ones. */
   readonly settings: Settings;
 }
 
 const keys = ["preset", "settings", "networks", "convolutions", "budgets", "seeds", "teachers"] as const satisfies (keyof SweepFile)[];
 
-/** @throws DataError for a file that is not JSON, ConfigError naming what is wrong with its grid. */
+/** Reads the file of a sweep. @throws DataError for a file that is not JSON, ConfigError that says what is wrong with the grid. */
 export async function readSweep(path: string): Promise<SweepRun[]> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw new DataError(`sweep: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
@@ -85,7 +90,7 @@ function checkOptions(options: unknown): void {
   }
 }
 
-/** Every run of the grid, in the file's order. @throws ConfigError for one that cannot be, or that the grid has twice. */
+/** All runs of the grid, in its order. @throws ConfigError for settings that are not allowed, and for two runs of one name. */
 export function expandSweep(file: SweepFile, folder: string): SweepRun[] {
   const { preset = "quick", settings = {}, networks: sizes = [{}], convolutions = [undefined], budgets = [undefined] } = file;
   const { seeds = [undefined], teachers = [null] } = file;
@@ -114,7 +119,7 @@ export function expandSweep(file: SweepFile, folder: string): SweepRun[] {
   return runs;
 }
 
-/** A spec as it stands; a family at each budget. */
+/** The specs that one entry of `convolutions` stands for: a spec stands for itself, and a family for one spec a budget. */
 function convolutionsOf(
   text: string | undefined,
   budgets: readonly (number | undefined)[],
@@ -130,23 +135,23 @@ function convolutionsOf(
 
 function solved(family: ConvolutionKind, budget: number, settings: Settings): string {
   const network = networkOf(settings);
-  return formatConvolution(solveBudget(network, family, networks[network.kind].classes, budget).convolution);
+  return formatConvolution(solveBudget(network, family, dataFacts(settings.data).classes.length, budget).convolution);
 }
 
-/** `wrn-10-1-TensorTrain_0.44-seed0-by-teacher`. */
+/** The name of a run: `wrn-10-1-TensorTrain_0.44-seed0-by-teacher`. */
 function idOf(settings: Settings): string {
   const { seed, teacher, alpha = 0, beta = 0 } = settings;
-  const lesson =
+  const teaching =
     teacher === undefined
       ? []
       : [`by-${basename(teacher)}`, ...(alpha > 0 ? [`alpha${alpha}`] : []), ...(beta === 1000 ? [] : [`beta${beta}`])];
-  return [formatNetwork(networkOf(settings)), `seed${seed}`, ...lesson].join("-");
+  return [formatNetwork(networkOf(settings)), `seed${seed}`, ...teaching].join("-");
 }
 
-/** `--learning-rate 0.1 --no-crs`: options as the command line takes them. */
+/** Settings as options of the command line: `--learning-rate 0.1 --no-crs`. */
 export const toArguments = (explicit: Options): string[] =>
   Object.entries(explicit).flatMap(([name, value]) => {
-    const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    if (typeof value === "boolean") return [value ? `--${option}` : `--no-${option}`];
-    return value === undefined || value === null ? [] : [`--${option}`, String(value)];
+    const option = optionName(name);
+    if (typeof value === "boolean") return [value ? option : option.replace("--", "--no-")];
+    return value === undefined || value === null ? [] : [option, String(value)];
   });

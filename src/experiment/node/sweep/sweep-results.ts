@@ -1,4 +1,4 @@
-/** A sweep's results: one JSON line a run, each run once, whatever is killed when. */
+/** The results of a sweep: one JSON line a run. No run gets a second line, whenever a process is killed. */
 
 import { readFile } from "node:fs/promises";
 import { errorCode } from "../../../data/node/system-error.ts";
@@ -7,11 +7,11 @@ import type { RunSummary } from "./run-summary.ts";
 
 export interface SweepResult extends RunSummary {
   readonly id: string;
-  /** The run's folder, beside the results. */
+  /** The folder of the run; `host:path` for a run on another machine. */
   readonly run: string;
 }
 
-/** The file is replaced as a whole, so a line is there or it is not; who holds the sweep's lock is the only writer. */
+/** The file is replaced as a whole, so that it never holds a part of a line. Only the holder of the sweep's lock writes it. */
 export class SweepResults {
   readonly path: string;
   #lines: readonly SweepResult[];
@@ -21,6 +21,7 @@ export class SweepResults {
     this.#lines = lines;
   }
 
+  /** Reads the results; a file that does not exist holds none. */
   static async open(path: string): Promise<SweepResults> {
     const text = await readFile(path, "utf8").catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return "";
@@ -41,7 +42,7 @@ export class SweepResults {
     return this.#lines.some((line) => line.id === id);
   }
 
-  /** A run that has its line keeps it. @throws DataError when the file cannot be written; the lines before are untouched. */
+  /** Adds a line, unless the run has one already. @throws DataError when the file cannot be written; the earlier lines stay. */
   async add(result: SweepResult): Promise<void> {
     if (this.has(result.id)) return;
     const lines = [...this.#lines, result];

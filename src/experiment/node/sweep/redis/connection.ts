@@ -1,4 +1,4 @@
-/** The way to BullMQ and its Redis. BullMQ is an optional package: it is loaded here, when it is asked for, and nowhere else. */
+/** Connects to Redis through BullMQ. BullMQ is an optional package, so it is loaded only when a connection is asked for. */
 
 import type { ConnectionOptions } from "bullmq";
 import { ConfigError, DataError } from "../../../../core/errors.ts";
@@ -6,7 +6,7 @@ import { errorCode } from "../../../../data/node/system-error.ts";
 import { type Rule, text } from "../../../rules.ts";
 import { packageVersion } from "../../version.ts";
 
-/** Whatever takes longer to answer does not answer. */
+/** Milliseconds to wait for an answer of Redis, and between two tries. */
 const patience = 5000;
 const betweenTries = 1000;
 
@@ -16,29 +16,30 @@ export const redisUrl: Rule<string> = text("redis://[[user]:password@]host[:port
     throw new ConfigError("redis: not an address");
 });
 
-/** The address without its password: for messages. */
+/** The address without its password, for messages. */
 export function describeRedis(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
 }
 
-/** Workers of another version would come to other numbers: each version has a queue of its own. */
+/** The name of the queue. Each version of this package has a queue of its own, since versions may differ in their numbers. */
 export const queueName = (): string => `separable-sweep-${packageVersion()}`;
 
 export interface RedisServer {
   readonly bullmq: typeof import("bullmq");
-  /** Without its password. */
+  /** The address without its password. */
   readonly address: string;
   readonly connection: ConnectionOptions;
-  /** Says what Redis has to complain of, once a minute while it lasts. */
+  /** Reports an error of Redis. The same error is reported once a minute. */
   readonly onError: (error: Error) => void;
-  /** A connection that is broken, or breaks from now on, is not taken up again: nobody waits for a Redis that is gone. */
+  /** Ends the attempts to reconnect, also of connections that break later. */
   leave(): void;
 }
 
 /**
- * Loads BullMQ, and makes sure that Redis answers: from then on connections that break are taken up again for as long as it takes.
- * @throws ConfigError without BullMQ, DataError when Redis does not answer within seconds or refuses us.
+ * Loads BullMQ and makes sure that Redis answers. From then on, a connection that breaks reconnects, for as long as it takes.
+ *
+ * @throws ConfigError without BullMQ, DataError when Redis does not answer within seconds or refuses the connection.
  */
 export async function reachRedis(url: string, onNote: (note: string) => void): Promise<RedisServer> {
   const bullmq = await loadBullmq();
@@ -47,14 +48,14 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
   const connection = {
     url,
     connectTimeout: patience,
-    // Commands wait for a connection that is broken; without `null` they would fail after a while.
+    // With `null`, commands wait while the connection is broken. With a number, they would fail after so many attempts.
     maxRetriesPerRequest: null,
     retryStrategy: () => (leaving ? null : betweenTries),
   };
   const first = new bullmq.Queue(queueName(), { connection: { ...connection, retryStrategy: () => null } });
-  // A database that does not exist is told in an event alone; the connection would go on with another.
-  const complaints: Error[] = [];
-  first.on("error", (error) => complaints.push(error));
+  // Redis reports a database that does not exist only by an event, and the connection would use another database.
+  const errors: Error[] = [];
+  first.on("error", (error) => errors.push(error));
   let timer: NodeJS.Timeout | undefined;
   try {
     await Promise.race([
@@ -63,9 +64,9 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
         timer = setTimeout(() => reject(new Error(`no answer within ${patience / 1000} s`)), patience);
       }),
     ]);
-    if (complaints[0] !== undefined) throw complaints[0];
+    if (errors[0] !== undefined) throw errors[0];
   } catch (error) {
-    throw new DataError(`redis: ${address} must be a Redis that lets us in, got ${messageOf(error)}; start it, or correct --redis`, {
+    throw new DataError(`redis: ${address} must be a Redis that accepts this connection, got ${messageOf(error)}; start it, or correct --redis`, {
       cause: error,
     });
   } finally {
@@ -87,7 +88,7 @@ async function loadBullmq(): Promise<typeof import("bullmq")> {
   }
 }
 
-/** Of a name with several addresses Node reports all failures in one, whose own message is empty. */
+/** The message of an error. For a host with several addresses Node throws an AggregateError, whose own message is empty. */
 const messageOf = (error: unknown): string =>
   error instanceof AggregateError ? error.errors.map(messageOf).join(", ") : error instanceof Error ? error.message : String(error);
 
@@ -101,7 +102,7 @@ function throttled(say: (message: string) => unknown): (error: Error) => void {
   };
 }
 
-/** Waits for connections to close, but not for a Redis that is gone. @returns whether they did. */
+/** Waits for connections to close, but not longer than `patience`. @returns whether all of them closed. */
 export async function closeAll(closing: readonly (Promise<unknown> | undefined)[]): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const enough = new Promise<false>((resolve) => {

@@ -1,4 +1,4 @@
-/** A sweep by workers: its runs are jobs of a BullMQ queue, added here, trained elsewhere, and collected here. */
+/** Leaves the runs of a sweep to workers: adds the runs to a BullMQ queue, and collects the results. */
 
 import type { Queue, QueueEvents } from "bullmq";
 import { DataError } from "../../../../core/errors.ts";
@@ -8,10 +8,10 @@ import type { SweepRun } from "../sweep-plan.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { identify, jobIdOf, type RunJob, type SweepIdentity, type TrainedRun } from "./run-job.ts";
 
-/** How often a run may fail; a worker that is killed is no failure of the run. The second time it may meet another machine. */
+/** How often a run is tried. The second attempt may be on another machine. A killed worker does not count as an attempt. */
 const attempts = 2;
 
-/** Events tell what happens. A look finds what they cannot tell: what Redis itself has forgotten. */
+/** Milliseconds between two looks at the queue. A look finds what no event reports: jobs that Redis itself has lost. */
 const betweenLooks = 30_000;
 
 export const redisEngine =
@@ -23,11 +23,11 @@ export const redisEngine =
     try {
       const collection = new Collection(queue, await identify(work.out), work);
       await collection.tidy();
-      // Where the events begin that are ours to hear: before our first job, and after whatever was told to another session.
+      // Events are read from here on: before the first job of this session, and after the events of earlier sessions.
       const lastEventId = await (await queue.client).xadd(queue.toKey("events"), "*", { event: "coordinator" });
       await collection.look();
       if (collection.size > 0 && (await queue.getWorkersCount()) === 0)
-        onNote(`no worker is there yet; start some, here or elsewhere: separable sweep-worker --redis ${address}`);
+        onNote(`no worker is connected yet; start some, here or elsewhere: separable sweep-worker --redis ${address}`);
       events = new bullmq.QueueEvents(queueName(), { connection, lastEventId });
       events.on("error", onError);
       await collection.collect(events, onNote);
@@ -40,8 +40,8 @@ export const redisEngine =
 type RunQueue = Queue<RunJob, TrainedRun, string, RunJob, TrainedRun, string>;
 
 /**
- * The runs that have no line yet, by the ids of their jobs. A job stays in Redis until its line is written, so a sweep may be left, or killed, at
- * any time: who begins it again finds the jobs it added, and what became of them.
+ * The runs that have no line yet, by the ids of their jobs. A job stays in Redis until its line is written. A sweep can therefore be stopped or
+ * killed at any time: when it is begun again, it finds its jobs and their results.
  */
 class Collection {
   readonly #queue: RunQueue;
@@ -57,12 +57,12 @@ class Collection {
     this.#open = new Map(work.waiting.map((run) => [jobIdOf(sweep, run), run]));
   }
 
-  /** Runs still open. */
+  /** The number of runs without a line. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** Takes away what another session left: jobs that have their line, and failures, which are to be tried again. */
+  /** Removes jobs that an earlier session left: jobs whose line is written, and failed jobs, which are tried again. */
   async tidy(): Promise<void> {
     await Promise.all([
       ...this.#work.finished.map((run) => this.#queue.remove(jobIdOf(this.#sweep, run))),
@@ -74,7 +74,7 @@ class Collection {
     ]);
   }
 
-  /** Resolves when every run has ended. @throws the signal's reason when stopped. */
+  /** Resolves when every run has ended. @throws the reason of the signal when it is aborted. */
   async collect(events: QueueEvents, onNote: (note: string) => void): Promise<void> {
     const { signal, runBegins, epoch } = this.#work;
     signal.throwIfAborted();
@@ -89,7 +89,7 @@ class Collection {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
         events.on("active", ({ jobId }) => tell(jobId, runBegins));
         events.on("progress", ({ jobId, data }) => tell(jobId, (run) => epoch(run, data as EpochMetrics)));
-        events.on("stalled", ({ jobId }) => tell(jobId, ({ id }) => onNote(`the worker of ${id} has fallen silent; its run is given on`)));
+        events.on("stalled", ({ jobId }) => tell(jobId, ({ id }) => onNote(`the worker of ${id} no longer renews its lock; another worker gets the run`)));
         events.on("completed", ({ jobId }) => until(this.#settle(jobId)));
         events.on("failed", ({ jobId }) => until(this.#settle(jobId)));
         timer = setInterval(() => until(this.look()), betweenLooks);
@@ -100,7 +100,7 @@ class Collection {
     }
   }
 
-  /** Adds the runs Redis does not know, settles those that have ended. */
+  /** Adds the runs that Redis does not know, and collects the results of those that have ended. */
   async look(): Promise<void> {
     await Promise.all(
       [...this.#open].map(async ([jobId, run]) => {
@@ -111,10 +111,10 @@ class Collection {
     );
   }
 
-  /** Writes the line of a job that has ended, and then takes it out of the queue. */
+  /** Writes the line of a job that has ended, and then removes the job from the queue. */
   async #settle(jobId: string): Promise<void> {
     const run = this.#open.get(jobId);
-    // An event and a look may both find it.
+    // An event and a look may both find the same job.
     if (run === undefined || this.#settling.has(jobId)) return;
     this.#settling.add(jobId);
     try {

@@ -1,4 +1,4 @@
-/** A worker of sweeps: takes runs from the queue, trains each in a process of its own, and sends back what it came to. */
+/** A worker of sweeps. It takes runs from the queue, trains each in a process of its own, and sends the results back. */
 
 import { access } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -13,37 +13,43 @@ import { trainInProcess } from "../train-process.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { placeOf, type RunJob, type TrainedRun } from "./run-job.ts";
 
-export interface WorkerReporter {
-  /** Connected, and waiting for runs. */
+/** What a worker reports while it works. */
+export interface WorkerObserver {
+  /** The worker is connected and waits for runs. */
   ready(): void;
   runBegins(run: SweepRun, folder: string): void;
   epoch(run: SweepRun, metrics: EpochMetrics): void;
   runEnds(run: SweepRun, summary: RunSummary): void;
   runFails(run: SweepRun, error: Error): void;
-  /** The run is saved, and somebody else's. */
+  /** The run has been saved and is left to another worker. */
   runGivenBack(run: SweepRun): void;
 }
 
 export interface WorkerOptions {
-  /** For runs of sweeps whose own folder is not seen from here. */
+  /** The folder for runs of sweeps whose own folder this machine cannot read. */
   readonly out: string;
+  /** How many runs are trained at a time. */
   readonly jobs: number;
+  /** Threads of each run. */
   readonly threads: number;
-  /** Seconds without a sign of life after which a worker is taken for dead. */
+  /** The path of the program `separable` (`dist/cli/main.js`). */
+  readonly program: string;
+  /** Seconds after which a worker that renews no lock counts as dead. */
   readonly silence: number;
   readonly signal: AbortSignal;
-  readonly reporter: WorkerReporter;
+  readonly observer: WorkerObserver;
 }
 
-/** A worker that is killed is no failure of the run; but a run that kills every worker must end some time. */
+/** How often a run may lose its worker. A killed worker is no failure of the run, but a run that kills every worker must end at some time. */
 const maxStalledCount = 100;
 
 /**
- * Works until `signal` is aborted: then saves its runs and gives them back.
- * @returns whether the queue was left in good order; if not, Redis is gone, and something of the connection may keep the process alive.
+ * Works until `signal` is aborted. The worker then saves its runs and gives them back.
+ *
+ * @returns whether all connections were closed. If not, Redis does not answer, and the connection may keep the process alive.
  */
 export async function workForSweeps({ bullmq, connection, onError, leave }: RedisServer, options: WorkerOptions): Promise<boolean> {
-  const { jobs, silence, signal, reporter } = options;
+  const { jobs, silence, signal, observer } = options;
   const lockDuration = silence * 1000;
   const locks = new LockWatch(lockDuration);
   const training = new Set<Promise<TrainedRun>>();
@@ -58,9 +64,9 @@ export async function workForSweeps({ bullmq, connection, onError, leave }: Redi
       return await trainJob(job, AbortSignal.any([signal, lost]), options);
     } catch (error) {
       if (!signal.aborted && !lost.aborted) throw error;
-      // Where the lock is lost the run is somebody else's already.
+      // A run whose lock is lost belongs to another worker already.
       if (!lost.aborted) await job.moveToWait(token).catch(onError);
-      reporter.runGivenBack(job.data.run);
+      observer.runGivenBack(job.data.run);
       throw new bullmq.WaitingError();
     } finally {
       locks.forget(job.id!);
@@ -77,9 +83,9 @@ export async function workForSweeps({ bullmq, connection, onError, leave }: Redi
   worker.on("locksRenewed", ({ jobIds }) => locks.renew(jobIds));
   worker.on("lockRenewalFailed", (jobIds) => locks.lose(jobIds));
   await worker.waitUntilReady();
-  reporter.ready();
+  observer.ready();
   if (!signal.aborted) await new Promise((resume) => signal.addEventListener("abort", resume, { once: true }));
-  // Where Redis is gone nothing can be given back; the locks expire, and that comes to the same.
+  // When Redis does not answer, the runs cannot be given back. Their locks expire, which has the same effect.
   leave();
   await worker.pause(true);
   await Promise.allSettled(training);
@@ -88,29 +94,29 @@ export async function workForSweeps({ bullmq, connection, onError, leave }: Redi
 
 async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, options: WorkerOptions): Promise<TrainedRun> {
   const { run } = job.data;
-  const { threads, reporter } = options;
+  const { threads, program, observer } = options;
   const { folder, shared } = await placeOf(job.data, options.out);
-  reporter.runBegins(run, folder);
+  observer.runBegins(run, folder);
   try {
     await checkTeacher(run);
-    let told: Promise<unknown> = Promise.resolve();
+    let reported: Promise<unknown> = Promise.resolve();
     const onEpoch = (metrics: EpochMetrics): void => {
-      reporter.epoch(run, metrics);
-      // One after another, and before the run's end. Who has lost the job has nobody to tell.
-      told = told.then(() => job.updateProgress({ ...metrics })).catch(() => undefined);
+      observer.epoch(run, metrics);
+      // The reports are sent one after another, before the result of the run. A worker that has lost the job ignores the refusal.
+      reported = reported.then(() => job.updateProgress({ ...metrics })).catch(() => undefined);
     };
-    await trainInProcess(run, folder, { signal, threads, onEpoch });
-    await told;
+    await trainInProcess(run, folder, { signal, threads, program, onEpoch });
+    await reported;
     const summary = summarise(await openRun(folder));
-    reporter.runEnds(run, summary);
+    observer.runEnds(run, summary);
     return { summary, elsewhere: shared ? null : `${hostname()}:${resolve(folder)}` };
   } catch (error) {
-    if (!signal.aborted && error instanceof Error) reporter.runFails(run, error);
+    if (!signal.aborted && error instanceof Error) observer.runFails(run, error);
     throw error;
   }
 }
 
-/** @throws DataError when the run's teacher is not on this machine. */
+/** @throws DataError when the teacher of the run is not on this machine. */
 async function checkTeacher({ id, settings: { teacher } }: SweepRun): Promise<void> {
   if (teacher === undefined) return;
   await access(teacher).catch((error: unknown) => {
@@ -121,7 +127,7 @@ async function checkTeacher({ id, settings: { teacher } }: SweepRun): Promise<vo
   });
 }
 
-/** Knows which jobs are still this worker's: one whose lock was not renewed in time may be another's, though Redis cannot say so. */
+/** Watches the locks of the jobs. A job whose lock was not renewed in time may belong to another worker, although Redis cannot say so. */
 class LockWatch {
   readonly #duration: number;
   readonly #jobs = new Map<string, { readonly controller: AbortController; readonly timer: NodeJS.Timeout }>();
@@ -130,7 +136,7 @@ class LockWatch {
     this.#duration = duration;
   }
 
-  /** A signal that is aborted when the job's lock is lost. */
+  /** A signal that is aborted when the lock of the job is lost. */
   watch(jobId: string): AbortSignal {
     const controller = new AbortController();
     const timer = setTimeout(

@@ -1,4 +1,4 @@
-/** What travels through the queue: a run to train one way, what it came to the other. */
+/** The data in the queue: a run to train goes to a worker, and the results come back. */
 
 import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -8,11 +8,11 @@ import { writeFileAtomic } from "../../../../train/node/atomic-file.ts";
 import type { RunSummary } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-plan.ts";
 
-/** A sweep as its workers know it. */
+/** Identifies a sweep to its workers. */
 export interface SweepIdentity {
-  /** Of chance, written into the sweep's folder when its first runs are queued. */
+  /** A random text, which is written into the folder of the sweep when its first runs are queued. */
   readonly mark: string;
-  /** The sweep's folder, as the coordinator sees it. */
+  /** The path of the sweep's folder on the machine of the coordinator. */
   readonly folder: string;
 }
 
@@ -23,13 +23,13 @@ export interface RunJob {
 
 export interface TrainedRun {
   readonly summary: RunSummary;
-  /** `host:path` of a run's folder that is not in the sweep's. */
+  /** `host:path` of a run whose folder is not in the folder of the sweep; null for any other run. */
   readonly elsewhere: string | null;
 }
 
 const markName = ".sweep";
 
-/** The identity of the sweep in `folder`, which is given one if it has none. Who calls holds the sweep's lock. */
+/** The identity of the sweep in `folder`. A folder without one gets one. The caller must hold the lock of the sweep. */
 export async function identify(folder: string): Promise<SweepIdentity> {
   const path = join(folder, markName);
   const found = await readMark(folder);
@@ -47,7 +47,10 @@ async function readMark(folder: string): Promise<string | undefined> {
   }
 }
 
-/** Of the sweep and everything the run is decided by: adding a run twice does nothing, and another sweep's is another job. */
+/**
+ * The id of a run's job: a hash of the sweep and of everything that decides the run. Adding a run twice therefore makes one job, and equal runs of
+ * two sweeps make two.
+ */
 export const jobIdOf = ({ mark }: SweepIdentity, { id, preset, explicit }: SweepRun): string =>
   `run-${createHash("sha256")
     .update(JSON.stringify([mark, id, preset, explicit]))
@@ -56,13 +59,13 @@ export const jobIdOf = ({ mark }: SweepIdentity, { id, preset, explicit }: Sweep
 
 export interface Place {
   readonly folder: string;
-  /** Whether it is the folder a sweep without Redis would train in: any worker that sees it can go on with the run. */
+  /** Whether this is the folder that a sweep without Redis would use. Any worker that can read it can resume the run. */
   readonly shared: boolean;
 }
 
 /**
- * Where this machine trains a run. The sweep's own folder where it is seen from here, at the same path or as `own`, which its mark tells;
- * otherwise a folder of this machine's within `own`.
+ * The folder in which this machine trains a run. It lies in the folder of the sweep, if that folder, known by its mark, is at the path of the
+ * coordinator or at `own`. Otherwise it is a folder of this machine within `own`.
  */
 export async function placeOf({ sweep, run }: RunJob, own: string): Promise<Place> {
   for (const folder of [sweep.folder, own])
