@@ -102,7 +102,7 @@ describe("compress", () => {
     const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1"])).stdout);
     const [ofRun] = jsonLines((await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Sep", "--dry-run", "--json"])).stdout);
     expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
-    await expectError(argv, /ConfigError: compress: .*bare\.safetensors says nothing of its network, got no --depth and --width/);
+    await expectError(argv, /ConfigError: compress: .*bare\.safetensors does not say what its network is, got no --depth and --width/);
   });
 
   test("fails in one line and leaves nothing behind", async () => {

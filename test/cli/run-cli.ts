@@ -37,6 +37,7 @@ export async function runCli(argv: readonly string[], { onStdout }: CliHooks = {
       },
     },
     invocation: "separable",
+    program: "separable",
     signals,
     exit: (exitCode) => void exits.push(exitCode),
   });

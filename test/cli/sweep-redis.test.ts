@@ -135,7 +135,10 @@ describe.skipIf(!redisAvailable)(title, () => {
     const lock = await readFile(join(folder, "killed", "runs", id!, ".lock"), "utf8");
     await first.kill("SIGKILL");
     const second = await work("--silence", "1");
-    expect(await coordinator.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(`the worker of ${id} no longer renews its lock`) });
+    expect(await coordinator.ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`the worker of ${id} no longer renews its lock`),
+    });
     expect(outcomes(await resultsOf("killed"))).toEqual(outcomes(local.slice(0, 2)));
     expect(second.idsOf("run-end").sort()).toEqual(ids.slice(0, 2));
     // The first epoch is not trained again; the last is, for the process that trained has stopped when its worker was no more.
@@ -167,7 +170,9 @@ describe.skipIf(!redisAvailable)(title, () => {
   test("Ctrl-C leaves the jobs to the workers; a worker's saves its run and gives it back", async () => {
     const file = await grid("one", { ...tiny, seeds: [0] });
     const coordinator = coordinate(file, "interrupted");
-    await coordinator.untilStderr(/no worker is connected yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/);
+    await coordinator.untilStderr(
+      /no worker is connected yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/,
+    );
     const first = await work();
     await first.until("epoch");
     const [left, gave] = await Promise.all([coordinator.kill("SIGINT"), first.kill("SIGINT")]);
@@ -245,7 +250,10 @@ describe.skipIf(!redisAvailable)(title, () => {
     );
 
     test("where nobody listens", () =>
-      refused("redis://127.0.0.1:1", /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that accepts this connection, got .*ECONNREFUSED/));
+      refused(
+        "redis://127.0.0.1:1",
+        /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that accepts this connection, got .*ECONNREFUSED/,
+      ));
 
     test("that has no such database", () =>
       refused(`${redis.url}/99`, /DataError: redis: .*\/99 must be .*, got ERR DB index is out of range/));
@@ -258,7 +266,10 @@ describe.skipIf(!redisAvailable)(title, () => {
 
     test("that says nothing", async () => {
       const { code, stderr } = await givenUp;
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/^[^\n]*must be a Redis that accepts this connection, got no answer within 5 s; .*\n$/)]);
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^[^\n]*must be a Redis that accepts this connection, got no answer within 5 s; .*\n$/),
+      ]);
     });
 
     test("that wants another password, which is not repeated", async () => {

@@ -81,7 +81,9 @@ describe("counts", () => {
     expect(lines).toHaveLength(rows.length + 1);
     expect(lines[0]).toBe("passed  count WideResNet-10-1 Conv, 10 classes, 32×32");
     expect(lines.find((line) => line.includes("Generic_0.03"))).toMatch(/^passed .*: refused: ConfigError: Generic: .*raise the scale$/);
-    expect(lines.find((line) => line.includes("CP_0.50"))).toMatch(/^passed .*: the paper's code has a CP layer but calls it deprecated/);
+    expect(lines.find((line) => line.includes("CP_0.50"))).toMatch(
+      /^passed .*: the paper's code has a CP layer but refuses it in networks/,
+    );
     expect(JSON.parse(lines.at(-1)!)).toEqual({ passed: rows.length, failed: 0, skipped: 0, worst: {}, failures: [] });
     expect(code).toBe(0);
   });
@@ -104,7 +106,9 @@ describe("counts", () => {
     ];
     const { stdout, code } = await verify(await fixtures({ "counts.json": rows }));
     const [first, second, summary] = stdout.trim().split("\n");
-    expect(first).toMatch(/^failed {2}count WideResNet-16-2 Sep, 7 classes, 48×48: the paper's code raises here, and we do not$/);
+    expect(first).toMatch(
+      /^failed {2}count WideResNet-16-2 Sep, 7 classes, 48×48: the paper's code raises here, and this library does not$/,
+    );
     expect(second).toMatch(/^skipped count VGG-16-2 .*: VGG is none of WideResNet, /);
     expect(JSON.parse(summary!)).toMatchObject({ passed: 0, failed: 1, skipped: 1 });
     expect(code).toBe(1);

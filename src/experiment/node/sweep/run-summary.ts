@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { RunFolder } from "../../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
 import { countSpec } from "../../count-spec.ts";
+import { dataFacts, imageSide } from "../../data-facts.ts";
 import { formatArchitecture } from "../../network-spec.ts";
 import { checkRunConfig, type RunConfig } from "../../run-config.ts";
 import { networkOf } from "../../settings.ts";
-import { dataFacts, imageSide } from "../../data-facts.ts";
 
 export interface RunSummary {
   readonly network: string;

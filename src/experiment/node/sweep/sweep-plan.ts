@@ -7,10 +7,9 @@ import { convolutionKinds, formatConvolution } from "../../../structured/convolu
 import type { ConvolutionKind } from "../../../structured/spec.ts";
 import { solveBudget } from "../../budget.ts";
 import { dataFacts } from "../../data-facts.ts";
-import { optionName } from "../../setting-rules.ts";
 import { formatNetwork } from "../../network-spec.ts";
 import { type PresetName, presetNames } from "../../presets.ts";
-import { type Settings, settingRules } from "../../setting-rules.ts";
+import { optionName, type Settings, settingRules } from "../../setting-rules.ts";
 import { networkOf, resolveSettings } from "../../settings.ts";
 
 /** Settings in the file of a sweep: options of `train` in camel case. */

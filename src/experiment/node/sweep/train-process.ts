@@ -59,11 +59,7 @@ async function waitForLock(folder: string, signal: AbortSignal): Promise<void> {
   throw new DataError(`sweep: ${folder} must be free, got a lock of process ${await lockHolder(folder)}; stop that process`);
 }
 
-function runProgram(
-  argv: readonly string[],
-  id: string,
-  { signal, onEpoch, program }: TrainProcessOptions,
-): Promise<void> {
+function runProgram(argv: readonly string[], id: string, { signal, onEpoch, program }: TrainProcessOptions): Promise<void> {
   // A detached process does not get the Ctrl-C of the terminal, only the signal that `stop` sends. Two signals would end it before it has saved.
   const child = fork(program, ["train", ...argv, "--json", "--no-progress"], { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
   const stop = (): void => void child.kill("SIGTERM");

@@ -66,9 +66,12 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
     ]);
     if (errors[0] !== undefined) throw errors[0];
   } catch (error) {
-    throw new DataError(`redis: ${address} must be a Redis that accepts this connection, got ${messageOf(error)}; start it, or correct --redis`, {
-      cause: error,
-    });
+    throw new DataError(
+      `redis: ${address} must be a Redis that accepts this connection, got ${messageOf(error)}; start it, or correct --redis`,
+      {
+        cause: error,
+      },
+    );
   } finally {
     clearTimeout(timer);
     await first.close().catch(() => undefined);

@@ -89,7 +89,9 @@ class Collection {
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
         events.on("active", ({ jobId }) => tell(jobId, runBegins));
         events.on("progress", ({ jobId, data }) => tell(jobId, (run) => epoch(run, data as EpochMetrics)));
-        events.on("stalled", ({ jobId }) => tell(jobId, ({ id }) => onNote(`the worker of ${id} no longer renews its lock; another worker gets the run`)));
+        events.on("stalled", ({ jobId }) =>
+          tell(jobId, ({ id }) => onNote(`the worker of ${id} no longer renews its lock; another worker gets the run`)),
+        );
         events.on("completed", ({ jobId }) => until(this.#settle(jobId)));
         events.on("failed", ({ jobId }) => until(this.#settle(jobId)));
         timer = setInterval(() => until(this.look()), betweenLooks);
