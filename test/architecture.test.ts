@@ -127,14 +127,21 @@ test("data uses of tensor only its types", () =>
   ));
 
 /**
- * Pairs of files whose types refer to each other. Each is one idea in two files, and at run time only one of the two imports the other:
- * a scope frees tensors, and tensors enter the scope in which they are made; a module lists its channel affines, which are modules.
+ * Imports of types that close a circle of two files which are one idea: a scope holds tensors, and tensors enter the scope in which they are made; a
+ * module lists its channel affines, and a channel affine is a module.
  */
-const pairs = ["tensor/tensor.ts → tensor/scope.ts → tensor/tensor.ts", "nn/channel-affine.ts → nn/module.ts → nn/channel-affine.ts"];
+const twins = [
+  "src/tensor/scope.ts → tensor/tensor.ts",
+  "src/nn/channel-affine.ts → nn/module.ts",
+  "src/nn/module.ts → nn/channel-affine.ts",
+];
 
 test("no file imports itself by a detour, be it for a type alone", () => {
   const next = new Map<string, string[]>();
-  for (const { from, to } of inner) next.set(from, [...(next.get(from) ?? []), to]);
+  for (const imported of inner) {
+    const { from, to, typeOnly } = imported;
+    if (!typeOnly || !twins.includes(edge(imported))) next.set(from, [...(next.get(from) ?? []), to]);
+  }
   const cycles: string[] = [];
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
@@ -144,7 +151,7 @@ test("no file imports itself by a detour, be it for a type alone", () => {
     done.add(file);
   };
   for (const file of files) visit(file, []);
-  expect(cycles.filter((cycle) => !pairs.includes(cycle))).toEqual([]);
+  expect(cycles).toEqual([]);
 });
 
 describe("the library runs in a browser", () => {
