@@ -1,6 +1,6 @@
 /**
- * Experiments from scripts: settings and presets, training runs in folders, budgets, sweeps and the backends of Node. Runs report to observers and know
- * no terminal. The program `separable` is a user of this entry.
+ * Experiments from scripts: settings and presets, training runs in folders, budgets, sweeps and the backends of Node. Runs report to
+ * observers and know no terminal. The program `separable` is a user of this entry.
  */
 
 export type { BackendOption, ComputingName } from "./experiment/backend-names.ts";

@@ -127,8 +127,8 @@ test("data uses of tensor only its types", () =>
   ));
 
 /**
- * Imports of types that close a circle of two files which are one idea: a scope holds tensors, and tensors enter the scope in which they are made; a
- * module lists its channel affines, and a channel affine is a module.
+ * Imports of types that close a circle of two files which are one idea: a scope holds tensors, and tensors enter the scope in which they
+ * are made; a module lists its channel affines, and a channel affine is a module.
  */
 const twins = [
   "src/tensor/scope.ts → tensor/tensor.ts",

@@ -90,7 +90,10 @@ export const benchmarks: readonly Benchmark[] = [
   { ...trainingStep(16, 2, 128), onDemand: true },
 ];
 
-/** Whether `wanted` selects a benchmark. A full name selects that benchmark; a prefix or a pattern with `*` selects all that match and are not on demand. */
+/**
+ * Whether `wanted` selects a benchmark. A full name selects that benchmark; a prefix or a pattern with `*` selects all that match and are
+ * not on demand.
+ */
 function matches(benchmark: Benchmark, wanted: string): boolean {
   if (benchmarks.some(({ name }) => name === wanted)) return benchmark.name === wanted;
   if (benchmark.onDemand || wanted === "") return false;
@@ -108,14 +111,15 @@ export function selectBenchmarks(only: readonly string[] | undefined): Benchmark
   for (const wanted of only)
     if (!benchmarks.some((benchmark) => matches(benchmark, wanted)))
       throw new ConfigError(
-        `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, or the beginning of one, or a pattern with *, got "${wanted}"`,
+        `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, ` +
+          `or the beginning of one, or a pattern with *, got "${wanted}"`,
       );
   return benchmarks.filter((benchmark) => only.some((wanted) => matches(benchmark, wanted)));
 }
 
 /**
- * The bytes that an elementwise problem must move when every array is moved once: forward x → y, backward x, ȳ → x̄, in float32. Undefined for
- * problems whose time is spent on arithmetic.
+ * The bytes that an elementwise problem must move when every array is moved once: forward x → y, backward x, ȳ → x̄, in float32. Undefined
+ * for problems whose time is spent on arithmetic.
  */
 export function compulsoryBytes(problem: Problem): number | undefined {
   const passes = 5;

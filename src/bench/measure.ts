@@ -31,8 +31,8 @@ export async function timeOnce(repetition: () => Promise<void>): Promise<number>
 }
 
 /**
- * Times repetitions until there are `repeats` and they have taken `minSeconds`. A warm-up of a quarter of that time comes first, since engines
- * compile code only after it has run often.
+ * Times repetitions until there are `repeats` and they have taken `minSeconds`. A warm-up of a quarter of that time comes first, since
+ * engines compile code only after it has run often.
  */
 export async function measure(repetition: () => Promise<void>, { repeats, minSeconds }: MeasureOptions): Promise<Timing> {
   const until = async (milliseconds: number, least: number): Promise<number[]> => {

@@ -4,8 +4,9 @@ import { kernels, useBackend } from "../backend/active.ts";
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 
 /**
- * The multiply-adds of all matrix products, convolutions and convolution gradients in `body`. A product counts m·k·n; a convolution or one of its
- * gradients counts N·O·H′·W′·(C/groups)·Kh·Kw, where products with the padding are included. Elementwise work, reductions and updates count nothing.
+ * The multiply-adds of all matrix products, convolutions and convolution gradients in `body`. A product counts m·k·n; a convolution or one
+ * of its gradients counts N·O·H′·W′·(C/groups)·Kh·Kw, where products with the padding are included. Elementwise work, reductions and
+ * updates count nothing.
  */
 export function countMultiplyAdds(body: () => void): number {
   const backend = kernels();

@@ -46,7 +46,9 @@ const rounded = (value: number): number => Number(value.toPrecision(5));
 
 const counted = ["launches", "uploads", "uploadedBytes", "readbacks"] as const satisfies readonly (keyof DeviceCounters)[];
 
-/** Profiles the step of `train` on `batch` images: WRN-10-1, SGD with momentum, images and labels uploaded, loss and correct answers read. */
+/**
+ * Profiles the step of `train` on `batch` images: WRN-10-1, SGD with momentum, images and labels uploaded, loss and correct answers read.
+ */
 export async function profileStep(backend: GpuBackend, batch: number, options: MeasureOptions): Promise<StepProfile> {
   const problem = { kind: "trainingStep", depth: 10, width: 1, batch } as const;
   const model = stepNetwork(problem);

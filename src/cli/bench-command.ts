@@ -120,8 +120,10 @@ function profileTable([step]: readonly StepProfile[]): string {
   const milliseconds = (time: number): string => time.toFixed(time < 10 ? 3 : 1);
   const cells = programs.map((row) => [row.program, String(row.launches), milliseconds(row.ms), formatPercent(row.share)]);
   return [
-    `${name}: a training step of WRN-10-1 takes ${milliseconds(ms)} ms (${milliseconds(minMs)} to ${milliseconds(maxMs)}, ${repeats} repeats)\n`,
-    `${formatCount(launches)} launches, ${uploads} of them uploads (${formatMegabytes(uploadedBytes)}); ${readbacks} readbacks; ${formatMegabytes(peakBytes)} at most\n\n`,
+    `${name}: a training step of WRN-10-1 takes ${milliseconds(ms)} ms `,
+    `(${milliseconds(minMs)} to ${milliseconds(maxMs)}, ${repeats} repeats)\n`,
+    `${formatCount(launches)} launches, ${uploads} of them uploads (${formatMegabytes(uploadedBytes)}); `,
+    `${readbacks} readbacks; ${formatMegabytes(peakBytes)} at most\n\n`,
     formatTable(["program", "launches", "ms", "share"], cells, ["left", "right", "right", "right"]),
     "\nThe programs were timed one by one, and the device was idle in between. Their sum is therefore more than the time of a step.\n",
   ].join("");

@@ -7,5 +7,7 @@ export interface CommandContext {
   exitCode: number;
 }
 
-/** Adds the options and the action of a command. The list of commands (commands.ts) has given its name, description and arguments already. */
+/**
+ * Adds the options and the action of a command. The list of commands (commands.ts) has given its name, description and arguments already.
+ */
 export type DefineCommand = (command: Command, context: CommandContext) => void;

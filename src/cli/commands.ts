@@ -1,6 +1,6 @@
 /**
- * The commands of the program. The help needs only the names and descriptions in this list. The module of a command is loaded when the command is
- * called, so that `--version` loads no kernel, and a package that cannot be loaded stops only the command that needs it.
+ * The commands of the program. The help needs only the names and descriptions in this list. The module of a command is loaded when the
+ * command is called, so that `--version` loads no kernel, and a package that cannot be loaded stops only the command that needs it.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -30,8 +30,8 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "predict",
     description:
-      "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its shorter side " +
-      "fits the network's input, and cropped to the middle of its longer side",
+      "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its " +
+      "shorter side fits the network's input, and cropped to the middle of its longer side",
     arguments: [["<images...>", "PNG and JPEG files"]],
     nativePackage: "sharp",
     load: async () => (await import("./predict-command.ts")).predictCommand,

@@ -1,4 +1,7 @@
-/** `separable compress`: replaces the convolutions of a trained dense network by their nearest structured ones, and writes the result as a run. */
+/**
+ * `separable compress`: replaces the convolutions of a trained dense network by their nearest structured ones, and writes the result as a
+ * run.
+ */
 
 import { resolve } from "node:path";
 import type { Command } from "commander";
@@ -95,7 +98,8 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
       const classes = classesOf(source.checkpoint, networkOf(source.settings));
       if (images !== undefined && images.dataset.classes.length !== classes)
         throw new ConfigError(
-          `compress: the test images must be of the network's ${classes} classes, got ${images.dataset.classes.length} in ${images.dataset.name}; choose with --data`,
+          `compress: the test images must be of the network's ${classes} classes, ` +
+            `got ${images.dataset.classes.length} in ${images.dataset.name}; choose with --data`,
         );
       const compression = await compressWithProgress(dense, target, progress);
       const test = async (network: Classifier, label: string): Promise<Evaluation | undefined> =>
@@ -120,7 +124,8 @@ async function readSource(options: CompressOptions): Promise<Source> {
   const config = configOf(checkpoint);
   if (config === undefined && (options.depth === undefined || options.width === undefined))
     throw new ConfigError(
-      `compress: ${checkpoint.source} does not say what its network is, got no --depth and --width; give both, such as --depth 16 --width 1`,
+      `compress: ${checkpoint.source} does not say what its network is, got no --depth and --width; ` +
+        "give both, such as --depth 16 --width 1",
     );
   if (config !== undefined && (options.depth ?? options.width) !== undefined)
     throw new ConfigError(`compress: ${checkpoint.source} records its network, got --depth or --width too; leave them out`);
@@ -204,11 +209,13 @@ function reportText({ source, target, compression, before, after, images, out }:
   stdout.write(formatTable(header, layers.map(row), ["left", "right", "right", "right", "right", "right"]));
   const share = formatPercent(parametersAfter / parametersBefore);
   stdout.write(
-    `\n${plural(parametersBefore, "parameter")} → ${formatCount(parametersAfter)} (${share}); error of all convolutions ${formatPercent(relativeError)}\n`,
+    `\n${plural(parametersBefore, "parameter")} → ${formatCount(parametersAfter)} (${share}); ` +
+      `error of all convolutions ${formatPercent(relativeError)}\n`,
   );
   if (before !== undefined && after !== undefined)
     stdout.write(
-      `Test accuracy ${formatPercent(before.accuracy)} → ${formatPercent(after.accuracy)} (loss ${before.loss.toFixed(4)} → ${after.loss.toFixed(4)}) ` +
+      `Test accuracy ${formatPercent(before.accuracy)} → ${formatPercent(after.accuracy)} ` +
+        `(loss ${before.loss.toFixed(4)} → ${after.loss.toFixed(4)}) ` +
         `on ${plural(after.count, "image")} of ${displayName(images!.dataset.name)}\n`,
     );
   if (out !== undefined) stdout.write(`Written to ${out}. To train it further: ${invocation} train --resume ${out}\n`);

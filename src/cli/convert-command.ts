@@ -137,7 +137,8 @@ async function writeRun(to: string, checkpoint: Checkpoint, options: ConvertOpti
   const expected = dataFacts(settings.data).classes.length;
   if (classes !== expected)
     throw new ConfigError(
-      `convert: the network of ${checkpoint.source} must have the ${expected} classes of ${settings.data}, got ${classes}; choose with --data`,
+      `convert: the network of ${checkpoint.source} must have the ${expected} classes of ${settings.data}, ` +
+        `got ${classes}; choose with --data`,
     );
   await writeUntrainedRun(to, { preset: "quick", settings, network, classes, backend, converted: { from: checkpoint.source } });
   return { what: `${formatNetwork(networkOf(settings))}, ${plural(network.parameterCount(), "parameter")}` };

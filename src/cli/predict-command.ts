@@ -91,7 +91,8 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
           const ranked = rank(shares.slice(n * classes, (n + 1) * classes), names).slice(0, top);
           if (ranked.some(({ probability }) => !Number.isFinite(probability)))
             throw new DataError(
-              `predict: probabilities must be finite, got ${ranked[0]!.probability} for ${image}; ${checkpoint.source} holds numbers that are not finite, use another checkpoint`,
+              `predict: probabilities must be finite, got ${ranked[0]!.probability} for ${image}; ` +
+                `${checkpoint.source} holds numbers that are not finite, use another checkpoint`,
             );
           if (options.json) writeJson(terminal.stdout, { image, ...ranked[0]!, probabilities: ranked });
           else writeRanked(terminal.stdout, image, ranked);

@@ -10,8 +10,8 @@ import { commands, loadCommand } from "./commands.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Runs one command line (without the name of the program) and resolves to the exit code: 0, 1 after an error, 130 after Ctrl-C. An error is one line
- * on stderr, `separable: <class>: <message>`. The option --verbose adds the stack.
+ * Runs one command line (without the name of the program) and resolves to the exit code: 0, 1 after an error, 130 after Ctrl-C. An error is
+ * one line on stderr, `separable: <class>: <message>`. The option --verbose adds the stack.
  */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const context: CommandContext = { terminal, exitCode: 0 };
@@ -26,7 +26,9 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
   }
 }
 
-/** The command that a command line calls. `separable help train` needs the options of `train` too. Options of the program take no arguments. */
+/**
+ * The command that a command line calls. `separable help train` needs the options of `train` too. Options of the program take no arguments.
+ */
 const calledCommand = (argv: readonly string[]): string | undefined => argv.find((word) => !word.startsWith("-") && word !== "help");
 
 /** The program with all commands, of which only the called one has its options. */

@@ -26,7 +26,8 @@ export interface Terminal {
 }
 
 /**
- * Runs `body` with a signal that the first Ctrl-C (or SIGTERM) aborts, so that `body` can save its work and return. A second Ctrl-C ends the process.
+ * Runs `body` with a signal that the first Ctrl-C (or SIGTERM) aborts, so that `body` can save its work and return. A second Ctrl-C ends
+ * the process.
  *
  * @param announce is called before the signal is aborted.
  */

@@ -112,7 +112,8 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
       const last = metrics.at(-1);
       if (evaluation) {
         stdout.write(
-          `\nTest accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) on ${plural(evaluation.count, "image")}\n\n`,
+          `\nTest accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) ` +
+            `on ${plural(evaluation.count, "image")}\n\n`,
         );
         stdout.write(`${formatClassTable(evaluation, images.dataset.classes, 20)}\n`);
       } else

@@ -8,7 +8,8 @@ import { type Optimizer, Sgd } from "../train/sgd.ts";
 import type { Settings } from "./setting-rules.ts";
 
 /**
- * The weight decay λ of structured maps. The paper scales λ by the compression ratio (CRS decay, §3.2); `crs: false` switches the scaling off.
+ * The weight decay λ of structured maps. The paper scales λ by the compression ratio (CRS decay, §3.2); `crs: false` switches the scaling
+ * off.
  *
  * @param ratio computes the compression ratio. It is called only when the ratio is needed.
  */
@@ -18,8 +19,8 @@ export const structuredDecay = ({ weightDecay, crs = true }: Settings, ratio: ()
 /**
  * The optimiser of `model`.
  *
- * @param structured the weight decay of structured maps. Under Frobenius decay it is not applied to the factors: the loss contains a penalty on
- * the norm of their product instead.
+ * @param structured the weight decay of structured maps. Under Frobenius decay it is not applied to the factors: the loss contains a
+ * penalty on the norm of their product instead.
  */
 export function createOptimizer(
   { optimizer, momentum, nesterov, weightDecay, frobeniusDecay = false }: Settings,

@@ -14,7 +14,11 @@ export interface RestoreOptions {
   readonly mode?: Mode | undefined;
 }
 
-/** Makes the network of a checkpoint. @throws DataError for a checkpoint of another network, ConfigError for a network that cannot be made. */
+/**
+ * Makes the network of a checkpoint.
+ *
+ * @throws DataError for a checkpoint of another network, ConfigError for a network that cannot be made.
+ */
 export function restoreNetwork(checkpoint: Checkpoint, spec: NetworkSpec, options: RestoreOptions = {}): Network {
   const { classes = classesOf(checkpoint, spec), mode = "auto" } = options;
   // The checkpoint overwrites every number, so the network starts with the initialisation that decomposes no matrix.
@@ -32,8 +36,9 @@ export function classesOf({ source, model }: Checkpoint, spec: NetworkSpec): num
 }
 
 /**
- * The state name of the classifier's bias, which has one number per class. Every network declares its classifier after all other layers, and every
- * layer its bias after its weights, so the bias is the last parameter. The network that is asked for the name is made without numbers.
+ * The state name of the classifier's bias, which has one number per class. Every network declares its classifier after all other layers,
+ * and every layer its bias after its weights, so the bias is the last parameter. The network that is asked for the name is made without
+ * numbers.
  */
 function classifierBias(spec: NetworkSpec): string {
   let names: string[] = [];

@@ -43,6 +43,10 @@ export function checkRunConfig(value: unknown, source: string): RunConfig {
   return value as RunConfig;
 }
 
-/** The configuration that a checkpoint records; undefined for a file that holds a network only. @throws DataError for one that is damaged. */
+/**
+ * The configuration that a checkpoint records; undefined for a file that holds a network only.
+ *
+ * @throws DataError for one that is damaged.
+ */
 export const configOf = ({ config, source }: Checkpoint): RunConfig | undefined =>
   config === undefined ? undefined : checkRunConfig(config, `${source}/config`);

@@ -1,6 +1,6 @@
 /**
- * The settings of a training run: the options of `train` set them, a preset fills in the rest, and config.json records them. The settings alone
- * decide the numbers of a run.
+ * The settings of a training run: the options of `train` set them, a preset fills in the rest, and config.json records them. The settings
+ * alone decide the numbers of a run.
  */
 
 import { DataError } from "../core/errors.ts";

@@ -7,7 +7,9 @@ import { type NetworkSpec, networks, sizeRefusal } from "./network-spec.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { optionName, type SettingName, type Settings } from "./setting-rules.ts";
 
-/** The learning rate of Adam when the preset was made for SGD and no option gives a rate. The rate of SGD would be a hundred times too high. */
+/**
+ * The learning rate of Adam when the preset was made for SGD and no option gives a rate. The rate of SGD would be a hundred times too high.
+ */
 const adamRate = 0.003;
 
 /** The defaults beside a teacher: attention transfer alone, as the paper trains its students (§4). */

@@ -1,4 +1,6 @@
-/** Layers that the paper's code refuses and that this library builds on purpose. An error that the fixtures expect of them is no failure. */
+/**
+ * Layers that the paper's code refuses and that this library builds on purpose. An error that the fixtures expect of them is no failure.
+ */
 
 import type { ConvolutionKind } from "../structured/spec.ts";
 

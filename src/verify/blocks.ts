@@ -66,8 +66,9 @@ const bareName = (layer: string): string => layer.replace(/(?<=_[\d.]+)[a-z]+$/i
 const parseLayer = (layer: string): ConvolutionSpec => parseConvolution(bareName(layer));
 
 /**
- * The spec of a layer. A `HashedSeparable` without a fraction has a budget of weights that its name does not say. The window and the map share the
- * budget in proportion to their sizes, and both shares are rounded down. The lengths of the two shared weights therefore give the budget up to one.
+ * The spec of a layer. A `HashedSeparable` without a fraction has a budget of weights that its name does not say. The window and the map
+ * share the budget in proportion to their sizes, and both shares are rounded down. The lengths of the two shared weights therefore give the
+ * budget up to one.
  */
 function specOf(layer: string, { inChannels, outChannels, kernel }: ConvolutionSite, golden: FixtureTensors): ConvolutionSpec {
   const spec = parseLayer(layer);

@@ -41,8 +41,8 @@ export interface Case {
 }
 
 /**
- * The largest difference, relative to the largest expected magnitude or to `least`, whichever is larger. It is infinite when the sizes differ or a
- * number is NaN.
+ * The largest difference, relative to the largest expected magnitude or to `least`, whichever is larger. It is infinite when the sizes
+ * differ or a number is NaN.
  */
 export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>, least: number = Number.MIN_VALUE): number {
   if (got.length !== expected.length) return Infinity;
@@ -63,8 +63,8 @@ export const largest = (values: ArrayLike<number>): number => {
 };
 
 /**
- * How many rounding errors, each half a unit in the last place, a sum of thousands of terms may accumulate. A gradient that is zero except for
- * rounding, such as that of a bias before a batch norm, has no correct digit to compare.
+ * How many rounding errors, each half a unit in the last place, a sum of thousands of terms may accumulate. A gradient that is zero except
+ * for rounding, such as that of a bias before a batch norm, has no correct digit to compare.
  */
 const roundings = 64;
 const halfPlace = { float64: 2 ** -53, float32: 2 ** -24 } as const satisfies Record<Precision, number>;
@@ -77,8 +77,8 @@ export class Comparison {
   /**
    * Compares numbers that may differ by rounding.
    *
-   * @param around the largest magnitude among the terms of the sums that gave these numbers. It sets the rounding error that is allowed where the
-   * terms cancel. Default: 0, which allows none beyond the tolerance.
+   * @param around the largest magnitude among the terms of the sums that gave these numbers. It sets the rounding error that is allowed
+   * where the terms cancel. Default: 0, which allows none beyond the tolerance.
    */
   near(precision: Precision, tensor: string, got: NamedArray, expected: NamedArray, around = 0): void {
     if (!sameShape(got.shape, expected.shape)) {
@@ -113,7 +113,9 @@ export class Comparison {
 
 const shorten = (text = "absent"): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
 
-/** Runs `compare` and returns the outcome. An error that it throws fails the case, except for a FixtureError, which ends the whole program. */
+/**
+ * Runs `compare` and returns the outcome. An error that it throws fails the case, except for a FixtureError, which ends the whole program.
+ */
 export async function verdict(compare: (comparison: Comparison) => Promise<string | undefined> | string | undefined): Promise<Outcome> {
   const comparison = new Comparison();
   try {

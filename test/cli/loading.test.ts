@@ -1,4 +1,6 @@
-/** Which modules the compiled program loads: none that the command does not need, and a missing native package stops only its own command. */
+/**
+ * Which modules the compiled program loads: none that the command does not need, and a missing native package stops only its own command.
+ */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";

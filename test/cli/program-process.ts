@@ -44,7 +44,11 @@ export class ProgramProcess {
     this.ended = once(this.child, "close").then(([code]) => ({ code: code as number | null, stderr: this.#stderr }));
   }
 
-  /** The first event, of those said already or still to come, that is what is waited for. @throws Error when the program ends without it. */
+  /**
+   * The first event, of those said already or still to come, that is what is waited for.
+   *
+   * @throws Error when the program ends without it.
+   */
   async until(event: string, matches: (said: ProgramEvent) => boolean = () => true): Promise<ProgramEvent> {
     return this.#until(`say ${event}`, () => this.events.find((said) => said.event === event && matches(said)));
   }

@@ -63,7 +63,8 @@ export async function openNamed(mode: GpuModeName, source: BackendSource): Promi
       // A driver may be installed where `hasVulkanDriver` does not look, so its absence is reported only after opening has failed.
       if (mode !== "webgpu" || source.hasVulkanDriver()) throw error;
       throw new BackendError(
-        "webgpu: an adapter must answer, none did: no Vulkan driver is installed; install the graphics card's, or a software one (docs/gpu.md)",
+        "webgpu: an adapter must answer, none did: no Vulkan driver is installed; " +
+          "install the graphics card's, or a software one (docs/gpu.md)",
         { cause: error },
       );
     });

@@ -33,11 +33,12 @@ export interface Comparison {
 }
 
 /**
- * The time of a round on `backend`, in milliseconds. A round solves all problems one after another and then reads one number, as a training step
- * does: it waits for its device once, and not after each op. The first round compiles. No backend is active afterwards.
+ * The time of a round on `backend`, in milliseconds. A round solves all problems one after another and then reads one number, as a training
+ * step does: it waits for its device once, and not after each op. The first round compiles. No backend is active afterwards.
  *
  * @param options.problems what a round solves. Default: `calibrationProblems`.
- * @param options.hopeless milliseconds. When the second round takes longer, its time is the result and no further round is timed. Default: ∞.
+ * @param options.hopeless milliseconds. When the second round takes longer, its time is the result and no further round is timed. Default:
+ * ∞.
  */
 export async function timeRound(backend: Kernels, { problems = calibrationProblems, hopeless = Infinity } = {}): Promise<number> {
   useBackend(backend);

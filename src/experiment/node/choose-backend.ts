@@ -1,6 +1,6 @@
 /**
- * The choice of `--backend auto`: a graphics device that passes its self-test and is faster than wasm, or else wasm. The choice always comes with its
- * reason.
+ * The choice of `--backend auto`: a graphics device that passes its self-test and is faster than wasm, or else wasm. The choice always
+ * comes with its reason.
  */
 
 import type { BackendOptions } from "../../backend/active.ts";

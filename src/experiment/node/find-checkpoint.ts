@@ -7,7 +7,8 @@ import type { Checkpoint } from "../../train/checkpoint.ts";
 import { RunFolder, readCheckpointFile } from "../../train/node/run-folder.ts";
 
 /**
- * Reads the checkpoint at `source`. Of a run's folder this is the checkpoint with the best test accuracy, or the last one of a run without tests.
+ * Reads the checkpoint at `source`. Of a run's folder this is the checkpoint with the best test accuracy, or the last one of a run without
+ * tests.
  * @throws DataError when there is no checkpoint.
  */
 export async function findCheckpoint(source: string): Promise<Checkpoint> {

@@ -35,7 +35,9 @@ export interface LoadImagesOptions {
 /** The size of the synthetic set, and its seed. The set does not change with the seed of the run, as CIFAR does not. */
 const synthetic = { trainCount: 10_000, testCount: 2_000, seed: 0 };
 
-/** @throws DataError when the images cannot be had, ConfigError for a limit above their number, the reason of the signal when it is aborted. */
+/**
+ * @throws DataError when the images cannot be had, ConfigError for a limit above their number, the reason of the signal when it is aborted.
+ */
 export async function loadImages(settings: ImageSettings, options: LoadImagesOptions = {}): Promise<Images> {
   const { data, folder } = settings;
   if (data === "synthetic") return syntheticFor(settings, undefined);

@@ -48,7 +48,8 @@ export async function resumeRun(
   const [now, first, last] = [backend, config.environment.backend, saved.environment.backend].map(describeDevice);
   if (now !== first || now !== last)
     onNote(
-      `the run ${now === first ? `was last on ${last}` : `began on ${first}`} and goes on with ${now}: the last bits may differ from an unbroken run`,
+      `the run ${now === first ? `was last on ${last}` : `began on ${first}`} and goes on with ${now}: ` +
+        "the last bits may differ from an unbroken run",
     );
   await folder.rewind(session.trainer.progress.epoch);
   const shown: Images = config.fallback === undefined ? images : { ...images, fallback: config.fallback };

@@ -21,7 +21,11 @@ function examples({ test, classes }: ImageDataset, count: number): readonly { re
   });
 }
 
-/** Pictures of the run's best checkpoint, with the attention maps of `images` test images. @throws DataError when the run has no checkpoint. */
+/**
+ * Pictures of the run's best checkpoint, with the attention maps of `images` test images.
+ *
+ * @throws DataError when the run has no checkpoint.
+ */
 export async function picturesOf({ path, config }: OpenedRun, dataset: ImageDataset, images: number): Promise<ReportPicture[]> {
   const checkpoint = await findCheckpoint(path);
   const network = restoreNetwork(checkpoint, networkOf(config.settings));

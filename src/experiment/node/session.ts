@@ -60,8 +60,8 @@ export function createTrainer(settings: Settings, model: AttentiveClassifier, im
 /**
  * Makes the session of a run.
  *
- * @throws ConfigError for settings that the network, the optimiser or the schedule refuses, ShapeError for a teacher whose attention maps do not fit
- * those of the student.
+ * @throws ConfigError for settings that the network, the optimiser or the schedule refuses, ShapeError for a teacher whose attention maps
+ * do not fit those of the student.
  */
 export function createSession(
   settings: Settings,

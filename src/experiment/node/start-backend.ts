@@ -98,8 +98,8 @@ export function stopBackend(): void {
 }
 
 /**
- * What computes, such as `wasm, 2 threads, relaxed SIMD` or `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs of equal settings give equal
- * bits where this text is equal.
+ * What computes, such as `wasm, 2 threads, relaxed SIMD` or `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs of equal settings
+ * give equal bits where this text is equal.
  */
 export function describeDevice({ name, threads, simd, adapter }: BackendReport): string {
   if (adapter === undefined)

@@ -33,7 +33,10 @@ export interface StartOptions extends InvocationOptions {
   readonly preset?: PresetName | undefined;
   /** The folder to write. Default: `runs/<time>-<network>`. */
   readonly run?: string | undefined;
-  /** The largest number of parameters. It decides the hyper-parameter of the convolution, which is then given as a family alone. Default: no limit. */
+  /**
+   * The largest number of parameters. It decides the hyper-parameter of the convolution, which is then given as a family alone. Default: no
+   * limit.
+   */
   readonly budget?: number | undefined;
 }
 
@@ -85,7 +88,9 @@ function settingsWithin(
   return { ...settings, conv: formatConvolution(solution.convolution) };
 }
 
-/** The data settings as the run records them: the images that were really used, and a folder that does not depend on the working directory. */
+/**
+ * The data settings as the run records them: the images that were really used, and a folder that does not depend on the working directory.
+ */
 function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Partial<Settings> {
   if (fallback === undefined) return { folder: folder === undefined ? undefined : resolve(folder) };
   return { data: "synthetic", folder: undefined, limitTrain: dataset.train.count, limitTest: dataset.test.count };

@@ -89,5 +89,8 @@ async function trainWithLog(
   }
 }
 
-/** Signals, and the messages of the worker that prepares batches, arrive only when the event loop turns. Awaiting a settled promise does not turn it. */
+/**
+ * Signals, and the messages of the worker that prepares batches, arrive only when the event loop turns. Awaiting a settled promise does not
+ * turn it.
+ */
 const turnEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -20,7 +20,10 @@ function searchedFolders(env: Environment): string[] {
   ];
 }
 
-/** Whether a Vulkan driver is installed. On systems other than Linux the answer is yes, since a driver comes with the system (Metal, Direct3D). */
+/**
+ * Whether a Vulkan driver is installed. On systems other than Linux the answer is yes, since a driver comes with the system (Metal,
+ * Direct3D).
+ */
 export function hasVulkanDriver(env: Environment = process.env, platform: NodeJS.Platform = process.platform): boolean {
   if (platform !== "linux") return true;
   if (env.VK_ICD_FILENAMES || env.VK_DRIVER_FILES || env.VK_ADD_DRIVER_FILES) return true;

@@ -1,4 +1,7 @@
-/** Writes a run before its first step, of a network that was not trained here. `eval` tests such a run, and `train --resume` trains it further. */
+/**
+ * Writes a run before its first step, of a network that was not trained here. `eval` tests such a run, and `train --resume` trains it
+ * further.
+ */
 
 import { encodeCheckpoint } from "../../train/checkpoint.ts";
 import type { AttentiveClassifier } from "../../train/evaluate.ts";

@@ -60,7 +60,8 @@ async function waitForLock(folder: string, signal: AbortSignal): Promise<void> {
 }
 
 function runProgram(argv: readonly string[], id: string, { signal, onEpoch, program }: TrainProcessOptions): Promise<void> {
-  // A detached process does not get the Ctrl-C of the terminal, only the signal that `stop` sends. Two signals would end it before it has saved.
+  // A detached process does not get the Ctrl-C of the terminal, only the signal that `stop` sends. Two signals would end it before it has
+  // saved.
   const child = fork(program, ["train", ...argv, "--json", "--no-progress"], { stdio: ["ignore", "pipe", "pipe", "ipc"], detached: true });
   const stop = (): void => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop, { once: true });

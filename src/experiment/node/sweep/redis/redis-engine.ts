@@ -40,8 +40,8 @@ export const redisEngine =
 type RunQueue = Queue<RunJob, TrainedRun, string, RunJob, TrainedRun, string>;
 
 /**
- * The runs that have no line yet, by the ids of their jobs. A job stays in Redis until its line is written. A sweep can therefore be stopped or
- * killed at any time: when it is begun again, it finds its jobs and their results.
+ * The runs that have no line yet, by the ids of their jobs. A job stays in Redis until its line is written. A sweep can therefore be
+ * stopped or killed at any time: when it is begun again, it finds its jobs and their results.
  */
 class Collection {
   readonly #queue: RunQueue;

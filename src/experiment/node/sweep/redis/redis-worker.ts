@@ -40,7 +40,9 @@ export interface WorkerOptions {
   readonly observer: WorkerObserver;
 }
 
-/** How often a run may lose its worker. A killed worker is no failure of the run, but a run that kills every worker must end at some time. */
+/**
+ * How often a run may lose its worker. A killed worker is no failure of the run, but a run that kills every worker must end at some time.
+ */
 const maxStalledCount = 100;
 
 /**
@@ -121,7 +123,8 @@ async function checkTeacher({ id, settings: { teacher } }: SweepRun): Promise<vo
   if (teacher === undefined) return;
   await access(teacher).catch((error: unknown) => {
     throw new DataError(
-      `sweep: the teacher of ${id} must be on every worker's machine at ${teacher}, got ${errorCode(error)} on ${hostname()}; copy it there`,
+      `sweep: the teacher of ${id} must be on every worker's machine at ${teacher}, ` +
+        `got ${errorCode(error)} on ${hostname()}; copy it there`,
       { cause: error },
     );
   });

@@ -48,8 +48,8 @@ async function readMark(folder: string): Promise<string | undefined> {
 }
 
 /**
- * The id of a run's job: a hash of the sweep and of everything that decides the run. Adding a run twice therefore makes one job, and equal runs of
- * two sweeps make two.
+ * The id of a run's job: a hash of the sweep and of everything that decides the run. Adding a run twice therefore makes one job, and equal
+ * runs of two sweeps make two.
  */
 export const jobIdOf = ({ mark }: SweepIdentity, { id, preset, explicit }: SweepRun): string =>
   `run-${createHash("sha256")
@@ -64,8 +64,8 @@ export interface Place {
 }
 
 /**
- * The folder in which this machine trains a run. It lies in the folder of the sweep, if that folder, known by its mark, is at the path of the
- * coordinator or at `own`. Otherwise it is a folder of this machine within `own`.
+ * The folder in which this machine trains a run. It lies in the folder of the sweep, if that folder, known by its mark, is at the path of
+ * the coordinator or at `own`. Otherwise it is a folder of this machine within `own`.
  */
 export async function placeOf({ sweep, run }: RunJob, own: string): Promise<Place> {
   for (const folder of [sweep.folder, own])
