@@ -62,7 +62,7 @@ describe("the paper's networks", async () => {
   );
 });
 
-test("what names no network is told its own with options, and a run is not told another", async () => {
+test("a file without a configuration needs options that describe its network, and a run refuses them", async () => {
   await writeFile(at("bare.npz"), encodeNpz(await denseState()));
   const bare = await convert(at("bare.npz"), at("from-npz"));
   expect(bare.stderr).toMatch(/ConfigError: convert: .*bare\.npz does not say what its network is; describe it, such as --network wrn/);
@@ -76,7 +76,7 @@ test("what names no network is told its own with options, and a run is not told 
   expect(classes.stderr).toMatch(/must have the 100 classes of cifar100, got 10; choose with --data/);
 });
 
-test("an ONNX file says what it is of", async () => {
+test("the output names the network of an ONNX file", async () => {
   await writeFile(at("onnx.npz"), encodeNpz(await denseState()));
   const { stdout, code } = await convert(
     at("onnx.npz"),

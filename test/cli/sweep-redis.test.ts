@@ -114,7 +114,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!redisAvailable)(title, () => {
-  test("two workers come to the numbers of one machine, and the coordinator says what a local sweep says", async () => {
+  test("two workers give the numbers of one machine, and the coordinator reports the events of a local sweep", async () => {
     const workers = [await work(), await work()];
     const coordinator = coordinate("tiny.json", "two");
     expect(await coordinator.ended).toEqual({ code: 0, stderr: "" });
@@ -127,7 +127,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft()).toEqual([]);
   });
 
-  test("a worker killed in mid-run loses nothing: another goes on from its checkpoint", async () => {
+  test("another worker resumes the run of a killed worker from its checkpoint", async () => {
     // Taken for dead after a second, so that the test need not wait longer.
     const first = await work("--silence", "1");
     const coordinator = coordinate(await grid("pair", { ...tiny, seeds: [0, 1] }), "killed");
@@ -148,7 +148,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft()).toEqual([]);
   });
 
-  test("a coordinator killed and begun again collects what was trained meanwhile, and nothing is trained twice", async () => {
+  test("a coordinator that is killed and begun again collects the runs that ended meanwhile, and no run is trained twice", async () => {
     const worker = await work();
     const first = coordinate("tiny.json", "again");
     await first.until("run-end");
@@ -167,7 +167,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft()).toEqual([]);
   });
 
-  test("Ctrl-C leaves the jobs to the workers; a worker's saves its run and gives it back", async () => {
+  test("after Ctrl-C on the coordinator the jobs stay; after Ctrl-C on a worker its run is saved and given back", async () => {
     const file = await grid("one", { ...tiny, seeds: [0] });
     const coordinator = coordinate(file, "interrupted");
     await coordinator.untilStderr(
@@ -190,7 +190,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(outcomes(await resultsOf("interrupted"))).toEqual(outcomes(local.slice(0, 1)));
   });
 
-  test("a worker that does not see the sweep's folder trains in its own, and the line says where", async () => {
+  test("a worker that cannot read the folder of the sweep trains in its own, and the line names that folder", async () => {
     const file = await grid("far", { ...tiny, seeds: [1] });
     const coordinator = coordinate(file, "far");
     await coordinator.untilStderr(/no worker is connected yet/);
@@ -205,7 +205,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await readdir(result!.run.slice(hostname().length + 1))).toContain("checkpoint.safetensors");
   });
 
-  test("a run that fails is tried twice, reported, and does not stop the others; begun again, the sweep tries it again", async () => {
+  test("a run that fails is tried twice and reported, does not stop the others, and is tried again by the next sweep", async () => {
     const file = await grid("failing", { ...tiny, seeds: [0], teachers: [{ teacher: "absent" }, null] });
     const id = `${ids[0]}-by-absent`;
     const killed = coordinate(file, "failing");
@@ -286,7 +286,7 @@ describe.skipIf(!redisAvailable)(title, () => {
   });
 });
 
-test("without BullMQ the option says how to install it", async () => {
+test("the error without BullMQ says how to install it", async () => {
   const hook = `export const resolve = (name, context, next) => {
     if (name === "bullmq") throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
     return next(name, context);
@@ -303,7 +303,7 @@ test("without BullMQ the option says how to install it", async () => {
   });
 });
 
-test("a grid is the same with --redis, and how many processes train is the workers' affair", async () => {
+test("--redis does not change a grid, and refuses --jobs and --threads, which belong to the workers", async () => {
   const scratch = await mkdtemp(join(tmpdir(), "separable-redis-"));
   try {
     const file = join(scratch, "tiny.json");

@@ -304,7 +304,7 @@ describe("fixtures that are missing or malformed are one line of DataError", () 
       /dims must be an array of num/,
     ],
     ["files that are no list", { "blocks/index.json": { files: 3 } }, /blocks\/index\.json\.files must be a JSON array, got 3/],
-    ["a block without its file", { "blocks/index.json": { files: [entry] } }, /a\.safetensors must be there, .* got ENOENT/],
+    ["a block without its file", { "blocks/index.json": { files: [entry] } }, /a\.safetensors must exist, .* got ENOENT/],
     [
       "a damaged block",
       { "blocks/index.json": { files: [entry] }, "blocks/a.safetensors": "short" },
@@ -315,7 +315,7 @@ describe("fixtures that are missing or malformed are one line of DataError", () 
       { "blocks/index.json": { files: [entry] }, "blocks/a.safetensors": encodeSafetensors(new Map()) },
       /a block must hold y or y64, got neither/,
     ],
-    ["a step without its file", { "wrn_step/index.json": index }, /wrn_step\/a\.safetensors must be there/],
+    ["a step without its file", { "wrn_step/index.json": index }, /wrn_step\/a\.safetensors must exist/],
     [
       "a step without images",
       {
