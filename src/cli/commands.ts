@@ -11,7 +11,7 @@ export interface CommandEntry {
   readonly description: string;
   /** The arguments as commander writes them, each with its description. Default: none. */
   readonly arguments?: readonly (readonly [name: string, description: string])[];
-  /** A package with a native binary, which the module of the command loads. */
+  /** A package with a native binary, which the module of the command loads. sharp is none: it is loaded with the first image. */
   readonly nativePackage?: string;
   readonly load: () => Promise<DefineCommand>;
 }
@@ -33,7 +33,6 @@ export const commands: readonly CommandEntry[] = [
       "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its " +
       "shorter side fits the network's input, and cropped to the middle of its longer side",
     arguments: [["<images...>", "PNG and JPEG files"]],
-    nativePackage: "sharp",
     load: async () => (await import("./predict-command.ts")).predictCommand,
   },
   {
