@@ -9,9 +9,10 @@ import { type BenchmarkRow, runBenchmark } from "../bench/run-benchmark.ts";
 import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs, type Times } from "../bench/structured-benchmark.ts";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { argument, integer, number } from "../experiment/rules.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
@@ -65,7 +66,8 @@ async function bench(
   { only, threads, backend, json = false, structured = false, profile, ...repetition }: BenchOptions,
   { stdout, stderr }: BenchContext["terminal"],
 ): Promise<void> {
-  const specs = (structured ? (only ?? structuredSpecs) : []).map((text) => formatConvolution(parseConvolution(text)));
+  const texts = structured ? (only ?? structuredSpecs) : [];
+  const specs = await Promise.all(texts.map(async (text) => formatConvolution(await resolveConvolution(text, { modules: "load" }))));
   const selected = structured ? [] : selectBenchmarks(only);
   if (backend === "reference" && threads !== undefined && threads !== 1)
     throw new ConfigError(`bench: --threads must be 1 on the reference backend, which has no more, got ${threads}`);

@@ -9,6 +9,7 @@ import { backendHelp } from "../experiment/backend-names.ts";
 import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
 import { displayName, type Images, loadImages } from "../experiment/load-images.ts";
 import { createNetwork, formatNetwork, type Network } from "../experiment/network-spec.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { presets } from "../experiment/presets.ts";
 import { argument, path, type Rule } from "../experiment/rules.ts";
 import type { RunConfig } from "../experiment/run-config.ts";
@@ -17,7 +18,7 @@ import { familyOptionsOf, networkOf, type SettingName, type Settings, settingRul
 import { startBackend } from "../experiment/start-backend.ts";
 import { defaultFolder } from "../experiment/train-run.ts";
 import { writeUntrainedRun } from "../experiment/write-run.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import { type AttentiveClassifier, type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
@@ -77,7 +78,7 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   const style = progressStyle(terminal.stderr, options.progress);
   if (options.dryRun && options.out !== undefined)
     throw new ConfigError("compress: --dry-run writes nothing, got --out too; leave out one of them");
-  const spec = parseConvolution(options.conv);
+  const spec = await resolveConvolution(options.conv, { modules: "load" });
   const source = await readSource(options);
   const target: Settings = { ...source.settings, conv: formatConvolution(spec) };
   const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));

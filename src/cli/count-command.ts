@@ -5,10 +5,11 @@ import { ConfigError } from "../core/errors.ts";
 import { countNetwork, type NetworkCount } from "../count/count-network.ts";
 import { compressionRatio } from "../experiment/compression-ratio.ts";
 import { createNetwork, formatNetwork, type NetworkSpec, networks, sizeRefusal } from "../experiment/network-spec.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { presets } from "../experiment/presets.ts";
 import { argument, integer, type Rule } from "../experiment/rules.ts";
 import { type Settings, settingRules } from "../experiment/settings.ts";
-import { convolutionForms, parseConvolution } from "../structured/convolution-text.ts";
+import { convolutionForms } from "../structured/convolution-text.ts";
 import type { Mode } from "../structured/structured-linear.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
@@ -49,12 +50,15 @@ export const countCommand = (context: CommandContext): Command =>
     .option("--json", "print one JSON object to stdout")
     .action((options: CountOptions) => count(options, context));
 
-function count({ network: kind, depth, width, conv, mode, json, ...given }: CountOptions, { terminal }: CommandContext): void {
+async function count(
+  { network: kind, depth, width, conv, mode, json, ...given }: CountOptions,
+  { terminal }: CommandContext,
+): Promise<void> {
   const wrongSize = sizeRefusal(kind, { depth, width });
   if (wrongSize !== undefined) throw new ConfigError(`count: ${wrongSize}`);
   const { dense, classes: usualClasses, input: usualInput } = networks[kind];
   const { classes = usualClasses, input = usualInput } = given;
-  const spec = { kind, depth, width, convolution: conv === undefined ? dense : parseConvolution(conv) };
+  const spec = { kind, depth, width, convolution: conv === undefined ? dense : await resolveConvolution(conv, { modules: "load" }) };
   const report = countSpec(spec, classes, input, mode);
   const network = formatNetwork(spec);
   if (json) writeJson(terminal.stdout, { network, classes, input: [3, input, input], ...report });

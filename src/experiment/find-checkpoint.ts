@@ -6,10 +6,17 @@ import { DataError } from "../core/errors.ts";
 import { errorCode } from "../data/node/system-error.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { RunFolder, readCheckpointFile } from "../train/node/run-folder.ts";
+import { loadRecordedFamily, type ModulePermission } from "./node/load-family.ts";
 import { checkRunConfig, type RunConfig } from "./run-config.ts";
 
 /** Of a run, the checkpoint that did best on the test images, or the last where none was tested. @throws DataError when there is none. */
-export async function findCheckpoint(source: string): Promise<Checkpoint> {
+export async function findCheckpoint(source: string, modules: ModulePermission = "load"): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(source);
+  await loadRecordedFamily(checkpoint.config, modules);
+  return checkpoint;
+}
+
+async function readCheckpoint(source: string): Promise<Checkpoint> {
   const found = await stat(source).catch((error: unknown) => {
     throw new DataError(
       `run: ${source} must be readable, got ${errorCode(error) ?? error}; name a run or a checkpoint that train has written`,

@@ -7,7 +7,7 @@ import { ResNet } from "../models/res-net.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import type { Foldable } from "../nn/fold-batch-norm.ts";
 import type { Build } from "../nn/init.ts";
-import { formatConvolution } from "../structured/convolution-text.ts";
+import { convolutionName } from "../structured/convolution-text.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import type { FamilyOptions } from "../structured/family.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
@@ -118,7 +118,7 @@ export function formatArchitecture({ kind, depth, width }: NetworkSpec): string 
 }
 
 /** `wrn-10-1-Conv`: how run folders and reports call a network. */
-export const formatNetwork = (spec: NetworkSpec): string => `${formatArchitecture(spec)}-${formatConvolution(spec.convolution)}`;
+export const formatNetwork = (spec: NetworkSpec): string => `${formatArchitecture(spec)}-${convolutionName(spec.convolution)}`;
 
 /** What the network is told against: itself with dense convolutions, or what stands for them. */
 export const denseSpec = (spec: NetworkSpec): NetworkSpec => ({ ...spec, convolution: networks[spec.kind].dense });

@@ -4,7 +4,13 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { convolutionForms, convolutionRefusal, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import {
+  checkConvolution,
+  convolutionForms,
+  convolutionRefusal,
+  formatConvolution,
+  parseConvolution,
+} from "../structured/convolution-text.ts";
 import type { FamilyOptions } from "../structured/family.ts";
 import { Adam } from "../train/adam.ts";
 import type { Classifier } from "../train/evaluate.ts";
@@ -29,7 +35,7 @@ export const settingRules = {
   network: choice(networkKinds),
   depth: optional(integer({ least: 1 })),
   width: optional(integer({ least: 1 })),
-  conv: { ...text(`one of ${convolutionForms}`, parseConvolution), refusal: convolutionRefusal },
+  conv: { ...text(`one of ${convolutionForms}`, checkConvolution), refusal: convolutionRefusal },
   init: optional(choice(["reference", "spectral", "variance-preserving"])),
   mode: optional(choice(["auto", "factorized", "dense"])),
   dropout: number({ least: 0, below: 1 }),

@@ -14,6 +14,7 @@ import { trainEpochs } from "../train/trainer.ts";
 import { describeSolution, solveBudget } from "./budget.ts";
 import { type Images, loadImages } from "./load-images.ts";
 import { formatNetwork } from "./network-spec.ts";
+import { loadFamilies, loadRecordedFamily } from "./node/load-family.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts";
 import { createSession, type Session } from "./session.ts";
@@ -53,7 +54,8 @@ export function startRun(
 ): Promise<number> {
   const { terminal, reporter, style } = surroundings;
   return interruptible(terminal, reporter.interrupted, async (signal) => {
-    const wanted = withinBudget(preset, explicit, budget, reporter.note);
+    const given = explicit.conv === undefined ? explicit : { ...explicit, conv: await loadFamilies(explicit.conv, { modules: "load" }) };
+    const wanted = withinBudget(preset, given, budget, reporter.note);
     const path = run ?? (await defaultFolder(wanted));
     await RunFolder.checkFree(path);
     const backend = await startBackend(wanted);
@@ -137,6 +139,7 @@ export function resumeRun(
     const folder = await RunFolder.open(path);
     const source = join(path, "config.json");
     const config = checkRunConfig(await folder.config(), source);
+    await loadRecordedFamily(config, "load");
     const checkpoint = await folder.readCheckpoint("checkpoint");
     const settings = resumedSettings(config.settings, explicit);
     const backend = await startAgain(settings, explicit);

@@ -5,7 +5,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { families } from "./families.ts";
-import { type FamilySpec, type HyperParameter, type StructuredFamily, parameterValue } from "./family.ts";
+import { type FamilySpec, type HyperParameter, parameterValue, type StructuredFamily } from "./family.ts";
 import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
 
 /** A family that a text names, and the module that the family comes from. */

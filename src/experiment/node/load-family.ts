@@ -47,11 +47,15 @@ function isFamily(value: unknown): value is StructuredFamily {
 
 async function importFamilies(module: string, text: string): Promise<readonly StructuredFamily[]> {
   await access(module).catch((cause: unknown) => {
-    throw new ConfigError(`convolution: the module of "${text}" must be readable, got none at ${module}; restore the file there`, { cause });
+    throw new ConfigError(`convolution: the module of "${text}" must be readable, got none at ${module}; restore the file there`, {
+      cause,
+    });
   });
   registerHooks();
   const exported = await import(pathToFileURL(module).href).catch((cause: unknown) => {
-    throw new ConfigError(`convolution: ${module} must load without an error, got ${cause instanceof Error ? cause.message : cause}`, { cause });
+    throw new ConfigError(`convolution: ${module} must load without an error, got ${cause instanceof Error ? cause.message : cause}`, {
+      cause,
+    });
   });
   const records = Object.values(exported as Record<string, unknown>).filter(isFamily);
   if (records.length === 0)
@@ -67,7 +71,9 @@ export async function loadFamilies(text: string, { modules, from = "." }: LoadOp
   const { module, form } = splitModule(text);
   if (module === undefined) return text;
   if (modules === "refuse")
-    throw new ConfigError(`convolution: must be of a built-in family here, got "${text}", which names a module; run it where you trust the module`);
+    throw new ConfigError(
+      `convolution: must be of a built-in family here, got "${text}", which names a module; run it where you trust the module`,
+    );
   const path = resolve(from, module);
   provideFamilies(path, await importFamilies(path, text));
   return `${path}:${form}`;
@@ -79,3 +85,9 @@ export async function loadFamilies(text: string, { modules, from = "." }: LoadOp
  */
 export const resolveConvolution = async (text: string, options: LoadOptions): Promise<ConvolutionSpec> =>
   parseConvolution(await loadFamilies(text, options));
+
+/** Loads the module that the configuration of a run or a checkpoint names. @throws ConfigError as `loadFamilies` does. */
+export async function loadRecordedFamily(config: unknown, modules: ModulePermission): Promise<void> {
+  const conv = (config as { readonly settings?: { readonly conv?: unknown } } | null | undefined)?.settings?.conv;
+  if (typeof conv === "string") await loadFamilies(conv, { modules });
+}

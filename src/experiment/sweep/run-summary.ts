@@ -2,9 +2,11 @@
 
 import { join } from "node:path";
 import { countSpec } from "../../cli/count-command.ts";
+import { splitModule } from "../../structured/convolution-text.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../train/trainer.ts";
 import { formatArchitecture } from "../network-spec.ts";
+import { loadRecordedFamily } from "../node/load-family.ts";
 import { checkRunConfig, type RunConfig } from "../run-config.ts";
 import { networkOf } from "../settings.ts";
 
@@ -40,7 +42,9 @@ export interface OpenedRun {
 /** @throws DataError when there is no run at `path`. */
 export async function openRun(path: string): Promise<OpenedRun> {
   const folder = await RunFolder.open(path);
-  return { path, config: checkRunConfig(await folder.config(), join(path, "config.json")), metrics: folder.metrics };
+  const config = checkRunConfig(await folder.config(), join(path, "config.json"));
+  await loadRecordedFamily(config, "load");
+  return { path, config, metrics: folder.metrics };
 }
 
 /** Of a run with one epoch at least. */
@@ -53,7 +57,7 @@ export function summarise({ config, metrics }: OpenedRun): RunSummary {
   const accuracies = metrics.flatMap(({ testAccuracy }) => (testAccuracy === null ? [] : [testAccuracy]));
   return {
     network: formatArchitecture(spec),
-    convolution: settings.conv,
+    convolution: splitModule(settings.conv).form,
     seed: settings.seed,
     data: settings.data,
     teacher: teacher?.network ?? null,

@@ -6,6 +6,7 @@ import { ConfigError, DataError } from "../../core/errors.ts";
 import { familyNamed, formatConvolution, type NamedFamily } from "../../structured/convolution-text.ts";
 import { solveBudget } from "../budget.ts";
 import { formatNetwork, networks } from "../network-spec.ts";
+import { loadFamilies } from "../node/load-family.ts";
 import { type PresetName, presetNames } from "../presets.ts";
 import { networkOf, resolveSettings, type Settings, settingRules } from "../settings.ts";
 
@@ -51,7 +52,20 @@ export async function readSweep(path: string): Promise<SweepRun[]> {
   } catch (error) {
     throw new DataError(`sweep: ${path} must be JSON, got ${error instanceof Error ? error.message : error}`, { cause: error });
   }
-  return expandSweep(checkFile(file, path), dirname(path));
+  return expandSweep(await withLoadedFamilies(checkFile(file, path), dirname(path)), dirname(path));
+}
+
+/** The file with the modules of its convolutions loaded. Their paths are relative to the file, and absolute in the result. */
+async function withLoadedFamilies(file: SweepFile, folder: string): Promise<SweepFile> {
+  const located = (text: string): Promise<string> => loadFamilies(text, { modules: "load", from: folder });
+  const optionsOf = async (options: Options): Promise<Options> =>
+    options.conv === undefined ? options : { ...options, conv: await located(options.conv) };
+  return {
+    ...file,
+    ...(file.settings && { settings: await optionsOf(file.settings) }),
+    ...(file.networks && { networks: await Promise.all(file.networks.map(optionsOf)) }),
+    ...(file.convolutions && { convolutions: await Promise.all(file.convolutions.map(located)) }),
+  };
 }
 
 const refuse = (rule: string): never => {

@@ -7,6 +7,7 @@ import type { Job } from "bullmq";
 import { DataError } from "../../../core/errors.ts";
 import { errorCode } from "../../../data/node/system-error.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
+import { loadFamilies } from "../../node/load-family.ts";
 import { openRun, type RunSummary, summarise } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-plan.ts";
 import { trainInProcess } from "../train-process.ts";
@@ -93,6 +94,8 @@ async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, optio
   reporter.runBegins(run, folder);
   try {
     await checkTeacher(run);
+    // The run comes from a queue, and a module in its text would be a program of somebody else's.
+    await loadFamilies(run.settings.conv, { modules: "refuse" });
     let told: Promise<unknown> = Promise.resolve();
     const onEpoch = (metrics: EpochMetrics): void => {
       reporter.epoch(run, metrics);
