@@ -1,8 +1,7 @@
 /** Tensor-train decomposition (Oseledets 2011, SIAM J. Sci. Comput. 33, algorithm 1: TT-SVD). */
 
 import { ShapeError } from "../core/errors.ts";
-import { sizeOf } from "../core/shape.ts";
-import { columnsOf, frobenius, matrix, product, scaleColumns, transposed } from "./matrix.ts";
+import { columnsOf, matrix, product, scaleColumns, transposed } from "./matrix.ts";
 import { svd } from "./svd.ts";
 import { type TensorArray, tensorArray } from "./tensor-array.ts";
 
@@ -45,12 +44,4 @@ export function tensorTrainToDense({ cores }: TensorTrain): TensorArray {
     left = matrix(next.rows * size, after, next.data);
   }
   return tensorArray(shape, left.data);
-}
-
-/** Norms of what each bond of `x` would lose at these ranks: the ε_k of the error bound, from the unfoldings themselves. */
-export function bondErrors(x: TensorArray, ranks: readonly number[]): number[] {
-  return ranks.map((rank, k) => {
-    const rows = sizeOf(x.shape.slice(0, k + 1));
-    return frobenius(svd(matrix(rows, x.data.length / rows, x.data)).s.subarray(rank));
-  });
 }
