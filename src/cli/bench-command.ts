@@ -9,9 +9,10 @@ import { type BenchmarkRow, runBenchmark } from "../bench/run-benchmark.ts";
 import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs, type Times } from "../bench/structured-benchmark.ts";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { integer, number } from "../experiment/rules.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
@@ -62,7 +63,8 @@ async function bench(
   { only, threads, backend, json = false, structured = false, profile, ...repetition }: BenchOptions,
   { terminal: { stdout, stderr } }: CommandContext,
 ): Promise<void> {
-  const specs = (structured ? (only ?? structuredSpecs) : []).map((text) => formatConvolution(parseConvolution(text)));
+  const texts = structured ? (only ?? structuredSpecs) : [];
+  const specs = await Promise.all(texts.map(async (text) => formatConvolution(await resolveConvolution(text, { modules: "load" }))));
   const selected = structured ? [] : selectBenchmarks(only);
   if (backend === "reference" && threads !== undefined && threads !== 1)
     throw new ConfigError(`bench: --threads must be 1 on the reference backend, which has one thread, got ${threads}`);

@@ -12,6 +12,7 @@ import { backendHelp } from "../experiment/backend-names.ts";
 import { displayName } from "../experiment/data-facts.ts";
 import { formatNetwork, type Network } from "../experiment/network-spec.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import type { Images } from "../experiment/node/load-images.ts";
 import { defaultFolder } from "../experiment/node/run-folder-name.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
@@ -22,7 +23,7 @@ import { path } from "../experiment/rules.ts";
 import { configOf, type RunConfig } from "../experiment/run-config.ts";
 import { type Settings, settingRules } from "../experiment/setting-rules.ts";
 import { familyOptionsOf, networkOf } from "../experiment/settings.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import type { AttentiveClassifier, Classifier, Evaluation } from "../train/evaluate.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
@@ -82,7 +83,7 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   const style = progressStyle(terminal.stderr, options.progress);
   if (options.dryRun && options.out !== undefined)
     throw new ConfigError("compress: --dry-run writes nothing, got --out too; leave out one of them");
-  const spec = parseConvolution(options.conv);
+  const spec = await resolveConvolution(options.conv, { modules: "load" });
   const source = await readSource(options);
   const target: Settings = { ...source.settings, conv: formatConvolution(spec) };
   const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));

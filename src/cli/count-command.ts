@@ -4,10 +4,11 @@ import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { countSpec, type NetworkReport } from "../experiment/count-spec.ts";
 import { formatNetwork, networks, sizeRefusal } from "../experiment/network-spec.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { presets } from "../experiment/presets.ts";
 import { integer, type Rule } from "../experiment/rules.ts";
 import { type Settings, settingRules } from "../experiment/setting-rules.ts";
-import { convolutionForms, parseConvolution } from "../structured/convolution-text.ts";
+import { convolutionForms } from "../structured/convolution-text.ts";
 import type { Mode } from "../structured/structured-linear.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
@@ -41,12 +42,15 @@ export function countCommand(command: Command, context: CommandContext): void {
     .action((options: CountOptions) => count(options, context));
 }
 
-function count({ network: kind, depth, width, conv, mode, json, ...given }: CountOptions, { terminal }: CommandContext): void {
+async function count(
+  { network: kind, depth, width, conv, mode, json, ...given }: CountOptions,
+  { terminal }: CommandContext,
+): Promise<void> {
   const wrongSize = sizeRefusal(kind, { depth, width });
   if (wrongSize !== undefined) throw new ConfigError(`count: ${wrongSize}`);
   const { dense, classes: usualClasses, input: usualInput } = networks[kind];
   const { classes = usualClasses, input = usualInput } = given;
-  const spec = { kind, depth, width, convolution: conv === undefined ? dense : parseConvolution(conv) };
+  const spec = { kind, depth, width, convolution: conv === undefined ? dense : await resolveConvolution(conv, { modules: "load" }) };
   const report = countSpec(spec, classes, input, mode);
   const network = formatNetwork(spec);
   if (json) writeJson(terminal.stdout, { network, classes, input: [3, input, input], ...report });

@@ -4,13 +4,14 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
+import { loadFamilies } from "../experiment/node/load-family.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { choice, integer, number, path } from "../experiment/rules.ts";
 import { inspectLayer, type LayerReport } from "../inspect/inspect-layer.ts";
 import { type HyperParameters, hyperParameters, layerNames, parseLayer } from "../inspect/layer-name.ts";
 import { drawMatrix } from "../inspect/matrix-picture.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
-import type { ConvolutionSpec } from "../structured/spec.ts";
+import { convolutionName, parseConvolution } from "../structured/convolution-text.ts";
+import { type ConvolutionSpec, familySpecOf } from "../structured/spec.ts";
 import type { Initialisation } from "../structured/structured-linear.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { argument } from "./argument.ts";
@@ -59,8 +60,8 @@ export function inspectCommand(command: Command, context: CommandContext): void 
 }
 
 async function inspect(options: InspectOptions, { terminal: { stdout } }: CommandContext): Promise<void> {
-  const spec = specOf(options);
-  const name = formatConvolution(spec);
+  const spec = await specOf(options);
+  const name = convolutionName(spec);
   const backend = options.backend ?? (Math.max(options.in, options.out) <= mostOnReference ? "reference" : "wasm");
   // One matrix is too little work for several threads.
   await startBackend({ backend, ...(backend === "wasm" ? { threads: 1 } : {}) });
@@ -78,7 +79,16 @@ async function inspect(options: InspectOptions, { terminal: { stdout } }: Comman
   if (options.json) {
     const { dense: _, factors, ...rest } = report;
     const shapes = factors.map(({ name: factor, shape, data }) => ({ name: factor, shape, size: data.length }));
-    writeJson(stdout, { layer: name, spec, in: options.in, out: options.out, dtype, ...rest, factors: shapes, picture: file ?? null });
+    writeJson(stdout, {
+      layer: name,
+      spec: familySpecOf(spec),
+      in: options.in,
+      out: options.out,
+      dtype,
+      ...rest,
+      factors: shapes,
+      picture: file ?? null,
+    });
   } else
     describe(
       `${name}, ${options.in} → ${options.out} features, ${options.init} initialisation, seed ${options.seed}, ${dtype}`,
@@ -88,13 +98,14 @@ async function inspect(options: InspectOptions, { terminal: { stdout } }: Comman
     );
 }
 
-function specOf({ layer, conv, ...options }: InspectOptions): ConvolutionSpec {
+async function specOf({ layer, conv, ...options }: InspectOptions): Promise<ConvolutionSpec> {
   if ((layer === undefined) === (conv === undefined))
     throw new ConfigError(`inspect: needs either --layer or --conv, got ${layer === undefined ? "neither" : "both"}`);
   const given = Object.fromEntries(hyperParameters.map((name) => [name, options[name]]));
   // The option --conv has the same errors as in the other commands.
-  if (conv !== undefined) parseConvolution(conv);
-  return parseLayer((layer ?? conv)!, given);
+  const text = await loadFamilies((layer ?? conv)!, { modules: "load" });
+  if (conv !== undefined) parseConvolution(text);
+  return parseLayer(text, given);
 }
 
 const bars = "▁▂▃▄▅▆▇█";

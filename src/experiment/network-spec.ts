@@ -7,7 +7,7 @@ import { ResNet } from "../models/res-net.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
-import { formatConvolution } from "../structured/convolution-text.ts";
+import { convolutionName } from "../structured/convolution-text.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import type { FamilyOptions } from "../structured/family.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
@@ -119,7 +119,7 @@ export function formatArchitecture({ kind, depth, width }: NetworkSpec): string 
 }
 
 /** The name of a network in run folders and reports: `wrn-10-1-Conv`. */
-export const formatNetwork = (spec: NetworkSpec): string => `${formatArchitecture(spec)}-${formatConvolution(spec.convolution)}`;
+export const formatNetwork = (spec: NetworkSpec): string => `${formatArchitecture(spec)}-${convolutionName(spec.convolution)}`;
 
 /** The same network with the convolution that its compression ratio is relative to. */
 export const denseSpec = (spec: NetworkSpec): NetworkSpec => ({ ...spec, convolution: networks[spec.kind].dense });

@@ -2,9 +2,10 @@
 
 import { Adam } from "../train/adam.ts";
 import type { Classifier } from "../train/evaluate.ts";
-import { type Optimizer, Sgd } from "../train/optimizer.ts";
+import type { Optimizer } from "../train/optimizer.ts";
 import { decayGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
+import { Sgd } from "../train/sgd.ts";
 import type { Settings } from "./setting-rules.ts";
 
 /**

@@ -6,6 +6,7 @@ import { restoreTrainer } from "../../train/checkpoint.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
 import { checkRunConfig } from "../run-config.ts";
 import { optionName, type SettingName, type Settings } from "../setting-rules.ts";
+import { loadRecordedFamily } from "./load-family.ts";
 import { type Images, loadImages } from "./load-images.ts";
 import { createSession } from "./session.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
@@ -32,6 +33,7 @@ export async function resumeRun(
   const folder = await RunFolder.open(path);
   const source = join(path, "config.json");
   const config = checkRunConfig(await folder.config(), source);
+  await loadRecordedFamily(config, "load");
   const checkpoint = await folder.readCheckpoint("checkpoint");
   const settings = resumedSettings(config.settings, explicit);
   const backend = await startAgain(settings, explicit);

@@ -10,6 +10,7 @@ import { type PresetName, presets } from "../presets.ts";
 import { type Settings, settingRules } from "../setting-rules.ts";
 import { networkOf, resolveSettings } from "../settings.ts";
 import { createRunConfig, settingsOn } from "./create-run-config.ts";
+import { loadFamilies } from "./load-family.ts";
 import { type Images, loadImages } from "./load-images.ts";
 import { defaultFolder } from "./run-folder-name.ts";
 import { createSession } from "./session.ts";
@@ -45,7 +46,8 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const { preset = "quick", run, steps, offline = false, tensorboard = false, budget } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
-  const wanted = settingsWithin(budget, preset, explicit, onNote);
+  const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
+  const wanted = settingsWithin(budget, preset, { ...explicit, ...conv }, onNote);
   const path = run ?? (await defaultFolder(wanted));
   await RunFolder.checkFree(path);
   const backend = await startBackend(wanted);

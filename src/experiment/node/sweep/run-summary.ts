@@ -1,6 +1,7 @@
 /** The results of a run, read from its folder: a line of the results of a sweep, and a point in a report. */
 
 import { join } from "node:path";
+import { splitModule } from "../../../structured/convolution-text.ts";
 import { RunFolder } from "../../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
 import { countSpec } from "../../count-spec.ts";
@@ -8,6 +9,7 @@ import { dataFacts, imageSide } from "../../data-facts.ts";
 import { formatArchitecture } from "../../network-spec.ts";
 import { checkRunConfig, type RunConfig } from "../../run-config.ts";
 import { networkOf } from "../../settings.ts";
+import { loadRecordedFamily } from "../load-family.ts";
 
 export interface RunSummary {
   readonly network: string;
@@ -38,7 +40,9 @@ export interface OpenedRun {
 /** Reads a run. @throws DataError when there is no run at `path`. */
 export async function openRun(path: string): Promise<OpenedRun> {
   const folder = await RunFolder.open(path);
-  return { path, config: checkRunConfig(await folder.config(), join(path, "config.json")), metrics: folder.metrics };
+  const config = checkRunConfig(await folder.config(), join(path, "config.json"));
+  await loadRecordedFamily(config, "load");
+  return { path, config, metrics: folder.metrics };
 }
 
 /** Summarises a run, which must have finished one epoch. */
@@ -51,7 +55,7 @@ export function summarise({ config, metrics }: OpenedRun): RunSummary {
   const accuracies = metrics.flatMap(({ testAccuracy }) => (testAccuracy === null ? [] : [testAccuracy]));
   return {
     network: formatArchitecture(spec),
-    convolution: settings.conv,
+    convolution: splitModule(settings.conv).form,
     seed: settings.seed,
     data: settings.data,
     teacher: teacher?.network ?? null,

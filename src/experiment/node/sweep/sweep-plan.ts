@@ -10,6 +10,7 @@ import { formatNetwork } from "../../network-spec.ts";
 import { type PresetName, presetNames } from "../../presets.ts";
 import { optionName, type Settings, settingRules } from "../../setting-rules.ts";
 import { networkOf, resolveSettings } from "../../settings.ts";
+import { loadFamilies } from "../load-family.ts";
 
 /** Settings in the file of a sweep: options of `train` in camel case. */
 type Options = Partial<Settings>;
@@ -55,7 +56,20 @@ export async function readSweep(path: string): Promise<SweepRun[]> {
   } catch (error) {
     throw new DataError(`sweep: ${path} must be JSON, got ${error instanceof Error ? error.message : error}`, { cause: error });
   }
-  return expandSweep(checkFile(file, path), dirname(path));
+  return expandSweep(await withLoadedFamilies(checkFile(file, path), dirname(path)), dirname(path));
+}
+
+/** The file with the modules of its convolutions loaded. Their paths are relative to the file, and absolute in the result. */
+async function withLoadedFamilies(file: SweepFile, folder: string): Promise<SweepFile> {
+  const located = (text: string): Promise<string> => loadFamilies(text, { modules: "load", from: folder });
+  const optionsOf = async (options: Options): Promise<Options> =>
+    options.conv === undefined ? options : { ...options, conv: await located(options.conv) };
+  return {
+    ...file,
+    ...(file.settings && { settings: await optionsOf(file.settings) }),
+    ...(file.networks && { networks: await Promise.all(file.networks.map(optionsOf)) }),
+    ...(file.convolutions && { convolutions: await Promise.all(file.convolutions.map(located)) }),
+  };
 }
 
 const refuse = (rule: string): never => {

@@ -7,6 +7,7 @@ import type { Job } from "bullmq";
 import { DataError } from "../../../../core/errors.ts";
 import { errorCode } from "../../../../data/node/system-error.ts";
 import type { EpochMetrics } from "../../../../train/trainer.ts";
+import { loadFamilies } from "../../load-family.ts";
 import { openRun, type RunSummary, summarise } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-plan.ts";
 import { trainInProcess } from "../train-process.ts";
@@ -101,6 +102,8 @@ async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, optio
   observer.runBegins(run, folder);
   try {
     await checkTeacher(run);
+    // The run comes from a queue. A module that its text names would be a program of somebody else.
+    await loadFamilies(run.settings.conv, { modules: "refuse" });
     let reported: Promise<unknown> = Promise.resolve();
     const onEpoch = (metrics: EpochMetrics): void => {
       observer.epoch(run, metrics);
