@@ -142,8 +142,10 @@ test("no file imports itself by a detour", () => {
 });
 
 describe("the library runs in a browser", () => {
-  /** Folders that are of Node altogether: what reads and writes other programs' files, and the program itself. */
-  const nodeLayers = ["interchange", "report", "bench", "inspect", "verify", "experiment", "cli"];
+  /** Packages that run in browsers, too. */
+  const browserPackages = ["gpu.js", "fflate"];
+  /** Layers that run in Node only. */
+  const nodeLayers = ["report", "bench", "inspect", "verify", "experiment", "cli"];
   const isNode = (file: string): boolean =>
     file.split("/").slice(0, -1).includes("node") || nodeLayers.includes(layerOf(file)) || file === "node.ts";
 
@@ -155,12 +157,17 @@ describe("the library runs in a browser", () => {
 
   test("no package is imported outside them", () =>
     expect(
-      edges.filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && to !== "gpu.js").map(edge),
+      edges
+        .filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && !browserPackages.includes(to))
+        .map(edge),
     ).toEqual([]));
 });
 
 test("sharp is imported by the file that decodes images alone", () =>
   expect([...new Set(edges.filter(({ to }) => to === "sharp").map(({ from }) => from))]).toEqual(["data/node/decode-image.ts"]));
+
+test("fflate is imported by the file that reads and writes zip archives alone", () =>
+  expect([...new Set(edges.filter(({ to }) => to === "fflate").map(({ from }) => from))]).toEqual(["interchange/zip.ts"]));
 
 test("gpu.js is imported by the GPU backend alone", () =>
   expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));

@@ -24,7 +24,7 @@ import { RunFolder } from "../train/node/run-folder.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
-import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNotes } from "./terminal.ts";
 
 interface CompressOptions extends Partial<Settings> {
   readonly checkpoint: string;
@@ -78,7 +78,7 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   if (options.dryRun && options.out !== undefined)
     throw new ConfigError("compress: --dry-run writes nothing, got --out too; leave out one of them");
   const spec = parseConvolution(options.conv);
-  const source = await readSource(options);
+  const source = await readSource(options, terminal);
   const target: Settings = { ...source.settings, conv: formatConvolution(spec) };
   const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));
   if (out !== undefined) await RunFolder.checkFree(out);
@@ -116,8 +116,9 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   );
 }
 
-async function readSource(options: CompressOptions): Promise<Source> {
+async function readSource(options: CompressOptions, terminal: Terminal): Promise<Source> {
   const checkpoint = await findCheckpoint(options.checkpoint);
+  writeNotes(terminal, checkpoint.notes);
   const config = configOf(checkpoint);
   if (config === undefined && (options.depth === undefined || options.width === undefined))
     throw new ConfigError(

@@ -19,7 +19,7 @@ import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatCount, formatPercent, plural } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { interruptible, writeJson } from "./terminal.ts";
+import { interruptible, writeJson, writeNotes } from "./terminal.ts";
 
 interface EvalOptions extends Partial<Settings> {
   readonly run?: string;
@@ -63,6 +63,7 @@ export function evalCommand(context: CommandContext): Command {
 async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
   const checkpoint = await findCheckpoint(pathOf(options));
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   await interruptible(
     terminal,

@@ -22,7 +22,7 @@ import type { Classifier } from "../train/evaluate.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command-context.ts";
 import { formatPercent, plural } from "./format.ts";
-import { interruptible, type Output, writeJson } from "./terminal.ts";
+import { interruptible, type Output, writeJson, writeNotes } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings> {
   readonly checkpoint?: string;
@@ -65,6 +65,7 @@ export function predictCommand(context: CommandContext): Command {
 async function predict(images: readonly string[], options: PredictOptions, { terminal }: CommandContext): Promise<void> {
   if (options.checkpoint === undefined) throw new ConfigError("predict: needs --checkpoint, a run's folder or a checkpoint, got none");
   const checkpoint = await findCheckpoint(options.checkpoint);
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   const classes = classesOf(checkpoint);
   const facts = dataFacts(settings.data);

@@ -11,7 +11,7 @@ import { picturesOf } from "../experiment/run-pictures.ts";
 import type { Settings } from "../experiment/settings.ts";
 import { startBackend } from "../experiment/start-backend.ts";
 import { type OpenedRun, openRun, summarise } from "../experiment/sweep/run-summary.ts";
-import type { SweepResult } from "../experiment/sweep/sweep-results.ts";
+import { parseResults } from "../experiment/sweep/sweep-results.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
@@ -71,11 +71,7 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
 /** A run's own folder, or those of a sweep: the ones its results name, and the ones it is not through with. */
 async function runsIn(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile())
-    return (await readFile(path, "utf8"))
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => (JSON.parse(line) as SweepResult).run);
+  if (found?.isFile()) return parseResults(await readFile(path, "utf8"), path).map(({ run }) => run);
   const entries = found === undefined ? [] : await readdir(path);
   if (entries.includes("config.json") || !entries.includes("runs")) return [path];
   return (await readdir(join(path, "runs"))).sort().map((name) => join(path, "runs", name));

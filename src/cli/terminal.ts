@@ -54,3 +54,8 @@ export async function interruptible<T>(terminal: Terminal, announce: () => void,
 export const writeJson = (output: Output, value: unknown): void => {
   output.write(`${JSON.stringify(value)}\n`);
 };
+
+/** Notes for the user, a line each. They go to stderr, because stdout carries results. */
+export function writeNotes({ stderr }: Pick<Terminal, "stderr">, notes: readonly string[]): void {
+  for (const note of notes) stderr.write(`note: ${note}\n`);
+}

@@ -1,6 +1,7 @@
 /** Plots a quantity of every run by epoch. The name of each line stands at its end. */
 
 import { scaleLinear } from "d3-scale";
+import { largest } from "../core/extent.ts";
 import type { EpochMetrics } from "../train/trainer.ts";
 import { axes, formatShare, linear } from "./axes.ts";
 import { familyOf, type Look } from "./families.ts";
@@ -8,6 +9,7 @@ import { type Box, spread } from "./label-placement.ts";
 import type { ReportRun } from "./report-run.ts";
 import { nameOf } from "./scatter-plot.ts";
 import { element, label, picture, textWidth } from "./svg.ts";
+import { thinned } from "./thin-curve.ts";
 
 export interface CurveOptions {
   readonly title: string;
@@ -37,10 +39,10 @@ export function learningCurves(runs: readonly ReportRun[], { title, value, forma
     return points.length === 0 ? [] : [{ run, points, name: nameFor(run, runs) }];
   });
   if (curves.length === 0) return undefined;
-  const names = Math.max(...curves.map(({ name }) => textWidth(name, fontSize)));
+  const names = largest(curves.map(({ name }) => textWidth(name, fontSize)));
   const height = Math.max(420, 76 + gap * curves.length);
   const frame: Box = { x: 68, y: 20, width: width - 88 - names - 22, height: height - 76 };
-  const last = Math.max(...curves.flatMap(({ points }) => points.map(({ epoch }) => epoch)));
+  const last = largest(curves.flatMap(({ points }) => points.map(({ epoch }) => epoch)));
   const x = scaleLinear()
     .domain([Math.min(1, last - 1), last])
     .range([frame.x, frame.x + frame.width]);
@@ -59,7 +61,9 @@ export function learningCurves(runs: readonly ReportRun[], { title, value, forma
   const lines = curves.map(({ run, points, name }, i) => {
     const { colour } = looks.get(familyOf(run.convolution))!;
     const [end, at] = [points.at(-1)!, ends[i]!];
-    const path = points.map((point, k) => `${k === 0 ? "M" : "L"}${x(point.epoch)} ${y(point.at)}`).join("");
+    const path = thinned(points, x)
+      .map((point, k) => `${k === 0 ? "M" : "L"}${x(point.epoch)} ${y(point.at)}`)
+      .join("");
     const dashes = run.teacher === undefined ? "5 3" : undefined;
     const right = frame.x + frame.width;
     return [

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
 import { familyNamed, formatConvolution, type NamedFamily } from "../../structured/convolution-text.ts";
 import { solveBudget } from "../budget.ts";
 import { formatNetwork, networks } from "../network-spec.ts";
@@ -45,13 +46,7 @@ export async function readSweep(path: string): Promise<SweepRun[]> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw new DataError(`sweep: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
   });
-  let file: unknown;
-  try {
-    file = JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`sweep: ${path} must be JSON, got ${error instanceof Error ? error.message : error}`, { cause: error });
-  }
-  return expandSweep(checkFile(file, path), dirname(path));
+  return expandSweep(checkFile(parseJson(text, `sweep: ${path}`), path), dirname(path));
 }
 
 const refuse = (rule: string): never => {
