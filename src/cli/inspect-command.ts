@@ -1,19 +1,21 @@
-/** `separable inspect`: one structured layer taken apart. */
+/** `separable inspect`: analyses one structured layer. */
 
 import { resolve } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import { argument, choice, integer, number, path } from "../experiment/rules.ts";
-import { startBackend } from "../experiment/start-backend.ts";
+import { loadFamilies } from "../experiment/node/load-family.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
+import { choice, integer, number, path } from "../experiment/rules.ts";
 import { inspectLayer, type LayerReport } from "../inspect/inspect-layer.ts";
 import { type HyperParameters, hyperParameters, layerNames, parseLayer } from "../inspect/layer-name.ts";
 import { drawMatrix } from "../inspect/matrix-picture.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
-import type { ConvolutionSpec } from "../structured/spec.ts";
+import { convolutionName, parseConvolution } from "../structured/convolution-text.ts";
+import { type ConvolutionSpec, familySpecOf } from "../structured/spec.ts";
 import type { Initialisation } from "../structured/structured-linear.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
-import type { CommandContext } from "./command-context.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { type Output, writeJson } from "./terminal.ts";
 
@@ -25,26 +27,25 @@ interface InspectOptions extends HyperParameters {
   readonly seed: number;
   readonly init: Initialisation;
   readonly backend?: BackendOption;
-  /** False for --no-out-file. */
+  /** False under --no-out-file. */
   readonly outFile?: string | false;
   readonly json?: boolean;
 }
 
-/** Features up to which plain loops rebuild every family's W within seconds. */
+/** The number of features up to which the reference backend computes W of every family within seconds. */
 const mostOnReference = 256;
 
 const initialisations = ["reference", "spectral", "variance-preserving"] as const satisfies readonly Initialisation[];
 
-export function inspectCommand(context: CommandContext): Command {
+export function inspectCommand(command: Command, context: CommandContext): void {
   const size = integer({ least: 1, most: 4096 });
-  const command = new Command("inspect")
-    .description("take one structured layer apart: parameters, cost, errors, singular values, and a picture of its matrix")
+  command
     .option("--layer <name>", `one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5`)
-    .option("--conv <spec>", "the same as a spec: TensorTrain_0.5")
+    .option("--conv <spec>", "the layer as a spec: TensorTrain_0.5")
     .requiredOption("--in <n>", "input features", argument("inspect", "--in", size))
     .requiredOption("--out <n>", "output features", argument("inspect", "--out", size))
     .option("--init <name>", `one of ${initialisations.join(", ")}`, argument("inspect", "--init", choice(initialisations)), "reference")
-    .option("--seed <n>", "of the initialisation", argument("inspect", "--seed", integer({ least: 0, below: 2 ** 32 })), 0)
+    .option("--seed <n>", "seed of the initialisation", argument("inspect", "--seed", integer({ least: 0, below: 2 ** 32 })), 0)
     .option("--out-file <file>", "the picture's name (default: <spec>-<in>-<out>.png)", argument("inspect", "--out-file", path))
     .option("--no-out-file", "draw no picture")
     .option(
@@ -55,14 +56,14 @@ export function inspectCommand(context: CommandContext): Command {
     .option("--json", "print one JSON object to stdout")
     .optionsGroup("Hyper-parameters, in place of the layer's usual ones:");
   for (const name of hyperParameters) command.option(`--${name} <x>`, "", argument("inspect", `--${name}`, number({ above: 0 })));
-  return command.action((options: InspectOptions) => inspect(options, context));
+  command.action((options: InspectOptions) => inspect(options, context));
 }
 
 async function inspect(options: InspectOptions, { terminal: { stdout } }: CommandContext): Promise<void> {
-  const spec = specOf(options);
-  const name = formatConvolution(spec);
+  const spec = await specOf(options);
+  const name = convolutionName(spec);
   const backend = options.backend ?? (Math.max(options.in, options.out) <= mostOnReference ? "reference" : "wasm");
-  // One matrix is too little to share out.
+  // One matrix is too little work for several threads.
   await startBackend({ backend, ...(backend === "wasm" ? { threads: 1 } : {}) });
   const dtype = backend === "reference" ? "float64" : "float32";
   const report = await inspectLayer({
@@ -78,7 +79,16 @@ async function inspect(options: InspectOptions, { terminal: { stdout } }: Comman
   if (options.json) {
     const { dense: _, factors, ...rest } = report;
     const shapes = factors.map(({ name: factor, shape, data }) => ({ name: factor, shape, size: data.length }));
-    writeJson(stdout, { layer: name, spec, in: options.in, out: options.out, dtype, ...rest, factors: shapes, picture: file ?? null });
+    writeJson(stdout, {
+      layer: name,
+      spec: familySpecOf(spec),
+      in: options.in,
+      out: options.out,
+      dtype,
+      ...rest,
+      factors: shapes,
+      picture: file ?? null,
+    });
   } else
     describe(
       `${name}, ${options.in} → ${options.out} features, ${options.init} initialisation, seed ${options.seed}, ${dtype}`,
@@ -88,18 +98,19 @@ async function inspect(options: InspectOptions, { terminal: { stdout } }: Comman
     );
 }
 
-function specOf({ layer, conv, ...options }: InspectOptions): ConvolutionSpec {
+async function specOf({ layer, conv, ...options }: InspectOptions): Promise<ConvolutionSpec> {
   if ((layer === undefined) === (conv === undefined))
     throw new ConfigError(`inspect: needs either --layer or --conv, got ${layer === undefined ? "neither" : "both"}`);
   const given = Object.fromEntries(hyperParameters.map((name) => [name, options[name]]));
-  // --conv is spelt as everywhere else, so its errors are those of everywhere else.
-  if (conv !== undefined) parseConvolution(conv);
-  return parseLayer((layer ?? conv)!, given);
+  // The option --conv has the same errors as in the other commands.
+  const text = await loadFamilies((layer ?? conv)!, { modules: "load" });
+  if (conv !== undefined) parseConvolution(text);
+  return parseLayer(text, given);
 }
 
 const bars = "▁▂▃▄▅▆▇█";
 
-/** At most 48 bars, each the mean of its share of the values, as high as it is large. */
+/** Draws values as at most 48 bars. The height of a bar is the mean of its part of the values. */
 function sparkline(values: readonly number[]): string {
   const count = Math.min(48, values.length);
   const top = Math.max(...values) || 1;

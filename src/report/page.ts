@@ -4,7 +4,7 @@ import { largest } from "../core/extent.ts";
 import { formatMagnitude, formatShare } from "./axes.ts";
 import { classErrorTable, confusionTable } from "./class-tables.ts";
 import { type Configuration, configurationsOf } from "./configurations.ts";
-import { type Look, looksOf, mark } from "./families.ts";
+import { type Look, looksOf, mark, titleOf } from "./families.ts";
 import { asShare, learningCurves, testError } from "./learning-curves.ts";
 import { pageStyle } from "./page-style.ts";
 import { paretoFront } from "./pareto-front.ts";
@@ -162,7 +162,7 @@ function runTable(runs: readonly ReportRun[]): string {
 function legend(looks: ReadonlyMap<string, Look>, published: boolean): string {
   const item = (drawing: string, text: string): string =>
     `<li>${element("svg", { width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" }, drawing)}${escaped(text)}</li>`;
-  const families = [...looks].map(([name, look]) => item(mark(look, 8, 8, true), name));
+  const families = [...looks].map(([name, look]) => item(mark(look, 8, 8, true), titleOf(name)));
   const grey: Look = { colour: "#7f7f7f", shape: "circle" };
   const teaching = [item(mark(grey, 8, 8, true), "filled: with a teacher"), item(mark(grey, 8, 8, false), "hollow: without a teacher")];
   const cross = element("path", { d: "M4 4L12 12M4 12L12 4", stroke: "#8b949e", "stroke-width": 1.6 });
