@@ -149,7 +149,9 @@ export function decodeNpy(bytes: Uint8Array, source: string): NamedArray {
   const { format, littleEndian } = parsed;
   if (sizeOf(shape) * format.bytes !== bytes.length - start)
     return refuse(`must hold ${sizeOf(shape) * format.bytes} bytes for ${format.npy} ${formatShape(shape)}, got ${bytes.length - start}`);
-  const data = readNumbers(format, bytes.subarray(start), littleEndian, (what) => refuse(what, "save it with .astype('<f8')"));
+  const data = readNumbers(format, bytes.subarray(start), littleEndian, (what) =>
+    refuse(`${what} of ${format.npy}`, "save it with .astype('<f8')"),
+  );
   return { shape, data: fortranOrder ? rowMajor(data, shape) : data };
 }
 

@@ -19,6 +19,8 @@ export interface NumberFormat {
   /** The dtype of the array that holds the numbers here. It holds every number of the format exactly, up to `rule`. */
   readonly dtype: DType;
   readonly read: (view: DataView, at: number, littleEndian: boolean) => number;
+  /** The number as an integer of any size, for formats whose integers `read` may round. */
+  readonly readExactly?: (view: DataView, at: number, littleEndian: boolean) => bigint;
   /** A rule that the numbers must obey, for formats of which not every bit pattern can be read. */
   readonly rule?: { readonly says: string; readonly holds: (value: number) => boolean };
 }
@@ -101,6 +103,7 @@ export const numberFormats: readonly NumberFormat[] = [
     bytes: 8,
     dtype: "float64",
     read: (view, at, little) => Number(view.getBigInt64(at, little)),
+    readExactly: (view, at, little) => view.getBigInt64(at, little),
     rule: safe,
   },
   {
@@ -110,6 +113,7 @@ export const numberFormats: readonly NumberFormat[] = [
     bytes: 8,
     dtype: "float64",
     read: (view, at, little) => Number(view.getBigUint64(at, little)),
+    readExactly: (view, at, little) => view.getBigUint64(at, little),
     rule: safe,
   },
 ];
@@ -144,9 +148,12 @@ export function readNumbers(format: NumberFormat, bytes: Uint8Array, littleEndia
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let index = 0; index < data.length; index++) {
-    const value = format.read(view, index * format.bytes, littleEndian);
-    if (format.rule && !format.rule.holds(value))
-      return refuse(`must hold ${format.rule.says}, got ${value} at ${index} of ${format.npy ?? format.safetensors}`);
+    const at = index * format.bytes;
+    const value = format.read(view, at, littleEndian);
+    if (format.rule && !format.rule.holds(value)) {
+      const exact = format.readExactly?.(view, at, littleEndian) ?? value;
+      return refuse(`must hold ${format.rule.says}, got ${exact} at ${index}`);
+    }
     data[index] = value;
   }
   return data;

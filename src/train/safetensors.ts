@@ -160,7 +160,7 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   checkSpans(spans, data.length, refuse);
   const tensors = new Map<string, NamedArray>();
   for (const { name, shape, format, from, to } of spans) {
-    const refuseNumber = (what: string): never => refuse(`${what} in ${JSON.stringify(name)}`, "save it as F64");
+    const refuseNumber = (what: string): never => refuse(`${what} of ${format.safetensors} in ${JSON.stringify(name)}`, "save it as F64");
     tensors.set(name, { shape, data: readNumbers(format, data.subarray(from, to), true, refuseNumber) });
   }
   return { tensors, metadata };
