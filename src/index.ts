@@ -24,10 +24,14 @@ export type { Shape } from "./core/shape.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type Augmentation, cifarAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
+export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
 export type { ImageDataset, ImageSplit, SplitName } from "./data/dataset.ts";
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
+export { decodeNpy, encodeNpy } from "./interchange/npy.ts";
+export { type DecodeNpzOptions, decodeNpz, encodeNpz, type NpzOptions } from "./interchange/npz.ts";
+export { exportOnnx, type OnnxOptions } from "./interchange/onnx/export-onnx.ts";
 export {
   type CanonicalPolyadic,
   type CanonicalPolyadicOptions,
@@ -130,11 +134,19 @@ export * from "./structured/structured-linear.ts";
 export { TensorTrainLinear } from "./structured/tensor-train.ts";
 export { TuckerLinear } from "./structured/tucker.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
+export type { NumericArray } from "./tensor/number-formats.ts";
 export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
 export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "./train/checkpoint.ts";
+export {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  foreignCheckpoint,
+  restoreModel,
+  restoreTrainer,
+} from "./train/checkpoint.ts";
 export {
   type AttentiveClassifier,
   type Batches,
@@ -156,7 +168,7 @@ export {
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
-export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
+export { decodeSafetensors, type EncodableArray, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
 export {

@@ -142,8 +142,10 @@ test("no file imports itself through other files, not even for a type", () => {
 });
 
 describe("the library runs in a browser", () => {
+  /** Packages that run in browsers, too. */
+  const browserPackages = ["gpu.js", "fflate"];
   /** Layers that run in Node only. */
-  const nodeLayers = ["interchange", "report", "bench", "inspect", "verify", "cli"];
+  const nodeLayers = ["report", "bench", "inspect", "verify", "cli"];
   /** Entries of the package that run in Node only. */
   const nodeEntries = ["node.ts", "experiment.ts"];
   const isNode = (file: string): boolean =>
@@ -155,14 +157,19 @@ describe("the library runs in a browser", () => {
   test("files that a browser loads import nothing of Node, except types", () =>
     expect(inner.filter(({ from, to, typeOnly }) => isNode(to) && !isNode(from) && !typeOnly).map(edge)).toEqual([]));
 
-  test("files that a browser loads import no package but gpu.js", () =>
+  test("files that a browser loads import no packages but those that run in browsers", () =>
     expect(
-      edges.filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && to !== "gpu.js").map(edge),
+      edges
+        .filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && !browserPackages.includes(to))
+        .map(edge),
     ).toEqual([]));
 });
 
 test("sharp is imported only by the file that decodes images", () =>
   expect([...new Set(edges.filter(({ to }) => to === "sharp").map(({ from }) => from))]).toEqual(["data/node/decode-image.ts"]));
+
+test("fflate is imported only by the file that reads and writes zip archives", () =>
+  expect([...new Set(edges.filter(({ to }) => to === "fflate").map(({ from }) => from))]).toEqual(["interchange/zip.ts"]));
 
 test("gpu.js is imported only by the GPU backend", () =>
   expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));

@@ -32,7 +32,7 @@ import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNotes } from "./terminal.ts";
 import { evaluateWithProgress, loadImagesWithProgress, type ProgressContext, turnEventLoop } from "./with-progress.ts";
 
 interface CompressOptions extends Partial<Settings> {
@@ -84,7 +84,7 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   if (options.dryRun && options.out !== undefined)
     throw new ConfigError("compress: --dry-run writes nothing, got --out too; leave out one of them");
   const spec = await resolveConvolution(options.conv, { modules: "load" });
-  const source = await readSource(options);
+  const source = await readSource(options, terminal);
   const target: Settings = { ...source.settings, conv: formatConvolution(spec) };
   const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));
   if (out !== undefined) await RunFolder.checkFree(out);
@@ -120,8 +120,9 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   );
 }
 
-async function readSource(options: CompressOptions): Promise<Source> {
+async function readSource(options: CompressOptions, terminal: Terminal): Promise<Source> {
   const checkpoint = await findCheckpoint(options.checkpoint);
+  writeNotes(terminal, checkpoint.notes);
   const config = configOf(checkpoint);
   if (config === undefined && (options.depth === undefined || options.width === undefined))
     throw new ConfigError(

@@ -21,7 +21,7 @@ import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatRows, plural } from "./format.ts";
 import { progressStyle } from "./progress.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, writeJson } from "./terminal.ts";
+import { interruptible, writeJson, writeNotes } from "./terminal.ts";
 import { evaluateWithProgress, loadImagesWithProgress } from "./with-progress.ts";
 
 interface EvalOptions extends Partial<Settings> {
@@ -63,6 +63,7 @@ export function evalCommand(command: Command, context: CommandContext): void {
 async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
   const checkpoint = await findCheckpoint(pathOf(options));
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   await interruptible(
     terminal,

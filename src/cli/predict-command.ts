@@ -27,7 +27,7 @@ import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
 import { addSettingOptions, machineOptions, type SettingOption } from "./setting-options.ts";
-import { interruptible, type Output, writeJson } from "./terminal.ts";
+import { interruptible, type Output, writeJson, writeNotes } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings> {
   readonly checkpoint?: string;
@@ -63,6 +63,7 @@ export function predictCommand(command: Command, context: CommandContext): void 
 async function predict(images: readonly string[], options: PredictOptions, { terminal }: CommandContext): Promise<void> {
   if (options.checkpoint === undefined) throw new ConfigError("predict: needs --checkpoint, a run's folder or a checkpoint, got none");
   const checkpoint = await findCheckpoint(options.checkpoint);
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   const spec = networkOf(settings);
   const classes = classesOf(checkpoint, spec);

@@ -8,7 +8,7 @@ import type { ImageDataset } from "../data/dataset.ts";
 import { picturesOf } from "../experiment/node/run-pictures.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run-summary.ts";
-import type { SweepResult } from "../experiment/node/sweep/sweep-results.ts";
+import { parseResults } from "../experiment/node/sweep/sweep-results.ts";
 import { integer, path } from "../experiment/rules.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
 import { writeReport } from "../report/node/write-report.ts";
@@ -71,11 +71,7 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
 /** The run folders that a path names: a run, all runs of a sweep, or the runs in a file of results. */
 async function runsIn(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile())
-    return (await readFile(path, "utf8"))
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => (JSON.parse(line) as SweepResult).run);
+  if (found?.isFile()) return parseResults(await readFile(path, "utf8"), path).map(({ run }) => run);
   const entries = found === undefined ? [] : await readdir(path);
   if (entries.includes("config.json") || !entries.includes("runs")) return [path];
   return (await readdir(join(path, "runs"))).sort().map((name) => join(path, "runs", name));

@@ -9,6 +9,7 @@ import { svgToPng } from "../../src/report/node/rasterise.ts";
 import { plotsOf, renderReport } from "../../src/report/page.ts";
 import { heatColour, picturePng } from "../../src/report/picture-png.ts";
 import { publishedPoints } from "../../src/report/published-points.ts";
+import { thinned } from "../../src/report/thin-curve.ts";
 import { sampleRuns } from "./sample-runs.ts";
 
 const runs = sampleRuns({ count: 20, seed: 1 });
@@ -149,4 +150,38 @@ test("the error of a class is the share of its images that are taken for others"
       [0, 0, 0],
     ]),
   ).toEqual([0.25, 0, undefined]);
+});
+
+describe("runs of very many epochs", () => {
+  test("are plotted and listed", () => {
+    const [short] = sampleRuns({ count: 1, seed: 2 });
+    const count = 150_000;
+    const epochs = Array.from({ length: count }, (_, i) => ({ ...short!.epochs[0]!, epoch: i + 1, trainLoss: 1 + Math.sin(i) }));
+    const page = renderReport([{ ...short!, epochs }]);
+    expect(page).toContain("Training loss by epoch");
+    // Not every epoch has a pixel of its own.
+    expect(page.length).toBeLessThan(1e6);
+  });
+
+  const curves = fc
+    .array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 400 })
+    .map((values) => values.map((at, i) => ({ epoch: i + 1, at })));
+
+  test("lose only points between the extremes of their column of pixels", () =>
+    fc.assert(
+      fc.property(curves, fc.integer({ min: 1, max: 60 }), (points, width) => {
+        const x = (epoch: number): number => ((epoch - 1) / points.length) * width;
+        /** The first, the last, the lowest and the highest point of every column. */
+        const columns = (curve: readonly { epoch: number; at: number }[]): unknown =>
+          Array.from({ length: width }, (_, column) => {
+            const members = curve.filter(({ epoch }) => Math.floor(x(epoch)) === column);
+            const values = members.map(({ at }) => at);
+            return [members[0], members.at(-1), Math.min(...values), Math.max(...values)];
+          });
+        const kept = thinned(points, x);
+        expect(kept.length).toBeLessThanOrEqual(Math.max(4 * (width + 1), 4));
+        expect(kept).toEqual(points.filter((point) => kept.includes(point)));
+        expect(columns(kept)).toEqual(columns(points));
+      }),
+    ));
 });

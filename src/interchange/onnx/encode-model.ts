@@ -2,7 +2,7 @@
 
 import { ConfigError } from "../../core/errors.ts";
 import type { TypedArray } from "../../tensor/storage.ts";
-import { ProtobufMessage } from "../../train/node/protobuf-message.ts";
+import { ProtobufMessage } from "../../train/protobuf-message.ts";
 import {
   type Attribute,
   dataTypes,

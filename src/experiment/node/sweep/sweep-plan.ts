@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { ConfigError, DataError } from "../../../core/errors.ts";
+import { parseJson } from "../../../core/json.ts";
 import { familyNamed, formatConvolution, type NamedFamily } from "../../../structured/convolution-text.ts";
 import { solveBudget } from "../../budget.ts";
 import { dataFacts } from "../../data-facts.ts";
@@ -50,12 +51,7 @@ export async function readSweep(path: string): Promise<SweepRun[]> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw new DataError(`sweep: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
   });
-  let file: unknown;
-  try {
-    file = JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`sweep: ${path} must be JSON, got ${error instanceof Error ? error.message : error}`, { cause: error });
-  }
+  const file = parseJson(text, `sweep: ${path}`);
   return expandSweep(await withLoadedFamilies(checkFile(file, path), dirname(path)), dirname(path));
 }
 
