@@ -9,6 +9,7 @@ import { bytesPerElement, type DType, type TypedArray } from "../../../tensor/st
 import { CountedHostStorage, type HostMemory, viewOf } from "../../host-storage.ts";
 import type { MemoryReport } from "../../kernels.ts";
 import { Arena } from "./arena.ts";
+import type { Block } from "./free-blocks.ts";
 
 const page = 65536;
 /** The kernels use the first page themselves: for the counters of the thread team, arguments and constants. */
@@ -69,39 +70,38 @@ export class ArenaMemory implements HostMemory {
     return undefined;
   }
 
-  /** @throws BackendError when the arena is exhausted. */
-  allocateBytes(bytes: number): number {
-    const pointer = this.#arena.allocate(bytes);
-    if (pointer === undefined)
-      throw new BackendError(
-        `wasm: the arena is exhausted: asked for ${mebibytes(bytes)} (${bytes} bytes), ${mebibytes(this.#arena.used)} in use, ` +
-          `limit ${mebibytes(this.maximumBytes)}; use a smaller batch, free tensors with scope(), or raise maximumBytes`,
-      );
-    return pointer;
-  }
-
-  freeBytes(pointer: number): void {
-    this.#arena.free(pointer);
-  }
-
   /** A storage with one holder whose contents are undefined. @throws BackendError when the arena is exhausted. */
   allocate(dtype: DType, length: number): ArenaStorage {
-    const pointer = this.allocateBytes(length * bytesPerElement[dtype]);
+    const storage = new ArenaStorage(this, this.#take(length * bytesPerElement[dtype]), dtype, length);
     this.#storages++;
-    return new ArenaStorage(this, pointer, dtype, length, () => {
-      this.#storages--;
-      this.#arena.free(pointer);
-    });
+    return storage;
+  }
+
+  /** Frees the block of a storage. The storage calls this when its last holder releases it. */
+  reclaim(block: Block): void {
+    this.#storages--;
+    this.#arena.free(block);
   }
 
   /** Runs `use` with the address of `bytes` bytes, and frees them afterwards. */
   withScratch<T>(bytes: number, use: (pointer: number) => T): T {
-    const pointer = this.allocateBytes(bytes);
+    const block = this.#take(bytes);
     try {
-      return use(pointer);
+      return use(block.start);
     } finally {
-      this.#arena.free(pointer);
+      this.#arena.free(block);
     }
+  }
+
+  /** @throws BackendError when the arena is exhausted. */
+  #take(bytes: number): Block {
+    const block = this.#arena.allocate(bytes);
+    if (block === undefined)
+      throw new BackendError(
+        `wasm: the arena is exhausted: asked for ${mebibytes(bytes)} (${bytes} bytes), ${mebibytes(this.#arena.used)} in use, ` +
+          `limit ${mebibytes(this.maximumBytes)}; use a smaller batch, free tensors with scope(), or raise maximumBytes`,
+      );
+    return block;
   }
 
   /** The address behind a kernel's operand. @throws BackendError for freed storage, or storage of another arena. */
@@ -128,14 +128,17 @@ export class ArenaMemory implements HostMemory {
 
 export class ArenaStorage extends CountedHostStorage {
   readonly owner: ArenaMemory;
-  readonly pointer: number;
-  readonly #onFree: () => void;
+  readonly #block: Block;
 
-  constructor(owner: ArenaMemory, pointer: number, dtype: DType, length: number, onFree: () => void) {
+  constructor(owner: ArenaMemory, block: Block, dtype: DType, length: number) {
     super(dtype, length);
     this.owner = owner;
-    this.pointer = pointer;
-    this.#onFree = onFree;
+    this.#block = block;
+  }
+
+  /** The address of the first element. */
+  get pointer(): number {
+    return this.#block.start;
   }
 
   /** The view is made anew at each use, because growing the memory may replace its buffer. */
@@ -144,6 +147,6 @@ export class ArenaStorage extends CountedHostStorage {
   }
 
   protected free(): void {
-    this.#onFree();
+    this.owner.reclaim(this.#block);
   }
 }
