@@ -10,7 +10,7 @@ import type { Kernels } from "../kernels.ts";
 import { overlay } from "../overlay.ts";
 import { referenceKernels } from "../reference/reference-kernels.ts";
 import { wasmAcceptances } from "./acceptances.ts";
-import { ArenaMemory } from "./host/arena-memory.ts";
+import { ArenaMemory, retryWhenExhausted } from "./host/arena-memory.ts";
 import { batchNormKernels } from "./host/batch-norm.ts";
 import { convolutionKernels } from "./host/convolution.ts";
 import { cosineTransformKernels } from "./host/cosine-transform.ts";
@@ -86,7 +86,7 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<W
     ...optimiserKernels(machine),
   };
   return {
-    ...overlay(referenceKernels(memory), fast, wasmAcceptances),
+    ...retryWhenExhausted(overlay(referenceKernels(memory), fast, wasmAcceptances), memory),
     name: "wasm",
     threads,
     simd,

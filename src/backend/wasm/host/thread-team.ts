@@ -4,6 +4,7 @@
  */
 
 import { BackendError } from "../../../core/errors.ts";
+import { nodeProcess } from "../../host-process.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 
 /** Milliseconds without a finished chunk after which a call is given up. A chunk takes a few milliseconds. */
@@ -24,10 +25,6 @@ export interface TeamWorker {
 }
 
 type Failed = (reason: string) => void;
-
-/** Node's process, undefined in browsers. Its modules are reached through it without imports, so that bundles for browsers need no substitutes. */
-const nodeProcess = (): NodeJS.Process | undefined =>
-  (globalThis as { process?: NodeJS.Process }).process?.versions?.node === undefined ? undefined : process;
 
 /** Cores of this machine; 1 where the engine does not tell. */
 export function availableThreads(): number {
