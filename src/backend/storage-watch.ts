@@ -24,12 +24,18 @@ export class StorageWatch<Resource> {
   readonly #entryOf = new WeakMap<object, Watched<Resource>>();
   readonly #finalizers = new FinalizationRegistry<Watched<Resource>>((entry) => this.#release(entry));
   #settling = false;
-  #dueAbove = unwatchedBytes;
+  readonly #limit: number;
+  #dueAbove: number;
 
-  /** `used` tells how many bytes all storages take; `free` frees the resource of a storage that was not released. */
-  constructor(used: () => number, free: (resource: Resource) => void) {
+  /**
+   * `used` tells how many bytes all storages take, and `free` frees the resource of a storage that was not released. `limit` is the most
+   * that the storages may take; default: no limit.
+   */
+  constructor(used: () => number, free: (resource: Resource) => void, limit = Number.POSITIVE_INFINITY) {
     this.#used = used;
     this.#free = free;
+    this.#limit = limit;
+    this.#dueAbove = Math.min(unwatchedBytes, limit / 2);
   }
 
   /** Watches a new storage. `resource` must not refer to the storage. */
@@ -51,7 +57,7 @@ export class StorageWatch<Resource> {
     this.#finalizers.unregister(storage);
   }
 
-  /** Whether to collect before the memory in use grows by `bytes`: it has doubled since the last collection. */
+  /** Whether to collect before the memory in use grows by `bytes`: it has doubled since the last collection, or is half-way to the limit. */
   isDue(bytes: number): boolean {
     return this.#used() + bytes > this.#dueAbove;
   }
@@ -69,7 +75,8 @@ export class StorageWatch<Resource> {
     this.#settle();
     collectGarbage();
     for (const entry of this.#watched) if (entry.storage.deref() === undefined) this.#release(entry);
-    this.#dueAbove = Math.max(unwatchedBytes, 2 * this.#used());
+    const used = this.#used();
+    this.#dueAbove = Math.min(Math.max(unwatchedBytes, 2 * used), (used + this.#limit) / 2);
   }
 
   /** Collects in a job of its own if a collection is due. An `await` of this function lets browsers free what earlier jobs dropped. */

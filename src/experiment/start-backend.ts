@@ -1,6 +1,6 @@
 /** Activates the backend a command asked for: that one or an error, never another in silence. */
 
-import { type BackendOptions, initBackend, kernels, useBackend } from "../backend/active.ts";
+import { type BackendOptions, disposeBackend, initBackend, kernels, useBackend } from "../backend/active.ts";
 import type { AdapterReport } from "../backend/gpu/adapter.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { gpuModes } from "../backend/gpu/gpu-mode.ts";
@@ -10,7 +10,7 @@ import { plural } from "../cli/format.ts";
 import { BackendError } from "../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "./backend-names.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
-import { type Chosen, chooseBackend, dispose } from "./choose-backend.ts";
+import { type Chosen, chooseBackend } from "./choose-backend.ts";
 
 export interface BackendSettings {
   readonly backend: BackendOption;
@@ -85,16 +85,8 @@ async function firstDevice(source: BackendSource): Promise<Chosen> {
   );
 }
 
-/** Ends what `backend` holds, threads or a device, and leaves none active. */
-export function stopBackend(): void {
-  try {
-    dispose(kernels());
-  } catch (error) {
-    // None was started.
-    if (!(error instanceof BackendError)) throw error;
-  }
-  useBackend(undefined);
-}
+/** Frees the threads or the device of the active backend, and leaves none active. */
+export const stopBackend = disposeBackend;
 
 /** What computes: `wasm, 2 threads, relaxed SIMD`, `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs with equal ones give equal bits. */
 export function describeDevice({ name, threads, simd, adapter }: BackendReport): string {

@@ -151,6 +151,11 @@ export class Device implements BufferOwner {
     this.#stream.free(buffer);
   }
 
+  /** Whether no work can succeed any more: the device is closed or lost, or has reported an error. */
+  get ended(): boolean {
+    return this.#stream.ended;
+  }
+
   /** Frees every table and kernel. Storages can no longer be read. */
   close(): void {
     if (this.#stream.closed) return;

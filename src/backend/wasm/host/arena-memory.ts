@@ -42,6 +42,7 @@ export class ArenaMemory implements HostMemory {
     this.#watch = new StorageWatch(
       () => this.#arena.used,
       (block) => this.#reclaim(block),
+      maximumBytes,
     );
   }
 
