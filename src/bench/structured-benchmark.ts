@@ -5,7 +5,7 @@ import { Random } from "../core/random.ts";
 import { gradients } from "../grad/gradients.ts";
 import type { Layer } from "../nn/module.ts";
 import { normal } from "../ops/creation.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { convolutionName, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, createLinear } from "../structured/create-convolution.ts";
 import { families } from "../structured/families.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
@@ -148,7 +148,7 @@ export async function benchStructured({
   const total = specs.length * shapes.length;
   for (const shape of shapes)
     for (const text of specs) {
-      onProgress?.(rows.length, total, `${text} ${shape.inChannels}→${shape.outChannels}`);
+      onProgress?.(rows.length, total, `${convolutionName(parseConvolution(text))} ${shape.inChannels}→${shape.outChannels}`);
       rows.push(await benchOne(text, shape, rounds));
     }
   return rows;
@@ -187,7 +187,7 @@ async function benchOne(text: string, shape: StructuredShape, rounds: number): P
   map.mode = "auto";
   const row: StructuredRow = {
     ...shape,
-    convolution: text,
+    convolution: convolutionName(spec),
     backend: kernels().name,
     threads: kernels().threads,
     multiplyAdds,

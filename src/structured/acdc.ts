@@ -35,22 +35,22 @@ class Diagonals extends Module {
 }
 
 export interface AcdcOptions extends StructuredOptions {
-  /** Riffle shuffles between the transforms, as the paper has them; without, the original layer. */
+  /** Whether channels are shuffled between the transforms, as in the paper; without it this is the original layer. Default: true. */
   readonly channelShuffle?: boolean;
 }
 
 /** The names of `AcdcOptions`. */
 export const acdcOptions: OptionNames = optionNames<AcdcOptions>({ bias: true, mode: true, init: true, channelShuffle: true });
 
-/** Where column j of a riffled matrix comes from: evens first, then odds. */
+/** The column that comes to place j when the columns of a matrix are shuffled: even columns first, then odd ones. */
 const shuffledColumns = (size: number): number[] => {
   const half = Math.ceil(size / 2);
   return Array.from({ length: size }, (_, j) => (j < half ? 2 * j : 2 * (j - half) + 1));
 };
 
 /**
- * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3), C the unnormalised DCT-II whose row i is the transform of e_i, R the riffle of
- * columns; c = max(in + extra, out). T copies the input until it fills c, S adds up adjacent outputs.   2·c·factors parameters.
+ * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3), C the unnormalised DCT-II whose row i is the transform of e_i, R the channel shuffle
+ * of columns; c = max(in + extra, out). T copies the input until it fills c, S adds up adjacent outputs.   2·c·factors parameters.
  * With a fast transform of t(c) ≈ 2·c·log₂c multiply-adds, factors·(2·t(c) + 2c) per column.
  */
 export class AcdcLinear extends StructuredLinear {
@@ -95,7 +95,7 @@ export class AcdcLinear extends StructuredLinear {
     return this.layers.length * (4 * c + 5 * c * Math.log2(c)) * (windowed ? input : output);
   }
 
-  /** Π·z: what a riffle of the matrix's columns does to its argument. First half to even places, second half to odd ones. */
+  /** Π·z: a shuffle of the matrix's columns moves the first half of z to even places, and the second half to odd ones. */
   #shuffle(z: Tensor): Tensor {
     if (!this.#channelShuffle) return z;
     const half = Math.ceil(this.#size / 2);
@@ -108,7 +108,7 @@ export class AcdcLinear extends StructuredLinear {
     return slice(transposeChannels(even, 2, half), [undefined, [0, this.#size]]);
   }
 
-  /** c⁻¹ of the transform's own scale: C⁻¹ = diag(1/4c, 1/2c, …)·Cᵀ. */
+  /** The diagonal of C⁻¹ = diag(1/4c, 1/2c, …)·Cᵀ. */
   #inverseScale(like: Tensor): Tensor {
     const c = this.#size;
     return tensor(

@@ -1,4 +1,4 @@
-/** `Sep`'s map: the dense 1×1 convolution, O·I parameters. What every other family is measured against. */
+/** The map of `Sep`: a dense 1×1 convolution of O·I parameters. Every other family is measured against it. */
 
 import { checkOptions } from "../core/options.ts";
 import { checkShape } from "../core/shape.ts";
@@ -13,7 +13,7 @@ import { biasParameter } from "./factor.ts";
 import { defineFamily, familyOptions } from "./family.ts";
 import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts";
 
-/** w:[O,I,1,1]. Not a structured map, so it keeps the full weight decay. */
+/** w:[O,I,1,1]. It has no structure, so it keeps the full weight decay. */
 class Pointwise extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;

@@ -1,4 +1,4 @@
-/** HashedNet (Chen et al. 2015, arXiv 1504.04788): a weight matrix whose entries share a short list of values, drawn by lot. */
+/** HashedNet (Chen et al. 2015, arXiv 1504.04788): the entries of a weight matrix share a short list of values, assigned at random. */
 
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -17,11 +17,11 @@ import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts
 export interface HashedOptions {
   readonly bias?: boolean;
   readonly decay?: Decay;
-  /** Of the bias, where it differs. */
+  /** The weight-decay group of the bias. Default: `decay`. */
   readonly biasDecay?: Decay;
   /**
-   * The paper's code draws indices below budget − 1, so that its last weight never serves; its counts still include it. We draw from all
-   * unless told otherwise (docs/faithfulness.md).
+   * Whether indices are drawn below budget − 1, as in the paper's code, whose last weight is never used but is counted (docs/faithfulness.md).
+   * Default: false.
    */
   readonly lastWeightUnused?: boolean;
 }
@@ -32,7 +32,7 @@ export const hashedOptions: OptionNames = optionNames<HashedOptions>({ bias: tru
 /** The names of the options of `HashedLinear`. */
 const hashedLinearOptions: OptionNames = { ...hashedOptions, init: true, mode: true };
 
-/** W[i₁,…] = w[h(i₁,…)] with h drawn once, uniformly.   `budget` parameters, and the bias. */
+/** W[i₁,…] = w[h(i₁,…)]; the indices h are drawn once, uniformly.   `budget` parameters, and the bias. */
 export class HashedWeight extends Module {
   readonly hashed_weight: Parameter;
   readonly bias: Parameter | undefined;
@@ -60,7 +60,7 @@ export class HashedWeight extends Module {
     return reshape(gather(this.hashed_weight.value, this.idxs.value), this.#shape);
   }
 
-  /** Makes W nearest to `target`, given in W's order: each shared value becomes the mean of the entries it stands for, the least squares solution. */
+  /** Makes W nearest to `target`, given in W's order. The least squares solution makes each shared value the mean of the entries it stands for. */
   async fromDense(target: ArrayLike<number>): Promise<void> {
     const indices = await this.idxs.read();
     const sums = new Float64Array(this.hashed_weight.value.size);
@@ -74,7 +74,7 @@ export class HashedWeight extends Module {
 }
 
 /**
- * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. There is no cheaper way than W itself: in·out multiply-adds per column.
+ * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. W is always formed: in·out multiply-adds per column.
  * `fromDense`: the means of `HashedWeight`, exact least squares.
  */
 export class HashedLinear extends StructuredLinear {

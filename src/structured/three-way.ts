@@ -1,6 +1,6 @@
 /**
- * A weight matrix seen as a tensor of three near-equal axes: what Tensor-Train, Tucker and CP decompose in the paper's code. Dimensions and
- * ranks follow it to the letter (docs/faithfulness.md), for published parameter counts hang on every rounding.
+ * A weight matrix seen as a tensor of three axes of nearly equal size, which Tensor-Train, Tucker and CP decompose. Dimensions and ranks are those of the
+ * paper's code (docs/faithfulness.md), because published parameter counts depend on every rounding.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -34,9 +34,9 @@ const atLeastOne = (x: number): number => Math.max(1, roundHalfToEven(x));
 /** Cores G₁[1,d₁,r₁], G₂[r₁,d₂,r₂], G₃[r₂,d₃,1] as TT-SVD at ranks max(1, round(scale·smaller neighbour)) leaves them. */
 export interface TrainSizes {
   readonly dims: Triple;
-  /** Ranks asked for. */
+  /** The ranks that the scale asks for. */
   readonly wanted: readonly [number, number];
-  /** Ranks left: no bond can exceed what stands on either side of it. */
+  /** The ranks of the cores: no bond is larger than the tensor on either side of it. */
   readonly ranks: readonly [number, number];
   readonly parameters: number;
 }

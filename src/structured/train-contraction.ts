@@ -1,6 +1,6 @@
 /**
- * Applying a weight that is a tensor train over the modes of its whole flattened matrix. The modes know nothing of where outputs end and inputs
- * begin; if that boundary falls between two modes, or cuts one of them cleanly, the input can still be contracted core by core.
+ * The application of a weight that is a tensor train over the modes of its flattened matrix. The modes do not follow the boundary between outputs and
+ * inputs. If the boundary falls between two modes, or cuts one of them cleanly, the input can be contracted core by core.
  */
 
 import { sizeOf } from "../core/shape.ts";
@@ -17,7 +17,7 @@ export interface Boundary {
   readonly inner: number;
 }
 
-/** Where outputs end and inputs begin; undefined where no mode is cut cleanly. */
+/** The boundary between outputs and inputs; undefined if it cuts a mode uncleanly. */
 export function boundaryOf(dims: readonly number[], inFeatures: number): Boundary | undefined {
   let rest = inFeatures;
   for (let mode = dims.length - 1; mode >= 0; mode--) {
@@ -55,7 +55,7 @@ export function contractTrain(x: Tensor, cores: readonly Tensor[], { mode, outer
   return reshape(z, [batch, spread, columns]);
 }
 
-/** What `contractTrain` costs a column. */
+/** The cost of `contractTrain`. */
 export function trainWork(cores: readonly (readonly number[])[], { mode, outer, inner }: Boundary, perCall = 0): Work {
   const dims = cores.map((core) => core[1]!);
   const costs = cores.map((core, k) => {

@@ -62,21 +62,21 @@ describe("the paper's networks", async () => {
   );
 });
 
-test("what names no network is told its own with options, and a run is not told another", async () => {
+test("a file without a configuration needs options that describe its network, and a run refuses them", async () => {
   await writeFile(at("bare.npz"), encodeNpz(await denseState()));
   const bare = await convert(at("bare.npz"), at("from-npz"));
-  expect(bare.stderr).toMatch(/ConfigError: convert: .*bare\.npz says nothing of its network; name it, such as --network wrn/);
+  expect(bare.stderr).toMatch(/ConfigError: convert: .*bare\.npz does not say what its network is; describe it, such as --network wrn/);
   expect((await convert(at("bare.npz"), at("from-npz"), ...wrn("Conv"))).code).toBe(0);
   const told = await convert(at("from-npz"), at("again"), "--depth", "16");
-  expect(told.stderr).toMatch(/ConfigError: convert: .* knows its network, got --depth too; leave out what is known already/);
+  expect(told.stderr).toMatch(/ConfigError: convert: .* records its network, got --depth too; leave out what it records/);
   const wrong = await convert(at("bare.npz"), at("wrong"), ...wrn("Sep"));
   expect(wrong.stderr).toMatch(/DataError: checkpoint .*bare\.npz: the state must fit the network, got .* is missing/);
   expect((await convert(at("absent.npz"), at("x"))).stderr).toMatch(/ConfigError: convert: .*absent\.npz must be readable/);
   const classes = await convert(at("bare.npz"), at("hundred"), ...wrn("Conv"), "--data", "cifar100");
-  expect(classes.stderr).toMatch(/must know the 100 classes of cifar100, got 10; choose with --data/);
+  expect(classes.stderr).toMatch(/must have the 100 classes of cifar100, got 10; choose with --data/);
 });
 
-test("an ONNX file says what it is of", async () => {
+test("the output names the network of an ONNX file", async () => {
   await writeFile(at("onnx.npz"), encodeNpz(await denseState()));
   const { stdout, code } = await convert(
     at("onnx.npz"),

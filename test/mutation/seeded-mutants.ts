@@ -137,7 +137,7 @@ export const seededMutants: readonly SeededMutant[] = [
     "this.#options = { stride, padding, groups };",
     "dropped factor",
   ),
-  structured("families", "acdc(false)", "acdc(true)", "dropped factor"),
+  structured("acdc", "channelShuffle: false", "channelShuffle: true", "dropped factor"),
   doubled(
     "matmul",
     "(g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape)",

@@ -139,7 +139,7 @@ test("sizes that are no sizes are refused by name", () => {
   expect(() => new MonarchLinear(8, 8, 1.5, { random: new Random(1) })).toThrow(/Monarch.*blocks/s);
 });
 
-test("without riffles, ACDC with unit diagonals does nothing; with them it permutes what it transforms", async () => {
+test("without channel shuffles, ACDC with unit diagonals does nothing; with them it permutes what it transforms", async () => {
   const identityLeft = async (kind: "ACDC" | "PlainACDC"): Promise<boolean> => {
     const map = createLinear({ kind, factors: 3 }, 8, 8, { random: new Random(1), dtype: "float64" });
     for (const parameter of map.parameters().values()) parameter.write(new Float64Array(sizeOf(parameter.shape)).fill(1));
