@@ -6,6 +6,7 @@ export {
   type BackendName,
   type BackendOptions,
   backendNames,
+  disposeBackend,
   initBackend,
   kernels,
   memory,

@@ -141,6 +141,12 @@ export interface Kernels {
   cast(x: Storage, dtype: DType): Storage;
   memory(): MemoryReport;
   resetPeak(): void;
+  /** Frees the backend's threads or device. Ops on its tensors are errors afterwards. Default: there is nothing to free. */
+  dispose?(): void;
+  /** Whether it can no longer compute: it was disposed of, or a thread or the device is lost. Default: false. */
+  readonly disposed?: boolean;
+  /** What a program should know about how it runs here, such as why it has one thread. Default: there is nothing to say. */
+  readonly note?: string;
 
   // — elementwise —
   unary(op: UnaryOp, x: Storage): Storage;
@@ -193,4 +199,4 @@ export interface Kernels {
 }
 
 /** The functions that compute: all of a backend but who it is and what its memory reports. */
-export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak">;
+export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak" | "dispose" | "disposed" | "note">;

@@ -1,13 +1,14 @@
 /** The structured convolution nearest to a trained dense one. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { type TensorArray, tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 import type { ConvolutionSite } from "../structured/convolution-factory.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
-import type { FamilyOptions } from "../structured/family.ts";
+import { type FamilyOptions, familyOptions } from "../structured/family.ts";
 import { type ConvolutionSpec, familyOf } from "../structured/spec.ts";
 import { type ApproximationError, noApproximation, StructuredConvolution } from "../structured/structured-convolution.ts";
 
@@ -51,6 +52,7 @@ export async function compressConvolution(
   build: Build,
   options: FamilyOptions = {},
 ): Promise<CompressedConvolution> {
+  checkOptions("compressConvolution", options, familyOptions);
   const expected = [site.outChannels, site.inChannels / (site.groups ?? 1), site.kernel, site.kernel];
   if (kernel.shape.length !== 4 || expected.some((length, axis) => kernel.shape[axis] !== length))
     throw new ShapeError(`compressConvolution: the kernel must be the site's ${formatShape(expected)}, got ${formatShape(kernel.shape)}`);

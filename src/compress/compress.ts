@@ -1,6 +1,7 @@
 /** `compress`: a trained dense network with its convolutions replaced by their nearest structured ones. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { frobenius } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
@@ -47,6 +48,16 @@ export interface CompressOptions extends FamilyOptions {
   readonly onLayer?: (layer: CompressedLayer, done: number, total: number) => void | Promise<void>;
 }
 
+/** The names of `CompressOptions`. */
+export const compressOptions: OptionNames = optionNames<CompressOptions>({
+  bias: true,
+  mode: true,
+  init: true,
+  lastWeightUnused: true,
+  build: true,
+  onLayer: true,
+});
+
 /** The name of `part` within `whole`. It is the name that the part's first parameter has in `whole`, less the name that it has in `part`. */
 function nameWithin(whole: Module, part: Module): string {
   const [key, entry] = [...part.state()][0]!;
@@ -72,8 +83,10 @@ function denseConvolutions(network: Module): Map<string, DenseConvolution> {
 export async function compress<N extends Module>(
   dense: ConvolutionNetwork<N>,
   spec: ConvolutionSpec,
-  { build, onLayer, ...options }: CompressOptions = {},
+  allOptions: CompressOptions = {},
 ): Promise<Compression<N>> {
+  checkOptions("compress", allOptions, compressOptions);
+  const { build, onLayer, ...options } = allOptions;
   const before = denseConvolutions(dense);
   const dtype = [...before.values()][0]!.conv.weight.dtype === "float64" ? "float64" : "float32";
   const made: Layer[] = [];

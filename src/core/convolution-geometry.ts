@@ -1,6 +1,7 @@
 /** The sizes of a two-dimensional convolution or pooling. An op checks them once; a kernel trusts them. */
 
 import { ShapeError } from "./errors.ts";
+import { type OptionNames, optionNames } from "./options.ts";
 import { formatShape, type Shape } from "./shape.ts";
 
 /** An option of both image axes: one number for both, or `[vertical, horizontal]`. */
@@ -17,6 +18,14 @@ export interface ConvolutionOptions {
   /** The number of groups that input and output channels are split into. Output channels see only the inputs of their group. Default: 1. */
   groups?: number;
 }
+
+/** The names of `ConvolutionOptions`. */
+export const convolutionOptions: OptionNames = optionNames<ConvolutionOptions>({
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+});
 
 /** Everything that a convolution kernel needs to know. x:[N,C,H,W], w:[O,C/groups,Kh,Kw] → y:[N,O,outHeight,outWidth]. */
 export interface ConvolutionGeometry {

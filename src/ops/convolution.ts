@@ -5,7 +5,13 @@
  */
 
 import { kernels } from "../backend/active.ts";
-import { type ConvolutionGeometry, type ConvolutionOptions, convolutionGeometry } from "../core/convolution-geometry.ts";
+import {
+  type ConvolutionGeometry,
+  type ConvolutionOptions,
+  convolutionGeometry,
+  convolutionOptions,
+} from "../core/convolution-geometry.ts";
+import { checkOptions } from "../core/options.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkFloating, output } from "./output.ts";
@@ -45,6 +51,7 @@ const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tens
  * @throws ShapeError for shapes, options or dtypes that do not fit together.
  */
 export function conv2d(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
+  checkOptions("conv2d", options, convolutionOptions);
   checkFloating("conv2d", x, w);
   return forward(x, w, convolutionGeometry("conv2d", x.shape, w.shape, options));
 }

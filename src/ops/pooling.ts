@@ -3,6 +3,7 @@
 import { kernels } from "../backend/active.ts";
 import { type ConvolutionGeometry, type ConvolutionOptions, convolutionGeometry, type Pair } from "../core/convolution-geometry.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { checkShape, formatShape, type Shape } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -22,6 +23,9 @@ export interface PoolingOptions {
   /** The pixels added on each side of the image, at most half a window, so that every window meets the image. Default: 0. */
   readonly padding?: Pair;
 }
+
+/** The names of `PoolingOptions`. */
+export const poolingOptions: OptionNames = optionNames<PoolingOptions>({ kernel: true, stride: true, padding: true });
 
 /**
  * Pooling has the shapes of a depthwise convolution. This is the geometry of that convolution, with the shape of its weight and its
@@ -48,6 +52,7 @@ function window(
 }
 
 const maxPool: (x: Tensor, options: PoolingOptions) => Tensor = differentiable("maxPool2d", (x: Tensor, options: PoolingOptions) => {
+  checkOptions("maxPool2d", options, poolingOptions);
   const { geometry } = window("maxPool2d", x, options);
   const { values, indices } = kernels().maxPool2d(x.storage, geometry);
   const outShape = [geometry.batch, geometry.outChannels, geometry.outHeight, geometry.outWidth];
@@ -68,6 +73,7 @@ export const maxPool2d = (x: Tensor, options: PoolingOptions): Tensor => maxPool
  * @throws ShapeError for a rank other than 4, or options that do not fit.
  */
 export function avgPool2d(x: Tensor, options: PoolingOptions): Tensor {
+  checkOptions("avgPool2d", options, poolingOptions);
   const { weight, options: convolution, geometry } = window("avgPool2d", x, options);
   return conv2d(x, full(weight, 1 / (geometry.kernelHeight * geometry.kernelWidth), { dtype: x.dtype }), convolution);
 }

@@ -2,14 +2,18 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames } from "../core/options.ts";
 import { formatShape, normalizeAxes, normalizeAxis, sizeOf } from "../core/shape.ts";
 import { detach, differentiable, noGrad } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
 import { add, divide, equal, exp, log, multiply, subtract, where } from "./elementwise.ts";
 import { checkFloating, output } from "./output.ts";
-import { droppedShape, keptShape, type ReduceOptions, reduceAxes, splitAt } from "./reduce-axes.ts";
+import { droppedShape, keptShape, type ReduceOptions, reduceAxes, reduceOptions, splitAt } from "./reduce-axes.ts";
 import { reshape } from "./reshape.ts";
 import { sum } from "./sum-and-broadcast.ts";
+
+/** The names of the options of `variance`. */
+const varianceOptions: OptionNames = { ...reduceOptions, correction: true };
 
 /** The number of elements of x that meet in one element of the result. */
 const countOf = (op: string, x: Tensor, options: ReduceOptions): number =>
@@ -19,14 +23,19 @@ const countOf = (op: string, x: Tensor, options: ReduceOptions): number =>
  * y = (1/n)·Σ x over the n elements along `axes`. NaN where n = 0.
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
-export const mean = (x: Tensor, options: ReduceOptions = {}): Tensor => divide(sum(x, options), countOf("mean", x, options));
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions("mean", options, reduceOptions);
+  return divide(sum(x, options), countOf("mean", x, options));
+}
 
 /**
  * y = Σ (x − mean)² / (n − correction) over the n elements along `axes`. The correction 1 gives the unbiased estimate and is the default.
  * The correction 0 gives the biased estimate. NaN where n ≤ correction.
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
-export function variance(x: Tensor, { correction = 1, ...options }: ReduceOptions & { readonly correction?: number } = {}): Tensor {
+export function variance(x: Tensor, allOptions: ReduceOptions & { readonly correction?: number } = {}): Tensor {
+  checkOptions("variance", allOptions, varianceOptions);
+  const { correction = 1, ...options } = allOptions;
   const centred = subtract(x, mean(x, { ...options, keepDims: true }));
   return divide(sum(multiply(centred, centred), options), Math.max(0, countOf("variance", x, options) - correction));
 }
@@ -37,6 +46,7 @@ export function variance(x: Tensor, { correction = 1, ...options }: ReduceOption
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
 export const max: (x: Tensor, options?: ReduceOptions) => Tensor = differentiable("max", (x: Tensor, options: ReduceOptions = {}) => {
+  checkOptions("max", options, reduceOptions);
   checkFloating("max", x);
   const axes = normalizeAxes("max", options.axes, x.rank);
   const kept = keptShape(x.shape, axes);
@@ -75,6 +85,7 @@ export function finiteMax(x: Tensor, axes: readonly number[]): Tensor {
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
 export function logSumExp(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions("logSumExp", options, reduceOptions);
   const axes = normalizeAxes("logSumExp", options.axes, x.rank);
   const shift = finiteMax(x, axes);
   const kept = add(log(sum(exp(subtract(x, shift)), { axes, keepDims: true })), shift);

@@ -2,6 +2,7 @@
 
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -15,7 +16,7 @@ import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { factor, refuseSpectral } from "./factor.ts";
-import { type StructuredFamily, searchRank, whole } from "./family.ts";
+import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
 import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -37,6 +38,9 @@ export interface AcdcOptions extends StructuredOptions {
   /** Whether channels are shuffled between the transforms, as in the paper; without it this is the original layer. Default: true. */
   readonly channelShuffle?: boolean;
 }
+
+/** The names of `AcdcOptions`. */
+export const acdcOptions: OptionNames = optionNames<AcdcOptions>({ bias: true, mode: true, init: true, channelShuffle: true });
 
 /** The column that comes to place j when the columns of a matrix are shuffled: even columns first, then odd ones. */
 const shuffledColumns = (size: number): number[] => {
@@ -60,6 +64,7 @@ export class AcdcLinear extends StructuredLinear {
   /** @throws ConfigError for factors < 1, outputs that neither divide nor exceed the inputs, or a bias. */
   constructor(inFeatures: number, outFeatures: number, factors: number, build: Build, options: AcdcOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("AcdcLinear", options, { ...familyOptions, ...acdcOptions });
     checkSizes("ACDC", { inFeatures, outFeatures, factors });
     if (options.bias) throw new ConfigError("ACDC: the map has no bias, got bias: true; leave it out");
     if (outFeatures < inFeatures && inFeatures % outFeatures !== 0)

@@ -1,6 +1,7 @@
 /** BLAST (Lee et al. 2024, arXiv 2410.21262): blocks that share their bases, each with a diagonal of its own. */
 
 import { divisors, greatestCommonDivisor } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -8,7 +9,7 @@ import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
-import { defineFamily, positive, searchScale, whole } from "./family.ts";
+import { defineFamily, familyOptions, positive, searchScale, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -34,6 +35,7 @@ export class BlastLinear extends StructuredLinear {
   /** @throws ConfigError unless blocks and rank are integers ≥ 1. */
   constructor(inFeatures: number, outFeatures: number, { blocks, rank }: BlastShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("BlastLinear", options, familyOptions);
     checkSizes("BLAST", { inFeatures, outFeatures, blocks, rank });
     refuseSpectral("BLAST", options.init ?? "reference");
     const b = divisors(greatestCommonDivisor(inFeatures, outFeatures))

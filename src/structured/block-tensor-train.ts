@@ -1,6 +1,7 @@
 /** Block Tensor-Train (Qiu et al. 2024, arXiv 2406.06248): two block-diagonal maps of rank r a block, a permutation between. */
 
 import { nearestDivisor } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { type MonarchShape, nearestMonarch } from "../linalg/monarch.ts";
 import type { Build } from "../nn/init.ts";
@@ -9,7 +10,7 @@ import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, searchRank, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -43,6 +44,7 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     options: StructuredOptions = {},
   ) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("BlockTensorTrainLinear", options, familyOptions);
     const [inner, outer] = [inFeatures / blocks, outFeatures / middle];
     checkSizes("BlockTensorTrain", { inFeatures, outFeatures, blocks, middle, rank, "in/blocks": inner, "out/middle": outer });
     // More than the smaller side of a block adds parameters, not matrices.

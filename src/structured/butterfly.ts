@@ -1,5 +1,6 @@
 /** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): the sparsity of the FFT, its numbers learned. */
 
+import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { ones, tensor } from "../ops/creation.ts";
@@ -9,7 +10,7 @@ import { pad, permute, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
-import { defineFamily } from "./family.ts";
+import { defineFamily, familyOptions } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -31,6 +32,7 @@ export class ButterflyLinear extends StructuredLinear {
 
   constructor(inFeatures: number, outFeatures: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("ButterflyLinear", options, familyOptions);
     checkSizes("Butterfly", { inFeatures, outFeatures });
     refuseSpectral("Butterfly", options.init ?? "reference");
     this.#stages = Math.max(1, Math.ceil(Math.log2(Math.max(inFeatures, outFeatures))));

@@ -1,5 +1,6 @@
 /** `CP_s` (Lebedev et al. 2015, arXiv 1412.6553; paper, §3): the whole weight as a three-way tensor, a sum of products of vectors. */
 
+import { checkOptions } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { canonicalPolyadic } from "../linalg/canonical-polyadic.ts";
@@ -14,7 +15,7 @@ import { permute, transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, positive, searchScale } from "./family.ts";
+import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { canonicalRank, type Triple, threeWayDims } from "./three-way.ts";
@@ -48,6 +49,7 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
   /** @throws ConfigError unless scale > 0. */
   constructor(inFeatures: number, outFeatures: number, scale: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("CanonicalPolyadicLinear", options, familyOptions);
     checkSizes("CanonicalPolyadicLinear", { inFeatures, outFeatures });
     this.#dims = threeWayDims(outFeatures, inFeatures);
     this.#boundary = boundaryOf(this.#dims, inFeatures);

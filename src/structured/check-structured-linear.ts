@@ -6,6 +6,7 @@
 import { kernels, useBackend } from "../backend/active.ts";
 import { countingBackend } from "../backend/counting.ts";
 import { createReferenceBackend } from "../backend/reference/reference-kernels.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { gradients } from "../grad/gradients.ts";
@@ -31,6 +32,14 @@ export interface StructuredCheckOptions {
    */
   readonly tolerance?: number;
 }
+
+/** The names of `StructuredCheckOptions`. */
+export const structuredCheckOptions: OptionNames = optionNames<StructuredCheckOptions>({
+  seed: true,
+  rows: true,
+  dtype: true,
+  tolerance: true,
+});
 
 type Values = ArrayLike<number>;
 
@@ -61,8 +70,10 @@ function productWithTranspose(x: Values, w: Values, rows: number, outputs: numbe
  */
 export async function checkStructuredLinear(
   create: (build: Build) => StructuredLinear,
-  { seed = 0, rows = 3, dtype = "float64", tolerance = dtype === "float64" ? 1e-10 : 1e-4 }: StructuredCheckOptions = {},
+  options: StructuredCheckOptions = {},
 ): Promise<string[]> {
+  checkOptions("checkStructuredLinear", options, structuredCheckOptions);
+  const { seed = 0, rows = 3, dtype = "float64", tolerance = dtype === "float64" ? 1e-10 : 1e-4 } = options;
   const faults: string[] = [];
   const random = new Random(seed);
   const expectNear = (what: string, got: Values, expected: Values, scale: number): void => {

@@ -3,6 +3,7 @@
  * how its map W:[out,in] and its convolution are made, and which sizes show it well. Everything else that treats families reads the record.
  */
 
+import { type OptionNames, optionNames } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
@@ -14,6 +15,9 @@ export interface FamilyOptions extends StructuredOptions {
   /** For hashed kinds: leave the last shared weight unused, as the paper's code does (docs/faithfulness.md). Default: false. */
   readonly lastWeightUnused?: boolean;
 }
+
+/** The names of `FamilyOptions`. */
+export const familyOptions: OptionNames = optionNames<FamilyOptions>({ bias: true, mode: true, init: true, lastWeightUnused: true });
 
 /** One hyper-parameter, in the order in which the text form has them: `MatrixTensorTrain_8_2` has rank 8 and 2 cores. */
 export interface HyperParameter<Name extends string = string> {

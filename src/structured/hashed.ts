@@ -1,6 +1,7 @@
 /** HashedNet (Chen et al. 2015, arXiv 1504.04788): the entries of a weight matrix share a short list of values, assigned at random. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { type Build, fanIn, uniformFanIn } from "../nn/init.ts";
@@ -25,6 +26,12 @@ export interface HashedOptions {
   readonly lastWeightUnused?: boolean;
 }
 
+/** The names of `HashedOptions`. */
+export const hashedOptions: OptionNames = optionNames<HashedOptions>({ bias: true, decay: true, biasDecay: true, lastWeightUnused: true });
+
+/** The names of the options of `HashedLinear`. */
+const hashedLinearOptions: OptionNames = { ...hashedOptions, init: true, mode: true };
+
 /** W[i₁,…] = w[h(i₁,…)]; the indices h are drawn once, uniformly.   `budget` parameters, and the bias. */
 export class HashedWeight extends Module {
   readonly hashed_weight: Parameter;
@@ -36,6 +43,7 @@ export class HashedWeight extends Module {
   /** @throws ConfigError unless budget is an integer ≥ 2. */
   constructor(shape: readonly number[], budget: number, build: Build, options: HashedOptions = {}) {
     super();
+    checkOptions("HashedWeight", options, hashedOptions);
     const { bias = true, decay = "compressed", biasDecay = decay, lastWeightUnused = false } = options;
     if (!Number.isInteger(budget) || budget < 2)
       throw new ConfigError(`HashedWeight: the budget must be an integer ≥ 2, got ${budget}; raise the fraction`);
@@ -73,14 +81,10 @@ export class HashedLinear extends StructuredLinear {
   readonly name = "HashedLinear";
   readonly hashed: HashedWeight;
 
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    budget: number,
-    build: Build,
-    { init = "reference", ...options }: StructuredOptions & HashedOptions = {},
-  ) {
+  constructor(inFeatures: number, outFeatures: number, budget: number, build: Build, allOptions: StructuredOptions & HashedOptions = {}) {
     super(inFeatures, outFeatures, "dense");
+    checkOptions("HashedLinear", allOptions, hashedLinearOptions);
+    const { init = "reference", mode: _, ...options } = allOptions;
     refuseSpectral("HashedLinear", init);
     this.hashed = new HashedWeight([outFeatures, inFeatures], budget, build, options);
   }

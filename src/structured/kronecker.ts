@@ -1,6 +1,7 @@
 /** Sums of Kronecker products (Van Loan & Pitsianis 1993): W = Σ_t B_t ⊗ C_t. */
 
 import { balancedFactors } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import { nearestKronecker } from "../linalg/kronecker.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
@@ -10,7 +11,7 @@ import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, searchRank, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -29,6 +30,7 @@ export class KroneckerLinear extends StructuredLinear {
   /** @throws ConfigError unless terms is an integer ≥ 1. */
   constructor(inFeatures: number, outFeatures: number, terms: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("KroneckerLinear", options, familyOptions);
     checkSizes("Kronecker", { inFeatures, outFeatures, terms });
     const [m1, m2] = balancedFactors(outFeatures, 2) as [number, number];
     const [n1, n2] = balancedFactors(inFeatures, 2) as [number, number];

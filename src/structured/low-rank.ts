@@ -1,6 +1,7 @@
 /** `Generic_x`: the low-rank bottleneck, and `LR_x`: the same with both factors tied. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
@@ -11,7 +12,7 @@ import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { normalMatrix, PointwiseFactor } from "./factor.ts";
-import { defineFamily, positive, searchScale } from "./family.ts";
+import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -39,6 +40,7 @@ export class LowRankLinear extends StructuredLinear {
   /** @throws ConfigError unless rank ≥ 1. */
   constructor(inFeatures: number, outFeatures: number, rank: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("LowRankLinear", options, familyOptions);
     checkSizes("LowRankLinear", { inFeatures, outFeatures, rank });
     this.lowrank_contract = new PointwiseFactor(rank, inFeatures, build, options.init);
     this.lowrank_expand = new PointwiseFactor(outFeatures, rank, build, options.init, options.bias);
@@ -91,13 +93,9 @@ export class TiedLowRankLinear extends StructuredLinear {
   readonly lowrank: PointwiseFactor;
 
   /** @throws ConfigError unless rank ≥ 1 and `out` is a multiple of `in`; a bias is refused too, as the map is its own transpose on both sides. */
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    rank: number,
-    build: Build,
-    { bias = false, mode, init = "reference" }: StructuredOptions = {},
-  ) {
+  constructor(inFeatures: number, outFeatures: number, rank: number, build: Build, options: StructuredOptions = {}) {
+    checkOptions("TiedLowRankLinear", options, familyOptions);
+    const { bias = false, mode, init = "reference" } = options;
     super(inFeatures, outFeatures, mode);
     checkSizes("TiedLowRankLinear", { inFeatures, outFeatures, rank });
     if (outFeatures % inFeatures !== 0)

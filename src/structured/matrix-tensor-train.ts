@@ -1,6 +1,7 @@
 /** Matrix Tensor-Train (Novikov et al. 2015, arXiv 1509.06569): modes in pairs, one of outputs and one of inputs to a core. */
 
 import { balancedFactors } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { permuted, tensorArray } from "../linalg/tensor-array.ts";
@@ -12,7 +13,7 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, searchRank, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -36,6 +37,7 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
   /** @throws ConfigError unless rank and cores are integers ≥ 1. */
   constructor(inFeatures: number, outFeatures: number, { rank, cores }: MatrixTrainShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("MatrixTensorTrainLinear", options, familyOptions);
     checkSizes("MatrixTensorTrain", { inFeatures, outFeatures, rank, cores });
     this.outModes = balancedFactors(outFeatures, cores);
     this.inModes = balancedFactors(inFeatures, cores);

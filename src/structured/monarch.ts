@@ -1,9 +1,10 @@
 /** Monarch matrices (Dao et al. 2022, arXiv 2204.00595): block-diagonal, permutation, block-diagonal. */
 
 import { divisors } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import { BlockTensorTrainLinear } from "./block-tensor-train.ts";
-import { defineFamily, searchGroups, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchGroups, whole } from "./family.ts";
 import { checkSizes, type StructuredOptions } from "./structured-linear.ts";
 
 /** The largest divisor of `size` that is at most `wanted`. */
@@ -21,6 +22,7 @@ export class MonarchLinear extends BlockTensorTrainLinear {
   override readonly name = "MonarchLinear";
   /** @throws ConfigError unless blocks is an integer ≥ 1. */
   constructor(inFeatures: number, outFeatures: number, blocks: number, build: Build, options: StructuredOptions = {}) {
+    checkOptions("MonarchLinear", options, familyOptions);
     checkSizes("Monarch", { inFeatures, outFeatures, blocks });
     const [first, second] = [lowered(inFeatures, blocks), lowered(outFeatures, blocks)];
     const rank = Math.max(1, Math.round(Math.min(inFeatures, outFeatures) / (first * second)));

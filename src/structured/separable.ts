@@ -1,6 +1,7 @@
 /** The common wrapper that makes a convolution of a structured map: a depthwise window, then the map at every pixel (paper, eq. 1). */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius, matrix } from "../linalg/matrix.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
@@ -57,6 +58,9 @@ export interface SeparableOptions {
   readonly dropsPadding?: boolean;
 }
 
+/** The names of `SeparableOptions`. */
+export const separableOptions: OptionNames = optionNames<SeparableOptions>({ window: true, dropsPadding: true });
+
 /** A map of columns applied to every pixel.   x:[N,C,H,W] → y:[N,O,H,W]. */
 function onPixels(x: Tensor, map: (columns: Tensor) => Tensor): Tensor {
   const [batch, channels, height, width] = x.shape as [number, number, number, number];
@@ -90,13 +94,10 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   readonly #padding: number;
 
   /** @throws ConfigError for a site with groups. */
-  constructor(
-    site: ConvolutionSite,
-    build: Build,
-    createMap: () => StructuredLinear,
-    { window, dropsPadding = false }: SeparableOptions = {},
-  ) {
+  constructor(site: ConvolutionSite, build: Build, createMap: () => StructuredLinear, options: SeparableOptions = {}) {
     super();
+    checkOptions("SeparableConvolution", options, separableOptions);
+    const { window, dropsPadding = false } = options;
     const { inChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
     if (groups !== 1) throw new ConfigError(`SeparableConvolution: a site's groups must be 1, got ${groups}; use Conv there`);
     this.#stride = stride;

@@ -1,6 +1,7 @@
 /** `Shuffle_g`: the linear ShuffleNet block (Zhang et al. 2018, arXiv 1707.01083, its nonlinearities removed; paper, §3). */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
@@ -22,7 +23,7 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { factor, normalMatrix, PointwiseFactor } from "./factor.ts";
-import { defineFamily, searchGroups, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchGroups, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
@@ -42,6 +43,9 @@ export interface ShuffleLinearOptions extends StructuredOptions {
   readonly kernel?: number;
 }
 
+/** The names of `ShuffleLinearOptions`. */
+export const shuffleLinearOptions: OptionNames = optionNames<ShuffleLinearOptions>({ bias: true, mode: true, init: true, kernel: true });
+
 const blocksEquation = "ab,aoi->aobi";
 const kernelEquation = "op,pt,pi->oit";
 
@@ -59,14 +63,10 @@ export class ShuffleLinear extends StructuredLinear {
   readonly kernel: number;
 
   /** @throws ConfigError for fewer than four outputs or groups < 1. */
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    groups: number,
-    build: Build,
-    { kernel = 1, ...options }: ShuffleLinearOptions = {},
-  ) {
-    super(inFeatures, outFeatures, options.mode);
+  constructor(inFeatures: number, outFeatures: number, groups: number, build: Build, allOptions: ShuffleLinearOptions = {}) {
+    super(inFeatures, outFeatures, allOptions.mode);
+    checkOptions("ShuffleLinear", allOptions, { ...familyOptions, ...shuffleLinearOptions });
+    const { kernel = 1, ...options } = allOptions;
     checkSizes("Shuffle", { inFeatures, outFeatures, groups, kernel });
     const bottleneck = Math.floor(outFeatures / 4);
     if (bottleneck < 1) throw new ConfigError(`Shuffle: needs at least 4 outputs for its bottleneck of a quarter, got ${outFeatures}`);

@@ -1,5 +1,6 @@
 /** `TensorTrain_s` (Garipov et al. 2016, arXiv 1611.03214; paper, §3): the whole weight as a three-way tensor in train form. */
 
+import { checkOptions } from "../core/options.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
@@ -9,7 +10,7 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, positive, searchScale } from "./family.ts";
+import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { type TrainSizes, threeWayDims, trainSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
@@ -31,6 +32,7 @@ export class TensorTrainLinear extends StructuredLinear {
   /** @throws ConfigError unless scale > 0. */
   constructor(inFeatures: number, outFeatures: number, scale: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("TensorTrainLinear", options, familyOptions);
     checkSizes("TensorTrainLinear", { inFeatures, outFeatures });
     this.#sizes = trainSizes(threeWayDims(outFeatures, inFeatures), scale);
     this.#boundary = boundaryOf(this.#sizes.dims, inFeatures);

@@ -1,5 +1,6 @@
 /** `Tucker_s` (Kim et al. 2016, arXiv 1511.06530; paper, §3): the whole weight as a three-way tensor in Tucker form. */
 
+import { checkOptions } from "../core/options.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
@@ -11,7 +12,7 @@ import { transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, positive, searchScale } from "./family.ts";
+import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { type TuckerSizes, threeWayDims, tuckerSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
@@ -39,6 +40,7 @@ export class TuckerLinear extends StructuredLinear {
   /** @throws ConfigError unless scale > 0. */
   constructor(inFeatures: number, outFeatures: number, scale: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("TuckerLinear", options, familyOptions);
     checkSizes("TuckerLinear", { inFeatures, outFeatures });
     this.#sizes = tuckerSizes(threeWayDims(outFeatures, inFeatures), scale);
     this.#boundary = boundaryOf(this.#sizes.dims, inFeatures);
