@@ -4,7 +4,7 @@ import type { Context } from "../core/context.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
-import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
+import { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Layer } from "./module.ts";
@@ -38,7 +38,7 @@ export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropo
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export const MaxPool2d = (options: PoolingOptions): Layer => new Lambda((x) => maxPool2d(x, options));
 /** The mean of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
-export const AvgPool2d = (options: PoolingOptions): Layer => new Lambda((x) => avgPool2d(x, options));
+export const AvgPool2d = (options: AveragePoolingOptions): Layer => new Lambda((x) => avgPool2d(x, options));
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */
 export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d);
 /** x:[N,…] → y:[N, product of the other sizes]. */
