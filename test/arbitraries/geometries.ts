@@ -123,6 +123,15 @@ export const poolings = (limits: ConvolutionLimits = {}): fc.Arbitrary<Convoluti
     options: { ...options, groups: Math.max(1, x[1]) },
   }));
 
+/** The `outputPadding` with which the transposed convolution goes back from y to the size of x. */
+export function outputPaddingOf({ x, w, options, sides }: ConvolutionCase, y: readonly number[]): [number, number] {
+  const [stride, dilation] = [options.stride, options.dilation] as readonly (readonly [number, number])[];
+  const [vertical, horizontal] = [sides.top + sides.bottom, sides.left + sides.right];
+  const least = (axis: number, padding: number): number =>
+    (y[axis + 2]! - 1) * stride![axis]! + dilation![axis]! * (w[axis + 2]! - 1) + 1 - padding;
+  return [x[2] - least(0, vertical!), x[3] - least(1, horizontal!)];
+}
+
 export const geometryOf = ({ x, w, options }: ConvolutionShapes): ConvolutionGeometry => convolutionGeometry("conv2d", x, w, options);
 
 /** Matrix products. Either operand may be transposed, or shared by the whole batch (batch stride 0). */

@@ -17,7 +17,7 @@ import { noGrad } from "../../src/tape/tape.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import type { Storage } from "../../src/tensor/storage.ts";
 import { Tensor } from "../../src/tensor/tensor.ts";
-import { convolutions, poolings } from "../arbitraries/geometries.ts";
+import { convolutions, geometryOf, outputPaddingOf, poolings } from "../arbitraries/geometries.ts";
 import { shapesWithAxis } from "../arbitraries/shapes.ts";
 import { seeds, type ValueKind } from "../arbitraries/values.ts";
 import { absolute, conforms, floating, holds, onReference, type Run, type Subject } from "./conformance-harness.ts";
@@ -107,16 +107,13 @@ export function opConformance(subject: Subject): void {
   it("convTranspose2d: strides, paddings of each side, outputPadding, dilations, groups", () =>
     holds(
       subject,
-      fc.asyncProperty(seeds, convolutions({ empty: false }), fc.boolean(), (seed, { x, w, options, sides }, added) => {
-        const [stride, dilation] = [options.stride, options.dilation] as readonly [[number, number], [number, number]];
-        const outputPadding = [0, 1].map((axis) => (added ? Math.max(stride[axis]!, dilation[axis]!) - 1 : 0)) as [number, number];
-        // The image is one that conv2d gives, so the transposed convolution has a result.
-        const image = [x[0], w[0], ...[0, 1].map((axis) => 1 + ((seed + axis) % 4))];
-        const { top, left, bottom, right } = sides;
-        const size = [0, 1].map((axis) => (image[axis + 2]! - 1) * stride[axis]! + dilation[axis]! * (w[axis + 2]! - 1) + 1);
-        const padding = size[0]! > top + bottom && size[1]! > left + right ? sides : 0;
+      fc.asyncProperty(seeds, convolutions({ empty: false }), (seed, drawn) => {
+        const { w, options, sides } = drawn;
+        const { batch, outHeight, outWidth } = geometryOf(drawn);
+        const image = [batch, w[0], outHeight, outWidth];
+        const outputPadding = outputPaddingOf(drawn, image);
         return bounded([image, w], seed, (w[0] / options.groups) * w[2] * w[3], (y, weight) => [
-          convTranspose2d(y, weight, { ...options, padding, outputPadding }),
+          convTranspose2d(y, weight, { ...options, padding: sides, outputPadding }),
         ]);
       }),
     ));

@@ -22,7 +22,7 @@ import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
 import { sort, topk } from "../../src/ops/sorting.ts";
 import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
-import { convolutions, poolings } from "../arbitraries/geometries.ts";
+import { convolutions, outputPaddingOf, poolings } from "../arbitraries/geometries.ts";
 import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
 import { indicesOf } from "../arbitraries/values.ts";
 import { toTensor } from "../support/nd-array.ts";
@@ -294,10 +294,11 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     inputs: [sampleTensor(x, seed), sampleTensor(w, seed + 1)],
   })),
 
-  "convolution/convTranspose2d": row(convolutions({ ...window, empty: false }), ({ x, w, options, sides }, seed) => {
+  "convolution/convTranspose2d": row(convolutions({ ...window, empty: false }), (drawn, seed) => {
+    const { x, w, options, sides } = drawn;
     const y = conv2d(sampleTensor(x, seed), sampleTensor(w, seed), options);
     return {
-      f: (image, weight) => convTranspose2d(image, weight, { ...options, padding: sides }),
+      f: (image, weight) => convTranspose2d(image, weight, { ...options, padding: sides, outputPadding: outputPaddingOf(drawn, y.shape) }),
       inputs: [sampleTensor(y.shape, seed), sampleTensor(w, seed + 1)],
     };
   }),

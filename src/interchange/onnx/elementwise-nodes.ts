@@ -86,7 +86,8 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
   const same = (op: string, x: Value): Value => trace.node(op, [x], {}, x, x.shape);
   const zero = (x: Storage): Value => graph.number(x.dtype, 0);
 
-  const both = (op: string, a: Value, b: Value): Value => trace.node(op, [a, b], {}, a, a.shape);
+  /** An operator of two operands of one shape, or of one such operand and a number. */
+  const both = (op: string, a: Value, b: Value): Value => trace.node(op, [a, b], {}, a, a.shape.length === 0 ? b.shape : a.shape);
   const number = (x: Value, value: number): Value => graph.number(x.type as DType, value);
   const where = (test: [op: string, a: Value, b: Value], a: Value, b: Value): Value => {
     const holds = graph.node(test[0], test.slice(1) as [Value, Value], {}, { type: "bool", shape: a.shape });
