@@ -1,5 +1,6 @@
 /** What a network asks for where a convolution would stand. Networks take a factory; the factory decides what the convolution is made of. */
 
+import type { Padding } from "../core/convolution-geometry.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 
@@ -10,7 +11,7 @@ export interface ConvolutionSite {
   readonly kernel: number;
   readonly stride?: number;
   /** ⌊kernel/2⌋ unless given, so that stride 1 keeps the size of the image. */
-  readonly padding?: number;
+  readonly padding?: Padding;
   readonly dilation?: number;
   readonly groups?: number;
   readonly bias?: boolean;

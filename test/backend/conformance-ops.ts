@@ -36,7 +36,8 @@ const running =
           return new Tensor(shapes[i]!, storage);
         });
         for (const { storage } of noGrad(() => compute(...tensors))) {
-          storage.retain();
+          // An op may return an operand's storage. The caller releases each storage once.
+          if (![...inputs, ...results].includes(storage)) storage.retain();
           results.push(storage);
         }
       });
