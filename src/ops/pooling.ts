@@ -61,17 +61,19 @@ interface Windows {
   /** The options of this convolution. Its padding includes what ceil mode adds. */
   readonly convolution: { readonly stride: Pair; readonly padding: Sides; readonly groups: number };
   readonly geometry: ConvolutionGeometry;
-  /** The two axes of the image, each with the padding before and after the image that the user asked for. */
+  /** The two axes of the image, with the padding that the user asked for. */
   readonly axes: readonly [PaddedAxis, PaddedAxis];
 }
 
+/** An axis of the image, with the padding before and after the image. */
 interface PaddedAxis extends WindowAxis {
   readonly before: number;
   readonly after: number;
 }
 
 /**
- * The padding after the image in ceil mode, with which a window that starts in the image or in the padding before it may be the last.
+ * The padding after the image in ceil mode. It is what the last window needs that starts in the image or in the padding before the image,
+ * and at least what the user asked for.
  */
 function ceilPadding({ before, after, ...axis }: PaddedAxis): number {
   const most = outputSize(axis, before + after + axis.stride - 1);
