@@ -17,11 +17,19 @@ export { createReferenceBackend } from "./backend/reference/reference-kernels.ts
 export { approximateConvolution, type CompressedConvolution, compressConvolution } from "./compress/approximate-convolution.ts";
 export { type CompressedLayer, type Compression, type CompressOptions, type ConvolutionNetwork, compress } from "./compress/compress.ts";
 export type { Context } from "./core/context.ts";
-export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
+export {
+  type ConvolutionGeometry,
+  type ConvolutionOptions,
+  convolutionMultiplyAdds,
+  type Padding,
+  type Pair,
+  type Sides,
+} from "./core/convolution-geometry.ts";
 export { cosineMatrix, cosineTransformMultiplyAdds } from "./core/cosine-transform.ts";
 export * from "./core/errors.ts";
 export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
+export type { TransposedConvolutionOptions } from "./core/transposed-geometry.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type Augmentation, cifarAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
@@ -66,6 +74,7 @@ export * from "./nn/batch-norm2d.ts";
 export { Block } from "./nn/block.ts";
 export type { ChannelAffine } from "./nn/channel-affine.ts";
 export * from "./nn/combinators.ts";
+export { ConvTranspose2d, type ConvTranspose2dOptions } from "./nn/conv-transpose2d.ts";
 export { Conv2d, type Conv2dOptions, type ConvolutionWeights, foldedConvolution } from "./nn/conv2d.ts";
 export * from "./nn/distillation.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
@@ -77,8 +86,9 @@ export { overwriteState, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
 export { Buffer, Counter, type Decay, type ModuleState, Parameter, type State } from "./nn/state.ts";
+export { cumsum, prod } from "./ops/accumulate.ts";
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
-export { conv2d } from "./ops/convolution.ts";
+export { conv2d, convTranspose2d } from "./ops/convolution.ts";
 export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
 export * from "./ops/creation.ts";
 export { dropout, dropPath } from "./ops/dropout.ts";
@@ -88,11 +98,12 @@ export { gather, scatterAdd } from "./ops/indexing.ts";
 export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
 export { type MatmulOptions, matmul } from "./ops/matmul.ts";
 export type { Operand } from "./ops/output.ts";
-export { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
+export { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
 export type { ReduceOptions } from "./ops/reduce-axes.ts";
-export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
+export { argmax, logSumExp, max, mean, min, variance } from "./ops/reductions.ts";
 export { reshape } from "./ops/reshape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { type Sorted, type SortOptions, sort, type TopkOptions, topk } from "./ops/sorting.ts";
 export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
 export { AcdcLinear, type AcdcOptions } from "./structured/acdc.ts";
 export { BlastLinear, type BlastShape } from "./structured/blast.ts";

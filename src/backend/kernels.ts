@@ -10,14 +10,19 @@
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
-/** y_i = f(x_i). `step` is 1 where x > 0, else 0; `erf` is exact to the dtype; `not` is 1 where x = 0. */
+/**
+ * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) are exact to the dtype, also near 0. `not` is
+ * 1 where x = 0.
+ */
 export const unaryOps = [
   "negate",
   "absolute",
   "sign",
   "reciprocal",
   "exp",
+  "expm1",
   "log",
+  "log1p",
   "sqrt",
   "reciprocalSqrt",
   "tanh",
@@ -164,6 +169,13 @@ export interface Kernels {
   gather(x: Storage, indices: Storage, split: AxisSplit): Storage;
   /** Adjoint of gather: zeros [outer, axis, inner] plus y:[outer, count, inner] at the indices, repeated ones adding up in order. */
   scatterAdd(y: Storage, indices: Storage, split: AxisSplit): Storage;
+  /**
+   * int32 positions along the axis, in the order that sorts each line: [outer, axis, inner] → [outer, axis, inner]. The order is rising, or
+   * falling where `descending`. Equal elements keep their order, and NaN counts as the largest. x may be int32.
+   */
+  argsort(x: Storage, descending: boolean, split: AxisSplit): Storage;
+  /** y[o,j,i] = x[o, indices[o,j,i], i]; x, indices and y are all [outer, axis, inner]. Every index is in [0, axis), as argsort gives them. */
+  takeAlongAxis(x: Storage, indices: Storage, split: AxisSplit): Storage;
   /** y = D·x, or Dᵀ·x when `transpose`, along the axis: D[k,i] = 2·cos(πk(2i+1)/2n), the unnormalised DCT-II (core/cosine-transform.ts). */
   cosineTransform(x: Storage, transpose: boolean, split: AxisSplit): Storage;
 

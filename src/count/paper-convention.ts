@@ -8,6 +8,7 @@
 
 import type { Shape } from "../core/shape.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
+import { ConvTranspose2d } from "../nn/conv-transpose2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Layer } from "../nn/module.ts";
@@ -26,6 +27,8 @@ export function conventionFor(layer: Layer): Convention | undefined {
   if (layer instanceof StructuredConvolution)
     return { kind: layer.name, multiplyAdds: (input, output) => layer.paperMultiplyAdds(input, output) };
   if (layer instanceof Conv2d) return { kind: "Conv2d", multiplyAdds: (_, output) => layer.weight.value.size * pixelsOf(output) };
+  if (layer instanceof ConvTranspose2d)
+    return { kind: "ConvTranspose2d", multiplyAdds: (input) => layer.weight.value.size * pixelsOf(input) };
   if (layer instanceof Linear) return { kind: "Linear", multiplyAdds: () => layer.parameterCount() };
   if (layer instanceof BatchNorm2d) return { kind: "BatchNorm2d", multiplyAdds: () => 0 };
   return undefined;

@@ -5,7 +5,15 @@ import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
-import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions, poolingOptions } from "../ops/pooling.ts";
+import {
+  type AveragePoolingOptions,
+  averagePoolingOptions,
+  avgPool2d,
+  globalAvgPool2d,
+  maxPool2d,
+  type PoolingOptions,
+  poolingOptions,
+} from "../ops/pooling.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Layer } from "./module.ts";
@@ -42,8 +50,8 @@ export function MaxPool2d(options: PoolingOptions): Layer {
   return new Lambda((x) => maxPool2d(x, options));
 }
 /** The mean of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
-export function AvgPool2d(options: PoolingOptions): Layer {
-  checkOptions("AvgPool2d", options, poolingOptions);
+export function AvgPool2d(options: AveragePoolingOptions): Layer {
+  checkOptions("AvgPool2d", options, averagePoolingOptions);
   return new Lambda((x) => avgPool2d(x, options));
 }
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */

@@ -1,12 +1,13 @@
-/** Mean, variance, maximum and log-sum-exp over any axes, and the position of a maximum. `sum` is in sum-and-broadcast.ts. */
+/** Mean, variance, maximum, minimum and log-sum-exp over any axes, and the position of a maximum. `sum` is in sum-and-broadcast.ts. */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames } from "../core/options.ts";
 import { formatShape, normalizeAxes, normalizeAxis, sizeOf } from "../core/shape.ts";
 import { detach, differentiable, noGrad } from "../tape/tape.ts";
+import { scope } from "../tensor/scope.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
-import { add, divide, equal, exp, log, multiply, subtract, where } from "./elementwise.ts";
+import { add, divide, equal, exp, isFinite as isFiniteElement, log, multiply, negate, subtract, where } from "./elementwise.ts";
 import { checkFloating, output } from "./output.ts";
 import { droppedShape, keptShape, type ReduceOptions, reduceAxes, reduceOptions, splitAt } from "./reduce-axes.ts";
 import { reshape } from "./reshape.ts";
@@ -40,24 +41,35 @@ export function variance(x: Tensor, allOptions: ReduceOptions & { readonly corre
   return divide(sum(multiply(centred, centred), options), Math.max(0, countOf("variance", x, options) - correction));
 }
 
+/** `max` or `min`, from the function that computes its value. */
+const extremum = (op: string, compute: (x: Tensor, axes: readonly number[]) => Tensor): ((x: Tensor, options?: ReduceOptions) => Tensor) =>
+  differentiable(op, (x: Tensor, options: ReduceOptions = {}) => {
+    checkOptions(op, options, reduceOptions);
+    checkFloating(op, x);
+    const axes = normalizeAxes(op, options.axes, x.rank);
+    const kept = keptShape(x.shape, axes);
+    const value = compute(x, axes);
+    const vjp = (g: Tensor): Tensor => {
+      const attained = noGrad(() => equal(x, reshape(value, kept)));
+      const slope = noGrad(() => divide(attained, sum(attained, { axes, keepDims: true })));
+      return multiply(reshape(g, kept), slope);
+    };
+    return { inputs: [x], value: options.keepDims ? share(value, kept) : value, vjp: [vjp] };
+  });
+
 /**
  * y = max x over `axes`. It is NaN where any element is NaN, and −∞ over no elements. VJP: the elements that attain the maximum share ȳ
  * equally.
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
-export const max: (x: Tensor, options?: ReduceOptions) => Tensor = differentiable("max", (x: Tensor, options: ReduceOptions = {}) => {
-  checkOptions("max", options, reduceOptions);
-  checkFloating("max", x);
-  const axes = normalizeAxes("max", options.axes, x.rank);
-  const kept = keptShape(x.shape, axes);
-  const value = reduceAxes("max", x, axes);
-  const vjp = (g: Tensor): Tensor => {
-    const attained = noGrad(() => equal(x, reshape(value, kept)));
-    const slope = noGrad(() => divide(attained, sum(attained, { axes, keepDims: true })));
-    return multiply(reshape(g, kept), slope);
-  };
-  return { inputs: [x], value: options.keepDims ? share(value, kept) : value, vjp: [vjp] };
-});
+export const max = extremum("max", (x, axes) => reduceAxes("max", x, axes));
+
+/**
+ * y = min x over `axes`, computed as −max(−x). It is NaN where any element is NaN, and ∞ over no elements. VJP: the elements that attain the
+ * minimum share ȳ equally.
+ * @throws ShapeError for an int32 tensor, or axes that x does not have.
+ */
+export const min = extremum("min", (x, axes) => scope(() => negate(reduceAxes("max", negate(x), axes))));
 
 /**
  * The position of the first maximum along `axis`, as int32. The default axis is the last. A NaN counts as the maximum. Not differentiable.
@@ -76,7 +88,7 @@ export function argmax(x: Tensor, axis = -1): Tensor {
 export function finiteMax(x: Tensor, axes: readonly number[]): Tensor {
   return noGrad(() => {
     const top = max(detach(x), { axes, keepDims: true });
-    return where(equal(subtract(top, top), 0), top, 0);
+    return where(isFiniteElement(top), top, 0);
   });
 }
 

@@ -1,5 +1,6 @@
 /** The common wrapper that makes a convolution of a structured map: a depthwise window, then the map at every pixel (paper, eq. 1). */
 
+import { type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -91,7 +92,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
-  readonly #padding: number;
+  readonly #padding: Padding;
 
   /** @throws ConfigError for a site with groups. */
   constructor(site: ConvolutionSite, build: Build, createMap: () => StructuredLinear, options: SeparableOptions = {}) {
@@ -151,8 +152,20 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
 
   /** What a 1×1 convolution reads of x. */
   #sampled(x: Tensor): Tensor {
-    const edge = [this.#padding, this.#padding] as const;
-    const padded = this.#padding === 0 ? x : pad(x, [[0, 0], [0, 0], edge, edge]);
+    const [height, width] = x.shape.slice(2).map((size) => ({ size, kernel: 1, stride: this.#stride, dilation: 1 })) as [
+      WindowAxis,
+      WindowAxis,
+    ];
+    const { top, left, bottom, right } = sidesOf("SeparableConvolution", this.#padding, [height, width]);
+    const isPadded = top + left + bottom + right > 0;
+    const padded = isPadded
+      ? pad(x, [
+          [0, 0],
+          [0, 0],
+          [top, bottom],
+          [left, right],
+        ])
+      : x;
     if (this.#stride === 1) return padded;
     return slice(padded, [undefined, undefined, [0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, this.#stride]]);
   }

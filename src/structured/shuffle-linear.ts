@@ -1,5 +1,6 @@
 /** `Shuffle_g`: the linear ShuffleNet block (Zhang et al. 2018, arXiv 1707.01083, its nonlinearities removed; paper, §3). */
 
+import type { Padding } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -183,7 +184,7 @@ export class ShuffleLinear extends StructuredLinear {
 export class ShuffleConvolution extends StructuredConvolution implements FoldableLayer {
   readonly name = "ShuffleConvolution";
   readonly map: ShuffleLinear;
-  readonly #window: { readonly stride?: number; readonly padding: number; readonly dilation?: number };
+  readonly #window: { readonly stride?: number; readonly padding: Padding; readonly dilation?: number };
 
   constructor(
     { inChannels, outChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, bias = false }: ConvolutionSite,

@@ -22,6 +22,7 @@ import { matmulKernels } from "./kernels/matmul.ts";
 import { optimiserKernels } from "./kernels/optimiser.ts";
 import { poolingKernels } from "./kernels/pooling.ts";
 import { reductionKernels } from "./kernels/reductions.ts";
+import { sortingKernels } from "./kernels/sorting.ts";
 import { transferKernels } from "./kernels/transfer.ts";
 import type { ProgramTime } from "./launch-profile.ts";
 import { selfTest } from "./self-test.ts";
@@ -111,6 +112,7 @@ export const deviceKernels = (device: Device): Omit<Kernels, "name" | "threads" 
   ...elementwiseKernels(device),
   ...reductionKernels(device),
   ...indexingKernels(device),
+  ...sortingKernels(device),
   ...cosineTransformKernels(device),
   ...layoutKernels(device),
   ...matmulKernels(device),
