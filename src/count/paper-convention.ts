@@ -6,12 +6,13 @@
  * nothing. Between the layers (count-network.ts), ReLU counts one per element, pooling over windows k² per output, and pooling of whole images nothing.
  */
 
-import type { Shape } from "../core/shape.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Layer } from "../nn/module.ts";
 import { pixelsOf, StructuredConvolution } from "../structured/structured-convolution.ts";
+import { StructuredLinear } from "../structured/structured-linear.ts";
 
 /** A layer that is counted as a whole. */
 interface Convention {
@@ -25,8 +26,15 @@ interface Convention {
 export function conventionFor(layer: Layer): Convention | undefined {
   if (layer instanceof StructuredConvolution)
     return { kind: layer.name, multiplyAdds: (input, output) => layer.paperMultiplyAdds(input, output) };
+  if (layer instanceof StructuredLinear) return { kind: layer.name, multiplyAdds: (input) => mapMultiplyAdds(layer, input) };
   if (layer instanceof Conv2d) return { kind: "Conv2d", multiplyAdds: (_, output) => layer.weight.value.size * pixelsOf(output) };
   if (layer instanceof Linear) return { kind: "Linear", multiplyAdds: () => layer.parameterCount() };
   if (layer instanceof BatchNorm2d) return { kind: "BatchNorm2d", multiplyAdds: () => 0 };
   return undefined;
+}
+
+/** A map on its own counts what its convolution counts for one pixel, for each row, and its bias as a linear layer does. */
+function mapMultiplyAdds(map: StructuredLinear, input: Shape): number {
+  const rows = sizeOf(input) / map.inFeatures;
+  return map.paperMultiplyAdds({ input: rows, output: rows, windowed: false }) + (map.bias?.value.size ?? 0);
 }

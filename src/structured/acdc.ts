@@ -14,10 +14,11 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { factor, refuseSpectral } from "./factor.ts";
+import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { type StructuredFamily, searchRank, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
-import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes } from "./sizes.ts";
+import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The two diagonals of one factor, [c,1] each. */
 class Diagonals extends Module {
@@ -31,6 +32,12 @@ class Diagonals extends Module {
     this.A = factor(begin());
     this.D = factor(begin());
   }
+}
+
+/** The depth of the map. */
+export interface AcdcShape {
+  /** The number of factors A·C·D·C⁻¹. */
+  readonly factors: number;
 }
 
 export interface AcdcOptions extends StructuredOptions {
@@ -52,16 +59,16 @@ const shuffledColumns = (size: number): number[] => {
 export class AcdcLinear extends StructuredLinear {
   readonly name = "AcdcLinear";
   readonly layers: readonly Diagonals[];
+  readonly bias: Parameter | undefined;
   readonly #size: number;
   /** Channels after the input is lengthened, before it is tiled. */
   readonly #lengthened: number;
   readonly #channelShuffle: boolean;
 
-  /** @throws ConfigError for factors < 1, outputs that neither divide nor exceed the inputs, or a bias. */
-  constructor(inFeatures: number, outFeatures: number, factors: number, build: Build, options: AcdcOptions = {}) {
+  /** @throws ConfigError unless factors is an integer ≥ 1, and for outputs that neither divide nor exceed the inputs. */
+  constructor(inFeatures: number, outFeatures: number, { factors }: AcdcShape, build: Build, options: AcdcOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
     checkSizes("ACDC", { inFeatures, outFeatures, factors });
-    if (options.bias) throw new ConfigError("ACDC: the map has no bias, got bias: true; leave it out");
     if (outFeatures < inFeatures && inFeatures % outFeatures !== 0)
       throw new ConfigError(`ACDC: fewer outputs must divide the inputs, got ${inFeatures} → ${outFeatures}; use another structure there`);
     refuseSpectral("ACDC", options.init ?? "reference");
@@ -71,10 +78,7 @@ export class AcdcLinear extends StructuredLinear {
     this.#size = Math.max(lengthened, outFeatures);
     this.#channelShuffle = options.channelShuffle ?? true;
     this.layers = Array.from({ length: factors }, () => new Diagonals(this.#size, build, options.init === "variance-preserving"));
-  }
-
-  get bias(): undefined {
-    return undefined;
+    this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 
   override get throughput(): number {
@@ -170,8 +174,8 @@ const acdcRecord = <const Kind extends string>(
   parameters: [whole("factors", { default: 11, writesDefault: true, textOffset: 1 })],
   budget: searchRank("factors", { refusesSmallValues: false }),
   examples: { inspect: { kind, factors: 8 }, bench: bench.map((factors) => ({ kind, factors })) },
-  linear: ({ factors }, inFeatures, outFeatures, build, options) =>
-    new AcdcLinear(inFeatures, outFeatures, factors, build, { ...options, channelShuffle }),
+  linear: (spec, inFeatures, outFeatures, build, options) =>
+    new AcdcLinear(inFeatures, outFeatures, spec, build, { ...options, channelShuffle }),
 });
 
 export const acdcFamily = acdcRecord("ACDC", { title: "ACDC", channelShuffle: true, bench: [2, 14] });

@@ -1,6 +1,6 @@
 /** BLAST (Lee et al. 2024, arXiv 2410.21262): blocks that share their bases, each with a diagonal of its own. */
 
-import { divisors, greatestCommonDivisor } from "../core/factors.ts";
+import { greatestCommonDivisor } from "../core/factors.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -10,11 +10,13 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
 import { defineFamily, positive, searchScale, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 export interface BlastShape {
-  /** Lowered to a common divisor of inputs and outputs. */
+  /** The number b of block rows and block columns, a common divisor of in and out. */
   readonly blocks: number;
+  /** The number r of bases that the blocks share. */
   readonly rank: number;
 }
 
@@ -31,14 +33,18 @@ export class BlastLinear extends StructuredLinear {
   readonly V: Parameter;
   readonly bias: Parameter | undefined;
 
-  /** @throws ConfigError unless blocks and rank are integers ≥ 1. */
-  constructor(inFeatures: number, outFeatures: number, { blocks, rank }: BlastShape, build: Build, options: StructuredOptions = {}) {
+  /** @throws ConfigError unless blocks is a common divisor of in and out, and rank an integer ≥ 1. */
+  constructor(inFeatures: number, outFeatures: number, { blocks: b, rank }: BlastShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
-    checkSizes("BLAST", { inFeatures, outFeatures, blocks, rank });
+    checkSizes("BlastLinear", { inFeatures, outFeatures, rank });
+    checkDivisor(
+      "BlastLinear",
+      "blocks",
+      b,
+      greatestCommonDivisor(inFeatures, outFeatures),
+      "the greatest common divisor of inputs and outputs",
+    );
     refuseSpectral("BLAST", options.init ?? "reference");
-    const b = divisors(greatestCommonDivisor(inFeatures, outFeatures))
-      .filter((d) => d <= blocks)
-      .at(-1)!;
     this.U = factor(variancePreserving([b, outFeatures / b, rank], rank, outFeatures / b, build));
     this.S = factor(variancePreserving([b, b, rank], b, b, build));
     this.V = factor(variancePreserving([b, rank, inFeatures / b], inFeatures / b, rank, build));
@@ -74,6 +80,8 @@ export const blastFamily = defineFamily({
   examples: { inspect: { kind: "BLAST", scale: 0.125, blocks: 4 }, bench: [{ kind: "BLAST", scale: 0.25, blocks: 4 }] },
   linear: ({ scale, blocks }, inFeatures, outFeatures, build, options) => {
     const rank = Math.max(1, Math.round(scale * Math.min(inFeatures, outFeatures)));
-    return new BlastLinear(inFeatures, outFeatures, { blocks, rank }, build, options);
+    // One spec serves layers of all sizes, so the number of blocks is lowered to a divisor.
+    const lowered = loweredDivisor(greatestCommonDivisor(inFeatures, outFeatures), blocks);
+    return new BlastLinear(inFeatures, outFeatures, { blocks: lowered, rank }, build, options);
   },
 });

@@ -11,7 +11,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { defineFamily } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes } from "./sizes.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /**
  * W = B_{L−1}·…·B₀ cut to [out,in], N = 2^L the next power of two; B_s mixes the pairs of places that differ in bit s, a 2×2 matrix each

@@ -37,11 +37,11 @@ const hashedMap = (
   budget: number,
   build: Build,
   { init = "reference", lastWeightUnused = false }: FamilyOptions,
-): StructuredLinear => new HashedLinear(site.inChannels, site.outChannels, budget, build, { init, lastWeightUnused, bias: true });
+): StructuredLinear => new HashedLinear(site.inChannels, site.outChannels, { budget }, build, { init, lastWeightUnused, bias: true });
 
 /** A map on its own has a bias only if the options say so. */
 const hashedLinear = (inFeatures: number, outFeatures: number, budget: number, build: Build, options: FamilyOptions): StructuredLinear =>
-  new HashedLinear(inFeatures, outFeatures, budget, build, { bias: false, ...options });
+  new HashedLinear(inFeatures, outFeatures, { budget }, build, { bias: false, ...options });
 
 export const hashedFamily = defineFamily({
   kind: "Hashed",

@@ -65,6 +65,12 @@ export class HashedWeight extends Module {
   }
 }
 
+/** The size of the list of shared values. */
+export interface HashedShape {
+  /** The number of shared values. */
+  readonly budget: number;
+}
+
 /**
  * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. W is always formed: in·out multiply-adds per column.
  * `fromDense`: the means of `HashedWeight`, exact least squares.
@@ -73,10 +79,11 @@ export class HashedLinear extends StructuredLinear {
   readonly name = "HashedLinear";
   readonly hashed: HashedWeight;
 
+  /** @throws ConfigError unless budget is an integer ≥ 2. */
   constructor(
     inFeatures: number,
     outFeatures: number,
-    budget: number,
+    { budget }: HashedShape,
     build: Build,
     { init = "reference", ...options }: StructuredOptions & HashedOptions = {},
   ) {

@@ -1,5 +1,6 @@
 /** The common wrapper that makes a convolution of a structured map: a depthwise window, then the map at every pixel (paper, eq. 1). */
 
+import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius, matrix } from "../linalg/matrix.ts";
@@ -122,8 +123,8 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return [["grouped", this.grouped], ...Object.entries(this.map)];
   }
 
-  forward(x: Tensor): Tensor {
-    const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, { training: false });
+  forward(x: Tensor, context: Context): Tensor {
+    const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
     const y = onPixels(z, (columns) => this.map.applyToColumns(columns));
     const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
@@ -194,6 +195,6 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   decayedWeight(): Tensor | undefined {
-    return this.map.hasFactors ? this.map.toDense() : undefined;
+    return this.map.decayedWeight();
   }
 }

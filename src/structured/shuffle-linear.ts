@@ -1,6 +1,7 @@
 /** `Shuffle_g`: the linear ShuffleNet block (Zhang et al. 2018, arXiv 1707.01083, its nonlinearities removed; paper, §3). */
 
 import { ConfigError } from "../core/errors.ts";
+import { greatestCommonDivisor } from "../core/factors.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
@@ -24,8 +25,9 @@ import type { ConvolutionSite } from "./convolution-factory.ts";
 import { factor, normalMatrix, PointwiseFactor } from "./factor.ts";
 import { defineFamily, searchGroups, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
+import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The window between the grouped maps: w:[b,1,k,k]. */
 class Window extends Module {
@@ -42,13 +44,23 @@ export interface ShuffleLinearOptions extends StructuredOptions {
   readonly kernel?: number;
 }
 
+/** The number of blocks of the two grouped maps. */
+export interface ShuffleShape {
+  /** The number g of groups, a common divisor of in, out and the bottleneck ⌊out/4⌋. */
+  readonly groups: number;
+}
+
+/** The largest number of groups ≤ `wanted` that divides in, out and the bottleneck. The paper's code lowers the number so. */
+const loweredGroups = (inFeatures: number, outFeatures: number, wanted: number): number =>
+  loweredDivisor(greatestCommonDivisor(inFeatures, outFeatures, Math.floor(outFeatures / 4)), wanted);
+
 const blocksEquation = "ab,aoi->aobi";
 const kernelEquation = "op,pt,pi->oit";
 
 /**
  * W = G₂·diag(d)·Π·G₁: G₁:[b,in] and G₂:[out,b] block-diagonal with g blocks, b = ⌊out/4⌋, Π dealing each group's channels to all groups.
  * With a k×k window the diagonal becomes a depthwise convolution.   b·in/g + b·k² + out·b/g parameters, as many multiply-adds a column.
- * g is lowered until it divides in, out and b, as the paper's code has it. `fromDense` (k = 1): each block pair's truncated SVD, exact blockwise.
+ * `fromDense` (k = 1) is the truncated SVD of each pair of blocks, the nearest such matrix.
  */
 export class ShuffleLinear extends StructuredLinear {
   readonly name = "ShuffleLinear";
@@ -58,26 +70,26 @@ export class ShuffleLinear extends StructuredLinear {
   readonly groups: number;
   readonly kernel: number;
 
-  /** @throws ConfigError for fewer than four outputs or groups < 1. */
+  /** @throws ConfigError for fewer than four outputs, and for groups that do not divide in, out and the bottleneck. */
   constructor(
     inFeatures: number,
     outFeatures: number,
-    groups: number,
+    { groups }: ShuffleShape,
     build: Build,
     { kernel = 1, ...options }: ShuffleLinearOptions = {},
   ) {
     super(inFeatures, outFeatures, options.mode);
-    checkSizes("Shuffle", { inFeatures, outFeatures, groups, kernel });
+    checkSizes("ShuffleLinear", { inFeatures, outFeatures, kernel });
     const bottleneck = Math.floor(outFeatures / 4);
     if (bottleneck < 1) throw new ConfigError(`Shuffle: needs at least 4 outputs for its bottleneck of a quarter, got ${outFeatures}`);
-    let fitting = groups;
-    while ([inFeatures, outFeatures, bottleneck].some((size) => size % fitting !== 0)) fitting--;
-    this.groups = fitting;
+    const common = greatestCommonDivisor(inFeatures, outFeatures, bottleneck);
+    checkDivisor("ShuffleLinear", "groups", groups, common, "the greatest common divisor of inputs, outputs and bottleneck");
+    this.groups = groups;
     this.kernel = kernel;
     const { init = "reference", bias = false } = options;
-    this.shuffle_gconv1 = new PointwiseFactor(bottleneck, inFeatures / fitting, build, init);
+    this.shuffle_gconv1 = new PointwiseFactor(bottleneck, inFeatures / groups, build, init);
     this.shuffle_dwconv = new Window(bottleneck, kernel, build, init);
-    this.shuffle_gconv2 = new PointwiseFactor(outFeatures, bottleneck / fitting, build, init, bias);
+    this.shuffle_gconv2 = new PointwiseFactor(outFeatures, bottleneck / groups, build, init, bias);
     if (init === "spectral") {
       if (kernel > 1)
         throw new ConfigError(`Shuffle: spectral initialisation needs a 1×1 window, got ${kernel}×${kernel}; use another init`);
@@ -187,12 +199,12 @@ export class ShuffleConvolution extends StructuredConvolution implements Foldabl
 
   constructor(
     { inChannels, outChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, bias = false }: ConvolutionSite,
-    groups: number,
+    shape: ShuffleShape,
     build: Build,
     options: StructuredOptions = {},
   ) {
     super();
-    this.map = new ShuffleLinear(inChannels, outChannels, groups, build, { ...options, bias, kernel });
+    this.map = new ShuffleLinear(inChannels, outChannels, shape, build, { ...options, bias, kernel });
     this.#window = { stride, padding, dilation };
   }
 
@@ -270,6 +282,9 @@ export const shuffleFamily = defineFamily({
   parameters: [whole("groups")],
   budget: searchGroups("groups"),
   examples: { inspect: { kind: "Shuffle", groups: 2 }, bench: [{ kind: "Shuffle", groups: 4 }] },
-  linear: ({ groups }, inFeatures, outFeatures, build, options) => new ShuffleLinear(inFeatures, outFeatures, groups, build, options),
-  convolution: ({ groups }, site, build, options) => new ShuffleConvolution(site, groups, build, options),
+  // One spec serves layers of all sizes, so the number of groups is lowered to a divisor.
+  linear: ({ groups }, inFeatures, outFeatures, build, options) =>
+    new ShuffleLinear(inFeatures, outFeatures, { groups: loweredGroups(inFeatures, outFeatures, groups) }, build, options),
+  convolution: ({ groups }, site, build, options) =>
+    new ShuffleConvolution(site, { groups: loweredGroups(site.inChannels, site.outChannels, groups) }, build, options),
 });

@@ -3,11 +3,12 @@
  * give W from the formula. A convolution applies the map to every pixel: it is applied to the columns of x:[N,in,P].
  */
 
-import { ConfigError, ShapeError } from "../core/errors.ts";
-import { formatShape } from "../core/shape.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
-import { Module } from "../nn/module.ts";
+import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { add } from "../ops/elementwise.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -61,7 +62,10 @@ export interface PaperPixels {
  */
 export type Initialisation = "reference" | "spectral" | "variance-preserving";
 
-export abstract class StructuredLinear extends Module {
+/**
+ * A structured map as a layer. It takes the place of `Linear`: y = x·Wᵀ + b for x:[…,in] → y:[…,out].
+ */
+export abstract class StructuredLinear extends Layer {
   /** The name of the map in error messages and in the tables of `count`. */
   abstract readonly name: string;
   /** The vector that is added to every column; undefined for a map without one. */
@@ -144,6 +148,24 @@ export abstract class StructuredLinear extends Module {
     return { path, reason: `${figures}, ${count} columns` };
   }
 
+  /**
+   * y = x·Wᵀ + b, as in `Linear`.   x:[…,in] → y:[…,out].   All axes before the last one are rows, and `choose` is asked for their number.
+   * @throws ShapeError for x of fewer than two axes, or with another last axis.
+   */
+  forward(x: Tensor): Tensor {
+    if (x.rank < 2 || x.shape.at(-1) !== this.inFeatures)
+      throw new ShapeError(`${this.name}: x must be […,${this.inFeatures}] with two axes or more, got ${formatShape(x.shape)}`);
+    const leading = x.shape.slice(0, -1);
+    const rows = this.apply(reshape(x, [sizeOf(leading), this.inFeatures]));
+    const y = this.bias === undefined ? rows : add(rows, this.bias.value);
+    return reshape(y, [...leading, this.outFeatures]);
+  }
+
+  /** The matrix that Frobenius decay shrinks; undefined for a map without factors, which ordinary weight decay shrinks. */
+  decayedWeight(): Tensor | undefined {
+    return this.hasFactors ? this.toDense() : undefined;
+  }
+
   /** W·x for every column, without the bias, on the path that `choose` gives.   x:[N,in,P] → [N,out,P]. @throws ShapeError for another shape of x. */
   applyToColumns(x: Tensor): Tensor {
     if (x.rank !== 3 || x.shape[1] !== this.inFeatures)
@@ -165,10 +187,4 @@ export abstract class StructuredLinear extends Module {
     const y = this.contract(reshape(transpose(x), [1, this.inFeatures, rows]));
     return transpose(reshape(y, [this.outFeatures, rows]));
   }
-}
-
-/** @throws ConfigError unless sizes are integers ≥ 1. */
-export function checkSizes(name: string, sizes: Readonly<Record<string, number>>): void {
-  for (const [what, size] of Object.entries(sizes))
-    if (!Number.isInteger(size) || size < 1) throw new ConfigError(`${name}: ${what} must be an integer ≥ 1, got ${size}`);
 }
