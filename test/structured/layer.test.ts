@@ -99,7 +99,7 @@ class NormedWindow extends Layer implements DepthwiseWindow {
   constructor(channels: number, random: Random) {
     super();
     this.conv = new Conv2d(channels, channels, 3, { random }, { padding: 1, groups: channels });
-    this.norm = new BatchNorm2d(channels);
+    this.norm = new BatchNorm2d(channels, { random });
   }
 
   kernel(): Tensor {
