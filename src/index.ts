@@ -97,11 +97,15 @@ export { type CanonicalPolyadicFromDense, CanonicalPolyadicLinear, type Canonica
 export { checkStructuredLinear, type StructuredCheckOptions } from "./structured/check-structured-linear.ts";
 export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
 export {
+  checkConvolution,
   convolutionForms,
   convolutionKinds,
   convolutionName,
+  familyNamed,
   formatConvolution,
+  type NamedFamily,
   parseConvolution,
+  provideFamilies,
   textForm,
 } from "./structured/convolution-text.ts";
 export { convolutionFactory, createLinear, Sep } from "./structured/create-convolution.ts";
@@ -116,6 +120,7 @@ export {
   type FamilySpec,
   type HyperParameter,
   positive,
+  type SpecOfFamily,
   type StructuredFamily,
   searchGroups,
   searchRank,

@@ -71,7 +71,8 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
   readonly name = "CanonicalPolyadicLinear";
   /** The factors `weight_core_0`, `weight_core_1`, … as [d_k,R]. */
   [core: `weight_core_${number}`]: Parameter;
-  readonly bias: Parameter | undefined;
+  /** Declared only, so that the bias follows the cores in the state. */
+  declare readonly bias: Parameter | undefined;
   readonly dims: readonly number[];
   readonly #factors: readonly Parameter[];
   readonly #boundary: Boundary | undefined;

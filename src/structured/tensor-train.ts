@@ -54,7 +54,8 @@ export class TensorTrainLinear extends StructuredLinear {
   readonly name = "TensorTrainLinear";
   /** The cores `weight_core_0`, `weight_core_1`, … as [r_{k−1},d_k,r_k]. */
   [core: `weight_core_${number}`]: Parameter;
-  readonly bias: Parameter | undefined;
+  /** Declared only, so that the bias follows the cores in the state. */
+  declare readonly bias: Parameter | undefined;
   readonly dims: readonly number[];
   readonly ranks: readonly number[];
   readonly #cores: readonly Parameter[];
