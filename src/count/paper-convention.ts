@@ -1,9 +1,10 @@
 /**
- * Multiply-adds as the paper's code counts them (docs/faithfulness.md). They compare with published figures; they are not what a program executes.
- * The quirks of the paper's code are kept. A layer that the paper does not have is counted by what it executes.
+ * Multiply-adds as the paper's code counts them (docs/faithfulness.md). They compare with published figures; they are not what a program
+ * executes. The quirks of the paper's code are kept. A layer that the paper does not have is counted by what it executes.
  *
- * A convolution counts O·(I/groups)·k²·H′·W′, without its bias. A linear layer counts its weights and biases. Batch normalisation and additions count
- * nothing. Between the layers (count-network.ts), ReLU counts one per element, pooling over windows k² per output, and pooling of whole images nothing.
+ * A convolution counts O·(I/groups)·k²·H′·W′, without its bias. A linear layer counts its weights and biases. Batch normalisation and
+ * additions count nothing. Between the layers (count-network.ts), ReLU counts one per element, pooling over windows k² per output, and
+ * pooling of whole images nothing.
  */
 
 import { type Shape, sizeOf } from "../core/shape.ts";

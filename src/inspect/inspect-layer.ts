@@ -1,4 +1,4 @@
-/** Everything worth knowing of one structured map: what it costs, whether its parts agree, how near it comes to a matrix, its spectrum. */
+/** The report on one structured map: its cost, the errors of its contraction and of its nearest map, and its singular values. */
 
 import { Random } from "../core/random.ts";
 import { frobenius, type Matrix, matrix, relativeDistance } from "../linalg/matrix.ts";
@@ -28,19 +28,19 @@ export interface LayerReport {
   /** W:[out,in]. */
   readonly dense: NamedValues;
   readonly cost: { readonly [P in Path]: Work | null };
-  /** What `auto` takes for so many columns a call. */
+  /** The path that `auto` takes for some numbers of columns per call. */
   readonly auto: readonly { readonly columns: number; readonly path: Path; readonly reason: string }[];
-  /** max |apply(x) − x·Wᵀ| over rows of normal numbers, W and the product taken in float64. */
+  /** max |apply(x) − x·Wᵀ| over rows of normal numbers. W and the product are in float64. Null for a path that the map does not have. */
   readonly contractionError: { readonly [P in Path]: number | null };
-  /** ‖A − W‖/‖A‖ after `fromDense(A)`; null where no best approximation is known. */
+  /** ‖A − W‖/‖A‖ after `fromDense(A)`; null if no nearest map is known. */
   readonly reconstruction: { readonly itself: number; readonly random: number } | null;
-  /** From large to small. */
+  /** The singular values of W, from large to small. */
   readonly singularValues: readonly number[];
-  /** How many of them rounding alone does not explain. */
+  /** The number of singular values that are larger than rounding errors. */
   readonly rank: number;
 }
 
-/** One column; a small image; a large one; a batch of 128 CIFAR images. */
+/** The columns of one pixel, of a small image, of a large image, and of 128 CIFAR images. */
 const columnCounts = [1, 64, 1024, 131_072];
 
 const rows = 8;
@@ -108,7 +108,7 @@ async function contractionErrors(
   return errors;
 }
 
-/** How near the family comes to its own matrix, decomposed again, and to a random one without structure. */
+/** The errors of the nearest maps to the map's own matrix, and to a random matrix without structure. */
 async function reconstructionErrors(
   create: (key: number) => StructuredLinear,
   own: Matrix,

@@ -1,4 +1,4 @@
-/** A matrix beside the factors it is made of, as a PNG: blue below zero, white at zero, red above. */
+/** A picture of a matrix and of its factors, as a PNG. Negative numbers are blue, zeros are white, and positive numbers are red. */
 
 import { encode } from "fast-png";
 import { sizeOf } from "../core/shape.ts";
@@ -16,18 +16,21 @@ type Colour = readonly [number, number, number];
 const background: Colour = [255, 255, 255];
 const ink: Colour = [40, 40, 40];
 const faint: Colour = [170, 170, 170];
-// The ends of ColorBrewer's diverging scale RdBu: told apart with any kind of colour vision, and as dark as each other.
+// These are the ends of ColorBrewer's diverging scale RdBu. They are equally dark, and people of any colour vision can tell them apart.
 const below: Colour = [33, 102, 172];
 const above: Colour = [178, 24, 43];
 
-/** White at 0, full colour at ±1. */
+/** The colour of a share in [−1, 1] of the largest value. It is white at 0, and has full strength at ±1. */
 export function colourOf(share: number): Colour {
   const end = share < 0 ? below : above;
   const weight = Math.min(1, Math.abs(share));
   return end.map((channel) => Math.round(255 + (channel - 255) * weight)) as unknown as Colour;
 }
 
-/** How a tensor is laid out: `down` × `across` blocks of `rows` × `columns` numbers; the last block may be missing, and the last row of a vector. */
+/**
+ * The layout of a tensor: `down` × `across` blocks of `rows` × `columns` numbers. The last blocks, and the end of a vector's last row, may
+ * be empty.
+ */
 export interface Grid {
   readonly rows: number;
   readonly columns: number;
@@ -35,10 +38,13 @@ export interface Grid {
   readonly across: number;
 }
 
-/** Longest vector drawn as one row; longer ones are wrapped. */
+/** The longest vector that is drawn as one row. A longer vector is wrapped. */
 const longestRow = 128;
 
-/** A matrix is one block, a vector one row; of a tensor of more axes every index of the first ones is a block of the last two, in order. */
+/**
+ * The layout for a shape. A vector is one row, and a matrix is one block. A tensor of more axes has one block of its last two axes for each
+ * index before.
+ */
 export function gridOf(shape: readonly number[]): Grid {
   const long = shape.filter((length) => length > 1);
   const size = sizeOf(long);
@@ -52,7 +58,7 @@ export function gridOf(shape: readonly number[]): Grid {
   return { rows, columns, down: Math.ceil(blocks / across), across };
 }
 
-/** Pixels between blocks. */
+/** The number of pixels between blocks. */
 const seam = 3;
 
 const margin = 16;
@@ -63,9 +69,9 @@ const captionHeight = letterHeight * letterScale + 6;
 interface Panel {
   readonly values: NamedValues;
   readonly grid: Grid;
-  /** Pixels of a number's side. */
+  /** The side of a number's square, in pixels. */
   readonly zoom: number;
-  /** The largest absolute value: full colour. */
+  /** The largest absolute value, which has the full colour. */
   readonly top: number;
   readonly captions: readonly string[];
   readonly width: number;
@@ -84,7 +90,10 @@ function panelOf(values: NamedValues, side: number, grid: Grid = gridOf(values.s
   return { values, grid, zoom, top, captions, width, height };
 }
 
-/** Top-left corners of panels set below each other, in a new column where one would grow beyond `height`. */
+/**
+ * Places panels below each other, and starts a new column where a column would become higher than `height`. x and y are the top-left
+ * corners.
+ */
 function flow(panels: readonly Panel[], left: number, height: number): { panel: Panel; x: number; y: number }[] {
   let [x, y, widest] = [left, margin, 0];
   return panels.map((panel) => {
@@ -99,10 +108,13 @@ function flow(panels: readonly Panel[], left: number, height: number): { panel: 
   });
 }
 
-/** The bytes of a PNG: `whole` large on the left, its factors on the right; each has its own scale, which stands beside its name. */
+/**
+ * The bytes of a PNG. `whole` is large on the left, and its factors are on the right. Each has its own scale, which is written below its
+ * name.
+ */
 export function drawMatrix(whole: NamedValues, factors: readonly NamedValues[]): Uint8Array {
   const [rows, columns] = whole.shape as [number, number];
-  // A matrix of one column stays a column.
+  // The layout of a matrix of one column is given here, because `gridOf` would draw it as a row.
   const main = panelOf(whole, 448, { rows, columns, down: 1, across: 1 });
   const columnHeight = Math.max(main.height, 448);
   const placed = [

@@ -1,6 +1,6 @@
-/** Letters of 3×5 pixels for captions in pictures: enough to name a factor and its shape without a font file. */
+/** Letters of 3×5 pixels for the captions of pictures. They can name a factor and its shape, and need no font file. */
 
-/** Five rows from the top, an octal digit each, whose bits are the row's pixels from the left. */
+/** The five rows of each letter from the top. Each row is an octal digit, whose bits are the pixels from the left. */
 const glyphs: Readonly<Record<string, string>> = {
   ...{
     "0": "75557",
@@ -21,12 +21,12 @@ const glyphs: Readonly<Record<string, string>> = {
 };
 
 export const letterHeight = 5;
-/** Three pixels and one between letters. */
+/** The width of a letter, three pixels, and one pixel between letters. */
 const advance = 4;
 
 export const textWidth = (text: string): number => Math.max(0, text.length * advance - 1);
 
-/** Calls `dot` for every pixel of `text`, capitals throughout; a letter that has no picture leaves a gap. */
+/** Calls `dot` for every pixel of `text` in capital letters. A letter that has no picture leaves a gap. */
 export function eachDot(text: string, dot: (x: number, y: number) => void): void {
   for (const [at, letter] of [...text.toUpperCase()].entries())
     for (const [y, digit] of [...(glyphs[letter] ?? "00000")].entries())

@@ -14,8 +14,8 @@ export class ErrorBudget {
   }
 
   /**
-   * The smallest rank ≥ 1 whose truncation spends at most 1/`truncations` of what is left of the budget, where `truncations` counts this one and
-   * those to come. What a truncation does not spend is left for those to come.
+   * The smallest rank ≥ 1 whose truncation spends at most 1/`truncations` of what is left of the budget, where `truncations` counts this
+   * one and those to come. What a truncation does not spend is left for those to come.
    */
   spend(singularValues: ArrayLike<number>, truncations: number): number {
     const most = this.#left / truncations;

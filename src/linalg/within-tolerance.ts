@@ -11,8 +11,8 @@ import { ErrorBudget } from "./truncation.ts";
 import type { Tucker } from "./tucker.ts";
 
 /**
- * The tensor train of TT-SVD with relative error ≤ ε (Oseledets 2011, algorithm 1). The squares of the errors of its d − 1 truncations add up, and
- * each truncation may spend at least ε²/(d−1). So no train with a relative error ≤ ε/√(d−1) has a smaller rank at any bond.
+ * The tensor train of TT-SVD with relative error ≤ ε (Oseledets 2011, algorithm 1). The squares of the errors of its d − 1 truncations add
+ * up, and each truncation may spend at least ε²/(d−1). So no train with a relative error ≤ ε/√(d−1) has a smaller rank at any bond.
  */
 export function tensorTrainWithin(x: TensorArray, tolerance: number): TensorTrain {
   const bonds = x.shape.length - 1;
@@ -36,8 +36,8 @@ function withoutExcess(cores: readonly TensorArray[]): TensorArray[] {
 }
 
 /**
- * The Tucker decomposition of HOSVD with relative error ≤ ε (De Lathauwer et al. 2000a, property 10). The square of the error is at most the sum of
- * the squares of the d truncations' errors, and each truncation may spend at least ε²/d.
+ * The Tucker decomposition of HOSVD with relative error ≤ ε (De Lathauwer et al. 2000a, property 10). The square of the error is at most
+ * the sum of the squares of the d truncations' errors, and each truncation may spend at least ε²/d.
  */
 export function tuckerWithin(x: TensorArray, tolerance: number): Tucker {
   const budget = new ErrorBudget(x.data, tolerance);
@@ -57,8 +57,9 @@ export function tuckerWithin(x: TensorArray, tolerance: number): Tucker {
 }
 
 /**
- * A CP decomposition with relative error ≤ ε. No rule gives the smallest rank (to find it is NP-hard: Hillar & Lim 2013), so the rank is searched: it
- * is doubled until `iterations` rounds of alternating least squares reach ε, and then bisected. The rank that is found need not be the smallest.
+ * A CP decomposition with relative error ≤ ε. No rule gives the smallest rank (to find it is NP-hard: Hillar & Lim 2013), so the rank is
+ * searched: it is doubled until `iterations` rounds of alternating least squares reach ε, and then bisected. The rank that is found need
+ * not be the smallest.
  */
 export function canonicalPolyadicWithin(
   x: TensorArray,

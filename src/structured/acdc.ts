@@ -1,4 +1,6 @@
-/** ACDC (Moczulski et al. 2016, arXiv 1511.05946): diagonals in the signal's domain and in the cosine domain, alternating, deep. */
+/**
+ * ACDC (Moczulski et al. 2016, arXiv 1511.05946): a product of diagonal matrices that act in turn on a signal and on its cosine transform.
+ */
 
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
@@ -41,7 +43,7 @@ export interface AcdcShape {
 }
 
 export interface AcdcOptions extends StructuredOptions {
-  /** Whether channels are shuffled between the transforms, as in the paper; without it this is the original layer. Default: true. */
+  /** Whether channels are shuffled between the transforms, as in the paper. The original layer has no shuffles. Default: true. */
   readonly channelShuffle?: boolean;
 }
 
@@ -52,9 +54,9 @@ const shuffledColumns = (size: number): number[] => {
 };
 
 /**
- * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3), C the unnormalised DCT-II whose row i is the transform of e_i, R the channel shuffle
- * of columns; c = max(in + extra, out). T copies the input until it fills c, S adds up adjacent outputs.   2·c·factors parameters.
- * With a fast transform of t(c) ≈ 2·c·log₂c multiply-adds, factors·(2·t(c) + 2c) per column.
+ * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3). C is the unnormalised DCT-II matrix whose row i is the transform of
+ * e_i. R is the channel shuffle of columns. T copies the input until it fills c = max(in + extra, out) places, and S adds up adjacent
+ * outputs. 2·c·factors parameters. A column takes factors·(2·t(c) + 2c) multiply-adds, and the fast transform takes t(c) ≈ 2·c·log₂c.
  */
 export class AcdcLinear extends StructuredLinear {
   readonly name = "AcdcLinear";
@@ -86,8 +88,8 @@ export class AcdcLinear extends StructuredLinear {
   }
 
   /**
-   * The paper's code counts each transform at 2.5·c·log₂c. It takes the stride for 1 where a window stands before the map, and so it counts every pixel
-   * of the input there.
+   * The paper's code counts each transform at 2.5·c·log₂c. It takes the stride for 1 where a window stands before the map, and so it counts
+   * every pixel of the input there.
    */
   override paperMultiplyAdds({ input, output, windowed }: PaperPixels): number {
     const c = this.#size;
@@ -173,6 +175,7 @@ const acdcRecord = <const Kind extends string>(
   title,
   parameters: [whole("factors", { default: 11, writesDefault: true, textOffset: 1 })],
   budget: searchRank("factors", { refusesSmallValues: false }),
+  wrapper: { refusesBias: true },
   examples: { inspect: { kind, factors: 8 }, bench: bench.map((factors) => ({ kind, factors })) },
   linear: (spec, inFeatures, outFeatures, build, options) =>
     new AcdcLinear(inFeatures, outFeatures, spec, build, { ...options, channelShuffle }),

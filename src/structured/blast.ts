@@ -1,4 +1,4 @@
-/** BLAST (Lee et al. 2024, arXiv 2410.21262): blocks that share their bases, each with a diagonal of its own. */
+/** BLAST (Lee et al. 2024, arXiv 2410.21262): the blocks of a matrix share their bases, and each block has a diagonal of its own. */
 
 import { greatestCommonDivisor } from "../core/factors.ts";
 import type { Build } from "../nn/init.ts";
@@ -23,8 +23,9 @@ export interface BlastShape {
 const denseEquation = "ipr,ijr,jrq->ipjq";
 
 /**
- * Block (i, j) of W is U_i·diag(s_ij)·V_j: U:[b,out/b,r], S:[b,b,r], V:[b,r,in/b].   r·(in + out + b²) parameters and multiply-adds
- * per column: each V_j once, then for every r a b×b mixture, then each U_i once. Low rank is the case S = 1.
+ * Block (i, j) of W is U_i·diag(s_ij)·V_j with U:[b,out/b,r], S:[b,b,r] and V:[b,r,in/b].   r·(in + out + b²) parameters, and as many
+ * multiply-adds per column. A column is multiplied by each V_j, then by a b×b matrix for each of the r places, then by each U_i. If S = 1,
+ * W has rank r.
  */
 export class BlastLinear extends StructuredLinear {
   readonly name = "BlastLinear";

@@ -1,4 +1,4 @@
-/** Block Tensor-Train (Qiu et al. 2024, arXiv 2406.06248): two block-diagonal maps of rank r a block, a permutation between. */
+/** Block Tensor-Train (Qiu et al. 2024, arXiv 2406.06248): two block-diagonal maps with a permutation between them. */
 
 import { nearestDivisor } from "../core/factors.ts";
 import type { Matrix } from "../linalg/matrix.ts";
@@ -30,7 +30,7 @@ export interface BlockTensorTrainShape {
 
 export type BlockTensorTrainFromDense = FromDenseOptions & Omit<BlockTensorTrainShape, "rank">;
 
-/** Blocks near the square root of either side, where the count 2·r·D^1.5 of the paper is reached. */
+/** Numbers of blocks near the square roots of the sides. A square map of D features then has 2·r·D^1.5 parameters, as in the paper. */
 const squareBlocks = (inFeatures: number, outFeatures: number): Pick<MonarchShape, "blocks" | "middle"> => ({
   blocks: nearestDivisor(inFeatures, Math.sqrt(inFeatures)),
   middle: nearestDivisor(outFeatures, Math.sqrt(outFeatures)),
@@ -38,8 +38,8 @@ const squareBlocks = (inFeatures: number, outFeatures: number): Pick<MonarchShap
 
 /**
  * W[l·q + j, k·s + i] = Σ_a L[j,l,k,a]·R[k,j,a,i] with j < q, k < b, a < r.
- * r·(q·in + b·out) parameters and multiply-adds per column; 2·r·D^1.5 for a square map with q = b = √D.
- * `fromDense`: one truncated SVD for each (j, k), the nearest such matrix.
+ * r·(q·in + b·out) parameters and multiply-adds per column, which is 2·r·D^1.5 for a square map with q = b = √D.
+ * `fromDense` is one truncated SVD for each (j, k). The result is the nearest such matrix.
  */
 export class BlockTensorTrainLinear extends StructuredLinear {
   readonly name: string = "BlockTensorTrainLinear";
@@ -77,10 +77,10 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     const [batch, , columns] = x.shape as [number, number, number];
     const { blocks, middle, rank } = this.shape;
     const inner = mixChannels(x, reshape(this.right.value, [blocks * middle * rank, this.inFeatures / blocks]), blocks);
-    // (k, j, a) to (j, k, a): the rank travels with its column.
-    const dealt = transposeChannels(reshape(inner, [batch, blocks * middle, rank * columns]), blocks, middle);
+    // The order (k, j, a) becomes (j, k, a). The index a of the rank counts as a part of the column here.
+    const permuted = transposeChannels(reshape(inner, [batch, blocks * middle, rank * columns]), blocks, middle);
     const outer = reshape(this.left.value, [this.outFeatures, blocks * rank]);
-    const y = mixChannels(reshape(dealt, [batch, middle * blocks * rank, columns]), outer, middle);
+    const y = mixChannels(reshape(permuted, [batch, middle * blocks * rank, columns]), outer, middle);
     return transposeChannels(y, middle, this.outFeatures / middle);
   }
 

@@ -1,4 +1,4 @@
-/** `CP_s` (Lebedev et al. 2015, arXiv 1412.6553; paper, §3): the whole weight as a three-way tensor, a sum of products of vectors. */
+/** `CP_s` (Lebedev et al. 2015, arXiv 1412.6553; paper, §3): the whole weight as a tensor that is a sum of products of vectors. */
 
 import { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
@@ -23,10 +23,10 @@ import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work }
 import { canonicalRank, threeWayDims } from "./three-way.ts";
 import { type Boundary, boundaryOf } from "./train-contraction.ts";
 
-/** Rounds of alternating least squares when a layer is built; a minimum is refined by training anyway. */
+/** The rounds of alternating least squares. They are few, because training refines the result. */
 const rounds = 30;
 
-/** Columnwise Kronecker product: [a,R], [b,R] → [a·b,R]. */
+/** The Khatri–Rao product, which is the Kronecker product column by column.   [a,R], [b,R] → [a·b,R]. */
 const khatriRao = (left: Tensor, right: Tensor): Tensor =>
   reshape(multiply(reshape(left, [left.shape[0]!, 1, left.shape[1]!]), reshape(right, [1, right.shape[0]!, right.shape[1]!])), [
     left.shape[0]! * right.shape[0]!,
@@ -64,8 +64,9 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: CanonicalPolyad
 
 /**
  * W[o·in + i] = Σ_r F₁[i₁,r]·…·F_d[i_d,r].   R·(d₁ + … + d_d) parameters.
- * If the dims cut cleanly between outputs and inputs, inputs are summed into R numbers and spread again. That takes R·(in + d + out) multiply-adds a
- * column, where d is the mode that is cut. Otherwise W is formed. `fromDense` is alternating least squares, which finds a local optimum.
+ * If the dims cut cleanly between outputs and inputs, inputs are summed into R numbers and spread again. That takes R·(in + d + out)
+ * multiply-adds a column, where d is the mode that is cut. Otherwise W is formed. `fromDense` is alternating least squares, which finds a
+ * local optimum.
  */
 export class CanonicalPolyadicLinear extends StructuredLinear {
   readonly name = "CanonicalPolyadicLinear";
@@ -99,8 +100,8 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
   }
 
   /**
-   * A map whose relative error is at most the tolerance. Its rank is found by a search, as no rule gives the smallest one: the rank is doubled until
-   * alternating least squares reach the tolerance, and then bisected.
+   * A map whose relative error is at most the tolerance. Its rank is found by a search, as no rule gives the smallest one: the rank is
+   * doubled until alternating least squares reach the tolerance, and then bisected.
    * @throws ConfigError for a tolerance or dims out of range.
    */
   static fromDense(target: Matrix, options: CanonicalPolyadicFromDense): CanonicalPolyadicLinear {

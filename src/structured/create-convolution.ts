@@ -22,7 +22,8 @@ export function createLinear(
 }
 
 /**
- * The factory that a network takes to make its convolutions from a spec. A site that says whether it has a bias wins over the options.
+ * The factory that makes the convolutions of a network from a spec. If a site says whether it has a bias, this counts more than the
+ * options.
  * @throws ConfigError when the factory is called for a site that the family cannot have.
  */
 export function convolutionFactory(spec: ConvolutionSpec, options: FamilyOptions = {}): ConvolutionFactory {

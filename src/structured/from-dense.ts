@@ -1,4 +1,7 @@
-/** The common part of `fromDense(W, { tolerance })`, which builds the map with the smallest ranks whose relative error is at most the tolerance. */
+/**
+ * The common part of `fromDense(W, { tolerance })`, which builds the map with the smallest ranks whose relative error is at most the
+ * tolerance.
+ */
 
 import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";

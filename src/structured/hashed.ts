@@ -19,13 +19,13 @@ export interface HashedOptions {
   /** The weight-decay group of the bias. Default: `decay`. */
   readonly biasDecay?: Decay;
   /**
-   * Whether indices are drawn below budget − 1, as in the paper's code, whose last weight is never used but is counted (docs/faithfulness.md).
-   * Default: false.
+   * Whether indices are drawn below budget − 1, as in the paper's code, whose last weight is never used but is counted
+   * (docs/faithfulness.md). Default: false.
    */
   readonly lastWeightUnused?: boolean;
 }
 
-/** W[i₁,…] = w[h(i₁,…)]; the indices h are drawn once, uniformly.   `budget` parameters, and the bias. */
+/** W[i₁,…] = w[h(i₁,…)], where the indices h are drawn once, uniformly.   `budget` parameters, and the bias. */
 export class HashedWeight extends Module {
   readonly hashed_weight: Parameter;
   readonly bias: Parameter | undefined;
@@ -52,7 +52,10 @@ export class HashedWeight extends Module {
     return reshape(gather(this.hashed_weight.value, this.idxs.value), this.#shape);
   }
 
-  /** Makes W nearest to `target`, given in W's order. The least squares solution makes each shared value the mean of the entries it stands for. */
+  /**
+   * Makes W the nearest one to `target`, which has W's order. Each shared value becomes the mean of its entries: the least squares
+   * solution.
+   */
   async fromDense(target: ArrayLike<number>): Promise<void> {
     const indices = await this.idxs.read();
     const sums = new Float64Array(this.hashed_weight.value.size);
@@ -72,8 +75,8 @@ export interface HashedShape {
 }
 
 /**
- * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. W is always formed: in·out multiply-adds per column.
- * `fromDense`: the means of `HashedWeight`, exact least squares.
+ * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. W is always formed, so a column takes in·out multiply-adds.
+ * `fromDense` is that of `HashedWeight`. The result is the nearest such matrix.
  */
 export class HashedLinear extends StructuredLinear {
   readonly name = "HashedLinear";

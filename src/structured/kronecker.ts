@@ -42,8 +42,8 @@ const mostTerms = (inFeatures: number, outFeatures: number, { rows, columns }: K
 const denseEquation = "tab,tcd->acbd";
 
 /**
- * W[o₁·m₂ + o₂, i₁·n₂ + i₂] = Σ_t B[t,o₁,i₁]·C[t,o₂,i₂].   t·(m₁n₁ + m₂n₂) parameters; t·m₂·(in + m₁n₁) multiply-adds per column: C first, B after.
- * `fromDense`: the truncated SVD of the rearranged matrix, the nearest such sum.
+ * W[o₁·m₂ + o₂, i₁·n₂ + i₂] = Σ_t B[t,o₁,i₁]·C[t,o₂,i₂].   t·(m₁n₁ + m₂n₂) parameters. C acts first and B after it, with t·m₂·(in + m₁n₁)
+ * multiply-adds per column. `fromDense` is the truncated SVD of the rearranged matrix. The result is the nearest such sum.
  */
 export class KroneckerLinear extends StructuredLinear {
   readonly name = "KroneckerLinear";
@@ -69,7 +69,8 @@ export class KroneckerLinear extends StructuredLinear {
   }
 
   /**
-   * The map of the fewest terms whose relative error is at most the tolerance. No sum of fewer terms with factors of these shapes is as near.
+   * The map of the fewest terms whose relative error is at most the tolerance. No sum of fewer terms with factors of these shapes is as
+   * near.
    * @throws ConfigError for a tolerance out of range, and for rows or columns that do not divide W.
    */
   static fromDense(target: Matrix, options: KroneckerFromDense): KroneckerLinear {

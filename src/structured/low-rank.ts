@@ -1,4 +1,4 @@
-/** `Generic_x`: the low-rank bottleneck, and `LR_x`: the same with both factors tied. */
+/** Low rank: `Generic_x` has two factors, and `LR_x` has one factor that acts twice. */
 
 import { ConfigError } from "../core/errors.ts";
 import { type LowRank, lowRank, truncated } from "../linalg/low-rank.ts";
@@ -43,8 +43,8 @@ export type LowRankShape =
 const flat = (w: Tensor): Tensor => reshape(w, w.shape.slice(0, 2));
 
 /**
- * W = E·C (paper, §3; "Generic"), C:[r,in] contracts, E:[out,r] expands.   r·(in + out) parameters and multiply-adds per column.
- * `fromDense`: the truncated SVD (Eckart & Young 1936).
+ * W = E·C with C:[r,in] and E:[out,r] (paper, §3, "Generic").   r·(in + out) parameters and multiply-adds per column.
+ * `fromDense` is the truncated SVD. The result is the nearest such matrix (Eckart & Young 1936).
  */
 export class LowRankLinear extends StructuredLinear {
   readonly name = "LowRankLinear";
@@ -63,7 +63,8 @@ export class LowRankLinear extends StructuredLinear {
   }
 
   /**
-   * The map of the smallest rank whose relative error is at most the tolerance. By the theorem of Eckart and Young no smaller rank has such a map.
+   * The map of the smallest rank whose relative error is at most the tolerance. By the theorem of Eckart and Young no smaller rank has such
+   * a map.
    * @throws ConfigError for a tolerance out of range.
    */
   static fromDense(target: Matrix, options: FromDenseOptions): LowRankLinear {
@@ -116,8 +117,8 @@ export class LowRankLinear extends StructuredLinear {
 }
 
 /**
- * W = Vᵀ·V·T (paper's code, "LR"): V:[r,out] tied, T stacks out/in copies of the input.   r·out parameters.
- * V·T is V's column blocks added up, so a column costs r·(in + out) multiply-adds.
+ * W = Vᵀ·V·T with V:[r,out] (paper's code, "LR"). T stacks out/in copies of the input.   r·out parameters.
+ * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds.
  */
 export class TiedLowRankLinear extends StructuredLinear {
   readonly name = "TiedLowRankLinear";
@@ -162,7 +163,7 @@ export class TiedLowRankLinear extends StructuredLinear {
     return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
   }
 
-  /** Vᵀ·V:[out,out] first, then T: the formula from left to right. */
+  /** The formula from left to right: Vᵀ·V:[out,out] first, and then T. */
   toDense(): Tensor {
     const v = flat(this.lowrank.weight.value);
     const square = matmul(v, v, { transposeA: true });
@@ -195,7 +196,7 @@ export const tiedLowRankFamily = defineFamily({
   alias: "tied-low-rank",
   parameters: [positive("scale")],
   budget: searchScale("scale", 4),
-  wrapper: { dropsPadding: true },
+  wrapper: { dropsPadding: true, refusesBias: true },
   examples: { inspect: { kind: "LR", scale: 0.25 }, bench: [{ kind: "LR", scale: 0.1 }] },
   linear: (spec, inFeatures, outFeatures, build, options) => new TiedLowRankLinear(inFeatures, outFeatures, spec, build, options),
 });

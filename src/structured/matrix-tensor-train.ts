@@ -1,4 +1,4 @@
-/** Matrix Tensor-Train (Novikov et al. 2015, arXiv 1509.06569): modes in pairs, one of outputs and one of inputs to a core. */
+/** Matrix Tensor-Train (Novikov et al. 2015, arXiv 1509.06569): each core has one mode of the outputs and one mode of the inputs. */
 
 import { ConfigError } from "../core/errors.ts";
 import { balancedFactors } from "../core/factors.ts";
@@ -89,8 +89,8 @@ function ranksOf(pairs: readonly number[], shape: MatrixTrainShape): readonly nu
 
 /**
  * W[(o₁…o_d),(i₁…i_d)] = G₁[:,o₁,i₁,:]·…·G_d[:,o_d,i_d,:], cores [r_{k−1},m_k,n_k,r_k].   Σ r_{k−1}·m_k·n_k·r_k parameters.
- * Each core turns its input mode into its output mode: Σ_k (m₁…m_{k−1})·|G_k|·(n_{k+1}…n_d) multiply-adds a column, and no copy between cores.
- * `fromDense`: TT-SVD on the paired modes, within √(d−1) of the best.
+ * Each core replaces its input mode by its output mode. A column takes Σ_k (m₁…m_{k−1})·|G_k|·(n_{k+1}…n_d) multiply-adds, without copies
+ * between cores. `fromDense` is TT-SVD on the paired modes. Its error is at most √(d−1) times the least.
  */
 export class MatrixTensorTrainLinear extends StructuredLinear {
   readonly name = "MatrixTensorTrainLinear";
@@ -115,7 +115,8 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
   }
 
   /**
-   * The map of TT-SVD whose relative error is at most the tolerance. No train with an error ≤ tolerance/√(d−1) has a smaller rank at any bond.
+   * The map of TT-SVD whose relative error is at most the tolerance. No train with an error ≤ tolerance/√(d−1) has a smaller rank at any
+   * bond.
    * @throws ConfigError for a tolerance or modes out of range.
    */
   static fromDense(target: Matrix, options: MatrixTrainFromDense): MatrixTensorTrainLinear {

@@ -1,4 +1,4 @@
-/** Monarch matrices (Dao et al. 2022, arXiv 2204.00595): block-diagonal, permutation, block-diagonal. */
+/** Monarch matrices (Dao et al. 2022, arXiv 2204.00595): two block-diagonal matrices with a permutation between them. */
 
 import { frobenius, type Matrix } from "../linalg/matrix.ts";
 import { monarchSpectrum } from "../linalg/monarch.ts";
@@ -29,8 +29,8 @@ const fillingRank = (inFeatures: number, outFeatures: number, { blocks, middle }
 
 /**
  * M = Pᵀ·L·P·R (their definition 3.1) with `blocks` blocks in R and in L. The space between is as wide as the narrower side.
- * 2·D²/blocks parameters and multiply-adds per column for a square map. Entry by entry it is a block tensor train whose rank fills the middle:
- * r = min(in, out)/blocks². `fromDense` is their algorithm 1.
+ * 2·D²/blocks parameters and multiply-adds per column for a square map. Entry by entry it is a block tensor train whose rank fills the
+ * middle: r = min(in, out)/blocks². `fromDense` is their algorithm 1.
  */
 export class MonarchLinear extends BlockTensorTrainLinear {
   override readonly name = "MonarchLinear";
@@ -44,8 +44,9 @@ export class MonarchLinear extends BlockTensorTrainLinear {
   }
 
   /**
-   * The map with the fewest parameters whose relative error is at most the tolerance, among those that `Monarch_1`, `Monarch_2`, … make. More blocks
-   * need not mean a larger error, so the numbers of blocks are tried one by one, from the fewest parameters on. One block is exact.
+   * The map with the fewest parameters whose relative error is at most the tolerance, among those that `Monarch_1`, `Monarch_2`, … make.
+   * More blocks need not mean a larger error, so the numbers of blocks are tried one by one, from the fewest parameters on. One block is
+   * exact.
    * @throws ConfigError for a tolerance out of range.
    */
   static override fromDense(target: Matrix, options: FromDenseOptions): MonarchLinear {

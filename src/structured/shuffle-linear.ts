@@ -1,4 +1,4 @@
-/** `Shuffle_g`: the linear ShuffleNet block (Zhang et al. 2018, arXiv 1707.01083, its nonlinearities removed; paper, §3). */
+/** `Shuffle_g`: the ShuffleNet block without its nonlinearities (Zhang et al. 2018, arXiv 1707.01083; paper, §3). */
 
 import { ConfigError } from "../core/errors.ts";
 import { greatestCommonDivisor } from "../core/factors.ts";
@@ -58,9 +58,9 @@ const blocksEquation = "ab,aoi->aobi";
 const kernelEquation = "op,pt,pi->oit";
 
 /**
- * W = G₂·diag(d)·Π·G₁: G₁:[b,in] and G₂:[out,b] block-diagonal with g blocks, b = ⌊out/4⌋, Π dealing each group's channels to all groups.
- * With a k×k window the diagonal becomes a depthwise convolution.   b·in/g + b·k² + out·b/g parameters, as many multiply-adds a column.
- * `fromDense` (k = 1) is the truncated SVD of each pair of blocks, the nearest such matrix.
+ * W = G₂·diag(d)·Π·G₁ with block-diagonal G₁:[b,in] and G₂:[out,b] of g blocks and b = ⌊out/4⌋. Π distributes the channels of each group
+ * over all groups. With a k×k window a depthwise convolution replaces the diagonal.   b·in/g + b·k² + out·b/g parameters, and as many
+ * multiply-adds a column. `fromDense` (k = 1) is the truncated SVD of each pair of blocks, the nearest such matrix.
  */
 export class ShuffleLinear extends StructuredLinear {
   readonly name = "ShuffleLinear";
@@ -131,7 +131,7 @@ export class ShuffleLinear extends StructuredLinear {
     };
   }
 
-  /** The convolution this block is: K[o,i,t] = Σ_p G₂[o,p]·w[p,t]·(ΠG₁)[p,i].   → [out,in,k,k]. */
+  /** The kernel of this block as a convolution: K[o,i,t] = Σ_p G₂[o,p]·w[p,t]·(ΠG₁)[p,i].   → [out,in,k,k]. */
   toDenseKernel(): Tensor {
     const { bottleneck, inFeatures, outFeatures, kernel } = this;
     const { first, second, groups, taps } = this.#blocks();
@@ -156,8 +156,8 @@ export class ShuffleLinear extends StructuredLinear {
     const { bottleneck, inFeatures, outFeatures } = this;
     return (
       bottleneck * inFeatures +
-      outFeatures * bottleneck + // the two block-diagonal matrices, laid out
-      Math.min(outFeatures, inFeatures) * bottleneck + // the diagonal onto the smaller of them
+      outFeatures * bottleneck + // This and the line above write out the block-diagonal matrices.
+      Math.min(outFeatures, inFeatures) * bottleneck + // The diagonal multiplies the smaller one of them.
       outFeatures * bottleneck * inFeatures
     );
   }
@@ -169,7 +169,7 @@ export class ShuffleLinear extends StructuredLinear {
     const second = new Float64Array(this.shuffle_gconv2.weight.value.size);
     for (let c = 0; c < groups; c++)
       for (let a = 0; a < groups; a++) {
-        // Places p = j·g + a of the shuffled bottleneck that group c of G₂ reads.
+        // Group c of G₂ reads these places p = j·g + a of the shuffled bottleneck.
         const places = Array.from({ length: width }, (_, t) => c * width + t).filter((p) => p % groups === a);
         if (places.length === 0) continue;
         const block = matrix(outs, ins);
@@ -191,7 +191,7 @@ export class ShuffleLinear extends StructuredLinear {
   }
 }
 
-/** The block as a convolution: its window, which takes stride, padding and dilation, stands between the two grouped maps. */
+/** The block as a convolution. Its window stands between the two grouped maps and has the stride, the padding and the dilation. */
 export class ShuffleConvolution extends StructuredConvolution implements FoldableLayer {
   readonly name = "ShuffleConvolution";
   readonly map: ShuffleLinear;

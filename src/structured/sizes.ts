@@ -15,7 +15,8 @@ export function checkFactors(name: string, what: string, factors: readonly numbe
   checkSizes(name, Object.fromEntries(factors.map((factor, k) => [`${what}[${k}]`, factor])));
   if (factors.length < least || sizeOf(factors) !== size)
     throw new ConfigError(
-      `${name}: ${what} must be ${least} or more integers with the product ${size} (${meaning}), got [${factors}] with the product ${sizeOf(factors)}`,
+      `${name}: ${what} must be ${least} or more integers with the product ${size} (${meaning}), ` +
+        `got [${factors}] with the product ${sizeOf(factors)}`,
     );
 }
 
@@ -26,7 +27,8 @@ export function checkDivisor(name: string, what: string, value: number, size: nu
 }
 
 /**
- * The largest divisor of `size` that is at most `wanted`. A `wanted` that is no integer ≥ 1 is returned as it is, and the map refuses it by name.
+ * The largest divisor of `size` that is at most `wanted`. A `wanted` that is no integer ≥ 1 is returned as it is, and the map refuses it by
+ * name.
  */
 export const loweredDivisor = (size: number, wanted: number): number =>
   Number.isInteger(wanted) && wanted >= 1
@@ -42,7 +44,8 @@ export function checkRank(name: string, what: string, rank: number, most: number
 }
 
 /**
- * Checks the ranks of a tensor train whose core k has the size dims[k]: r_k ≤ r_{k−1}·d_k and r_k ≤ d_{k+1}·r_{k+1}, as no larger rank gives more tensors.
+ * Checks the ranks of a tensor train whose core k has the size dims[k]: r_k ≤ r_{k−1}·d_k and r_k ≤ d_{k+1}·r_{k+1}, as no larger rank
+ * gives more tensors.
  * @throws ConfigError that names what the neighbours allow.
  */
 export function checkTrainRanks(name: string, dims: readonly number[], ranks: readonly number[]): void {

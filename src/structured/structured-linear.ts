@@ -1,6 +1,6 @@
 /**
- * The contract of a structured linear map. A few parameters stand for a whole matrix W:[out,in]. The map can apply W without forming it, and it can
- * give W from the formula. A convolution applies the map to every pixel: it is applied to the columns of x:[N,in,P].
+ * The contract of a structured linear map. A few parameters stand for a whole matrix W:[out,in]. The map can apply W without forming it,
+ * and it can give W from the formula. A convolution applies the map to every pixel: it is applied to the columns of x:[N,in,P].
  */
 
 import { ShapeError } from "../core/errors.ts";
@@ -48,7 +48,10 @@ export interface StructuredOptions {
   readonly init?: Initialisation;
 }
 
-/** What the paper's code counts for one sample: the pixels before and after a convolution, and whether a depthwise window stands before the map. */
+/**
+ * What the paper's code counts for one sample: the pixels before and after a convolution, and whether a depthwise window stands before the
+ * map.
+ */
 export interface PaperPixels {
   readonly input: number;
   readonly output: number;
@@ -81,13 +84,19 @@ export abstract class StructuredLinear extends Layer {
     this.mode = mode;
   }
 
-  /** W:[out,in] from the formula, differentiable. An implementation must not apply the map to the identity: `toDense` is the oracle of `contract`. */
+  /**
+   * W:[out,in] from the formula, differentiable. An implementation must not apply the map to the identity: `toDense` is the oracle of
+   * `contract`.
+   */
   abstract toDense(): Tensor;
 
   /** The multiply-adds of `toDense`. */
   abstract denseCost(): number;
 
-  /** W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default forms W; a family that can work factor by factor overrides it. */
+  /**
+   * W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default forms W; a family that can work factor by factor
+   * overrides it.
+   */
   contract(x: Tensor): Tensor {
     return mixChannels(x, this.toDense());
   }
@@ -98,8 +107,8 @@ export abstract class StructuredLinear extends Layer {
   }
 
   /**
-   * Overwrites the parameters so that W is as near to `target` as the family's algorithm can bring it. A family without such an algorithm leaves
-   * this method out.
+   * Overwrites the parameters so that W is as near to `target` as the family's algorithm can bring it. A family without such an algorithm
+   * leaves this method out.
    */
   fromDense?(target: Matrix): void | Promise<void>;
 
@@ -132,9 +141,10 @@ export abstract class StructuredLinear extends Layer {
   }
 
   /**
-   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) ≤ m·n + C/B, where E and e are the multiply-adds of
-   * `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, and C is `denseCost()`.
-   * The choice depends on these figures and on no clock, so a network always takes the same path for the same input and resumed runs repeat bit for bit.
+   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) ≤ m·n + C/B, where E and e are the
+   * multiply-adds of `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, and C is
+   * `denseCost()`. The choice depends on these figures and on no clock, so a network always takes the same path for the same input and
+   * resumed runs repeat bit for bit.
    */
   choose(columns: number): PathChoice {
     const work = this.contractionCost();
@@ -166,7 +176,10 @@ export abstract class StructuredLinear extends Layer {
     return this.hasFactors ? this.toDense() : undefined;
   }
 
-  /** W·x for every column, without the bias, on the path that `choose` gives.   x:[N,in,P] → [N,out,P]. @throws ShapeError for another shape of x. */
+  /**
+   * W·x for every column, without the bias, on the path that `choose` gives.   x:[N,in,P] → [N,out,P].
+   * @throws ShapeError for another shape of x.
+   */
   applyToColumns(x: Tensor): Tensor {
     if (x.rank !== 3 || x.shape[1] !== this.inFeatures)
       throw new ShapeError(`${this.name}: x must be [N,${this.inFeatures},P], got ${formatShape(x.shape)}`);

@@ -1,4 +1,4 @@
-/** `TensorTrain_s` (Garipov et al. 2016, arXiv 1611.03214; paper, §3): the whole weight as a three-way tensor in train form. */
+/** `TensorTrain_s` (Garipov et al. 2016, arXiv 1611.03214; paper, §3): the whole weight as a tensor train. */
 
 import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
@@ -47,8 +47,8 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: TensorTrainShap
 
 /**
  * W[o·in + i] = G₁[1,i₁,:]·…·G_d[:,i_d,1] with (i₁,…,i_d) the digits of the flat index in dims.   Σ r_{k−1}·d_k·r_k parameters.
- * If the dims cut cleanly between outputs and inputs, three cores cost r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column. Otherwise W is formed.
- * `fromDense` is TT-SVD (Oseledets 2011), within √(d−1) of the best train.
+ * If the dims cut cleanly between outputs and inputs, three cores cost r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column. Otherwise W is
+ * formed. `fromDense` is TT-SVD (Oseledets 2011), within √(d−1) of the best train.
  */
 export class TensorTrainLinear extends StructuredLinear {
   readonly name = "TensorTrainLinear";
@@ -73,7 +73,7 @@ export class TensorTrainLinear extends StructuredLinear {
     this.#cores = dims.map((size, k) => {
       const [before, after] = [ranks[k - 1] ?? 1, ranks[k] ?? 1];
       if (init !== "variance-preserving") return emptyFactor([before, size, after], build);
-      // The core that meets the input sums over its mode, the others over a bond.
+      // The last core sums over its mode, which belongs to the input. The other cores sum over a bond.
       return factor(variancePreserving([before, size, after], k === dims.length - 1 ? inFeatures : after, before, build));
     });
     for (const [k, core] of this.#cores.entries()) this[`weight_core_${k}`] = core;
@@ -83,7 +83,8 @@ export class TensorTrainLinear extends StructuredLinear {
   }
 
   /**
-   * The map of TT-SVD whose relative error is at most the tolerance. No train with an error ≤ tolerance/√(d−1) has a smaller rank at any bond.
+   * The map of TT-SVD whose relative error is at most the tolerance. No train with an error ≤ tolerance/√(d−1) has a smaller rank at any
+   * bond.
    * @throws ConfigError for a tolerance or dims out of range.
    */
   static fromDense(target: Matrix, options: TensorTrainFromDense): TensorTrainLinear {

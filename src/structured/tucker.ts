@@ -58,10 +58,10 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: TuckerShape): P
 }
 
 /**
- * W[o·in + i] = Σ_{abc} S[a,b,c]·U₁[i₁,a]·U₂[i₂,b]·U₃[i₃,c]. The core S is itself a train of full rank, as the paper's code keeps and counts it.
- * S and U₂ are merged once a call. The result is a train of ranks s₁ and s₃, which costs s₃·in + s₁·s₃·d₂ + s₁·out multiply-adds a column if the
- * dims cut cleanly between outputs and inputs. Otherwise W is formed. `fromDense` is HOSVD refined by HOOI (De Lathauwer et al. 2000), within √3 of
- * the best.
+ * W[o·in + i] = Σ_{abc} S[a,b,c]·U₁[i₁,a]·U₂[i₂,b]·U₃[i₃,c]. The core S is itself a train of full rank, as the paper's code keeps and
+ * counts it. S and U₂ are merged once a call. The result is a train of ranks s₁ and s₃, which costs s₃·in + s₁·s₃·d₂ + s₁·out multiply-adds
+ * a column if the dims cut cleanly between outputs and inputs. Otherwise W is formed. `fromDense` is HOSVD refined by HOOI (De Lathauwer et
+ * al. 2000), within √3 of the best.
  */
 export class TuckerLinear extends StructuredLinear {
   readonly name = "TuckerLinear";

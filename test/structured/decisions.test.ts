@@ -231,6 +231,9 @@ describe("sizes that a spec decides", () => {
       [8, 40, 16, 8, 8, 1],
       [3, 9, 24, 3, 3, 1],
       [2, 7, 10, 1, 2, 4],
+      // 20/16 rounds down, and 24/16 rounds up.
+      [4, 20, 20, 4, 4, 1],
+      [4, 24, 24, 4, 4, 2],
     ] as const) {
       const { left, right } = shapes(create({ kind: "Monarch", blocks }, inputs, outputs));
       expect(left).toEqual([second, outputs / second, first, rank]);

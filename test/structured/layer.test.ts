@@ -16,7 +16,7 @@ import { Layer } from "../../src/nn/module.ts";
 import { normal } from "../../src/ops/creation.ts";
 import { relu } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
-import { createLinear } from "../../src/structured/create-convolution.ts";
+import { convolutionFactory, createLinear } from "../../src/structured/create-convolution.ts";
 import { DenseLinear } from "../../src/structured/dense-linear.ts";
 import { type DepthwiseWindow, SeparableConvolution } from "../../src/structured/separable.ts";
 import { TensorTrainLinear } from "../../src/structured/tensor-train.ts";
@@ -126,4 +126,10 @@ test("the norm in a custom window trains: it sees the context that the convoluti
   expect(await statistics()).toEqual(before);
   layer.forward(x, { training: true });
   expect(await statistics()).not.toEqual(before);
+});
+
+test.each(["ACDC", "LR"] as const)("the convolution of %s refuses a bias, as the paper's code does", (kind) => {
+  const spec = kind === "ACDC" ? ({ kind, factors: 2 } as const) : ({ kind, scale: 0.5 } as const);
+  const site = { inChannels: 4, outChannels: 4, kernel: 3, bias: true };
+  expect(() => convolutionFactory(spec)(site, { random: new Random(1) })).toThrow(/its convolution has no bias, as in the paper's code/);
 });
