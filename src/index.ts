@@ -105,13 +105,25 @@ export { reshape } from "./ops/reshape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
 export { type Sorted, type SortOptions, sort, type TopkOptions, topk } from "./ops/sorting.ts";
 export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
-export { AcdcLinear, type AcdcOptions } from "./structured/acdc.ts";
+export { AcdcLinear, type AcdcOptions, type AcdcShape } from "./structured/acdc.ts";
 export { BlastLinear, type BlastShape } from "./structured/blast.ts";
-export { BlockTensorTrainLinear } from "./structured/block-tensor-train.ts";
+export { type BlockTensorTrainFromDense, BlockTensorTrainLinear, type BlockTensorTrainShape } from "./structured/block-tensor-train.ts";
 export { ButterflyLinear } from "./structured/butterfly.ts";
-export { CanonicalPolyadicLinear } from "./structured/canonical-polyadic.ts";
+export { type CanonicalPolyadicFromDense, CanonicalPolyadicLinear, type CanonicalPolyadicShape } from "./structured/canonical-polyadic.ts";
 export { checkStructuredLinear, type StructuredCheckOptions } from "./structured/check-structured-linear.ts";
 export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
+export {
+  checkConvolution,
+  convolutionForms,
+  convolutionKinds,
+  convolutionName,
+  familyNamed,
+  formatConvolution,
+  type NamedFamily,
+  parseConvolution,
+  provideFamilies,
+  textForm,
+} from "./structured/convolution-text.ts";
 export { convolutionFactory, createLinear, Sep } from "./structured/create-convolution.ts";
 export { Conv, DenseConvolution } from "./structured/dense.ts";
 export { DenseLinear } from "./structured/dense-linear.ts";
@@ -124,27 +136,36 @@ export {
   type FamilySpec,
   type HyperParameter,
   positive,
+  type SpecOfFamily,
   type StructuredFamily,
   searchGroups,
   searchRank,
   searchScale,
   whole,
 } from "./structured/family.ts";
-export { HashedLinear, type HashedOptions, HashedWeight } from "./structured/hashed.ts";
+export type { FromDenseOptions } from "./structured/from-dense.ts";
+export { HashedLinear, type HashedOptions, type HashedShape, HashedWeight } from "./structured/hashed.ts";
 export { HashedConvolution } from "./structured/hashed-convolution.ts";
 export { type SeparableKernel, splitKernel } from "./structured/kernel-split.ts";
-export { KroneckerLinear } from "./structured/kronecker.ts";
-export { LowRankLinear, TiedLowRankLinear } from "./structured/low-rank.ts";
-export { MatrixTensorTrainLinear, type MatrixTrainShape } from "./structured/matrix-tensor-train.ts";
+export { type KroneckerFromDense, KroneckerLinear, type KroneckerSumShape } from "./structured/kronecker.ts";
+export { LowRankLinear, type LowRankShape, TiedLowRankLinear } from "./structured/low-rank.ts";
+export {
+  MatrixTensorTrainLinear,
+  type MatrixTrainFromDense,
+  type MatrixTrainModes,
+  type MatrixTrainShape,
+} from "./structured/matrix-tensor-train.ts";
 export { mixChannels, transposeChannels } from "./structured/mix-channels.ts";
-export { MonarchLinear } from "./structured/monarch.ts";
+export { type MonarchBlocks, MonarchLinear } from "./structured/monarch.ts";
 export { type DepthwiseWindow, SeparableConvolution, type SeparableOptions } from "./structured/separable.ts";
-export { ShuffleConvolution, ShuffleLinear, type ShuffleLinearOptions } from "./structured/shuffle-linear.ts";
+export { ShuffleConvolution, ShuffleLinear, type ShuffleLinearOptions, type ShuffleShape } from "./structured/shuffle-linear.ts";
+export { checkSizes } from "./structured/sizes.ts";
 export { type BuiltInSpec, type ConvolutionKind, type ConvolutionSpec, type OwnSpec, ownSpec, type SpecOf } from "./structured/spec.ts";
 export { type ApproximationError, StructuredConvolution } from "./structured/structured-convolution.ts";
 export * from "./structured/structured-linear.ts";
-export { TensorTrainLinear } from "./structured/tensor-train.ts";
-export { TuckerLinear } from "./structured/tucker.ts";
+export { type TensorTrainFromDense, TensorTrainLinear, type TensorTrainShape } from "./structured/tensor-train.ts";
+export { type Triple, threeWayDims } from "./structured/three-way.ts";
+export { type TuckerFromDense, TuckerLinear, type TuckerShape } from "./structured/tucker.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
 export type { NumericArray } from "./tensor/number-formats.ts";
 export { keep, scope } from "./tensor/scope.ts";

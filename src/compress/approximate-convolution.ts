@@ -17,15 +17,18 @@ export interface CompressedConvolution {
   readonly error: ApproximationError;
 }
 
-/** The reason why `layer` cannot be brought near to a given kernel, and what is possible instead; undefined where it can. */
+/**
+ * The reason why no parameters of `layer` are known that bring it near to a given kernel, and what to do instead; undefined if there is no
+ * reason.
+ */
 export function refusal(layer: Layer, spec: ConvolutionSpec): string | undefined {
   const { kind } = familyOf(spec);
   return layer instanceof StructuredConvolution ? layer.approximationRefusal(kind) : noApproximation(kind);
 }
 
 /**
- * Overwrites the parameters of `layer`, which the factory of `spec` has made, so that it is near to the convolution of `kernel`:[O,I,k,k] and
- * `bias`:[O]. Without a `bias`, the bias of the layer becomes 0. Errors are measured on the numbers as they are stored.
+ * Overwrites the parameters of `layer`, which the factory of `spec` has made, so that it is near to the convolution of `kernel`:[O,I,k,k]
+ * and `bias`:[O]. Without a `bias`, the bias of the layer becomes 0. Errors are measured on the numbers as they are stored.
  * @throws ConfigError for a family without an approximation.
  */
 export async function approximateConvolution(

@@ -1,4 +1,4 @@
-/** `compress`: a trained dense network with its convolutions replaced by their nearest structured ones. */
+/** `compress` replaces the convolutions of a trained dense network by their nearest structured ones. */
 
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -42,7 +42,10 @@ export interface Compression<N extends Module> {
 }
 
 export interface CompressOptions extends FamilyOptions {
-  /** The random stream and dtype of the new network; the stream decides, for example, which weights share a hash bucket. Default: seed 0, the dense network's dtype. */
+  /**
+   * The random stream and the dtype of the new network. The stream decides, for example, which weights a hash shares. Default: seed 0, the
+   * old dtype.
+   */
   readonly build?: Build;
   /** Called after each layer. Default: nothing is called. */
   readonly onLayer?: (layer: CompressedLayer, done: number, total: number) => void | Promise<void>;
@@ -76,8 +79,8 @@ function denseConvolutions(network: Module): Map<string, DenseConvolution> {
 }
 
 /**
- * A new network with convolutions of `spec`, each the nearest to the dense one that it replaces. Everything else (stem, shortcuts, norms with their
- * running statistics, classifier) is copied bit for bit. `dense` does not change.
+ * A new network with convolutions of `spec`, each the nearest to the dense one that it replaces. Everything else (stem, shortcuts, norms
+ * with their running statistics, classifier) is copied bit for bit. `dense` does not change.
  * @throws ConfigError, before any work is done, for a network that is not dense and for a family without a best approximation.
  */
 export async function compress<N extends Module>(

@@ -1,4 +1,4 @@
-/** The factory that makes the convolutions of a network. It decides what each convolution is made of. */
+/** A factory makes the convolutions of a network. It decides what each convolution is made of. */
 
 import type { Padding } from "../core/convolution-geometry.ts";
 import type { Build } from "../nn/init.ts";

@@ -1,4 +1,4 @@
-/** The map of `Sep`: a dense 1×1 convolution of O·I parameters. Every other family is measured against it. */
+/** The map of `Sep`: a dense matrix of O·I parameters. Every other family is compared with it. */
 
 import { checkOptions } from "../core/options.ts";
 import { checkShape } from "../core/shape.ts";

@@ -1,4 +1,4 @@
-/** `Hashed_x`: the whole k×k convolution from one list of shared values. No window is split off. */
+/** `Hashed_x`: a k×k convolution whose weights all come from one list of shared values. It has no depthwise window. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
 import { checkOptions } from "../core/options.ts";
@@ -19,8 +19,8 @@ import type { DepthwiseWindow } from "./separable.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 
 /**
- * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel: sharing saves storage and no work.
- * With groups = I it is the hashed window of `HashedSeparable`.
+ * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel, because sharing saves storage and no
+ * work. With groups = I it is the hashed window of `HashedSeparable`.
  */
 export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer {
   readonly name = "HashedConvolution";
@@ -47,7 +47,7 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
     return this.hashed.value();
   }
 
-  /** Makes a hashed window nearest to `kernel`, with a bias of 0. */
+  /** Makes a window the nearest one to `kernel`, with a bias of 0. */
   async approximateWindow(kernel: ArrayLike<number>): Promise<void> {
     await this.hashed.fromDense(kernel);
     this.bias?.write(new Float64Array(this.bias.value.size));
