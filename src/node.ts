@@ -16,4 +16,8 @@ export {
   loadCifarOrSynthetic,
 } from "./data/node/cifar.ts";
 export { type PrefetchOptions, prefetchBatches } from "./data/node/prefetch-batches.ts";
+export { decodeNpy, encodeNpy } from "./interchange/npy.ts";
+export { decodeNpz, encodeNpz, type NpzOptions } from "./interchange/npz.ts";
+export { exportOnnx, type OnnxOptions } from "./interchange/onnx/export-onnx.ts";
+export { EventFileWriter } from "./train/node/event-file.ts";
 export { RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";

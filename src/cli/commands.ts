@@ -1,9 +1,8 @@
 /**
  * The commands of the program. The help needs only the names and descriptions in this list. The module of a command is loaded when the
- * command is called, so that `--version` loads no kernel, and a package that cannot be loaded stops only the command that needs it.
+ * command is called, so that `--version` loads no kernel.
  */
 
-import { ConfigError } from "../core/errors.ts";
 import type { DefineCommand } from "./command.ts";
 
 export interface CommandEntry {
@@ -11,8 +10,6 @@ export interface CommandEntry {
   readonly description: string;
   /** The arguments as commander writes them, each with its description. Default: none. */
   readonly arguments?: readonly (readonly [name: string, description: string])[];
-  /** A package with a native binary, which the module of the command loads. sharp is none: it is loaded with the first image. */
-  readonly nativePackage?: string;
   readonly load: () => Promise<DefineCommand>;
 }
 
@@ -50,7 +47,6 @@ export const commands: readonly CommandEntry[] = [
     name: "report",
     description: "compare runs on a page: error against parameters and multiply-adds, learning curves, classes, attention",
     arguments: [["<runs...>", "run folders, or folders of a sweep"]],
-    nativePackage: "@resvg/resvg-js",
     load: async () => (await import("./report-command.ts")).reportCommand,
   },
   {
@@ -98,16 +94,3 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./info-command.ts")).infoCommand,
   },
 ];
-
-/** Loads the module of a command. @throws ConfigError that names the native package when that package cannot be loaded. */
-export async function loadCommand({ name, nativePackage, load }: CommandEntry): Promise<DefineCommand> {
-  try {
-    return await load();
-  } catch (error) {
-    if (nativePackage === undefined) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${name}: needs the package ${nativePackage}, which cannot be loaded (${reason}); npm install ${nativePackage}`, {
-      cause: error,
-    });
-  }
-}

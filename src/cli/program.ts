@@ -6,7 +6,7 @@ import { SeparableError } from "../core/errors.ts";
 import { Interruption } from "../experiment/interruption.ts";
 import { packageVersion } from "../experiment/node/version.ts";
 import type { CommandContext } from "./command.ts";
-import { commands, loadCommand } from "./commands.ts";
+import { commands } from "./commands.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -42,7 +42,7 @@ async function createProgram(called: string | undefined, context: CommandContext
   for (const entry of commands) {
     const command = new Command(entry.name).description(entry.description);
     for (const [name, description] of entry.arguments ?? []) command.argument(name, description);
-    if (entry.name === called) (await loadCommand(entry))(command, context);
+    if (entry.name === called) (await entry.load())(command, context);
     // The help writes [options] after a command that has an option. All commands have --json.
     else command.option("--json");
     program.addCommand(command);

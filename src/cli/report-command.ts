@@ -11,6 +11,7 @@ import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run
 import type { SweepResult } from "../experiment/node/sweep/sweep-results.ts";
 import { integer, path } from "../experiment/rules.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
+import { loadRasteriser } from "../report/node/rasterise.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
@@ -48,6 +49,8 @@ export function reportCommand(command: Command, context: CommandContext): void {
 
 async function report(paths: readonly string[], options: ReportOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
+  // A missing package is reported before the runs are read, which takes minutes for large networks.
+  await loadRasteriser();
   await interruptible(
     terminal,
     () => undefined,
