@@ -13,6 +13,9 @@ export interface CommandEntry {
   readonly load: () => Promise<DefineCommand>;
 }
 
+/** The trained network that a command reads. It is in brackets because an older option may stand in its place (run-argument.ts). */
+const runArgument = ["[run]", "a run's folder, whose best checkpoint is read, or a checkpoint file"] as const;
+
 export const commands: readonly CommandEntry[] = [
   {
     name: "train",
@@ -22,6 +25,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "eval",
     description: "test a trained network: loss, accuracy, accuracy by class",
+    arguments: [runArgument],
     load: async () => (await import("./eval-command.ts")).evalCommand,
   },
   {
@@ -29,12 +33,13 @@ export const commands: readonly CommandEntry[] = [
     description:
       "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its " +
       "shorter side fits the network's input, and cropped to the middle of its longer side",
-    arguments: [["<images...>", "PNG and JPEG files"]],
+    arguments: [runArgument, ["[images...]", "PNG and JPEG files"]],
     load: async () => (await import("./predict-command.ts")).predictCommand,
   },
   {
     name: "sweep",
-    description: "train every run of a grid of networks, convolutions, seeds and teachers; call it again to resume an interrupted sweep",
+    description:
+      "train every run of a grid of networks, convolutions, seeds and teachers; run the command again to resume an interrupted sweep",
     arguments: [["<file>", "the grid, as JSON (docs/sweeps.md)"]],
     load: async () => (await import("./sweep-command.ts")).sweepCommand,
   },
@@ -52,6 +57,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "compress",
     description: "replace a trained dense network's convolutions by their nearest structured ones",
+    arguments: [runArgument],
     load: async () => (await import("./compress-command.ts")).compressCommand,
   },
   {

@@ -108,7 +108,7 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
         classes: evaluation?.classes ?? [],
         pictures: dataset === undefined ? [] : await picturesOf(run, dataset, pictures),
       });
-      job.update(i + 1, basename(run.path));
+      job.update(i + 1, { details: [basename(run.path)] });
     }
   } finally {
     job.stop();
