@@ -86,12 +86,11 @@ describe("compress", () => {
   });
 
   test("reads the run from its first argument, and from the older options", async () => {
-    const reports = [[at("dense")], ["--run", at("dense")], ["--checkpoint", at("dense")]].map((run) =>
-      runCli([...compress, ...run, "--conv", "Sep", "--dry-run", "--json"]),
-    );
-    const [argument, ...older] = (await Promise.all(reports)).map(({ stdout }) => jsonLines(stdout)[0]!);
-    expect(argument).toMatchObject({ compressed: "wrn-10-1-Sep" });
-    for (const report of older) expect(report).toEqual(argument);
+    const reportOf = async (...run: string[]): Promise<Record<string, unknown>> =>
+      jsonLines((await runCli([...compress, ...run, "--conv", "Sep", "--dry-run", "--json"])).stdout)[0]!;
+    const expected = await reportOf(at("dense"));
+    expect(expected).toMatchObject({ compressed: "wrn-10-1-Sep" });
+    for (const option of ["--run", "--checkpoint"]) expect(await reportOf(option, at("dense"))).toEqual(expected);
     await expectError(
       [...compress, at("dense"), "--run", at("dense"), "--conv", "Sep"],
       /needs one run, as its first argument, got .* and /,
@@ -133,8 +132,8 @@ describe("compress", () => {
     const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
     const bare = at("bare.safetensors");
     await writeFile(bare, encodeSafetensors(new Map(model)));
-    const argv = [...compress, "--checkpoint", bare, "--conv", "Sep", "--dry-run", "--json"];
-    const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1"])).stdout);
+    const argv = [...compress, "--checkpoint", bare, "--conv", "Sep", "--dry-run"];
+    const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1", "--json"])).stdout);
     const [ofRun] = jsonLines((await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Sep", "--dry-run", "--json"])).stdout);
     expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
     await expectError(argv, /ConfigError: compress: .*bare\.safetensors does not say what its network is, got no --depth and --width/);

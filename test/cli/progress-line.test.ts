@@ -34,9 +34,9 @@ describe("a progress line", () => {
 
   test("never becomes shorter where there are more columns", () =>
     fc.assert(
-      fc.property(progresses, fc.integer({ min: 20, max: 199 }), (progress, columns) =>
-        expect(progressLine(progress, columns + 1).length).toBeGreaterThanOrEqual(progressLine(progress, columns).length),
-      ),
+      fc.property(progresses, fc.integer({ min: 20, max: 199 }), (progress, columns) => {
+        expect(progressLine(progress, columns + 1).length).toBeGreaterThanOrEqual(progressLine(progress, columns).length);
+      }),
     ));
 
   test.each([
