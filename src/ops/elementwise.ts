@@ -8,12 +8,12 @@
 import { kernels } from "../backend/active.ts";
 import { joinAxes } from "../backend/join-axes.ts";
 import type { BinaryOp, UnaryOp } from "../backend/kernels.ts";
-import { ConfigError, ShapeError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { broadcastShapes, broadcastStrides } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { asTensor, checkFloating, type Operand, output } from "./output.ts";
+import { asTensor, checkDType, checkFloating, type Operand, output } from "./output.ts";
 import { broadcastTo, sumTo } from "./sum-and-broadcast.ts";
 
 /** op(a, b), without its VJPs. */
@@ -218,7 +218,7 @@ export const relu6: (x: Tensor) => Tensor = differentiable("relu6", (x: Tensor) 
  * @throws ShapeError for a dtype that does not exist.
  */
 export const cast: (x: Tensor, dtype: DType) => Tensor = differentiable("cast", (x: Tensor, dtype: DType) => {
-  if (!["float32", "float64", "int32"].includes(dtype)) throw new ShapeError(`cast: dtype must be float32, float64 or int32, got ${dtype}`);
+  checkDType("cast", dtype);
   const vjp = x.dtype === "int32" || dtype === "int32" ? undefined : (g: Tensor) => cast(g, x.dtype);
   return { inputs: [x], value: output(x.shape, kernels().cast(x.storage, dtype)), vjp: [vjp] };
 });
