@@ -32,7 +32,7 @@ export const unaryOps = [
 ] as const;
 export type UnaryOp = (typeof unaryOps)[number];
 
-/** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. */
+/** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` is IEEE 754's: 1ᵇ is 1 for every b, NaN included. */
 export const binaryOps = [
   "add",
   "subtract",

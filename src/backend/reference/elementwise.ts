@@ -29,12 +29,15 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   not: (x) => Number(x === 0),
 };
 
+/** aᵇ by IEEE 754, where 1 to any power is 1, and so is −1 to an infinite power. JavaScript's power is NaN there. */
+const power = (a: number, b: number): number => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b);
+
 const binaryFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
   add: (a, b) => a + b,
   subtract: (a, b) => a - b,
   multiply: (a, b) => a * b,
   divide: (a, b) => a / b,
-  power: Math.pow,
+  power,
   maximum: Math.max,
   minimum: Math.min,
   equal: (a, b) => Number(a === b),

@@ -117,10 +117,10 @@ const binaryBodies: Record<BinaryOp, string> = {
   divide: "return u / v;",
   // Shading languages define pow for positive bases only. Drivers compute it as 2^(v·log₂u), with log₂0 = −127.
   power: `
-    if (v == 0.0) { return 1.0; }
+    if (v == 0.0 || u == 1.0) { return 1.0; }
     if (${isNotANumber("u")} || ${isNotANumber("v")}) { return nan; }
     let base = Math.abs(u);
-    if (base == 1.0 && Math.abs(v) == infinity) { return nan; }
+    if (base == 1.0 && Math.abs(v) == infinity) { return 1.0; }
     const whole = v == Math.floor(v) ? 1.0 : 0.0;
     if (u < 0.0 && base < infinity && whole < 0.5) { return nan; }
     let scale = 1.0;
