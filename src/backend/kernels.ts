@@ -10,7 +10,7 @@
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
-/** y_i = f(x_i). `step` is 1 where x > 0, else 0; `erf` is exact to the dtype; `not` is 1 where x = 0. */
+/** y_i = f(x_i). `step` is 1 where x > 0, else 0; `erf` and `normalCdf` are exact to the dtype; `not` is 1 where x = 0. */
 export const unaryOps = [
   "negate",
   "absolute",
@@ -23,6 +23,7 @@ export const unaryOps = [
   "tanh",
   "sigmoid",
   "erf",
+  "normalCdf",
   "sin",
   "cos",
   "relu",

@@ -191,9 +191,20 @@ export const erf = unary("erf", (g, x) => multiply(g, multiply(exp(negate(multip
 export const relu = unary("relu", (g, x) => reluGradient(x, g));
 
 /**
- * y = x·Φ(x) = ½x·(1 + erf(x/√2)): the exact Gaussian error linear unit (arXiv 1606.08415). Its VJP is that of the ops it is composed of.
+ * y = Φ(x) = ½·(1 + erf(x/√2)), the distribution function of the standard normal distribution. It is accurate to a few units in the last
+ * place also for x far below 0, where 1 + erf would cancel.   VJP: x̄ = ȳ·e^(−x²/2)/√(2π).
  */
-export const gelu = (x: Tensor): Tensor => multiply(multiply(x, 0.5), subtract(erf(multiply(x, Math.SQRT1_2)), -1));
+export const normalCdf = unary("normalCdf", (g, x) =>
+  multiply(g, multiply(exp(multiply(multiply(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI))),
+);
+
+/** Below this x, Φ(x) is 0 in every dtype, so x·Φ(x) is 0 as well. At x = −∞ the product −∞·0 would be NaN. */
+const geluFloor = -40;
+
+/**
+ * y = x·Φ(x): the exact Gaussian error linear unit (arXiv 1606.08415). Its VJP is that of the ops it is composed of.
+ */
+export const gelu = (x: Tensor): Tensor => multiply(maximum(x, geluFloor), normalCdf(x));
 
 /** y = min(max(x, low), high).   VJP: x̄ = ȳ where low ≤ x ≤ high, else 0. @throws ConfigError unless low ≤ high. */
 export const clamp: (x: Tensor, low: number, high: number) => Tensor = differentiable("clamp", (x: Tensor, low: number, high: number) => {

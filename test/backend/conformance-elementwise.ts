@@ -19,6 +19,7 @@ export const unaryOps = {
   tanh: true,
   sigmoid: true,
   erf: true,
+  normalCdf: true,
   sin: true,
   cos: true,
   relu: true,

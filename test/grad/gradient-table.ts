@@ -150,6 +150,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/tanh": unary(elementwise.tanh),
   "elementwise/sigmoid": unary(elementwise.sigmoid),
   "elementwise/erf": unary(elementwise.erf),
+  "elementwise/normalCdf": unary(elementwise.normalCdf),
   "elementwise/relu": kinked(elementwise.relu),
   "elementwise/gelu": unary(elementwise.gelu),
   "elementwise/clamp": kinked((x) => elementwise.clamp(x, -0.3, 0.5)),

@@ -166,8 +166,8 @@ function stateProduct(n: number, bonds: readonly number[], others: readonly numb
     site.map((label, i) => [labels[i - 1], label, labels[i]].filter((name): name is string => name !== undefined));
   const [top, bottom] = [row(upper), row(lower)];
   const sizes = new Map<string, number>();
-  upper.forEach((label, i) => sizes.set(label, bonds[i]!));
-  lower.forEach((label, i) => sizes.set(label, others[i]!));
+  for (const [i, label] of upper.entries()) sizes.set(label, bonds[i]!);
+  for (const [i, label] of lower.entries()) sizes.set(label, others[i]!);
   for (const label of site) sizes.set(label, physical);
   return { inputs: interleaved ? top.flatMap((term, i) => [term, bottom[i]!]) : [...top, ...bottom], output: [], sizes };
 }

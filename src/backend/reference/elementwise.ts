@@ -7,7 +7,7 @@ import { sizeOf } from "../../core/shape.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { BinaryOp, Kernels, UnaryOp } from "../kernels.ts";
 import { forEachElement } from "./layout.ts";
-import { erf, sigmoid } from "./special-functions.ts";
+import { erf, normalCdf, sigmoid } from "./special-functions.ts";
 
 const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   negate: (x) => -x,
@@ -21,6 +21,7 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   tanh: Math.tanh,
   sigmoid,
   erf,
+  normalCdf,
   sin: Math.sin,
   cos: Math.cos,
   relu: (x) => Math.max(x, 0), // The expression x > 0 ? x : 0 would turn NaN into 0, which would hide that a network diverges.

@@ -86,11 +86,19 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
   const same = (op: string, x: Value): Value => trace.node(op, [x], {}, x, x.shape);
   const zero = (x: Storage): Value => graph.number(x.dtype, 0);
 
+  /** Φ(x) = ½·(1 + erf(x/√2)). ONNX has no operator that is accurate where Φ is tiny. */
+  const normalCdf = (x: Storage, value: Value): Value => {
+    const withNumber = (op: string, operand: Value, number: number): Value =>
+      trace.node(op, [operand, graph.number(x.dtype, number)], {}, value, value.shape);
+    return withNumber("Mul", withNumber("Add", same("Erf", withNumber("Mul", value, Math.SQRT1_2)), 1), 0.5);
+  };
+
   const unary = (op: UnaryOp, x: Storage): Value => {
     const value = trace.value(x);
     if (op === "reciprocalSqrt") return same("Reciprocal", same("Sqrt", value));
     if (op === "step") return compare(trace, "Greater", [value, zero(x)], value.shape);
     if (op === "not") return compare(trace, "Equal", [value, zero(x)], value.shape);
+    if (op === "normalCdf") return normalCdf(x, value);
     return same(unaryOperators[op], value);
   };
 

@@ -119,8 +119,8 @@ describe("elementwise", () => {
     cast: (x) => elementwise.cast(elementwise.cast(elementwise.multiply(x, 3), "int32"), "float32"),
   };
   property("of one operand", fc.constantFrom(...Object.keys(unary)), (name) => unary[name]!, "results");
-  // For x < 0 the gelu's 1 + erf(x/√2) cancels, and so does the sigmoid, which the runtime computes as ½ + ½·tanh(x/2).
-  property("gelu and sigmoid", fc.constantFrom(elementwise.gelu, elementwise.sigmoid), (op) => op);
+  // For x < 0 the sum 1 + erf(x/√2) of the graph cancels, and so does the sigmoid, which the runtime computes as ½ + ½·tanh(x/2).
+  property("gelu, normalCdf and sigmoid", fc.constantFrom(elementwise.gelu, elementwise.normalCdf, elementwise.sigmoid), (op) => op);
 
   const { add, subtract, multiply, divide, maximum, minimum, equal, notEqual, less, lessEqual, greater, greaterEqual, power, where } =
     elementwise;
