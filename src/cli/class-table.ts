@@ -1,5 +1,6 @@
 /** Accuracy class by class: where a network is good, and what it takes each class for when it is wrong. */
 
+import { maximumOf } from "../core/extremes.ts";
 import { classAccuracies, type Evaluation } from "../train/evaluate.ts";
 import { formatCount, formatPercent, formatTable } from "./format.ts";
 
@@ -20,7 +21,7 @@ export function formatClassTable(evaluation: Evaluation, classes: readonly strin
     const row = evaluation.confusion[label]!;
     const images = row.reduce((total, n) => total + n, 0);
     const wrong = row.map((n, prediction) => (prediction === label ? 0 : n));
-    const worst = wrong.indexOf(Math.max(...wrong));
+    const worst = wrong.indexOf(maximumOf(wrong));
     const mistake = wrong[worst]! > 0 ? `${classes[worst]} (${formatPercent(wrong[worst]! / images)})` : "";
     const accuracy = accuracies[label];
     return [classes[label]!, formatCount(images), accuracy === undefined ? "–" : formatPercent(accuracy), bar(accuracy ?? 0), mistake];

@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
+import { maximumOf } from "../core/extremes.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { argument, choice, integer, number, path } from "../experiment/rules.ts";
 import { startBackend } from "../experiment/start-backend.ts";
@@ -102,7 +103,7 @@ const bars = "▁▂▃▄▅▆▇█";
 /** At most 48 bars, each the mean of its share of the values, as high as it is large. */
 function sparkline(values: readonly number[]): string {
   const count = Math.min(48, values.length);
-  const top = Math.max(...values) || 1;
+  const top = maximumOf(values) || 1;
   return Array.from({ length: count }, (_, at) => {
     const [from, to] = [Math.floor((at * values.length) / count), Math.floor(((at + 1) * values.length) / count)];
     const mean = values.slice(from, to).reduce((a, b) => a + b, 0) / (to - from);

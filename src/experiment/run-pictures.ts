@@ -1,5 +1,6 @@
 /** What a trained network looks for and where it looks, as pictures: its first filters, and its attention maps of some test images. */
 
+import { maximumOf, minimumOf } from "../core/extremes.ts";
 import { Random } from "../core/random.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { tensor } from "../ops/creation.ts";
@@ -73,7 +74,7 @@ function imageAt(
 /** The least becomes 0, the largest 1. */
 function stretched(values: ArrayLike<number>): Float32Array {
   const all = Float32Array.from(values);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const [low, high] = [minimumOf(all), maximumOf(all)];
   return all.map((value) => (value - low) / (high - low || 1));
 }
 

@@ -1,6 +1,7 @@
 /** A matrix beside the factors it is made of, as a PNG: blue below zero, white at zero, red above. */
 
 import { encode } from "fast-png";
+import { maximumOf } from "../core/extremes.ts";
 import { sizeOf } from "../core/shape.ts";
 import { eachDot, letterHeight, textWidth } from "./pixel-letters.ts";
 
@@ -113,8 +114,8 @@ export function drawMatrix(whole: NamedValues, factors: readonly NamedValues[]):
       columnHeight,
     ),
   ];
-  const width = Math.max(...placed.map(({ panel, x }) => x + panel.width)) + margin;
-  const height = Math.max(...placed.map(({ panel, y }) => y + panel.height)) + margin;
+  const width = maximumOf(placed.map(({ panel, x }) => x + panel.width)) + margin;
+  const height = maximumOf(placed.map(({ panel, y }) => y + panel.height)) + margin;
   const data = new Uint8Array(width * height * 3).fill(background[0]);
   const fill = (left: number, top: number, wide: number, high: number, colour: Colour): void => {
     for (let y = top; y < top + high; y++) for (let x = left; x < left + wide; x++) data.set(colour, (y * width + x) * 3);

@@ -1,5 +1,6 @@
 /** Tables, shaded by their numbers, of each network's errors by class, and of the confusion matrix of one network. */
 
+import { maximumOf } from "../core/extremes.ts";
 import { classAccuracies } from "../train/evaluate.ts";
 import { formatShare } from "./axes.ts";
 import { heatColour } from "./picture-png.ts";
@@ -33,7 +34,7 @@ export function classErrorTable(runs: readonly ReportRun[]): string | undefined 
   const rows = runs
     .filter((run) => run.confusion !== undefined && run.classes.length === classes.length)
     .map((run) => ({ run, errors: classErrors(run.confusion!) }));
-  const most = Math.max(...rows.flatMap(({ errors }) => errors.map((error) => error ?? 0)), 1e-9);
+  const most = Math.max(maximumOf(rows.flatMap(({ errors }) => errors.map((error) => error ?? 0))), 1e-9);
   const body = rows.map(({ run, errors }) => {
     const cells = errors.map((error) => shaded(error, most, error === undefined ? "" : String(Math.round(100 * error))));
     return `<tr><th scope="row">${escaped(nameOf(run))}</th>${cells.join("")}</tr>`;
@@ -49,7 +50,7 @@ export function confusionTable({ confusion, classes }: ReportRun): string | unde
     return row.map((n) => (images === 0 ? undefined : n / images));
   });
   const mistakes = shares.flatMap((row, label) => row.filter((_, taken) => taken !== label).map((share) => share ?? 0));
-  const most = Math.max(...mistakes, 1e-9);
+  const most = Math.max(maximumOf(mistakes), 1e-9);
   const body = shares.map((row, label) => {
     const cells = row.map((share, taken) =>
       taken === label

@@ -1,5 +1,6 @@
 /** Groups runs that differ in nothing but the seed. */
 
+import { maximumOf, minimumOf } from "../core/extremes.ts";
 import type { ReportRun } from "./report-run.ts";
 
 export interface Configuration {
@@ -31,7 +32,7 @@ export function configurationsOf(runs: readonly ReportRun[]): Configuration[] {
     const { network, convolution, teacher, parameters, paperMultAdds, multAdds } = members[0]!;
     const errors = members.map(({ error }) => error!);
     const error = errors.reduce((a, b) => a + b) / errors.length;
-    const bounds = { least: Math.min(...errors), largest: Math.max(...errors) };
+    const bounds = { least: minimumOf(errors), largest: maximumOf(errors) };
     return { network, convolution, teacher, parameters, paperMultAdds, multAdds, error, ...bounds, runs: members };
   });
 }

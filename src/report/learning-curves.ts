@@ -1,6 +1,7 @@
 /** Plots a quantity of every run by epoch. The name of each line stands at its end. */
 
 import { scaleLinear } from "d3-scale";
+import { maximumOf } from "../core/extremes.ts";
 import type { EpochMetrics } from "../train/trainer.ts";
 import { axes, formatShare, linear } from "./axes.ts";
 import { familyOf, type Look } from "./families.ts";
@@ -37,10 +38,10 @@ export function learningCurves(runs: readonly ReportRun[], { title, value, forma
     return points.length === 0 ? [] : [{ run, points, name: nameFor(run, runs) }];
   });
   if (curves.length === 0) return undefined;
-  const names = Math.max(...curves.map(({ name }) => textWidth(name, fontSize)));
+  const names = maximumOf(curves.map(({ name }) => textWidth(name, fontSize)));
   const height = Math.max(420, 76 + gap * curves.length);
   const frame: Box = { x: 68, y: 20, width: width - 88 - names - 22, height: height - 76 };
-  const last = Math.max(...curves.flatMap(({ points }) => points.map(({ epoch }) => epoch)));
+  const last = maximumOf(curves.flatMap(({ points }) => points.map(({ epoch }) => epoch)));
   const x = scaleLinear()
     .domain([Math.min(1, last - 1), last])
     .range([frame.x, frame.x + frame.width]);

@@ -1,5 +1,6 @@
 /** The report: one HTML page without references to other files. */
 
+import { maximumOf } from "../core/extremes.ts";
 import { formatMagnitude, formatShare } from "./axes.ts";
 import { classErrorTable, confusionTable } from "./class-tables.ts";
 import { type Configuration, configurationsOf } from "./configurations.ts";
@@ -98,7 +99,7 @@ function frontTable(configurations: readonly Configuration[]): string | undefine
   const front = paretoFront(
     configurations.map((configuration) => ({ cost: configuration.parameters, error: configuration.error, configuration })),
   );
-  const largest = Math.max(...configurations.map(({ parameters }) => parameters));
+  const largest = maximumOf(configurations.map(({ parameters }) => parameters));
   const rows = front.map(({ configuration: { network, parameters, paperMultAdds, multAdds, error, ...named } }) => {
     const cells = [
       parameters.toLocaleString("en-US"),

@@ -1,5 +1,6 @@
 /** `wrn_step/index.json`: a network's first steps of training, from its initial state: values, gradients, statistics, parameters. */
 
+import { maximumOf } from "../core/extremes.ts";
 import { Random } from "../core/random.ts";
 import { compressionRatio } from "../experiment/compression-ratio.ts";
 import { createNetwork, type NetworkSpec } from "../experiment/network-spec.ts";
@@ -173,7 +174,7 @@ class Training {
     const expected = this.#golden.section(section);
     const parameters = this.#model.parameters();
     if (expected.size > 0) this.#comparison.equal("names of the gradients", [...parameters.keys()].sort(), [...expected.keys()].sort());
-    const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
+    const around = maximumOf([...expected.values()].map(({ data }) => largest(data)));
     for (const [name, { value }] of parameters) await this.#near(`${section}/${name}`, gradients.get(value)!, { around });
   }
 

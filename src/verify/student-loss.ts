@@ -1,5 +1,6 @@
 /** The `student` of `wrn_step/index.json`: one batch's loss with a teacher, by attention transfer and distillation, and its gradients. */
 
+import { maximumOf } from "../core/extremes.ts";
 import { Random } from "../core/random.ts";
 import { createNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
 import { gradients } from "../grad/gradients.ts";
@@ -81,7 +82,7 @@ async function compare({ values, golden, batch, precision, comparison }: Lesson,
   if (expected.size === 0) throw new FixtureError(`verify: the student's file must hold ${section}/…, got none`);
   comparison.equal("names of the gradients", parameters.map(([name]) => name).sort(), [...expected.keys()].sort());
   // Before a norm a gradient may cancel: what it is measured by is the largest of all.
-  const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
+  const around = maximumOf([...expected.values()].map(({ data }) => largest(data)));
   for (const [i, [name]] of parameters.entries()) await near(`${section}/${name}`, grads[i]!, expected.get(name)!, around);
   for (const made of [loss, total, ...grads]) made.dispose();
   teacher.dispose();

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { countSpec } from "../../cli/count-command.ts";
+import { maximumOf } from "../../core/extremes.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../train/trainer.ts";
 import { formatArchitecture } from "../network-spec.ts";
@@ -65,7 +66,7 @@ export function summarise({ config, metrics }: OpenedRun): RunSummary {
     trainLoss: last.trainLoss,
     testLoss: last.testLoss,
     testAccuracy: last.testAccuracy,
-    bestTestAccuracy: accuracies.length === 0 ? null : Math.max(...accuracies),
+    bestTestAccuracy: accuracies.length === 0 ? null : maximumOf(accuracies),
     seconds: metrics.reduce((total, { seconds, testSeconds }) => total + seconds + testSeconds, 0),
   };
 }

@@ -1,11 +1,10 @@
 /**
  * Batch normalisation, one channel to a chunk. The N rows of H·W values of a channel are read several times while they are in the second-level
- * cache. The mean is computed first, then the differences from it and their squares, because the one-pass formula E[x²] − E[x]² would cancel (the
- * corrected two-pass algorithm of Chan, Golub & LeVeque 1983, The American Statistician 37).
+ * cache. The mean is computed first, then the squares of the differences from it, because the one-pass formula E[x²] − E[x]² would cancel.
  */
 
 import { loadLanes, multiplyAdd, storeLanes } from "./simd";
-import { deviationSum, productSum, rowProducts, rowSquares, rowSum } from "./row-sums";
+import { productSum, rowDeviations, rowProducts, rowSquares } from "./row-sums";
 import { JOB, parallel } from "./team";
 
 @unmanaged
@@ -36,31 +35,32 @@ function rowOf(n: i32, channel: i32): usize {
 function forwardChannel(channel: i32): void {
   const count = <f64>(job.batch * job.inner);
   const slot = (<usize>channel) << 2;
+  // The sum is taken around a value of the channel, because a sum around 0 would lose the digits of σ where the mean is much larger than σ.
+  const first = load<f32>(job.x + rowOf(0, channel));
+  const pivot: f32 = first - first == 0 ? first : 0;
   let total: f64 = 0;
-  for (let n = 0; n < job.batch; n++) total += rowSum(job.x + rowOf(n, channel), job.inner);
-  const centre = <f32>(total / count);
-  let squares: f64 = 0, deviations: f64 = 0;
-  for (let n = 0; n < job.batch; n++) {
-    squares += rowSquares(job.x + rowOf(n, channel), job.inner, centre);
-    deviations += deviationSum;
-  }
-  // The centre is the mean up to the rounding of the sum and of float32. The mean deviation from it is the rest, exact beside σ.
-  const shift = deviations / count;
+  for (let n = 0; n < job.batch; n++) total += rowDeviations(job.x + rowOf(n, channel), job.inner, pivot);
+  const exactMean = <f64>pivot + total / count;
+  const mean = <f32>exactMean;
+  let squares: f64 = 0;
+  for (let n = 0; n < job.batch; n++) squares += rowSquares(job.x + rowOf(n, channel), job.inner, mean);
+  // The squares were taken around the mean rounded to float32. `shift` corrects them and y for the rounding.
+  const shift = exactMean - mean;
   const variance = max(0, squares / count - shift * shift);
-  store<f32>(job.mean + slot, <f32>(<f64>centre + shift));
+  store<f32>(job.mean + slot, mean);
   store<f32>(job.variance + slot, <f32>variance);
 
   const scale = <f64>load<f32>(job.gamma + slot) / sqrt(variance + job.epsilon);
   const a = f32x4.splat(<f32>scale);
-  const c = f32x4.splat(centre);
+  const centre = f32x4.splat(mean);
   const b = f32x4.splat(<f32>(<f64>load<f32>(job.beta + slot) - shift * scale));
   for (let n = 0; n < job.batch; n++) {
     const row = rowOf(n, channel);
     let x = job.x + row, y = job.out + row;
     const end = x + ((<usize>(job.inner & ~3)) << 2);
-    for (; x < end; x += 16, y += 16) v128.store(y, multiplyAdd(f32x4.sub(v128.load(x), c), a, b));
+    for (; x < end; x += 16, y += 16) v128.store(y, multiplyAdd(f32x4.sub(v128.load(x), centre), a, b));
     const rest = job.inner & 3;
-    if (rest > 0) storeLanes(y, multiplyAdd(f32x4.sub(loadLanes(x, rest), c), a, b), rest);
+    if (rest > 0) storeLanes(y, multiplyAdd(f32x4.sub(loadLanes(x, rest), centre), a, b), rest);
   }
 }
 

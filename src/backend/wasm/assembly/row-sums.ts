@@ -1,6 +1,6 @@
 /**
  * Sums over a contiguous row, accurate enough for statistics of millions of values: float32 vectors within blocks of 1024 elements (64 additions
- * to a lane), float64 from block to block. Second results come back through globals, one instance of the module being one thread.
+ * to a lane), float64 from block to block. Two results come back through globals, one instance of the module being one thread.
  */
 
 import { loadLanes, multiplyAdd, zero } from "./simd";
@@ -31,18 +31,37 @@ export function rowSum(x: usize, count: i32): f64 {
   return total;
 }
 
-/** Second result of rowSquares: Σ (x − centre). */
-export let deviationSum: f64 = 0;
-
-/** Σ (x − centre)². The sum of the deviations themselves costs no time: the loop waits for its loads. */
-export function rowSquares(x: usize, count: i32, centre: f32): f64 {
-  const c = f32x4.splat(centre);
-  let total: f64 = 0, deviations: f64 = 0;
+/**
+ * Σ (x − pivot). Where the values lie far from 0 beside their spread, a pivot among them keeps the digits of their mean. The subtraction costs no
+ * time, because the loop waits for its loads.
+ */
+export function rowDeviations(x: usize, count: i32, pivot: f32): f64 {
+  const p = f32x4.splat(pivot);
+  let total: f64 = 0;
   const end = x + ((<usize>(count & ~15)) << 2);
   while (x < end) {
     const stop = min(end, x + BLOCK);
     let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
-    let t0 = zero(), t1 = zero(), t2 = zero(), t3 = zero();
+    for (; x < stop; x += 64) {
+      s0 = f32x4.add(s0, f32x4.sub(v128.load(x), p));
+      s1 = f32x4.add(s1, f32x4.sub(v128.load(x, 16), p));
+      s2 = f32x4.add(s2, f32x4.sub(v128.load(x, 32), p));
+      s3 = f32x4.add(s3, f32x4.sub(v128.load(x, 48), p));
+    }
+    total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  }
+  for (let rest = count & 15; rest > 0; rest--, x += 4) total += <f64>load<f32>(x) - pivot;
+  return total;
+}
+
+/** Σ (x − centre)². */
+export function rowSquares(x: usize, count: i32, centre: f32): f64 {
+  const c = f32x4.splat(centre);
+  let total: f64 = 0;
+  const end = x + ((<usize>(count & ~15)) << 2);
+  while (x < end) {
+    const stop = min(end, x + BLOCK);
+    let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero();
     for (; x < stop; x += 64) {
       const d0 = f32x4.sub(v128.load(x), c), d1 = f32x4.sub(v128.load(x, 16), c);
       const d2 = f32x4.sub(v128.load(x, 32), c), d3 = f32x4.sub(v128.load(x, 48), c);
@@ -50,20 +69,13 @@ export function rowSquares(x: usize, count: i32, centre: f32): f64 {
       s1 = multiplyAdd(d1, d1, s1);
       s2 = multiplyAdd(d2, d2, s2);
       s3 = multiplyAdd(d3, d3, s3);
-      t0 = f32x4.add(t0, d0);
-      t1 = f32x4.add(t1, d1);
-      t2 = f32x4.add(t2, d2);
-      t3 = f32x4.add(t3, d3);
     }
     total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
-    deviations += wideLaneSum(f32x4.add(f32x4.add(t0, t1), f32x4.add(t2, t3)));
   }
   for (let rest = count & 15; rest > 0; rest--, x += 4) {
     const d = load<f32>(x) - centre;
     total += <f64>d * d;
-    deviations += d;
   }
-  deviationSum = deviations;
   return total;
 }
 
