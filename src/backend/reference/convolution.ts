@@ -26,6 +26,7 @@ const valueAt = (values: TypedArray, at: number): number => (at === outside ? 0 
  */
 function forEachTap(geometry: ConvolutionGeometry, visit: (atX: number, atW: number, atY: number) => void): void {
   const { batch, inChannels, outChannels, groups, height, width, kernelHeight, kernelWidth, outHeight, outWidth } = geometry;
+  if (outHeight === 0 || outWidth === 0) return; // No window fits, so no tap joins anything, and all gradients are 0.
   const groupInputs = inChannels / groups;
   const groupOutputs = outChannels / groups;
   const [firstY, endY] = reach(height, outHeight, kernelHeight, geometry.strideY, geometry.paddingY, geometry.dilationY);
