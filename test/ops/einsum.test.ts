@@ -124,7 +124,7 @@ test.each([
       [0, 3],
     ],
   ],
-  ["...->", [[2, 3]]],
+  ["...->...", [[2, 3]]],
 ])("%s of %j", (equation, shapes) => run({ equation, shapes }, 7));
 
 test("spaces in the equation have no effect", async () => {
