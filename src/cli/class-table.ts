@@ -1,18 +1,18 @@
-/** Accuracy class by class: where a network is good, and what it takes each class for when it is wrong. */
+/** Tables of the accuracy of each class, with the class that it is most often confused with. */
 
-import { maximumOf } from "../core/extremes.ts";
+import { largest } from "../core/extent.ts";
 import { classAccuracies, type Evaluation } from "../train/evaluate.ts";
 import { formatCount, formatPercent, formatTable } from "./format.ts";
 
 const barWidth = 20;
 
-/** A bar of eighths of a character. */
+/** A bar for a share in [0, 1], drawn in eighths of a character. */
 export function bar(share: number): string {
   const eighths = Math.round(share * barWidth * 8);
   return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]!;
 }
 
-/** One row per class; only the `most` least accurate of them when there are more. */
+/** A table with a row a class. Where there are more than `most` classes, it has the least accurate ones. Default of `most`: ∞. */
 export function formatClassTable(evaluation: Evaluation, classes: readonly string[], most: number = Infinity): string {
   const accuracies = classAccuracies(evaluation);
   const order = classes.map((_, label) => label);
@@ -21,7 +21,7 @@ export function formatClassTable(evaluation: Evaluation, classes: readonly strin
     const row = evaluation.confusion[label]!;
     const images = row.reduce((total, n) => total + n, 0);
     const wrong = row.map((n, prediction) => (prediction === label ? 0 : n));
-    const worst = wrong.indexOf(maximumOf(wrong));
+    const worst = wrong.indexOf(largest(wrong));
     const mistake = wrong[worst]! > 0 ? `${classes[worst]} (${formatPercent(wrong[worst]! / images)})` : "";
     const accuracy = accuracies[label];
     return [classes[label]!, formatCount(images), accuracy === undefined ? "–" : formatPercent(accuracy), bar(accuracy ?? 0), mistake];
@@ -30,7 +30,7 @@ export function formatClassTable(evaluation: Evaluation, classes: readonly strin
   return shown.length === classes.length ? table : `${table}  (the ${shown.length} least accurate of ${classes.length} classes)\n`;
 }
 
-/** The same for machines. */
+/** The rows of the table as values, for JSON. */
 export const classRows = (
   evaluation: Evaluation,
   classes: readonly string[],

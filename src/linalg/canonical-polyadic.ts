@@ -1,6 +1,7 @@
 /** CP decomposition by alternating least squares (Carroll & Chang 1970; Kolda & Bader 2009, SIAM Review 51, figure 3.3). */
 
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { columnsOf, frobenius, type Matrix, matrix, powerOfTwoNear, product, scaled, transposed } from "./matrix.ts";
 import { solvePositive } from "./solve.ts";
@@ -26,6 +27,14 @@ export interface CanonicalPolyadicOptions {
   /** The search stops when a round lowers the error by no more than this fraction of ‖X‖. Default: 1e-9. */
   readonly tolerance?: number;
 }
+
+/** The names of `CanonicalPolyadicOptions`. */
+export const canonicalPolyadicOptions: OptionNames = optionNames<CanonicalPolyadicOptions>({
+  rank: true,
+  random: true,
+  iterations: true,
+  tolerance: true,
+});
 
 /**
  * The Khatri–Rao product A ⊙ B ⊙ …, the Kronecker product of the factors column by column (Kolda & Bader 2009, §2.6). A:[m,r], B:[n,r], … →
@@ -66,10 +75,9 @@ function initialFactor(x: TensorArray, mode: number, rank: number, random: Rando
  * approximation of what the others leave. The entries are divided by a power of two first, so the result does not depend on their scale.
  * @throws ShapeError for a rank below 1, fewer than two axes, an empty axis, or entries that are not finite.
  */
-export function canonicalPolyadic(
-  x: TensorArray,
-  { rank, random, iterations = 100, tolerance = 1e-9 }: CanonicalPolyadicOptions,
-): CanonicalPolyadic {
+export function canonicalPolyadic(x: TensorArray, options: CanonicalPolyadicOptions): CanonicalPolyadic {
+  checkOptions("canonicalPolyadic", options, canonicalPolyadicOptions);
+  const { rank, random, iterations = 100, tolerance = 1e-9 } = options;
   if (!Number.isInteger(rank) || rank < 1 || x.shape.length < 2)
     throw new ShapeError(`canonicalPolyadic: needs a rank ≥ 1 and two axes or more, got rank ${rank} for shape [${x.shape}]`);
   checkTensorArray("canonicalPolyadic", x);

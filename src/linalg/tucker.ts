@@ -4,6 +4,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { columnsOf, frobenius, type Matrix, matrix } from "./matrix.ts";
 import { svd } from "./svd.ts";
@@ -22,6 +23,9 @@ export interface TuckerOptions {
   /** The largest number of rounds of HOOI after HOSVD. No round raises the error. Default: 10. */
   readonly iterations?: number;
 }
+
+/** The names of `TuckerOptions`. */
+export const tuckerOptions: OptionNames = optionNames<TuckerOptions>({ iterations: true });
 
 /**
  * The `rank` leading left singular vectors of the mode-k unfolding. An unfolding with fewer columns than that has fewer singular vectors, so
@@ -49,7 +53,9 @@ const project = (x: TensorArray, factors: readonly Matrix[], except = -1): Tenso
  * best. HOOI then improves one factor at a time with the others fixed, so the norm ‖core‖ never falls and the error never rises.
  * @throws ShapeError unless there is one rank ≥ 1 for each axis, no axis is empty, and all entries are finite.
  */
-export function tucker(x: TensorArray, ranks: readonly number[], { iterations = 10 }: TuckerOptions = {}): Tucker {
+export function tucker(x: TensorArray, ranks: readonly number[], options: TuckerOptions = {}): Tucker {
+  checkOptions("tucker", options, tuckerOptions);
+  const { iterations = 10 } = options;
   if (ranks.length !== x.shape.length || ranks.some((rank) => !Number.isInteger(rank) || rank < 1))
     throw new ShapeError(`tucker: needs an integer rank ≥ 1 for each of the ${x.shape.length} axes, got [${ranks}]`);
   checkTensorArray("tucker", x);

@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { typedArrayName } from "../core/typed-arrays.ts";
@@ -15,6 +16,9 @@ export interface CreationOptions {
   readonly dtype?: DType;
 }
 
+/** The names of `CreationOptions`. */
+export const creationOptions: OptionNames = optionNames<CreationOptions>({ dtype: true });
+
 /** The options of `tensor`. */
 export interface TensorOptions {
   /** The element type. Default: that of a typed array, and float32 for numbers, for integers of 8 or 16 bits, and for Float16Array. */
@@ -22,6 +26,9 @@ export interface TensorOptions {
   /** The shape. Default: the shape of the nesting, or one axis for a typed array. */
   readonly shape?: Shape;
 }
+
+/** The names of `TensorOptions`. */
+export const tensorOptions: OptionNames = optionNames<TensorOptions>({ dtype: true, shape: true });
 
 /** The options of `uniform`. */
 export interface UniformOptions extends CreationOptions {
@@ -31,6 +38,9 @@ export interface UniformOptions extends CreationOptions {
   readonly high?: number;
 }
 
+/** The names of `UniformOptions`. */
+export const uniformOptions: OptionNames = optionNames<UniformOptions>({ dtype: true, low: true, high: true });
+
 /** The options of `normal`. */
 export interface NormalOptions extends CreationOptions {
   /** The mean of the distribution. Default: 0. */
@@ -38,6 +48,9 @@ export interface NormalOptions extends CreationOptions {
   /** The standard deviation of the distribution. Default: 1. */
   readonly std?: number;
 }
+
+/** The names of `NormalOptions`. */
+export const normalOptions: OptionNames = optionNames<NormalOptions>({ dtype: true, mean: true, std: true });
 
 /** A number, or arrays of numbers nested to any depth. */
 export type NestedArray = number | readonly NestedArray[];
@@ -108,6 +121,7 @@ const maximumDepth = 64;
  * or for a shape with another number of elements.
  */
 export function tensor(values: NestedArray | NumberArray, options: TensorOptions = {}): Tensor {
+  checkOptions("tensor", options, tensorOptions);
   const name = typedArrayName(values);
   const { shape: natural, flat } =
     name === undefined ? flatten(values as NestedArray) : { shape: [(values as NumberArray).length], flat: values as NumberArray };
@@ -123,7 +137,9 @@ export function tensor(values: NestedArray | NumberArray, options: TensorOptions
 }
 
 /** A tensor of `shape` whose elements are all `value`. @throws ShapeError unless the sizes are integers ≥ 0. */
-export function full(shape: Shape, value: number, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function full(shape: Shape, value: number, options: CreationOptions = {}): Tensor {
+  checkOptions("full", options, creationOptions);
+  const { dtype = "float32" } = options;
   checkShape("full", shape);
   checkDType("full", dtype);
   return output(shape, kernels().full(dtype, sizeOf(shape), value));
@@ -139,7 +155,9 @@ export const ones = (shape: Shape, options?: CreationOptions): Tensor => full(sh
  * step is 1.
  * @throws ShapeError for a step of 0, or numbers that are not finite.
  */
-export function arange(start: number, stop: number, step = 1, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function arange(start: number, stop: number, step = 1, options: CreationOptions = {}): Tensor {
+  checkOptions("arange", options, creationOptions);
+  const { dtype = "float32" } = options;
   if (step === 0 || ![start, stop, step].every(Number.isFinite))
     throw new ShapeError(`arange: start, stop and step must be finite and step not 0, got ${start}, ${stop}, ${step}`);
   checkDType("arange", dtype);
@@ -151,7 +169,9 @@ export function arange(start: number, stop: number, step = 1, { dtype = "float32
  * The matrix [rows, columns] with ones on the diagonal and zeros elsewhere, by default square.
  * @throws ShapeError unless the sizes are integers ≥ 0.
  */
-export function eye(rows: number, columns: number = rows, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function eye(rows: number, columns: number = rows, options: CreationOptions = {}): Tensor {
+  checkOptions("eye", options, creationOptions);
+  const { dtype = "float32" } = options;
   checkShape("eye", [rows, columns]);
   checkDType("eye", dtype);
   const values = typedArray(dtype, rows * columns);
@@ -160,7 +180,9 @@ export function eye(rows: number, columns: number = rows, { dtype = "float32" }:
 }
 
 /** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
-export function uniform(shape: Shape, random: Random, { low = 0, high = 1, dtype = "float32" }: UniformOptions = {}): Tensor {
+export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
+  checkOptions("uniform", options, uniformOptions);
+  const { low = 0, high = 1, dtype = "float32" } = options;
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
   const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
@@ -168,7 +190,9 @@ export function uniform(shape: Shape, random: Random, { low = 0, high = 1, dtype
 }
 
 /** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
-export function normal(shape: Shape, random: Random, { mean = 0, std = 1, dtype = "float32" }: NormalOptions = {}): Tensor {
+export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
+  checkOptions("normal", options, normalOptions);
+  const { mean = 0, std = 1, dtype = "float32" } = options;
   checkShape("normal", shape);
   checkDType("normal", dtype);
   const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());

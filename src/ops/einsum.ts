@@ -7,7 +7,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
-import { maximumOf } from "../core/extremes.ts";
+import { largest } from "../core/extent.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { contractionOrder, labelledSize } from "./contraction-order.ts";
@@ -53,7 +53,7 @@ function parse(equation: string, operands: readonly Tensor[]): Equation {
     return labels;
   });
   if (right === undefined) return { inputs, output: implicitOutput(inputs) };
-  const covered = maximumOf(ranks);
+  const covered = largest(ranks);
   if (covered > 0 && !right.includes("..."))
     throw new ShapeError(
       `einsum: the output must have "..." for the axes that "..." covers on the left, here ${covered}, got "${equation}"`,

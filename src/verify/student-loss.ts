@@ -1,6 +1,6 @@
-/** The `student` of `wrn_step/index.json`: one batch's loss with a teacher, by attention transfer and distillation, and its gradients. */
+/** The cases of `student` in `wrn_step/index.json`: the loss of one batch with attention transfer and distillation, and its gradients. */
 
-import { maximumOf } from "../core/extremes.ts";
+import { largest } from "../core/extent.ts";
 import { Random } from "../core/random.ts";
 import { createNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
 import { gradients } from "../grad/gradients.ts";
@@ -9,10 +9,10 @@ import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { createObjective } from "../train/objective.ts";
 import type { NamedArray } from "../train/safetensors.ts";
-import { type Case, type Comparison, isComputedHere, largest, type Precision, precisions, verdict } from "./comparison.ts";
+import { type Case, type Comparison, isComputedHere, largestMagnitude, type Precision, precisions, verdict } from "./comparison.ts";
 import { type Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 
-/** Makes the network of a convolution's name. */
+/** Makes the network with a convolution, which is given as text. */
 export type NetworkOf = (convolution: string) => { readonly spec: NetworkSpec; readonly classes: number };
 
 export const studentCases = (student: Fields, networkOf: NetworkOf, folder: FixtureFolder): Case[] => {
@@ -45,7 +45,7 @@ function precisionOf(values: Fields): Precision {
   return found;
 }
 
-interface Lesson {
+interface StudentCase {
   readonly values: Fields;
   readonly golden: FixtureTensors;
   readonly batch: FixtureTensors;
@@ -55,7 +55,7 @@ interface Lesson {
 
 type Pair = Readonly<Record<"teacher" | "student", ReturnType<NetworkOf>>>;
 
-async function compare({ values, golden, batch, precision, comparison }: Lesson, pair: Pair): Promise<undefined> {
+async function compare({ values, golden, batch, precision, comparison }: StudentCase, pair: Pair): Promise<undefined> {
   const make = (role: keyof Pair): Network => {
     const { spec, classes } = pair[role];
     const network = createNetwork(spec, classes, { random: new Random(0), dtype: precision }, { init: "variance-preserving" });
@@ -81,8 +81,8 @@ async function compare({ values, golden, batch, precision, comparison }: Lesson,
   const expected = golden.section(section);
   if (expected.size === 0) throw new FixtureError(`verify: the student's file must hold ${section}/…, got none`);
   comparison.equal("names of the gradients", parameters.map(([name]) => name).sort(), [...expected.keys()].sort());
-  // Before a norm a gradient may cancel: what it is measured by is the largest of all.
-  const around = maximumOf([...expected.values()].map(({ data }) => largest(data)));
+  // Before a batch norm, a gradient may cancel to zero, so its error is measured relative to the largest gradient of all.
+  const around = largest([...expected.values()].map(({ data }) => largestMagnitude(data)));
   for (const [i, [name]] of parameters.entries()) await near(`${section}/${name}`, grads[i]!, expected.get(name)!, around);
   for (const made of [loss, total, ...grads]) made.dispose();
   teacher.dispose();

@@ -6,7 +6,7 @@
  */
 
 import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
-import { maximumOf, minimumOf } from "../../../core/extremes.ts";
+import { largest, smallest } from "../../../core/extent.ts";
 
 /** One tap along one axis: its index in the kernel, the phase it reads, and how far into it. */
 interface AxisTap {
@@ -59,7 +59,7 @@ function forwardAxis({ size, out, kernel, stride, padding, dilation }: Axis): Ax
     step: 1,
     count: out,
     passes: [{ first: 0, count: out, taps }],
-    reach: maximumOf(taps.map(({ shift }) => shift)),
+    reach: largest(taps.map(({ shift }) => shift)),
   };
 }
 
@@ -75,7 +75,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
     return { a, least, count, taps };
   }).filter(({ count }) => count > 0);
   const depth = (index: number): number => Math.floor((index * dilation) / stride);
-  const least = minimumOf(classes.map((c) => c.least));
+  const least = smallest(classes.map((c) => c.least));
   const deepest = Math.max(0, ...classes.flatMap(({ taps }) => taps.map(depth)));
   const passes = classes.map((c) => ({
     first: stride * c.least + c.a - padding,
@@ -89,7 +89,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
     phases: [0],
     passes,
     step: stride,
-    count: maximumOf(passes.map(({ count }) => count)),
+    count: largest(passes.map(({ count }) => count)),
     reach: Math.max(0, ...passes.flatMap(({ taps }) => taps.map(({ shift }) => shift))),
   };
 }
@@ -127,7 +127,8 @@ export function inputGradientPlan(geometry: ConvolutionGeometry): ConvolutionPla
 
 /** A 1×1 convolution sees no neighbours, so its planes can be treated as single rows. Then fewer rows end in the middle of a vector. */
 export function flattened(geometry: ConvolutionGeometry): ConvolutionGeometry {
-  const { kernelHeight, kernelWidth, strideY, strideX, paddingY, paddingX, height, width } = geometry;
-  if (kernelHeight * kernelWidth * strideY * strideX !== 1 || paddingY + paddingX !== 0) return geometry;
+  const { kernelHeight, kernelWidth, strideY, strideX, paddingY, paddingX, height, width, outHeight, outWidth } = geometry;
+  const isPadded = paddingY + paddingX !== 0 || outHeight !== height || outWidth !== width;
+  if (kernelHeight * kernelWidth * strideY * strideX !== 1 || isPadded) return geometry;
   return { ...geometry, height: 1, outHeight: 1, width: height * width, outWidth: height * width };
 }
