@@ -30,6 +30,9 @@ const before = (): Record<string, unknown[]> => {
     mean: [x],
     max: [x],
     min: [x],
+    prod: [x],
+    sort: [x],
+    topk: [x, 1],
     variance: [x],
     logSumExp: [x],
     cosineTransform: [x],
@@ -101,6 +104,12 @@ const before = (): Record<string, unknown[]> => {
     TuckerLinear: [8, 8, { scale: 0.5 }, build],
     initBackend: [["reference"]],
     createGpuBackend: ["cpu"],
+    encodeNpz: [new Map()],
+    decodeNpz: [new Uint8Array(), "memory"],
+    exportOnnx: [model],
+    plotsOf: [[]],
+    renderReport: [[]],
+    writeReport: ["unused", []],
   };
 };
 

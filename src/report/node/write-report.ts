@@ -2,8 +2,9 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { checkOptions } from "../../core/options.ts";
 import { writeError, writeFileAtomic } from "../../train/node/atomic-file.ts";
-import { plotsOf, type ReportOptions, renderReport } from "../page.ts";
+import { plotsOf, type ReportOptions, renderReport, reportOptions } from "../page.ts";
 import type { ReportRun } from "../report-run.ts";
 
 /** Width of a plot's PNG, in pixels. It is sharp in print and on high-density screens. */
@@ -11,6 +12,7 @@ const pngWidth = 1640;
 
 /** Writes the files of the report. @returns their names. @throws DataError when a file cannot be written. */
 export async function writeReport(folder: string, runs: readonly ReportRun[], options: ReportOptions = {}): Promise<string[]> {
+  checkOptions("writeReport", options, reportOptions);
   // The converter is a native package. It is loaded only when a report is written.
   const { svgToPng } = await import("./rasterise.ts");
   const files = new Map<string, string | Uint8Array>([["index.html", renderReport(runs, options)]]);
