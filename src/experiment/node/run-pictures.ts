@@ -1,5 +1,6 @@
 /** Pictures of a trained network: its first filters, and its attention maps of some test images. */
 
+import { largest, smallest } from "../../core/extent.ts";
 import type { ImageDataset } from "../../data/dataset.ts";
 import { tensor } from "../../ops/creation.ts";
 import type { ReportPicture } from "../../report/report-run.ts";
@@ -69,7 +70,7 @@ function imageAt(
 /** Scales values so that the smallest becomes 0 and the largest becomes 1. */
 function scaledToUnit(values: ArrayLike<number>): Float32Array {
   const all = Float32Array.from(values);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const [low, high] = [smallest(all), largest(all)];
   return all.map((value) => (value - low) / (high - low || 1));
 }
 
