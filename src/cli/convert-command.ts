@@ -72,7 +72,7 @@ async function readNetwork(path: string): Promise<Checkpoint> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new ConfigError(`convert: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
   });
-  return { source: path, model: decodeNpz(bytes, path), training: undefined, config: undefined, sha256: "" };
+  return { source: path, model: decodeNpz(bytes, path), training: undefined, frozen: [], config: undefined, sha256: "" };
 }
 
 interface Written {

@@ -55,6 +55,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
     [
       ["epochs", "--epochs <n>", "passes over the training images"],
       ["batchSize", "--batch-size <n>", "images per step"],
+      ["dropLast", "--drop-last", "leave out an epoch's last batch if it is smaller (default: only if it would have one image)"],
       ["optimizer", "--optimizer <name>", "sgd, adam or adamw"],
       ["learningRate", "--learning-rate <rate>", "its peak (one-cycle) or first value"],
       ["momentum", "--momentum <m>", "of sgd"],
@@ -82,6 +83,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
 
 /** Switches, each with the option that turns it off again. */
 const negated = {
+  dropLast: ["--no-drop-last", "keep the last batch"],
   nesterov: ["--no-nesterov", "plain momentum"],
   crs: ["--no-crs", "decay structured layers like all others"],
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],

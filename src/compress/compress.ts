@@ -6,6 +6,7 @@ import { frobenius } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer, Module } from "../nn/module.ts";
+import type { State } from "../nn/state.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import { DenseConvolution } from "../structured/dense.ts";
@@ -47,21 +48,14 @@ export interface CompressOptions extends FamilyOptions {
   readonly onLayer?: (layer: CompressedLayer, done: number, total: number) => void | Promise<void>;
 }
 
-/** The name of `part` within `whole`. It is the name that the part's first parameter has in `whole`, less the name that it has in `part`. */
-function nameWithin(whole: Module, part: Module): string {
-  const [key, entry] = [...part.state()][0]!;
-  const name = [...whole.state()].find(([, other]) => other === entry)![0];
-  return name.slice(0, -(key.length + 1));
-}
-
 /** The network's dense convolutions by name. @throws ConfigError if there are none. */
 function denseConvolutions(network: Module): Map<string, DenseConvolution> {
-  const found = network.modules().filter((module): module is DenseConvolution => module instanceof DenseConvolution);
+  const found = [...network.namedModules()].filter((entry): entry is [string, DenseConvolution] => entry[1] instanceof DenseConvolution);
   if (found.length === 0)
     throw new ConfigError(
       "compress: the network must be made of dense convolutions (Conv), got none; compress the dense network it came from",
     );
-  return new Map(found.map((layer) => [nameWithin(network, layer), layer]));
+  return new Map(found);
 }
 
 /**
@@ -97,13 +91,15 @@ export async function compress<N extends Module>(
   async function fill(whole: Module, replaced: readonly Layer[]): Promise<Omit<Compression<N>, "network">> {
     const refused = replaced.map((layer) => refusal(layer, spec)).find((reason) => reason !== undefined);
     if (refused !== undefined) throw new ConfigError(`compress: ${refused}`);
-    const after = new Map(replaced.map((layer) => [nameWithin(whole, layer), layer]));
-    await copyRest(dense, whole, [...after.keys()]);
+    // A network may name its layers after their convolutions, so that the two networks are matched by position and not by name.
+    const made = new Set<Module>(replaced);
+    const after = whole.modules().filter((module): module is Layer => made.has(module));
+    await copyRest(restOf(dense, [...before.values()]), restOf(whole, after));
     const layers: CompressedLayer[] = [];
     let [lost, total] = [0, 0];
-    for (const [name, layer] of after) {
-      const { conv } = before.get(name)!;
-      const kernel = tensorArray(conv.weight.shape, Float64Array.from(await conv.weight.read()));
+    for (const [i, [name, { conv }]] of [...before].entries()) {
+      const layer = after[i]!;
+      const kernel = tensorArray(conv.kernel().shape, Float64Array.from(await conv.weight.read()));
       const error = await approximateConvolution(layer, kernel, spec, await conv.bias?.read());
       const size = frobenius(kernel.data);
       lost += (error.relative * size) ** 2;
@@ -116,7 +112,7 @@ export async function compress<N extends Module>(
         separableError: error.separable,
         structuredError: error.structured,
       });
-      await onLayer?.(layers.at(-1)!, layers.length, after.size);
+      await onLayer?.(layers.at(-1)!, layers.length, after.length);
     }
     return {
       layers,
@@ -127,9 +123,13 @@ export async function compress<N extends Module>(
   }
 }
 
-/** Copies every entry that belongs to no replaced layer, by name. */
-async function copyRest(from: Module, to: Module, replaced: readonly string[]): Promise<void> {
-  const source = from.state();
-  for (const [name, entry] of to.state())
-    if (!replaced.some((layer) => name.startsWith(`${layer}.`))) entry.write(await source.get(name)!.read());
+/** The entries of a network that belong to none of the given layers, in the order of the state. */
+function restOf(network: Module, layers: readonly Module[]): State[] {
+  const replaced = new Set<State>(layers.flatMap((layer) => [...layer.state().values()]));
+  return [...network.state().values()].filter((entry) => !replaced.has(entry));
+}
+
+/** Copies the values of each entry to the entry at the same position. */
+async function copyRest(from: readonly State[], to: readonly State[]): Promise<void> {
+  for (const [i, entry] of to.entries()) entry.write(await from[i]!.read());
 }

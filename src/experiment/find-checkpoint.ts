@@ -31,7 +31,7 @@ const classifiers = ["fc.bias", "classifier.bias"];
 /** One bias of the classifier for each class. @throws DataError for a state without one. */
 export function classesOf({ source, model }: Checkpoint): number {
   const name =
-    classifiers.find((candidate) => model.has(candidate)) ?? [...model.keys()].find((key) => /^classifier\.1\..*bias$/.test(key));
+    classifiers.find((candidate) => model.has(candidate)) ?? [...model.keys()].find((key) => /^classifier(\.1|_conv)\..*bias$/.test(key));
   const classes = name === undefined ? undefined : model.get(name)?.shape[0];
   if (classes !== undefined) return classes;
   throw new DataError(`checkpoint: ${source} must hold the bias of a classifier, got none; name a network's checkpoint`);

@@ -43,6 +43,7 @@ export const settingRules = {
   beta: optional(number({ least: 0 })),
   epochs: integer({ least: 1 }),
   batchSize: integer({ least: 1 }),
+  dropLast: optional(flag),
   optimizer: choice(["sgd", "adam", "adamw"]),
   learningRate: number({ above: 0 }),
   momentum: number({ least: 0, below: 1 }),
@@ -150,6 +151,13 @@ export const networkOf = ({ network, depth, width, dropout, attentionSplit, auxi
   auxiliary: auxiliary > 0,
   convolution: parseConvolution(conv),
 });
+
+/**
+ * What `--drop-last` is where it is not given: a last batch of one image is left out, because batch norms have no variance of one value. Runs
+ * that were recorded without the setting keep their last batch, so they resume bit for bit.
+ */
+export const dropsLast = ({ batchSize, dropLast }: Pick<Settings, "batchSize" | "dropLast">, images: number): boolean | undefined =>
+  dropLast ?? (images > batchSize && images % batchSize === 1 ? true : undefined);
 
 /** Runs recorded before there were structured layers lack these settings. */
 export const familyOptionsOf = ({ init = "reference", mode = "auto" }: Settings): FamilyOptions => ({ init, mode });

@@ -17,7 +17,7 @@ import { formatNetwork } from "./network-spec.ts";
 import { type PresetName, presets } from "./presets.ts";
 import { checkRunConfig, createRunConfig, type RunConfig } from "./run-config.ts";
 import { createSession, type Session } from "./session.ts";
-import { networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
+import { dropsLast, networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "./settings.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
 import { hasEvents, TensorBoardLog } from "./tensorboard-log.ts";
@@ -61,7 +61,17 @@ export function startRun(
     signal.throwIfAborted();
     // The same backend on resumption, whatever another calibration would say, as many threads, and the images that were really used.
     const threads = backend.name === "wasm" ? backend.threads : undefined;
-    const settings: Settings = { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), backend: backend.name, threads };
+    const dropLast = dropsLast(wanted, images.dataset.train.count);
+    const settings: Settings = {
+      ...wanted,
+      ...dataSettings(wanted, images),
+      ...teacherSettings(wanted),
+      dropLast,
+      backend: backend.name,
+      threads,
+    };
+    if (dropLast && wanted.dropLast === undefined)
+      reporter.note("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
     const teacher = await loadTeacher(settings, images.dataset.classes.length);
     const session = createSession(settings, images.dataset, teacher?.teaching, reporter.note);
     const config = createRunConfig(preset, settings, { backend, images, teacher: teacher?.record });

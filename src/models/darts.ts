@@ -205,10 +205,9 @@ export class Darts extends ImageClassifier {
     return new Sequential(GlobalAvgPool2d(), this.classifier);
   }
 
-  /** The outputs of the cells before the two reductions, and of the last cell. */
+  /** The outputs of the cells before the two reductions, as in the paper's code. */
   protected attended(cells: readonly Tensor[]): readonly Tensor[] {
-    const [first, second] = this.#reductions;
-    return [cells[first - 1]!, cells[second - 1]!, cells.at(-1)!];
+    return this.#reductions.map((reduction) => cells[reduction - 1]!);
   }
 
   /** The auxiliary head classifies the output of the second reduction. */

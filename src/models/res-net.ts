@@ -1,7 +1,7 @@
 /**
  * ResNet with bottlenecks (He et al. 2016, arXiv 1512.03385). Its default is WRN-50-2, whose bottlenecks are twice as wide (Zagoruyko &
  * Komodakis 2016, arXiv 1605.07146), for images of 224×224. A factory makes every convolution of a bottleneck. State names are those of
- * torchvision.
+ * torchvision for dense convolutions, and those of the paper's code for structured ones.
  */
 
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
@@ -13,10 +13,11 @@ import { Flatten, Lambda, MaxPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Layer } from "../nn/module.ts";
 import { avgPool2d } from "../ops/pooling.ts";
-import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
+import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ImageClassifier } from "./image-classifier.ts";
+import { areDense } from "./state-names.ts";
 
 export interface ResNetOptions {
   /** The number of bottlenecks in each of the four groups. Default: [3, 4, 6, 3], which makes 50 layers. */
@@ -32,6 +33,25 @@ export interface ResNetOptions {
 /** The number of output channels of a bottleneck, divided by its number of planes. */
 const expansion = 4;
 
+/** A convolution and its norm, under the names that the paper's code has for them in a shortcut. */
+class Downsample extends Block {
+  readonly conv: Layer;
+  readonly bn: BatchNorm2d;
+
+  constructor(conv: Layer, bn: BatchNorm2d) {
+    super();
+    this.conv = conv;
+    this.bn = bn;
+  }
+
+  body(): Sequential {
+    return new Sequential(this.conv, this.bn);
+  }
+}
+
+/** The shortcut's convolution and norm: numbered as in torchvision, or named as in the paper's code. */
+const downsampleOf = (conv: Layer, bn: BatchNorm2d): Layer => (areDense(conv) ? new Sequential(conv, bn) : new Downsample(conv, bn));
+
 /** Convolutions of 1×1, 3×3 and 1×1. The outer ones change the number of channels. Where shapes differ, the shortcut is a 1×1 convolution. */
 class Bottleneck extends Block {
   readonly conv1: Layer;
@@ -40,21 +60,22 @@ class Bottleneck extends Block {
   readonly bn2: BatchNorm2d;
   readonly conv3: Layer;
   readonly bn3: BatchNorm2d;
-  readonly downsample: Sequential | undefined;
+  readonly downsample: Layer | undefined;
 
   constructor(inChannels: number, planes: number, width: number, stride: number, convolution: ConvolutionFactory, build: Build) {
     super();
     const [inner, outChannels] = [planes * width, planes * expansion];
-    this.conv1 = convolution({ inChannels, outChannels: inner, kernel: 1 }, build);
+    const make = (site: ConvolutionSite): Layer => convolution({ ...site, denseState: "weight" }, build);
+    this.conv1 = make({ inChannels, outChannels: inner, kernel: 1 });
     this.bn1 = new BatchNorm2d(inner, build);
-    this.conv2 = convolution({ inChannels: inner, outChannels: inner, kernel: 3, stride }, build);
+    this.conv2 = make({ inChannels: inner, outChannels: inner, kernel: 3, stride });
     this.bn2 = new BatchNorm2d(inner, build);
-    this.conv3 = convolution({ inChannels: inner, outChannels, kernel: 1 }, build);
+    this.conv3 = make({ inChannels: inner, outChannels, kernel: 1 });
     this.bn3 = new BatchNorm2d(outChannels, build);
     this.downsample =
       stride === 1 && inChannels === outChannels
         ? undefined
-        : new Sequential(convolution({ inChannels, outChannels, kernel: 1, stride }, build), new BatchNorm2d(outChannels, build));
+        : downsampleOf(make({ inChannels, outChannels, kernel: 1, stride }), new BatchNorm2d(outChannels, build));
   }
 
   body(): Sequential {
@@ -102,6 +123,14 @@ export class ResNet extends ImageClassifier {
   /** The same network, newly initialised, with convolutions from another factory. */
   withConvolution(convolution: ConvolutionFactory, build: Build): ResNet {
     return new ResNet({ ...this.#options, convolution }, build);
+  }
+
+  /** Earlier versions numbered every shortcut, and had `conv.` in the names of dense convolutions. */
+  override formerName(name: string): string {
+    return name
+      .replace(".downsample.conv.", ".downsample.0.")
+      .replace(".downsample.bn.", ".downsample.1.")
+      .replace(/(?<=\.(conv\d|downsample\.0)\.)(?=(weight|bias)$)/, "conv.");
   }
 
   protected backbone(): Sequential {

@@ -1,6 +1,8 @@
 /** Batch normalisation as a layer: the op, its scale γ and shift β, and the running statistics that evaluation uses. */
 
 import type { Context } from "../core/context.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape } from "../core/shape.ts";
 import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -19,7 +21,7 @@ export interface BatchNormOptions {
 /**
  * y = γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015, arXiv 1502.03167).   x:[N,C,H,W] → y:[N,C,H,W].
  * In training μ and σ² are the mean and the biased variance of the batch. The running statistics move towards the batch's mean and its
- * unbiased variance, as in PyTorch. In evaluation μ and σ² are the running statistics.
+ * unbiased variance, as in PyTorch. In evaluation, and in a frozen norm, μ and σ² are the running statistics, which then stand still.
  */
 export class BatchNorm2d extends Layer {
   readonly weight: Parameter;
@@ -40,9 +42,21 @@ export class BatchNorm2d extends Layer {
     this.#momentum = momentum;
   }
 
+  /** Whether the norm computes as in evaluation although the network is in training: `freeze` has frozen its weight and its bias. */
+  get frozen(): boolean {
+    return !this.weight.trainable && !this.bias.trainable;
+  }
+
+  /** @throws ShapeError in training for a batch with fewer than two values in a channel, which have no variance. */
   forward(x: Tensor, { training }: Context): Tensor {
     const [gamma, beta] = [this.weight.value, this.bias.value];
-    if (!training) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+    if (!training || this.frozen)
+      return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+    if (x.rank >= 2 && x.size < 2 * x.shape[1]!)
+      throw new ShapeError(
+        `BatchNorm2d: training needs at least 2 values in each channel, got x:${formatShape(x.shape)}; ` +
+          "use larger batches, and leave out a last batch of one image (dropLast, or train --drop-last)",
+      );
     const { y, mean, variance } = batchNorm(x, gamma, beta, this.#epsilon);
     noGrad(() => {
       this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);

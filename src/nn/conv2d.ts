@@ -1,6 +1,7 @@
 /** The convolution layer. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import { ConfigError } from "../core/errors.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -17,6 +18,8 @@ export interface Conv2dOptions extends ConvolutionOptions {
   readonly bias?: boolean;
   /** How the weight is initialised. Default: `uniformFanIn`, as in PyTorch. */
   readonly init?: Initialiser;
+  /** Whether the weight of a 1×1 convolution without groups has the shape [O,C], as that of a linear layer has. Default: false. */
+  readonly linearWeight?: boolean;
 }
 
 /** The numbers of a convolution: w:[O,C/groups,k,k] and, where there is a bias, b:[O]. */
@@ -34,8 +37,12 @@ export class Conv2d extends Layer implements FoldableLayer {
   /** @param source How weight and bias are drawn; or the two tensors, for which the options `bias` and `init` have no effect. */
   constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
-    const { bias: hasBias = false, init = uniformFanIn, ...convolution } = options;
-    const shape = [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
+    const { bias: hasBias = false, init = uniformFanIn, linearWeight = false, ...convolution } = options;
+    if (linearWeight && (kernel !== 1 || (convolution.groups ?? 1) !== 1))
+      throw new ConfigError(`Conv2d: linearWeight needs a 1×1 kernel and one group, got ${kernel}×${kernel} and ${convolution.groups ?? 1}`);
+    const shape = linearWeight
+      ? [outChannels, inChannels]
+      : [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
     const drawn = (build: Build): ConvolutionWeights => {
       const weight = init(shape, build);
       return { weight, bias: hasBias ? uniformFanIn([outChannels], build, fanIn(shape)) : undefined };
@@ -52,13 +59,19 @@ export class Conv2d extends Layer implements FoldableLayer {
     return new Conv2d(inChannels * (options.groups ?? 1), outChannels, kernel, weights, options);
   }
 
+  /** The weight w:[O,C/groups,k,k], whatever shape the parameter has. */
+  kernel(): Tensor {
+    const { value } = this.weight;
+    return value.rank === 4 ? value : reshape(value, [...value.shape, 1, 1]);
+  }
+
   forward(x: Tensor): Tensor {
-    const y = conv2d(x, this.weight.value, this.#options);
+    const y = conv2d(x, this.kernel(), this.#options);
     return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
   }
 
   fold(affine?: ChannelAffine): Conv2d {
-    const weights = { weight: this.weight.value, bias: this.bias?.value };
+    const weights = { weight: this.kernel(), bias: this.bias?.value };
     return affine === undefined ? this : foldedConvolution(weights, affine, this.#options);
   }
 }

@@ -17,11 +17,18 @@ import { type ApproximationError, pixelsOf, StructuredConvolution } from "./stru
 export class DenseConvolution extends StructuredConvolution implements FoldableLayer {
   readonly name = "DenseConvolution";
   readonly conv: Conv2d;
+  readonly #hasPrefix: boolean;
 
-  constructor({ inChannels, outChannels, kernel, bias = false, ...site }: ConvolutionSite, build: Build) {
+  constructor({ inChannels, outChannels, kernel, bias = false, denseState = "conv.weight", ...site }: ConvolutionSite, build: Build) {
     super();
     const padding = site.padding ?? Math.floor(kernel / 2);
-    this.conv = new Conv2d(inChannels, outChannels, kernel, build, { ...site, padding, bias, init: normalFanOut });
+    const options = { ...site, padding, bias, init: normalFanOut, linearWeight: denseState === "linear" };
+    this.conv = new Conv2d(inChannels, outChannels, kernel, build, options);
+    this.#hasPrefix = denseState === "conv.weight";
+  }
+
+  protected override parts(): Iterable<[string, unknown]> {
+    return Object.entries(this.#hasPrefix ? this : this.conv);
   }
 
   get bias(): Parameter | undefined {
@@ -33,7 +40,7 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
   }
 
   toDenseKernel(): Tensor {
-    return this.conv.weight.value;
+    return this.conv.kernel();
   }
 
   paperMultiplyAdds(_: Shape, output: Shape): number {

@@ -40,10 +40,6 @@ export interface DepthwiseWindow extends Layer {
 
 /** w:[C,1,k,k] without a bias. It has the full weight decay, as it is no part of the structured map. */
 class DepthwiseConv2d extends Conv2d implements DepthwiseWindow {
-  kernel(): Tensor {
-    return this.weight.value;
-  }
-
   approximateWindow(kernel: ArrayLike<number>): Promise<void> {
     this.weight.write(kernel);
     return Promise.resolve();

@@ -6,6 +6,7 @@
 
 import { DataError } from "../core/errors.ts";
 import type { RandomState } from "../core/random.ts";
+import { frozenNames, setFrozen } from "../nn/freeze.ts";
 import { overwriteState } from "../nn/load-state.ts";
 import type { Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
@@ -19,6 +20,8 @@ export interface Checkpoint {
   readonly model: ReadonlyMap<string, NamedArray>;
   /** Undefined for a file that holds a network only, such as a file that PyTorch wrote. */
   readonly training: TrainingState | undefined;
+  /** The names of the parameters that were frozen. */
+  readonly frozen: readonly string[];
   /** The configuration that the writer gave. It has not been checked. */
   readonly config: unknown;
   /** In hexadecimal digits. Files with the same digest hold the same numbers. */
@@ -54,6 +57,7 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
   await collect("optimizer", trainer.optimizer.state());
   const metadata = {
     format,
+    ...frozenMetadata(trainer.model),
     progress: JSON.stringify(trainer.progress),
     random: JSON.stringify(trainer.random.state),
     config: JSON.stringify(config),
@@ -69,7 +73,7 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
 export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promise<Checkpoint> {
   const file = decodeSafetensors(bytes, source);
   if (file.metadata.format === undefined && ![...file.tensors.keys()].some((name) => name.startsWith("model/")))
-    return { source, model: file.tensors, training: undefined, config: undefined, sha256: await sha256(bytes) };
+    return { source, model: file.tensors, training: undefined, frozen: [], config: undefined, sha256: await sha256(bytes) };
   const { sha256: expected, ...metadata } = file.metadata;
   if (metadata.format !== format)
     throw new DataError(
@@ -88,10 +92,20 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
       progress: JSON.parse(progress!) as Progress,
       random: JSON.parse(random!) as RandomState,
     },
+    frozen: frozenOf(metadata),
     config: JSON.parse(config!),
     sha256: expected,
   };
 }
+
+/** The metadata that say which parameters are frozen; none where no parameter is. */
+export function frozenMetadata(model: Module): Readonly<Record<string, string>> {
+  const names = frozenNames(model);
+  return names.length === 0 ? {} : { frozen: JSON.stringify(names) };
+}
+
+/** The names that `frozenMetadata` wrote. */
+export const frozenOf = ({ frozen = "[]" }: Readonly<Record<string, string>>): readonly string[] => JSON.parse(frozen) as string[];
 
 const section = ({ tensors }: Safetensors, prefix: string): Map<string, NamedArray> =>
   new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
@@ -104,7 +118,7 @@ async function sha256(bytes: Uint8Array): Promise<string> {
 
 /** Overwrites the parameters and buffers of the network. @throws DataError when the checkpoint is of another network. */
 export function restoreModel(model: Module, { source, model: values }: Checkpoint): void {
-  overwriteState(`checkpoint ${source}`, model.state(), values);
+  overwriteState(`checkpoint ${source}`, model.state(), values, { formerName: (name) => model.formerName(name) });
 }
 
 /**
@@ -112,10 +126,14 @@ export function restoreModel(model: Module, { source, model: values }: Checkpoin
  * @throws DataError when the checkpoint is of another network or optimiser, or holds a network only.
  */
 export function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): void {
-  const { source, training } = checkpoint;
+  const { source, training, frozen } = checkpoint;
+  const { model, optimizer } = trainer;
   if (training === undefined) throw new DataError(`checkpoint: ${source} must hold the state of training, got a network only`);
-  restoreModel(trainer.model, checkpoint);
-  overwriteState(`checkpoint ${source}`, trainer.optimizer.state(), training.optimizer);
+  restoreModel(model, checkpoint);
+  setFrozen(model, frozen);
+  // An optimiser names its entries after the parameters: `velocity.conv1.weight`.
+  const formerName = (name: string): string => name.replace(/(?<=^[^.]*\.).*/, (parameter) => model.formerName(parameter));
+  overwriteState(`checkpoint ${source}`, optimizer.state(), training.optimizer, { formerName });
   trainer.random.state = training.random;
   trainer.progress = training.progress;
 }
