@@ -7,7 +7,7 @@ import { tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
-import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
+import { type ConvolutionFactory, factoryOf } from "../structured/convolution-factory.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import { DenseConvolution } from "../structured/dense.ts";
 import type { FamilyOptions } from "../structured/family.ts";
@@ -73,14 +73,12 @@ export async function compress<N extends Module>(
   const made: Layer[] = [];
   // Every number is about to be overwritten. This is the one initialisation that decomposes no matrix.
   const factory = convolutionFactory(spec, { init: "variance-preserving", ...options });
-  const network = dense.withConvolution(
-    (site, into) => {
-      const layer = factory(site, into);
-      made.push(layer);
-      return layer;
-    },
-    build ?? { random: new Random(0), dtype },
-  );
+  const recording = factoryOf({ spec, options }, (site, into) => {
+    const layer = factory(site, into);
+    made.push(layer);
+    return layer;
+  });
+  const network = dense.withConvolution(recording, build ?? { random: new Random(0), dtype });
   try {
     return { network, ...(await fill(network, made)) };
   } catch (error) {

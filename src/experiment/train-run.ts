@@ -71,7 +71,9 @@ export function startRun(
       threads,
     };
     if (dropLast && wanted.dropLast === undefined)
-      reporter.note("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
+      reporter.note(
+        "each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)",
+      );
     const teacher = await loadTeacher(settings, images.dataset.classes.length);
     const session = createSession(settings, images.dataset, teacher?.teaching, reporter.note);
     const config = createRunConfig(preset, settings, { backend, images, teacher: teacher?.record });

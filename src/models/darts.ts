@@ -9,6 +9,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Concat, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { GlobalAvgPool2d, Lambda, MaxPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
@@ -67,13 +68,17 @@ class Operation extends Block {
     this.op = new Sequential(...layers);
   }
 
+  override describe(): Description {
+    return { kind: "Operation" };
+  }
+
   body(): Sequential {
     return this.op;
   }
 }
 
 /** x[:, :, 1:, 1:]: the image without its first row and its first column. */
-const Shift = (): Layer => new Lambda((x) => slice(x, [undefined, undefined, [1, x.shape[2]!], [1, x.shape[3]!]]));
+const Shift = (): Layer => new Lambda((x) => slice(x, [undefined, undefined, [1, x.shape[2]!], [1, x.shape[3]!]]), { kind: "Shift" });
 
 /**
  * Half the size: two 1×1 convolutions of stride 2 side by side. The first reads the pixels of even rows and columns, the second those of
@@ -93,6 +98,10 @@ class FactorizedReduce extends Block {
     this.conv_1 = convolution({ ...site, outChannels: half }, build);
     this.conv_2 = convolution({ ...site, outChannels: outChannels - half }, build);
     this.bn = new BatchNorm2d(outChannels, build);
+  }
+
+  override describe(): Description {
+    return { kind: "FactorizedReduce" };
   }
 
   body(): Sequential {
@@ -190,6 +199,15 @@ export class Darts extends ImageClassifier {
     // The head's input is the output of the second reduction, which has as many channels as that of the last cell.
     this.auxiliary_head = auxiliary ? new AuxiliaryHead(inputs[1], classes, build) : undefined;
     this.classifier = new Linear(inputs[1], classes, build);
+  }
+
+  override describe(): Description {
+    return { kind: "Darts" };
+  }
+
+  /** What the network was made with. */
+  get options(): DartsOptions {
+    return this.#options;
   }
 
   /** The same network, newly initialised, with convolutions from another factory. */

@@ -8,6 +8,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Dropout, Flatten, GlobalAvgPool2d, Lambda, ReLU6 } from "../nn/layers.ts";
 import type { Layer } from "../nn/module.ts";
@@ -69,13 +70,17 @@ class InvertedResidual extends Block {
     this.#residual = stride === 1 && inChannels === outChannels;
   }
 
+  override describe(): Description {
+    return { kind: "InvertedResidual", options: { stride: this.stride, residual: this.#residual } };
+  }
+
   body(): Layer {
     return this.#residual ? new Residual(this.conv) : this.conv;
   }
 }
 
 /** x:[N,C] → y:[N,C,1,1]: vectors as images of one pixel, so that a 1×1 convolution can classify them. */
-const OnePixel = (): Layer => new Lambda((x) => reshape(x, [...x.shape, 1, 1]));
+const OnePixel = (): Layer => new Lambda((x) => reshape(x, [...x.shape, 1, 1]), { kind: "OnePixel" });
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
 export class MobileNetV2 extends ImageClassifier {
@@ -107,6 +112,15 @@ export class MobileNetV2 extends ImageClassifier {
     const dense = areDense(classifier);
     this.classifier = dense ? new Sequential(Dropout(dropout), classifier) : undefined;
     this.classifier_conv = dense ? undefined : classifier;
+  }
+
+  override describe(): Description {
+    return { kind: "MobileNetV2" };
+  }
+
+  /** What the network was made with. */
+  get options(): MobileNetV2Options {
+    return this.#options;
   }
 
   /** The same network, newly initialised, with convolutions from another factory. */

@@ -8,6 +8,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Flatten, Lambda, MaxPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
@@ -44,6 +45,10 @@ class Downsample extends Block {
     this.bn = bn;
   }
 
+  override describe(): Description {
+    return { kind: "Downsample" };
+  }
+
   body(): Sequential {
     return new Sequential(this.conv, this.bn);
   }
@@ -78,6 +83,10 @@ class Bottleneck extends Block {
         : downsampleOf(make({ inChannels, outChannels, kernel: 1, stride }), new BatchNorm2d(outChannels, build));
   }
 
+  override describe(): Description {
+    return { kind: "Bottleneck" };
+  }
+
   body(): Sequential {
     const { conv1, bn1, conv2, bn2, conv3, bn3, downsample } = this;
     return new Sequential(new Residual(new Sequential(conv1, bn1, ReLU(), conv2, bn2, ReLU(), conv3, bn3), downsample), ReLU());
@@ -85,7 +94,7 @@ class Bottleneck extends Block {
 }
 
 /** The mean of each channel as a pooling over the whole image, because the paper's code counts it as one.   x:[N,C,H,W] → y:[N,C,1,1]. */
-const ImageAvgPool2d = (): Layer => new Lambda((x) => avgPool2d(x, { kernel: [x.shape[2]!, x.shape[3]!] }));
+const ImageAvgPool2d = (): Layer => new Lambda((x) => avgPool2d(x, { kernel: [x.shape[2]!, x.shape[3]!] }), { kind: "ImageAvgPool2d" });
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
 export class ResNet extends ImageClassifier {
@@ -118,6 +127,15 @@ export class ResNet extends ImageClassifier {
     this.layer3 = group(blocks[2], 256, 2);
     this.layer4 = group(blocks[3], 512, 2);
     this.fc = new Linear(channels, classes, build);
+  }
+
+  override describe(): Description {
+    return { kind: "ResNet" };
+  }
+
+  /** What the network was made with. */
+  get options(): ResNetOptions {
+    return this.#options;
   }
 
   /** The same network, newly initialised, with convolutions from another factory. */

@@ -7,6 +7,7 @@ import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updat
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ChannelAffine } from "./channel-affine.ts";
+import type { Description } from "./describe.ts";
 import { type Build, constant } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Buffer, Counter, Parameter } from "./state.ts";
@@ -50,8 +51,7 @@ export class BatchNorm2d extends Layer {
   /** @throws ShapeError in training for a batch with fewer than two values in a channel, which have no variance. */
   forward(x: Tensor, { training }: Context): Tensor {
     const [gamma, beta] = [this.weight.value, this.bias.value];
-    if (!training || this.frozen)
-      return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+    if (!training || this.frozen) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
     if (x.rank >= 2 && x.size < 2 * x.shape[1]!)
       throw new ShapeError(
         `BatchNorm2d: training needs at least 2 values in each channel, got x:${formatShape(x.shape)}; ` +
@@ -64,6 +64,11 @@ export class BatchNorm2d extends Layer {
     });
     this.num_batches_tracked.count++;
     return y;
+  }
+
+  override describe(): Description {
+    const [epsilon, momentum] = [this.#epsilon === 1e-5 ? undefined : this.#epsilon, this.#momentum === 0.1 ? undefined : this.#momentum];
+    return { kind: "BatchNorm2d", sizes: this.weight.shape, options: { epsilon, momentum }, whole: true };
   }
 
   /** What the norm is in evaluation: s = γ/√(σ² + ε) and t = β − μ·s with the running statistics. */

@@ -1,12 +1,13 @@
 /** The convolution layer. */
 
-import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import type { ConvolutionOptions, Pair } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
+import type { Described, Description } from "./describe.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
@@ -39,10 +40,10 @@ export class Conv2d extends Layer implements FoldableLayer {
     super();
     const { bias: hasBias = false, init = uniformFanIn, linearWeight = false, ...convolution } = options;
     if (linearWeight && (kernel !== 1 || (convolution.groups ?? 1) !== 1))
-      throw new ConfigError(`Conv2d: linearWeight needs a 1×1 kernel and one group, got ${kernel}×${kernel} and ${convolution.groups ?? 1}`);
-    const shape = linearWeight
-      ? [outChannels, inChannels]
-      : [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
+      throw new ConfigError(
+        `Conv2d: linearWeight needs a 1×1 kernel and one group, got ${kernel}×${kernel} and ${convolution.groups ?? 1}`,
+      );
+    const shape = linearWeight ? [outChannels, inChannels] : [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
     const drawn = (build: Build): ConvolutionWeights => {
       const weight = init(shape, build);
       return { weight, bias: hasBias ? uniformFanIn([outChannels], build, fanIn(shape)) : undefined };
@@ -68,6 +69,23 @@ export class Conv2d extends Layer implements FoldableLayer {
   forward(x: Tensor): Tensor {
     const y = conv2d(x, this.kernel(), this.#options);
     return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
+  }
+
+  override describe(): Description {
+    const { stride = 1, padding = 0, dilation = 1, groups = 1 } = this.#options;
+    const [outChannels, inChannels, height, width] = this.kernel().shape as [number, number, number, number];
+    const other = (value: Pair, usual: number): Described | undefined => (value === usual ? undefined : value);
+    const kernel = height === width ? height : [height, width];
+    const options = {
+      kernel,
+      stride: other(stride, 1),
+      padding: other(padding, 0),
+      dilation: other(dilation, 1),
+      groups: other(groups, 1),
+      bias: this.bias ? true : undefined,
+      linearWeight: this.weight.value.rank === 2 ? true : undefined,
+    };
+    return { kind: "Conv2d", sizes: [inChannels * groups, outChannels], options, whole: true };
   }
 
   fold(affine?: ChannelAffine): Conv2d {

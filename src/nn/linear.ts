@@ -3,6 +3,7 @@
 import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Description } from "./describe.ts";
 import { type Build, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
@@ -21,6 +22,11 @@ export class Linear extends Layer {
     super();
     this.weight = new Parameter(uniformFanIn([outFeatures, inFeatures], build));
     this.bias = bias ? new Parameter(uniformFanIn([outFeatures], build, inFeatures)) : undefined;
+  }
+
+  override describe(): Description {
+    const [outputs, inputs] = this.weight.shape as [number, number];
+    return { kind: "Linear", sizes: [inputs, outputs], options: { bias: this.bias ? undefined : false }, whole: true };
   }
 
   forward(x: Tensor): Tensor {

@@ -5,7 +5,10 @@
 
 import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
+import { inspectKey } from "../core/inspect.ts";
+import { formatShape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type Description, formatTree, type PrintedPart } from "./describe.ts";
 import { type LoadOptions, type LoadReport, overwriteState, type StateValues } from "./load-state.ts";
 import { partName, partsOfContainer } from "./parts.ts";
 import { Counter, isState, type ModuleState, Parameter } from "./state.ts";
@@ -39,6 +42,22 @@ function* walk(root: Module, fieldsOf: (module: Module) => Iterable<[string, unk
     for (const [key, part] of parts) yield* visit({ name: partName(name, key), value: part, above: step });
   }
   yield* visit({ name: "", value: root, above: undefined });
+}
+
+/** The tree that printing shows of a value; undefined for a value that it leaves out. `above` are the modules that the value lies in. */
+function printed(name: string, value: unknown, above: readonly unknown[]): PrintedPart[] {
+  if (value instanceof Counter) return [];
+  if (isState(value)) {
+    const kind = value instanceof Parameter ? "Parameter" : "Buffer";
+    return [{ name, description: `${kind} ${value.dtype} ${formatShape(value.shape)}`, parts: [] }];
+  }
+  if (above.includes(value)) return [];
+  const within = [...above, value];
+  if (!(value instanceof Module))
+    return (partsOfContainer(value) ?? []).flatMap(([key, part]) => printed(partName(name, key), part, within));
+  const description = value.describe();
+  const fields = description.whole ? [] : Object.entries(value);
+  return [{ name, description, parts: fields.flatMap(([key, part]) => printed(key, part, within)) }];
 }
 
 /**
@@ -112,6 +131,21 @@ export abstract class Module {
   /** The name that an entry of the state had in files of earlier versions. Default: the same name. */
   formerName(name: string): string {
     return name;
+  }
+
+  /** What printing shows of the module itself: the name of its class, its sizes and its options. A class of your own overrides it. */
+  describe(): Description {
+    return { kind: "Module" };
+  }
+
+  /** The module as a tree of its layers, as PyTorch prints it. `console.log` and template strings show this text too. */
+  toString(): string {
+    return formatTree(printed("", this, [])[0]!);
+  }
+
+  /** What Node's `console.log` shows. */
+  [inspectKey](): string {
+    return this.toString();
   }
 
   /** Frees every parameter and buffer. The module cannot be used afterwards. */

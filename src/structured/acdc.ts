@@ -2,6 +2,7 @@
 
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
+import type { Described } from "../nn/describe.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -127,6 +128,10 @@ export class AcdcLinear extends StructuredLinear {
     }
     if (c === this.outFeatures) return z;
     return sum(reshape(z, [batch, this.outFeatures, c / this.outFeatures, columns]), { axes: 2 });
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { factors: this.layers.length };
   }
 
   toDense(): Tensor {

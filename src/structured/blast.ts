@@ -1,6 +1,7 @@
 /** BLAST (Lee et al. 2024, arXiv 2410.21262): blocks that share their bases, each with a diagonal of its own. */
 
 import { divisors, greatestCommonDivisor } from "../core/factors.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -51,6 +52,10 @@ export class BlastLinear extends StructuredLinear {
     const mixing = reshape(permute(this.S.value, [2, 0, 1]), [rank * b, b]);
     const mixed = mixChannels(transposeChannels(projected, b, rank), mixing, rank);
     return mixChannels(transposeChannels(mixed, rank, b), reshape(this.U.value, [b * inner, rank]), b);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { blocks: this.S.shape[0], rank: this.S.shape.at(-1) };
   }
 
   toDense(): Tensor {

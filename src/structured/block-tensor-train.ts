@@ -3,6 +3,7 @@
 import { nearestDivisor } from "../core/factors.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { type MonarchShape, nearestMonarch } from "../linalg/monarch.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -63,6 +64,10 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     const outer = reshape(this.left.value, [this.outFeatures, blocks * rank]);
     const y = mixChannels(reshape(dealt, [batch, middle * blocks * rank, columns]), outer, middle);
     return transposeChannels(y, middle, this.outFeatures / middle);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { ...this.shape };
   }
 
   toDense(): Tensor {

@@ -1,5 +1,6 @@
 /** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): the sparsity of the FFT, its numbers learned. */
 
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { ones, tensor } from "../ops/creation.ts";
@@ -97,6 +98,10 @@ export class ButterflyLinear extends StructuredLinear {
       z = transposeChannels(mixChannels(transposeChannels(z, blocks, low), mixing, low), low, rows);
     }
     return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { stages: this.#stages };
   }
 
   /** One path leads from each input to each output: W[o,i] = Π_s B_s at the place with o's bits below s and i's bits above. */

@@ -1,7 +1,7 @@
 /** Maps and convolutions made from specs. */
 
 import type { Build } from "../nn/init.ts";
-import type { ConvolutionFactory } from "./convolution-factory.ts";
+import { type ConvolutionFactory, factoryOf, withOrigin } from "./convolution-factory.ts";
 import type { FamilyOptions } from "./family.ts";
 import { SeparableConvolution } from "./separable.ts";
 import { type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
@@ -14,7 +14,12 @@ export const createLinear = (
   outFeatures: number,
   build: Build,
   options: FamilyOptions = {},
-): StructuredLinear => familyOf(spec).linear(familySpecOf(spec), inFeatures, outFeatures, build, options);
+): StructuredLinear =>
+  withOrigin(familyOf(spec).linear(familySpecOf(spec), inFeatures, outFeatures, build, options), {
+    spec,
+    options,
+    at: [inFeatures, outFeatures],
+  });
 
 /**
  * The factory that a network takes to make its convolutions from a spec. A site that says whether it has a bias wins over the options.
@@ -22,12 +27,12 @@ export const createLinear = (
  */
 export function convolutionFactory(spec: ConvolutionSpec, options: FamilyOptions = {}): ConvolutionFactory {
   const [family, own] = [familyOf(spec), familySpecOf(spec)];
-  return (site, build) => {
+  return factoryOf({ spec, options }, (site, build) => {
     const chosen = site.bias === undefined ? options : { ...options, bias: site.bias };
     if (family.convolution !== undefined) return family.convolution(own, { ...site, bias: chosen.bias ?? false }, build, chosen);
     const createMap = (): StructuredLinear => family.linear(own, site.inChannels, site.outChannels, build, chosen);
     return new SeparableConvolution(site, build, createMap, family.wrapper);
-  };
+  });
 }
 
 /** The factory of depthwise windows, each followed by a dense 1×1 convolution. */

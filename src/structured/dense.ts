@@ -4,11 +4,12 @@ import type { Shape } from "../core/shape.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
+import { type ConvolutionFactory, type ConvolutionSite, factoryOf } from "./convolution-factory.ts";
 import { DenseLinear } from "./dense-linear.ts";
 import { defineFamily } from "./family.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution } from "./structured-convolution.ts";
@@ -29,6 +30,10 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
 
   protected override parts(): Iterable<[string, unknown]> {
     return Object.entries(this.#hasPrefix ? this : this.conv);
+  }
+
+  override describe(): Description {
+    return this.conv.describe();
   }
 
   get bias(): Parameter | undefined {
@@ -65,7 +70,10 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
   }
 }
 
-export const Conv: ConvolutionFactory = (site, build) => new DenseConvolution(site, build);
+export const Conv: ConvolutionFactory = factoryOf(
+  { spec: { kind: "Conv" }, options: {} },
+  (site, build) => new DenseConvolution(site, build),
+);
 
 export const convFamily = defineFamily({
   kind: "Conv",

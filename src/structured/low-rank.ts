@@ -3,6 +3,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { transpose } from "../ops/layout.ts";
@@ -55,6 +56,10 @@ export class LowRankLinear extends StructuredLinear {
 
   override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.lowrank_contract.weight.value), this.lowrank_expand.weight.value);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { rank: this.lowrank_contract.weight.shape[0] };
   }
 
   toDense(): Tensor {
@@ -128,6 +133,10 @@ export class TiedLowRankLinear extends StructuredLinear {
 
   override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { rank: this.lowrank.weight.shape[0] };
   }
 
   /** Vᵀ·V:[out,out] first, then T: the formula from left to right. */

@@ -5,6 +5,7 @@ import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { permuted, tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { permute } from "../ops/layout.ts";
@@ -63,6 +64,14 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
       rows *= m;
     }
     return reshape(z, [batch, this.outFeatures, columns]);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return {
+      outModes: this.outModes,
+      inModes: this.inModes,
+      ranks: this.cores.slice(1).map(({ shape }) => shape[0]!),
+    };
   }
 
   toDense(): Tensor {

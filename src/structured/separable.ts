@@ -7,6 +7,7 @@ import type { TensorArray } from "../linalg/tensor-array.ts";
 import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { folded } from "../nn/fold-batch-norm.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
@@ -69,6 +70,10 @@ class MapLayer extends Layer {
     this.map = map;
   }
 
+  override describe(): Description {
+    return { kind: "MapLayer" };
+  }
+
   forward(x: Tensor): Tensor {
     return onPixels(x, (columns) => this.map.contract(columns));
   }
@@ -111,6 +116,11 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
 
   get bias(): Parameter | undefined {
     return this.map.bias;
+  }
+
+  override describe(): Description {
+    const { inFeatures, outFeatures } = this.map;
+    return { kind: "SeparableConvolution", sizes: [inFeatures, outFeatures], options: { stride: this.grouped ? undefined : this.#stride } };
   }
 
   /** The map's parameters stand beside the window's, as in the paper's code: their names have no prefix for the map. */

@@ -3,6 +3,7 @@
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -60,6 +61,10 @@ export class TensorTrainLinear extends StructuredLinear {
       this.#cores().map(({ value }) => value),
       this.#boundary!,
     );
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { dims: this.#sizes.dims, ranks: this.#sizes.ranks };
   }
 
   toDense(): Tensor {

@@ -6,10 +6,11 @@
 
 import { DataError } from "../core/errors.ts";
 import type { RandomState } from "../core/random.ts";
-import { frozenNames, setFrozen } from "../nn/freeze.ts";
+import { setFrozen } from "../nn/freeze.ts";
 import { overwriteState } from "../nn/load-state.ts";
 import type { Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
+import { frozenMetadata, frozenOf, networkMetadata } from "./model-file.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
 import type { Progress, Trainer } from "./trainer.ts";
 
@@ -57,6 +58,7 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
   await collect("optimizer", trainer.optimizer.state());
   const metadata = {
     format,
+    ...networkMetadata(trainer.model),
     ...frozenMetadata(trainer.model),
     progress: JSON.stringify(trainer.progress),
     random: JSON.stringify(trainer.random.state),
@@ -97,15 +99,6 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
     sha256: expected,
   };
 }
-
-/** The metadata that say which parameters are frozen; none where no parameter is. */
-export function frozenMetadata(model: Module): Readonly<Record<string, string>> {
-  const names = frozenNames(model);
-  return names.length === 0 ? {} : { frozen: JSON.stringify(names) };
-}
-
-/** The names that `frozenMetadata` wrote. */
-export const frozenOf = ({ frozen = "[]" }: Readonly<Record<string, string>>): readonly string[] => JSON.parse(frozen) as string[];
 
 const section = ({ tensors }: Safetensors, prefix: string): Map<string, NamedArray> =>
   new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));

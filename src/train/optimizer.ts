@@ -62,7 +62,8 @@ export function flattenGroups(op: string, groups: readonly ParameterGroup[]): Op
 }
 
 /** The entries whose parameters are not frozen. */
-export const trainable = <E extends OptimizedParameter>(entries: readonly E[]): E[] => entries.filter(({ parameter }) => parameter.trainable);
+export const trainable = <E extends OptimizedParameter>(entries: readonly E[]): E[] =>
+  entries.filter(({ parameter }) => parameter.trainable);
 
 /**
  * Checks the arguments of a step before the step changes anything.
