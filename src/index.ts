@@ -22,6 +22,7 @@ export * from "./core/errors.ts";
 export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
+export { type Summary, type SummaryOptions, type SummaryRow, summary } from "./count/summary.ts";
 export { type Augmentation, cifarAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
 export type { ImageDataset, ImageSplit, SplitName } from "./data/dataset.ts";
@@ -60,15 +61,18 @@ export { WideResNet, type WideResNetOptions } from "./models/wide-resnet.ts";
 export * from "./nn/batch-norm2d.ts";
 export { Block } from "./nn/block.ts";
 export type { ChannelAffine } from "./nn/channel-affine.ts";
+export { checkRegistered } from "./nn/check-registered.ts";
 export * from "./nn/combinators.ts";
 export { Conv2d, type Conv2dOptions, type ConvolutionWeights, foldedConvolution } from "./nn/conv2d.ts";
+export type { Described, Description } from "./nn/describe.ts";
 export * from "./nn/distillation.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
 export type { FoldableLayer } from "./nn/foldable-layer.ts";
+export { freeze, unfreeze } from "./nn/freeze.ts";
 export * from "./nn/init.ts";
 export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
-export { overwriteState, type StateValues } from "./nn/load-state.ts";
+export { type LoadOptions, type LoadReport, overwriteState, StateError, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
 export { Buffer, Counter, type Decay, type ModuleState, Parameter, type State } from "./nn/state.ts";
@@ -130,11 +134,13 @@ export * from "./structured/structured-linear.ts";
 export { TensorTrainLinear } from "./structured/tensor-train.ts";
 export { TuckerLinear } from "./structured/tucker.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
+export type { NestedNumbers } from "./tensor/format-tensor.ts";
 export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
 export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "./train/checkpoint.ts";
+export { clipGradients, clipGradientValues, gradientNorm } from "./train/clip-gradients.ts";
 export {
   type AttentiveClassifier,
   type Batches,
@@ -146,6 +152,14 @@ export {
   type ImageShape,
 } from "./train/evaluate.ts";
 export {
+  decodeModel,
+  encodeModel,
+  type ModelNotes,
+  type Normalization,
+  type SavedModel,
+  type SaveModelOptions,
+} from "./train/model-file.ts";
+export {
   createObjective,
   type LabelOptions,
   learnFromLabels,
@@ -156,6 +170,7 @@ export {
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
+export type { LayerMaker, RecipeOptions } from "./train/recipe.ts";
 export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";

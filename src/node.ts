@@ -16,4 +16,5 @@ export {
   loadCifarOrSynthetic,
 } from "./data/node/cifar.ts";
 export { type PrefetchOptions, prefetchBatches } from "./data/node/prefetch-batches.ts";
+export { loadModel, saveModel } from "./train/node/model-file.ts";
 export { RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";
