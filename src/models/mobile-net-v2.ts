@@ -149,9 +149,13 @@ export class MobileNetV2 extends ImageClassifier {
   /** Earlier versions named the layers of a structured network as those of a dense one, and had `conv.` in the names of dense convolutions. */
   override formerName(name: string): string {
     if (this.classifier === undefined) return name.replace(/^classifier_conv\./, "classifier.1.").replace(flatLayer, nestedLayer);
-    return name.replace(/(?<=^(features\.\d+\.conv\.(0\.0|1|2)|features\.18\.0|classifier\.1)\.)(?=(weight|bias)$)/, "conv.");
+    return name.replace(denseConvolution, "$1.conv.");
   }
 }
+
+/** The name of a dense 1×1 convolution. The first block has no widening, so its one convolution stands elsewhere. */
+const denseConvolution =
+  /^(features\.1\.conv\.1|features\.(?!1\.)\d+\.conv\.(?:0\.0|2)|features\.18\.0|classifier\.1)\.(?=(?:weight|bias)$)/;
 
 /** The name of a layer in a flat inverted residual: `features.2.conv.6.`. The first block has no widening, so it starts with the window. */
 const flatLayer = /^features\.(\d+)\.conv\.(\d+)\./;

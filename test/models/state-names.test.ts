@@ -43,6 +43,12 @@ async function valuesOf(network: Module, rename: (name: string) => string = (nam
   return new Map(await Promise.all(entries));
 }
 
+/** Vitest compares large arrays slowly. */
+const sameBytes = (a: ArrayLike<number>, b: ArrayLike<number>): boolean => {
+  const bytes = (array: ArrayLike<number>): Buffer => Buffer.from(Float64Array.from(array).buffer);
+  return bytes(a).equals(bytes(b));
+};
+
 const build = (seed: number): Build => ({ random: new Random(seed) });
 const small = { blocks: [1, 1, 1, 1], width: 1, classes: 3 } as const;
 
@@ -90,6 +96,7 @@ describe("files of earlier versions load", () => {
     const classifier = file.get("classifier.1.conv.weight");
     if (classifier) file.set("classifier.1.conv.weight", { ...classifier, shape: [...classifier.shape, 1, 1] });
     target.loadState(file);
-    expect(await valuesOf(target)).toEqual(await valuesOf(source));
+    const [got, expected] = [await valuesOf(target), await valuesOf(source)];
+    expect([...expected].filter(([name, { data }]) => !sameBytes(got.get(name)!.data, data)).map(([name]) => name)).toEqual([]);
   });
 });
