@@ -8,6 +8,7 @@ import { checkRegistered } from "../nn/check-registered.ts";
 import { formatDescription } from "../nn/describe.ts";
 import { Layer, type Module } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
+import { DenseConvolution } from "../structured/dense.ts";
 import { StructuredConvolution } from "../structured/structured-convolution.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Network } from "./count-network.ts";
@@ -76,6 +77,10 @@ export class Summary {
   }
 }
 
+/** Whether the layer is shown by the name of its family. */
+const isStructured = (layer: Layer): layer is StructuredConvolution =>
+  layer instanceof StructuredConvolution && !(layer instanceof DenseConvolution);
+
 export interface SummaryOptions {
   /** The dtype of the input. Default: float32. */
   readonly dtype?: DType;
@@ -112,8 +117,7 @@ export function summary(network: Network, inputShape: Shape, { dtype = "float32"
         const earlier = rows.get(layer);
         rows.set(layer, {
           name,
-          layer:
-            layer instanceof StructuredConvolution && layer.name !== "DenseConvolution" ? layer.name : formatDescription(layer.describe()),
+          layer: isStructured(layer) ? layer.name : formatDescription(layer.describe()),
           output: y.shape,
           parameters: earlier?.parameters ?? newParameters(layer),
           multiplyAdds: (earlier?.multiplyAdds ?? 0) + counting.multiplyAdds() - before,

@@ -4,7 +4,7 @@ import { ConfigError, DataError } from "../../src/core/errors.ts";
 import { parseAugmentation } from "../../src/experiment/augment-spec.ts";
 import { type PresetName, presetNames, presets } from "../../src/experiment/presets.ts";
 import { integer, milestones, number, type Rule } from "../../src/experiment/rules.ts";
-import { checkSettings, createSchedule, resolveSettings, type Settings, settingRules } from "../../src/experiment/settings.ts";
+import { checkSettings, createSchedule, dropsLast, resolveSettings, type Settings, settingRules } from "../../src/experiment/settings.ts";
 import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
 
 /** Sizes that a network can have. */
@@ -159,6 +159,16 @@ describe("specs", () => {
       "CP_1e3",
     ])
       expect(() => parseConvolution(bad)).toThrow(ConfigError);
+  });
+
+  test("a last batch of one image is left out unless the settings say otherwise", () => {
+    expect(dropsLast({ batchSize: 4, dropLast: undefined }, 9)).toBe(true);
+    expect(dropsLast({ batchSize: 4, dropLast: false }, 9)).toBe(false);
+    // A run whose batches all have more images records nothing, and is the run that it always was.
+    for (const images of [8, 10, 11, 1, 4]) expect(dropsLast({ batchSize: 4, dropLast: undefined }, images)).toBeUndefined();
+    expect(dropsLast({ batchSize: 4, dropLast: true }, 10)).toBe(true);
+    // With batches of one image every batch has one.
+    expect(dropsLast({ batchSize: 1, dropLast: undefined }, 5)).toBeUndefined();
   });
 
   test("augmentation is the parts named, each once", () => {
