@@ -1,4 +1,4 @@
-/** The house's rules about imports, read off the source files. A failure names the offending edge. */
+/** The rules about imports, checked on the source files. A failure names the edge that breaks a rule. */
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
@@ -12,7 +12,7 @@ interface Import {
   /** A file under src, or the name of a package. */
   readonly to: string;
   readonly inside: boolean;
-  /** Erased when compiled: it orders layers, but makes no cycle at run time. */
+  /** Whether the compiler erases the import. Such an import follows the order of the layers too. */
   readonly typeOnly: boolean;
 }
 
@@ -22,7 +22,7 @@ const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .map(posix)
   .filter((file) => file.endsWith(".ts") && !file.startsWith("backend/wasm/assembly/") && !file.includes("/generated/"));
 
-/** `import … from "x"`, `export … from "x"`, `import "x"` and `import("x")`; comments are taken out first. */
+/** Finds `import … from "x"`, `export … from "x"`, `import "x"` and `import("x")` outside comments. */
 function importsOf(file: string, source: string): Import[] {
   const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
   const pattern = /\b(?:import|export)\s+(type\s+)?(\{[^}]*\}|[\w*\s,{}]+?)\s+from\s+"([^"]+)"|\bimport\s*\(?\s*"([^"]+)"/g;
@@ -41,7 +41,7 @@ function importsOf(file: string, source: string): Import[] {
 const edges = files.flatMap((file) => importsOf(file, readFileSync(join(root, file), "utf8")));
 const inner = edges.filter(({ inside }) => inside);
 
-/** From the ground up: a layer imports itself and those before it. */
+/** The layers, the lowest first. A layer imports itself and the layers before it. */
 const layers = [
   "core",
   "tensor",
@@ -58,15 +58,15 @@ const layers = [
   "interchange",
   "report",
   "bench",
+  "experiment",
   "inspect",
   "verify",
-  "experiment",
   "cli",
 ];
 
-/** What the folders beside the tower may import. */
+/** The folders beside the layers, and what they may import. */
 const beside: Readonly<Record<string, readonly string[]>> = { data: ["core", "tensor", "data"], linalg: ["core", "linalg"] };
-/** From which layer up they may be imported. */
+/** The lowest layer that may import each of them. */
 const lowestUser: Readonly<Record<string, string>> = { data: "train", linalg: "structured" };
 
 const layerOf = (file: string): string => file.split("/")[0]!;
@@ -126,9 +126,9 @@ test("data uses of tensor only its types", () =>
     [],
   ));
 
-test("no file imports itself by a detour", () => {
+test("no file imports itself through other files, not even for a type", () => {
   const next = new Map<string, string[]>();
-  for (const { from, to, typeOnly } of inner) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+  for (const { from, to } of inner) next.set(from, [...(next.get(from) ?? []), to]);
   const cycles: string[] = [];
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
@@ -142,30 +142,51 @@ test("no file imports itself by a detour", () => {
 });
 
 describe("the library runs in a browser", () => {
-  /** Folders that are of Node altogether: what reads and writes other programs' files, and the program itself. */
-  const nodeLayers = ["interchange", "report", "bench", "inspect", "verify", "experiment", "cli"];
+  /** Packages that run in browsers, too. */
+  const browserPackages = ["gpu.js", "fflate"];
+  /** Layers that run in Node only. */
+  const nodeLayers = ["report", "bench", "inspect", "verify", "cli"];
+  /** Entries of the package that run in Node only. */
+  const nodeEntries = ["node.ts", "experiment.ts"];
   const isNode = (file: string): boolean =>
-    file.split("/").slice(0, -1).includes("node") || nodeLayers.includes(layerOf(file)) || file === "node.ts";
+    file.split("/").slice(0, -1).includes("node") || nodeLayers.includes(layerOf(file)) || nodeEntries.includes(file);
 
-  test("node: modules are imported in folders named node and in cli alone", () =>
+  test("node: modules are imported only by folders named node and by the layers of Node", () =>
     expect(edges.filter(({ from, to }) => to.startsWith("node:") && !isNode(from)).map(edge)).toEqual([]));
 
-  test("and those folders by nothing the browser loads", () =>
+  test("files that a browser loads import nothing of Node, except types", () =>
     expect(inner.filter(({ from, to, typeOnly }) => isNode(to) && !isNode(from) && !typeOnly).map(edge)).toEqual([]));
 
-  test("no package is imported outside them", () =>
+  test("files that a browser loads import no packages but those that run in browsers", () =>
     expect(
-      edges.filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && to !== "gpu.js").map(edge),
+      edges
+        .filter(({ from, to, inside }) => !inside && !to.startsWith("node:") && !isNode(from) && !browserPackages.includes(to))
+        .map(edge),
     ).toEqual([]));
 });
 
-test("sharp is imported by the file that decodes images alone", () =>
+test("sharp is imported only by the file that decodes images", () =>
   expect([...new Set(edges.filter(({ to }) => to === "sharp").map(({ from }) => from))]).toEqual(["data/node/decode-image.ts"]));
 
-test("gpu.js is imported by the GPU backend alone", () =>
+test("fflate is imported only by the file that reads and writes zip archives", () =>
+  expect([...new Set(edges.filter(({ to }) => to === "fflate").map(({ from }) => from))]).toEqual(["interchange/zip.ts"]));
+
+test("gpu.js is imported only by the GPU backend", () =>
   expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));
 
-test("bullmq, which need not be there, is loaded in one place", () =>
+test("bullmq, which is an optional package, is loaded in one place", () =>
   expect(
-    edges.filter(({ from, to, typeOnly }) => to === "bullmq" && !typeOnly && from !== "experiment/sweep/redis/connection.ts").map(edge),
+    edges
+      .filter(({ from, to, typeOnly }) => to === "bullmq" && !typeOnly && from !== "experiment/node/sweep/redis/connection.ts")
+      .map(edge),
   ).toEqual([]));
+
+describe("commands", () => {
+  const toCommands = inner.filter(({ to }) => /^cli\/.*-command\.ts$/.test(to));
+
+  test("are imported only by the list of commands", () =>
+    expect([...new Set(toCommands.map(({ from }) => from))]).toEqual(["cli/commands.ts"]));
+
+  test("are the only users of commander, and cli the only user of progress bars", () =>
+    expect(edges.filter(({ from, to }) => ["commander", "cli-progress"].includes(to) && layerOf(from) !== "cli").map(edge)).toEqual([]));
+});

@@ -1,4 +1,4 @@
-/** What is measured: each benchmark is a name and a problem, plain numbers that say nothing of who solves it. */
+/** The benchmarks. Each is a name and a problem: plain numbers that any library could solve. */
 
 import { ConfigError } from "../core/errors.ts";
 
@@ -33,7 +33,7 @@ export interface ReluProblem {
   readonly length: number;
 }
 
-/** One step of WideResNet training on 32×32 images: forward, cross-entropy, every parameter's gradient, SGD with momentum, the loss read. */
+/** One training step of a WideResNet on 32×32 images: forward, cross-entropy, all gradients, SGD with momentum, and reading the loss. */
 export interface TrainingStepProblem {
   readonly kind: "trainingStep";
   readonly depth: number;
@@ -41,7 +41,7 @@ export interface TrainingStepProblem {
   readonly batch: number;
 }
 
-/** `count` additions of one-element tensors: what an op costs before it computes anything. */
+/** `count` additions of one-element tensors, which measure the overhead of an op. */
 export interface DispatchProblem {
   readonly kind: "dispatch";
   readonly count: number;
@@ -52,7 +52,7 @@ export type Problem = GemmProblem | ConvolutionProblem | BatchNormProblem | Relu
 export interface Benchmark {
   readonly name: string;
   readonly problem: Problem;
-  /** Runs only when asked for by its full name: slow, or large. */
+  /** Whether the benchmark runs only when its full name is given, because it is slow or large. Default: false. */
   readonly onDemand?: boolean;
 }
 
@@ -90,7 +90,10 @@ export const benchmarks: readonly Benchmark[] = [
   { ...trainingStep(16, 2, 128), onDemand: true },
 ];
 
-/** `gemm-256` is itself alone; otherwise a name's beginning, or a pattern with `*`, stands for all it fits but those on demand. */
+/**
+ * Whether `wanted` selects a benchmark. A full name selects that benchmark; a prefix or a pattern with `*` selects all that match and are
+ * not on demand.
+ */
 function matches(benchmark: Benchmark, wanted: string): boolean {
   if (benchmarks.some(({ name }) => name === wanted)) return benchmark.name === wanted;
   if (benchmark.onDemand || wanted === "") return false;
@@ -98,20 +101,25 @@ function matches(benchmark: Benchmark, wanted: string): boolean {
   return new RegExp(`^${literal.join(".*")}${literal.length > 1 ? "$" : ""}`).test(benchmark.name);
 }
 
-/** The benchmarks `only` names, in the order of the list; all but those on demand without it. @throws ConfigError for a name that fits none. */
+/**
+ * The benchmarks that `only` selects, in the order of the list; without `only`, all that are not on demand.
+ *
+ * @throws ConfigError for a name that selects none.
+ */
 export function selectBenchmarks(only: readonly string[] | undefined): Benchmark[] {
   if (only === undefined) return benchmarks.filter(({ onDemand }) => !onDemand);
   for (const wanted of only)
     if (!benchmarks.some((benchmark) => matches(benchmark, wanted)))
       throw new ConfigError(
-        `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, or the beginning of one, or a pattern with *, got "${wanted}"`,
+        `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, ` +
+          `or the beginning of one, or a pattern with *, got "${wanted}"`,
       );
   return benchmarks.filter((benchmark) => only.some((wanted) => matches(benchmark, wanted)));
 }
 
 /**
- * Bytes a problem made of elementwise work cannot avoid moving, each array once: forward x → y, backward x, ȳ → x̄, in float32.
- * Undefined where arithmetic, not memory, is what counts.
+ * The bytes that an elementwise problem must move when every array is moved once: forward x → y, backward x, ȳ → x̄, in float32. Undefined
+ * for problems whose time is spent on arithmetic.
  */
 export function compulsoryBytes(problem: Problem): number | undefined {
   const passes = 5;

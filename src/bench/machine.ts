@@ -1,9 +1,8 @@
-/** The machine a figure belongs to: without it the figure says nothing. */
+/** Describes the machine of a measurement, without which a time cannot be compared. */
 
 import { cpus } from "node:os";
 import type { AdapterReport } from "../backend/gpu/adapter.ts";
 import type { Kernels } from "../backend/kernels.ts";
-import { asGpu } from "../experiment/start-backend.ts";
 
 export interface Machine {
   readonly cpu: string;
@@ -11,14 +10,14 @@ export interface Machine {
   readonly platform: string;
   readonly node: string;
   readonly v8: string;
-  /** Which build of the SIMD kernels runs; "none" for a backend without. */
+  /** The build of the SIMD kernels that runs; "none" for a backend without such kernels. */
   readonly simd: string;
-  /** What computes behind a mode of gpu.js. */
+  /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
 }
 
-export function describeMachine(backend: Kernels): Machine {
-  const adapter = asGpu(backend)?.adapter;
+/** @param adapter of a backend of gpu.js. Default: the backend has none. */
+export function describeMachine(backend: Kernels, adapter?: AdapterReport): Machine {
   const processors = cpus();
   return {
     cpu: processors[0]?.model.trim() ?? "unknown",

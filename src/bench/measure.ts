@@ -1,13 +1,13 @@
-/** Timing: each repetition on its own, awaited to the end, so that a backend that computes later cannot look fast. */
+/** Times repetitions. Each is awaited to its end, so that the time of a backend that computes asynchronously is counted too. */
 
 export interface MeasureOptions {
-  /** Least number of repetitions. */
+  /** The smallest number of repetitions. */
   readonly repeats: number;
-  /** Repetitions go on until they have taken this long together. */
+  /** Repetitions go on until they have taken so many seconds together. */
   readonly minSeconds: number;
 }
 
-/** Milliseconds of one repetition. */
+/** Times of one repetition in milliseconds. */
 export interface Timing {
   readonly medianMs: number;
   readonly minMs: number;
@@ -15,7 +15,7 @@ export interface Timing {
   readonly repeats: number;
 }
 
-/** The median tells what usually happens whatever else the machine did meanwhile; the extremes, how much it did. `samples` has one or more. */
+/** Median and extremes of at least one sample. The median ignores a few samples during which the machine did other work. */
 export function summarize(samples: readonly number[]): Timing {
   const sorted = [...samples].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -23,13 +23,17 @@ export function summarize(samples: readonly number[]): Timing {
   return { medianMs, minMs: sorted[0]!, maxMs: sorted.at(-1)!, repeats: sorted.length };
 }
 
+/** The time of one repetition in milliseconds. */
 export async function timeOnce(repetition: () => Promise<void>): Promise<number> {
   const start = performance.now();
   await repetition();
   return performance.now() - start;
 }
 
-/** Repetitions until there are enough and they have taken long enough, after a quarter as long of warming up: engines compile hot code late. */
+/**
+ * Times repetitions until there are `repeats` and they have taken `minSeconds`. A warm-up of a quarter of that time comes first, since
+ * engines compile code only after it has run often.
+ */
 export async function measure(repetition: () => Promise<void>, { repeats, minSeconds }: MeasureOptions): Promise<Timing> {
   const until = async (milliseconds: number, least: number): Promise<number[]> => {
     const samples: number[] = [];

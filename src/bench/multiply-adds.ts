@@ -1,11 +1,12 @@
-/** Counting arithmetic where it happens: at the kernels. */
+/** Counts multiply-adds at the kernels that compute them. */
 
 import { kernels, useBackend } from "../backend/active.ts";
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 
 /**
- * The multiply-adds of every matrix product, convolution and convolution gradient `body` runs: m·k·n a product, N·O·H′·W′·(C/groups)·Kh·Kw a
- * convolution or gradient, border taps included. Elementwise work, reductions and updates count nothing.
+ * The multiply-adds of all matrix products, convolutions and convolution gradients in `body`. A product counts m·k·n; a convolution or one
+ * of its gradients counts N·O·H′·W′·(C/groups)·Kh·Kw, where products with the padding are included. Elementwise work, reductions and
+ * updates count nothing.
  */
 export function countMultiplyAdds(body: () => void): number {
   const backend = kernels();

@@ -1,4 +1,4 @@
-/** A training step on a device taken apart: what each program takes, and what passes between host and device. */
+/** Profiles a training step on a device: the time of each program, and the traffic between host and device. */
 
 import { kernels, memory } from "../backend/active.ts";
 import type { AdapterReport } from "../backend/gpu/adapter.ts";
@@ -12,12 +12,12 @@ import { Trainer } from "../train/trainer.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
 import { operandValues, stepImageShape, stepLabels, stepNetwork, stepRates } from "./workload.ts";
 
-/** What a program takes in one step. */
+/** The launches and the time of one program in one step. */
 export interface ProgramRow {
   readonly program: string;
   readonly launches: number;
   readonly ms: number;
-  /** Of the time of all programs. */
+  /** The share of the time of all programs. */
   readonly share: number;
 }
 
@@ -26,19 +26,19 @@ export interface StepProfile {
   readonly backend: string;
   readonly threads: number;
   readonly adapter: AdapterReport;
-  /** Median time of a step with nothing watching, from the batch to its loss. */
+  /** The median time of a step without profiling, from the batch to its loss, in milliseconds. */
   readonly ms: number;
   readonly minMs: number;
   readonly maxMs: number;
   readonly repeats: number;
-  /** Of one step. */
+  /** Counted in one step, as are the three fields below. */
   readonly launches: number;
   readonly uploads: number;
   readonly uploadedBytes: number;
   readonly readbacks: number;
-  /** The most the backend held at once. */
+  /** The most bytes that the backend held at once. */
   readonly peakBytes: number;
-  /** The longest first. Timing each launch makes the device wait for it, so their sum is more than a step. */
+  /** The slowest program comes first. The profile waits after every launch, so the sum of the times is more than the time of a step. */
   readonly programs: readonly ProgramRow[];
 }
 
@@ -46,7 +46,9 @@ const rounded = (value: number): number => Number(value.toPrecision(5));
 
 const counted = ["launches", "uploads", "uploadedBytes", "readbacks"] as const satisfies readonly (keyof DeviceCounters)[];
 
-/** The step that `train` takes, on `batch` images: WRN-10-1, SGD with momentum, images and labels sent, loss and hits read. */
+/**
+ * Profiles the step of `train` on `batch` images: WRN-10-1, SGD with momentum, images and labels uploaded, loss and correct answers read.
+ */
 export async function profileStep(backend: GpuBackend, batch: number, options: MeasureOptions): Promise<StepProfile> {
   const problem = { kind: "trainingStep", depth: 10, width: 1, batch } as const;
   const model = stepNetwork(problem);
@@ -65,7 +67,7 @@ export async function profileStep(backend: GpuBackend, batch: number, options: M
   const given: Batch = { index: 0, count: batch, images, labels };
   const step = async (): Promise<void> => void (await trainer.step(given));
   try {
-    // The first compiles, and begins the momentum in a way of its own.
+    // The first step compiles the programs and initialises the momentum, so it is not counted.
     await step();
     const before = backend.counters();
     await step();

@@ -1,4 +1,4 @@
-/** One benchmark on the active backend, from operands to a row of results. */
+/** Runs one benchmark on the active backend. */
 
 import { kernels, memory } from "../backend/active.ts";
 import { scope } from "../tensor/scope.ts";
@@ -12,26 +12,26 @@ export interface BenchmarkRow {
   readonly name: string;
   readonly backend: string;
   readonly threads: number;
-  /** Median time of one repetition. */
+  /** The median time of one repetition in milliseconds. */
   readonly ms: number;
   readonly minMs: number;
   readonly maxMs: number;
   readonly repeats: number;
   /** 2·multiply-adds/time in 10⁹/s; 0 for work without multiply-adds. */
   readonly gflops: number;
-  /** Compulsory traffic/time in 10⁹ bytes/s, of elementwise work. */
+  /** Compulsory traffic/time in 10⁹ bytes/s; absent for work that is not elementwise. */
   readonly gigabytesPerSecond?: number;
-  /** The most the backend held at once, operands included. */
+  /** The most bytes that the backend held at once, operands included. */
   readonly peakBytes: number;
-  /** The most the whole process ever held resident: of this benchmark only when it runs alone. */
+  /** The largest resident size of the process so far, in bytes. It belongs to this benchmark only when no other ran before. */
   readonly processPeakBytes: number;
 }
 
-/** One element, copied: once it can be read, everything computed before it is done. */
+/** A copy of one element. Once the copy can be read, all earlier work is done. */
 export const firstElement = ({ storage }: Tensor): Tensor =>
   new Tensor([1], kernels().readView(storage, { shape: [1], strides: [1], offset: 0 }));
 
-/** Five digits: clocks and caches vouch for no more. */
+/** Rounds to five digits, since the noise of a timing is larger than the sixth. */
 const rounded = (value: number): number => Number(value.toPrecision(5));
 
 export async function runBenchmark({ name, problem }: Benchmark, options: MeasureOptions): Promise<BenchmarkRow> {

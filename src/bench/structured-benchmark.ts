@@ -5,7 +5,7 @@ import { Random } from "../core/random.ts";
 import { gradients } from "../grad/gradients.ts";
 import type { Layer } from "../nn/module.ts";
 import { normal } from "../ops/creation.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { convolutionName, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, createLinear } from "../structured/create-convolution.ts";
 import { families } from "../structured/families.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
@@ -105,13 +105,17 @@ const contender = (forward: () => Tensor, wrt: readonly Tensor[], seed: Tensor):
 
 const valuesOf = (module: Layer | StructuredLinear): Tensor[] => [...module.parameters().values()].map(({ value }) => value);
 
-/** The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`. */
-function predictedCrossover(map: StructuredLinear): number | null {
+/**
+ * The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`; null if there is none. At equal
+ * cost `choose` takes the factors.
+ */
+export function predictedCrossover(map: StructuredLinear): number | null {
   const work = map.contractionCost();
   if (work === undefined) return null;
   const excess = work.multiplyAdds / map.throughput - map.inFeatures * map.outFeatures;
   const saved = map.denseCost() - work.perCall / map.throughput;
-  return excess <= 0 ? null : Math.max(1, Math.ceil(saved / excess));
+  if (excess > 0) return Math.max(1, Math.floor(saved / excess) + 1);
+  return excess === 0 && saved < 0 ? 1 : null;
 }
 
 const ladder = [1, 4, 16, 64, 256, 1024, 4096] as const;
@@ -148,7 +152,7 @@ export async function benchStructured({
   const total = specs.length * shapes.length;
   for (const shape of shapes)
     for (const text of specs) {
-      onProgress?.(rows.length, total, `${text} ${shape.inChannels}→${shape.outChannels}`);
+      onProgress?.(rows.length, total, `${convolutionName(parseConvolution(text))} ${shape.inChannels}→${shape.outChannels}`);
       rows.push(await benchOne(text, shape, rounds));
     }
   return rows;
@@ -187,7 +191,7 @@ async function benchOne(text: string, shape: StructuredShape, rounds: number): P
   map.mode = "auto";
   const row: StructuredRow = {
     ...shape,
-    convolution: text,
+    convolution: convolutionName(spec),
     backend: kernels().name,
     threads: kernels().threads,
     multiplyAdds,

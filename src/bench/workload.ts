@@ -1,4 +1,4 @@
-/** How this library solves each problem: operands made once, and a function that is one repetition. */
+/** Solves the problems of the benchmarks with this library. The operands are made once, and `run` is one repetition. */
 
 import { Random } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -15,19 +15,19 @@ import { Sgd } from "../train/sgd.ts";
 import type { ConvolutionProblem, Problem, TrainingStepProblem } from "./benchmarks.ts";
 
 export interface Workload {
-  /** One repetition. Its results, in the order of computation; call it within a scope. */
+  /** Runs one repetition, and returns its results in the order of computation. It must be called within a scope. */
   run(): readonly Tensor[];
   /** Frees the operands. */
   dispose(): void;
 }
 
-/** The numbers of a problem's operand, U(−1, 1) decided by its place in the problem: what everyone who solves it starts from. */
+/** The numbers of an operand, drawn from U(−1, 1) with the place of the operand in the problem as seed. Every library starts from these. */
 export function operandValues(shape: Shape, place: number): Float32Array {
   const random = new Random(place);
   return Float32Array.from({ length: sizeOf(shape) }, () => 2 * random.uniform() - 1);
 }
 
-/** Operand shapes in order of place: x, w, and the cotangent ȳ. */
+/** The shapes of the operands in the order of their places: x, w and the cotangent ȳ. */
 export function convolutionShapes({ batch, inChannels, outChannels, size, groups }: ConvolutionProblem): readonly [Shape, Shape, Shape] {
   return [
     [batch, inChannels, size, size],
@@ -37,14 +37,14 @@ export function convolutionShapes({ batch, inChannels, outChannels, size, groups
 }
 
 export const stepClasses = 10;
-/** The rates of examples in the literature: small enough that a batch met over and over stays finite. */
+/** Rates that are common in the literature, and so small that training on one batch over and over stays finite. */
 export const stepRates = { learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 } as const;
 export const stepImageShape = ({ batch }: TrainingStepProblem): Shape => [batch, 3, 32, 32];
 export const stepLabels = ({ batch }: TrainingStepProblem): Int32Array => Int32Array.from({ length: batch }, (_, n) => n % stepClasses);
 export const stepNetwork = ({ depth, width }: TrainingStepProblem): WideResNet =>
   new WideResNet({ depth, width, classes: stepClasses }, { random: new Random(0) });
 
-/** The operands of `problem` on the active backend, and what to do with them. */
+/** Makes the operands of `problem` on the active backend. */
 export function prepareWorkload(problem: Problem): Workload {
   if (problem.kind === "trainingStep") return prepareStep(problem);
   const operands = operandShapes(problem).map((shape, place) => tensor(operandValues(shape, place), { shape }));

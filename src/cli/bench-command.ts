@@ -1,6 +1,6 @@
-/** `separable bench`: how fast, on this machine. */
+/** `separable bench`: measures kernels and training steps on this machine. */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import { kernels } from "../backend/active.ts";
 import { benchmarks, selectBenchmarks } from "../bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "../bench/machine.ts";
@@ -9,14 +9,17 @@ import { type BenchmarkRow, runBenchmark } from "../bench/run-benchmark.ts";
 import { benchStructured, type StructuredRow, structuredShapes, structuredSpecs, type Times } from "../bench/structured-benchmark.ts";
 import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
-import { argument, integer, number } from "../experiment/rules.ts";
-import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
+import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
+import { integer, number } from "../experiment/rules.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { type Terminal, writeJson } from "./terminal.ts";
+import { writeJson } from "./terminal.ts";
 
-/** Images of the profiled training step. */
+/** The default number of images of the profiled training step. */
 const profiledImages = 32;
 
 interface BenchOptions {
@@ -27,31 +30,25 @@ interface BenchOptions {
   readonly minSeconds: number;
   readonly json?: boolean;
   readonly structured?: boolean;
-  /** Images of the step, where they were given. */
+  /** The number of images of the step; true when --profile has no number. */
   readonly profile?: number | true;
 }
 
-/** What the command needs of the program around it. */
-interface BenchContext {
-  readonly terminal: Pick<Terminal, "stdout" | "stderr">;
-}
-
-export const benchCommand = ({ terminal }: BenchContext = { terminal: process }): Command =>
-  new Command("bench")
-    .description("measure kernels and training steps on this machine")
-    .option("--only <names...>", "benchmarks to run: names, beginnings of names, or patterns with *")
+export function benchCommand(command: Command, context: CommandContext): void {
+  command
+    .option("--only <names...>", "benchmarks to run: names, prefixes of names, or patterns with *")
     .option(
       "--threads <count>",
-      "threads of the wasm backend (default: the machine's cores)",
+      "threads of the wasm backend (default: one per core)",
       argument("bench", "--threads", integer({ least: 1 })),
     )
     .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
-    .option("--repeats <count>", "least repetitions of each", argument("bench", "--repeats", integer({ least: 1 })), 5)
-    .option("--min-seconds <seconds>", "least time spent on each", argument("bench", "--min-seconds", number({ least: 0 })), 1)
-    .option("--structured", "measure structured convolutions beside the dense separable one; --only then names specs such as Shuffle_4")
+    .option("--repeats <count>", "smallest number of repetitions", argument("bench", "--repeats", integer({ least: 1 })), 5)
+    .option("--min-seconds <seconds>", "smallest time spent on each benchmark", argument("bench", "--min-seconds", number({ least: 0 })), 1)
+    .option("--structured", "measure structured convolutions and the dense separable one; --only then names specs such as Shuffle_4")
     .option(
       "--profile [images]",
-      `take a WRN-10-1 training step apart, program by program, on a backend of gpu.js (default: of ${profiledImages} images)`,
+      `profile a WRN-10-1 training step, program by program, on a backend of gpu.js (default: on ${profiledImages} images)`,
       argument("bench", "--profile", integer({ least: 1 })),
     )
     .option("--json", "print one JSON array of rows")
@@ -59,16 +56,18 @@ export const benchCommand = ({ terminal }: BenchContext = { terminal: process })
       "after",
       `\nBenchmarks:\n${benchmarks.map(({ name, onDemand }) => `  ${name}${onDemand ? " (only by its full name)" : ""}\n`).join("")}`,
     )
-    .action((options: BenchOptions) => bench(options, terminal));
+    .action((options: BenchOptions) => bench(options, context));
+}
 
 async function bench(
   { only, threads, backend, json = false, structured = false, profile, ...repetition }: BenchOptions,
-  { stdout, stderr }: BenchContext["terminal"],
+  { terminal: { stdout, stderr } }: CommandContext,
 ): Promise<void> {
-  const specs = (structured ? (only ?? structuredSpecs) : []).map((text) => formatConvolution(parseConvolution(text)));
+  const texts = structured ? (only ?? structuredSpecs) : [];
+  const specs = await Promise.all(texts.map(async (text) => formatConvolution(await resolveConvolution(text, { modules: "load" }))));
   const selected = structured ? [] : selectBenchmarks(only);
   if (backend === "reference" && threads !== undefined && threads !== 1)
-    throw new ConfigError(`bench: --threads must be 1 on the reference backend, which has no more, got ${threads}`);
+    throw new ConfigError(`bench: --threads must be 1 on the reference backend, which has one thread, got ${threads}`);
   if (threads !== undefined && (backend === "gpu" || isGpuMode(backend)))
     throw new ConfigError(`bench: --threads belongs to --backend wasm, got --backend ${backend}`);
   if (profile !== undefined && (structured || only !== undefined))
@@ -76,8 +75,8 @@ async function bench(
       `bench: --profile measures one training step alone, got ${structured ? "--structured" : "--only"} too; leave out one`,
     );
   const chosen = await startBackend({ backend, threads });
-  const machine = describeMachine(kernels());
   const gpu = asGpu(kernels());
+  const machine = describeMachine(kernels(), gpu?.adapter);
   if (profile !== undefined && gpu === undefined)
     throw new ConfigError(`bench: --profile needs a backend of gpu.js, got ${describeBackend(chosen)}; choose one by --backend`);
   const total = structured ? specs.length * structuredShapes.length : selected.length;
@@ -117,20 +116,22 @@ async function bench(
   else stdout.write(`${describeBackend(chosen)}; ${formatMachine(machine)}\n\n${tables.join("\n")}`);
 }
 
-/** One step: what it passes to the device and back, and where its time goes. */
+/** The table of a profiled step: its traffic between host and device, and the time of each program. */
 function profileTable([step]: readonly StepProfile[]): string {
   const { name, ms, minMs, maxMs, repeats, launches, uploads, uploadedBytes, readbacks, peakBytes, programs } = step!;
   const milliseconds = (time: number): string => time.toFixed(time < 10 ? 3 : 1);
   const cells = programs.map((row) => [row.program, String(row.launches), milliseconds(row.ms), formatPercent(row.share)]);
   return [
-    `${name}: a training step of WRN-10-1 takes ${milliseconds(ms)} ms (${milliseconds(minMs)} to ${milliseconds(maxMs)}, ${repeats} repeats)\n`,
-    `${formatCount(launches)} launches, ${uploads} of them uploads (${formatMegabytes(uploadedBytes)}); ${readbacks} readbacks; ${formatMegabytes(peakBytes)} at most\n\n`,
+    `${name}: a training step of WRN-10-1 takes ${milliseconds(ms)} ms `,
+    `(${milliseconds(minMs)} to ${milliseconds(maxMs)}, ${repeats} repeats)\n`,
+    `${formatCount(launches)} launches, ${uploads} of them uploads (${formatMegabytes(uploadedBytes)}); `,
+    `${readbacks} readbacks; ${formatMegabytes(peakBytes)} at most\n\n`,
     formatTable(["program", "launches", "ms", "share"], cells, ["left", "right", "right", "right"]),
-    "\nTimed one by one, with the device idle in between: together they take longer than a step.\n",
+    "\nThe programs were timed one by one, and the device was idle in between. Their sum is therefore more than the time of a step.\n",
   ].join("");
 }
 
-/** Forward times in ms, with backward after the slash. */
+/** The table of structured convolutions. Each cell has the time of forward, a slash, and the time of forward and backward, in ms. */
 function structuredTable(rows: readonly StructuredRow[]): string {
   const header = ["convolution", "map", "share", "Sep", "factorized", "dense", "auto", "auto/Sep", "auto takes", "throughput"];
   const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 2 : 1);

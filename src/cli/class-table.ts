@@ -1,17 +1,17 @@
-/** Accuracy class by class: where a network is good, and what it takes each class for when it is wrong. */
+/** Tables of the accuracy of each class, with the class that it is most often confused with. */
 
 import { classAccuracies, type Evaluation } from "../train/evaluate.ts";
 import { formatCount, formatPercent, formatTable } from "./format.ts";
 
 const barWidth = 20;
 
-/** A bar of eighths of a character. */
+/** A bar for a share in [0, 1], drawn in eighths of a character. */
 export function bar(share: number): string {
   const eighths = Math.round(share * barWidth * 8);
   return "█".repeat(Math.floor(eighths / 8)) + ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"][eighths % 8]!;
 }
 
-/** One row per class; only the `most` least accurate of them when there are more. */
+/** A table with a row a class. Where there are more than `most` classes, it has the least accurate ones. Default of `most`: ∞. */
 export function formatClassTable(evaluation: Evaluation, classes: readonly string[], most: number = Infinity): string {
   const accuracies = classAccuracies(evaluation);
   const order = classes.map((_, label) => label);
@@ -29,7 +29,7 @@ export function formatClassTable(evaluation: Evaluation, classes: readonly strin
   return shown.length === classes.length ? table : `${table}  (the ${shown.length} least accurate of ${classes.length} classes)\n`;
 }
 
-/** The same for machines. */
+/** The rows of the table as values, for JSON. */
 export const classRows = (
   evaluation: Evaluation,
   classes: readonly string[],

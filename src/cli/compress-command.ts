@@ -1,30 +1,39 @@
-/** `separable compress`: a trained dense network, its convolutions replaced by their nearest structured ones, as a run of its own. */
+/**
+ * `separable compress`: replaces the convolutions of a trained dense network by their nearest structured ones, and writes the result as a
+ * run.
+ */
 
 import { resolve } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { type CompressedLayer, type Compression, compress } from "../compress/compress.ts";
 import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
-import { displayName, type Images, loadImages } from "../experiment/load-images.ts";
-import { createNetwork, formatNetwork, type Network } from "../experiment/network-spec.ts";
+import { displayName } from "../experiment/data-facts.ts";
+import { formatNetwork, type Network } from "../experiment/network-spec.ts";
+import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
+import type { Images } from "../experiment/node/load-images.ts";
+import { defaultFolder } from "../experiment/node/run-folder-name.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
+import { writeUntrainedRun } from "../experiment/node/write-run.ts";
 import { presets } from "../experiment/presets.ts";
-import { argument, path, type Rule } from "../experiment/rules.ts";
-import type { RunConfig } from "../experiment/run-config.ts";
-import { testBatches } from "../experiment/session.ts";
-import { familyOptionsOf, networkOf, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { startBackend } from "../experiment/start-backend.ts";
-import { defaultFolder } from "../experiment/train-run.ts";
-import { writeUntrainedRun } from "../experiment/write-run.ts";
-import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
-import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
-import { type AttentiveClassifier, type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
+import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
+import { path } from "../experiment/rules.ts";
+import { configOf, type RunConfig } from "../experiment/run-config.ts";
+import { type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { familyOptionsOf, networkOf } from "../experiment/settings.ts";
+import { formatConvolution } from "../structured/convolution-text.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import type { AttentiveClassifier, Classifier, Evaluation } from "../train/evaluate.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
-import type { CommandContext } from "./command-context.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
-import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
-import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { progressStyle, startJob } from "./progress.ts";
+import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
+import { interruptible, type Terminal, writeJson, writeNotes } from "./terminal.ts";
+import { evaluateWithProgress, loadImagesWithProgress, type ProgressContext, turnEventLoop } from "./with-progress.ts";
 
 interface CompressOptions extends Partial<Settings> {
   readonly checkpoint: string;
@@ -36,37 +45,34 @@ interface CompressOptions extends Partial<Settings> {
   readonly progress: boolean;
 }
 
-const settingOptions: readonly (readonly [SettingName, string, string])[] = [
-  ["mode", "--mode <path>", "auto, factorized or dense: how the new convolutions are applied"],
-  ["seed", "--seed <n>", "decides what chance decides: which weights share a hash, where CP begins (default: the run's)"],
-  ["epochs", "--epochs <n>", "of the training that `train --resume` will do with it (default: the run's)"],
-  ["learningRate", "--learning-rate <rate>", "likewise"],
-  ["data", "--data <name>", "test on, and go on training with, this data set (default: the run's)"],
+const settingOptions: readonly SettingOption[] = [
+  ["mode", "--mode <path>", "how the new convolutions are applied: auto, factorized or dense"],
+  ["seed", "--seed <n>", "seed of everything random: which weights share a hash, where CP starts (default: that of the run)"],
+  ["epochs", "--epochs <n>", "epochs that `train --resume` will train the result for (default: those of the run)"],
+  ["learningRate", "--learning-rate <rate>", "learning rate that `train --resume` will use (default: that of the run)"],
+  ["data", "--data <name>", "test on this data set, and train the result on it (default: that of the run)"],
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
-  ["depth", "--depth <n>", "of the network in a checkpoint without a configuration"],
-  ["width", "--width <n>", "likewise"],
+  ["depth", "--depth <n>", "the depth of a network in a checkpoint without a configuration"],
+  ["width", "--width <n>", "the width of such a network"],
   ["backend", "--backend <name>", `one of ${backendHelp} (default: wasm)`],
-  ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
-  ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
+  ...machineOptions,
 ];
 
-export function compressCommand(context: CommandContext): Command {
-  const command = new Command("compress")
-    .description("replace a trained dense network's convolutions by their nearest structured ones")
+export function compressCommand(command: Command, context: CommandContext): void {
+  command
     .requiredOption("--checkpoint <path>", "a run's folder, or a checkpoint file", argument("compress", "--checkpoint", path))
-    .requiredOption("--conv <spec>", "what to replace them by, such as TensorTrain_0.5", argument("compress", "--conv", settingRules.conv))
+    .requiredOption("--conv <spec>", "the new convolutions, such as TensorTrain_0.5", argument("compress", "--conv", settingRules.conv))
     .option("--out <path>", "folder to write (default: runs/<time>-<network>)", argument("compress", "--out", path))
     .option("--dry-run", "write nothing")
     .option("--evaluate", "test both networks")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr");
-  for (const [name, flags, description] of settingOptions)
-    command.option(flags, description, argument("compress", flags.split(" ")[0]!, settingRules[name] as Rule<unknown>));
-  return command.action((options: CompressOptions) => compressRun(options, context));
+  addSettingOptions(command, settingOptions);
+  command.action((options: CompressOptions) => compressRun(options, context));
 }
 
-/** What is known of the dense network: its numbers, the settings it was trained with, and the run they came from, if any. */
+/** The dense network: its checkpoint, its settings, and the configuration of its run, if it has one. */
 interface Source {
   readonly checkpoint: Checkpoint;
   readonly config: RunConfig | undefined;
@@ -77,8 +83,8 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   const style = progressStyle(terminal.stderr, options.progress);
   if (options.dryRun && options.out !== undefined)
     throw new ConfigError("compress: --dry-run writes nothing, got --out too; leave out one of them");
-  const spec = parseConvolution(options.conv);
-  const source = await readSource(options);
+  const spec = await resolveConvolution(options.conv, { modules: "load" });
+  const source = await readSource(options, terminal);
   const target: Settings = { ...source.settings, conv: formatConvolution(spec) };
   const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));
   if (out !== undefined) await RunFolder.checkFree(out);
@@ -86,21 +92,19 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
     terminal,
     () => undefined,
     async (signal) => {
+      const progress = { terminal, style, signal };
       const backend = await startBackend(source.settings);
-      const dense = createNetwork(networkOf(source.settings), classesOf(source.checkpoint), { random: new Random(0) });
-      restoreModel(dense, source.checkpoint);
-      const loading = { signal, progress: style, unavailable: "error" } as const;
-      const images = options.evaluate ? await loadImages({ ...source.settings, limitTrain: 1 }, terminal, loading) : undefined;
-      const classes = classesOf(source.checkpoint);
+      const dense = restoreNetwork(source.checkpoint, networkOf(source.settings));
+      const images = options.evaluate ? await loadImagesWithProgress({ ...source.settings, limitTrain: 1 }, progress) : undefined;
+      const classes = classesOf(source.checkpoint, networkOf(source.settings));
       if (images !== undefined && images.dataset.classes.length !== classes)
         throw new ConfigError(
-          `compress: the test images must be of the network's ${classes} classes, got ${images.dataset.classes.length} in ${images.dataset.name}; choose with --data`,
+          `compress: the test images must be of the network's ${classes} classes, ` +
+            `got ${images.dataset.classes.length} in ${images.dataset.name}; choose with --data`,
         );
-      const compression = await compressWithProgress(dense, target, { terminal, style, signal });
-      const test = (network: Classifier, label: string): Promise<Evaluation | undefined> =>
-        images === undefined
-          ? Promise.resolve(undefined)
-          : evaluateOn(images, network, { label, settings: target, terminal, style, signal });
+      const compression = await compressWithProgress(dense, target, progress);
+      const test = async (network: Classifier, label: string): Promise<Evaluation | undefined> =>
+        images && evaluateWithProgress(network, images.dataset, { label, batchSize: target.batchSize }, progress);
       const before = await test(dense, "testing the dense network");
       const after = await test(compression.network, "testing the compressed one");
       signal.throwIfAborted();
@@ -116,79 +120,53 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
   );
 }
 
-async function readSource(options: CompressOptions): Promise<Source> {
+async function readSource(options: CompressOptions, terminal: Terminal): Promise<Source> {
   const checkpoint = await findCheckpoint(options.checkpoint);
+  writeNotes(terminal, checkpoint.notes);
   const config = configOf(checkpoint);
   if (config === undefined && (options.depth === undefined || options.width === undefined))
     throw new ConfigError(
-      `compress: ${checkpoint.source} says nothing of its network, got no --depth and --width; give both, such as --depth 16 --width 1`,
+      `compress: ${checkpoint.source} does not say what its network is, got no --depth and --width; ` +
+        "give both, such as --depth 16 --width 1",
     );
   if (config !== undefined && (options.depth ?? options.width) !== undefined)
-    throw new ConfigError(`compress: ${checkpoint.source} knows its network, got --depth or --width too; leave them out`);
+    throw new ConfigError(`compress: ${checkpoint.source} records its network, got --depth or --width too; leave them out`);
   const recorded = config?.settings ?? presets.quick;
   if (recorded.conv !== "Conv")
     throw new ConfigError(
-      `compress: the network must be made of dense convolutions (Conv), got ${recorded.conv} in ${checkpoint.source}; name the dense run it should stand for`,
+      `compress: the network must be made of dense convolutions (Conv), got ${recorded.conv} in ${checkpoint.source}; name the dense run`,
     );
-  const isSetting = ([name]: [string, unknown]): boolean => name in settingRules && name !== "conv";
-  const given = Object.fromEntries(Object.entries(options).filter(isSetting)) as Partial<Settings>;
+  const { conv: _, ...given } = settingsIn(options);
   const explicit = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
-  // Its work is decompositions, on the host: nothing that a device would hurry.
+  // The work is decompositions, which are computed on the host. A device would not speed them up.
   const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined } as const;
   const elsewhere =
     given.data !== undefined && given.data !== recorded.data ? { folder: undefined, limitTrain: undefined, limitTest: undefined } : {};
   return { checkpoint, config, settings: { ...recorded, ...machine, init: undefined, ...elsewhere, ...explicit } };
 }
 
-interface Surroundings {
-  readonly terminal: Terminal;
-  readonly style: ProgressStyle;
-  readonly signal: AbortSignal;
-}
-
 async function compressWithProgress(
   dense: Network,
   target: Settings,
-  { terminal, style, signal }: Surroundings,
+  { terminal, style, signal }: ProgressContext,
 ): Promise<Compression<AttentiveClassifier>> {
   let job: ReturnType<typeof startJob> | undefined;
   try {
     return await compress(dense, networkOf(target).convolution, {
       ...familyOptionsOf(target),
-      // The one that decomposes nothing: every number is about to be overwritten.
+      // Compression overwrites every number, so the initialisation is the one that decomposes no matrix.
       init: "variance-preserving",
       build: { random: new Random(target.seed) },
       onLayer: async ({ name }, done, total) => {
         job ??= startJob(terminal.stderr, style, { label: "compressing", total });
         job.update(done, name);
-        // Ctrl-C arrives when the event loop turns.
-        await new Promise((resolve) => setImmediate(resolve));
+        await turnEventLoop();
         signal.throwIfAborted();
       },
     });
   } finally {
     job?.stop();
   }
-}
-
-async function evaluateOn(
-  { dataset }: Images,
-  network: Classifier,
-  { label, settings, terminal, style, signal }: Surroundings & { readonly label: string; readonly settings: Settings },
-): Promise<Evaluation> {
-  const job = startJob(terminal.stderr, style, { label, total: dataset.test.count });
-  const onNote = (note: string): void => void terminal.stderr.write(`note: ${note}\n`);
-  const evaluation = await evaluate(network, testBatches(dataset, settings.batchSize, onNote), {
-    imageShape: [dataset.channels, dataset.height, dataset.width],
-    classes: dataset.classes.length,
-    signal,
-    onBatch: async (done) => {
-      job.update(done);
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-  }).finally(() => job.stop());
-  if (evaluation === undefined) throw signal.reason;
-  return evaluation;
 }
 
 interface Report {
@@ -233,12 +211,14 @@ function reportText({ source, target, compression, before, after, images, out }:
   stdout.write(formatTable(header, layers.map(row), ["left", "right", "right", "right", "right", "right"]));
   const share = formatPercent(parametersAfter / parametersBefore);
   stdout.write(
-    `\n${plural(parametersBefore, "parameter")} → ${formatCount(parametersAfter)} (${share}); error of all convolutions ${formatPercent(relativeError)}\n`,
+    `\n${plural(parametersBefore, "parameter")} → ${formatCount(parametersAfter)} (${share}); ` +
+      `error of all convolutions ${formatPercent(relativeError)}\n`,
   );
   if (before !== undefined && after !== undefined)
     stdout.write(
-      `Test accuracy ${formatPercent(before.accuracy)} → ${formatPercent(after.accuracy)} (loss ${before.loss.toFixed(4)} → ${after.loss.toFixed(4)}) ` +
+      `Test accuracy ${formatPercent(before.accuracy)} → ${formatPercent(after.accuracy)} ` +
+        `(loss ${before.loss.toFixed(4)} → ${after.loss.toFixed(4)}) ` +
         `on ${plural(after.count, "image")} of ${displayName(images!.dataset.name)}\n`,
     );
-  if (out !== undefined) stdout.write(`Written to ${out}. To train it on: ${invocation} train --resume ${out}\n`);
+  if (out !== undefined) stdout.write(`Written to ${out}. To train it further: ${invocation} train --resume ${out}\n`);
 }

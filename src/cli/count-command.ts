@@ -1,17 +1,18 @@
-/** `separable count`: what a network costs before a number of it is computed. */
+/** `separable count`: counts the parameters and the multiply-adds of a network without computing a number of it. */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
-import { countNetwork, type NetworkCount } from "../count/count-network.ts";
-import { compressionRatio } from "../experiment/compression-ratio.ts";
-import { createNetwork, formatNetwork, type NetworkSpec, networks, sizeRefusal } from "../experiment/network-spec.ts";
+import { countSpec, type NetworkReport } from "../experiment/count-spec.ts";
+import { formatNetwork, networks, sizeRefusal } from "../experiment/network-spec.ts";
+import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { presets } from "../experiment/presets.ts";
-import { argument, integer, type Rule } from "../experiment/rules.ts";
-import { type Settings, settingRules } from "../experiment/settings.ts";
-import { convolutionForms, parseConvolution } from "../structured/convolution-text.ts";
+import { integer, type Rule } from "../experiment/rules.ts";
+import { type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { convolutionForms } from "../structured/convolution-text.ts";
 import type { Mode } from "../structured/structured-linear.ts";
-import type { CommandContext } from "./command-context.ts";
-import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
+import { formatCount, formatMegabytes, formatPercent, formatRows, formatTable } from "./format.ts";
 import { writeJson } from "./terminal.ts";
 
 interface CountOptions extends Pick<Settings, "network" | "depth" | "width"> {
@@ -22,39 +23,34 @@ interface CountOptions extends Pick<Settings, "network" | "depth" | "width"> {
   readonly json?: boolean;
 }
 
-/** What counting found, and the share of the dense network's parameters that is left. */
-export interface NetworkReport extends NetworkCount {
-  readonly compressionRatio: number;
-}
-
-/** Counts a network on one image of three channels and `input`×`input` pixels. @throws ConfigError for a network that cannot be. */
-export function countSpec(spec: NetworkSpec, classes: number, input: number, mode?: Mode): NetworkReport {
-  const options = { init: "variance-preserving", ...(mode === undefined ? {} : { mode }) } as const;
-  const count = countNetwork((build) => createNetwork(spec, classes, build, options), [3, input, input]);
-  return { ...count, compressionRatio: compressionRatio(spec, classes, { parameterCount: () => count.params }) };
-}
-
 const rule = <T>(option: string, allowed: Rule<T>): ((given: string) => T) => argument("count", option, allowed);
 
-export const countCommand = (context: CommandContext): Command =>
-  new Command("count")
-    .description("count parameters, multiply-adds and activations of a network, layer by layer")
+export function countCommand(command: Command, context: CommandContext): void {
+  command
     .option("--network <kind>", settingRules.network.allowed, rule("--network", settingRules.network), presets.quick.network)
     .option("--depth <n>", "wrn: layers, 6n + 4 (10); darts: cells (20)", rule("--depth", settingRules.depth))
-    .option("--width <n>", "wrn: times ResNet's channels (1); darts: channels of the first cells (36)", rule("--width", settingRules.width))
+    .option("--width <n>", "wrn: factor of the channels (1); darts: channels of the first cells (36)", rule("--width", settingRules.width))
     .option("--conv <spec>", `one of ${convolutionForms}`, rule("--conv", settingRules.conv))
-    .option("--classes <n>", "of images to tell apart (default: the paper's, 10 or 1000)", rule("--classes", integer({ least: 1 })))
-    .option("--input <pixels>", "height and width of an image (default: the paper's, 32 or 224)", rule("--input", integer({ least: 1 })))
+    .option("--classes <n>", "number of classes (default: that of the paper, 10 or 1000)", rule("--classes", integer({ least: 1 })))
+    .option(
+      "--input <pixels>",
+      "height and width of an image (default: that of the paper, 32 or 224)",
+      rule("--input", integer({ least: 1 })),
+    )
     .option("--mode <mode>", "how structured layers compute: auto, factorized or dense", rule("--mode", settingRules.mode))
     .option("--json", "print one JSON object to stdout")
     .action((options: CountOptions) => count(options, context));
+}
 
-function count({ network: kind, depth, width, conv, mode, json, ...given }: CountOptions, { terminal }: CommandContext): void {
+async function count(
+  { network: kind, depth, width, conv, mode, json, ...given }: CountOptions,
+  { terminal }: CommandContext,
+): Promise<void> {
   const wrongSize = sizeRefusal(kind, { depth, width });
   if (wrongSize !== undefined) throw new ConfigError(`count: ${wrongSize}`);
   const { dense, classes: usualClasses, input: usualInput } = networks[kind];
   const { classes = usualClasses, input = usualInput } = given;
-  const spec = { kind, depth, width, convolution: conv === undefined ? dense : parseConvolution(conv) };
+  const spec = { kind, depth, width, convolution: conv === undefined ? dense : await resolveConvolution(conv, { modules: "load" }) };
   const report = countSpec(spec, classes, input, mode);
   const network = formatNetwork(spec);
   if (json) writeJson(terminal.stdout, { network, classes, input: [3, input, input], ...report });
@@ -76,5 +72,5 @@ function formatReport({ layers, groups, ...totals }: NetworkReport): string {
     ["mult-adds", `${formatCount(totals.paperMultAdds)} by the paper's convention, ${formatCount(totals.multAdds)} executed here`],
     ["activations", `${formatMegabytes(totals.activationBytes)} in float32`],
   ];
-  return `${table}\n${summary.map(([label, value]) => `${label!.padEnd(14)}${value}\n`).join("")}`;
+  return `${table}\n${formatRows(summary, 14)}`;
 }

@@ -1,14 +1,16 @@
-/** `separable data`: fetches and checks a data set, and says what is there. */
+/** `separable data`: fetches a data set, checks it and describes it. */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import { channelStatistics } from "../data/dataset.ts";
-import { displayName, loadImages } from "../experiment/load-images.ts";
-import { argument, choice, path } from "../experiment/rules.ts";
-import { dataNames } from "../experiment/settings.ts";
-import type { CommandContext } from "./command-context.ts";
-import { formatCount } from "./format.ts";
+import { displayName } from "../experiment/data-facts.ts";
+import { choice, path } from "../experiment/rules.ts";
+import { dataNames } from "../experiment/setting-rules.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
+import { formatCount, formatRows } from "./format.ts";
 import { progressStyle } from "./progress.ts";
 import { interruptible, writeJson } from "./terminal.ts";
+import { loadImagesWithProgress } from "./with-progress.ts";
 
 interface DataOptions {
   readonly name: (typeof dataNames)[number];
@@ -18,15 +20,15 @@ interface DataOptions {
   readonly progress: boolean;
 }
 
-export const dataCommand = (context: CommandContext): Command =>
-  new Command("data")
-    .description("fetch a data set into the cache, check it, and describe it")
+export function dataCommand(command: Command, context: CommandContext): void {
+  command
     .option("--name <name>", `one of ${dataNames.join(", ")}`, argument("data", "--name", choice(dataNames)), "cifar10")
     .option("--folder <path>", "read the data here instead of the cache or a download", argument("data", "--folder", path))
-    .option("--check", "only check what is there: download nothing")
+    .option("--check", "check the images that are on this machine: download nothing")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr")
     .action((options: DataOptions) => describeData(options, context));
+}
 
 async function describeData({ name, folder, check = false, json, progress }: DataOptions, { terminal }: CommandContext): Promise<void> {
   await interruptible(
@@ -35,12 +37,7 @@ async function describeData({ name, folder, check = false, json, progress }: Dat
     async (signal) => {
       const style = progressStyle(terminal.stderr, progress);
       const wanted = { data: name, folder, limitTrain: undefined, limitTest: undefined };
-      const { dataset, source, origin } = await loadImages(wanted, terminal, {
-        signal,
-        progress: style,
-        unavailable: "error",
-        offline: check,
-      });
+      const { dataset, source, origin } = await loadImagesWithProgress(wanted, { terminal, style, signal }, { offline: check });
       const { mean, std, train, test, classes, channels, height, width } = dataset;
       const measured = channelStatistics(train, channels);
       if (json) {
@@ -57,7 +54,7 @@ async function describeData({ name, folder, check = false, json, progress }: Dat
         ["mean", `${numbers(mean)}   (measured ${numbers(measured.mean)})`],
         ["std", `${numbers(std)}   (measured ${numbers(measured.std)})`],
       ];
-      terminal.stdout.write(rows.map(([label, value]) => `${label!.padEnd(9)}${value}\n`).join(""));
+      terminal.stdout.write(formatRows(rows, 9));
     },
   );
 }

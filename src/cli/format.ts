@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Formats numbers and tables for people. */
 
 export const formatPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -17,12 +17,17 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** Three significant digits, without a tail of zeros. */
+/** Three significant digits, without zeros at the end. */
 export const formatRate = (rate: number): string => String(Number(rate.toPrecision(3)));
 
+/** `1 epoch`, `1,200 steps`. */
 export const plural = (count: number, noun: string): string => `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-/** Columns as wide as their widest cell; numbers right, words left. */
+/** `label   value`, one row a line. All values begin in column `width`. */
+export const formatRows = (rows: readonly (readonly string[])[], width: number): string =>
+  rows.map(([label, value]) => `${label!.padEnd(width)}${value}\n`).join("");
+
+/** A table whose columns are as wide as their widest cell. `align` has an entry a column. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
   const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
   const line = (cells: readonly string[]): string =>

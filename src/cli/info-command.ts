@@ -1,20 +1,21 @@
-/** `separable info`: what this machine offers, for bug reports and for choosing options. */
+/** `separable info`: describes this machine, for bug reports and for the choice of options. */
 
 import { existsSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { kernels, memory } from "../backend/active.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { placementLines, wasmPlacement } from "../backend/placement.ts";
 import { cifarFormats } from "../data/cifar-format.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import { argument, integer } from "../experiment/rules.ts";
-import { asGpu, describeBackend, startBackend } from "../experiment/start-backend.ts";
-import { packageVersion } from "../experiment/version.ts";
-import type { CommandContext } from "./command-context.ts";
-import { formatMegabytes } from "./format.ts";
+import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
+import { packageVersion } from "../experiment/node/version.ts";
+import { integer } from "../experiment/rules.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
+import { formatMegabytes, formatRows } from "./format.ts";
 import { writeJson } from "./terminal.ts";
 
 interface InfoOptions {
@@ -23,13 +24,17 @@ interface InfoOptions {
   readonly json?: boolean;
 }
 
-export const infoCommand = (context: CommandContext): Command =>
-  new Command("info")
-    .description("describe this machine: versions, backend, threads, SIMD or adapter, memory, cache")
+export function infoCommand(command: Command, context: CommandContext): void {
+  command
     .option("--backend <name>", `one of ${backendHelp}`, argument("info", "--backend", backendRule), "auto")
-    .option("--threads <n>", "of the wasm backend (default: one per core)", argument("info", "--threads", integer({ least: 1, most: 64 })))
+    .option(
+      "--threads <n>",
+      "threads of the wasm backend (default: one per core)",
+      argument("info", "--threads", integer({ least: 1, most: 64 })),
+    )
     .option("--json", "print one JSON object to stdout")
     .action(({ backend: wanted, threads, json }: InfoOptions) => describeMachine(wanted, threads, json === true, context));
+}
 
 async function describeMachine(
   wanted: BackendOption,
@@ -72,10 +77,10 @@ async function describeMachine(
     ["memory", `${formatMegabytes(used)} in use, ${formatMegabytes(peak)} at most, ${formatMegabytes(reserved)} reserved`],
     ["cache", `${cache} (${cached.length > 0 ? cached.join(", ") : "empty"})`],
   ];
-  terminal.stdout.write(rows.map(([label, value]) => `${label!.padEnd(11)}${value}\n`).join(""));
+  terminal.stdout.write(formatRows(rows, 11));
 }
 
-/** A backend that failed its self-test would not have started. */
+/** The rows on a device. A device that fails its self-test does not start, so that its self-test has passed here. */
 const deviceRows = ({ name, adapter: { name: adapter, software, maximumBytes } }: GpuBackend): [string, string][] => [
   ["mode", `${name} of gpu.js`],
   ["adapter", `${adapter}, ${software ? "software: the processor computes" : "hardware"}`],

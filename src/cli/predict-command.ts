@@ -1,28 +1,33 @@
-/** `separable predict`: what a trained network takes images for. */
+/** `separable predict`: classifies image files with a trained network. */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
-import { classesOf, configOf, findCheckpoint } from "../experiment/find-checkpoint.ts";
-import { type DataFacts, dataFacts } from "../experiment/load-images.ts";
-import { createNetwork, formatNetwork, networks } from "../experiment/network-spec.ts";
+import { type DataFacts, dataFacts, imageSide } from "../experiment/data-facts.ts";
+import { formatNetwork, networks } from "../experiment/network-spec.ts";
+import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
-import { argument, integer, path, type Rule } from "../experiment/rules.ts";
-import { familyOptionsOf, networkOf, resolveSettings, type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { startBackend } from "../experiment/start-backend.ts";
+import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
+import { integer, path } from "../experiment/rules.ts";
+import { configOf } from "../experiment/run-config.ts";
+import type { Settings } from "../experiment/setting-rules.ts";
+import { networkOf, resolveSettings } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { tensor } from "../ops/creation.ts";
 import { softmax } from "../ops/softmax.ts";
 import { detach, noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
-import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
 import type { Classifier } from "../train/evaluate.ts";
+import { argument } from "./argument.ts";
 import { bar } from "./class-table.ts";
-import type { CommandContext } from "./command-context.ts";
+import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
-import { interruptible, type Output, writeJson } from "./terminal.ts";
+import { addSettingOptions, machineOptions, type SettingOption } from "./setting-options.ts";
+import { interruptible, type Output, writeJson, writeNotes } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings> {
   readonly checkpoint?: string;
@@ -32,61 +37,50 @@ interface PredictOptions extends Partial<Settings> {
   readonly json?: boolean;
 }
 
-const settingOptions: readonly (readonly [SettingName, string, string])[] = [
-  ["network", "--network <kind>", "what a checkpoint without a configuration holds"],
-  ["depth", "--depth <n>", "likewise"],
-  ["width", "--width <n>", "likewise"],
-  ["conv", "--conv <spec>", "likewise"],
-  ["attentionSplit", "--attention-split <n>", "likewise"],
-  ["data", "--data <name>", "likewise: what its classes are called, and how its images were normalised"],
+const settingOptions: readonly SettingOption[] = [
+  ["network", "--network <kind>", "the network of a checkpoint without a configuration"],
+  ["depth", "--depth <n>", "the depth of such a network"],
+  ["width", "--width <n>", "the width of such a network"],
+  ["conv", "--conv <spec>", "the convolutions of such a network"],
+  ["attentionSplit", "--attention-split <n>", "the attention maps of such a network"],
+  ["data", "--data <name>", "the data set that gives such a network the names of its classes and the normalisation of its images"],
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
-  ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
-  ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
+  ...machineOptions,
 ];
 
-export function predictCommand(context: CommandContext): Command {
-  const command = new Command("predict")
-    .description(
-      "say what a trained network takes images for. An image is turned upright, laid on white where it is transparent, " +
-        "scaled so that its shorter side fits the network's input, and cut to the middle of the longer",
-    )
-    .argument("<images...>", "PNG and JPEG files")
+export function predictCommand(command: Command, context: CommandContext): void {
+  command
     .option("--checkpoint <path>", "a run's folder (its best checkpoint), or a checkpoint", argument("predict", "--checkpoint", path))
     .option("--top <k>", "classes to name for each image (default: 3)", argument("predict", "--top", integer({ least: 1 })))
-    .option("--input <pixels>", "height and width the network takes", argument("predict", "--input", integer({ least: 1 })))
+    .option("--input <pixels>", "height and width of the network's input", argument("predict", "--input", integer({ least: 1 })))
     .option("--no-fold", "run the batch norms as they are, instead of folding them into the convolutions")
     .option("--json", "print one JSON object per image to stdout");
-  for (const [name, flags, description] of settingOptions)
-    command.option(flags, description, argument("predict", flags.split(" ")[0]!, settingRules[name] as Rule<unknown>));
-  return command.action((images: readonly string[], options: PredictOptions) => predict(images, options, context));
+  addSettingOptions(command, settingOptions);
+  command.action((images: readonly string[], options: PredictOptions) => predict(images, options, context));
 }
 
 async function predict(images: readonly string[], options: PredictOptions, { terminal }: CommandContext): Promise<void> {
   if (options.checkpoint === undefined) throw new ConfigError("predict: needs --checkpoint, a run's folder or a checkpoint, got none");
   const checkpoint = await findCheckpoint(options.checkpoint);
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
-  const classes = classesOf(checkpoint);
+  const spec = networkOf(settings);
+  const classes = classesOf(checkpoint, spec);
   const facts = dataFacts(settings.data);
-  // A network of another number of classes was trained on something else: then they are numbers.
+  // A network with another number of classes was trained on other data. Its classes are called by their numbers.
   const names = facts.classes.length === classes ? facts.classes : Array.from({ length: classes }, (_, label) => String(label));
-  // All data sets that are trained on here have images of 32 pixels, whatever the network was made for.
-  const { input = checkpoint.config === undefined ? networks[settings.network].input : 32, top = 3, fold } = options;
+  // Every data set that is trained on here has images of 32×32 pixels, whatever size the paper gives the network.
+  const { input = checkpoint.config === undefined ? networks[settings.network].input : imageSide, top = 3, fold } = options;
   await interruptible(
     terminal,
     () => undefined,
     async (signal) => {
       await startBackend(settings);
-      const model = createNetwork(
-        networkOf(settings),
-        classes,
-        { random: new Random(0) },
-        { ...familyOptionsOf(settings), init: "variance-preserving" },
-      );
-      restoreModel(model, checkpoint);
+      const model = restoreNetwork(checkpoint, spec, { classes, mode: settings.mode });
       const network = fold ? foldBatchNorm(model) : model;
       if (!options.json) {
-        const what = `${formatNetwork(networkOf(settings))}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`;
+        const what = `${formatNetwork(spec)}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`;
         terminal.stdout.write(`network  ${what}\nimages   the middle, ${input}×${input}\n`);
       }
       for (let first = 0; first < images.length; first += settings.batchSize) {
@@ -98,7 +92,8 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
           const ranked = rank(shares.slice(n * classes, (n + 1) * classes), names).slice(0, top);
           if (ranked.some(({ probability }) => !Number.isFinite(probability)))
             throw new DataError(
-              `predict: probabilities must be finite, got ${ranked[0]!.probability} for ${image}; ${checkpoint.source} holds numbers that are not, use another`,
+              `predict: probabilities must be finite, got ${ranked[0]!.probability} for ${image}; ` +
+                `${checkpoint.source} holds numbers that are not finite, use another checkpoint`,
             );
           if (options.json) writeJson(terminal.stdout, { image, ...ranked[0]!, probabilities: ranked });
           else writeRanked(terminal.stdout, image, ranked);
@@ -108,18 +103,18 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
   );
 }
 
-/** The run's settings; a checkpoint that knows none is taken for what the options say. */
+/** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */
 function settingsFor(
   { checkpoint: _, top: __, input: ___, fold: ____, json: _____, ...given }: PredictOptions,
   checkpoint: Checkpoint,
 ): Settings {
   const recorded = configOf(checkpoint)?.settings;
-  // Where it was trained says nothing about where it is used.
+  // The prediction may run on another machine than the training.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
   return recorded === undefined ? resolveSettings("quick", given) : { ...recorded, ...machine, ...given };
 }
 
-/** The images, normalised as those the network was trained on.   → [count,3,size,size]. */
+/** Decodes images and normalises them as the training images were.   → [count,3,size,size]. */
 async function decodeBatch(files: readonly string[], size: number, { mean, std }: DataFacts): Promise<Float32Array> {
   const augmenter = createAugmenter({ channels: 3, height: size, width: size, mean, std });
   const random = new Random(0);
@@ -140,7 +135,7 @@ interface Guess {
   readonly probability: number;
 }
 
-/** The likeliest first; of equals the one of the lower label, as argmax has it. */
+/** The classes by falling probability. Of equal probabilities the lower label comes first, as argmax has it. */
 const rank = (shares: readonly number[], names: readonly string[]): Guess[] =>
   shares.map((probability, label) => ({ class: names[label]!, probability })).sort((a, b) => b.probability - a.probability);
 

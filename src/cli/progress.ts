@@ -1,4 +1,4 @@
-/** How far a long job has come: a bar on a terminal, a line now and then elsewhere, nothing when told to be quiet. Always on stderr. */
+/** Shows the progress of a long job on stderr: a bar on a terminal, a line every few seconds elsewhere. */
 
 import cliProgress from "cli-progress";
 import { formatDuration } from "./format.ts";
@@ -6,9 +6,10 @@ import type { Output } from "./terminal.ts";
 
 export type ProgressStyle = "bar" | "lines" | "none";
 
+/** The style for a stream. `wanted` is false under --no-progress and --json. */
 export const progressStyle = (stderr: Output, wanted: boolean): ProgressStyle => (!wanted ? "none" : stderr.isTTY ? "bar" : "lines");
 
-/** One job, from 0 to `total`. `stop` ends it, finished or not. */
+/** A job that goes from 0 to `total`. `stop` ends it, whether it is finished or not. */
 export interface ProgressJob {
   update(done: number, note?: string): void;
   stop(): void;
@@ -17,13 +18,13 @@ export interface ProgressJob {
 export interface JobOptions {
   readonly label: string;
   readonly total: number;
-  /** How to write amounts; as they are unless given. */
+  /** Formats amounts. Default: `String`. */
   readonly amount?: (done: number) => string;
-  /** Where a resumed job begins. */
+  /** The amount that a resumed job begins with. Default: 0. */
   readonly start?: number;
 }
 
-/** Without a terminal, a line for every so many seconds: a log that can be read, whatever the job takes. */
+/** Seconds between two lines where there is no terminal, so that the log of a long job stays short. */
 const secondsBetweenLines = 15;
 
 export function startJob(stderr: Output, style: ProgressStyle, options: JobOptions): ProgressJob {
@@ -31,7 +32,7 @@ export function startJob(stderr: Output, style: ProgressStyle, options: JobOptio
   return style === "bar" ? barJob(stderr, options) : linesJob(stderr, options);
 }
 
-/** Seconds left at the pace so far; undefined before there is one. */
+/** The time left at the pace so far; empty before the pace is known. */
 function remaining(startedAt: number, start: number, done: number, total: number): string {
   const elapsed = (performance.now() - startedAt) / 1000;
   return done <= start || elapsed < 1 ? "" : `${formatDuration((elapsed * (total - done)) / (done - start))} left`;
@@ -50,9 +51,9 @@ function barJob(stderr: Output, { label, total, amount = String, start = 0 }: Jo
     barsize: 24,
     hideCursor: true,
     clearOnComplete: true,
-    // The shape of an interrupted run is ours to decide.
+    // The program handles Ctrl-C itself.
     gracefulExit: false,
-    // The event loop turns once a step: waiting for a timer would leave the bar behind.
+    // The event loop turns only once a step, so a timer would draw the bar too late.
     synchronousUpdate: true,
     fps: 8,
   });

@@ -1,24 +1,25 @@
-/** `separable report`: finished runs, one beside the other, as a page and plots. */
+/** `separable report`: compares runs on a page with plots. */
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import type { ImageDataset } from "../data/dataset.ts";
-import { loadImages } from "../experiment/load-images.ts";
-import { argument, integer, path } from "../experiment/rules.ts";
-import { picturesOf } from "../experiment/run-pictures.ts";
-import type { Settings } from "../experiment/settings.ts";
-import { startBackend } from "../experiment/start-backend.ts";
-import { type OpenedRun, openRun, summarise } from "../experiment/sweep/run-summary.ts";
-import type { SweepResult } from "../experiment/sweep/sweep-results.ts";
+import { picturesOf } from "../experiment/node/run-pictures.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
+import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run-summary.ts";
+import { parseResults } from "../experiment/node/sweep/sweep-results.ts";
+import { integer, path } from "../experiment/rules.ts";
+import type { Settings } from "../experiment/setting-rules.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
-import type { CommandContext } from "./command-context.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { plural } from "./format.ts";
-import { type ProgressStyle, progressStyle, startJob } from "./progress.ts";
-import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { progressStyle, startJob } from "./progress.ts";
+import { interruptible, writeJson, writeNote } from "./terminal.ts";
+import { loadImagesWithProgress, type ProgressContext } from "./with-progress.ts";
 
 interface ReportOptions {
   readonly out: string;
@@ -29,22 +30,21 @@ interface ReportOptions {
   readonly progress: boolean;
 }
 
-export const reportCommand = (context: CommandContext): Command =>
-  new Command("report")
-    .description("compare runs on a page: error against parameters and multiply-adds, learning curves, classes, attention")
-    .argument("<runs...>", "run folders, or folders of a sweep")
+export function reportCommand(command: Command, context: CommandContext): void {
+  command
     .requiredOption("--out <folder>", "folder to write index.html, .svg and .png files to", argument("report", "--out", path))
-    .option("--title <text>", "of the page")
+    .option("--title <text>", "title of the page")
     .option("--published", "show the paper's points too")
     .option(
       "--pictures <n>",
-      "test images to show each network's attention of",
+      "test images for which the page shows the attention of each network",
       argument("report", "--pictures", integer({ least: 0, most: 10 })),
       3,
     )
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr")
     .action((runs: string[], options: ReportOptions) => report(runs, options, context));
+}
 
 async function report(paths: readonly string[], options: ReportOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
@@ -55,7 +55,7 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
       const opened = await Promise.all((await Promise.all(paths.map(runsIn))).flat().map(openRun));
       const finished = opened.filter(({ metrics }) => metrics.length > 0);
       if (finished.length < opened.length)
-        terminal.stderr.write(`note: ${plural(opened.length - finished.length, "run")} without a finished epoch left out\n`);
+        writeNote(terminal, `${plural(opened.length - finished.length, "run")} without a finished epoch left out`);
       if (finished.length === 0) throw new ConfigError(`report: needs a run with a finished epoch, got none in ${paths.join(", ")}`);
       const runs = await toReportRuns(finished, options, { terminal, style, signal });
       const files = await writeReport(options.out, runs, { title: options.title, published: options.published });
@@ -68,29 +68,19 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
   );
 }
 
-/** A run's own folder, or those of a sweep: the ones its results name, and the ones it is not through with. */
+/** The run folders that a path names: a run, all runs of a sweep, or the runs in a file of results. */
 async function runsIn(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile())
-    return (await readFile(path, "utf8"))
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => (JSON.parse(line) as SweepResult).run);
+  if (found?.isFile()) return parseResults(await readFile(path, "utf8"), path).map(({ run }) => run);
   const entries = found === undefined ? [] : await readdir(path);
   if (entries.includes("config.json") || !entries.includes("runs")) return [path];
   return (await readdir(join(path, "runs"))).sort().map((name) => join(path, "runs", name));
 }
 
-interface Surroundings {
-  readonly terminal: Terminal;
-  readonly style: ProgressStyle;
-  readonly signal: AbortSignal;
-}
-
-async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOptions, surroundings: Surroundings): Promise<ReportRun[]> {
-  const { terminal, style, signal } = surroundings;
+async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOptions, progress: ProgressContext): Promise<ReportRun[]> {
+  const { terminal, style, signal } = progress;
   const runs: ReportRun[] = [];
-  const images = pictures === 0 ? undefined : imagesFor(surroundings);
+  const images = pictures === 0 ? undefined : imagesFor(progress);
   if (images) await startBackend({ backend: "wasm" });
   const job = startJob(terminal.stderr, style, { label: "reading runs", total: opened.length });
   try {
@@ -119,8 +109,9 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
   return runs;
 }
 
-/** Test images of each data set, loaded once; undefined, with a note, where they cannot be had. */
-function imagesFor({ terminal, style, signal }: Surroundings): (settings: Settings) => Promise<ImageDataset | undefined> {
+/** Loads the images of each data set once. Images that cannot be had give undefined, and a note. */
+function imagesFor(progress: ProgressContext): (settings: Settings) => Promise<ImageDataset | undefined> {
+  const { terminal, signal } = progress;
   const loaded = new Map<string, Promise<ImageDataset | undefined>>();
   return (settings) => {
     const { data, folder } = settings;
@@ -128,10 +119,10 @@ function imagesFor({ terminal, style, signal }: Surroundings): (settings: Settin
     const load = async (): Promise<ImageDataset | undefined> => {
       try {
         const wanted = { data, folder, limitTrain: 1, limitTest: undefined };
-        return (await loadImages(wanted, terminal, { signal, progress: style, unavailable: "error" })).dataset;
+        return (await loadImagesWithProgress(wanted, progress)).dataset;
       } catch (error) {
         signal.throwIfAborted();
-        terminal.stderr.write(`note: no attention maps of ${data}: ${error instanceof Error ? error.message : error}\n`);
+        writeNote(terminal, `no attention maps of ${data}: ${error instanceof Error ? error.message : error}`);
         return undefined;
       }
     };

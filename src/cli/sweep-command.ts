@@ -1,18 +1,20 @@
-/** `separable sweep`: every run of a grid, in as many processes as there is room for or by workers, again and again until all are there. */
+/** `separable sweep`: trains every run of a grid, in processes of this machine or by workers. */
 
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
-import { Command } from "commander";
+import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
-import { argument, integer, path } from "../experiment/rules.ts";
-import { localEngine } from "../experiment/sweep/local-engine.ts";
-import { reachRedis, redisUrl } from "../experiment/sweep/redis/connection.ts";
-import { redisEngine } from "../experiment/sweep/redis/redis-engine.ts";
-import { runSweep, type SweepEngine, type SweepReporter } from "../experiment/sweep/run-sweep.ts";
-import { readSweep, type SweepRun, toArguments } from "../experiment/sweep/sweep-plan.ts";
-import type { CommandContext } from "./command-context.ts";
+import { Interruption } from "../experiment/interruption.ts";
+import { localEngine } from "../experiment/node/sweep/local-engine.ts";
+import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
+import { redisEngine } from "../experiment/node/sweep/redis/redis-engine.ts";
+import { runSweep, type SweepEngine, type SweepObserver } from "../experiment/node/sweep/run-sweep.ts";
+import { readSweep, type SweepRun, toArguments } from "../experiment/node/sweep/sweep-plan.ts";
+import { integer, path } from "../experiment/rules.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { formatDuration, formatPercent, plural } from "./format.ts";
-import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
 
 interface SweepCommandOptions {
   readonly out?: string;
@@ -25,17 +27,24 @@ interface SweepCommandOptions {
 
 const count = (option: string): ((given: string) => number) => argument("sweep", option, integer({ least: 1, most: 256 }));
 
-export const sweepCommand = (context: CommandContext): Command =>
-  new Command("sweep")
-    .description("train every run of a grid of networks, convolutions, seeds and teachers; run again to go on after anything")
-    .argument("<file>", "the grid, as JSON (docs/sweeps.md)")
-    .option("--out <folder>", "where runs and results.jsonl go (default: sweeps/<name of the file>)", argument("sweep", "--out", path))
+export function sweepCommand(command: Command, context: CommandContext): void {
+  command
+    .option(
+      "--out <folder>",
+      "folder of the runs and of results.jsonl (default: sweeps/<name of the file>)",
+      argument("sweep", "--out", path),
+    )
     .option("--jobs <n>", "runs at a time (default: one per core)", count("--jobs"))
-    .option("--threads <n>", "of each run (default: the cores, shared out)", count("--threads"))
-    .option("--redis <url>", `leave the training to sweep-workers: ${redisUrl.allowed}`, argument("sweep", "--redis", redisUrl))
+    .option("--threads <n>", "threads of each run (default: the cores divided by --jobs)", count("--threads"))
+    .option(
+      "--redis <url>",
+      `leave the training to sweep-workers, through this Redis: ${redisUrl.allowed}`,
+      argument("sweep", "--redis", redisUrl),
+    )
     .option("--dry-run", "print the runs and train none")
     .option("--json", "print JSON lines to stdout")
     .action((file: string, options: SweepCommandOptions) => sweep(file, options, context));
+}
 
 async function sweep(file: string, options: SweepCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
@@ -46,17 +55,17 @@ async function sweep(file: string, options: SweepCommandOptions, context: Comman
     return;
   }
   const engine = await engineFor(runs, options, terminal);
-  const reporter = json ? jsonReporter(terminal) : textReporter(terminal, out);
+  const observer = json ? jsonObserver(terminal) : textObserver(terminal, out);
   try {
     const leaving =
       options.redis === undefined
         ? "Stopping every run after its step"
-        : "Leaving the runs to the workers; run the sweep again to collect what they come to";
+        : "Leaving the runs to the workers; run the sweep again to collect their results";
     await interruptible(
       terminal,
       () => terminal.stderr.write(`${leaving}; once more to leave at once.\n`),
       async (signal) => {
-        const failed = await runSweep(runs, { out, engine, signal, reporter });
+        const failed = await runSweep(runs, { out, engine, signal, observer });
         if (failed.length === 0) return;
         terminal.stderr.write(
           `${plural(failed.length, "run")} failed; the others are in ${join(out, "results.jsonl")}. Run the sweep again to retry.\n`,
@@ -70,21 +79,21 @@ async function sweep(file: string, options: SweepCommandOptions, context: Comman
   }
 }
 
-/** @throws ConfigError, DataError for a Redis that cannot be used. */
+/** The engine that trains the runs. @throws ConfigError for options that do not fit --redis, DataError for a Redis that cannot be used. */
 async function engineFor(
   runs: readonly SweepRun[],
   { redis, jobs, threads }: SweepCommandOptions,
-  { stderr }: Terminal,
+  terminal: Terminal,
 ): Promise<SweepEngine> {
   const cores = availableParallelism();
   if (redis === undefined) {
     const processes = jobs ?? Math.min(cores, runs.length);
-    return localEngine({ jobs: processes, threads: threads ?? Math.max(1, Math.floor(cores / processes)) });
+    return localEngine({ jobs: processes, threads: threads ?? Math.max(1, Math.floor(cores / processes)), program: terminal.program });
   }
   const misplaced = Object.entries({ jobs, threads }).find(([, value]) => value !== undefined)?.[0];
   if (misplaced !== undefined)
     throw new ConfigError(`sweep: --${misplaced} belongs to sweep-worker beside --redis; give it to the workers`);
-  const onNote = (note: string): void => void stderr.write(`note: ${note}\n`);
+  const onNote = (note: string): void => writeNote(terminal, note);
   return redisEngine(await reachRedis(redis, onNote), onNote);
 }
 
@@ -93,7 +102,7 @@ function describeRun({ id, preset, explicit }: SweepRun, json: boolean, { stdout
   else stdout.write(`${id}\n  train --preset ${preset} ${toArguments(explicit).join(" ")}\n`);
 }
 
-function textReporter({ stdout, stderr }: Terminal, out: string): SweepReporter {
+function textObserver({ stdout, stderr }: Terminal, out: string): SweepObserver {
   let [runs, finished] = [0, 0];
   return {
     begin(counts) {
@@ -113,8 +122,8 @@ function textReporter({ stdout, stderr }: Terminal, out: string): SweepReporter 
   };
 }
 
-/** An event a line. */
-function jsonReporter({ stdout }: Terminal): SweepReporter {
+/** Writes one event a line. */
+function jsonObserver({ stdout }: Terminal): SweepObserver {
   return {
     begin: (counts) => writeJson(stdout, { event: "begin", ...counts }),
     runBegins: ({ id }) => writeJson(stdout, { event: "run-begin", id }),

@@ -1,13 +1,15 @@
-/** `separable sweep-worker`: this machine's share of the sweeps that are run by Redis. */
+/** `separable sweep-worker`: trains runs of sweeps that were begun with --redis. */
 
 import { availableParallelism } from "node:os";
-import { Command } from "commander";
-import { argument, integer, number, path } from "../experiment/rules.ts";
-import { reachRedis, redisUrl } from "../experiment/sweep/redis/connection.ts";
-import { type WorkerReporter, workForSweeps } from "../experiment/sweep/redis/redis-worker.ts";
-import type { CommandContext } from "./command-context.ts";
+import type { Command } from "commander";
+import { Interruption } from "../experiment/interruption.ts";
+import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
+import { type WorkerObserver, workForSweeps } from "../experiment/node/sweep/redis/redis-worker.ts";
+import { integer, number, path } from "../experiment/rules.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
-import { Interruption, interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
 
 interface SweepWorkerOptions {
   readonly redis: string;
@@ -20,46 +22,46 @@ interface SweepWorkerOptions {
 
 const count = (option: string): ((given: string) => number) => argument("sweep-worker", option, integer({ least: 1, most: 256 }));
 
-export const sweepWorkerCommand = (context: CommandContext): Command =>
-  new Command("sweep-worker")
-    .description("train runs of sweeps that were begun with --redis, here or on other machines, until Ctrl-C")
-    .requiredOption("--redis <url>", `where the sweeps are queued: ${redisUrl.allowed}`, argument("sweep-worker", "--redis", redisUrl))
+export function sweepWorkerCommand(command: Command, context: CommandContext): void {
+  command
+    .requiredOption("--redis <url>", `the Redis that holds the sweeps: ${redisUrl.allowed}`, argument("sweep-worker", "--redis", redisUrl))
     .option(
       "--out <folder>",
-      "for runs of sweeps whose own folder cannot be seen from here",
+      "folder for runs of sweeps whose own folder this machine cannot read",
       argument("sweep-worker", "--out", path),
       "sweeps",
     )
     .option("--jobs <n>", "runs at a time (default: one per core)", count("--jobs"))
-    .option("--threads <n>", "of each run (default: the cores, shared out)", count("--threads"))
+    .option("--threads <n>", "threads of each run (default: the cores divided by --jobs)", count("--threads"))
     .option(
       "--silence <seconds>",
-      "without a sign of life, after which a worker is taken for dead and its runs go to others",
+      "seconds without an answer after which a worker counts as dead and its runs go to others",
       argument("sweep-worker", "--silence", number({ least: 1, most: 3600 })),
       30,
     )
     .option("--json", "print JSON lines to stdout")
     .action((options: SweepWorkerOptions) => work(options, context));
+}
 
 async function work(options: SweepWorkerOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const cores = availableParallelism();
   const { redis, out, silence, jobs = cores } = options;
   const { threads = Math.max(1, Math.floor(cores / jobs)) } = options;
-  const server = await reachRedis(redis, (note) => void terminal.stderr.write(`note: ${note}\n`));
-  const reporter = options.json
-    ? jsonReporter(terminal)
-    : textReporter(terminal, `${plural(jobs, "run")} at a time, from ${server.address}`);
+  const server = await reachRedis(redis, (note) => writeNote(terminal, note));
+  const observer = options.json
+    ? jsonObserver(terminal)
+    : textObserver(terminal, `${plural(jobs, "run")} at a time, from ${server.address}`);
   const inOrder = await interruptible(
     terminal,
     () => terminal.stderr.write("Stopping every run after its step, and giving it back; once more to leave at once.\n"),
-    (signal) => workForSweeps(server, { out, jobs, threads, silence, signal, reporter }),
+    (signal) => workForSweeps(server, { out, jobs, threads, silence, program: terminal.program, signal, observer }),
   );
   context.exitCode = Interruption.exitCode;
   if (!inOrder) terminal.exit(Interruption.exitCode);
 }
 
-function textReporter({ stdout, stderr }: Terminal, described: string): WorkerReporter {
+function textObserver({ stdout, stderr }: Terminal, described: string): WorkerObserver {
   return {
     ready: () => void stdout.write(`${described}\n`),
     runBegins: ({ id }, folder) => void stdout.write(`begin  ${id}  in ${folder}\n`),
@@ -73,8 +75,8 @@ function textReporter({ stdout, stderr }: Terminal, described: string): WorkerRe
   };
 }
 
-/** An event a line. */
-function jsonReporter({ stdout }: Terminal): WorkerReporter {
+/** Writes one event a line. */
+function jsonObserver({ stdout }: Terminal): WorkerObserver {
   return {
     ready: () => writeJson(stdout, { event: "ready" }),
     runBegins: ({ id }, folder) => writeJson(stdout, { event: "run-begin", id, run: folder }),

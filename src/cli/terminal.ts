@@ -1,6 +1,8 @@
-/** What a command needs of the process around it, so that a test can stand in for it. */
+/** What a command needs of the process in which it runs. A test passes a substitute. */
 
-/** A stream that text goes to: stdout carries results, stderr everything else. */
+import { Interruption } from "../experiment/interruption.ts";
+
+/** A stream for text. Results go to stdout, and everything else goes to stderr. */
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean;
@@ -10,9 +12,11 @@ export interface Output {
 export interface Terminal {
   readonly stdout: Output;
   readonly stderr: Output;
-  /** How the user runs this program: for the commands we suggest. */
+  /** How the user calls this program. The commands that messages suggest begin with it. */
   readonly invocation: string;
-  /** Where SIGINT and SIGTERM arrive. */
+  /** The path of this program, which sweeps start for each run. */
+  readonly program: string;
+  /** Emits SIGINT and SIGTERM. */
   readonly signals: {
     on(signal: NodeJS.Signals, listener: () => void): unknown;
     off(signal: NodeJS.Signals, listener: () => void): unknown;
@@ -21,15 +25,11 @@ export interface Terminal {
   exit(code: number): void;
 }
 
-/** The work was interrupted by the user: nothing went wrong, and the exit code is the shell's 128 + SIGINT. */
-export class Interruption extends Error {
-  override name = "Interruption";
-  static readonly exitCode = 130;
-}
-
 /**
- * Runs `body` with a signal that the first Ctrl-C (or SIGTERM) aborts after announcing it, so that `body` can save and leave; a second one
- * ends the process.
+ * Runs `body` with a signal that the first Ctrl-C (or SIGTERM) aborts, so that `body` can save its work and return. A second Ctrl-C ends
+ * the process.
+ *
+ * @param announce is called before the signal is aborted.
  */
 export async function interruptible<T>(terminal: Terminal, announce: () => void, body: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
@@ -50,7 +50,15 @@ export async function interruptible<T>(terminal: Terminal, announce: () => void,
   }
 }
 
-/** One JSON value on a line of its own. */
+/** Reports something that the user should know. */
+export const writeNote = ({ stderr }: Pick<Terminal, "stderr">, note: string): void => void stderr.write(`note: ${note}\n`);
+
+/** Writes one JSON value on a line of its own. */
 export const writeJson = (output: Output, value: unknown): void => {
   output.write(`${JSON.stringify(value)}\n`);
 };
+
+/** Notes for the user, a line each. They go to stderr, because stdout carries results. */
+export function writeNotes({ stderr }: Pick<Terminal, "stderr">, notes: readonly string[]): void {
+  for (const note of notes) stderr.write(`note: ${note}\n`);
+}

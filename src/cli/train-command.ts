@@ -1,21 +1,32 @@
-/** `separable train`: a new run, or the rest of one. */
+/** `separable train`: begins a run, or resumes one. */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import { backendHelp } from "../experiment/backend-names.ts";
 import { budgetKinds } from "../experiment/budget.ts";
+import { Interruption } from "../experiment/interruption.ts";
 import { networkKinds } from "../experiment/network-spec.ts";
+import { refuseFixed, resumeRun } from "../experiment/node/resume-run.ts";
+import { type StartOptions, startRun } from "../experiment/node/start-run.ts";
+import type { TrainObserver } from "../experiment/node/train-observer.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
-import { argument, choice, integer, path, type Rule } from "../experiment/rules.ts";
-import { type SettingName, type Settings, settingRules } from "../experiment/settings.ts";
-import { resumeRun, type Steering, startRun } from "../experiment/train-run.ts";
+import { choice, integer, path, type Rule } from "../experiment/rules.ts";
+import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
-import type { CommandContext } from "./command-context.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { progressStyle } from "./progress.ts";
+import { longFlag, type SettingOption, settingsIn } from "./setting-options.ts";
+import { interruptible } from "./terminal.ts";
 import { jsonReporter, textReporter } from "./train-report.ts";
+import { downloadBars } from "./with-progress.ts";
 
-type OptionRow = readonly [name: SettingName, flags: string, description: string];
+interface TrainCommandOptions extends StartOptions, Partial<Settings> {
+  readonly resume?: string;
+  readonly json?: boolean;
+  readonly progress: boolean;
+}
 
-const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRow[]])[] = [
+const optionGroups: readonly (readonly [heading: string, rows: readonly SettingOption[]])[] = [
   [
     "Data:",
     [
@@ -33,20 +44,20 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
       ["depth", "--depth <n>", "wrn: layers, 6n + 4; darts: cells"],
       ["width", "--width <n>", "wrn: channels are 16, 32 and 64 times this; darts: channels of the first cells"],
       ["conv", "--conv <spec>", `what each 3×3 convolution is made of: ${convolutionForms}`],
-      ["init", "--init <name>", "structured layers begin by: reference, spectral or variance-preserving"],
-      ["mode", "--mode <name>", "structured layers compute: auto, factorized or dense"],
-      ["dropout", "--dropout <rate>", "wrn: inside the blocks; mobilenet-v2: before the classifier"],
-      ["dropPath", "--drop-path <rate>", "darts: of the last epoch, rising evenly from 0"],
-      ["auxiliary", "--auxiliary <weight>", "darts: of a second classifier's loss in training (0.4 in the paper)"],
+      ["init", "--init <name>", "initialisation of structured layers: reference, spectral or variance-preserving"],
+      ["mode", "--mode <name>", "how structured layers compute: auto, factorized or dense"],
+      ["dropout", "--dropout <rate>", "dropout rate. wrn: inside the blocks; mobilenet-v2: before the classifier"],
+      ["dropPath", "--drop-path <rate>", "darts: drop-path rate of the last epoch; the rate rises linearly from 0"],
+      ["auxiliary", "--auxiliary <weight>", "darts: weight of the loss of a second classifier in training (0.4 in the paper)"],
       ["attentionSplit", "--attention-split <n>", "wrn: attention maps in each group of blocks (AT_split)"],
     ],
   ],
   [
     "Teacher:",
     [
-      ["teacher", "--teacher <run>", "learn from this run's network too"],
-      ["beta", "--beta <weight>", "of attention transfer (with a teacher: 1000)"],
-      ["alpha", "--alpha <share>", "of the teacher's probabilities against the labels (with a teacher: 0)"],
+      ["teacher", "--teacher <run>", "learn from the network of this run too"],
+      ["beta", "--beta <weight>", "weight of attention transfer (with a teacher: 1000)"],
+      ["alpha", "--alpha <share>", "share of the teacher's probabilities in the loss; the labels have the rest (with a teacher: 0)"],
       ["temperature", "--temperature <T>", "divides the logits of both before their softmax (with a teacher: 4)"],
     ],
   ],
@@ -57,31 +68,35 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly OptionRo
       ["batchSize", "--batch-size <n>", "images per step"],
       ["dropLast", "--drop-last", "leave out an epoch's last batch if it is smaller (default: only if it would have one image)"],
       ["optimizer", "--optimizer <name>", "sgd, adam or adamw"],
-      ["learningRate", "--learning-rate <rate>", "its peak (one-cycle) or first value"],
-      ["momentum", "--momentum <m>", "of sgd"],
-      ["nesterov", "--nesterov", "Nesterov's momentum, for sgd"],
+      ["learningRate", "--learning-rate <rate>", "the peak (one-cycle) or the first value (other schedules)"],
+      ["momentum", "--momentum <m>", "momentum of sgd"],
+      ["nesterov", "--nesterov", "Nesterov momentum, for sgd"],
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
       ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
-      ["frobeniusDecay", "--frobenius-decay", "decay the matrices that factors stand for, not the factors"],
+      ["frobeniusDecay", "--frobenius-decay", "decay the product of the factors instead of the factors"],
       ["schedule", "--schedule <name>", "one-cycle, cosine or multi-step"],
-      ["milestones", "--milestones <epochs>", "60,120,160: where multi-step lowers the rate"],
-      ["factor", "--factor <f>", "by which multi-step lowers it"],
-      ["labelSmoothing", "--label-smoothing <share>", "probability spread over all classes"],
-      ["seed", "--seed <n>", "decides initial weights, order, augmentation and dropout"],
+      ["milestones", "--milestones <epochs>", "epochs after which multi-step lowers the rate, such as 60,120,160"],
+      ["factor", "--factor <f>", "the factor by which multi-step multiplies the rate"],
+      ["labelSmoothing", "--label-smoothing <share>", "probability that is spread over all classes"],
+      ["seed", "--seed <n>", "seed of initial weights, order, augmentation and dropout"],
     ],
   ],
   [
     "Machine:",
     [
-      ["backend", "--backend <name>", `${backendHelp}; gpu is the first device that runs, auto it or wasm, reference slow, for checking`],
-      ["threads", "--threads <n>", "of the wasm backend (default: one per core)"],
-      ["memoryLimit", "--memory-limit <MiB>", "of the wasm backend (its maximumBytes)"],
+      [
+        "backend",
+        "--backend <name>",
+        `${backendHelp}. gpu: the first device that runs; auto: the faster of gpu and wasm; reference: slow, for checking`,
+      ],
+      ["threads", "--threads <n>", "threads of the wasm backend (default: one per core)"],
+      ["memoryLimit", "--memory-limit <MiB>", "memory of the wasm backend (its maximumBytes)"],
       ["evaluateEvery", "--evaluate-every <n>", "test after every n epochs, and after the last"],
     ],
   ],
 ];
 
-/** Switches, each with the option that turns it off again. */
+/** Switches, each with the option that turns it off. */
 const negated = {
   dropLast: ["--no-drop-last", "keep the last batch"],
   nesterov: ["--no-nesterov", "plain momentum"],
@@ -89,30 +104,27 @@ const negated = {
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
 } as const;
 
-/** A family alone will do for a convolution where a budget decides the rest; `startRun` sees to it that there is one. */
+/** The rule of a setting. --conv takes a family alone too, since `startRun` checks that a budget is given beside it. */
 const ruleOf = (name: SettingName): Rule<unknown> => {
   const rule: Rule<unknown> = settingRules[name];
   return name === "conv" ? { ...rule, parse: (text) => rule.parse(text) ?? budgetKinds.find((kind) => kind === text) } : rule;
 };
 
-const nameOf = (flags: string): string => flags.split(" ")[0]!;
-
-export function trainCommand(context: CommandContext): Command {
-  const command = new Command("train").description("train a network and write the run to a folder");
+export function trainCommand(command: Command, context: CommandContext): void {
   const presetHelp = presetNames.map((name) => `${name} (${presetSummaries[name]})`).join(", ");
   command
     .optionsGroup("Run:")
     .option(
       "--preset <name>",
-      `recipe to start from: ${presetHelp}; other options win over it`,
+      `recipe to start from: ${presetHelp}. Other options overwrite its values`,
       argument("train", "--preset", choice(presetNames)),
     )
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
-    .option("--resume <run>", "continue a run, bit for bit", argument("train", "--resume", path))
+    .option("--resume <run>", "resume a run, bit for bit", argument("train", "--resume", path))
     .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
     .option(
       "--budget <parameters>",
-      "choose the hyper-parameter of --conv, a family such as TensorTrain, so that the network has at most so many",
+      "largest number of parameters; it chooses the hyper-parameter of --conv, which is then a family such as TensorTrain",
       argument("train", "--budget", integer({ least: 1 })),
     )
     .option("--tensorboard", "write TensorBoard's event files into the run's folder too")
@@ -127,20 +139,39 @@ export function trainCommand(context: CommandContext): Command {
       if (name in negated) {
         const [off, meaning] = negated[name as keyof typeof negated];
         command.option(flags, text).option(off, meaning);
-      } else command.option(flags, text, argument("train", nameOf(flags), ruleOf(name)));
+      } else command.option(flags, text, argument("train", longFlag(flags), ruleOf(name)));
     }
   }
-  return command.action(async (options: Steering & Partial<Settings> & { json?: boolean; progress: boolean }) => {
-    const { terminal } = context;
-    const given = Object.entries(options).filter(([name]) => name in settingRules);
-    const explicit: Partial<Settings> = Object.fromEntries(given);
-    const style = progressStyle(terminal.stderr, options.progress);
-    const reporter = options.json ? jsonReporter(terminal, style) : textReporter(terminal, style);
-    try {
-      const run = options.resume === undefined ? startRun : resumeRun;
-      context.exitCode = await run(explicit, options, { terminal, reporter, style });
-    } finally {
-      reporter.stop();
-    }
-  });
+  command.action((options: TrainCommandOptions) => train(options, context));
+}
+
+async function train(options: TrainCommandOptions, context: CommandContext): Promise<void> {
+  const { terminal } = context;
+  const style = progressStyle(terminal.stderr, options.progress);
+  const reporter = options.json ? jsonReporter(terminal, style) : textReporter(terminal, style);
+  const downloads = downloadBars({ terminal, style });
+  const observer: TrainObserver = {
+    ...reporter,
+    data: downloads.report,
+    start: (run) => {
+      downloads.stop();
+      reporter.start(run);
+    },
+  };
+  const explicit = settingsIn(options);
+  try {
+    await interruptible(terminal, reporter.interrupted, async (signal) => {
+      const { resume } = options;
+      if (resume !== undefined) refuseFixed((["preset", "run", "budget"] as const).filter((name) => options[name] !== undefined));
+      const outcome = await (resume === undefined
+        ? startRun(explicit, options, { signal, observer })
+        : resumeRun(resume, explicit, options, { signal, observer }));
+      const interrupted = signal.aborted;
+      reporter.finish(outcome, interrupted);
+      if (outcome.result === "stopped" && interrupted) context.exitCode = Interruption.exitCode;
+    });
+  } finally {
+    downloads.stop();
+    reporter.stop();
+  }
 }

@@ -1,57 +1,35 @@
-/** What `train` says while it works: to people in lines and bars, to machines as JSON lines. */
+/** Reports a training run: to people in lines and bars, to programs as JSON lines. */
 
-import { displayName, fallbackWarning, type Images } from "../experiment/load-images.ts";
+import { displayName } from "../experiment/data-facts.ts";
 import { formatArchitecture } from "../experiment/network-spec.ts";
-import type { RunConfig } from "../experiment/run-config.ts";
-import type { Session } from "../experiment/session.ts";
-import { networkOf, type Settings } from "../experiment/settings.ts";
-import { describeBackend } from "../experiment/start-backend.ts";
-import type { TeacherRecord } from "../experiment/teacher.ts";
-import type { Evaluation } from "../train/evaluate.ts";
+import type { Images } from "../experiment/node/load-images.ts";
+import { describeBackend } from "../experiment/node/start-backend.ts";
+import type { StartedRun, TrainObserver, TrainOutcome } from "../experiment/node/train-observer.ts";
+import type { DataFallback, RunConfig, TeacherRecord } from "../experiment/run-config.ts";
+import type { Settings } from "../experiment/setting-rules.ts";
+import { networkOf } from "../experiment/settings.ts";
 import type { RunFolder } from "../train/node/run-folder.ts";
 import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
-import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, plural } from "./format.ts";
+import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, formatRows, plural } from "./format.ts";
 import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
-import { type Terminal, writeJson } from "./terminal.ts";
+import { type Terminal, writeJson, writeNote } from "./terminal.ts";
 
-export interface Beginning {
-  readonly config: RunConfig;
-  readonly images: Images;
-  readonly folder: RunFolder;
-  readonly session: Session;
-  readonly resumed: boolean;
-}
-
-export interface Outcome {
-  readonly result: "finished" | "stopped";
-  readonly interrupted: boolean;
-  /** Of the last epoch, when this invocation reached it. */
-  readonly evaluation: Evaluation | undefined;
-  readonly images: Images;
-  readonly folder: RunFolder;
-  readonly trainer: Trainer;
-}
-
-export interface TrainReporter {
-  start(beginning: Beginning): void;
-  step(report: StepReport): void;
-  testBatch(done: number): void;
-  epoch(metrics: EpochMetrics): void;
-  finish(outcome: Outcome): void;
-  /** Something the user should know. */
-  note(text: string): void;
-  /** Takes bars off the screen, whatever happened. */
+/** Shows a training run on a terminal. */
+export interface TrainReporter extends Required<Omit<TrainObserver, "data">> {
+  /** The run has finished, or has stopped and been saved. */
+  finish(outcome: TrainOutcome, interrupted: boolean): void;
+  /** Removes the bars from the screen. */
   stop(): void;
-  /** The user wants out: the step under way is the last. */
+  /** The user has pressed Ctrl-C. The step that is being computed is the last one. */
   interrupted(): void;
 }
 
-/** Bars for the steps of an epoch and for its test. */
+/** Shows a bar for the steps of an epoch, and one for its test. */
 function bars(terminal: Terminal, style: ProgressStyle) {
   let job: ProgressJob | undefined;
   let testing = false;
-  let beginning: Beginning | undefined;
+  let started: StartedRun | undefined;
   let silent = false;
   const stop = (): void => {
     job?.stop();
@@ -59,8 +37,8 @@ function bars(terminal: Terminal, style: ProgressStyle) {
     testing = false;
   };
   return {
-    begin(value: Beginning): void {
-      beginning = value;
+    begin(run: StartedRun): void {
+      started = run;
     },
     stop,
     interrupted(): void {
@@ -69,8 +47,8 @@ function bars(terminal: Terminal, style: ProgressStyle) {
       terminal.stderr.write("Stopping after this step; once more to leave at once.\n");
     },
     step({ epoch, step, tally, learningRate }: StepReport): void {
-      if (beginning === undefined || silent) return;
-      const { config, session } = beginning;
+      if (started === undefined || silent) return;
+      const { config, session } = started;
       const total = session.trainer.batchesPerEpoch;
       job ??= startJob(terminal.stderr, style, { label: `epoch ${epoch + 1}/${config.settings.epochs}`, total, start: step - 1 });
       const { count, loss, correct, seconds } = tally;
@@ -79,8 +57,8 @@ function bars(terminal: Terminal, style: ProgressStyle) {
       if (step === total) stop();
     },
     testBatch(done: number): void {
-      if (beginning === undefined || silent) return;
-      const total = beginning.images.dataset.test.count;
+      if (started === undefined || silent) return;
+      const total = started.images.dataset.test.count;
       if (!testing) stop();
       testing = true;
       job ??= startJob(terminal.stderr, style, { label: "testing", total });
@@ -97,9 +75,9 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
   const progress = bars(terminal, style);
   let epochs = 0;
   return {
-    start(beginning) {
-      progress.begin(beginning);
-      const { config, images, folder, session, resumed } = beginning;
+    start(run) {
+      progress.begin(run);
+      const { config, images, folder, session, resumed } = run;
       const { settings } = config;
       epochs = settings.epochs;
       if (images.fallback) stderr.write(fallbackWarning(images.fallback));
@@ -110,10 +88,10 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         ["data", describeImages(images)],
         ["network", describeNetwork(config, trainer)],
         ["recipe", describeRecipe(config, trainer)],
-        ...(config.teacher === undefined ? [] : [["teacher", describeTeaching(config.teacher, settings)]]),
+        ...(config.teacher === undefined ? [] : [["teacher", describeTeacher(config.teacher, settings)]]),
         ["run", resumed ? `${folder.path}, resumed after epoch ${epoch}${step > 0 ? ` and ${plural(step, "step")}` : ""}` : folder.path],
       ];
-      stdout.write(`${rows.map(([name, value]) => `${name!.padEnd(9)}${value}\n`).join("")}\n`);
+      stdout.write(`${formatRows(rows, 9)}\n`);
     },
     step: progress.step,
     testBatch: progress.testBatch,
@@ -121,9 +99,8 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
       progress.stop();
       stdout.write(`${describeEpoch(metrics, epochs)}\n`);
     },
-    finish(outcome) {
+    finish({ result, evaluation, images, folder, trainer }) {
       progress.stop();
-      const { result, evaluation, images, folder, trainer } = outcome;
       if (result === "stopped") {
         const { epoch, step } = trainer.progress;
         stdout.write(
@@ -135,7 +112,8 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
       const last = metrics.at(-1);
       if (evaluation) {
         stdout.write(
-          `\nTest accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) on ${plural(evaluation.count, "image")}\n\n`,
+          `\nTest accuracy ${formatPercent(evaluation.accuracy)} (loss ${evaluation.loss.toFixed(4)}) ` +
+            `on ${plural(evaluation.count, "image")}\n\n`,
         );
         stdout.write(`${formatClassTable(evaluation, images.dataset.classes, 20)}\n`);
       } else
@@ -144,26 +122,26 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         );
       const best = metrics.reduce((a, b) => ((b.testAccuracy ?? -1) > (a.testAccuracy ?? -1) ? b : a), metrics[0]!);
       if (last && best.epoch !== last.epoch && best.testAccuracy !== null)
-        stdout.write(`Best was epoch ${best.epoch} with ${formatPercent(best.testAccuracy)}.\n`);
+        stdout.write(`The best was epoch ${best.epoch} with ${formatPercent(best.testAccuracy)}.\n`);
       const seconds = metrics.reduce((total, line) => total + line.seconds + line.testSeconds, 0);
       stdout.write(`Trained ${plural(metrics.length, "epoch")} in ${formatDuration(seconds)}. The run is in ${folder.path}\n`);
       stdout.write(`  config.json  metrics.jsonl  evaluation.json  checkpoint.safetensors  best.safetensors\n`);
       if (images.fallback) stderr.write(`\n${fallbackWarning(images.fallback)}`);
     },
-    note: (text) => void stderr.write(`note: ${text}\n`),
+    note: (text) => writeNote(terminal, text),
     stop: progress.stop,
     interrupted: progress.interrupted,
   };
 }
 
-/** stdout carries one JSON object per line and nothing else. */
+/** Writes one JSON object a line to stdout, and nothing else. */
 export function jsonReporter(terminal: Terminal, style: ProgressStyle): TrainReporter {
   const { stdout, stderr } = terminal;
   const progress = bars(terminal, style);
   return {
-    start(beginning) {
-      progress.begin(beginning);
-      const { config, images, folder, session, resumed } = beginning;
+    start(run) {
+      progress.begin(run);
+      const { config, images, folder, session, resumed } = run;
       if (images.fallback) stderr.write(fallbackWarning(images.fallback));
       const { train, test } = images.dataset;
       writeJson(stdout, {
@@ -182,7 +160,7 @@ export function jsonReporter(terminal: Terminal, style: ProgressStyle): TrainRep
       progress.stop();
       writeJson(stdout, { event: "epoch", ...metrics });
     },
-    finish({ result, interrupted, evaluation, images, folder, trainer }) {
+    finish({ result, evaluation, images, folder, trainer }, interrupted) {
       progress.stop();
       const { epoch, step } = trainer.progress;
       const state = { event: result, run: folder.path, epoch, step, interrupted };
@@ -198,7 +176,7 @@ export function jsonReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         if (images.fallback) stderr.write(fallbackWarning(images.fallback));
       }
     },
-    note: (text) => void stderr.write(`note: ${text}\n`),
+    note: (text) => writeNote(terminal, text),
     stop: progress.stop,
     interrupted: progress.interrupted,
   };
@@ -231,12 +209,12 @@ function describeRecipe({ settings }: RunConfig, trainer: Trainer): string {
   ].join(", ");
 }
 
-function describeTeaching({ network }: TeacherRecord, { teacher, alpha = 0, temperature, beta = 0 }: Settings): string {
-  const ways = [
+function describeTeacher({ network }: TeacherRecord, { teacher, alpha = 0, temperature, beta = 0 }: Settings): string {
+  const losses = [
     ...(beta > 0 ? [`attention transfer β ${beta}`] : []),
     ...(alpha > 0 ? [`distillation α ${alpha} at temperature ${temperature}`] : []),
   ];
-  return `${network} of ${teacher}, ${ways.join(", ") || "without effect"}`;
+  return `${network} of ${teacher}, ${losses.join(", ") || "without effect"}`;
 }
 
 function describeEpoch(metrics: EpochMetrics, epochs: number): string {
@@ -253,4 +231,19 @@ function describeEpoch(metrics: EpochMetrics, epochs: number): string {
     `${formatCount(imagesPerSecond)} images/s`,
     formatMegabytes(peakBytes),
   ].join("  ");
+}
+
+/** The warning stands at the start and at the end of the output, so that nobody takes these accuracies for those of the real images. */
+function fallbackWarning({ wanted, reason }: DataFallback): string {
+  const name = displayName(wanted);
+  const rule = "!".repeat(72);
+  return [
+    rule,
+    `!!  NOT ${name}: training on built-in SYNTHETIC images instead.`,
+    `!!  ${name} could not be had: ${reason}`,
+    "!!  Accuracies below say nothing about the real data set.",
+    `!!  To use it: connect to a network, or name its folder with --folder.`,
+    rule,
+    "",
+  ].join("\n");
 }

@@ -1,12 +1,13 @@
-/** `separable verify`: recomputes a folder of expected numbers, case by case. */
+/** `separable verify`: recomputes the numbers in a folder of fixtures, case by case. */
 
-import { Command } from "commander";
+import type { Command } from "commander";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
-import { argument, integer, path } from "../experiment/rules.ts";
-import { startBackend } from "../experiment/start-backend.ts";
+import { startBackend } from "../experiment/node/start-backend.ts";
+import { integer, path } from "../experiment/rules.ts";
 import { collectCases } from "../verify/collect-cases.ts";
 import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
-import type { CommandContext } from "./command-context.ts";
+import { argument } from "./argument.ts";
+import type { CommandContext } from "./command.ts";
 import { writeJson } from "./terminal.ts";
 
 interface VerifyOptions {
@@ -16,7 +17,7 @@ interface VerifyOptions {
   readonly json?: boolean;
 }
 
-/** The largest relative error of one precision, and where it was. */
+/** The largest relative error of one precision, with its case and its tensor. */
 interface WorstCase {
   readonly relativeError: number;
   readonly case: string;
@@ -31,18 +32,22 @@ export interface VerifySummary {
   readonly failures: { readonly case: string; readonly reason: string }[];
 }
 
-export const verifyCommand = (context: CommandContext): Command =>
-  new Command("verify")
-    .description("hold counts, layers, decompositions and training steps against a folder of expected numbers")
-    .requiredOption("--fixtures <folder>", "with counts.json, blocks/, wrn_step/ or decomp.json", argument("verify", "--fixtures", path))
-    .option("--backend <name>", `what computes: ${backendHelp}`, argument("verify", "--backend", backendRule), "reference")
+export function verifyCommand(command: Command, context: CommandContext): void {
+  command
+    .requiredOption(
+      "--fixtures <folder>",
+      "a folder with counts.json, blocks/, wrn_step/ or decomp.json",
+      argument("verify", "--fixtures", path),
+    )
+    .option("--backend <name>", `one of ${backendHelp}`, argument("verify", "--backend", backendRule), "reference")
     .option(
       "--threads <n>",
-      "of the wasm backend (default: one per core)",
+      "threads of the wasm backend (default: one per core)",
       argument("verify", "--threads", integer({ least: 1, most: 64 })),
     )
-    .option("--json", "print the summary alone to stdout, the cases to stderr")
+    .option("--json", "print only the summary to stdout, and the cases to stderr")
     .action((options: VerifyOptions) => verify(options, context));
+}
 
 async function verify({ fixtures, backend, threads, json }: VerifyOptions, context: CommandContext): Promise<void> {
   const { stdout, stderr } = context.terminal;

@@ -3,6 +3,7 @@
 import { countingBackend } from "../backend/counting.ts";
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
 import { inspectKey } from "../core/inspect.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import { checkRegistered } from "../nn/check-registered.ts";
 import { formatDescription } from "../nn/describe.ts";
@@ -86,12 +87,17 @@ export interface SummaryOptions {
   readonly dtype?: DType;
 }
 
+/** The names of `SummaryOptions`. */
+const summaryOptions: OptionNames = optionNames<SummaryOptions>({ dtype: true });
+
 /**
  * The layers of `network` with their output shapes, parameters and multiply-adds, for an input of `inputShape`, batch included:
  * `summary(network, [1, 3, 32, 32])`. Nothing is computed, no number is stored, and the network does not change.
  * @throws ShapeError for an input that the network cannot take; ConfigError for a parameter that is not in the network's state.
  */
-export function summary(network: Network, inputShape: Shape, { dtype = "float32" }: SummaryOptions = {}): Summary {
+export function summary(network: Network, inputShape: Shape, options: SummaryOptions = {}): Summary {
+  checkOptions("summary", options, summaryOptions);
+  const { dtype = "float32" } = options;
   const counting = countingBackend(createShapeOnlyBackend());
   const rows = new Map<Layer, SummaryRow>();
   const counted = new Set<unknown>();

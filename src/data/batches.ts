@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { type Augmentation, augmentImage, createAugmenter } from "./augment.ts";
 import type { ImageDataset, SplitName } from "./dataset.ts";
@@ -33,6 +34,17 @@ export interface EpochOptions {
   readonly startBatch?: number;
 }
 
+/** The names of `EpochOptions`. */
+export const epochOptions: OptionNames = optionNames<EpochOptions>({
+  batchSize: true,
+  seed: true,
+  epoch: true,
+  shuffle: true,
+  dropLast: true,
+  augment: true,
+  startBatch: true,
+});
+
 export interface Epoch {
   readonly batchCount: number;
   readonly startBatch: number;
@@ -46,6 +58,7 @@ const augmentKey = (batch: number): number => 1 + batch;
 
 /** Checks the options and lays out the epoch. @throws ConfigError */
 export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: EpochOptions): Epoch {
+  checkOptions("epochBatches", options, epochOptions);
   const { batchSize, seed, epoch, shuffle = false, dropLast = false, augment, startBatch = 0 } = options;
   const split = dataset[splitName];
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`epoch: batchSize must be an integer ≥ 1, got ${batchSize}`);

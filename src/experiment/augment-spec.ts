@@ -1,13 +1,17 @@
-/** `crop:4,flip,cutout:16`: the command line's words for augmentation. */
+/** Augmentation written as text: `crop:4,flip,cutout:16`. */
 
 import { ConfigError } from "../core/errors.ts";
 import type { Augmentation } from "../data/augment.ts";
 
+/** The padding and the side in pixels where the text gives none. */
 const sizes = { crop: 4, cutout: 16 } as const;
 
-export const augmentationForms = `none, or of crop[:padding], flip, cutout[:side], separated by commas (crop is crop:${sizes.crop}, cutout is cutout:${sizes.cutout})`;
+/** The allowed texts, in words that complete "must be …". */
+export const augmentationForms =
+  "none, or of crop[:padding], flip, cutout[:side], separated by commas " +
+  `(crop is crop:${sizes.crop}, cutout is cutout:${sizes.cutout})`;
 
-/** @throws ConfigError for anything but the forms above. */
+/** Parses the text of an augmentation. @throws ConfigError for a text that has none of the forms in `augmentationForms`. */
 export function parseAugmentation(text: string): Augmentation {
   if (text === "none") return {};
   const augmentation: { crop?: number; flip?: boolean; cutout?: number } = {};

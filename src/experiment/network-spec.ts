@@ -1,4 +1,4 @@
-/** The networks the command line knows, each under one entry: its sizes, what it is usually fed, how it is made and what it is called. */
+/** The networks that settings can describe. One entry a network holds its sizes, its usual input, its constructor and its name. */
 
 import type { ConvolutionNetwork } from "../compress/compress.ts";
 import { Darts } from "../models/darts.ts";
@@ -7,7 +7,7 @@ import { ResNet } from "../models/res-net.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
-import { formatConvolution } from "../structured/convolution-text.ts";
+import { convolutionName } from "../structured/convolution-text.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import type { FamilyOptions } from "../structured/family.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
@@ -18,19 +18,19 @@ export type NetworkKind = (typeof networkKinds)[number];
 
 export interface NetworkSpec {
   readonly kind: NetworkKind;
-  /** Of `wrn`, its layers, 6n + 4; of `darts`, its cells. Others have one size. */
+  /** The layers of `wrn`, 6n + 4, or the cells of `darts`. The other networks have one size. */
   readonly depth?: number | undefined;
-  /** Of `wrn`, times 16 channels; of `darts`, the channels of its first cells. */
+  /** The factor of the channels of `wrn`, or the channels of the first cells of `darts`. */
   readonly width?: number | undefined;
   readonly dropout?: number | undefined;
-  /** Of `wrn`: attention maps in each group of blocks. */
+  /** The number of attention maps in each group of blocks of `wrn`. Default: 1. */
   readonly attentionSplit?: number | undefined;
-  /** Of `darts`: whether it has the second classifier that only training uses. */
+  /** Whether `darts` has a second classifier, which only training uses. Default: false. */
   readonly auxiliary?: boolean | undefined;
   readonly convolution: ConvolutionSpec;
 }
 
-/** A network to classify with, whose convolutions can be exchanged. */
+/** A classifier whose convolutions can be exchanged and whose batch norms can be folded. */
 export interface Network extends Layer, AttentiveClassifier, ConvolutionNetwork<AttentiveClassifier> {}
 
 interface Sizes {
@@ -39,19 +39,20 @@ interface Sizes {
 }
 
 interface NetworkEntry {
-  /** What depth and width are where nothing is said of them; undefined where they cannot be chosen. */
+  /** The default depth and width; undefined for a network that has one size. */
   readonly sizes: Sizes | undefined;
-  /** What depth must be. */
+  /** The depths that are allowed; all of them where this is undefined. */
   readonly depthRule?: { readonly allowed: string; accepts(depth: number): boolean };
-  /** What the paper feeds it: pixels on a side, and classes. */
+  /** Height and width in pixels of the images in the paper. */
   readonly input: number;
+  /** The number of classes in the paper. */
   readonly classes: number;
-  /** The convolution whose network is the whole that compression is a share of. */
+  /** The convolution of the network whose size is the denominator of the compression ratio. */
   readonly dense: ConvolutionSpec;
   create(spec: NetworkSpec & Sizes, classes: number, build: Build, options: FamilyOptions): Network;
 }
 
-/** The size of networks that have only one; nobody reads it. */
+/** Stands for the size of networks that have only one. Their constructors do not read it. */
 const fixed: Sizes = { depth: 0, width: 0 };
 
 export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
@@ -77,7 +78,7 @@ export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
     depthRule: { allowed: "at least 3 cells", accepts: (depth) => depth >= 3 },
     input: 32,
     classes: 10,
-    // DARTS was found with separable convolutions; its compression is told against those (paper, table 2).
+    // The architecture search that found DARTS used separable convolutions, and the paper compresses relative to those (table 2).
     dense: { kind: "Sep" },
     create: ({ depth, width, auxiliary = false, convolution }, classes, build, options) =>
       new Darts({ layers: depth, channels: width, auxiliary, classes, convolution: convolutionFactory(convolution, options) }, build),
@@ -92,7 +93,7 @@ export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
   },
 };
 
-/** What is wrong with the sizes given for a network; undefined where nothing is. */
+/** Says what is wrong with the depth or width given for a network; undefined when both are allowed. */
 export function sizeRefusal(kind: NetworkKind, given: Pick<NetworkSpec, "depth" | "width">): string | undefined {
   const { sizes, depthRule } = networks[kind];
   if (sizes === undefined) {
@@ -104,21 +105,21 @@ export function sizeRefusal(kind: NetworkKind, given: Pick<NetworkSpec, "depth" 
   return undefined;
 }
 
-/** @throws ConfigError for sizes that the network cannot have, or sites its convolution cannot stand at. */
+/** Makes a network. @throws ConfigError for a size that the network cannot have, and for a layer that the convolution cannot replace. */
 export function createNetwork(spec: NetworkSpec, classes: number, build: Build, options: FamilyOptions = {}): Network {
   const { sizes, create } = networks[spec.kind];
   const { depth, width } = sizes ?? fixed;
   return create({ ...spec, depth: spec.depth ?? depth, width: spec.width ?? width }, classes, build, options);
 }
 
-/** `wrn-10-1`, `darts-20-36`, `mobilenet-v2`: a network whatever its convolutions. */
+/** The name of a network without its convolution: `wrn-10-1`, `darts-20-36`, `mobilenet-v2`. */
 export function formatArchitecture({ kind, depth, width }: NetworkSpec): string {
   const { sizes } = networks[kind];
   return sizes === undefined ? kind : [kind, depth ?? sizes.depth, width ?? sizes.width].join("-");
 }
 
-/** `wrn-10-1-Conv`: how run folders and reports call a network. */
-export const formatNetwork = (spec: NetworkSpec): string => `${formatArchitecture(spec)}-${formatConvolution(spec.convolution)}`;
+/** The name of a network in run folders and reports: `wrn-10-1-Conv`. */
+export const formatNetwork = (spec: NetworkSpec): string => `${formatArchitecture(spec)}-${convolutionName(spec.convolution)}`;
 
-/** What the network is told against: itself with dense convolutions, or what stands for them. */
+/** The same network with the convolution that its compression ratio is relative to. */
 export const denseSpec = (spec: NetworkSpec): NetworkSpec => ({ ...spec, convolution: networks[spec.kind].dense });

@@ -1,11 +1,11 @@
-/** Recipes by name. An option given beside a preset wins over it. */
+/** The presets of `train`. An option that is given beside a preset overwrites the value of the preset. */
 
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./setting-rules.ts";
 
 export const presetNames = ["quick", "accurate", "paper-wrn", "paper-darts", "paper-wrn-50-2", "paper-mobilenet-v2"] as const;
 export type PresetName = (typeof presetNames)[number];
 
-/** What `npm start` runs: two epochs of CIFAR-10, about 3 minutes on two cores. Also what every option defaults to. */
+/** The run of `npm start`: two epochs of CIFAR-10, about 3 minutes on two cores. Its values are the defaults of all options. */
 const quick: Settings = {
   data: "cifar10",
   folder: undefined,
@@ -47,8 +47,9 @@ const quick: Settings = {
   memoryLimit: undefined,
 };
 
-/** What the paper's recipes have in common (Gray et al. 2019, §4). */
+/** The settings that all recipes of the paper share (Gray et al. 2019, §4). */
 const paper: Settings = { ...quick, momentum: 0.9, nesterov: false, evaluateEvery: 1 };
+/** Networks that have one size take neither depth nor width. */
 const oneSize = { depth: undefined, width: undefined } as const;
 
 export const presets: Readonly<Record<PresetName, Settings>> = {
@@ -107,11 +108,12 @@ export const presets: Readonly<Record<PresetName, Settings>> = {
   },
 };
 
+/** A few words on each preset for the help. */
 export const presetSummaries: Readonly<Record<PresetName, string>> = {
   quick: "WRN-10-1, two epochs, about 3 minutes on two cores",
   accurate: "WRN-16-1, 15 epochs, about 40 minutes on two cores, 87 %",
   "paper-wrn": "the paper's WRN-28-10, 200 epochs",
   "paper-darts": "the paper's DARTS, 600 epochs",
-  "paper-wrn-50-2": "the paper's WRN-50-2, 90 epochs; ImageNet itself is not read here",
-  "paper-mobilenet-v2": "the paper's MobileNetV2, 150 epochs; likewise",
+  "paper-wrn-50-2": "the paper's WRN-50-2, 90 epochs; trains on CIFAR: there is no ImageNet loader",
+  "paper-mobilenet-v2": "the paper's MobileNetV2, 150 epochs; trains on CIFAR too",
 };

@@ -1,24 +1,26 @@
-/** What a setting may be. One rule checks it wherever it comes from: the command line, a preset, or a run's config.json. */
+/** Rules for the values of settings. One rule checks a setting wherever it comes from: the command line, a preset or a config.json. */
 
 import { ConfigError } from "../core/errors.ts";
 
+/** Which values a setting may have. */
 export interface Rule<T> {
-  /** Completes "must be …". */
+  /** The allowed values in words that complete "must be …". */
   readonly allowed: string;
-  /** The value of a command-line argument; undefined when it is not one. */
+  /** The value that a text stands for; undefined when the text stands for no allowed value. */
   parse(text: string): T | undefined;
-  /** Whether a value of unknown origin is one. */
+  /** Whether a value of unknown type is allowed. */
   accepts(value: unknown): value is T;
-  /** What is wrong with an argument that is nearly one: more to the point than `allowed`. */
+  /** Says what is wrong with a text that is nearly right; undefined when `allowed` says enough. */
   refusal?(text: string): string | undefined;
 }
 
+/** The type of the values that a rule allows. */
 export type RuleValue<R> = R extends Rule<infer T> ? T : never;
 
 interface Bounds {
   readonly least?: number;
   readonly most?: number;
-  /** Bounds the value must stay strictly within. */
+  /** Bounds that are not allowed themselves. */
   readonly above?: number;
   readonly below?: number;
 }
@@ -40,29 +42,19 @@ function numeric(kind: string, bounds: Bounds, is: (value: unknown) => boolean):
     allowed: describe(kind, bounds),
     accepts,
     parse: (text) => {
-      // Number("") is 0.
+      // Number("") is 0, but an empty text is no number.
       const value = text.trim() === "" ? Number.NaN : Number(text);
       return accepts(value) ? value : undefined;
     },
   };
 }
 
+/** Integers within bounds. */
 export const integer = (bounds: Bounds): Rule<number> => numeric("an integer", bounds, Number.isSafeInteger);
+/** Finite numbers within bounds. */
 export const number = (bounds: Bounds): Rule<number> => numeric("a number", bounds, Number.isFinite);
 
-/** The values of `rule` that satisfy a further condition. */
-export function restricted<T>(rule: Rule<T>, allowed: string, condition: (value: T) => boolean): Rule<T> {
-  const accepts = (value: unknown): value is T => rule.accepts(value) && condition(value);
-  return {
-    allowed,
-    accepts,
-    parse: (text) => {
-      const value = rule.parse(text);
-      return accepts(value) ? value : undefined;
-    },
-  };
-}
-
+/** One of `names`. */
 export function choice<const T extends string>(names: readonly T[]): Rule<T> {
   const accepts = (value: unknown): value is T => names.includes(value as T);
   return {
@@ -72,7 +64,7 @@ export function choice<const T extends string>(names: readonly T[]): Rule<T> {
   };
 }
 
-/** Text that `check` does not refuse with a ConfigError. */
+/** Texts for which `check` does not throw a ConfigError. */
 export function text(allowed: string, check: (text: string) => void): Rule<string> {
   const accepts = (value: unknown): value is string => {
     if (typeof value !== "string") return false;
@@ -87,6 +79,7 @@ export function text(allowed: string, check: (text: string) => void): Rule<strin
   return { allowed, accepts, parse: (argument) => (accepts(argument) ? argument : undefined) };
 }
 
+/** Paths in a file system. */
 export const path: Rule<string> = text("a path", (value) => {
   if (value === "" || value.includes("\0")) throw new ConfigError("path: must not be empty or hold NUL");
 });
@@ -102,24 +95,16 @@ export const milestones: Rule<readonly number[]> = (() => {
   return { allowed: "increasing epochs ≥ 1, separated by commas", accepts, parse };
 })();
 
+/** Truth values. */
 export const flag: Rule<boolean> = {
   allowed: "true or false",
   accepts: (value) => typeof value === "boolean",
   parse: (argument) => (argument === "true" ? true : argument === "false" ? false : undefined),
 };
 
+/** The values of `rule`, and undefined. */
 export const optional = <T>(rule: Rule<T>): Rule<T | undefined> => ({
   allowed: rule.allowed,
   accepts: (value): value is T | undefined => value === undefined || rule.accepts(value),
   parse: rule.parse,
 });
-
-/** For commander: the argument's value. @throws ConfigError naming the option, what is allowed and what was given. */
-export const argument =
-  <T>(command: string, option: string, rule: Rule<T>) =>
-  (given: string): T => {
-    const value = rule.parse(given);
-    if (value !== undefined) return value;
-    const refusal = rule.refusal?.(given);
-    throw new ConfigError(`${command}: ${option} ${refusal ?? `must be ${rule.allowed}, got "${given}"`}`);
-  };

@@ -1,42 +1,39 @@
-/** What `config.json` and every checkpoint record of a run: enough to repeat it. */
+/** The configuration of a run, as config.json and every checkpoint record it: enough to repeat the run. */
 
 import { DataError } from "../core/errors.ts";
-import type { Images } from "./load-images.ts";
-import { checkSettings, type Settings } from "./settings.ts";
-import type { BackendReport } from "./start-backend.ts";
-import type { TeacherRecord } from "./teacher.ts";
-import { packageVersion } from "./version.ts";
+import type { Checkpoint } from "../train/checkpoint.ts";
+import type { BackendReport } from "./node/start-backend.ts";
+import { checkSettings, type Settings } from "./setting-rules.ts";
+
+/** A data set that could not be had, and the reason why synthetic images replaced it. */
+export interface DataFallback {
+  readonly wanted: string;
+  readonly reason: string;
+}
+
+/** The teacher of a run. A resumed run must have the same one. */
+export interface TeacherRecord {
+  readonly network: string;
+  readonly sha256: string;
+}
 
 export interface RunConfig {
+  /** The version of this package that began the run. */
   readonly separable: string;
   readonly preset: string;
   readonly settings: Settings;
-  /** The data set asked for when synthetic images stood in for it. */
-  readonly fallback?: { readonly wanted: string; readonly reason: string } | undefined;
+  /** Set when synthetic images replaced the data set that was asked for. */
+  readonly fallback?: DataFallback | undefined;
   /** The checkpoint whose convolutions were replaced to begin this run. */
   readonly compressed?: { readonly from: string; readonly relativeError: number } | undefined;
-  /** The other program's file that this run was made of. */
+  /** The file of another program that this run was made from. */
   readonly converted?: { readonly from: string } | undefined;
-  /** Who taught it. */
   readonly teacher?: TeacherRecord | undefined;
-  /** Where it ran: the same settings give the same bits on the same backend with as many threads. */
+  /** Where the run was computed. Equal settings give equal bits on the same backend with as many threads. */
   readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
 }
 
-export const createRunConfig = (
-  preset: string,
-  settings: Settings,
-  { backend, images: { fallback }, teacher }: { backend: BackendReport; images: Images; teacher: TeacherRecord | undefined },
-): RunConfig => ({
-  separable: packageVersion(),
-  preset,
-  settings,
-  fallback,
-  teacher,
-  environment: { node: process.versions.node, platform: `${process.platform}-${process.arch}`, backend },
-});
-
-/** @throws DataError unless it is a configuration this version can run. */
+/** Checks a configuration that was read from `source`. @throws DataError unless this version can run it. */
 export function checkRunConfig(value: unknown, source: string): RunConfig {
   if (typeof value !== "object" || value === null || !("settings" in value) || !("environment" in value))
     throw new DataError(
@@ -45,3 +42,11 @@ export function checkRunConfig(value: unknown, source: string): RunConfig {
   checkSettings(value.settings, source);
   return value as RunConfig;
 }
+
+/**
+ * The configuration that a checkpoint records; undefined for a file that holds a network only.
+ *
+ * @throws DataError for one that is damaged.
+ */
+export const configOf = ({ config, source }: Checkpoint): RunConfig | undefined =>
+  config === undefined ? undefined : checkRunConfig(config, `${source}/config`);

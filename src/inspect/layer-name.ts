@@ -1,4 +1,6 @@
-/** Layers as `inspect --layer` names them: `tensor-train`, `low-rank`, or a family of a module; each with hyper-parameters to start from. */
+/**
+ * Layers as `inspect --layer` names them: `tensor-train`, `low-rank`, or a family of a module; each with hyper-parameters to start from.
+ */
 
 import { ConfigError } from "../core/errors.ts";
 import { familyNamed, formatConvolution, parseConvolution, specFor, splitModule } from "../structured/convolution-text.ts";

@@ -1,13 +1,14 @@
 /** The convolution layer. */
 
-import type { ConvolutionOptions, Pair } from "../core/convolution-geometry.ts";
+import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
-import type { Described, Description } from "./describe.ts";
+import { type Description, describedPadding, unlessUsual } from "./describe.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
@@ -22,6 +23,17 @@ export interface Conv2dOptions extends ConvolutionOptions {
   /** Whether the weight of a 1×1 convolution without groups has the shape [O,C], as that of a linear layer has. Default: false. */
   readonly linearWeight?: boolean;
 }
+
+/** The names of `Conv2dOptions`. */
+export const conv2dOptions: OptionNames = optionNames<Conv2dOptions>({
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+  init: true,
+  linearWeight: true,
+});
 
 /** The numbers of a convolution: w:[O,C/groups,k,k] and, where there is a bias, b:[O]. */
 export interface ConvolutionWeights {
@@ -38,6 +50,7 @@ export class Conv2d extends Layer implements FoldableLayer {
   /** @param source How weight and bias are drawn; or the two tensors, for which the options `bias` and `init` have no effect. */
   constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
+    checkOptions("Conv2d", options, conv2dOptions);
     const { bias: hasBias = false, init = uniformFanIn, linearWeight = false, ...convolution } = options;
     if (linearWeight && (kernel !== 1 || (convolution.groups ?? 1) !== 1))
       throw new ConfigError(
@@ -74,14 +87,13 @@ export class Conv2d extends Layer implements FoldableLayer {
   override describe(): Description {
     const { stride = 1, padding = 0, dilation = 1, groups = 1 } = this.#options;
     const [outChannels, inChannels, height, width] = this.kernel().shape as [number, number, number, number];
-    const other = (value: Pair, usual: number): Described | undefined => (value === usual ? undefined : value);
     const kernel = height === width ? height : [height, width];
     const options = {
       kernel,
-      stride: other(stride, 1),
-      padding: other(padding, 0),
-      dilation: other(dilation, 1),
-      groups: other(groups, 1),
+      stride: unlessUsual(stride, 1),
+      padding: unlessUsual(describedPadding(padding), 0),
+      dilation: unlessUsual(dilation, 1),
+      groups: unlessUsual(groups, 1),
       bias: this.bias ? true : undefined,
       linearWeight: this.weight.value.rank === 2 ? true : undefined,
     };

@@ -1,7 +1,9 @@
 /** What a module says of itself, and the tree that printing makes of it. */
 
+import type { Padding } from "../core/convolution-geometry.ts";
+
 /** A value in a description. */
-export type Described = number | string | boolean | readonly Described[];
+export type Described = number | string | boolean | readonly Described[] | { readonly [name: string]: Described };
 
 /** A module in a few words: `Conv2d(3, 16, kernel=3, stride=2)`. */
 export interface Description {
@@ -23,7 +25,21 @@ export interface PrintedPart {
   readonly parts: readonly PrintedPart[];
 }
 
-const formatValue = (value: Described): string => (typeof value === "object" ? `[${value.map(formatValue).join(",")}]` : String(value));
+const isList = (value: Described): value is readonly Described[] => Array.isArray(value);
+
+function formatValue(value: Described): string {
+  if (isList(value)) return `[${value.map(formatValue).join(",")}]`;
+  if (typeof value !== "object") return String(value);
+  const entries = Object.entries(value).map(([name, entry]) => `${name}:${formatValue(entry)}`);
+  return `{${entries.join(",")}}`;
+}
+
+/** The value of an option as a description has it: nothing for the usual value. */
+export const unlessUsual = (value: Described, usual: number): Described | undefined => (value === usual ? undefined : value);
+
+/** The padding of a layer as a description has it. An interface is no record to the compiler, but a copy of its fields is. */
+export const describedPadding = (padding: Padding): Described =>
+  typeof padding === "object" && "top" in padding ? { ...padding } : padding;
 
 /** The sizes and the options: `3, 16, kernel=3`. */
 function formatArguments({ sizes = [], options = {} }: Description): string {

@@ -1,13 +1,22 @@
 /** Ops as layers, which have no state. A `Sequential` can hold them. */
 
 import type { Context } from "../core/context.ts";
+import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
-import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
+import {
+  type AveragePoolingOptions,
+  averagePoolingOptions,
+  avgPool2d,
+  globalAvgPool2d,
+  maxPool2d,
+  type PoolingOptions,
+  poolingOptions,
+} from "../ops/pooling.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { Described, Description } from "./describe.ts";
+import { type Described, type Description, describedPadding } from "./describe.ts";
 import { Layer } from "./module.ts";
 
 /** Any function as a layer. The description is what printing shows. Default: `Lambda()`. */
@@ -30,7 +39,11 @@ export class Lambda extends Layer {
   }
 }
 
-const described = (options: PoolingOptions): Readonly<Record<string, Described | undefined>> => ({ ...options });
+/** The options of a pooling as a description has them. */
+const describedPooling = ({ padding, ...options }: AveragePoolingOptions): Readonly<Record<string, Described | undefined>> => ({
+  ...options,
+  padding: padding === undefined ? undefined : describedPadding(padding),
+});
 
 /** y = max(0, x), element by element. */
 export const ReLU = (): Layer => new Lambda(relu, { kind: "ReLU" });
@@ -45,11 +58,15 @@ export const Tanh = (): Layer => new Lambda(tanh, { kind: "Tanh" });
 /** In training y = x·m/(1 − rate) with each m independently 0 with probability `rate`, else 1 (arXiv 1207.0580). In evaluation y = x. */
 export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context), { kind: "Dropout", sizes: [rate] });
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
-export const MaxPool2d = (options: PoolingOptions): Layer =>
-  new Lambda((x) => maxPool2d(x, options), { kind: "MaxPool2d", options: described(options) });
+export function MaxPool2d(options: PoolingOptions): Layer {
+  checkOptions("MaxPool2d", options, poolingOptions);
+  return new Lambda((x) => maxPool2d(x, options), { kind: "MaxPool2d", options: describedPooling(options) });
+}
 /** The mean of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
-export const AvgPool2d = (options: PoolingOptions): Layer =>
-  new Lambda((x) => avgPool2d(x, options), { kind: "AvgPool2d", options: described(options) });
+export function AvgPool2d(options: AveragePoolingOptions): Layer {
+  checkOptions("AvgPool2d", options, averagePoolingOptions);
+  return new Lambda((x) => avgPool2d(x, options), { kind: "AvgPool2d", options: describedPooling(options) });
+}
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */
 export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d, { kind: "GlobalAvgPool2d" });
 /** x:[N,…] → y:[N, product of the other sizes]. */

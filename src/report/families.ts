@@ -1,13 +1,15 @@
 /** A colour and a shape for each family of convolutions, the same in every plot of a report. */
 
+import { builtInFamily } from "../structured/spec.ts";
 import { element } from "./svg.ts";
 
 /**
- * Okabe and Ito's palette, told apart by the colour-blind (https://jfly.uni-koeln.de/color/), without its yellow, too pale for thin marks.
+ * The palette of Okabe and Ito, whose colours colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/). Its yellow is left out because it is
+ * too pale for thin marks.
  */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3", "#7f7f7f"] as const;
 
-/** Outlines of radius 1. */
+/** The corners x₀, y₀, x₁, y₁, … of each outline, of radius about 1; a circle has none. */
 const shapes = {
   circle: undefined,
   square: [-0.85, -0.85, 0.85, -0.85, 0.85, 0.85, -0.85, 0.85],
@@ -22,16 +24,19 @@ export interface Look {
   readonly shape: keyof typeof shapes;
 }
 
+/** The name of a family in a legend: `Tensor-Train` for `TensorTrain`. A family of a module has its kind. */
+export const titleOf = (family: string): string => builtInFamily(family)?.title ?? family;
+
 /** `TensorTrain` of `TensorTrain_0.44`. */
 export const familyOf = (convolution: string): string => convolution.split("_")[0]!;
 
-/** Looks for all families of a report, in the order of their names. Eight colours and five shapes turn at different paces: 40 looks. */
+/** A look for each family of a report, in the order of their names. Eight colours and five shapes are dealt out together, which makes 40 looks. */
 export function looksOf(convolutions: readonly string[]): ReadonlyMap<string, Look> {
   const names = [...new Set(convolutions.map(familyOf))].sort();
   return new Map(names.map((name, i) => [name, { colour: colours[i % colours.length]!, shape: shapeNames[i % shapeNames.length]! }]));
 }
 
-/** Filled for a student of a teacher, hollow for one that learnt alone. */
+/** The mark of one network: filled if a teacher taught it, and hollow otherwise. */
 export function mark({ colour, shape }: Look, x: number, y: number, filled: boolean, radius = 5.5): string {
   const paint = { fill: filled ? colour : "none", stroke: colour, "stroke-width": 1.8 };
   const outline = shapes[shape];

@@ -1,18 +1,19 @@
-/** What a network asks for where a convolution would stand. Networks take a factory; the factory decides what the convolution is made of. */
+/** A factory makes the convolutions of a network. It decides what each convolution is made of. */
 
+import type { Padding } from "../core/convolution-geometry.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { FamilyOptions } from "./family.ts";
 import type { ConvolutionSpec } from "./spec.ts";
 
-/** The convolution to be replaced: k×k, with k = `kernel`. */
+/** The k×k convolution that a network needs at one place, with k = `kernel`. */
 export interface ConvolutionSite {
   readonly inChannels: number;
   readonly outChannels: number;
   readonly kernel: number;
   readonly stride?: number;
-  /** ⌊kernel/2⌋ unless given, so that stride 1 keeps the size of the image. */
-  readonly padding?: number;
+  /** Default: ⌊kernel/2⌋, so that stride 1 keeps the size of an image. */
+  readonly padding?: Padding;
   readonly dilation?: number;
   readonly groups?: number;
   readonly bias?: boolean;

@@ -1,4 +1,4 @@
-/** Factors of structured maps: parameters whose weight decay is scaled by the compression ratio, and how they begin. */
+/** Factors of structured maps, and their initialisation. The weight decay of factors is scaled by the compression ratio. */
 
 import { ConfigError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
@@ -10,21 +10,30 @@ import { normal, zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Initialisation } from "./structured-linear.ts";
 
-/** N(0, σ²) with σ = √(1/in)·min(1, √(out/in)): keeps the size of activations and of their gradients (spectral condition, 2310.17813). */
+/**
+ * N(0, σ²) with σ = √(1/in)·min(1, √(out/in)). It keeps the sizes of activations and of their gradients (the spectral condition, arXiv
+ * 2310.17813).
+ */
 export const variancePreserving = (shape: Shape, inputs: number, outputs: number, { random, dtype = "float32" }: Build): Tensor =>
   normal(shape, random, { std: Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs)), dtype });
 
 /** A factor of a structured map. */
 export const factor = (value: Tensor): Parameter => new Parameter(value, "compressed");
 
-/** A factor that `fromDense` will fill: zeros until then. */
+/** A factor of zeros, to be filled by `fromDense`. */
 export const emptyFactor = (shape: Shape, { dtype = "float32" }: Build): Parameter => factor(zeros(shape, { dtype }));
 
-/** The bias of a convolution of `inputs` inputs a value, as PyTorch begins it; no factor, so its decay is an ordinary weight's unless told. */
+/**
+ * A bias of one value per output, initialised as in PyTorch for `inputs` inputs per output. `decay` is `full` by default, because a bias is
+ * no factor.
+ */
 export const biasParameter = (outputs: number, inputs: number, build: Build, decay: Decay = "full"): Parameter =>
   new Parameter(uniformFanIn([outputs], build, inputs), decay);
 
-/** w:[out,in/groups,1,1] (and b:[out]): a 1×1 convolution's parameters under PyTorch's names. Its bias decays with it, as in the paper's code. */
+/**
+ * The parameters w:[out,in/groups,1,1] and b:[out] of a 1×1 convolution, with PyTorch's names. The bias decays as w does, as in the paper's
+ * code.
+ */
 export class PointwiseFactor extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
@@ -32,13 +41,13 @@ export class PointwiseFactor extends Module {
   constructor(outputs: number, inputs: number, build: Build, init: Initialisation = "reference", bias = false) {
     super();
     const shape = [outputs, inputs, 1, 1];
-    // Every convolution of the paper's networks that has a weight begins N(0, 2/(k²·out)).
+    // In the paper's networks every weight of a convolution is drawn from N(0, 2/(k²·out)).
     this.weight = factor(init === "variance-preserving" ? variancePreserving(shape, inputs, outputs, build) : normalFanOut(shape, build));
     this.bias = bias ? biasParameter(outputs, fanIn(shape), build, "compressed") : undefined;
   }
 }
 
-/** A dense weight as a network would begin with: U(±1/√in), what the paper's code decomposes. */
+/** A dense initial weight from U(±1/√in), which the paper's code decomposes. */
 export function uniformMatrix(outputs: number, inputs: number, { random }: Build): Matrix {
   const bound = 1 / Math.sqrt(inputs);
   return matrix(
@@ -48,7 +57,7 @@ export function uniformMatrix(outputs: number, inputs: number, { random }: Build
   );
 }
 
-/** A dense weight N(0, 2/out), what a WideResNet's 1×1 convolution begins with: the start of spectral initialisation. */
+/** A dense initial weight from N(0, 2/out), as of a WideResNet's 1×1 convolution. Spectral initialisation decomposes it. */
 export function normalMatrix(outputs: number, inputs: number, { random }: Build): Matrix {
   const deviation = Math.sqrt(2 / outputs);
   return matrix(
@@ -58,8 +67,10 @@ export function normalMatrix(outputs: number, inputs: number, { random }: Build)
   );
 }
 
-/** @throws ConfigError for a layer that has no nearest approximation to start from. */
+/** Refuses spectral initialisation for a family without a best approximation. @throws ConfigError */
 export function refuseSpectral(name: string, init: Initialisation): void {
   if (init === "spectral")
-    throw new ConfigError(`${name}: spectral initialisation needs a best approximation, which this family has not; use another init`);
+    throw new ConfigError(
+      `${name}: init must not be spectral, as no best approximation is known for this family; use reference or variance-preserving`,
+    );
 }

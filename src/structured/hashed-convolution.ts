@@ -1,11 +1,12 @@
-/** `Hashed_x`: the whole k×k convolution from one list of shared values. No window is split off. */
+/** `Hashed_x`: a k×k convolution whose weights all come from one list of shared values. It has no depthwise window. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Shape } from "../core/shape.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { type Conv2d, foldedConvolution } from "../nn/conv2d.ts";
-import type { Description } from "../nn/describe.ts";
+import { type Description, describedPadding } from "../nn/describe.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -14,13 +15,13 @@ import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
-import { type HashedOptions, HashedWeight } from "./hashed.ts";
+import { type HashedOptions, HashedWeight, hashedOptions } from "./hashed.ts";
 import type { DepthwiseWindow } from "./separable.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 
 /**
- * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel: sharing saves storage and no work.
- * With groups = I it is the hashed window of `HashedSeparable`.
+ * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel, because sharing saves storage and no
+ * work. With groups = I it is the hashed window of `HashedSeparable`.
  */
 export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer {
   readonly name = "HashedConvolution";
@@ -29,6 +30,7 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
 
   constructor(site: ConvolutionSite, budget: number, build: Build, options: HashedOptions = {}) {
     super();
+    checkOptions("HashedConvolution", options, hashedOptions);
     const { inChannels, outChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
     this.hashed = new HashedWeight([outChannels, inChannels / groups, kernel, kernel], budget, build, options);
     this.#options = { stride, padding, dilation, groups };
@@ -41,7 +43,7 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
   override describe(): Description {
     const { stride, padding, dilation, groups } = this.#options;
     const [outChannels, inChannels, kernel] = this.hashed.denseShape as [number, number, number];
-    const options = { kernel, stride, padding, dilation, groups, budget: this.hashed.hashed_weight.value.size };
+    const options = { kernel, stride, padding: describedPadding(padding!), dilation, groups, budget: this.hashed.hashed_weight.value.size };
     return { kind: this.name, sizes: [inChannels * (groups as number), outChannels], options, whole: true };
   }
 
@@ -53,7 +55,7 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
     return this.hashed.value();
   }
 
-  /** Makes a hashed window nearest to `kernel`, with a bias of 0. */
+  /** Makes a window the nearest one to `kernel`, with a bias of 0. */
   async approximateWindow(kernel: ArrayLike<number>): Promise<void> {
     await this.hashed.fromDense(kernel);
     this.bias?.write(new Float64Array(this.bias.value.size));

@@ -4,12 +4,13 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { frozenNames, setFrozen } from "../nn/freeze.ts";
 import { overwriteState } from "../nn/load-state.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { DType } from "../tensor/storage.ts";
-import { checkedRecipe, layerOf, networkRecipe, type Recipe, type RecipeOptions } from "./recipe.ts";
+import { checkedRecipe, layerOf, networkRecipe, type Recipe, type RecipeOptions, recipeOptions } from "./recipe.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "./safetensors.ts";
 
 /** How images become the input of a network: x = (pixel/255 − mean)/std for each channel. */
@@ -26,6 +27,9 @@ export interface ModelNotes {
 }
 
 export interface SaveModelOptions extends ModelNotes, RecipeOptions {}
+
+/** The names of `SaveModelOptions`. */
+const saveModelOptions: OptionNames = optionNames<SaveModelOptions>({ classes: true, normalization: true, makers: true, families: true });
 
 /** A network from a file. */
 export interface SavedModel extends ModelNotes {
@@ -78,6 +82,7 @@ export const frozenOf = ({ frozen = "[]" }: Readonly<Record<string, string>>): r
  * @throws ConfigError for a network with other layers. Save its `state()` instead.
  */
 export async function encodeModel(model: Module, options: SaveModelOptions = {}): Promise<Uint8Array> {
+  checkOptions("encodeModel", options, saveModelOptions);
   const metadata = {
     format: "pt",
     ...blueprintMetadata(model, checkedRecipe(model, options)),
@@ -95,6 +100,7 @@ export async function encodeModel(model: Module, options: SaveModelOptions = {})
  * @throws DataError for a file that does not say how to build its network, or that needs a class or a family which the options lack.
  */
 export function decodeModel(bytes: Uint8Array, source = "the file", options: RecipeOptions = {}): SavedModel {
+  checkOptions("decodeModel", options, recipeOptions);
   const { tensors, metadata } = decodeSafetensors(bytes, source);
   if (metadata.model === undefined)
     throw new DataError(

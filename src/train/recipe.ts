@@ -2,6 +2,7 @@
 
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
+import { type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { NoDraws } from "../count/no-draws.ts";
 import { withBackend } from "../count/with-backend.ts";
@@ -12,13 +13,14 @@ import { ResNet } from "../models/res-net.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
+import { ConvTranspose2d, type ConvTranspose2dOptions } from "../nn/conv-transpose2d.ts";
 import { Conv2d, type Conv2dOptions } from "../nn/conv2d.ts";
 import type { Description } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import { AvgPool2d, Dropout, Flatten, GELU, GlobalAvgPool2d, MaxPool2d, ReLU, ReLU6, Sigmoid, Tanh } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
-import { Layer, type Module } from "../nn/module.ts";
-import type { PoolingOptions } from "../ops/pooling.ts";
+import type { Layer, Module } from "../nn/module.ts";
+import type { AveragePoolingOptions, PoolingOptions } from "../ops/pooling.ts";
 import { type ConvolutionSite, type FactoryOrigin, originOfFactory, originOfLayer } from "../structured/convolution-factory.ts";
 import { convolutionFactory, createLinear, Sep } from "../structured/create-convolution.ts";
 import { Conv } from "../structured/dense.ts";
@@ -45,6 +47,9 @@ export interface RecipeOptions {
   readonly families?: readonly StructuredFamily[];
 }
 
+/** The names of `RecipeOptions`. */
+export const recipeOptions: OptionNames = optionNames<RecipeOptions>({ makers: true, families: true });
+
 const networks = { WideResNet, ResNet, Darts, MobileNetV2 } as const;
 
 type Make = (recipe: Recipe, build: Build, inner: () => Layer[]) => Layer;
@@ -60,6 +65,10 @@ const libraryMakers: Readonly<Record<string, Make>> = {
     const { kernel, ...rest } = options;
     return new Conv2d(...sizesOf(recipe as Recipe), kernel as number, build, rest as Conv2dOptions);
   },
+  ConvTranspose2d: ({ options = {}, ...recipe }, build) => {
+    const { kernel, ...rest } = options;
+    return new ConvTranspose2d(...sizesOf(recipe as Recipe), kernel as number, build, rest as ConvTranspose2dOptions);
+  },
   BatchNorm2d: ({ sizes = [], options = {} }, build) => new BatchNorm2d(sizes[0]!, build, options),
   ReLU,
   ReLU6,
@@ -70,7 +79,7 @@ const libraryMakers: Readonly<Record<string, Make>> = {
   GlobalAvgPool2d,
   Dropout: ({ sizes = [] }) => Dropout(sizes[0]!),
   MaxPool2d: ({ options = {} }) => MaxPool2d(options as unknown as PoolingOptions),
-  AvgPool2d: ({ options = {} }) => AvgPool2d(options as unknown as PoolingOptions),
+  AvgPool2d: ({ options = {} }) => AvgPool2d(options as unknown as AveragePoolingOptions),
 };
 
 const hint = "save its state() instead and load it with loadState, or give a maker for its kind";
@@ -128,11 +137,7 @@ export function layerOf(recipe: Recipe, build: Build, source: string, options: R
     return new network({ ...recipe.options, convolution } as never, build);
   }
   if (recipe.kind === "convolution") return convolutionFactory(specOf(recipe, families, source), family())(recipe.site!, build);
-  if (recipe.kind === "map") {
-    const map: Module = createLinear(specOf(recipe, families, source), ...sizesOf(recipe), build, family());
-    if (map instanceof Layer) return map;
-    throw new DataError(`loadModel: ${source} must hold a layer, got a map without a forward pass`);
-  }
+  if (recipe.kind === "map") return createLinear(specOf(recipe, families, source), ...sizesOf(recipe), build, family());
   if (Object.hasOwn(libraryMakers, recipe.kind))
     return libraryMakers[recipe.kind]!(recipe, build, () => (recipe.layers ?? []).map((inner) => layerOf(inner, build, source, options)));
   if (Object.hasOwn(makers, recipe.kind)) return makers[recipe.kind]!(recipe, build);

@@ -1,7 +1,9 @@
-/** What the paper's code refuses and this library builds on purpose: an expected error there is no failure here. */
+/**
+ * Layers that the paper's code refuses and that this library builds on purpose. An error that the fixtures expect of them is no failure.
+ */
 
 import type { ConvolutionKind } from "../structured/spec.ts";
 
 export const beyondReference: Readonly<Partial<Record<ConvolutionKind, string>>> = {
-  CP: "the paper's code has a CP layer but calls it deprecated in networks; here it is built as any other",
+  CP: "the paper's code has a CP layer but refuses it in networks as deprecated; this library builds it like any other",
 };

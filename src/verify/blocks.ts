@@ -1,4 +1,4 @@
-/** `blocks/index.json`: single layers with their parameters, value, gradients of Σ y², and the dense matrices they stand for. */
+/** The cases of `blocks/index.json`: single layers with their parameters, their value, the gradients of Σ y², and their dense matrices. */
 
 import { Random } from "../core/random.ts";
 import { sameShape } from "../core/shape.ts";
@@ -60,14 +60,15 @@ function nameOf(entry: Fields, { inChannels, outChannels, kernel, stride, paddin
   return `block ${entry.text("layer")}, ${inChannels} → ${outChannels}, ${options.join(", ")}`;
 }
 
-/** `ACDC_3wide` is ACDC_3 with parameters far from where they begin. */
+/** The spec in a name such as `ACDC_3wide`, which means ACDC_3 with parameters far from their initial values. */
 const bareName = (layer: string): string => layer.replace(/(?<=_[\d.]+)[a-z]+$/i, "");
 
 const parseLayer = (layer: string): ConvolutionSpec => parseConvolution(bareName(layer));
 
 /**
- * `HashedSeparable` without a fraction was given a budget of its own. Window and map share it in proportion to their sizes, both rounded down,
- * so the lengths of their shared weights tell it but for one.
+ * The spec of a layer. A `HashedSeparable` without a fraction has a budget of weights that its name does not say. The window and the map
+ * share the budget in proportion to their sizes, and both shares are rounded down. The lengths of the two shared weights therefore give the
+ * budget up to one.
  */
 function specOf(layer: string, { inChannels, outChannels, kernel }: ConvolutionSite, golden: FixtureTensors): ConvolutionSpec {
   const spec = parseLayer(layer);
@@ -77,11 +78,11 @@ function specOf(layer: string, { inChannels, outChannels, kernel }: ConvolutionS
   const shared = length("grouped") + length("hashed");
   const share = (budget: number, part: number): number => Math.floor((budget * part) / (window + map));
   const exact = kernel === 1 || (share(shared, window) === length("grouped") && share(shared, map) === length("hashed"));
-  // Half a weight more, so that no rounding of the fraction can lose one.
+  // Half a weight is added so that rounding the fraction cannot lose a weight.
   return { kind: "HashedSeparable", fraction: (shared + (exact ? 0.5 : 1.5)) / (window + map) };
 }
 
-/** Every number is about to be overwritten, so nothing is decomposed to begin with. */
+/** Makes the layer. The fixture overwrites every number, so the initialisation is the one that decomposes no matrix. */
 const build = (spec: ConvolutionSpec, site: ConvolutionSite, dtype: Precision): Layer =>
   convolutionFactory(spec, { init: "variance-preserving" })(site, { random: new Random(0), dtype });
 
@@ -111,7 +112,7 @@ async function compareIn(dtype: Precision, block: Layer, golden: FixtureTensors,
     if (expected.length > 0) comparison.equal("names of the gradients", [...parameters.keys()].sort(), expected.sort());
     for (const [name, values] of got) {
       const wanted = golden.find(name);
-      // ACDC's kernel matrix is that of its square core; where sizes differ, effective_pointwise stands for the layer.
+      // The kernel matrix of ACDC belongs to its square core. Where the sizes differ, effective_pointwise is the matrix of the layer.
       if (wanted === undefined || (name.startsWith("kernel_matrix") && !sameShape(wanted.shape, values.shape))) continue;
       comparison.near(dtype, name, values, wanted);
     }
@@ -120,7 +121,7 @@ async function compareIn(dtype: Precision, block: Layer, golden: FixtureTensors,
   }
 }
 
-/** The matrices that the layer stands for, under the fixtures' names. */
+/** The dense matrices of the layer, under the names of the fixtures. */
 function denseForms(block: Layer, suffix: string): [string, Tensor][] {
   if (block instanceof HashedConvolution) return [[`hashed_W${suffix}`, block.toDenseKernel()]];
   const isMap = block instanceof SeparableConvolution || (block instanceof ShuffleConvolution && block.map.kernel === 1);

@@ -1,4 +1,4 @@
-/** Every case of a folder of fixtures, in the order counts, decompositions, blocks, training. */
+/** Collects the cases of a folder of fixtures, in the order counts, decompositions, blocks, training. */
 
 import { blockCases } from "./blocks.ts";
 import type { Case } from "./comparison.ts";
@@ -7,7 +7,7 @@ import { decompositionCases } from "./decompositions.ts";
 import { Fields, FixtureError, FixtureFolder } from "./fixture-folder.ts";
 import { stepCases } from "./network-steps.ts";
 
-/** How each file of the layout becomes cases. */
+/** The files of the layout, and the functions that turn their contents into cases. */
 const parts: readonly (readonly [string, (content: unknown, where: string, folder: FixtureFolder) => Case[]])[] = [
   ["counts.json", (content, where) => countCases(Fields.list(content, where))],
   ["decomp.json", (content, where) => decompositionCases(Fields.list(content, where))],
@@ -15,7 +15,7 @@ const parts: readonly (readonly [string, (content: unknown, where: string, folde
   ["wrn_step/index.json", (content, where, folder) => stepCases(new Fields(content, where), folder)],
 ];
 
-/** @throws DataError when the folder holds none of the files, or one that is not as it should be. */
+/** @throws FixtureError when the folder holds none of the files, or a file that is malformed. */
 export async function collectCases(path: string): Promise<Case[]> {
   const folder = new FixtureFolder(path);
   const cases: Case[] = [];

@@ -1,4 +1,4 @@
-/** What is verified, and what came of it. */
+/** Compares computed numbers with expected ones, and turns the differences into the outcome of a case. */
 
 import { kernels } from "../backend/active.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
@@ -11,20 +11,22 @@ import { FixtureError } from "./fixture-folder.ts";
 export const precisions = ["float64", "float32"] as const;
 export type Precision = (typeof precisions)[number];
 
-/** Largest error allowed, relative to the largest magnitude expected in the tensor. */
+/** The largest error allowed, relative to the largest magnitude in the expected tensor. */
 export const tolerances = { float64: 1e-9, float32: 1e-4 } as const satisfies Record<Precision, number>;
 
-/** Devices compute in float32 alone: what is expected in float64 cannot be held against them. */
+/** Whether the active backend computes in this precision. Devices compute in float32 only. */
 export const isComputedHere = (precision: Precision): boolean => precision === "float32" || !isGpuMode(kernels().name);
 
-/** Names of expected tensors end in 64 where they were computed in float64. */
+/** The ends of the names of expected tensors, by the precision in which they were computed. */
 export const suffixes = { float64: "64", float32: "" } as const satisfies Record<Precision, string>;
 
+/** The largest relative error of a tensor. */
 export interface Deviation {
   readonly tensor: string;
   readonly relativeError: number;
 }
 
+/** The worst tensor of each precision. */
 export type Worst = Readonly<Partial<Record<Precision, Deviation>>>;
 
 export type Outcome =
@@ -34,23 +36,26 @@ export type Outcome =
 
 export interface Case {
   readonly name: string;
-  /** @throws FixtureError when the fixtures are at fault. */
+  /** @throws FixtureError when the fixtures are malformed. */
   run(): Promise<Outcome>;
 }
 
-/** Largest difference relative to the largest magnitude expected, or to `least`; infinite where sizes differ or a number is NaN. */
+/**
+ * The largest difference, relative to the largest expected magnitude or to `least`, whichever is larger. It is infinite when the sizes
+ * differ or a number is NaN.
+ */
 export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number>, least: number = Number.MIN_VALUE): number {
   if (got.length !== expected.length) return Infinity;
   let difference = 0;
   for (let i = 0; i < expected.length; i++) {
-    // Equal infinities differ by NaN.
+    // ∞ − ∞ is NaN, so equal numbers are not subtracted.
     const error = got[i] === expected[i] ? 0 : Math.abs(got[i]! - expected[i]!);
     difference = Number.isNaN(error) ? Infinity : Math.max(difference, error);
   }
   return difference / Math.max(least, largest(expected));
 }
 
-/** The largest magnitude, NaN apart. */
+/** The largest magnitude. NaN is ignored. */
 export const largest = (values: ArrayLike<number>): number => {
   let most = 0;
   for (let i = 0; i < values.length; i++) if (Math.abs(values[i]!) > most) most = Math.abs(values[i]!);
@@ -58,20 +63,22 @@ export const largest = (values: ArrayLike<number>): number => {
 };
 
 /**
- * Rounding errors, in halves of the last place of the largest value around, that sums of thousands of terms may gather. A gradient that vanishes
- * but for them (that of a bias before a batch normalisation, say) has no digit to compare.
+ * How many rounding errors, each half a unit in the last place, a sum of thousands of terms may accumulate. A gradient that is zero except
+ * for rounding, such as that of a bias before a batch norm, has no correct digit to compare.
  */
 const roundings = 64;
 const halfPlace = { float64: 2 ** -53, float32: 2 ** -24 } as const satisfies Record<Precision, number>;
 
-/** Holds what was got against what was expected, and remembers the worst. */
+/** Compares tensors, and remembers the worst error and all faults. */
 export class Comparison {
   readonly #worst: Partial<Record<Precision, Deviation>> = {};
   readonly #faults: string[] = [];
 
   /**
-   * Numbers that rounding may tell apart. `around`: the largest magnitude among the tensors they were summed from, where what is expected may
-   * be nothing but what those leave when they cancel.
+   * Compares numbers that may differ by rounding.
+   *
+   * @param around the largest magnitude among the terms of the sums that gave these numbers. It sets the rounding error that is allowed
+   * where the terms cancel. Default: 0, which allows none beyond the tolerance.
    */
   near(precision: Precision, tensor: string, got: NamedArray, expected: NamedArray, around = 0): void {
     if (!sameShape(got.shape, expected.shape)) {
@@ -82,19 +89,21 @@ export class Comparison {
     const error = relativeError(got.data, expected.data, Math.max(least, Number.MIN_VALUE));
     if (!(error <= (this.#worst[precision]?.relativeError ?? -1))) this.#worst[precision] = { tensor, relativeError: error };
     if (!(error <= tolerances[precision]))
-      this.#faults.push(`${tensor} is off by ${error.toExponential(1)} in ${precision}, allowed are ${tolerances[precision]}`);
+      this.#faults.push(`${tensor} is off by ${error.toExponential(1)} in ${precision}, the tolerance is ${tolerances[precision]}`);
   }
 
-  /** What must agree exactly. */
+  /** Compares values that must be equal. */
   equal(what: string, got: unknown, expected: unknown): void {
     const [ours, theirs] = [JSON.stringify(got), JSON.stringify(expected)];
     if (ours !== theirs) this.#faults.push(`${what} is ${shorten(ours)}, expected ${shorten(theirs)}`);
   }
 
+  /** Adds a fault that no comparison found. */
   fault(what: string): void {
     this.#faults.push(what);
   }
 
+  /** The outcome of all comparisons so far. */
   outcome(note?: string): Outcome {
     const [first, ...more] = this.#faults;
     if (first === undefined) return { status: "passed", worst: this.#worst, ...(note === undefined ? {} : { note }) };
@@ -104,7 +113,9 @@ export class Comparison {
 
 const shorten = (text = "absent"): string => (text.length > 60 ? `${text.slice(0, 57)}…` : text);
 
-/** The verdict of `compare`. Whatever it throws is a failure of this case alone, except faults of the fixtures. */
+/**
+ * Runs `compare` and returns the outcome. An error that it throws fails the case, except for a FixtureError, which ends the whole program.
+ */
 export async function verdict(compare: (comparison: Comparison) => Promise<string | undefined> | string | undefined): Promise<Outcome> {
   const comparison = new Comparison();
   try {
@@ -116,7 +127,7 @@ export async function verdict(compare: (comparison: Comparison) => Promise<strin
   }
 }
 
-/** The numbers of the tensors that `body` returns by name; everything made on the way is freed. */
+/** Reads the tensors that `body` returns, by name. All tensors that `body` makes are freed. */
 export async function evaluated(body: () => ReadonlyMap<string, Tensor>): Promise<Map<string, NamedArray>> {
   const tensors = scope(body);
   try {

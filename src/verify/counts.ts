@@ -1,16 +1,17 @@
-/** `counts.json`: parameters, multiply-adds, compression ratio and decay groups of whole networks. */
+/** The cases of `counts.json`: parameters, multiply-adds, compression ratio and decay groups of whole networks. */
 
-import { countSpec, type NetworkReport } from "../cli/count-command.ts";
 import { SeparableError } from "../core/errors.ts";
+import { countSpec, type NetworkReport } from "../experiment/count-spec.ts";
 import { parseConvolution } from "../structured/convolution-text.ts";
 import { beyondReference } from "./beyond-reference.ts";
 import { type Case, type Comparison, relativeError, verdict } from "./comparison.ts";
 import { type Fields, FixtureError } from "./fixture-folder.ts";
 import { findNetwork } from "./fixture-networks.ts";
 
-/** Sums of fractions, as ACDC's logarithms give, depend on their order; whole numbers below 10¹² do not. */
+/** The relative error allowed. The multiply-adds of ACDC are sums of logarithms, whose rounding depends on the order of the sum. */
 const rounding = 1e-12;
 
+/** The fields of an entry, and the number of the report that each must equal. */
 const expectations: readonly (readonly [string, (report: NetworkReport) => number])[] = [
   ["params", ({ params }) => params],
   ["mult_adds", ({ paperMultAdds }) => paperMultAdds],
@@ -47,7 +48,7 @@ function compare(report: NetworkReport, entry: Fields, comparison: Comparison): 
   }
 }
 
-/** Where the paper's code raises, ours must refuse with an error of its own, or the layer be one we support on purpose. */
+/** Checks a case in which the paper's code raises: `attempt` must throw a SeparableError, or the layer must be in `beyondReference`. */
 export async function expectError(attempt: () => unknown, conv: string, comparison: Comparison): Promise<string | undefined> {
   try {
     await attempt();
@@ -57,6 +58,6 @@ export async function expectError(attempt: () => unknown, conv: string, comparis
   }
   const { kind } = parseConvolution(conv);
   const reason = kind === "own" ? undefined : beyondReference[kind];
-  if (reason === undefined) comparison.fault("the paper's code raises here, and we do not");
+  if (reason === undefined) comparison.fault("the paper's code raises here, and this library does not");
   return reason;
 }

@@ -1,4 +1,4 @@
-/** `decomp.json`: how a weight matrix is seen as a three-way tensor, and the sizes of its decompositions. */
+/** The cases of `decomp.json`: the three-way tensor that a weight matrix is viewed as, and the sizes of its decompositions. */
 
 import { canonicalRank, threeWayDims, trainSizes, tuckerSizes } from "../structured/three-way.ts";
 import { type Case, type Comparison, verdict } from "./comparison.ts";
@@ -42,7 +42,7 @@ function compare(inputs: number, outputs: number, scale: number, entry: Fields, 
   }
 }
 
-/** Shapes of a train's cores from its modes and bonds. */
+/** The shapes of the cores of a tensor train, from its modes and its bonds. */
 const trainShapes = ([d1, d2, d3]: readonly [number, number, number], [r1, r2]: readonly [number, number]): number[][] => [
   [1, d1, r1],
   [r1, d2, r2],

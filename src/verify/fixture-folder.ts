@@ -1,4 +1,4 @@
-/** Reading a folder of expected numbers: what is missing or malformed is named by file and field. */
+/** Reads a folder of expected numbers. An error names the file and the field that is missing or malformed. */
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { DataError } from "../core/errors.ts";
 import { errorCode } from "../data/node/system-error.ts";
 import { decodeSafetensors, type NamedArray } from "../train/safetensors.ts";
 
-/** The fixtures themselves are at fault: no verdict on what they were to verify. */
+/** The fixtures are missing or malformed, so that nothing can be verified with them. */
 export class FixtureError extends DataError {}
 
 export class FixtureFolder {
@@ -30,7 +30,7 @@ export class FixtureFolder {
   /** @throws FixtureError when it is missing, DataError when it is no safetensors file. */
   async tensors(file: string): Promise<FixtureTensors> {
     const [bytes, path] = [await this.#read(file), join(this.path, file)];
-    if (bytes === undefined) throw new FixtureError(`verify: ${path} must be there, for its index names it, got ENOENT`);
+    if (bytes === undefined) throw new FixtureError(`verify: ${path} must exist, since its index names it, got ENOENT`);
     try {
       return new FixtureTensors(decodeSafetensors(bytes, path).tensors, path);
     } catch (cause) {
@@ -49,7 +49,7 @@ export class FixtureFolder {
   }
 }
 
-/** Expected tensors by name; names with a slash are a section and its entry. */
+/** Expected tensors by name. A name with a slash consists of a section and an entry. */
 export class FixtureTensors {
   readonly #tensors: ReadonlyMap<string, NamedArray>;
   readonly #path: string;
@@ -67,20 +67,20 @@ export class FixtureTensors {
     return this.#tensors.get(name);
   }
 
-  /** @throws FixtureError when it is not there. */
+  /** @throws FixtureError when there is no tensor of this name. */
   get(name: string): NamedArray {
     const found = this.find(name);
     if (found === undefined) throw new FixtureError(`verify: ${this.#path} must hold a tensor "${name}", got none`);
     return found;
   }
 
-  /** The entries of a section by their names in it. */
+  /** The tensors of a section, by their names within it. */
   section(name: string): Map<string, NamedArray> {
     return new Map([...this.#tensors].flatMap(([key, value]) => (key.startsWith(`${name}/`) ? [[key.slice(name.length + 1), value]] : [])));
   }
 }
 
-/** A JSON object whose fields are asked for by kind. Every method throws FixtureError for a field of another kind. */
+/** A JSON object whose fields are read by type. Every method throws a FixtureError for a field of another type. */
 export class Fields {
   readonly #fields: Readonly<Record<string, unknown>>;
   readonly #where: string;
@@ -92,7 +92,7 @@ export class Fields {
     this.#where = where;
   }
 
-  /** A JSON array of objects. */
+  /** The elements of a JSON array of objects. */
   static list(value: unknown, where: string): Fields[] {
     if (!Array.isArray(value)) throw new FixtureError(`verify: ${where} must be a JSON array, got ${JSON.stringify(value)?.slice(0, 40)}`);
     return value.map((item, i) => new Fields(item, `${where}[${i}]`));
@@ -102,7 +102,7 @@ export class Fields {
     return Object.keys(this.#fields);
   }
 
-  /** Absent and null are the same. */
+  /** Whether the object has a field that is not null. */
   has(name: string): boolean {
     return this.#own(name) !== undefined && this.#own(name) !== null;
   }
@@ -122,7 +122,7 @@ export class Fields {
     return typeof value === "boolean" ? value : this.#refuse(name, "true or false");
   }
 
-  /** An array of numbers, or of such arrays. */
+  /** An array of numbers, or an array of such arrays. */
   numbers(name: string): readonly unknown[] {
     const value = this.#own(name);
     const isNumeric = (item: unknown): boolean => (Array.isArray(item) ? item.every(isNumeric) : typeof item === "number");
@@ -139,7 +139,7 @@ export class Fields {
     return new Fields(this.#own(name), `${this.#where}.${name}`);
   }
 
-  /** Objects in an array; none where the field is absent. */
+  /** The objects of an array. An absent field counts as an empty array. */
   objects(name: string): Fields[] {
     return this.has(name) ? Fields.list(this.#own(name), `${this.#where}.${name}`) : [];
   }

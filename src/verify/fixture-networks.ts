@@ -1,9 +1,9 @@
-/** The networks that fixtures name. */
+/** The networks that fixtures name, and their specifications. */
 
 import type { NetworkSpec } from "../experiment/network-spec.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 
-/** Makes the spec of a network, given a way to ask for its dimensions (`depth`, `width` …). */
+/** Makes the specification of a network. `dimension` returns a dimension (`depth`, `width`) by its name. */
 export type MakeSpec = (dimension: (name: string) => number, convolution: ConvolutionSpec) => NetworkSpec;
 
 const networks: Readonly<Record<string, MakeSpec>> = {
@@ -13,6 +13,7 @@ const networks: Readonly<Record<string, MakeSpec>> = {
   MobileNetV2: (_, convolution) => ({ kind: "mobilenet-v2", convolution }),
 };
 
+/** Finds a network by its name in fixtures, or says which names there are. */
 export function findNetwork(name: string): { readonly spec: MakeSpec } | { readonly missing: string } {
   const spec = Object.hasOwn(networks, name) ? networks[name] : undefined;
   return spec === undefined ? { missing: `${name} is none of ${Object.keys(networks).join(", ")}` } : { spec };

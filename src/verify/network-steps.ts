@@ -1,4 +1,4 @@
-/** `wrn_step/index.json`: a network's first steps of training, from its initial state: values, gradients, statistics, parameters. */
+/** The cases of `wrn_step/index.json`: the first training steps of a network, with values, gradients, statistics and parameters. */
 
 import { Random } from "../core/random.ts";
 import { compressionRatio } from "../experiment/compression-ratio.ts";
@@ -38,10 +38,10 @@ export const stepCases = (index: Fields, folder: FixtureFolder): Case[] => [
   ...(index.has("lr_schedules") ? scheduleCases(index.object("lr_schedules")) : []),
 ];
 
-/** All cases share the folder's network, unless one has its own. */
+/** The network of a case, or that of the index for a case without one. */
 const networkText = (index: Fields, entry: Fields): string => (entry.has("network") ? entry : index).text("network");
 
-/** `WideResNet depth=10 widen_factor=1 num_classes=10 dropRate=0 s=1` */
+/** Parses a text such as `WideResNet depth=10 widen_factor=1 num_classes=10 dropRate=0 s=1`. */
 function parseNetwork(text: string): { readonly name: string; readonly dimensions: Fields; readonly classes: number } {
   const [name = "", ...settings] = text.split(/\s+/);
   const values = settings.map((setting) => [setting.split("=")[0]!, Number(setting.split("=")[1])]);
@@ -54,7 +54,7 @@ const sizeOf =
   (asked: string): number =>
     dimensions.number(asked === "width" && dimensions.has("widen_factor") ? "widen_factor" : asked);
 
-/** The index's network with another convolution. */
+/** The network of the index with another convolution. */
 const networkOf =
   (index: Fields): NetworkOf =>
   (convolution) => {
@@ -69,7 +69,7 @@ async function runCase(index: Fields, entry: Fields, folder: FixtureFolder): Pro
   const found = findNetwork(name);
   if ("missing" in found) return { status: "skipped", reason: found.missing };
   if (dimensions.has("dropRate") && dimensions.number("dropRate") > 0)
-    return { status: "skipped", reason: "dropout draws from a random stream of its own" };
+    return { status: "skipped", reason: "dropout draws random numbers that differ from those of PyTorch" };
   const [golden, batch] = [await folder.tensors(`wrn_step/${entry.text("file")}`), await folder.tensors("wrn_step/common.safetensors")];
   const recipe: Recipe = {
     classes,
@@ -99,7 +99,7 @@ interface Expectation {
   readonly around?: number;
 }
 
-/** One network trained in one precision, held against its record at every step. */
+/** Trains one network in one precision, and compares it with the fixtures at every step. */
 class Training {
   readonly #precision: Precision;
   readonly #golden: FixtureTensors;
@@ -146,7 +146,7 @@ class Training {
     this.#comparison.equal("names in the compressed decay group", compressed.sort(), [...structured.texts("names")].sort());
   }
 
-  /** Forward, backward and update; the first step's every value is recorded. */
+  /** Computes a step: forward, backward and update. The fixtures record all values of the first step. */
   async #step(step: number, expectedLoss: number | undefined): Promise<void> {
     const suffix = suffixes[this.#precision];
     const values = this.#optimizer.parameters.map(({ value }) => value);
@@ -167,7 +167,7 @@ class Training {
     for (const tensor of [loss, logits, ...attention, ...grads]) tensor.dispose();
   }
 
-  /** `gradients`: by the parameters' values. */
+  /** @param gradients by the values of the parameters. */
   async #compareGradients(gradients: ReadonlyMap<Tensor, Tensor>): Promise<void> {
     const section = `grad${suffixes[this.#precision]}`;
     const expected = this.#golden.section(section);
@@ -185,13 +185,13 @@ class Training {
     logits.dispose();
   }
 
-  /** Held against the tensor of the same name, if there is one, unless told what to expect. */
+  /** Compares a tensor with `expected`. Default: the expected tensor of the same name, if there is one. */
   async #near(name: string, got: Tensor, { expected = this.#golden.find(name), around = 0 }: Expectation = {}): Promise<void> {
     if (expected === undefined) return;
     this.#comparison.near(this.#precision, name, { shape: got.shape, data: await got.data() }, expected, around);
   }
 
-  /** A section holds the whole state or a part of it. */
+  /** Compares the state with a section, which holds the whole state or a part of it. */
   async #compareState(section: string): Promise<void> {
     const name = this.#precision === "float64" ? `${section}_64` : section;
     const state = this.#model.state();

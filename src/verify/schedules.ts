@@ -1,10 +1,10 @@
-/** The learning rates that `wrn_step/index.json` samples. */
+/** The cases of the learning rates that `wrn_step/index.json` samples. */
 
 import { cosine, multiStep, type Schedule } from "../train/schedules.ts";
 import { type Case, verdict } from "./comparison.ts";
 import type { Fields } from "./fixture-folder.ts";
 
-/** One case per schedule; notes in the same place are none. */
+/** One case a schedule. The field `note` is no schedule. */
 export const scheduleCases = (schedules: Fields): Case[] =>
   schedules.names
     .filter((name) => name !== "note")

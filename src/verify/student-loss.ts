@@ -1,4 +1,4 @@
-/** The `student` of `wrn_step/index.json`: one batch's loss with a teacher, by attention transfer and distillation, and its gradients. */
+/** The cases of `student` in `wrn_step/index.json`: the loss of one batch with attention transfer and distillation, and its gradients. */
 
 import { Random } from "../core/random.ts";
 import { createNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
@@ -11,7 +11,7 @@ import type { NamedArray } from "../train/safetensors.ts";
 import { type Case, type Comparison, isComputedHere, largest, type Precision, precisions, verdict } from "./comparison.ts";
 import { type Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 
-/** Makes the network of a convolution's name. */
+/** Makes the network with a convolution, which is given as text. */
 export type NetworkOf = (convolution: string) => { readonly spec: NetworkSpec; readonly classes: number };
 
 export const studentCases = (student: Fields, networkOf: NetworkOf, folder: FixtureFolder): Case[] => {
@@ -44,7 +44,7 @@ function precisionOf(values: Fields): Precision {
   return found;
 }
 
-interface Lesson {
+interface StudentCase {
   readonly values: Fields;
   readonly golden: FixtureTensors;
   readonly batch: FixtureTensors;
@@ -54,7 +54,7 @@ interface Lesson {
 
 type Pair = Readonly<Record<"teacher" | "student", ReturnType<NetworkOf>>>;
 
-async function compare({ values, golden, batch, precision, comparison }: Lesson, pair: Pair): Promise<undefined> {
+async function compare({ values, golden, batch, precision, comparison }: StudentCase, pair: Pair): Promise<undefined> {
   const make = (role: keyof Pair): Network => {
     const { spec, classes } = pair[role];
     const network = createNetwork(spec, classes, { random: new Random(0), dtype: precision }, { init: "variance-preserving" });
@@ -80,7 +80,7 @@ async function compare({ values, golden, batch, precision, comparison }: Lesson,
   const expected = golden.section(section);
   if (expected.size === 0) throw new FixtureError(`verify: the student's file must hold ${section}/…, got none`);
   comparison.equal("names of the gradients", parameters.map(([name]) => name).sort(), [...expected.keys()].sort());
-  // Before a norm a gradient may cancel: what it is measured by is the largest of all.
+  // Before a batch norm, a gradient may cancel to zero, so its error is measured relative to the largest gradient of all.
   const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
   for (const [i, [name]] of parameters.entries()) await near(`${section}/${name}`, grads[i]!, expected.get(name)!, around);
   for (const made of [loss, total, ...grads]) made.dispose();

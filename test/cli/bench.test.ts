@@ -44,7 +44,7 @@ describe("separable bench", () => {
     expect(stdout).toContain("reference, 1 thread");
   });
 
-  it("peaks at the operands and results held together", async () => {
+  it("reports as peak the operands and the results that are held together", async () => {
     const { stdout } = await runCli(["bench", ...once, "--json", "--only", "gemm-256"]);
     const [row] = JSON.parse(stdout);
     // A, B, C and the element that is read.
@@ -70,7 +70,7 @@ describe("separable bench", () => {
 });
 
 describe("selectBenchmarks", () => {
-  it("has the names that others know them by, each once", () => {
+  it("has each of the names that other pages refer to once", () => {
     for (const name of [
       ...["gemm-256", "gemm-512", "gemm-1024", "conv3x3-16-32-hw32-b32", "conv3x3-16-32-hw32-b32-fwdbwd"],
       ...["conv3x3-64-64-hw16-b64", "conv3x3-64-64-hw16-b64-fwdbwd", "depthwise3x3-32-hw32-b32-fwdbwd"],
@@ -81,7 +81,7 @@ describe("selectBenchmarks", () => {
     expect(usual).not.toContain("wrn-16-2-step-b128");
   });
 
-  it("gives exactly the benchmarks named in full, in the order of the list", () => {
+  it("selects exactly the benchmarks that are named in full, in the order of the list", () => {
     fc.assert(
       fc.property(fc.shuffledSubarray(names, { minLength: 1 }), (only) => {
         expect(selectBenchmarks(only).map(({ name }) => name)).toEqual(names.filter((name) => only.includes(name)));
@@ -89,7 +89,7 @@ describe("selectBenchmarks", () => {
     );
   });
 
-  it("takes a beginning for every usual name that begins so, and * for anything", () => {
+  it("takes a prefix for every usual name that starts with it, and * for any text", () => {
     const cut = fc.constantFrom(...usual).chain((name) => fc.tuple(fc.constant(name), fc.nat({ max: name.length - 1 })));
     fc.assert(
       fc.property(cut, ([name, at]) => {
@@ -102,7 +102,7 @@ describe("selectBenchmarks", () => {
     );
   });
 
-  it("refuses whatever fits none, however it is written", () => {
+  it("refuses a text that matches no name", () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 12 }), (text) => {
         fc.pre(!text.includes("*") && !names.some((name) => text !== "" && name.startsWith(text)));
@@ -145,7 +145,7 @@ function countedByHand(problem: Problem): number {
 }
 
 describe("a workload", () => {
-  it("runs the multiply-adds that its problem calls for", () => {
+  it("runs as many multiply-adds as its problem has", () => {
     fc.assert(
       fc.property(problems, (problem) => {
         const workload = prepareWorkload(problem);
@@ -155,7 +155,7 @@ describe("a workload", () => {
     );
   });
 
-  it("holds the same after every repetition, and nothing once disposed of", () => {
+  it("holds as much memory after every repetition, and none after it is disposed", () => {
     fc.assert(
       fc.property(problems, (problem) => {
         const workload = prepareWorkload(problem);
@@ -172,7 +172,7 @@ describe("a workload", () => {
 });
 
 describe("a training step", () => {
-  it("lowers the loss, holds no more after than before, and is three forward passes but for the images' own gradient", () => {
+  it("lowers the loss, holds no more memory afterwards, and costs three forward passes without the gradient of the images", () => {
     const workload = prepareWorkload({ kind: "trainingStep", depth: 10, width: 1, batch: 1 });
     const before = memory();
     const losses: number[] = [];
@@ -195,7 +195,7 @@ describe("a training step", () => {
 });
 
 describe("compulsoryBytes", () => {
-  it("counts five passes over a million float32 for both elementwise rows, and none where arithmetic counts", () => {
+  it("counts five passes over a million float32 for both elementwise benchmarks, and none for the others", () => {
     const bytes = Object.fromEntries(benchmarks.map(({ name, problem }) => [name, compulsoryBytes(problem)]));
     expect(bytes["relu-1m-fwdbwd"]).toBe(5 * 4 * 2 ** 20);
     expect(bytes["batchnorm-1m-fwdbwd"]).toBe(5 * 4 * 2 ** 20);
@@ -204,7 +204,7 @@ describe("compulsoryBytes", () => {
 });
 
 describe("summarize", () => {
-  it("has as many samples on either side of the median, all between the extremes", () => {
+  it("gives a median with as many samples on either side, and extremes that enclose all samples", () => {
     fc.assert(
       fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 }), (samples) => {
         const { medianMs, minMs, maxMs, repeats } = summarize(samples);

@@ -58,7 +58,7 @@ async function expectError(argv: readonly string[], message: RegExp): Promise<vo
 }
 
 describe("compress", () => {
-  test("writes a run that eval agrees with, of which the report's sums are right", async () => {
+  test("writes a run that eval agrees with, and reports sums that match its rows", async () => {
     const report = await compressTo(at("generic"), "Generic_0.5", "--evaluate");
     expect(await readdir(at("generic"))).toEqual(["checkpoint.safetensors", "config.json"]);
     expect(await evaluated("--run", at("generic"))).toMatchObject({ network: "wrn-10-1-Generic_0.5", ...report.after, count: 6 });
@@ -69,7 +69,7 @@ describe("compress", () => {
     expect(report.parametersBefore).toBe(77_850);
   });
 
-  test("gives a run that train --resume trains on from its first step", async () => {
+  test("writes a run that train --resume trains from its first step", async () => {
     await compressTo(at("sep"), "Sep", "--epochs", "1");
     expect(await positionOf(at("sep"))).toEqual({ epoch: 0, step: 0 });
     const { code, stderr } = await runCli(["train", "--resume", at("sep"), "--no-progress"]);
@@ -77,7 +77,7 @@ describe("compress", () => {
     expect(await positionOf(at("sep"))).toEqual({ epoch: 1, step: 0 });
   });
 
-  test("by Conv changes nothing", async () => {
+  test("to Conv changes nothing", async () => {
     const { before, after, relativeError } = await compressTo(at("conv"), "Conv", "--evaluate");
     expect(relativeError).toBe(0);
     expect(after).toEqual(before);
@@ -93,7 +93,7 @@ describe("compress", () => {
     expect(await readdir(folder)).toEqual(before);
   });
 
-  test("of a bare state dict needs to be told the network, and then agrees", async () => {
+  test("needs options that describe the network of a bare state dict, and then agrees", async () => {
     const { tensors } = decodeSafetensors(await readFile(join(at("dense"), "best.safetensors")), "best");
     const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
     const bare = at("bare.safetensors");
@@ -102,7 +102,7 @@ describe("compress", () => {
     const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1"])).stdout);
     const [ofRun] = jsonLines((await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Sep", "--dry-run", "--json"])).stdout);
     expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
-    await expectError(argv, /ConfigError: compress: .*bare\.safetensors says nothing of its network, got no --depth and --width/);
+    await expectError(argv, /ConfigError: compress: .*bare\.safetensors does not say what its network is, got no --depth and --width/);
   });
 
   test("fails in one line and leaves nothing behind", async () => {

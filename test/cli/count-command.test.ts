@@ -31,7 +31,7 @@ describe("count", () => {
     expect(large!.activationBytes! - 40).toBe(4 * (small!.activationBytes! - 40));
   });
 
-  test("a mode decides what is executed, never what the paper counts", async () => {
+  test("a mode changes the executed multiply-adds, and not those of the paper's convention", async () => {
     const of = async (mode: string): Promise<Record<string, number>> =>
       jsonLines((await runCli(`count --conv Generic_0.25 --json --mode ${mode}`.split(" "))).stdout)[0] as Record<string, number>;
     const [factorized, dense] = [await of("factorized"), await of("dense")];
@@ -39,7 +39,7 @@ describe("count", () => {
     expect(factorized.multAdds).toBeLessThan(dense.multAdds!);
   });
 
-  test("prints a table to be read", async () => {
+  test("prints a table", async () => {
     const { stdout } = await runCli("count --depth 10 --width 1 --conv Shuffle_4".split(" "));
     expect(stdout).toMatch(/^wrn-10-1-Shuffle_4, 10 classes, one image of 3×32×32$/m);
     expect(stdout).toMatch(/^ {2}block3\.0\.layer\.0\.conv2 +ShuffleConvolution +64×8×8 +656 +41,984 +41,984$/m);

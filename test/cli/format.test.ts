@@ -19,7 +19,7 @@ test("amounts", () => {
   expect([plural(1, "epoch"), plural(1200, "step")]).toEqual(["1 epoch", "1,200 steps"]);
 });
 
-test("columns line up: numbers right, words left", () => {
+test("columns are aligned: numbers to the right, words to the left", () => {
   expect(
     formatTable(
       ["name", "n"],
@@ -51,13 +51,13 @@ describe("progress", () => {
     return { written, isTTY, columns: 80, write: (text: string) => void written.push(text) };
   };
 
-  test("is a bar on a terminal, lines elsewhere, nothing when not wanted", () => {
+  test("is a bar on a terminal, lines elsewhere, and nothing under --no-progress", () => {
     expect(progressStyle(screen(true), true)).toBe("bar");
     expect(progressStyle(screen(false), true)).toBe("lines");
     expect(progressStyle(screen(true), false)).toBe("none");
   });
 
-  test("a job that is over at once prints no line", () => {
+  test("a job that ends at once prints no line", () => {
     const out = screen(false);
     const job = startJob(out, "lines", { label: "job", total: 3 });
     for (const done of [1, 2, 3]) job.update(done);

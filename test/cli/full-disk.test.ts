@@ -1,4 +1,4 @@
-/** A disk that fills up while a run is written: the last thing saved stays, and the run goes on from it. */
+/** A disk that fills up while a run is written. What was saved last stays, and the run can be resumed from it. */
 
 import type * as fs from "node:fs/promises";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { resultsOf, runCli, tinyRun } from "./run-cli.ts";
 
-/** Writes that still succeed. */
+/** The number of writes that still succeed. */
 let room = Infinity;
 
 vi.mock("node:fs/promises", async (original) => {
@@ -34,8 +34,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-// Written in turn: the first checkpoint; after each of two epochs best, metrics and checkpoint (best only when better).
-test.each([0, 1, 2, 3, 4])("full after %i files", async (writes) => {
+// The files are written in this order: the first checkpoint; after each of two epochs best (if it is better), metrics and checkpoint.
+test.each([0, 1, 2, 3, 4])("a disk that is full after %i files", async (writes) => {
   const run = join(folder, `full-${writes}`);
   room = writes;
   const { code, stderr } = await runCli([...tinyRun, "--run", run]);
@@ -44,7 +44,7 @@ test.each([0, 1, 2, 3, 4])("full after %i files", async (writes) => {
   expect(stderr.replaceAll(/^note: .*\n/gm, "")).toMatch(
     /^separable: DataError: write: \S+ must be writable, got ENOSPC for \S+; free some room on that disk\. What was saved before is untouched[^\n]*\n$/,
   );
-  // Without a first checkpoint there is no run.
+  // A run without a first checkpoint is removed.
   if (writes === 0) return expect(await readdir(folder)).not.toContain("full-0");
   expect((await readdir(run)).filter((name) => name.includes("partial"))).toEqual([]);
   expect((await runCli(["train", "--resume", run, "--no-progress"])).code).toBe(0);

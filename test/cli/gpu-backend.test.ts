@@ -35,13 +35,13 @@ describe("a run on cpu", () => {
     expect(stdout).toMatch(/^backend {2}cpu, plain JavaScript \(gpu\.js\)$/m);
   });
 
-  test("records what computed", async () => {
+  test("records its backend and adapter", async () => {
     const { settings, environment } = await configOf(at("whole"));
     expect(settings).toMatchObject({ backend: "cpu" });
     expect(environment.backend).toMatchObject(cpu);
   });
 
-  test("stopped, goes on where it was, bit for bit", async () => {
+  test("that was stopped is resumed bit for bit", async () => {
     await runCli([...tiny, "--backend", "cpu", "--run", at("stopped"), "--steps", "3"]);
     expect(await positionOf(at("stopped"))).toEqual({ epoch: 1, step: 1 });
     const { stdout, stderr } = await runCli(["train", "--resume", at("stopped"), "--no-progress"]);
@@ -50,7 +50,7 @@ describe("a run on cpu", () => {
     expect(await resultsOf(at("stopped"))).toEqual(await resultsOf(at("whole")));
   });
 
-  test("is tested on it with the numbers of the last epoch, and agrees with wasm", async () => {
+  test("gives eval the numbers of the last epoch, and agrees with wasm", async () => {
     const test = async (...machine: string[]): Promise<Record<string, number>> => {
       const { stdout } = await runCli([
         "eval",
@@ -69,7 +69,7 @@ describe("a run on cpu", () => {
     expect(there.loss).toBeCloseTo(here.loss!, 3);
   });
 
-  test("moved to another backend, says so, and still does when it moves back", async () => {
+  test("reports that it moves to another backend, and reports it again when it moves back", async () => {
     const run = at("moved");
     await runCli([...tiny, "--backend", "cpu", "--run", run, "--steps", "1"]);
     const away = await runCli(["train", "--resume", run, "--backend", "wasm", "--threads", "1", "--steps", "2", "--no-progress"]);
@@ -83,7 +83,7 @@ describe("a run on cpu", () => {
 });
 
 describe("auto", () => {
-  test("is what a run records it came to, so that resuming chooses nothing", async () => {
+  test("is recorded as the backend that it chose, so that a resumed run does not choose again", async () => {
     await runCli([...tiny, "--threads", "1", "--run", at("auto"), "--steps", "1"]);
     const { settings, environment } = await configOf(at("auto"));
     expect(settings).toMatchObject({ backend: "wasm", threads: 1 });
@@ -93,7 +93,7 @@ describe("auto", () => {
     expect(stderr).not.toContain("last bits");
   });
 
-  test("a run whose backend is not to be had here says how to go on", async () => {
+  test("a run whose backend cannot run here says how to resume it", async () => {
     const file = join(at("auto"), "config.json");
     const before = await readFile(file, "utf8");
     await writeFile(file, before.replace('"backend": "wasm"', '"backend": "webgl2"'));
@@ -116,7 +116,7 @@ describe("info", () => {
     expect(stdout).toMatch(/^self-test +passed$/m);
   });
 
-  test("gives the same to machines", async () => {
+  test("prints the same facts with --json", async () => {
     const [report] = jsonLines((await runCli(["info", "--backend", "webasm", "--json"])).stdout);
     expect(report).toMatchObject({
       backend: {
@@ -144,7 +144,7 @@ describe("bench", () => {
     ]);
   });
 
-  test("takes a training step apart: the programs' launches are the step's, their shares make a whole", async () => {
+  test("profiles a training step: the launches of the programs add up to those of the step, and their shares to one", async () => {
     const { stdout } = await runCli([...once, "--backend", "cpu", "--profile", "1", "--json"]);
     const [step] = JSON.parse(stdout);
     expect(step).toMatchObject({ name: "wrn-10-1-profile-b1", backend: "cpu", repeats: 1, readbacks: 2 });

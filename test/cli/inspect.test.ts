@@ -106,7 +106,7 @@ describe("inspect", () => {
       /inspect: --layer must be one of conv, .* tensor-train, .*got "tensor-trian"/,
     );
     await expectError(["--layer", "tensor-train", "--in", "0", "--out", "64"], /inspect: --in must be an integer in \[1, 4096\], got "0"/);
-    await expectError(["--layer", "tensor-train", "--in", "64"], /required option '--out <n>' not specified/);
+    await expectError(["--layer", "tensor-train", "--in", "64"], /inspect: a new layer needs --in and --out, got 64 and no --out/);
     await expectError(square, /inspect: needs either --layer or --conv, got neither/);
     await expectError(["--layer", "acdc", "--conv", "Sep", ...square], /inspect: needs either --layer or --conv, got both/);
     await expectError(
@@ -115,7 +115,10 @@ describe("inspect", () => {
     );
     await expectError(["--layer", "butterfly", "--rank", "3", ...square], /inspect: butterfly has no hyper-parameters, got --rank/);
     await expectError(["--layer", "shuffle", "--groups", "1.5", ...square], /convolution: takes Shuffle as Shuffle_<groups>/);
-    await expectError(["--layer", "acdc", "--init", "spectral", ...square], /ACDC: spectral initialisation needs a best approximation/);
+    await expectError(
+      ["--layer", "acdc", "--init", "spectral", ...square],
+      /ACDC: init must not be spectral, as no best approximation is known/,
+    );
     await expectError(["--layer", "lr", "--in", "64", "--out", "32"], /LR: the outputs must be a multiple of the inputs/);
     await expectError(["--layer", "TensorTrain_x", ...square], /convolution: takes TensorTrain as TensorTrain_<scale>/);
   });

@@ -26,7 +26,7 @@ async function expectError(argv: readonly string[], message: RegExp): Promise<vo
 }
 
 describe("eval", () => {
-  test("of a run gives the numbers its best epoch was recorded with", async () => {
+  test("of a run gives the numbers that its best epoch recorded", async () => {
     const metrics = jsonLines(await readFile(join(run, "metrics.jsonl"), "utf8")) as { testLoss: number; testAccuracy: number }[];
     const best = metrics.reduce((a, b) => (b.testAccuracy > a.testAccuracy ? b : a));
     const { code, stdout } = await runCli([...evaluate, "--run", run, "--json"]);
@@ -35,7 +35,7 @@ describe("eval", () => {
     expect(jsonLines(stdout)[0]).toMatchObject({ loss: best.testLoss, accuracy: best.testAccuracy, count: 6, data: "synthetic" });
   });
 
-  test("of a bare state dict needs to be told the network, and then agrees", async () => {
+  test("of a bare state dict needs options that describe the network, and then agrees", async () => {
     const { tensors } = decodeSafetensors(await readFile(join(run, "best.safetensors")), "best");
     const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
     const bare = join(folder, "bare.safetensors");
@@ -56,7 +56,7 @@ describe("eval", () => {
     for (const name of ["horizontal stripes", "disc", "spots"]) expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\d`, "m"));
   });
 
-  test("needs a run or a checkpoint, one that exists and is whole", async () => {
+  test("needs a run or a checkpoint that exists and is not damaged", async () => {
     await expectError(evaluate, /ConfigError: eval: needs either --run or --checkpoint, got neither/);
     await expectError([...evaluate, "--run", run, "--checkpoint", "x"], /ConfigError: eval: needs either --run or --checkpoint, got both/);
     await expectError([...evaluate, "--run", join(folder, "absent")], /DataError: run: .*absent must be readable, got ENOENT/);
@@ -79,7 +79,7 @@ describe("data", () => {
     expect(jsonLines(stdout)[0]).toMatchObject({ name: "synthetic", source: "synthetic", train: 10_000, test: 2_000, channels: 3 });
   });
 
-  test("without any source fails, and says what to do", async () => {
+  test("fails without any source, and says what to do", async () => {
     const before = process.env.SEPARABLE_CACHE;
     process.env.SEPARABLE_CACHE = join(folder, "no-cache");
     try {
@@ -93,7 +93,7 @@ describe("data", () => {
     }
   });
 
-  test("names what it knows", () =>
+  test("names the data sets that are allowed", () =>
     expectError(["data", "--name", "mnist"], /ConfigError: data: --name must be one of cifar10, .*, got "mnist"/));
 });
 

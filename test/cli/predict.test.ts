@@ -62,7 +62,7 @@ async function expectError(argv: readonly string[], message: RegExp): Promise<vo
 }
 
 describe("images of the test set, as PNG files", () => {
-  test.each([[["--no-fold"]], [[]]])("are taken for what eval takes them for (%s)", async (fold) => {
+  test.each([[["--no-fold"]], [[]]])("get the classes that eval gives them (%s)", async (fold) => {
     const evaluated = await runCli([
       "eval",
       "--run",
@@ -87,7 +87,7 @@ describe("images of the test set, as PNG files", () => {
     expect(new Set(got.map((prediction) => prediction.class)).size).toBeGreaterThan(1);
   });
 
-  test("folded and not folded, one by one or together: the same shares to rounding, adding up to one", async () => {
+  test("get the same probabilities up to rounding with and without folding, one by one or together, and these add up to one", async () => {
     const all = ["--checkpoint", run, "--top", "10"];
     const together = await predictions(...all, ...files.slice(0, 5));
     const plain = await predictions(...all, "--no-fold", ...files.slice(0, 5));
@@ -105,7 +105,7 @@ describe("images of the test set, as PNG files", () => {
       expect(guess.probability).toBeCloseTo(alone!.probabilities.find((same) => same.class === guess.class)!.probability, 5);
   });
 
-  test("for people: the likeliest classes of each, with bars", async () => {
+  test("are printed with their most probable classes and bars", async () => {
     const { stdout } = await predict("--checkpoint", run, "--top", "2", ...files.slice(0, 2));
     expect(stdout).toMatch(/^network {2}wrn-10-1-Sep, [\d,]+ parameters, from .*best\.safetensors\nimages {3}the middle, 32×32\n/);
     const rows = "(?: {2}[a-z ]+? +\\d+\\.\\d % *[█▏▎▍▌▋▊▉]*\\n){2}";
@@ -113,7 +113,7 @@ describe("images of the test set, as PNG files", () => {
   });
 });
 
-test("a checkpoint that says nothing of its network is told it; unknown classes are numbers", async () => {
+test("options describe the network of a checkpoint without a configuration, and its classes have numbers where no name is known", async () => {
   const { tensors } = decodeSafetensors(await readFile(join(run, "best.safetensors")), "best");
   const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
   const bare = join(folder, "bare.safetensors");
@@ -133,7 +133,7 @@ test("a checkpoint that says nothing of its network is told it; unknown classes 
 });
 
 describe("refuses", () => {
-  test("files that are no images, by name", async () => {
+  test("a file that is no image, and names it", async () => {
     const [text, cut] = [join(folder, "text.png"), join(folder, "cut.png")];
     await writeFile(text, "no image");
     await writeFile(cut, (await readFile(files[0]!)).subarray(0, 900));
@@ -145,7 +145,7 @@ describe("refuses", () => {
     await expectError(["--checkpoint", run, join(folder, "absent.png")], /DataError: image: .*absent\.png must be readable, got ENOENT/);
   });
 
-  test("to work without a checkpoint, without images, or on numbers that are none", async () => {
+  test("a call without a checkpoint or without images, and a network with NaN", async () => {
     await expectError([files[0]!], /ConfigError: predict: needs --checkpoint, a run's folder or a checkpoint, got none/);
     await expectError(["--checkpoint", run], /ConfigError: missing required argument 'images'/);
     await expectError(["--checkpoint", run, "--top", "0", files[0]!], /ConfigError: predict: --top must be an integer ≥ 1, got "0"/);

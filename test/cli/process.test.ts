@@ -1,4 +1,4 @@
-/** The compiled program in processes of its own: signals, exit codes, and which stream says what. */
+/** The compiled program in a process of its own: signals, exit codes, and the text on each stream. */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the program; `watch` sees everything printed to stdout so far, each time there is more. */
+/** Runs the program. `watch` is called with all of stdout so far, each time there is more. */
 async function runProcess(
   argv: readonly string[],
   watch?: (stdout: string, child: ChildProcessWithoutNullStreams) => void,
@@ -47,25 +47,28 @@ const train = [
   ..."--data synthetic --limit-train 120 --limit-test 12 --batch-size 4 --epochs 2 --dropout 0.1 --threads 2 --json".split(" "),
 ];
 
-test.each(["SIGINT", "SIGTERM"] as const)("%s: the step is finished and saved, and the run goes on bit for bit", async (signal) => {
-  const whole = await runProcess([...train, "--run", `whole-${signal}`]);
-  expect(whole).toMatchObject({ code: 0, stderr: "" });
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "%s: the program finishes the step and saves it, and the run can be resumed bit for bit",
+  async (signal) => {
+    const whole = await runProcess([...train, "--run", `whole-${signal}`]);
+    expect(whole).toMatchObject({ code: 0, stderr: "" });
 
-  let sent = false;
-  const stopped = await runProcess([...train, "--run", `stopped-${signal}`], (stdout, child) => {
-    // Somewhere in the first epoch: where exactly must not matter.
-    if (!sent && stdout.includes('"event":"start"')) sent = child.kill(signal);
-  });
-  expect(stopped.code).toBe(130);
-  expect(stopped.stderr).toBe("Stopping after this step; once more to leave at once.\n");
-  const last = jsonLines(stopped.stdout).at(-1)!;
-  expect(last).toMatchObject({ event: "stopped", interrupted: true });
-  expect(await positionOf(join(folder, `stopped-${signal}`))).toEqual({ epoch: last.epoch, step: last.step });
-  expect(last.resume).toMatch(/^node .*main\.js train --resume stopped-/);
+    let sent = false;
+    const stopped = await runProcess([...train, "--run", `stopped-${signal}`], (stdout, child) => {
+      // The signal arrives somewhere in the first epoch. The result must not depend on the step.
+      if (!sent && stdout.includes('"event":"start"')) sent = child.kill(signal);
+    });
+    expect(stopped.code).toBe(130);
+    expect(stopped.stderr).toBe("Stopping after this step; once more to leave at once.\n");
+    const last = jsonLines(stopped.stdout).at(-1)!;
+    expect(last).toMatchObject({ event: "stopped", interrupted: true });
+    expect(await positionOf(join(folder, `stopped-${signal}`))).toEqual({ epoch: last.epoch, step: last.step });
+    expect(last.resume).toMatch(/^node .*main\.js train --resume stopped-/);
 
-  expect(await runProcess(["train", "--resume", `stopped-${signal}`, "--json"])).toMatchObject({ code: 0, stderr: "" });
-  expect(await resultsOf(join(folder, `stopped-${signal}`))).toEqual(await resultsOf(join(folder, `whole-${signal}`)));
-});
+    expect(await runProcess(["train", "--resume", `stopped-${signal}`, "--json"])).toMatchObject({ code: 0, stderr: "" });
+    expect(await resultsOf(join(folder, `stopped-${signal}`))).toEqual(await resultsOf(join(folder, `whole-${signal}`)));
+  },
+);
 
 test("an error is one line on stderr, and exit code 1", async () => {
   expect(await runProcess(["train", "--depth", "11"])).toEqual({
@@ -89,7 +92,7 @@ modules._resolveFilename = function (name, ...rest) {
     without = ["--require", hook];
   });
 
-  test("auto is wasm, and says why", async () => {
+  test("auto chooses wasm, and says why", async () => {
     const { code, stdout, stderr } = await runProcess(["info", "--json"], undefined, without);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(jsonLines(stdout)[0]).toMatchObject({
@@ -97,14 +100,14 @@ modules._resolveFilename = function (name, ...rest) {
     });
   });
 
-  test("a device asked for by name is one line on what to install", async () => {
+  test("a device that is named gives an error of one line, which says what to install", async () => {
     const { code, stdout, stderr } = await runProcess(["info", "--backend", "cpu"], undefined, without);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toBe("separable: BackendError: cpu: needs the package gpu.js, which is not installed; npm install gpu.js@2\n");
   });
 });
 
-test("an engine without WebAssembly is told which backend it has", async () => {
+test("the error in an engine without WebAssembly names a backend that runs", async () => {
   const { code, stdout, stderr } = await runProcess(["info"], undefined, ["--jitless"]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(

@@ -1,4 +1,4 @@
-/** The program in a process of its own, speaking JSON lines: followed by what it says, not by the clock. */
+/** The program in a process of its own, with JSON lines as output. Tests wait for its events and not for a time. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { EventEmitter, once } from "node:events";
@@ -18,7 +18,7 @@ export interface ProgramEnd {
 
 export interface ProgramOptions {
   readonly cwd: string;
-  /** Of node itself. */
+  /** Options of Node itself. */
   readonly execArgv?: readonly string[];
 }
 
@@ -44,17 +44,21 @@ export class ProgramProcess {
     this.ended = once(this.child, "close").then(([code]) => ({ code: code as number | null, stderr: this.#stderr }));
   }
 
-  /** The first event, of those said already or still to come, that is what is waited for. @throws Error when the program ends without it. */
+  /**
+   * The first event, of those said already or still to come, that is what is waited for.
+   *
+   * @throws Error when the program ends without it.
+   */
   async until(event: string, matches: (said: ProgramEvent) => boolean = () => true): Promise<ProgramEvent> {
     return this.#until(`say ${event}`, () => this.events.find((said) => said.event === event && matches(said)));
   }
 
-  /** @throws Error when the program ends without having complained so. */
+  /** Waits until stderr matches a pattern. @throws Error when the program ends without such a text. */
   async untilStderr(pattern: RegExp): Promise<string> {
     return this.#until(`complain of ${pattern}`, () => pattern.exec(this.#stderr)?.[0]);
   }
 
-  /** Events of a kind, by run. */
+  /** The runs that had an event of a kind, in order. */
   idsOf(event: string): string[] {
     return this.events.filter((said) => said.event === event).map(({ id }) => id!);
   }

@@ -1,4 +1,4 @@
-/** Runs a command line in this process, with everything it prints at hand. */
+/** Runs a command line in this process, and returns everything that it prints. */
 
 import { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
@@ -11,12 +11,12 @@ export interface CliResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** Codes the program wanted to leave with at once. */
+  /** The exit codes with which the program wanted to end at once. */
   readonly exits: readonly number[];
 }
 
 export interface CliHooks {
-  /** Called with each piece of stdout; `signal` stands for Ctrl-C. */
+  /** Called with each piece of stdout. `signal` acts as Ctrl-C. */
   readonly onStdout?: (text: string, signal: () => void) => void;
 }
 
@@ -37,13 +37,14 @@ export async function runCli(argv: readonly string[], { onStdout }: CliHooks = {
       },
     },
     invocation: "separable",
+    program: "separable",
     signals,
     exit: (exitCode) => void exits.push(exitCode),
   });
   return { code, stdout, stderr, exits };
 }
 
-/** A run of six steps, in the time of a test. One thread: the threads' workers need the compiled program. */
+/** A run of six steps. It has one thread, since the workers of several threads need the compiled program. */
 export const tinyRun = [
   "train",
   ..."--data synthetic --limit-train 12 --limit-test 6 --batch-size 4 --epochs 2 --dropout 0.2 --threads 1 --no-progress".split(" "),
@@ -55,14 +56,14 @@ export const jsonLines = (text: string): Record<string, unknown>[] =>
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-/** Where the checkpoint of a run stands. */
+/** The epoch and the step of a run's checkpoint. */
 export async function positionOf(folder: string): Promise<{ epoch: number; step: number }> {
   const { training } = await readCheckpointFile(join(folder, "checkpoint.safetensors"));
   const { epoch, step } = training!.progress;
   return { epoch, step };
 }
 
-/** Everything in a run that must not depend on how often it was stopped. */
+/** The results of a run that must not depend on how often it was stopped. */
 export async function resultsOf(folder: string): Promise<Record<string, unknown>> {
   const bytes = await readFile(join(folder, "checkpoint.safetensors"));
   const { tensors, metadata } = decodeSafetensors(bytes, folder);

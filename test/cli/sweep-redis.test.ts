@@ -7,9 +7,9 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Queue, QueueEvents } from "bullmq";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { queueName } from "../../src/experiment/sweep/redis/connection.ts";
-import type { SweepFile } from "../../src/experiment/sweep/sweep-plan.ts";
-import type { SweepResult } from "../../src/experiment/sweep/sweep-results.ts";
+import { queueName } from "../../src/experiment/node/sweep/redis/connection.ts";
+import type { SweepFile } from "../../src/experiment/node/sweep/sweep-plan.ts";
+import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
 import { type ProgramEvent, ProgramProcess } from "./program-process.ts";
 import { type RedisProcess, redisAvailable, startRedis } from "./redis-server.ts";
 import { type CliResult, jsonLines, runCli } from "./run-cli.ts";
@@ -114,7 +114,7 @@ afterAll(async () => {
 });
 
 describe.skipIf(!redisAvailable)(title, () => {
-  test("two workers come to the numbers of one machine, and the coordinator says what a local sweep says", async () => {
+  test("two workers give the numbers of one machine, and the coordinator reports the events of a local sweep", async () => {
     const workers = [await work(), await work()];
     const coordinator = coordinate("tiny.json", "two");
     expect(await coordinator.ended).toEqual({ code: 0, stderr: "" });
@@ -127,7 +127,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft()).toEqual([]);
   });
 
-  test("a worker killed in mid-run loses nothing: another goes on from its checkpoint", async () => {
+  test("another worker resumes the run of a killed worker from its checkpoint", async () => {
     // Taken for dead after a second, so that the test need not wait longer.
     const first = await work("--silence", "1");
     const coordinator = coordinate(await grid("pair", { ...tiny, seeds: [0, 1] }), "killed");
@@ -135,7 +135,10 @@ describe.skipIf(!redisAvailable)(title, () => {
     const lock = await readFile(join(folder, "killed", "runs", id!, ".lock"), "utf8");
     await first.kill("SIGKILL");
     const second = await work("--silence", "1");
-    expect(await coordinator.ended).toMatchObject({ code: 0, stderr: expect.stringContaining(`the worker of ${id} has fallen silent`) });
+    expect(await coordinator.ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining(`the worker of ${id} no longer renews its lock`),
+    });
     expect(outcomes(await resultsOf("killed"))).toEqual(outcomes(local.slice(0, 2)));
     expect(second.idsOf("run-end").sort()).toEqual(ids.slice(0, 2));
     // The first epoch is not trained again; the last is, for the process that trained has stopped when its worker was no more.
@@ -145,7 +148,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft()).toEqual([]);
   });
 
-  test("a coordinator killed and begun again collects what was trained meanwhile, and nothing is trained twice", async () => {
+  test("a coordinator that is killed and begun again collects the runs that ended meanwhile, and no run is trained twice", async () => {
     const worker = await work();
     const first = coordinate("tiny.json", "again");
     await first.until("run-end");
@@ -164,10 +167,12 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft()).toEqual([]);
   });
 
-  test("Ctrl-C leaves the jobs to the workers; a worker's saves its run and gives it back", async () => {
+  test("after Ctrl-C on the coordinator the jobs stay; after Ctrl-C on a worker its run is saved and given back", async () => {
     const file = await grid("one", { ...tiny, seeds: [0] });
     const coordinator = coordinate(file, "interrupted");
-    await coordinator.untilStderr(/no worker is there yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/);
+    await coordinator.untilStderr(
+      /no worker is connected yet; start some, here or elsewhere: separable sweep-worker --redis redis:\/\/127/,
+    );
     const first = await work();
     await first.until("epoch");
     const [left, gave] = await Promise.all([coordinator.kill("SIGINT"), first.kill("SIGINT")]);
@@ -185,10 +190,10 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(outcomes(await resultsOf("interrupted"))).toEqual(outcomes(local.slice(0, 1)));
   });
 
-  test("a worker that does not see the sweep's folder trains in its own, and the line says where", async () => {
+  test("a worker that cannot read the folder of the sweep trains in its own, and the line names that folder", async () => {
     const file = await grid("far", { ...tiny, seeds: [1] });
     const coordinator = coordinate(file, "far");
-    await coordinator.untilStderr(/no worker is there yet/);
+    await coordinator.untilStderr(/no worker is connected yet/);
     // Without its mark the folder is any folder: what a worker on another machine finds at that path, if anything.
     await rename(join(folder, "far", ".sweep"), join(folder, "far", "hidden"));
     await work("--out", join(folder, "own"));
@@ -200,11 +205,11 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await readdir(result!.run.slice(hostname().length + 1))).toContain("checkpoint.safetensors");
   });
 
-  test("a run that fails is tried twice, reported, and does not stop the others; begun again, the sweep tries it again", async () => {
+  test("a run that fails is tried twice and reported, does not stop the others, and is tried again by the next sweep", async () => {
     const file = await grid("failing", { ...tiny, seeds: [0], teachers: [{ teacher: "absent" }, null] });
     const id = `${ids[0]}-by-absent`;
     const killed = coordinate(file, "failing");
-    await killed.untilStderr(/no worker is there yet/);
+    await killed.untilStderr(/no worker is connected yet/);
     await killed.kill("SIGKILL");
     // It fails for good while no coordinator listens.
     const events = new QueueEvents(queueName(), { connection: { url: redis.url } });
@@ -245,7 +250,10 @@ describe.skipIf(!redisAvailable)(title, () => {
     );
 
     test("where nobody listens", () =>
-      refused("redis://127.0.0.1:1", /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that lets us in, got .*ECONNREFUSED/));
+      refused(
+        "redis://127.0.0.1:1",
+        /DataError: redis: redis:\/\/127\.0\.0\.1:1 must be a Redis that accepts this connection, got .*ECONNREFUSED/,
+      ));
 
     test("that has no such database", () =>
       refused(`${redis.url}/99`, /DataError: redis: .*\/99 must be .*, got ERR DB index is out of range/));
@@ -253,12 +261,15 @@ describe.skipIf(!redisAvailable)(title, () => {
     test("that speaks something else", async () => {
       const server = createServer((socket) => socket.on("data", () => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n")));
       await once(server.listen(0, "127.0.0.1"), "listening");
-      await refused(addressOf(server), /must be a Redis that lets us in, got Protocol error/).finally(() => server.close());
+      await refused(addressOf(server), /must be a Redis that accepts this connection, got Protocol error/).finally(() => server.close());
     });
 
     test("that says nothing", async () => {
       const { code, stderr } = await givenUp;
-      expect([code, stderr]).toEqual([1, expect.stringMatching(/^[^\n]*must be a Redis that lets us in, got no answer within 5 s; .*\n$/)]);
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringMatching(/^[^\n]*must be a Redis that accepts this connection, got no answer within 5 s; .*\n$/),
+      ]);
     });
 
     test("that wants another password, which is not repeated", async () => {
@@ -275,7 +286,7 @@ describe.skipIf(!redisAvailable)(title, () => {
   });
 });
 
-test("without BullMQ the option says how to install it", async () => {
+test("the error without BullMQ says how to install it", async () => {
   const hook = `export const resolve = (name, context, next) => {
     if (name === "bullmq") throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
     return next(name, context);
@@ -292,7 +303,7 @@ test("without BullMQ the option says how to install it", async () => {
   });
 });
 
-test("a grid is the same with --redis, and how many processes train is the workers' affair", async () => {
+test("--redis does not change a grid, and refuses --jobs and --threads, which belong to the workers", async () => {
   const scratch = await mkdtemp(join(tmpdir(), "separable-redis-"));
   try {
     const file = join(scratch, "tiny.json");

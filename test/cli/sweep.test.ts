@@ -1,4 +1,4 @@
-/** Sweeps: what a grid expands to, and that every run ends once in the results, whatever is killed when. */
+/** Sweeps: the runs of a grid, and the results, which have each run once, whenever a process is killed. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,8 +10,8 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
-import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/sweep/sweep-plan.ts";
-import type { SweepResult } from "../../src/experiment/sweep/sweep-results.ts";
+import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/node/sweep/sweep-plan.ts";
+import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -37,12 +37,12 @@ const tiny = {
 const resultsOf = async (out: string): Promise<SweepResult[]> =>
   jsonLines(await readFile(join(folder, out, "results.jsonl"), "utf8")) as unknown as SweepResult[];
 
-/** What a run came to, apart from the clock and the place. */
+/** The results of each run without its times and its folder. */
 const outcomes = (results: readonly SweepResult[]): Map<string, unknown> =>
   new Map(results.map(({ seconds: _, run: __, id, ...numbers }) => [id, numbers]));
 
 describe("a grid", () => {
-  test("is every combination once, each under a name of its own, and its options come back from the command line as they were", () =>
+  test("has every combination once, each under a name of its own, and keeps the options on the command line", () =>
     fc.assert(
       fc.property(
         fc.record({
@@ -79,7 +79,7 @@ describe("a grid", () => {
       { numRuns: 30 },
     ));
 
-  test("takes a family at each budget", () => {
+  test("solves a family for each budget", () => {
     const runs = expandSweep({ convolutions: ["Conv", "Generic"], budgets: [8000, 10_000] }, ".");
     expect(runs.map(({ settings }) => settings.conv)).toEqual([
       "Conv",
@@ -108,7 +108,7 @@ describe("a grid", () => {
     expect(code).toBe(1);
   });
 
-  test("is printed, and nothing trained, by --dry-run", async () => {
+  test("is printed by --dry-run, which trains nothing", async () => {
     const { stdout, code } = await runCli(["sweep", await grid("dry.json", tiny), "--dry-run"]);
     expect(code).toBe(0);
     expect(stdout.match(/^wrn-10-1-\S+$/gm)).toHaveLength(6);
@@ -116,7 +116,7 @@ describe("a grid", () => {
   });
 });
 
-/** Runs the sweep; `watch` sees each line of stdout. */
+/** Runs the sweep. `watch` is called with each line of stdout. */
 async function sweep(out: string, file: string, watch: (line: string, kill: () => void) => void = () => undefined): Promise<number | null> {
   const child = spawn(process.execPath, [program, "sweep", file, "--out", out, "--jobs", "2", "--threads", "1", "--json"], { cwd: folder });
   createInterface({ input: child.stdout }).on("line", (line) => watch(line, () => child.kill("SIGKILL")));
@@ -124,7 +124,7 @@ async function sweep(out: string, file: string, watch: (line: string, kill: () =
   return code;
 }
 
-test("killed at ten random moments, it ends with each run once, and with the numbers of a sweep that nobody killed", async () => {
+test("a sweep that is killed at ten random moments ends with each run once, and with the numbers of an undisturbed sweep", async () => {
   const file = await grid("tiny.json", tiny);
   expect(await sweep("whole", file)).toBe(0);
   const whole = await resultsOf("whole");
@@ -136,7 +136,7 @@ test("killed at ten random moments, it ends with each run once, and with the num
   for (let attempt = 0; kills < 10 && attempt < 40; attempt++) {
     let lines = 1 + (random.bits() % 3);
     const code = await sweep("killed", file, (_, kill) => {
-      // Some lines on, and then anywhere within what a short step, an evaluation or a checkpoint takes.
+      // The sweep is killed after some lines and a random time, so that the kill can hit a step, an evaluation or a checkpoint.
       if (--lines === 0) setTimeout(kill, random.uniform() * 300);
     });
     if (code === null) kills++;
@@ -148,22 +148,22 @@ test("killed at ten random moments, it ends with each run once, and with the num
   expect(await sweep("killed", file)).toBe(0);
   expect(outcomes(await resultsOf("killed")), `seed ${seed}`).toEqual(outcomes(whole));
 
-  // Begun again it finds nothing to do, and touches nothing.
+  // A sweep that is begun again after its end changes no file.
   const before = await readFile(join(folder, "killed", "results.jsonl"), "utf8");
   expect(await sweep("killed", file)).toBe(0);
   expect(await readFile(join(folder, "killed", "results.jsonl"), "utf8")).toBe(before);
 }, 300_000);
 
-test("Ctrl-C in a terminal, which every process of the sweep gets, lets each run save itself", async () => {
+test("every run saves itself after Ctrl-C in a terminal, which all processes of the sweep receive", async () => {
   const file = await grid("interrupted.json", { ...tiny, convolutions: ["Sep"], seeds: [0] });
   const argv = [program, "sweep", file, "--out", "interrupted", "--threads", "1", "--json"];
-  // Detached: a process group of its own, as a shell makes one.
+  // A detached process gets a process group of its own, as in a shell.
   const child = spawn(process.execPath, argv, { cwd: folder, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   createInterface({ input: child.stdout }).on("line", (line) => {
     if (line.includes('"event":"epoch"')) process.kill(-child.pid!, "SIGINT");
   });
   expect(await once(child, "close")).toEqual([130, null]);
-  // A run that was ended before it could save leaves its lock.
+  // A run that ends before it has saved leaves its lock behind.
   const entries = await readdir(join(folder, "interrupted", "runs", "wrn-10-1-Sep-seed0"));
   expect(entries).toContain("checkpoint.safetensors");
   expect(entries).not.toContain(".lock");
@@ -181,7 +181,7 @@ test("a run that fails is reported, does not stop the others, and is tried again
   );
 }, 60_000);
 
-test("a second sweep in the same folder is refused while the first goes on", async () => {
+test("a second sweep in the same folder is refused while the first one runs", async () => {
   const out = join(folder, "locked");
   await mkdir(out, { recursive: true });
   const stat = await readFile(`/proc/${process.pid}/stat`, "utf8").catch(() => "");

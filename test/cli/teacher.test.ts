@@ -1,4 +1,4 @@
-/** Students and their teachers, on the command line. */
+/** Runs with teachers on the command line. */
 
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ const student = [...tinyRun, "--conv", "Shuffle_4", "--teacher"];
 const losses = async (run: string): Promise<unknown[]> =>
   jsonLines(await readFile(join(at(run), "metrics.jsonl"), "utf8")).map(({ trainLoss, testLoss }) => [trainLoss, testLoss]);
 
-test("a student learns something else than alone, something else from another teacher, and the same from the same", async () => {
+test("a student with a teacher differs from one without and from one with another teacher, and equals one with the same teacher", async () => {
   const runs: Record<string, readonly string[]> = {
     alone: student.slice(0, -1),
     taught: [...student, at("teacher")],
@@ -31,12 +31,12 @@ test("a student learns something else than alone, something else from another te
   for (const [name, argv] of Object.entries(runs)) expect((await runCli([...argv, "--run", at(name)])).stderr).not.toContain("Error");
   const [alone, taught, again, otherwise, distilled, untouched] = await Promise.all(Object.keys(runs).map(losses));
   expect(again).toEqual(taught);
-  // A teacher without weight changes nothing.
+  // A teacher whose losses have no weight changes nothing.
   expect(untouched).toEqual(alone);
   for (const other of [alone, otherwise, distilled]) expect(other).not.toEqual(taught);
 });
 
-test("is told of when the run begins, and goes on bit for bit with the same teacher only", async () => {
+test("a run reports its teacher, and can be resumed bit for bit with the same teacher only", async () => {
   const argv = [...student, at("teacher")];
   const whole = await runCli([...argv, "--run", at("whole")]);
   expect(whole.stdout).toMatch(/^teacher {2}wrn-10-1-Conv of .*teacher, attention transfer β 1000$/m);
@@ -54,7 +54,7 @@ test("is told of when the run begins, and goes on bit for bit with the same teac
   expect(await losses("moved")).toEqual(await losses("whole"));
 });
 
-describe("a teacher of no use is refused before anything is written", () => {
+describe("a teacher that does not fit is refused before anything is written", () => {
   test.each<[string, readonly string[], RegExp]>([
     ["absent", ["--teacher", "absent"], /DataError: run: .*absent must be readable, got ENOENT/],
     [
@@ -72,7 +72,7 @@ describe("a teacher of no use is refused before anything is written", () => {
   });
 });
 
-test("--budget chooses the hyper-parameter, says so, and refuses what it cannot solve", async () => {
+test("--budget chooses the hyper-parameter, reports it, and refuses a budget that no network keeps", async () => {
   const argv = [...tinyRun, "--steps", "0", "--budget"];
   const { stderr, code } = await runCli([...argv, "9000", "--conv", "Generic", "--run", at("budget")]);
   expect(code).toBe(0);

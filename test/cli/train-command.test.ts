@@ -206,7 +206,7 @@ describe("bad input", () => {
     const run = at("diverged");
     await expectError(
       [...tinyRun, "--run", run, "--learning-rate", "1e30"],
-      /DataError: train: the loss must be finite, got (NaN|Infinity) at step \d of epoch 1 \(learning rate .*\); lower the learning rate.*\. .*diverged stands as saved after step 0/,
+      /DataError: train: the loss must be finite, got (NaN|Infinity) at step \d of epoch 1 \(learning rate .*\); lower the learning rate.*\. .*diverged is as it was saved after step 0/,
     );
     expect((await readdir(run)).sort()).toEqual(["checkpoint.safetensors", "config.json"]);
     expect((await runCli(["train", "--resume", run, "--steps", "0", "--no-progress"])).code).toBe(0);

@@ -81,7 +81,9 @@ describe("counts", () => {
     expect(lines).toHaveLength(rows.length + 1);
     expect(lines[0]).toBe("passed  count WideResNet-10-1 Conv, 10 classes, 32×32");
     expect(lines.find((line) => line.includes("Generic_0.03"))).toMatch(/^passed .*: refused: ConfigError: Generic: .*raise the scale$/);
-    expect(lines.find((line) => line.includes("CP_0.50"))).toMatch(/^passed .*: the paper's code has a CP layer but calls it deprecated/);
+    expect(lines.find((line) => line.includes("CP_0.50"))).toMatch(
+      /^passed .*: the paper's code has a CP layer but refuses it in networks/,
+    );
     expect(JSON.parse(lines.at(-1)!)).toEqual({ passed: rows.length, failed: 0, skipped: 0, worst: {}, failures: [] });
     expect(code).toBe(0);
   });
@@ -104,7 +106,9 @@ describe("counts", () => {
     ];
     const { stdout, code } = await verify(await fixtures({ "counts.json": rows }));
     const [first, second, summary] = stdout.trim().split("\n");
-    expect(first).toMatch(/^failed {2}count WideResNet-16-2 Sep, 7 classes, 48×48: the paper's code raises here, and we do not$/);
+    expect(first).toMatch(
+      /^failed {2}count WideResNet-16-2 Sep, 7 classes, 48×48: the paper's code raises here, and this library does not$/,
+    );
     expect(second).toMatch(/^skipped count VGG-16-2 .*: VGG is none of WideResNet, /);
     expect(JSON.parse(summary!)).toMatchObject({ passed: 0, failed: 1, skipped: 1 });
     expect(code).toBe(1);
@@ -300,7 +304,7 @@ describe("fixtures that are missing or malformed are one line of DataError", () 
       /dims must be an array of num/,
     ],
     ["files that are no list", { "blocks/index.json": { files: 3 } }, /blocks\/index\.json\.files must be a JSON array, got 3/],
-    ["a block without its file", { "blocks/index.json": { files: [entry] } }, /a\.safetensors must be there, .* got ENOENT/],
+    ["a block without its file", { "blocks/index.json": { files: [entry] } }, /a\.safetensors must exist, .* got ENOENT/],
     [
       "a damaged block",
       { "blocks/index.json": { files: [entry] }, "blocks/a.safetensors": "short" },
@@ -311,7 +315,7 @@ describe("fixtures that are missing or malformed are one line of DataError", () 
       { "blocks/index.json": { files: [entry] }, "blocks/a.safetensors": encodeSafetensors(new Map()) },
       /a block must hold y or y64, got neither/,
     ],
-    ["a step without its file", { "wrn_step/index.json": index }, /wrn_step\/a\.safetensors must be there/],
+    ["a step without its file", { "wrn_step/index.json": index }, /wrn_step\/a\.safetensors must exist/],
     [
       "a step without images",
       {

@@ -18,6 +18,7 @@ import { tucker, tuckerToDense } from "../../src/linalg/tucker.ts";
 import { buildTensor, departureFromOrthonormal, normalValues, tensorRecipes } from "./support.ts";
 
 const exact = 1e-10;
+
 const distance = (a: TensorArray, b: TensorArray): number => frobenius(a.data.map((v, i) => v - b.data[i]!));
 const ranks = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 4, maxLength: 4 });
 

@@ -6,7 +6,7 @@ import { Random } from "../../src/core/random.ts";
 import { compressionRatio } from "../../src/experiment/compression-ratio.ts";
 import { createNetwork } from "../../src/experiment/network-spec.ts";
 import { presets } from "../../src/experiment/presets.ts";
-import { structuredDecay } from "../../src/experiment/settings.ts";
+import { structuredDecay } from "../../src/experiment/recipe.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { Sequential } from "../../src/nn/combinators.ts";
 import { convolutionFactory, Sep } from "../../src/structured/create-convolution.ts";

@@ -5,6 +5,7 @@
 
 import { readFile } from "node:fs/promises";
 import { DataError } from "../../core/errors.ts";
+import { fileKind } from "../../core/file-kind.ts";
 import { describeError } from "./system-error.ts";
 
 /** The colour behind transparent pixels. */
@@ -27,27 +28,45 @@ export async function decodeImage(path: string, size: number): Promise<Uint8Arra
     throw new DataError(`image: ${path} must be readable, got ${describeError(error)}`, { cause: error });
   });
   if (!Object.values(signatures).some((signature) => signature.every((byte, i) => bytes[i] === byte)))
-    throw new DataError(`image: ${path} must be a PNG or a JPEG, got ${describeStart(bytes)}; convert it first`);
+    throw new DataError(
+      `image: ${path} must be a PNG or a JPEG, got ${describeStart(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
+    );
   const { default: sharp } = await import("sharp");
   // With fastShrinkOnLoad, a JPEG would be shrunk while it is decoded, and its pixels would lie between those of a plain resize.
   const scaled = { fit: "cover", position: "centre", fastShrinkOnLoad: false } as const;
-  const decode = sharp(bytes, { failOn: "error" })
+  const damaged = (error: unknown): never => {
+    throw new DataError(`image: ${path} must be a whole PNG or JPEG, got ${describeError(error)}; restore it from a copy`, {
+      cause: error,
+    });
+  };
+  checkPixels(path, await sharp(bytes, { limitInputPixels: false }).metadata().catch(damaged));
+  const decode = sharp(bytes, { failOn: "error", limitInputPixels: maximumPixels })
     .autoOrient()
     .flatten({ background })
     .resize(size, size, scaled)
     .toColourspace("srgb")
     .raw({ depth: "uchar" })
     .toBuffer({ resolveWithObject: true });
-  const { data, info } = await decode.catch((error: unknown) => {
-    throw new DataError(`image: ${path} must be a whole PNG or JPEG, got ${describeError(error)}; restore it from a copy`, {
-      cause: error,
-    });
-  });
+  const { data, info } = await decode.catch(damaged);
   return toPlanes(data, info.channels, size * size);
 }
 
+/** The largest number of pixels of an image. It bounds the memory that a small file can ask for: about 1 GB. */
+const maximumPixels = 2 ** 28;
+
+/** The file's format, where it is known, or else its first bytes. */
 const describeStart = (bytes: Uint8Array): string =>
-  bytes.length === 0 ? "an empty file" : `a file that begins ${Buffer.from(bytes.subarray(0, 4)).toString("hex")}`;
+  fileKind(bytes)?.name ?? `a file that begins ${Buffer.from(bytes.subarray(0, 4)).toString("hex")}`;
+
+/** @throws DataError for an image of more than `maximumPixels`. The size is read from the image's header. */
+function checkPixels(path: string, { width, height }: { readonly width: number; readonly height: number }): void {
+  const megapixels = (pixels: number): string => `${Math.round(pixels / 1e6)} megapixels`;
+  if (width * height > maximumPixels)
+    throw new DataError(
+      `image: ${path} must have at most ${megapixels(maximumPixels)}, got ${width}×${height}, which are ${megapixels(width * height)}; ` +
+        "make it smaller first",
+    );
+}
 
 /** [pixels,channels] → [3,pixels]. A grey image has three equal planes. */
 function toPlanes(interleaved: Uint8Array, channels: number, pixels: number): Uint8Array {

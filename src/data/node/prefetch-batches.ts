@@ -2,6 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
 import { type Batch, type Epoch, type EpochOptions, planEpoch } from "../batches.ts";
 import type { ImageDataset, SplitName } from "../dataset.ts";
 import { describeError } from "./system-error.ts";
@@ -14,6 +15,20 @@ export interface PrefetchOptions extends EpochOptions {
   /** The worker's module, for programs that bundle this library. Default: `batch-worker` beside this module. */
   readonly workerUrl?: URL;
 }
+
+/** The names of `PrefetchOptions`. */
+export const prefetchOptions: OptionNames = optionNames<PrefetchOptions>({
+  batchSize: true,
+  seed: true,
+  epoch: true,
+  shuffle: true,
+  dropLast: true,
+  augment: true,
+  startBatch: true,
+  depth: true,
+  onMainThread: true,
+  workerUrl: true,
+});
 
 /** The data with which the worker is started. */
 export interface BatchWorkerData {
@@ -38,6 +53,7 @@ const siblingWorker = (): URL => new URL(`./batch-worker${import.meta.url.endsWi
  * @throws ConfigError at once, before the first batch.
  */
 export function prefetchBatches(dataset: ImageDataset, split: SplitName, options: PrefetchOptions): AsyncGenerator<Batch, void, void> {
+  checkOptions("prefetchBatches", options, prefetchOptions);
   const { depth = 2, onMainThread = warnOfMainThread, workerUrl = siblingWorker(), ...epochOptions } = options;
   if (!Number.isInteger(depth) || depth < 1) throw new ConfigError(`prefetchBatches: depth must be an integer ≥ 1, got ${depth}`);
   const epoch = planEpoch(dataset, split, epochOptions);

@@ -85,3 +85,9 @@ export async function loadFamilies(text: string, { modules, from = "." }: LoadOp
  */
 export const resolveConvolution = async (text: string, options: LoadOptions): Promise<ConvolutionSpec> =>
   parseConvolution(await loadFamilies(text, options));
+
+/** Loads the module that the configuration of a run or a checkpoint names. @throws ConfigError as `loadFamilies` does. */
+export async function loadRecordedFamily(config: unknown, modules: ModulePermission): Promise<void> {
+  const conv = (config as { readonly settings?: { readonly conv?: unknown } } | null | undefined)?.settings?.conv;
+  if (typeof conv === "string") await loadFamilies(conv, { modules });
+}

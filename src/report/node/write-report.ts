@@ -5,13 +5,14 @@ import { join } from "node:path";
 import { writeError, writeFileAtomic } from "../../train/node/atomic-file.ts";
 import { plotsOf, type ReportOptions, renderReport } from "../page.ts";
 import type { ReportRun } from "../report-run.ts";
-import { svgToPng } from "./rasterise.ts";
 
 /** Width of a plot's PNG, in pixels. It is sharp in print and on high-density screens. */
 const pngWidth = 1640;
 
 /** Writes the files of the report. @returns their names. @throws DataError when a file cannot be written. */
 export async function writeReport(folder: string, runs: readonly ReportRun[], options: ReportOptions = {}): Promise<string[]> {
+  // The converter is a native package. It is loaded only when a report is written.
+  const { svgToPng } = await import("./rasterise.ts");
   const files = new Map<string, string | Uint8Array>([["index.html", renderReport(runs, options)]]);
   for (const { name, svg } of plotsOf(runs, options)) {
     files.set(`${name}.svg`, svg);

@@ -2,10 +2,11 @@
 
 import { readFile } from "node:fs/promises";
 import { DataError } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import type { Module } from "../../nn/module.ts";
 import { decodeModel, encodeModel, type SavedModel, type SaveModelOptions } from "../model-file.ts";
-import type { RecipeOptions } from "../recipe.ts";
+import { type RecipeOptions, recipeOptions } from "../recipe.ts";
 import { writeFileAtomic } from "./atomic-file.ts";
 
 /**
@@ -21,6 +22,7 @@ export async function saveModel(path: string, model: Module, options: SaveModelO
  * @throws DataError for a file that cannot be read, is damaged, or does not say how to build its network.
  */
 export async function loadModel(path: string, options: RecipeOptions = {}): Promise<SavedModel> {
+  checkOptions("loadModel", options, recipeOptions);
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new DataError(`loadModel: ${path} must be readable, got ${errorCode(error) ?? error}; name a file that saveModel has written`, {
       cause: error,

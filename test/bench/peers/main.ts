@@ -5,9 +5,10 @@
 import { Command } from "commander";
 import { benchmarks, selectBenchmarks } from "../../../src/bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "../../../src/bench/machine.ts";
+import { argument } from "../../../src/cli/argument.ts";
 import { formatTable } from "../../../src/cli/format.ts";
 import { SeparableError } from "../../../src/core/errors.ts";
-import { argument, integer, number } from "../../../src/experiment/rules.ts";
+import { integer, number } from "../../../src/experiment/rules.ts";
 import { type CompareOptions, type ComparisonRow, compare } from "./compare.ts";
 import { jaxJs } from "./jax-js.ts";
 import { separable } from "./separable.ts";

@@ -1,0 +1,113 @@
+/**
+ * The commands of the program. The help needs only the names and descriptions in this list. The module of a command is loaded when the
+ * command is called, so that `--version` loads no kernel, and a package that cannot be loaded stops only the command that needs it.
+ */
+
+import { ConfigError } from "../core/errors.ts";
+import type { DefineCommand } from "./command.ts";
+
+export interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  /** The arguments as commander writes them, each with its description. Default: none. */
+  readonly arguments?: readonly (readonly [name: string, description: string])[];
+  /** A package with a native binary, which the module of the command loads. sharp is none: it is loaded with the first image. */
+  readonly nativePackage?: string;
+  readonly load: () => Promise<DefineCommand>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "train",
+    description: "train a network and write the run to a folder",
+    load: async () => (await import("./train-command.ts")).trainCommand,
+  },
+  {
+    name: "eval",
+    description: "test a trained network: loss, accuracy, accuracy by class",
+    load: async () => (await import("./eval-command.ts")).evalCommand,
+  },
+  {
+    name: "predict",
+    description:
+      "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its " +
+      "shorter side fits the network's input, and cropped to the middle of its longer side",
+    arguments: [["<images...>", "PNG and JPEG files"]],
+    load: async () => (await import("./predict-command.ts")).predictCommand,
+  },
+  {
+    name: "sweep",
+    description: "train every run of a grid of networks, convolutions, seeds and teachers; call it again to resume an interrupted sweep",
+    arguments: [["<file>", "the grid, as JSON (docs/sweeps.md)"]],
+    load: async () => (await import("./sweep-command.ts")).sweepCommand,
+  },
+  {
+    name: "sweep-worker",
+    description: "train runs of sweeps that were begun with --redis, here or on other machines, until Ctrl-C",
+    load: async () => (await import("./sweep-worker-command.ts")).sweepWorkerCommand,
+  },
+  {
+    name: "report",
+    description: "compare runs on a page: error against parameters and multiply-adds, learning curves, classes, attention",
+    arguments: [["<runs...>", "run folders, or folders of a sweep"]],
+    nativePackage: "@resvg/resvg-js",
+    load: async () => (await import("./report-command.ts")).reportCommand,
+  },
+  {
+    name: "compress",
+    description: "replace a trained dense network's convolutions by their nearest structured ones",
+    load: async () => (await import("./compress-command.ts")).compressCommand,
+  },
+  {
+    name: "convert",
+    description: "write a network as another program's file, or turn such a file into a run",
+    arguments: [
+      ["<from>", "a run, a checkpoint, a .safetensors of a PyTorch state dict, or an .npz"],
+      ["<to>", "a file .safetensors (PyTorch's names), .npz or .onnx; or a folder, for a run that eval, predict and train can read"],
+    ],
+    load: async () => (await import("./convert-command.ts")).convertCommand,
+  },
+  {
+    name: "inspect",
+    description: "analyse one structured layer: parameters, cost, errors, singular values, and a picture of its matrix",
+    load: async () => (await import("./inspect-command.ts")).inspectCommand,
+  },
+  {
+    name: "data",
+    description: "fetch a data set into the cache, check it, and describe it",
+    load: async () => (await import("./data-command.ts")).dataCommand,
+  },
+  {
+    name: "bench",
+    description: "measure kernels and training steps on this machine",
+    load: async () => (await import("./bench-command.ts")).benchCommand,
+  },
+  {
+    name: "count",
+    description: "count parameters, multiply-adds and activations of a network, layer by layer",
+    load: async () => (await import("./count-command.ts")).countCommand,
+  },
+  {
+    name: "verify",
+    description: "compare counts, layers, decompositions and training steps with a folder of expected numbers",
+    load: async () => (await import("./verify-command.ts")).verifyCommand,
+  },
+  {
+    name: "info",
+    description: "describe this machine: versions, backend, threads, SIMD or adapter, memory, cache",
+    load: async () => (await import("./info-command.ts")).infoCommand,
+  },
+];
+
+/** Loads the module of a command. @throws ConfigError that names the native package when that package cannot be loaded. */
+export async function loadCommand({ name, nativePackage, load }: CommandEntry): Promise<DefineCommand> {
+  try {
+    return await load();
+  } catch (error) {
+    if (nativePackage === undefined) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`${name}: needs the package ${nativePackage}, which cannot be loaded (${reason}); npm install ${nativePackage}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,27 @@
+/** Options that set settings. */
+
+import type { Command } from "commander";
+import type { Rule } from "../experiment/rules.ts";
+import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { argument } from "./argument.ts";
+
+export type SettingOption = readonly [name: SettingName, flags: string, description: string];
+
+/** Adds options to a command. The rule of each setting checks its argument. */
+export function addSettingOptions(command: Command, options: readonly SettingOption[]): void {
+  for (const [name, flags, description] of options)
+    command.option(flags, description, argument(command.name(), longFlag(flags), settingRules[name] as Rule<unknown>));
+}
+
+/** `--depth <n>` → `--depth`. */
+export const longFlag = (flags: string): string => flags.split(" ")[0]!;
+
+/** The settings among the options of a command. */
+export const settingsIn = (options: Partial<Settings>): Partial<Settings> =>
+  Object.fromEntries(Object.entries(options).filter(([name]) => name in settingRules));
+
+/** Options that several commands share. */
+export const machineOptions: readonly SettingOption[] = [
+  ["threads", "--threads <n>", "threads of the wasm backend (default: one per core)"],
+  ["memoryLimit", "--memory-limit <MiB>", "memory of the wasm backend (its maximumBytes)"],
+];

@@ -1,0 +1,32 @@
+/** Finds the trained network that a path names: a run's folder, or a file. */
+
+import { stat } from "node:fs/promises";
+import { DataError } from "../../core/errors.ts";
+import { errorCode } from "../../data/node/system-error.ts";
+import type { Checkpoint } from "../../train/checkpoint.ts";
+import { RunFolder, readCheckpointFile } from "../../train/node/run-folder.ts";
+import { loadRecordedFamily, type ModulePermission } from "./load-family.ts";
+
+/**
+ * Reads the checkpoint at `source`. Of a run's folder this is the checkpoint with the best test accuracy, or the last one of a run without
+ * tests.
+ * @param modules Whether a family may be loaded from the module that the checkpoint names. Default: "load".
+ * @throws DataError when there is no checkpoint.
+ */
+export async function findCheckpoint(source: string, modules: ModulePermission = "load"): Promise<Checkpoint> {
+  const checkpoint = await readCheckpoint(source);
+  await loadRecordedFamily(checkpoint.config, modules);
+  return checkpoint;
+}
+
+async function readCheckpoint(source: string): Promise<Checkpoint> {
+  const found = await stat(source).catch((error: unknown) => {
+    throw new DataError(
+      `run: ${source} must be readable, got ${errorCode(error) ?? error}; name a run or a checkpoint that train has written`,
+      { cause: error },
+    );
+  });
+  if (found.isFile()) return readCheckpointFile(source);
+  const folder = await RunFolder.open(source);
+  return folder.readCheckpoint(folder.metrics.some(({ testAccuracy }) => testAccuracy !== null) ? "best" : "checkpoint");
+}

@@ -1,0 +1,95 @@
+/** Resumes a training run from its checkpoint. */
+
+import { join } from "node:path";
+import { BackendError, ConfigError, DataError } from "../../core/errors.ts";
+import { restoreTrainer } from "../../train/checkpoint.ts";
+import { RunFolder } from "../../train/node/run-folder.ts";
+import { checkRunConfig } from "../run-config.ts";
+import { optionName, type SettingName, type Settings } from "../setting-rules.ts";
+import { loadRecordedFamily } from "./load-family.ts";
+import { type Images, loadImages } from "./load-images.ts";
+import { createSession } from "./session.ts";
+import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
+import type { InvocationOptions } from "./start-run.ts";
+import { checkSameTeacher, loadTeacher } from "./teacher.ts";
+import { hasEvents } from "./tensorboard-log.ts";
+import { trainAndSave } from "./train-and-save.ts";
+import type { TrainControl, TrainOutcome } from "./train-observer.ts";
+
+/** Settings that may change when a run is resumed: where the data and the teacher lie, and what computes the run. */
+const changeable: readonly SettingName[] = ["folder", "teacher", "backend", "threads", "memoryLimit"];
+
+/** Trains the run in the folder `path` further. @throws SeparableError; the run stays as it was saved last. */
+export async function resumeRun(
+  path: string,
+  explicit: Partial<Settings> = {},
+  options: InvocationOptions = {},
+  control: TrainControl = {},
+): Promise<TrainOutcome> {
+  const { steps, offline = false, tensorboard = false } = options;
+  const { signal, observer = {} } = control;
+  const onNote = (note: string): void => observer.note?.(note);
+  refuseFixed(Object.keys(explicit).filter((name) => !(changeable as readonly string[]).includes(name)));
+  const folder = await RunFolder.open(path);
+  const source = join(path, "config.json");
+  const config = checkRunConfig(await folder.config(), source);
+  await loadRecordedFamily(config, "load");
+  const checkpoint = await folder.readCheckpoint("checkpoint");
+  const settings = resumedSettings(config.settings, explicit);
+  const backend = await startAgain(settings, explicit);
+  const images = await loadImages(settings, { signal, onProgress: (progress) => observer.data?.(progress), offline });
+  signal?.throwIfAborted();
+  const teacher = await loadTeacher(settings, images.dataset.classes.length);
+  checkSameTeacher(config.teacher, teacher?.record, source);
+  const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  restoreTrainer(session.trainer, checkpoint);
+  const saved = checkRunConfig(checkpoint.config, checkpoint.source);
+  const changed = changedSettings(config.settings, saved.settings);
+  if (changed.length > 0)
+    throw new DataError(`run: ${source} must be as it was when the checkpoint was written, got another ${changed.join(", ")}; restore it`);
+  const [now, first, last] = [backend, config.environment.backend, saved.environment.backend].map(describeDevice);
+  if (now !== first || now !== last)
+    onNote(
+      `the run ${now === first ? `was last on ${last}` : `began on ${first}`} and goes on with ${now}: ` +
+        "the last bits may differ from an unbroken run",
+    );
+  await folder.rewind(session.trainer.progress.epoch);
+  const shown: Images = config.fallback === undefined ? images : { ...images, fallback: config.fallback };
+  const environment = { ...config.environment, backend };
+  // The checkpoints from now on record the backend of today, but the settings with which the run began.
+  const started = { config: { ...config, environment }, images: shown, folder, session, resumed: true };
+  observer.start?.({ ...started, config: { ...started.config, settings } });
+  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)) }, control);
+}
+
+/** @throws ConfigError for options that the configuration of the run has decided. */
+export function refuseFixed(names: readonly string[]): void {
+  if (names.length === 0) return;
+  const options = names.map(optionName).join(", ");
+  throw new ConfigError(
+    `train: --resume takes its settings from the run's config.json, got ${options} too; leave out what is decided already`,
+  );
+}
+
+/** The settings of the run with those given now. When the backend changes, threads and memory of the old backend are dropped. */
+function resumedSettings(recorded: Settings, explicit: Partial<Settings>): Settings {
+  const moves = explicit.backend !== undefined && explicit.backend !== recorded.backend;
+  return { ...recorded, ...(moves ? { threads: undefined, memoryLimit: undefined } : {}), ...explicit };
+}
+
+/** Starts the backend that the run records. `auto` does not choose again, since another backend would not continue bit for bit. */
+async function startAgain(settings: Settings, explicit: Partial<Settings>): Promise<BackendReport> {
+  try {
+    return await startBackend(settings);
+  } catch (error) {
+    if (!(error instanceof BackendError) || explicit.backend !== undefined) throw error;
+    throw new BackendError(`${error.message}. The run is on ${settings.backend}; to go on with another, name it by --backend`, {
+      cause: error,
+    });
+  }
+}
+
+const changedSettings = (a: Settings, b: Settings): string[] =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
+    (name) => JSON.stringify(a[name as SettingName]) !== JSON.stringify(b[name as SettingName]),
+  );

@@ -1,0 +1,112 @@
+/** Makes the trainer and the batches of a run from its settings. */
+
+import { Random } from "../../core/random.ts";
+import type { ImageDataset, SplitName } from "../../data/dataset.ts";
+import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
+import { attentionTransfer } from "../../nn/distillation.ts";
+import { zeros } from "../../ops/creation.ts";
+import { noGrad } from "../../tape/tape.ts";
+import { scope } from "../../tensor/scope.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import type { AttentiveClassifier, Batches, ImageShape } from "../../train/evaluate.ts";
+import { frobeniusPenalty } from "../../train/frobenius-decay.ts";
+import { createObjective, type Teaching } from "../../train/objective.ts";
+import { Trainer } from "../../train/trainer.ts";
+import { parseAugmentation } from "../augment-spec.ts";
+import { compressionRatio } from "../compression-ratio.ts";
+import { createNetwork } from "../network-spec.ts";
+import { createOptimizer, createSchedule, dropPathSchedule, structuredDecay } from "../recipe.ts";
+import type { Settings } from "../setting-rules.ts";
+import { familyOptionsOf, networkOf } from "../settings.ts";
+
+/** Keys of the random streams that are forked from the seed of the run, one for each purpose. */
+const streams = { init: 0, batches: 1, dropout: 2 } as const;
+
+export interface Session {
+  readonly trainer: Trainer;
+  trainBatches(epoch: number, startBatch: number): Batches;
+  testBatches(): Batches;
+}
+
+/** The facts about the training images that a trainer needs. */
+interface TrainingImages {
+  /** Channels, height and width. */
+  readonly shape: ImageShape;
+  readonly count: number;
+  readonly classes: number;
+}
+
+/** Makes the trainer of `model`, before its first step. @throws ConfigError for settings that the optimiser or the schedule refuses. */
+export function createTrainer(settings: Settings, model: AttentiveClassifier, images: TrainingImages, teaching?: Teaching): Trainer {
+  const isStructured = [...model.parameters().values()].some(({ decay }) => decay === "compressed");
+  const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(networkOf(settings), images.classes, model) : 1));
+  return new Trainer({
+    model,
+    optimizer: createOptimizer(settings, model, decay),
+    schedule: createSchedule(settings),
+    imageShape: images.shape,
+    batchesPerEpoch: (settings.dropLast ? Math.floor : Math.ceil)(images.count / settings.batchSize),
+    objective: createObjective(model, {
+      labelSmoothing: settings.labelSmoothing,
+      teaching,
+      auxiliaryWeight: settings.auxiliary ?? 0,
+      penalty: settings.frobeniusDecay ? (trained) => frobeniusPenalty(trained, decay) : undefined,
+    }),
+    dropPath: dropPathSchedule(settings),
+    random: new Random(settings.seed).fork(streams.dropout),
+  });
+}
+
+/**
+ * Makes the session of a run.
+ *
+ * @throws ConfigError for settings that the network, the optimiser or the schedule refuses, ShapeError for a teacher whose attention maps
+ * do not fit those of the student.
+ */
+export function createSession(
+  settings: Settings,
+  dataset: ImageDataset,
+  teaching: Teaching | undefined,
+  onNote: (note: string) => void,
+): Session {
+  const root = new Random(settings.seed);
+  const { batchSize, dropLast = false } = settings;
+  const classes = dataset.classes.length;
+  const model = createNetwork(networkOf(settings), classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
+  const shape = [dataset.channels, dataset.height, dataset.width] as const;
+  if (teaching !== undefined) checkPair(model, teaching, shape);
+  const trainer = createTrainer(settings, model, { shape, count: dataset.train.count, classes }, teaching);
+  const seed = root.fork(streams.batches).bits();
+  const augment = parseAugmentation(settings.augment);
+  return {
+    trainer,
+    trainBatches: (epoch, startBatch) =>
+      batchesOf(dataset, "train", { batchSize, seed, epoch, shuffle: true, dropLast, augment, startBatch }, onNote),
+    testBatches: () => testBatches(dataset, batchSize, onNote),
+  };
+}
+
+/** Computes attention transfer on a black image, so that a teacher that does not fit is refused before anything is written. */
+const checkPair = (student: AttentiveClassifier, { teacher, beta }: Teaching, shape: ImageShape): void =>
+  scope(() =>
+    noGrad(() => {
+      const attentionOf = (network: AttentiveClassifier): readonly Tensor[] =>
+        network.forwardWithAttention(zeros([1, ...shape]), { training: false }).attention;
+      if (beta > 0) attentionTransfer(attentionOf(student), attentionOf(teacher), beta);
+    }),
+  );
+
+/** The test images in order, without augmentation. */
+export const testBatches = (dataset: ImageDataset, batchSize: number, onNote: (note: string) => void): Batches =>
+  batchesOf(dataset, "test", { batchSize, seed: 0, epoch: 0 }, onNote);
+
+const batchesOf = (
+  dataset: ImageDataset,
+  split: SplitName,
+  options: Parameters<typeof prefetchBatches>[2],
+  onNote: (note: string) => void,
+): Batches =>
+  prefetchBatches(dataset, split, {
+    ...options,
+    onMainThread: (reason) => onNote(`batches are prepared on the main thread: ${reason}`),
+  });

@@ -1,0 +1,105 @@
+/** Starts the backend that was asked for. A backend that cannot run here is an error; it is never replaced in silence. */
+
+import { type BackendOptions, disposeBackend, initBackend, kernels, useBackend } from "../../backend/active.ts";
+import type { AdapterReport } from "../../backend/gpu/adapter.ts";
+import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
+import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
+import type { Kernels } from "../../backend/kernels.ts";
+import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
+import { BackendError } from "../../core/errors.ts";
+import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
+import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
+import { type Chosen, chooseBackend } from "./choose-backend.ts";
+
+export interface BackendSettings {
+  readonly backend: BackendOption;
+  /** Threads of the wasm backend. Default: one per core. */
+  readonly threads?: number | undefined;
+  /** The largest size of the wasm arena in MiB. Default: the limit of the wasm backend. */
+  readonly memoryLimit?: number | undefined;
+}
+
+export interface BackendReport {
+  readonly name: ComputingName;
+  readonly threads: number;
+  /** The build of the wasm kernels that runs. */
+  readonly simd?: WasmBackend["simd"];
+  /** The device behind a mode of gpu.js. */
+  readonly adapter?: AdapterReport;
+  /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */
+  readonly choice?: { readonly asked: "auto" | "gpu"; readonly reason: string };
+}
+
+const asWasm = (backend: Kernels): WasmBackend | undefined => (backend.name === "wasm" ? (backend as WasmBackend) : undefined);
+/** The backend as one of gpu.js; undefined for any other backend. */
+export const asGpu = (backend: Kernels): GpuBackend | undefined => (isGpuMode(backend.name) ? (backend as GpuBackend) : undefined);
+
+/** Starts a backend and makes it the active one. @throws BackendError when the backend cannot run here. */
+export async function startBackend(settings: BackendSettings, source: BackendSource = thisMachine): Promise<BackendReport> {
+  const { backend: asked } = settings;
+  const { backend, reason } = await open(settings, source);
+  useBackend(backend);
+  const [simd, adapter] = [asWasm(backend)?.simd, asGpu(backend)?.adapter];
+  return {
+    name: backend.name as ComputingName,
+    threads: backend.threads,
+    ...(simd === undefined ? {} : { simd }),
+    ...(adapter === undefined ? {} : { adapter }),
+    ...((asked === "auto" || asked === "gpu") && reason !== undefined ? { choice: { asked, reason } } : {}),
+  };
+}
+
+async function open(
+  { backend, threads, memoryLimit }: BackendSettings,
+  source: BackendSource,
+): Promise<Omit<Chosen, "reason"> & Partial<Chosen>> {
+  const options: BackendOptions = {
+    ...(threads === undefined ? {} : { threads }),
+    ...(memoryLimit === undefined ? {} : { maximumBytes: memoryLimit * 2 ** 20 }),
+  };
+  if (backend === "gpu") return firstDevice(source);
+  if (isGpuMode(backend)) return { backend: await openNamed(backend, source) };
+  if (backend === "reference") {
+    await initBackend(["reference"]);
+    return { backend: kernels() };
+  }
+  try {
+    return backend === "auto" ? await chooseBackend(options, source) : { backend: await source.openWasm(options) };
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    throw new BackendError(`${error.message}; --backend reference runs everywhere, some hundred times slower`, { cause: error });
+  }
+}
+
+/** The first device that runs. @throws BackendError that says what is wrong with each device. */
+async function firstDevice(source: BackendSource): Promise<Chosen> {
+  const reasons: string[] = [];
+  for (const mode of deviceModes)
+    try {
+      return { backend: await openNamed(mode, source), reason: ["the first that runs", ...reasons].join("; ") };
+    } catch (error) {
+      if (!(error instanceof BackendError)) throw error;
+      reasons.push(error.message);
+    }
+  throw new BackendError(
+    `gpu: a device must answer, none did: ${reasons.map((reason) => `(${reason})`).join(", ")}; --backend wasm needs none`,
+  );
+}
+
+/** Stops the threads, or releases the device, of the active backend. No backend is active afterwards. */
+export const stopBackend = disposeBackend;
+
+/**
+ * What computes, such as `wasm, 2 threads, relaxed SIMD` or `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs of equal settings
+ * give equal bits where this text is equal.
+ */
+export function describeDevice({ name, threads, simd, adapter }: BackendReport): string {
+  if (adapter === undefined)
+    return [name, threads === 1 ? "1 thread" : `${threads} threads`, ...(simd === undefined ? [] : [`${simd} SIMD`])].join(", ");
+  const isSoftware = adapter.software && isGpuMode(name) && gpuModes[name].onDevice;
+  return [name, adapter.name, ...(isSoftware ? ["a software adapter"] : [])].join(", ");
+}
+
+/** What computes and why: `wasm, 2 threads, relaxed SIMD (auto: gpu.js is not installed)`. */
+export const describeBackend = (report: BackendReport): string =>
+  describeDevice(report) + (report.choice === undefined ? "" : ` (${report.choice.asked}: ${report.choice.reason})`);

@@ -1,0 +1,105 @@
+/** Begins a training run in a new folder. */
+
+import { resolve } from "node:path";
+import { ConfigError } from "../../core/errors.ts";
+import { familyNamed, formatConvolution } from "../../structured/convolution-text.ts";
+import { RunFolder } from "../../train/node/run-folder.ts";
+import { describeSolution, solveBudget } from "../budget.ts";
+import { dataFacts } from "../data-facts.ts";
+import { type PresetName, presets } from "../presets.ts";
+import { type Settings, settingRules } from "../setting-rules.ts";
+import { dropsLast, networkOf, resolveSettings } from "../settings.ts";
+import { createRunConfig, settingsOn } from "./create-run-config.ts";
+import { loadFamilies } from "./load-family.ts";
+import { type Images, loadImages } from "./load-images.ts";
+import { defaultFolder } from "./run-folder-name.ts";
+import { createSession } from "./session.ts";
+import { startBackend } from "./start-backend.ts";
+import { loadTeacher } from "./teacher.ts";
+import { trainAndSave } from "./train-and-save.ts";
+import type { TrainControl, TrainOutcome } from "./train-observer.ts";
+
+/** Options that do not change the numbers of a run. */
+export interface InvocationOptions {
+  /** Stops after so many steps in all. Default: no limit. */
+  readonly steps?: number | undefined;
+  /** Forbids downloads. Default: false. */
+  readonly offline?: boolean | undefined;
+  /** Writes event files for TensorBoard too. Default: false. */
+  readonly tensorboard?: boolean | undefined;
+}
+
+export interface StartOptions extends InvocationOptions {
+  /** The recipe that fills in the settings that are not given. Default: "quick". */
+  readonly preset?: PresetName | undefined;
+  /** The folder to write. Default: `runs/<time>-<network>`. */
+  readonly run?: string | undefined;
+  /**
+   * The largest number of parameters. It decides the hyper-parameter of the convolution, which is then given as a family alone. Default: no
+   * limit.
+   */
+  readonly budget?: number | undefined;
+}
+
+/** Trains a new run. @throws SeparableError; nothing is on the disk then unless the training has begun. */
+export async function startRun(explicit: Partial<Settings>, options: StartOptions = {}, control: TrainControl = {}): Promise<TrainOutcome> {
+  const { preset = "quick", run, steps, offline = false, tensorboard = false, budget } = options;
+  const { signal, observer = {} } = control;
+  const onNote = (note: string): void => observer.note?.(note);
+  const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
+  const wanted = settingsWithin(budget, preset, { ...explicit, ...conv }, onNote);
+  const path = run ?? (await defaultFolder(wanted));
+  await RunFolder.checkFree(path);
+  const backend = await startBackend(wanted);
+  const images = await loadImages(wanted, {
+    signal,
+    onProgress: (progress) => observer.data?.(progress),
+    unavailable: "synthetic",
+    offline,
+  });
+  signal?.throwIfAborted();
+  const dropLast = dropsLast(wanted, images.dataset.train.count);
+  const settings = settingsOn(backend, { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), dropLast });
+  if (dropLast && wanted.dropLast === undefined)
+    onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
+  const teacher = await loadTeacher(settings, images.dataset.classes.length);
+  const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  const config = createRunConfig({ preset, settings, fallback: images.fallback, teacher: teacher?.record, backend });
+  const folder = await RunFolder.create(path, config);
+  const started = { config, images, folder, session, resumed: false };
+  observer.start?.(started);
+  return trainAndSave(started, { steps, tensorboard }, control);
+}
+
+/** The settings, with the hyper-parameter that keeps the network within the budget. @throws ConfigError when no hyper-parameter does. */
+function settingsWithin(
+  budget: number | undefined,
+  preset: PresetName,
+  explicit: Partial<Settings>,
+  onNote: (note: string) => void,
+): Settings {
+  if (budget === undefined) {
+    const { conv = presets.quick.conv } = explicit;
+    if (settingRules.conv.accepts(conv)) return resolveSettings(preset, explicit);
+    throw new ConfigError(`train: --conv ${settingRules.conv.refusal(conv)}; or give it a --budget`);
+  }
+  const family = familyNamed(explicit.conv ?? "");
+  if (family === undefined)
+    throw new ConfigError(`train: --budget needs the family it is for, such as --conv TensorTrain, got ${explicit.conv ?? "no --conv"}`);
+  const settings = resolveSettings(preset, { ...explicit, conv: "Conv" });
+  const network = networkOf(settings);
+  const solution = solveBudget(network, family, dataFacts(settings.data).classes.length, budget);
+  onNote(describeSolution(solution, network, budget));
+  return { ...settings, conv: formatConvolution(solution.convolution) };
+}
+
+/**
+ * The data settings as the run records them: the images that were really used, and a folder that does not depend on the working directory.
+ */
+function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Partial<Settings> {
+  if (fallback === undefined) return { folder: folder === undefined ? undefined : resolve(folder) };
+  return { data: "synthetic", folder: undefined, limitTrain: dataset.train.count, limitTest: dataset.test.count };
+}
+
+/** A path to the teacher that does not depend on the working directory. */
+const teacherSettings = ({ teacher }: Settings): Partial<Settings> => (teacher === undefined ? {} : { teacher: resolve(teacher) });

@@ -1,0 +1,168 @@
+/** A worker of sweeps. It takes runs from the queue, trains each in a process of its own, and sends the results back. */
+
+import { access } from "node:fs/promises";
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import type { Job } from "bullmq";
+import { DataError } from "../../../../core/errors.ts";
+import { errorCode } from "../../../../data/node/system-error.ts";
+import type { EpochMetrics } from "../../../../train/trainer.ts";
+import { loadFamilies } from "../../load-family.ts";
+import { openRun, type RunSummary, summarise } from "../run-summary.ts";
+import type { SweepRun } from "../sweep-plan.ts";
+import { trainInProcess } from "../train-process.ts";
+import { closeAll, queueName, type RedisServer } from "./connection.ts";
+import { placeOf, type RunJob, type TrainedRun } from "./run-job.ts";
+
+/** What a worker reports while it works. */
+export interface WorkerObserver {
+  /** The worker is connected and waits for runs. */
+  ready(): void;
+  runBegins(run: SweepRun, folder: string): void;
+  epoch(run: SweepRun, metrics: EpochMetrics): void;
+  runEnds(run: SweepRun, summary: RunSummary): void;
+  runFails(run: SweepRun, error: Error): void;
+  /** The run has been saved and is left to another worker. */
+  runGivenBack(run: SweepRun): void;
+}
+
+export interface WorkerOptions {
+  /** The folder for runs of sweeps whose own folder this machine cannot read. */
+  readonly out: string;
+  /** How many runs are trained at a time. */
+  readonly jobs: number;
+  /** Threads of each run. */
+  readonly threads: number;
+  /** The path of the program `separable` (`dist/cli/main.js`). */
+  readonly program: string;
+  /** Seconds after which a worker that renews no lock counts as dead. */
+  readonly silence: number;
+  readonly signal: AbortSignal;
+  readonly observer: WorkerObserver;
+}
+
+/**
+ * How often a run may lose its worker. A killed worker is no failure of the run, but a run that kills every worker must end at some time.
+ */
+const maxStalledCount = 100;
+
+/**
+ * Works until `signal` is aborted. The worker then saves its runs and gives them back.
+ *
+ * @returns whether all connections were closed. If not, Redis does not answer, and the connection may keep the process alive.
+ */
+export async function workForSweeps({ bullmq, connection, onError, leave }: RedisServer, options: WorkerOptions): Promise<boolean> {
+  const { jobs, silence, signal, observer } = options;
+  const lockDuration = silence * 1000;
+  const locks = new LockWatch(lockDuration);
+  const training = new Set<Promise<TrainedRun>>();
+  const train = (job: Job<RunJob, TrainedRun>, token?: string): Promise<TrainedRun> => {
+    const run = trainUnderLock(job, token).finally(() => training.delete(run));
+    training.add(run);
+    return run;
+  };
+  const trainUnderLock = async (job: Job<RunJob, TrainedRun>, token?: string): Promise<TrainedRun> => {
+    const lost = locks.watch(job.id!);
+    try {
+      return await trainJob(job, AbortSignal.any([signal, lost]), options);
+    } catch (error) {
+      if (!signal.aborted && !lost.aborted) throw error;
+      // A run whose lock is lost belongs to another worker already.
+      if (!lost.aborted) await job.moveToWait(token).catch(onError);
+      observer.runGivenBack(job.data.run);
+      throw new bullmq.WaitingError();
+    } finally {
+      locks.forget(job.id!);
+    }
+  };
+  const worker = new bullmq.Worker<RunJob, TrainedRun>(queueName(), train, {
+    connection,
+    concurrency: jobs,
+    lockDuration,
+    stalledInterval: lockDuration / 2,
+    maxStalledCount,
+  });
+  worker.on("error", onError);
+  worker.on("locksRenewed", ({ jobIds }) => locks.renew(jobIds));
+  worker.on("lockRenewalFailed", (jobIds) => locks.lose(jobIds));
+  await worker.waitUntilReady();
+  observer.ready();
+  if (!signal.aborted) await new Promise((resume) => signal.addEventListener("abort", resume, { once: true }));
+  // When Redis does not answer, the runs cannot be given back. Their locks expire, which has the same effect.
+  leave();
+  await worker.pause(true);
+  await Promise.allSettled(training);
+  return closeAll([worker.close()]);
+}
+
+async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, options: WorkerOptions): Promise<TrainedRun> {
+  const { run } = job.data;
+  const { threads, program, observer } = options;
+  const { folder, shared } = await placeOf(job.data, options.out);
+  observer.runBegins(run, folder);
+  try {
+    await checkTeacher(run);
+    // The run comes from a queue. A module that its text names would be a program of somebody else.
+    await loadFamilies(run.settings.conv, { modules: "refuse" });
+    let reported: Promise<unknown> = Promise.resolve();
+    const onEpoch = (metrics: EpochMetrics): void => {
+      observer.epoch(run, metrics);
+      // The reports are sent one after another, before the result of the run. A worker that has lost the job ignores the refusal.
+      reported = reported.then(() => job.updateProgress({ ...metrics })).catch(() => undefined);
+    };
+    await trainInProcess(run, folder, { signal, threads, program, onEpoch });
+    await reported;
+    const summary = summarise(await openRun(folder));
+    observer.runEnds(run, summary);
+    return { summary, elsewhere: shared ? null : `${hostname()}:${resolve(folder)}` };
+  } catch (error) {
+    if (!signal.aborted && error instanceof Error) observer.runFails(run, error);
+    throw error;
+  }
+}
+
+/** @throws DataError when the teacher of the run is not on this machine. */
+async function checkTeacher({ id, settings: { teacher } }: SweepRun): Promise<void> {
+  if (teacher === undefined) return;
+  await access(teacher).catch((error: unknown) => {
+    throw new DataError(
+      `sweep: the teacher of ${id} must be on every worker's machine at ${teacher}, ` +
+        `got ${errorCode(error)} on ${hostname()}; copy it there`,
+      { cause: error },
+    );
+  });
+}
+
+/** Watches the locks of the jobs. A job whose lock was not renewed in time may belong to another worker, although Redis cannot say so. */
+class LockWatch {
+  readonly #duration: number;
+  readonly #jobs = new Map<string, { readonly controller: AbortController; readonly timer: NodeJS.Timeout }>();
+
+  constructor(duration: number) {
+    this.#duration = duration;
+  }
+
+  /** A signal that is aborted when the lock of the job is lost. */
+  watch(jobId: string): AbortSignal {
+    const controller = new AbortController();
+    const timer = setTimeout(
+      () => controller.abort(new DataError(`sweep: the lock of ${jobId} must be renewed, got no answer in time`)),
+      this.#duration,
+    );
+    this.#jobs.set(jobId, { controller, timer });
+    return controller.signal;
+  }
+
+  renew(jobIds: readonly string[]): void {
+    for (const jobId of jobIds) this.#jobs.get(jobId)?.timer.refresh();
+  }
+
+  lose(jobIds: readonly string[]): void {
+    for (const jobId of jobIds) this.#jobs.get(jobId)?.controller.abort(new DataError(`sweep: the lock of ${jobId} is another worker's`));
+  }
+
+  forget(jobId: string): void {
+    clearTimeout(this.#jobs.get(jobId)?.timer);
+    this.#jobs.delete(jobId);
+  }
+}

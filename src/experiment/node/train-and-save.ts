@@ -1,0 +1,96 @@
+/** Trains a run up to its end, and saves it after every epoch and when it is stopped. */
+
+import { SeparableError } from "../../core/errors.ts";
+import { encodeCheckpoint } from "../../train/checkpoint.ts";
+import type { Evaluation } from "../../train/evaluate.ts";
+import { lockFolder } from "../../train/node/folder-lock.ts";
+import { trainEpochs } from "../../train/trainer.ts";
+import { TensorBoardLog } from "./tensorboard-log.ts";
+import type { StartedRun, TrainControl, TrainOutcome } from "./train-observer.ts";
+
+export interface TrainingLimits {
+  /** The run stops after so many steps in all; undefined for no limit. */
+  readonly steps: number | undefined;
+  /** Whether event files for TensorBoard are written into the folder. */
+  readonly tensorboard: boolean;
+}
+
+/** @throws DataError when the folder cannot be written. The run stays as it was saved last. */
+export async function trainAndSave(run: StartedRun, limits: TrainingLimits, control: TrainControl): Promise<TrainOutcome> {
+  const { folder, session } = run;
+  const unlock = await lockFolder(folder.path);
+  let log: TensorBoardLog | undefined;
+  try {
+    const { steps, batchesPerEpoch } = session.trainer;
+    if (limits.tensorboard) log = await TensorBoardLog.open(folder.path, steps, batchesPerEpoch);
+    return await trainWithLog(run, limits.steps, log, control);
+  } finally {
+    await log?.close();
+    await unlock();
+  }
+}
+
+async function trainWithLog(
+  { config, images, folder, session, resumed }: StartedRun,
+  steps: number | undefined,
+  log: TensorBoardLog | undefined,
+  { signal, observer = {} }: TrainControl,
+): Promise<TrainOutcome> {
+  const { trainer } = session;
+  let savedStep = resumed ? trainer.steps : undefined;
+  const save = async (): Promise<void> => {
+    await folder.writeCheckpoint("checkpoint", await encodeCheckpoint(trainer, config));
+    savedStep = trainer.steps;
+  };
+  let evaluation: Evaluation | undefined;
+  try {
+    // A checkpoint before the first step makes the run resumable from the start, and shows a full disk now instead of after an hour.
+    if (!resumed) await save();
+    const result = await trainEpochs(trainer, {
+      epochs: config.settings.epochs,
+      classes: images.dataset.classes.length,
+      evaluateEvery: config.settings.evaluateEvery,
+      trainBatches: session.trainBatches,
+      testBatches: session.testBatches,
+      maximumSteps: steps,
+      ...(signal === undefined ? {} : { signal }),
+      onStep: async (report) => {
+        observer.step?.(report);
+        log?.step(report);
+        await turnEventLoop();
+      },
+      onTestBatch: async (done) => {
+        observer.testBatch?.(done);
+        await turnEventLoop();
+      },
+      onEpoch: async (metrics, tested) => {
+        evaluation = tested;
+        const { testAccuracy } = metrics;
+        const best = Math.max(-1, ...folder.metrics.map((line) => line.testAccuracy ?? -1));
+        const improved = testAccuracy !== null && testAccuracy > best;
+        const bytes = await encodeCheckpoint(trainer, config);
+        // The checkpoint is written last: after a crash between two files, the epoch is repeated and all files are written again.
+        if (improved) await folder.writeCheckpoint("best", bytes);
+        if (improved && tested) await folder.writeEvaluation({ epoch: metrics.epoch, classes: images.dataset.classes, ...tested });
+        await log?.epoch(metrics);
+        await folder.appendMetrics(metrics);
+        await folder.writeCheckpoint("checkpoint", bytes);
+        savedStep = trainer.steps;
+        observer.epoch?.(metrics);
+      },
+    });
+    if (savedStep !== trainer.steps) await save();
+    return { result, evaluation, images, folder, trainer };
+  } catch (error) {
+    // A run without a first checkpoint cannot be resumed, and its folder would block the next run.
+    if (savedStep === undefined) await folder.discard();
+    else if (error instanceof SeparableError) error.message += `. ${folder.path} is as it was saved after step ${savedStep}`;
+    throw error;
+  }
+}
+
+/**
+ * Signals, and the messages of the worker that prepares batches, arrive only when the event loop turns. Awaiting a settled promise does not
+ * turn it.
+ */
+const turnEventLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,52 @@
+/** Networks made from checkpoints. */
+
+import { DataError } from "../core/errors.ts";
+import { Random } from "../core/random.ts";
+import { countParameters } from "../count/count-network.ts";
+import type { Mode } from "../structured/structured-linear.ts";
+import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
+import { createNetwork, type Network, type NetworkSpec } from "./network-spec.ts";
+
+export interface RestoreOptions {
+  /** The number of classes. Default: as many as the classifier in the checkpoint has. */
+  readonly classes?: number;
+  /** How structured layers compute. Default: `auto`. */
+  readonly mode?: Mode | undefined;
+}
+
+/**
+ * Makes the network of a checkpoint.
+ *
+ * @throws DataError for a checkpoint of another network, ConfigError for a network that cannot be made.
+ */
+export function restoreNetwork(checkpoint: Checkpoint, spec: NetworkSpec, options: RestoreOptions = {}): Network {
+  const { classes = classesOf(checkpoint, spec), mode = "auto" } = options;
+  // The checkpoint overwrites every number, so the network starts with the initialisation that decomposes no matrix.
+  const network = createNetwork(spec, classes, { random: new Random(0) }, { init: "variance-preserving", mode });
+  restoreModel(network, checkpoint);
+  return network;
+}
+
+/** The number of classes that a checkpoint of the network `spec` tells apart. @throws DataError for a checkpoint without a classifier. */
+export function classesOf({ source, model }: Checkpoint, spec: NetworkSpec): number {
+  const { name, formerName } = classifierBias(spec);
+  const classes = (model.get(name) ?? model.get(formerName))?.shape[0];
+  if (classes !== undefined) return classes;
+  throw new DataError(`checkpoint: ${source} must hold ${name}, the bias of the classifier, got none; name a checkpoint of this network`);
+}
+
+/**
+ * The state name of the classifier's bias, now and in files of earlier versions. The bias has one number per class. Every network declares
+ * its classifier after all other layers, and every layer its bias after its weights, so the bias is the last parameter. The network that
+ * is asked for the name is made without numbers.
+ */
+function classifierBias(spec: NetworkSpec): { name: string; formerName: string } {
+  let found = { name: "", formerName: "" };
+  countParameters((build) => {
+    const network = createNetwork(spec, 10, build, { init: "variance-preserving" });
+    const name = [...network.parameters().keys()].at(-1)!;
+    found = { name, formerName: network.formerName(name) };
+    return network;
+  });
+  return found;
+}

@@ -1,0 +1,153 @@
+/** The family of example 05 through the whole program: a module outside every project, used from several working directories. */
+
+import { execFile } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { benchStructured } from "../../src/bench/structured-benchmark.ts";
+import { loadFamilies } from "../../src/experiment/node/load-family.ts";
+import { defineFamily, kernels, LowRankLinear, ownSpec, whole } from "../../src/index.ts";
+import { convolutionName, formatConvolution, parseConvolution, provideFamilies } from "../../src/structured/convolution-text.ts";
+import { onReferenceBackend } from "../support/reference-backend.ts";
+import { jsonLines, resultsOf } from "./run-cli.ts";
+
+const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+const example = fileURLToPath(new URL("../../examples/05-your-own-layer.ts", import.meta.url));
+
+let folder = "";
+let elsewhere = "";
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "separable-own-family-"));
+  elsewhere = join(folder, "elsewhere");
+  await mkdir(elsewhere);
+  await copyFile(example, join(folder, "own.ts"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the compiled program in a process of its own. */
+const separable = (line: string, cwd = folder): Promise<Ended> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, [program, ...line.split(" ")], { cwd }, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+
+const data = "--data synthetic --limit-train 12 --limit-test 6";
+const recipe = `${data} --batch-size 4 --epochs 2 --backend wasm --threads 1 --no-progress`;
+
+describe("a family of a module", () => {
+  test("trains, and goes on bit for bit from another working directory", async () => {
+    const conv = "--conv ./own.ts:ScaledLowRank_2";
+    expect((await separable(`train ${recipe} ${conv} --run whole`)).stderr).toBe("");
+    await separable(`train ${recipe} ${conv} --run parts --steps 2`);
+    const resumed = await separable(`train --resume ${join(folder, "parts")} --no-progress`, elsewhere);
+    expect(resumed.stderr).toBe("");
+    expect(await resultsOf(join(folder, "parts"))).toEqual(await resultsOf(join(folder, "whole")));
+    const config = JSON.parse(await readFile(join(folder, "whole", "config.json"), "utf8")) as { settings: { conv: string } };
+    expect(config.settings.conv).toBe(`${join(folder, "own.ts")}:ScaledLowRank_2`);
+    const evaluated = await separable(`eval --run ${join(folder, "whole")} --json --no-progress`, elsewhere);
+    expect(jsonLines(evaluated.stdout)[0]).toMatchObject({ network: "wrn-10-1-ScaledLowRank_2", count: 6 });
+  });
+
+  test("is compressed to", async () => {
+    await separable(`train ${recipe} --conv Conv --steps 1 --run dense`);
+    const compressed = await separable(
+      `compress --checkpoint dense --conv ./own.ts:ScaledLowRank_16 --out compressed --json --no-progress --threads 1`,
+    );
+    expect(compressed.stderr).toBe("");
+    expect(jsonLines(compressed.stdout)[0]).toMatchObject({ compressed: "wrn-10-1-ScaledLowRank_16" });
+    const [{ layers }] = jsonLines(compressed.stdout) as [{ layers: { structuredError: number }[] }];
+    // A rank of 16 holds the 16×16 matrices of the first group.
+    expect(layers[0]!.structuredError).toBeLessThan(1e-5);
+  });
+
+  test("is swept, with a hyper-parameter and with a budget, by a path relative to the sweep's file", async () => {
+    const sweep = {
+      settings: { data: "synthetic", limitTrain: 8, limitTest: 4, batchSize: 4, epochs: 1 },
+      convolutions: ["./own.ts:ScaledLowRank"],
+    };
+    await writeFile(join(folder, "grid.json"), JSON.stringify({ ...sweep, budgets: [9000] }));
+    const swept = await separable(`sweep ${join(folder, "grid.json")} --out swept --jobs 1 --threads 1 --json`, elsewhere);
+    expect(swept.stderr).toBe("");
+    const [result] = jsonLines(await readFile(join(elsewhere, "swept", "results.jsonl"), "utf8"));
+    expect(result).toMatchObject({ convolution: expect.stringMatching(/^ScaledLowRank_\d+$/) });
+    expect(result!.parameters).toBeLessThanOrEqual(9000);
+  });
+
+  test("is inspected by its name, with a hyper-parameter, and counted", async () => {
+    const inspected = await separable("inspect --layer ./own.ts:ScaledLowRank --rank 3 --in 8 --out 12 --no-out-file --json");
+    const [report] = jsonLines(inspected.stdout) as [{ layer: string; parameters: number; reconstruction: { itself: number } }];
+    expect(report).toMatchObject({ layer: "ScaledLowRank_3", parameters: 12 + 3 * (8 + 12) });
+    expect(report.reconstruction.itself).toBeLessThan(1e-12);
+    const counted = await separable("count --conv ./own.ts:ScaledLowRank_2 --json");
+    const [{ layers }] = jsonLines(counted.stdout) as [{ layers: { kind: string; paperMultAdds: number }[] }];
+    expect(layers.map(({ kind }) => kind)).toContain("ScaledLowRank");
+  });
+
+  test("whose module is gone is named in the error", async () => {
+    await rename(join(folder, "own.ts"), join(folder, "moved.ts"));
+    const { code, stderr } = await separable(`eval --run ${join(folder, "whole")} --no-progress`, elsewhere);
+    await rename(join(folder, "moved.ts"), join(folder, "own.ts"));
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(join(folder, "own.ts"));
+  });
+
+  test("is refused where the text comes from elsewhere", async () => {
+    await expect(loadFamilies("./own.ts:ScaledLowRank_2", { modules: "refuse" })).rejects.toThrow(
+      /built-in family here, got "\.\/own\.ts:/,
+    );
+    expect(await loadFamilies("TensorTrain_0.5", { modules: "refuse" })).toBe("TensorTrain_0.5");
+  });
+
+  test("must be an export of the module", async () => {
+    await writeFile(join(folder, "empty.mjs"), "export const nothing = 1;\n");
+    const { stderr } = await separable("inspect --layer ./empty.mjs:Nothing --in 4 --out 4 --no-out-file");
+    expect(stderr).toMatch(/empty\.mjs must export the record of a family, made with defineFamily/);
+  });
+});
+
+describe("a record of this process", () => {
+  onReferenceBackend();
+
+  const family = defineFamily({
+    kind: "Tied",
+    parameters: [whole("rank"), whole("times", { default: 2 })],
+    examples: { inspect: { kind: "Tied", rank: 1, times: 2 } },
+    linear: ({ rank, times }, inFeatures, outFeatures, build, options) =>
+      new LowRankLinear(inFeatures, outFeatures, { rank: rank * times }, build, options),
+  });
+
+  test("is read and written as a built-in family is", () => {
+    provideFamilies("/a:b/tied.ts", [family as never]);
+    for (const [text, name] of [
+      ["/a:b/tied.ts:Tied_3", "Tied_3"],
+      ["/a:b/tied.ts:Tied_3_2", "Tied_3"],
+      ["/a:b/tied.ts:Tied_3_4", "Tied_3_4"],
+    ] as const) {
+      const spec = parseConvolution(text);
+      expect(convolutionName(spec)).toBe(name);
+      expect(formatConvolution(spec)).toBe(`/a:b/tied.ts:${name}`);
+    }
+    expect(convolutionName(ownSpec(family, { kind: "Tied", rank: 1, times: 2 }))).toBe("Tied_1");
+    expect(() => parseConvolution("/a:b/tied.ts:Tied_0")).toThrow(/takes Tied as Tied_<rank>\[_<times>\] with numbers above 0/);
+    expect(() => parseConvolution("/a:b/tied.ts:Loose_1")).toThrow(
+      /must be one of Tied_<rank>\[_<times>\] of \/a:b\/tied\.ts, got "Loose_1"/,
+    );
+    expect(() => parseConvolution("/c/absent.ts:Tied_1")).toThrow(/the module \/c\/absent\.ts must be loaded/);
+  });
+
+  test("is measured by the structured benchmark", async () => {
+    provideFamilies("/a/tied.ts", [family as never]);
+    const shape = { inChannels: 8, outChannels: 12, size: 2, batch: 1 };
+    const [row] = await benchStructured({ rounds: 1, specs: ["/a/tied.ts:Tied_2"], shapes: [shape] });
+    expect(row).toMatchObject({ convolution: "Tied_2", multiplyAdds: 4 * (8 + 12), backend: kernels().name });
+  });
+});
