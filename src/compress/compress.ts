@@ -8,11 +8,12 @@ import { tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
-import { type ConvolutionFactory, factoryOf } from "../structured/convolution-factory.ts";
+import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import { DenseConvolution } from "../structured/dense.ts";
 import type { FamilyOptions } from "../structured/family.ts";
-import type { ConvolutionSpec } from "../structured/spec.ts";
+import { factoryOf } from "../structured/origin.ts";
+import { type ConvolutionSpec, familySpecOf } from "../structured/spec.ts";
 import { approximateConvolution, refusal } from "./approximate-convolution.ts";
 
 /** A network made with a convolution factory. It can be made again with another factory. */
@@ -89,7 +90,7 @@ export async function compress<N extends Module>(
   const made: Layer[] = [];
   // Every number is about to be overwritten. This is the one initialisation that decomposes no matrix.
   const factory = convolutionFactory(spec, { init: "variance-preserving", ...options });
-  const recording = factoryOf({ spec, options }, (site, into) => {
+  const recording = factoryOf({ spec: familySpecOf(spec), options }, (site, into) => {
     const layer = factory(site, into);
     made.push(layer);
     return layer;

@@ -1,6 +1,7 @@
 /** Loading of state dicts, with a report of the names that do not fit. */
 
 import { DataError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 import type { State } from "./state.ts";
 
@@ -45,6 +46,9 @@ interface OverwriteOptions extends LoadOptions {
   readonly formerName?: (name: string) => string;
 }
 
+/** The names of `OverwriteOptions`. */
+const overwriteOptions: OptionNames = optionNames<OverwriteOptions>({ strict: true, formerName: true });
+
 /** The shape without the sizes of 1 at its end. A classifier was once stored as a 1×1 convolution, [O,I,1,1], and is now a matrix. */
 const withoutLastOnes = (shape: Shape): Shape => shape.slice(0, shape.findLastIndex((size) => size !== 1) + 1);
 
@@ -74,8 +78,10 @@ export function overwriteState(
   op: string,
   own: ReadonlyMap<string, State>,
   values: StateValues,
-  { strict = true, formerName = (name) => name }: OverwriteOptions = {},
+  options: OverwriteOptions = {},
 ): LoadReport {
+  checkOptions(op, options, overwriteOptions);
+  const { strict = true, formerName = (name: string) => name } = options;
   const former = hasFormerNames(own, values, formerName);
   const unexpected = new Set(values.keys());
   const missing: string[] = [];

@@ -2,9 +2,10 @@
 
 import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
-import { type ConvolutionFactory, factoryOf, withOrigin } from "./convolution-factory.ts";
+import type { ConvolutionFactory } from "./convolution-factory.ts";
 import type { FamilyOptions } from "./family.ts";
 import { familyOptions } from "./family.ts";
+import { factoryOf, withOrigin } from "./origin.ts";
 import { SeparableConvolution } from "./separable.ts";
 import { checkSizes } from "./sizes.ts";
 import { type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
@@ -21,8 +22,8 @@ export function createLinear(
   checkOptions("createLinear", options, familyOptions);
   const family = familyOf(spec);
   checkSizes(family.kind, { inFeatures, outFeatures });
-  const map = family.linear(familySpecOf(spec), inFeatures, outFeatures, build, options);
-  return withOrigin(map, { spec, options, at: [inFeatures, outFeatures] });
+  const own = familySpecOf(spec);
+  return withOrigin(family.linear(own, inFeatures, outFeatures, build, options), { spec: own, options, at: [inFeatures, outFeatures] });
 }
 
 /**
@@ -33,7 +34,7 @@ export function createLinear(
 export function convolutionFactory(spec: ConvolutionSpec, options: FamilyOptions = {}): ConvolutionFactory {
   checkOptions("convolutionFactory", options, familyOptions);
   const [family, own] = [familyOf(spec), familySpecOf(spec)];
-  return factoryOf({ spec, options }, (site, build) => {
+  return factoryOf({ spec: own, options }, (site, build) => {
     const chosen = site.bias === undefined ? options : { ...options, bias: site.bias };
     if (family.convolution !== undefined) return family.convolution(own, { ...site, bias: chosen.bias ?? false }, build, chosen);
     const createMap = (): StructuredLinear => createLinear(spec, site.inChannels, site.outChannels, build, chosen);

@@ -9,9 +9,10 @@ import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type ConvolutionFactory, type ConvolutionSite, factoryOf } from "./convolution-factory.ts";
+import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
 import { DenseLinear } from "./dense-linear.ts";
 import { defineFamily } from "./family.ts";
+import { factoryOf } from "./origin.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution } from "./structured-convolution.ts";
 
 /** A k×k convolution from all channels to all channels.   O·I·k² parameters, and as many multiply-adds per output pixel. */

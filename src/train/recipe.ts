@@ -21,11 +21,12 @@ import { AvgPool2d, Dropout, Flatten, GELU, GlobalAvgPool2d, MaxPool2d, ReLU, Re
 import { Linear } from "../nn/linear.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { AveragePoolingOptions, PoolingOptions } from "../ops/pooling.ts";
-import { type ConvolutionSite, type FactoryOrigin, originOfFactory, originOfLayer } from "../structured/convolution-factory.ts";
+import type { ConvolutionSite } from "../structured/convolution-factory.ts";
 import { convolutionFactory, createLinear, Sep } from "../structured/create-convolution.ts";
 import { Conv } from "../structured/dense.ts";
 import type { FamilyOptions, FamilySpec, StructuredFamily } from "../structured/family.ts";
-import { builtInFamily, type ConvolutionSpec, familySpecOf } from "../structured/spec.ts";
+import { type FactoryOrigin, originOfFactory, originOfLayer } from "../structured/origin.ts";
+import { builtInFamily, type ConvolutionSpec } from "../structured/spec.ts";
 
 /** A layer as JSON: its description, and the recipes of the layers inside. */
 export interface Recipe extends Description {
@@ -85,7 +86,7 @@ const libraryMakers: Readonly<Record<string, Make>> = {
 const hint = "save its state() instead and load it with loadState, or give a maker for its kind";
 
 /** The recipe's part for what a convolution or a map was made from. */
-const familyPart = ({ spec, options }: FactoryOrigin): Pick<Recipe, "spec" | "family"> => ({ spec: familySpecOf(spec), family: options });
+const familyPart = ({ spec, options }: FactoryOrigin): Pick<Recipe, "spec" | "family"> => ({ spec, family: options });
 
 /** The recipe of one of the four networks; undefined for any other module, or for a factory of the user's own. */
 export function networkRecipe(model: Module): Recipe | undefined {
