@@ -37,12 +37,12 @@ interface ConvertOptions extends Partial<Pick<Settings, "network" | "depth" | "w
 }
 
 const settingOptions: readonly SettingOption[] = [
-  ["network", "--network <kind>", "the network of a file without a configuration"],
-  ["depth", "--depth <n>", "the depth of such a network"],
-  ["width", "--width <n>", "the width of such a network"],
-  ["conv", "--conv <spec>", "the convolutions of such a network"],
-  ["attentionSplit", "--attention-split <n>", "the attention maps of such a network"],
-  ["data", "--data <name>", "the data set whose classes such a network has (cifar10, cifar100)"],
+  ["network", "--network <kind>", "the network, for a file without a configuration"],
+  ["depth", "--depth <n>", "its depth, for a file without a configuration"],
+  ["width", "--width <n>", "its width, for a file without a configuration"],
+  ["conv", "--conv <spec>", "its convolutions, for a file without a configuration"],
+  ["attentionSplit", "--attention-split <n>", "its attention maps in each group, for a file without a configuration"],
+  ["data", "--data <name>", "the data set whose classes it has (cifar10, cifar100), for a file without a configuration"],
   ["mode", "--mode <name>", "onnx: write structured layers as auto, factorized or dense computes them"],
 ];
 

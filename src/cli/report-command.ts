@@ -11,6 +11,7 @@ import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run
 import { parseResults } from "../experiment/node/sweep/sweep-results.ts";
 import { integer, path } from "../experiment/rules.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
+import { loadRasteriser } from "../report/node/rasterise.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
@@ -48,6 +49,8 @@ export function reportCommand(command: Command, context: CommandContext): void {
 
 async function report(paths: readonly string[], options: ReportOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
+  // A missing package is reported before the runs are read, which takes minutes for large networks.
+  await loadRasteriser();
   await interruptible(
     terminal,
     () => undefined,
@@ -101,7 +104,7 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
         classes: evaluation?.classes ?? [],
         pictures: dataset === undefined ? [] : await picturesOf(run, dataset, pictures),
       });
-      job.update(i + 1, basename(run.path));
+      job.update(i + 1, { details: [basename(run.path)] });
     }
   } finally {
     job.stop();

@@ -14,9 +14,9 @@ export interface Batch {
   readonly index: number;
   readonly count: number;
   /** [count,C,H,W], normalised. */
-  readonly images: Float32Array<ArrayBuffer>;
+  readonly images: Float32Array;
   /** [count]. */
-  readonly labels: Int32Array<ArrayBuffer>;
+  readonly labels: Int32Array;
 }
 
 export interface EpochOptions {

@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { nearestWord } from "../core/nearest-word.ts";
 import { families } from "./families.ts";
 import { type FamilySpec, type HyperParameter, parameterValue, type StructuredFamily } from "./family.ts";
 import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
@@ -101,12 +102,31 @@ export function parseConvolution(text: string): ConvolutionSpec {
 export const specFor = ({ family, module }: NamedFamily, spec: FamilySpec): ConvolutionSpec =>
   module === undefined ? (spec as ConvolutionSpec) : { kind: "own", family, spec, module };
 
+/** The family among `records` that a text probably means, with the numbers of the text where the family takes them. */
+function suggestionAmong(records: readonly StructuredFamily[], form: string): string {
+  const [kind, ...numbers] = form.split("_");
+  const meant = nearestWord(
+    kind!,
+    records.map((record) => record.kind),
+  );
+  const family = records.find((record) => record.kind === meant);
+  if (family === undefined) return "";
+  const corrected = [family.kind, ...numbers].join("_");
+  return `; did you mean ${readParameters(family, corrected) === undefined ? textForm(family) : corrected}?`;
+}
+
+/** The end of a message about a text that names no family: `; did you mean TensorTrain_0.5?`, or nothing. */
+export function convolutionSuggestion(text: string): string {
+  const { module, form } = splitModule(text);
+  return module === undefined ? suggestionAmong(families as readonly unknown[] as readonly StructuredFamily[], form) : "";
+}
+
 function unknownFamily(text: string): string {
   const { module, form } = splitModule(text);
-  if (module === undefined) return `must be one of ${convolutionForms}, got "${text}"`;
+  if (module === undefined) return `must be one of ${convolutionForms}, got "${text}"${convolutionSuggestion(text)}`;
   const records = loadedModules.get(module);
   if (records === undefined) return `the module ${module} must be loaded before "${text}" is read; load it with resolveConvolution`;
-  return `must be one of ${records.map(textForm).join(", ")} of ${module}, got "${form}"`;
+  return `must be one of ${records.map(textForm).join(", ")} of ${module}, got "${form}"${suggestionAmong(records, form)}`;
 }
 
 /**

@@ -5,7 +5,7 @@ import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { classErrors } from "../../src/report/class-tables.ts";
 import { configurationsOf } from "../../src/report/configurations.ts";
-import { svgToPng } from "../../src/report/node/rasterise.ts";
+import { loadRasteriser } from "../../src/report/node/rasterise.ts";
 import { plotsOf, renderReport } from "../../src/report/page.ts";
 import { heatColour, picturePng } from "../../src/report/picture-png.ts";
 import { publishedPoints } from "../../src/report/published-points.ts";
@@ -105,11 +105,12 @@ describe("plots", () => {
     for (const { convolution } of publishedPoints) expect(parameters!.svg).toContain(convolution);
   });
 
-  test("become PNGs of the requested width, with text although no font is installed", () => {
+  test("become PNGs of the requested width, with text although no font is installed", async () => {
+    const rasterise = await loadRasteriser();
     const svg = plotsOf(runs, {})[0]!.svg;
-    const { width, data } = decode(svgToPng(svg, 800));
+    const { width, data } = decode(rasterise(svg, 800));
     expect(width).toBe(800);
-    const without = decode(svgToPng(svg.replaceAll(/<text.*?<\/text>/g, ""), 800)).data;
+    const without = decode(rasterise(svg.replaceAll(/<text.*?<\/text>/g, ""), 800)).data;
     let differing = 0;
     for (let i = 0; i < data.length; i++) if (data[i] !== without[i]) differing++;
     expect(differing).toBeGreaterThan(5000);

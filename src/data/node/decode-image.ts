@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { DataError } from "../../core/errors.ts";
 import { fileKind } from "../../core/file-kind.ts";
+import { loadOptional } from "../../core/optional-package.ts";
 import { describeError } from "./system-error.ts";
 
 /** The colour behind transparent pixels. */
@@ -21,7 +22,8 @@ const signatures = {
  * Decodes the image in `path` to sRGB bytes [3,size,size]. The image is turned upright by its EXIF orientation, laid on white where it is
  * transparent, and converted to sRGB with 8 bits from grey, a palette, 16 bits or CMYK. Its shorter side is scaled to `size`, and the
  * middle is cut out of the longer side. An sRGB image of size × size pixels keeps every byte.
- * @throws DataError naming the file when it cannot be read, is neither PNG nor JPEG, or is damaged.
+ * @throws DataError naming the file when it cannot be read, is neither PNG nor JPEG, or is damaged. ConfigError when the package sharp is not
+ * installed.
  */
 export async function decodeImage(path: string, size: number): Promise<Uint8Array> {
   const bytes = await readFile(path).catch((error: unknown) => {
@@ -31,7 +33,7 @@ export async function decodeImage(path: string, size: number): Promise<Uint8Arra
     throw new DataError(
       `image: ${path} must be a PNG or a JPEG, got ${describeStart(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
     );
-  const { default: sharp } = await import("sharp");
+  const { default: sharp } = await loadOptional("image", ["sharp"], () => import("sharp"));
   // With fastShrinkOnLoad, a JPEG would be shrunk while it is decoded, and its pixels would lie between those of a plain resize.
   const scaled = { fit: "cover", position: "centre", fastShrinkOnLoad: false } as const;
   const damaged = (error: unknown): never => {

@@ -23,7 +23,7 @@ export interface BackendReport {
   readonly name: ComputingName;
   readonly threads: number;
   /** The build of the wasm kernels that runs. */
-  readonly simd?: WasmBackend["simd"];
+  readonly simd?: "baseline" | "relaxed";
   /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
   /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */
