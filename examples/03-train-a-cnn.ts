@@ -23,7 +23,6 @@ console.log(`${network.parameterCount()} parameters, ${name} backend, ${threads}
 
 const [epochs, batchSize] = [4, 50];
 const optimizer = new s.Sgd([{ parameters: network.parameters(), weightDecay: 5e-4 }], { momentum: 0.9, nesterov: true });
-const weights = optimizer.parameters.map((parameter) => parameter.value);
 const rate = s.oneCycle({ peak: 0.1, epochs });
 
 async function accuracy(): Promise<number> {
@@ -46,7 +45,7 @@ for (let epoch = 0; epoch < epochs; epoch++) {
     const loss = s.scope(() => {
       const logits = network.forward(s.tensor(batch.images, shape(batch.count)), { training: true });
       const loss = s.crossEntropy(logits, batch.labels);
-      optimizer.step(s.gradients(loss, weights), rate(epoch + (batch.index * batchSize) / images.train.count));
+      optimizer.step(s.gradients(loss, optimizer.values), rate(epoch + (batch.index * batchSize) / images.train.count));
       return loss;
     });
     total += (await loss.item()) * batch.count;

@@ -18,11 +18,10 @@ async function step(): Promise<{ loss: number; weight: number }> {
   const build: s.Build = { random: new s.Random(7) };
   const network = new s.WideResNet({ depth: 10, width: 1, convolution: s.Sep }, build);
   const optimizer = new s.Sgd([{ parameters: network.parameters(), weightDecay: 5e-4 }], { momentum: 0.9 });
-  const weights = optimizer.parameters.map((parameter) => parameter.value);
   const loss = s.scope(() => {
     const images = s.normal([2, 3, 16, 16], new s.Random(1));
     const loss = s.crossEntropy(network.forward(images, { training: true }), [3, 7]);
-    optimizer.step(s.gradients(loss, weights), 0.1);
+    optimizer.step(s.gradients(loss, optimizer.values), 0.1);
     return loss;
   });
   const result = { loss: await loss.item(), weight: Math.max(...(await network.fc.weight.value.data())) };

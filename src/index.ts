@@ -31,6 +31,7 @@ export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
 export type { TransposedConvolutionOptions } from "./core/transposed-geometry.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
+export { type Summary, type SummaryOptions, type SummaryRow, summary } from "./count/summary.ts";
 export { type Augmentation, cifarAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
 export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
@@ -77,16 +78,19 @@ export { WideResNet, type WideResNetOptions } from "./models/wide-resnet.ts";
 export * from "./nn/batch-norm2d.ts";
 export { Block } from "./nn/block.ts";
 export type { ChannelAffine } from "./nn/channel-affine.ts";
+export { checkRegistered } from "./nn/check-registered.ts";
 export * from "./nn/combinators.ts";
 export { ConvTranspose2d, type ConvTranspose2dOptions } from "./nn/conv-transpose2d.ts";
 export { Conv2d, type Conv2dOptions, type ConvolutionWeights, foldedConvolution } from "./nn/conv2d.ts";
+export type { Described, Description } from "./nn/describe.ts";
 export * from "./nn/distillation.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
 export type { FoldableLayer } from "./nn/foldable-layer.ts";
+export { freeze, unfreeze } from "./nn/freeze.ts";
 export * from "./nn/init.ts";
 export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
-export { overwriteState, type StateValues } from "./nn/load-state.ts";
+export { type LoadOptions, type LoadReport, overwriteState, StateError, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
 export { Buffer, Counter, type Decay, type ModuleState, Parameter, type State } from "./nn/state.ts";
@@ -171,6 +175,7 @@ export { type TensorTrainFromDense, TensorTrainLinear, type TensorTrainShape } f
 export { type Triple, threeWayDims } from "./structured/three-way.ts";
 export { type TuckerFromDense, TuckerLinear, type TuckerShape } from "./structured/tucker.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
+export type { NestedNumbers } from "./tensor/format-tensor.ts";
 export type { NumericArray } from "./tensor/number-formats.ts";
 export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
@@ -184,6 +189,7 @@ export {
   restoreModel,
   restoreTrainer,
 } from "./train/checkpoint.ts";
+export { clipGradients, clipGradientValues, gradientNorm } from "./train/clip-gradients.ts";
 export {
   type AttentiveClassifier,
   type Batches,
@@ -195,6 +201,14 @@ export {
   type ImageShape,
 } from "./train/evaluate.ts";
 export {
+  decodeModel,
+  encodeModel,
+  type ModelNotes,
+  type Normalization,
+  type SavedModel,
+  type SaveModelOptions,
+} from "./train/model-file.ts";
+export {
   createObjective,
   type LabelOptions,
   learnFromLabels,
@@ -205,6 +219,7 @@ export {
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
+export type { LayerMaker, RecipeOptions } from "./train/recipe.ts";
 export { decodeSafetensors, type EncodableArray, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";

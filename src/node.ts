@@ -23,4 +23,5 @@ export type { ReportPicture, ReportRun } from "./report/report-run.ts";
 export { writeFileAtomic } from "./train/node/atomic-file.ts";
 export { type EventFileOptions, EventFileWriter } from "./train/node/event-file.ts";
 export type { PngImage } from "./train/node/event-records.ts";
+export { loadModel, saveModel } from "./train/node/model-file.ts";
 export { type RecordedEvaluation, RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";

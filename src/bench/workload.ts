@@ -5,7 +5,6 @@ import { type Shape, sizeOf } from "../core/shape.ts";
 import { gradients } from "../grad/gradients.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import { crossEntropy } from "../nn/losses.ts";
-import { Buffer } from "../nn/state.ts";
 import { batchNorm } from "../ops/batch-norm.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { tensor } from "../ops/creation.ts";
@@ -111,19 +110,18 @@ function prepareStep(problem: TrainingStepProblem): Workload {
   const network = stepNetwork(problem);
   const { learningRate, momentum, weightDecay } = stepRates;
   const optimizer = new Sgd([{ parameters: network.parameters(), weightDecay }], { momentum });
-  const parameters = optimizer.parameters.map(({ value }) => value);
   const [shape, labels] = [stepImageShape(problem), stepLabels(problem)];
   const images = tensor(operandValues(shape, 0), { shape });
   return {
     run: () => {
       const loss = crossEntropy(network.forward(images, { training: true }), labels);
-      optimizer.step(gradients(loss, parameters), learningRate);
+      optimizer.step(gradients(loss, optimizer.values), learningRate);
       return [loss];
     },
     dispose: () => {
       images.dispose();
       network.dispose();
-      for (const state of optimizer.state().values()) if (state instanceof Buffer) state.value.dispose();
+      optimizer.dispose();
     },
   };
 }

@@ -131,7 +131,7 @@ async function trainedLayer(options: InspectOptions, source: string, stdout: Out
   const config = configOf(checkpoint);
   if (config === undefined) throw new ConfigError(`inspect: --checkpoint must be a run or a checkpoint of one, got ${source}`);
   const network = restoreNetwork(checkpoint, networkOf(config.settings));
-  const layers = [...layersOf(network)].filter(([, layer]) => isInspectable(layer));
+  const layers = layersOf(network).filter(([, layer]) => isInspectable(layer));
   if (options.layer === undefined) {
     const rows = layers.map(([name, layer]) => [name, formatCount(layer.parameterCount())]);
     if (options.json) writeJson(stdout, { layers: layers.map(([name, layer]) => ({ name, parameters: layer.parameterCount() })) });

@@ -66,6 +66,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
     [
       ["epochs", "--epochs <n>", "passes over the training images"],
       ["batchSize", "--batch-size <n>", "images per step"],
+      ["dropLast", "--drop-last", "leave out an epoch's last batch if it is smaller (default: only if it would have one image)"],
       ["optimizer", "--optimizer <name>", "sgd, adam or adamw"],
       ["learningRate", "--learning-rate <rate>", "the peak (one-cycle) or the first value (other schedules)"],
       ["momentum", "--momentum <m>", "momentum of sgd"],
@@ -97,6 +98,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
 
 /** Switches, each with the option that turns it off. */
 const negated = {
+  dropLast: ["--no-drop-last", "keep the last batch"],
   nesterov: ["--no-nesterov", "plain momentum"],
   crs: ["--no-crs", "decay structured layers like all others"],
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],

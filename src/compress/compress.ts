@@ -7,11 +7,13 @@ import { frobenius } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer, Module } from "../nn/module.ts";
+import type { State } from "../nn/state.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import { DenseConvolution } from "../structured/dense.ts";
 import type { FamilyOptions } from "../structured/family.ts";
-import type { ConvolutionSpec } from "../structured/spec.ts";
+import { factoryOf } from "../structured/origin.ts";
+import { type ConvolutionSpec, familySpecOf } from "../structured/spec.ts";
 import { approximateConvolution, refusal } from "./approximate-convolution.ts";
 
 /** A network made with a convolution factory. It can be made again with another factory. */
@@ -61,21 +63,14 @@ export const compressOptions: OptionNames = optionNames<CompressOptions>({
   onLayer: true,
 });
 
-/** The name of `part` within `whole`. It is the name that the part's first parameter has in `whole`, less the name that it has in `part`. */
-function nameWithin(whole: Module, part: Module): string {
-  const [key, entry] = [...part.state()][0]!;
-  const name = [...whole.state()].find(([, other]) => other === entry)![0];
-  return name.slice(0, -(key.length + 1));
-}
-
 /** The network's dense convolutions by name. @throws ConfigError if there are none. */
 function denseConvolutions(network: Module): Map<string, DenseConvolution> {
-  const found = network.modules().filter((module): module is DenseConvolution => module instanceof DenseConvolution);
+  const found = [...network.namedModules()].filter((entry): entry is [string, DenseConvolution] => entry[1] instanceof DenseConvolution);
   if (found.length === 0)
     throw new ConfigError(
       "compress: the network must be made of dense convolutions (Conv), got none; compress the dense network it came from",
     );
-  return new Map(found.map((layer) => [nameWithin(network, layer), layer]));
+  return new Map(found);
 }
 
 /**
@@ -95,14 +90,12 @@ export async function compress<N extends Module>(
   const made: Layer[] = [];
   // Every number is about to be overwritten. This is the one initialisation that decomposes no matrix.
   const factory = convolutionFactory(spec, { init: "variance-preserving", ...options });
-  const network = dense.withConvolution(
-    (site, into) => {
-      const layer = factory(site, into);
-      made.push(layer);
-      return layer;
-    },
-    build ?? { random: new Random(0), dtype },
-  );
+  const recording = factoryOf({ spec: familySpecOf(spec), options }, (site, into) => {
+    const layer = factory(site, into);
+    made.push(layer);
+    return layer;
+  });
+  const network = dense.withConvolution(recording, build ?? { random: new Random(0), dtype });
   try {
     return { network, ...(await fill(network, made)) };
   } catch (error) {
@@ -113,13 +106,15 @@ export async function compress<N extends Module>(
   async function fill(whole: Module, replaced: readonly Layer[]): Promise<Omit<Compression<N>, "network">> {
     const refused = replaced.map((layer) => refusal(layer, spec)).find((reason) => reason !== undefined);
     if (refused !== undefined) throw new ConfigError(`compress: ${refused}`);
-    const after = new Map(replaced.map((layer) => [nameWithin(whole, layer), layer]));
-    await copyRest(dense, whole, [...after.keys()]);
+    // A network may name its layers after their convolutions, so that the two networks are matched by position and not by name.
+    const made = new Set<Module>(replaced);
+    const after = whole.modules().filter((module): module is Layer => made.has(module));
+    await copyRest(restOf(dense, [...before.values()]), restOf(whole, after));
     const layers: CompressedLayer[] = [];
     let [lost, total] = [0, 0];
-    for (const [name, layer] of after) {
-      const { conv } = before.get(name)!;
-      const kernel = tensorArray(conv.weight.shape, Float64Array.from(await conv.weight.read()));
+    for (const [i, [name, { conv }]] of [...before].entries()) {
+      const layer = after[i]!;
+      const kernel = tensorArray(conv.kernel().shape, Float64Array.from(await conv.weight.read()));
       const error = await approximateConvolution(layer, kernel, spec, await conv.bias?.read());
       const size = frobenius(kernel.data);
       lost += (error.relative * size) ** 2;
@@ -132,7 +127,7 @@ export async function compress<N extends Module>(
         separableError: error.separable,
         structuredError: error.structured,
       });
-      await onLayer?.(layers.at(-1)!, layers.length, after.size);
+      await onLayer?.(layers.at(-1)!, layers.length, after.length);
     }
     return {
       layers,
@@ -143,9 +138,13 @@ export async function compress<N extends Module>(
   }
 }
 
-/** Copies every entry that belongs to no replaced layer, by name. */
-async function copyRest(from: Module, to: Module, replaced: readonly string[]): Promise<void> {
-  const source = from.state();
-  for (const [name, entry] of to.state())
-    if (!replaced.some((layer) => name.startsWith(`${layer}.`))) entry.write(await source.get(name)!.read());
+/** The entries of a network that belong to none of the given layers, in the order of the state. */
+function restOf(network: Module, layers: readonly Module[]): State[] {
+  const replaced = new Set<State>(layers.flatMap((layer) => [...layer.state().values()]));
+  return [...network.state().values()].filter((entry) => !replaced.has(entry));
+}
+
+/** Copies the values of each entry to the entry at the same position. */
+async function copyRest(from: readonly State[], to: readonly State[]): Promise<void> {
+  for (const [i, entry] of to.entries()) entry.write(await from[i]!.read());
 }

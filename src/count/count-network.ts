@@ -1,21 +1,21 @@
 /** The cost of a network, layer by layer. It is found by watching one forward pass on a backend that computes no numbers. */
 
-import { kernels, useBackend } from "../backend/active.ts";
 import { countingBackend } from "../backend/counting.ts";
 import type { Kernels } from "../backend/kernels.ts";
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
 import type { Context } from "../core/context.ts";
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
-import { BackendError } from "../core/errors.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Build } from "../nn/init.ts";
-import { Layer, Module } from "../nn/module.ts";
+import { Layer, type Module } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
 import { noGrad } from "../tape/tape.ts";
 import { bytesPerElement } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { NoDraws } from "./no-draws.ts";
 import { conventionFor } from "./paper-convention.ts";
+import { watchLayers } from "./watch-layers.ts";
+import { withBackend } from "./with-backend.ts";
 
 /** Any network. The layers inside it are counted. */
 export interface Network extends Module {
@@ -50,25 +50,9 @@ export interface NetworkCount {
 
 type Create<N> = (build: Build) => N;
 
-/** Runs `body` on the given backend, and then makes the backend before it active again, if there was one. */
-function on<T>(backend: Kernels, body: () => T): T {
-  let before: Kernels | undefined;
-  try {
-    before = kernels();
-  } catch (error) {
-    if (!(error instanceof BackendError)) throw error;
-  }
-  useBackend(backend);
-  try {
-    return body();
-  } finally {
-    useBackend(before);
-  }
-}
-
 /** The number of parameters of the module that `create` makes. No number is drawn or stored. @throws ConfigError as `create` does. */
 export const countParameters = (create: Create<Module>): number =>
-  on(createShapeOnlyBackend(), () => create({ random: new NoDraws() }).parameterCount());
+  withBackend(createShapeOnlyBackend(), () => create({ random: new NoDraws() }).parameterCount());
 
 /**
  * Counts the network that `create` makes, on one sample of `image` = [C,H,W]. A layer that the convention knows is counted as a whole,
@@ -79,7 +63,7 @@ export const countParameters = (create: Create<Module>): number =>
 export function countNetwork(create: Create<Network>, image: Shape): NetworkCount {
   const counting = countingBackend(createShapeOnlyBackend());
   const watch = new ForwardWatch(counting.multiplyAdds);
-  return on(watch.kernels(counting.kernels), () => {
+  return withBackend(watch.kernels(counting.kernels), () => {
     const network = create({ random: new NoDraws() });
     const before = counting.multiplyAdds();
     const layers = watch.run(network, () => noGrad(() => network.forward(zeros([1, ...image]), { training: false })));
@@ -140,48 +124,38 @@ class ForwardWatch {
 
   /** Runs `forward` and gives the layers that it went through, in that order. */
   run(network: Network, forward: () => void): LayerCount[] {
-    const layers = [...layersOf(network, "")];
-    for (const [name, layer] of layers) this.#watch(name, layer);
-    try {
-      forward();
-      return [...this.#seen.values()];
-    } finally {
-      // The instance has the watching method, and the class has the method of the layer.
-      for (const [, layer] of layers) delete (layer as Partial<Layer>).forward;
-    }
+    watchLayers(
+      layersOf(network).filter(([, layer]) => conventionFor(layer) !== undefined),
+      (name, layer, x, own) => this.#watch(name, layer, x, own),
+      forward,
+    );
+    return [...this.#seen.values()];
   }
 
-  #watch(name: string, layer: Layer): void {
-    const convention = conventionFor(layer);
-    if (convention === undefined) return;
-    const own = layer.forward.bind(layer);
-    layer.forward = (x, options) => {
-      if (this.#inside) return own(x, options);
-      const before = this.#executed();
-      this.#inside = true;
-      const y = own(x, options);
-      this.#inside = false;
-      const earlier = this.#seen.get(layer);
-      this.#seen.set(layer, {
-        name,
-        kind: convention.kind,
-        params: layer.parameterCount(),
-        paperMultAdds: (earlier?.paperMultAdds ?? 0) + convention.multiplyAdds(x.shape, y.shape),
-        multAdds: (earlier?.multAdds ?? 0) + this.#executed() - before,
-        activationBytes: (earlier?.activationBytes ?? 0) + y.size * bytesPerElement.float32,
-        output: y.shape.slice(1),
-      });
-      return y;
-    };
+  #watch(name: string, layer: Layer, x: Tensor, forward: () => Tensor): Tensor {
+    if (this.#inside) return forward();
+    const convention = conventionFor(layer)!;
+    const before = this.#executed();
+    this.#inside = true;
+    const y = forward();
+    this.#inside = false;
+    const earlier = this.#seen.get(layer);
+    this.#seen.set(layer, {
+      name,
+      kind: convention.kind,
+      params: layer.parameterCount(),
+      paperMultAdds: (earlier?.paperMultAdds ?? 0) + convention.multiplyAdds(x.shape, y.shape),
+      multAdds: (earlier?.multAdds ?? 0) + this.#executed() - before,
+      activationBytes: (earlier?.activationBytes ?? 0) + y.size * bytesPerElement.float32,
+      output: y.shape.slice(1),
+    });
+    return y;
   }
 }
 
 const poolingMultiplyAdds = (g: ConvolutionGeometry): number =>
   sizeOf([g.batch, g.outChannels, g.outHeight, g.outWidth, g.kernelHeight, g.kernelWidth]);
 
-/** Every layer below `value`, with the path of fields and indices that leads to it: `block1.0.layer.0.conv1`. */
-export function* layersOf(value: unknown, name = ""): Generator<[string, Layer]> {
-  if (value instanceof Layer) yield [name, value];
-  if (!(value instanceof Module || Array.isArray(value))) return;
-  for (const [key, part] of Object.entries(value)) yield* layersOf(part, name === "" ? key : `${name}.${key}`);
-}
+/** Every layer of `network`, each once, with its name: `block1.0.layer.0.conv1`. */
+export const layersOf = (network: Module): [string, Layer][] =>
+  [...network.namedModules()].filter((entry): entry is [string, Layer] => entry[1] instanceof Layer);

@@ -28,6 +28,7 @@ const quick: Settings = {
   beta: undefined,
   epochs: 2,
   batchSize: 64,
+  dropLast: undefined,
   optimizer: "sgd",
   learningRate: 0.2,
   momentum: 0.9,

@@ -29,23 +29,24 @@ export function restoreNetwork(checkpoint: Checkpoint, spec: NetworkSpec, option
 
 /** The number of classes that a checkpoint of the network `spec` tells apart. @throws DataError for a checkpoint without a classifier. */
 export function classesOf({ source, model }: Checkpoint, spec: NetworkSpec): number {
-  const name = classifierBias(spec);
-  const classes = model.get(name)?.shape[0];
+  const { name, formerName } = classifierBias(spec);
+  const classes = (model.get(name) ?? model.get(formerName))?.shape[0];
   if (classes !== undefined) return classes;
   throw new DataError(`checkpoint: ${source} must hold ${name}, the bias of the classifier, got none; name a checkpoint of this network`);
 }
 
 /**
- * The state name of the classifier's bias, which has one number per class. Every network declares its classifier after all other layers,
- * and every layer its bias after its weights, so the bias is the last parameter. The network that is asked for the name is made without
- * numbers.
+ * The state name of the classifier's bias, now and in files of earlier versions. The bias has one number per class. Every network declares
+ * its classifier after all other layers, and every layer its bias after its weights, so the bias is the last parameter. The network that
+ * is asked for the name is made without numbers.
  */
-function classifierBias(spec: NetworkSpec): string {
-  let names: string[] = [];
+function classifierBias(spec: NetworkSpec): { name: string; formerName: string } {
+  let found = { name: "", formerName: "" };
   countParameters((build) => {
     const network = createNetwork(spec, 10, build, { init: "variance-preserving" });
-    names = [...network.parameters().keys()];
+    const name = [...network.parameters().keys()].at(-1)!;
+    found = { name, formerName: network.formerName(name) };
     return network;
   });
-  return names.at(-1)!;
+  return found;
 }

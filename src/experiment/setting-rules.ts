@@ -35,6 +35,7 @@ export const settingRules = {
   beta: optional(number({ least: 0 })),
   epochs: integer({ least: 1 }),
   batchSize: integer({ least: 1 }),
+  dropLast: optional(flag),
   optimizer: choice(["sgd", "adam", "adamw"]),
   learningRate: number({ above: 0 }),
   momentum: number({ least: 0, below: 1 }),

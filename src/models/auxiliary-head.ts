@@ -7,6 +7,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { AvgPool2d, GlobalAvgPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
@@ -30,6 +31,10 @@ export class AuxiliaryHead extends Block {
       ReLU(),
     );
     this.classifier = new Linear(wide, classes, build);
+  }
+
+  override describe(): Description {
+    return { kind: "AuxiliaryHead" };
   }
 
   /** `features` reduces 8×8 pixels to one, so the mean over the pixels changes nothing. The forward pass refuses smaller maps. */

@@ -2,6 +2,7 @@
 
 import type { Context } from "../core/context.ts";
 import { Combinator, type Staged } from "../nn/combinators.ts";
+import type { Description } from "../nn/describe.ts";
 import { Layer, Module } from "../nn/module.ts";
 import { dropPath } from "../ops/dropout.ts";
 import { add } from "../ops/elementwise.ts";
@@ -10,6 +11,10 @@ import type { Tensor } from "../tensor/tensor.ts";
 
 /** y = x. Drop path never drops an identity, as in the published code. */
 export class Identity extends Layer {
+  override describe(): Description {
+    return { kind: "Identity" };
+  }
+
   forward(x: Tensor): Tensor {
     return x;
   }
@@ -43,6 +48,10 @@ export class Cell extends Module implements CellParts {
     this.#from = from;
   }
 
+  override describe(): Description {
+    return { kind: "Cell", options: { from: this.#from } };
+  }
+
   forward(older: Tensor, newer: Tensor, context: Context): Tensor {
     const states = [this.preprocess0.forward(older, context), this.preprocess1.forward(newer, context)];
     const term = (k: number): Tensor => {
@@ -70,6 +79,10 @@ export class CellStack extends Combinator implements Staged {
     super();
     this.stem = stem;
     this.cells = cells;
+  }
+
+  override describe(): Description {
+    return { kind: "CellStack" };
   }
 
   outputs(x: Tensor, context: Context): Tensor[] {

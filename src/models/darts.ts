@@ -10,6 +10,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Concat, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { GlobalAvgPool2d, Lambda, MaxPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
@@ -68,13 +69,17 @@ class Operation extends Block {
     this.op = new Sequential(...layers);
   }
 
+  override describe(): Description {
+    return { kind: "Operation" };
+  }
+
   body(): Sequential {
     return this.op;
   }
 }
 
 /** x[:, :, 1:, 1:]: the image without its first row and its first column. */
-const Shift = (): Layer => new Lambda((x) => slice(x, [undefined, undefined, [1, x.shape[2]!], [1, x.shape[3]!]]));
+const Shift = (): Layer => new Lambda((x) => slice(x, [undefined, undefined, [1, x.shape[2]!], [1, x.shape[3]!]]), { kind: "Shift" });
 
 /**
  * Half the size: two 1×1 convolutions of stride 2 side by side. The first reads the pixels of even rows and columns, the second those of
@@ -94,6 +99,10 @@ class FactorizedReduce extends Block {
     this.conv_1 = convolution({ ...site, outChannels: half }, build);
     this.conv_2 = convolution({ ...site, outChannels: outChannels - half }, build);
     this.bn = new BatchNorm2d(outChannels, build);
+  }
+
+  override describe(): Description {
+    return { kind: "FactorizedReduce" };
   }
 
   body(): Sequential {
@@ -203,6 +212,15 @@ export class Darts extends ImageClassifier {
     this.classifier = new Linear(inputs[1], classes, build);
   }
 
+  override describe(): Description {
+    return { kind: "Darts" };
+  }
+
+  /** What the network was made with. */
+  get options(): DartsOptions {
+    return this.#options;
+  }
+
   /** The same network, newly initialised, with convolutions from another factory. */
   withConvolution(convolution: ConvolutionFactory, build: Build): Darts {
     return new Darts({ ...this.#options, convolution }, build);
@@ -216,10 +234,9 @@ export class Darts extends ImageClassifier {
     return new Sequential(GlobalAvgPool2d(), this.classifier);
   }
 
-  /** The outputs of the cells before the two reductions, and of the last cell. */
+  /** The outputs of the cells before the two reductions, as in the paper's code. */
   protected attended(cells: readonly Tensor[]): readonly Tensor[] {
-    const [first, second] = this.#reductions;
-    return [cells[first - 1]!, cells[second - 1]!, cells.at(-1)!];
+    return this.#reductions.map((reduction) => cells[reduction - 1]!);
   }
 
   /** The auxiliary head classifies the output of the second reduction. */

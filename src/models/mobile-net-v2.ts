@@ -1,6 +1,7 @@
 /**
  * MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): a chain of inverted residuals, which have many channels inside and few at their
- * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision.
+ * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision for dense
+ * convolutions, and those of the paper's code for structured ones.
  */
 
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -8,14 +9,16 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Dropout, Flatten, GlobalAvgPool2d, Lambda, ReLU6 } from "../nn/layers.ts";
 import type { Layer } from "../nn/module.ts";
 import { reshape } from "../ops/reshape.ts";
-import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
+import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ImageClassifier } from "./image-classifier.ts";
+import { areDense } from "./state-names.ts";
 
 export interface MobileNetV2Options {
   /** Default: 1000. */
@@ -46,23 +49,33 @@ const convolutionNormReLU6 = (convolution: Layer, channels: number, build: Build
 const depthwise = (channels: number, stride: number, build: Build): Conv2d =>
   new Conv2d(channels, channels, 3, build, { stride, padding: 1, groups: channels, init: normalFanOut });
 
-/** Convolutions of 1×1 to `expansion` times the channels, depthwise 3×3, and 1×1 with no ReLU after it. x is added where shapes agree. */
+/**
+ * Convolutions of 1×1 to `expansion` times the channels, depthwise 3×3, and 1×1 with no ReLU after it. x is added where shapes agree. The
+ * layers of `conv` are nested as in torchvision where the 1×1 convolutions are dense, and one flat list as in the paper's code otherwise.
+ */
 class InvertedResidual extends Block {
   readonly conv: Sequential;
+  readonly stride: number;
   readonly #residual: boolean;
 
   constructor(inChannels: number, outChannels: number, stride: number, expansion: number, convolution: ConvolutionFactory, build: Build) {
     super();
     const wide = inChannels * expansion;
-    const widen =
-      expansion === 1 ? [] : [convolutionNormReLU6(convolution({ inChannels, outChannels: wide, kernel: 1 }, build), wide, build)];
-    this.conv = new Sequential(
-      ...widen,
-      convolutionNormReLU6(depthwise(wide, stride, build), wide, build),
-      convolution({ inChannels: wide, outChannels, kernel: 1 }, build),
-      new BatchNorm2d(outChannels, build),
-    );
+    const pointwise = (site: Pick<ConvolutionSite, "inChannels" | "outChannels">): Layer =>
+      convolution({ ...site, kernel: 1, denseState: "weight" }, build);
+    const widen = expansion === 1 ? [] : [pointwise({ inChannels, outChannels: wide })];
+    const widening = widen.map((layer) => convolutionNormReLU6(layer, wide, build));
+    const window = convolutionNormReLU6(depthwise(wide, stride, build), wide, build);
+    const narrow = pointwise({ inChannels: wide, outChannels });
+    const last = [narrow, new BatchNorm2d(outChannels, build)];
+    const groups = [...widening, window];
+    this.conv = new Sequential(...(areDense(...widen, narrow) ? groups : groups.flatMap(({ layers }) => layers)), ...last);
+    this.stride = stride;
     this.#residual = stride === 1 && inChannels === outChannels;
+  }
+
+  override describe(): Description {
+    return { kind: "InvertedResidual", options: { stride: this.stride, residual: this.#residual } };
   }
 
   body(): Layer {
@@ -71,13 +84,15 @@ class InvertedResidual extends Block {
 }
 
 /** x:[N,C] → y:[N,C,1,1]: vectors as images of one pixel, so that a 1×1 convolution can classify them. */
-const OnePixel = (): Layer => new Lambda((x) => reshape(x, [...x.shape, 1, 1]));
+const OnePixel = (): Layer => new Lambda((x) => reshape(x, [...x.shape, 1, 1]), { kind: "OnePixel" });
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
 export class MobileNetV2 extends ImageClassifier {
   readonly features: Sequential;
-  /** The linear layer is a 1×1 convolution here, so that it can be structured. */
-  readonly classifier: Sequential;
+  /** The dropout and the dense classifier; undefined where the classifier is structured. */
+  readonly classifier: Sequential | undefined;
+  /** The structured classifier, a 1×1 convolution; undefined where the classifier is dense. */
+  readonly classifier_conv: Layer | undefined;
   readonly #options: MobileNetV2Options;
 
   constructor(options: MobileNetV2Options, build: Build) {
@@ -95,12 +110,22 @@ export class MobileNetV2 extends ImageClassifier {
         return block;
       }),
     );
-    const last = convolutionNormReLU6(convolution({ inChannels: channels, outChannels: 1280, kernel: 1 }, build), 1280, build);
+    const lastSite = { inChannels: channels, outChannels: 1280, kernel: 1, denseState: "weight" } as const;
+    const last = convolutionNormReLU6(convolution(lastSite, build), 1280, build);
     this.features = new Sequential(stem, ...blocks, last);
-    this.classifier = new Sequential(
-      Dropout(dropout),
-      convolution({ inChannels: 1280, outChannels: classes, kernel: 1, bias: true }, build),
-    );
+    const classifier = convolution({ inChannels: 1280, outChannels: classes, kernel: 1, bias: true, denseState: "linear" }, build);
+    const dense = areDense(classifier);
+    this.classifier = dense ? new Sequential(Dropout(dropout), classifier) : undefined;
+    this.classifier_conv = dense ? undefined : classifier;
+  }
+
+  override describe(): Description {
+    return { kind: "MobileNetV2" };
+  }
+
+  /** What the network was made with. */
+  get options(): MobileNetV2Options {
+    return this.#options;
   }
 
   /** The same network, newly initialised, with convolutions from another factory. */
@@ -113,12 +138,36 @@ export class MobileNetV2 extends ImageClassifier {
   }
 
   protected head(): Sequential {
-    return new Sequential(GlobalAvgPool2d(), OnePixel(), this.classifier, Flatten());
+    const { dropout = 0.2 } = this.#options;
+    const classifier = this.classifier ?? new Sequential(Dropout(dropout), this.classifier_conv!);
+    return new Sequential(GlobalAvgPool2d(), OnePixel(), classifier, Flatten());
   }
 
-  /** The output of the last inverted residual at each size. */
+  /** The output of each inverted residual that halves the size, as in the paper's code. */
   protected attended(outputs: readonly Tensor[]): readonly Tensor[] {
-    const blocks = outputs.slice(1, -1);
-    return blocks.filter((y, i) => y.shape[2] !== blocks[i + 1]?.shape[2]);
+    return outputs.filter((_, i) => {
+      const layer = this.features.layers[i];
+      return layer instanceof InvertedResidual && layer.stride > 1;
+    });
   }
+
+  /** Earlier versions named the layers of a structured network as those of a dense one, and had `conv.` in the names of dense convolutions. */
+  override formerName(name: string): string {
+    if (this.classifier === undefined) return name.replace(/^classifier_conv\./, "classifier.1.").replace(flatLayer, nestedLayer);
+    return name.replace(denseConvolution, "$1.conv.");
+  }
+}
+
+/** The name of a dense 1×1 convolution. The first block has no widening, so its one convolution stands elsewhere. */
+const denseConvolution =
+  /^(features\.1\.conv\.1|features\.(?!1\.)\d+\.conv\.(?:0\.0|2)|features\.18\.0|classifier\.1)\.(?=(?:weight|bias)$)/;
+
+/** The name of a layer in a flat inverted residual: `features.2.conv.6.`. The first block has no widening, so it starts with the window. */
+const flatLayer = /^features\.(\d+)\.conv\.(\d+)\./;
+/** The position of each group's first layer in a flat list, and whether the group is nested in torchvision. */
+function nestedLayer(_: string, block: string, position: string): string {
+  const at = Number(position);
+  const nested = block === "1" ? 1 : 2;
+  const path = at < 3 * nested ? `${Math.floor(at / 3)}.${at % 3}` : `${at - 2 * nested}`;
+  return `features.${block}.conv.${path}.`;
 }

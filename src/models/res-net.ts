@@ -1,7 +1,7 @@
 /**
  * ResNet with bottlenecks (He et al. 2016, arXiv 1512.03385). Its default is WRN-50-2, whose bottlenecks are twice as wide (Zagoruyko &
  * Komodakis 2016, arXiv 1605.07146), for images of 224×224. A factory makes every convolution of a bottleneck. State names are those of
- * torchvision.
+ * torchvision for dense convolutions, and those of the paper's code for structured ones.
  */
 
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -9,15 +9,17 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Flatten, Lambda, MaxPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Layer } from "../nn/module.ts";
 import { avgPool2d } from "../ops/pooling.ts";
-import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
+import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { ImageClassifier } from "./image-classifier.ts";
+import { areDense } from "./state-names.ts";
 
 export interface ResNetOptions {
   /** The number of bottlenecks in each of the four groups. Default: [3, 4, 6, 3], which makes 50 layers. */
@@ -36,6 +38,29 @@ export const resNetOptions: OptionNames = optionNames<ResNetOptions>({ blocks: t
 /** The number of output channels of a bottleneck, divided by its number of planes. */
 const expansion = 4;
 
+/** A convolution and its norm, under the names that the paper's code has for them in a shortcut. */
+class Downsample extends Block {
+  readonly conv: Layer;
+  readonly bn: BatchNorm2d;
+
+  constructor(conv: Layer, bn: BatchNorm2d) {
+    super();
+    this.conv = conv;
+    this.bn = bn;
+  }
+
+  override describe(): Description {
+    return { kind: "Downsample" };
+  }
+
+  body(): Sequential {
+    return new Sequential(this.conv, this.bn);
+  }
+}
+
+/** The shortcut's convolution and norm: numbered as in torchvision, or named as in the paper's code. */
+const downsampleOf = (conv: Layer, bn: BatchNorm2d): Layer => (areDense(conv) ? new Sequential(conv, bn) : new Downsample(conv, bn));
+
 /** Convolutions of 1×1, 3×3 and 1×1. The outer ones change the number of channels. Where shapes differ, the shortcut is a 1×1 convolution. */
 class Bottleneck extends Block {
   readonly conv1: Layer;
@@ -44,21 +69,26 @@ class Bottleneck extends Block {
   readonly bn2: BatchNorm2d;
   readonly conv3: Layer;
   readonly bn3: BatchNorm2d;
-  readonly downsample: Sequential | undefined;
+  readonly downsample: Layer | undefined;
 
   constructor(inChannels: number, planes: number, width: number, stride: number, convolution: ConvolutionFactory, build: Build) {
     super();
     const [inner, outChannels] = [planes * width, planes * expansion];
-    this.conv1 = convolution({ inChannels, outChannels: inner, kernel: 1 }, build);
+    const make = (site: ConvolutionSite): Layer => convolution({ ...site, denseState: "weight" }, build);
+    this.conv1 = make({ inChannels, outChannels: inner, kernel: 1 });
     this.bn1 = new BatchNorm2d(inner, build);
-    this.conv2 = convolution({ inChannels: inner, outChannels: inner, kernel: 3, stride }, build);
+    this.conv2 = make({ inChannels: inner, outChannels: inner, kernel: 3, stride });
     this.bn2 = new BatchNorm2d(inner, build);
-    this.conv3 = convolution({ inChannels: inner, outChannels, kernel: 1 }, build);
+    this.conv3 = make({ inChannels: inner, outChannels, kernel: 1 });
     this.bn3 = new BatchNorm2d(outChannels, build);
     this.downsample =
       stride === 1 && inChannels === outChannels
         ? undefined
-        : new Sequential(convolution({ inChannels, outChannels, kernel: 1, stride }, build), new BatchNorm2d(outChannels, build));
+        : downsampleOf(make({ inChannels, outChannels, kernel: 1, stride }), new BatchNorm2d(outChannels, build));
+  }
+
+  override describe(): Description {
+    return { kind: "Bottleneck" };
   }
 
   body(): Sequential {
@@ -68,7 +98,7 @@ class Bottleneck extends Block {
 }
 
 /** The mean of each channel as a pooling over the whole image, because the paper's code counts it as one.   x:[N,C,H,W] → y:[N,C,1,1]. */
-const ImageAvgPool2d = (): Layer => new Lambda((x) => avgPool2d(x, { kernel: [x.shape[2]!, x.shape[3]!] }));
+const ImageAvgPool2d = (): Layer => new Lambda((x) => avgPool2d(x, { kernel: [x.shape[2]!, x.shape[3]!] }), { kind: "ImageAvgPool2d" });
 
 /** x:[N,3,H,W] → logits:[N,classes]. */
 export class ResNet extends ImageClassifier {
@@ -104,9 +134,26 @@ export class ResNet extends ImageClassifier {
     this.fc = new Linear(channels, classes, build);
   }
 
+  override describe(): Description {
+    return { kind: "ResNet" };
+  }
+
+  /** What the network was made with. */
+  get options(): ResNetOptions {
+    return this.#options;
+  }
+
   /** The same network, newly initialised, with convolutions from another factory. */
   withConvolution(convolution: ConvolutionFactory, build: Build): ResNet {
     return new ResNet({ ...this.#options, convolution }, build);
+  }
+
+  /** Earlier versions numbered every shortcut, and had `conv.` in the names of dense convolutions. */
+  override formerName(name: string): string {
+    return name
+      .replace(".downsample.conv.", ".downsample.0.")
+      .replace(".downsample.bn.", ".downsample.1.")
+      .replace(/(?<=\.(conv\d|downsample\.0)\.)(?=(weight|bias)$)/, "conv.");
   }
 
   protected backbone(): Sequential {

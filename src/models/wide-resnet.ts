@@ -10,6 +10,7 @@ import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Dropout, GlobalAvgPool2d, ReLU } from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
@@ -64,6 +65,10 @@ class BasicBlock extends Block {
     this.#dropout = dropout;
   }
 
+  override describe(): Description {
+    return { kind: "BasicBlock" };
+  }
+
   /** The identity shortcut starts at x. The convolutional shortcut starts at the activation, relu(bn1(x)). */
   body(): Layer {
     const activation = [this.bn1, ReLU()];
@@ -81,6 +86,10 @@ class NetworkBlock extends Block {
   constructor(...blocks: readonly BasicBlock[]) {
     super();
     this.layer = new Sequential(...blocks);
+  }
+
+  override describe(): Description {
+    return { kind: "NetworkBlock" };
   }
 
   body(): Sequential {
@@ -129,6 +138,15 @@ export class WideResNet extends ImageClassifier {
     this.bn1 = new BatchNorm2d(channels, build);
     this.fc = new Linear(channels, classes, build);
     this.fc.bias!.write(new Float64Array(classes));
+  }
+
+  override describe(): Description {
+    return { kind: "WideResNet" };
+  }
+
+  /** What the network was made with. */
+  get options(): WideResNetOptions {
+    return this.#options;
   }
 
   /** The same network, newly initialised, with convolutions from another factory. */

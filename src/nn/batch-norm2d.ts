@@ -1,11 +1,14 @@
 /** Batch normalisation as a layer: the op, its scale γ and shift β, and the running statistics that evaluation uses. */
 
 import type { Context } from "../core/context.ts";
+import { ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { formatShape } from "../core/shape.ts";
 import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ChannelAffine } from "./channel-affine.ts";
+import type { Description } from "./describe.ts";
 import { type Build, constant } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Buffer, Counter, Parameter } from "./state.ts";
@@ -23,7 +26,7 @@ export const batchNormOptions: OptionNames = optionNames<BatchNormOptions>({ eps
 /**
  * y = γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015, arXiv 1502.03167).   x:[N,C,H,W] → y:[N,C,H,W].
  * In training μ and σ² are the mean and the biased variance of the batch. The running statistics move towards the batch's mean and its
- * unbiased variance, as in PyTorch. In evaluation μ and σ² are the running statistics.
+ * unbiased variance, as in PyTorch. In evaluation, and in a frozen norm, μ and σ² are the running statistics, which then stand still.
  */
 export class BatchNorm2d extends Layer {
   readonly weight: Parameter;
@@ -46,9 +49,20 @@ export class BatchNorm2d extends Layer {
     this.#momentum = momentum;
   }
 
+  /** Whether the norm computes as in evaluation although the network is in training: `freeze` has frozen its weight and its bias. */
+  get frozen(): boolean {
+    return !this.weight.trainable && !this.bias.trainable;
+  }
+
+  /** @throws ShapeError in training for a batch with fewer than two values in a channel, which have no variance. */
   forward(x: Tensor, { training }: Context): Tensor {
     const [gamma, beta] = [this.weight.value, this.bias.value];
-    if (!training) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+    if (!training || this.frozen) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+    if (x.rank >= 2 && x.size < 2 * x.shape[1]!)
+      throw new ShapeError(
+        `BatchNorm2d: training needs at least 2 values in each channel, got x:${formatShape(x.shape)}; ` +
+          "use larger batches, and leave out a last batch of one image (dropLast, or train --drop-last)",
+      );
     const { y, mean, variance } = batchNorm(x, gamma, beta, this.#epsilon);
     noGrad(() => {
       this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);
@@ -56,6 +70,11 @@ export class BatchNorm2d extends Layer {
     });
     this.num_batches_tracked.count++;
     return y;
+  }
+
+  override describe(): Description {
+    const [epsilon, momentum] = [this.#epsilon === 1e-5 ? undefined : this.#epsilon, this.#momentum === 0.1 ? undefined : this.#momentum];
+    return { kind: "BatchNorm2d", sizes: this.weight.shape, options: { epsilon, momentum }, whole: true };
   }
 
   /** What the norm is in evaluation: s = γ/√(σ² + ε) and t = β − μ·s with the running statistics. */

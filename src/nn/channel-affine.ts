@@ -4,6 +4,7 @@ import { add, multiply } from "../ops/elementwise.ts";
 import { slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Description } from "./describe.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
@@ -22,6 +23,10 @@ export class AffineLayer extends Layer {
     super();
     this.scale = new Parameter(scale);
     this.shift = new Parameter(shift);
+  }
+
+  override describe(): Description {
+    return { kind: "AffineLayer", sizes: this.scale.shape, whole: true };
   }
 
   forward(x: Tensor): Tensor {

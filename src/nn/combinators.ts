@@ -4,6 +4,7 @@ import type { Context } from "../core/context.ts";
 import { add } from "../ops/elementwise.ts";
 import { concat } from "../ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Description } from "./describe.ts";
 import { Layer } from "./module.ts";
 
 /** A layer that combines the results of other layers. */
@@ -27,6 +28,10 @@ export class Sequential extends Combinator implements Staged {
     super();
     this.#layers = layers;
     Object.assign(this, layers);
+  }
+
+  override describe(): Description {
+    return { kind: "Sequential" };
   }
 
   get layers(): readonly Layer[] {
@@ -61,6 +66,10 @@ export class Residual extends Combinator {
     this.shortcut = shortcut;
   }
 
+  override describe(): Description {
+    return { kind: "Residual" };
+  }
+
   forward(x: Tensor, context: Context): Tensor {
     const y = this.f.forward(x, context);
     return add(y, this.shortcut === undefined ? x : this.shortcut.forward(x, context));
@@ -87,6 +96,10 @@ export class Concat extends Combinator {
     super();
     this.branches = branches.map(({ layer }) => layer);
     this.channels = branches.map(({ channels }) => channels);
+  }
+
+  override describe(): Description {
+    return { kind: "Concat" };
   }
 
   forward(x: Tensor, context: Context): Tensor {

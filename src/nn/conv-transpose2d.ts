@@ -8,6 +8,7 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine } from "./channel-affine.ts";
 import type { ConvolutionWeights } from "./conv2d.ts";
+import { type Description, describedPadding, unlessUsual } from "./describe.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
@@ -72,6 +73,21 @@ export class ConvTranspose2d extends Layer implements FoldableLayer {
   forward(x: Tensor): Tensor {
     const y = convTranspose2d(x, this.weight.value, this.#options);
     return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
+  }
+
+  override describe(): Description {
+    const { stride = 1, padding = 0, outputPadding = 0, dilation = 1, groups = 1 } = this.#options;
+    const [inChannels, groupOutputs, height, width] = this.weight.shape as [number, number, number, number];
+    const options = {
+      kernel: height === width ? height : [height, width],
+      stride: unlessUsual(stride, 1),
+      padding: unlessUsual(describedPadding(padding), 0),
+      outputPadding: unlessUsual(outputPadding, 0),
+      dilation: unlessUsual(dilation, 1),
+      groups: unlessUsual(groups, 1),
+      bias: this.bias ? true : undefined,
+    };
+    return { kind: "ConvTranspose2d", sizes: [inChannels, groupOutputs * groups], options, whole: true };
   }
 
   fold(affine?: ChannelAffine): ConvTranspose2d {

@@ -1,12 +1,14 @@
 /** The convolution layer. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
+import { type Description, describedPadding, unlessUsual } from "./describe.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
@@ -18,6 +20,8 @@ export interface Conv2dOptions extends ConvolutionOptions {
   readonly bias?: boolean;
   /** How the weight is initialised. Default: `uniformFanIn`, as in PyTorch. */
   readonly init?: Initialiser;
+  /** Whether the weight of a 1×1 convolution without groups has the shape [O,C], as that of a linear layer has. Default: false. */
+  readonly linearWeight?: boolean;
 }
 
 /** The names of `Conv2dOptions`. */
@@ -28,6 +32,7 @@ export const conv2dOptions: OptionNames = optionNames<Conv2dOptions>({
   groups: true,
   bias: true,
   init: true,
+  linearWeight: true,
 });
 
 /** The numbers of a convolution: w:[O,C/groups,k,k] and, where there is a bias, b:[O]. */
@@ -46,8 +51,12 @@ export class Conv2d extends Layer implements FoldableLayer {
   constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
     checkOptions("Conv2d", options, conv2dOptions);
-    const { bias: hasBias = false, init = uniformFanIn, ...convolution } = options;
-    const shape = [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
+    const { bias: hasBias = false, init = uniformFanIn, linearWeight = false, ...convolution } = options;
+    if (linearWeight && (kernel !== 1 || (convolution.groups ?? 1) !== 1))
+      throw new ConfigError(
+        `Conv2d: linearWeight needs a 1×1 kernel and one group, got ${kernel}×${kernel} and ${convolution.groups ?? 1}`,
+      );
+    const shape = linearWeight ? [outChannels, inChannels] : [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
     const drawn = (build: Build): ConvolutionWeights => {
       const weight = init(shape, build);
       return { weight, bias: hasBias ? uniformFanIn([outChannels], build, fanIn(shape)) : undefined };
@@ -64,13 +73,35 @@ export class Conv2d extends Layer implements FoldableLayer {
     return new Conv2d(inChannels * (options.groups ?? 1), outChannels, kernel, weights, options);
   }
 
+  /** The weight w:[O,C/groups,k,k], whatever shape the parameter has. */
+  kernel(): Tensor {
+    const { value } = this.weight;
+    return value.rank === 4 ? value : reshape(value, [...value.shape, 1, 1]);
+  }
+
   forward(x: Tensor): Tensor {
-    const y = conv2d(x, this.weight.value, this.#options);
+    const y = conv2d(x, this.kernel(), this.#options);
     return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
   }
 
+  override describe(): Description {
+    const { stride = 1, padding = 0, dilation = 1, groups = 1 } = this.#options;
+    const [outChannels, inChannels, height, width] = this.kernel().shape as [number, number, number, number];
+    const kernel = height === width ? height : [height, width];
+    const options = {
+      kernel,
+      stride: unlessUsual(stride, 1),
+      padding: unlessUsual(describedPadding(padding), 0),
+      dilation: unlessUsual(dilation, 1),
+      groups: unlessUsual(groups, 1),
+      bias: this.bias ? true : undefined,
+      linearWeight: this.weight.value.rank === 2 ? true : undefined,
+    };
+    return { kind: "Conv2d", sizes: [inChannels * groups, outChannels], options, whole: true };
+  }
+
   fold(affine?: ChannelAffine): Conv2d {
-    const weights = { weight: this.weight.value, bias: this.bias?.value };
+    const weights = { weight: this.kernel(), bias: this.bias?.value };
     return affine === undefined ? this : foldedConvolution(weights, affine, this.#options);
   }
 }

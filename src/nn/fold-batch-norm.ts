@@ -13,6 +13,7 @@ import { BatchNorm2d } from "./batch-norm2d.ts";
 import { Block } from "./block.ts";
 import { AffineLayer, affineOfChannels, type ChannelAffine } from "./channel-affine.ts";
 import { Combinator, Concat, Sequential } from "./combinators.ts";
+import type { Description } from "./describe.ts";
 import { isFoldable } from "./foldable-layer.ts";
 import { Layer, type Module } from "./module.ts";
 import { Counter } from "./state.ts";
@@ -70,6 +71,10 @@ export class FoldedNetwork extends Layer {
     super();
     this.network = network;
     this.#shared = new Set(tensorsOf(original));
+  }
+
+  override describe(): Description {
+    return { kind: "FoldedNetwork" };
   }
 
   /** @throws ConfigError in training, because no norm is left that could learn. */

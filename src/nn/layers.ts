@@ -16,45 +16,58 @@ import {
 } from "../ops/pooling.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type Described, type Description, describedPadding } from "./describe.ts";
 import { Layer } from "./module.ts";
 
-/** Any function as a layer. */
+/** Any function as a layer. The description is what printing shows. Default: `Lambda()`. */
 export class Lambda extends Layer {
   readonly #apply: (x: Tensor, context: Context) => Tensor;
+  readonly #description: Description;
 
-  constructor(apply: (x: Tensor, context: Context) => Tensor) {
+  constructor(apply: (x: Tensor, context: Context) => Tensor, description: Description = { kind: "Lambda" }) {
     super();
     this.#apply = apply;
+    this.#description = description;
   }
 
   forward(x: Tensor, context: Context): Tensor {
     return this.#apply(x, context);
   }
+
+  override describe(): Description {
+    return this.#description;
+  }
 }
 
+/** The options of a pooling as a description has them. */
+const describedPooling = ({ padding, ...options }: AveragePoolingOptions): Readonly<Record<string, Described | undefined>> => ({
+  ...options,
+  padding: padding === undefined ? undefined : describedPadding(padding),
+});
+
 /** y = max(0, x), element by element. */
-export const ReLU = (): Layer => new Lambda(relu);
+export const ReLU = (): Layer => new Lambda(relu, { kind: "ReLU" });
 /** y = min(max(0, x), 6), element by element (MobileNetV2, arXiv 1801.04381). */
-export const ReLU6 = (): Layer => new Lambda(relu6);
+export const ReLU6 = (): Layer => new Lambda(relu6, { kind: "ReLU6" });
 /** y = x·Φ(x) with Φ the standard normal distribution function, element by element (arXiv 1606.08415). */
-export const GELU = (): Layer => new Lambda(gelu);
+export const GELU = (): Layer => new Lambda(gelu, { kind: "GELU" });
 /** y = 1/(1 + e⁻ˣ), element by element. */
-export const Sigmoid = (): Layer => new Lambda(sigmoid);
+export const Sigmoid = (): Layer => new Lambda(sigmoid, { kind: "Sigmoid" });
 /** y = tanh x, element by element. */
-export const Tanh = (): Layer => new Lambda(tanh);
+export const Tanh = (): Layer => new Lambda(tanh, { kind: "Tanh" });
 /** In training y = x·m/(1 − rate) with each m independently 0 with probability `rate`, else 1 (arXiv 1207.0580). In evaluation y = x. */
-export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context));
+export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context), { kind: "Dropout", sizes: [rate] });
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export function MaxPool2d(options: PoolingOptions): Layer {
   checkOptions("MaxPool2d", options, poolingOptions);
-  return new Lambda((x) => maxPool2d(x, options));
+  return new Lambda((x) => maxPool2d(x, options), { kind: "MaxPool2d", options: describedPooling(options) });
 }
 /** The mean of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export function AvgPool2d(options: AveragePoolingOptions): Layer {
   checkOptions("AvgPool2d", options, averagePoolingOptions);
-  return new Lambda((x) => avgPool2d(x, options));
+  return new Lambda((x) => avgPool2d(x, options), { kind: "AvgPool2d", options: describedPooling(options) });
 }
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */
-export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d);
+export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d, { kind: "GlobalAvgPool2d" });
 /** x:[N,…] → y:[N, product of the other sizes]. */
-export const Flatten = (): Layer => new Lambda((x) => reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]));
+export const Flatten = (): Layer => new Lambda((x) => reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]), { kind: "Flatten" });

@@ -4,6 +4,7 @@ import { checkOptions, type OptionNames, optionNames } from "../core/options.ts"
 import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Description } from "./describe.ts";
 import { type Build, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
@@ -27,6 +28,11 @@ export class Linear extends Layer {
     const { bias = true } = options;
     this.weight = new Parameter(uniformFanIn([outFeatures, inFeatures], build));
     this.bias = bias ? new Parameter(uniformFanIn([outFeatures], build, inFeatures)) : undefined;
+  }
+
+  override describe(): Description {
+    const [outputs, inputs] = this.weight.shape as [number, number];
+    return { kind: "Linear", sizes: [inputs, outputs], options: { bias: this.bias ? undefined : false }, whole: true };
   }
 
   forward(x: Tensor): Tensor {

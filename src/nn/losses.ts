@@ -1,10 +1,10 @@
-/** Cross-entropy, the loss that training minimises. */
+/** The losses of training: cross-entropy for classes, and mean squared error for numbers. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
-import { formatShape } from "../core/shape.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
 import { tensor } from "../ops/creation.ts";
-import { add, multiply, negate } from "../ops/elementwise.ts";
+import { add, multiply, negate, subtract } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";
 import { mean } from "../ops/reductions.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -43,4 +43,17 @@ export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, options:
   const chosen = mean(gather(reshape(logProbabilities, [logits.size]), tensor(positions)));
   if (labelSmoothing === 0) return negate(chosen);
   return negate(add(multiply(chosen, 1 - labelSmoothing), multiply(mean(logProbabilities), labelSmoothing)));
+}
+
+/**
+ * L = (1/n) Σ_i (prediction_i − target_i)² over all n elements.   prediction, target: the same shape → L:[].
+ * @throws ShapeError for two shapes. Broadcasting [N,1] against [N] would silently compare every pair.
+ */
+export function meanSquaredError(prediction: Tensor, target: Tensor): Tensor {
+  if (!sameShape(prediction.shape, target.shape))
+    throw new ShapeError(
+      `meanSquaredError: prediction and target must have one shape, got ${formatShape(prediction.shape)} and ${formatShape(target.shape)}`,
+    );
+  const difference = subtract(prediction, target);
+  return mean(multiply(difference, difference));
 }

@@ -11,6 +11,8 @@ import type { Tensor } from "../tensor/tensor.ts";
 export interface State {
   readonly shape: Shape;
   readonly dtype: DType;
+  /** What every element becomes where a state dict lacks the entry. Default: none, the entry must be there. */
+  readonly missingValue?: number;
   read(): Promise<TypedArray>;
   /** Overwrites the values. @throws ShapeError unless `values` has one value for each element. */
   write(values: ArrayLike<number>): void;
@@ -45,16 +47,25 @@ abstract class TensorState implements State {
  */
 export type Decay = "full" | "compressed";
 
+/** The parameter that each value belongs to. */
+const owners = new WeakMap<Tensor, Parameter>();
+
+/** The parameter whose value is `tensor`; undefined for any other tensor. */
+export const parameterOf = (tensor: Tensor): Parameter | undefined => owners.get(tensor);
+
 /** A tensor that training changes. Its storage never changes, because optimisers update it in place. */
 export class Parameter extends TensorState {
   readonly value: Tensor;
   readonly decay: Decay;
+  /** Whether optimisers change the parameter. A frozen parameter gets no gradient and no weight decay (see `freeze`). Default: true. */
+  trainable = true;
 
   /** @param decay Default: `full`. */
   constructor(value: Tensor, decay: Decay = "full") {
     super();
     this.value = keep(value);
     this.decay = decay;
+    owners.set(value, this);
   }
 }
 
@@ -87,6 +98,7 @@ export class Buffer extends TensorState {
 export class Counter implements State {
   readonly shape: Shape = [];
   readonly dtype = "int32" satisfies DType;
+  readonly missingValue = 0;
   count = 0;
 
   read(): Promise<TypedArray> {
@@ -96,6 +108,29 @@ export class Counter implements State {
   write(values: ArrayLike<number>): void {
     if (values.length !== 1) throw new ShapeError(`write: a counter is one number, got ${values.length}`);
     this.count = values[0]!;
+  }
+}
+
+/** A list of whole numbers that starts at zeros and lives on the host, such as one counter for each parameter. */
+export class Counters implements State {
+  readonly shape: Shape;
+  readonly dtype = "int32" satisfies DType;
+  readonly missingValue = 0;
+  readonly counts: number[];
+
+  constructor(length: number) {
+    this.shape = [length];
+    this.counts = new Array<number>(length).fill(0);
+  }
+
+  read(): Promise<TypedArray> {
+    return Promise.resolve(typedArray("int32", this.counts));
+  }
+
+  write(values: ArrayLike<number>): void {
+    if (values.length !== this.counts.length)
+      throw new ShapeError(`write: needs one value per element of ${formatShape(this.shape)}, got ${values.length}`);
+    for (const i of this.counts.keys()) this.counts[i] = values[i]!;
   }
 }
 

@@ -5,6 +5,7 @@
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import type { Described } from "../nn/describe.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -138,6 +139,10 @@ export class AcdcLinear extends StructuredLinear {
     }
     if (c === this.outFeatures) return z;
     return sum(reshape(z, [batch, this.outFeatures, c / this.outFeatures, columns]), { axes: 2 });
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { factors: this.layers.length };
   }
 
   toDense(): Tensor {

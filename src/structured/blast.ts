@@ -2,6 +2,7 @@
 
 import { greatestCommonDivisor } from "../core/factors.ts";
 import { checkOptions } from "../core/options.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -60,6 +61,10 @@ export class BlastLinear extends StructuredLinear {
     const mixing = reshape(permute(this.S.value, [2, 0, 1]), [rank * b, b]);
     const mixed = mixChannels(transposeChannels(projected, b, rank), mixing, rank);
     return mixChannels(transposeChannels(mixed, rank, b), reshape(this.U.value, [b * inner, rank]), b);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { blocks: this.S.shape[0], rank: this.S.shape.at(-1) };
   }
 
   toDense(): Tensor {

@@ -5,6 +5,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { type MonarchShape, monarchSpectrum, nearestMonarch } from "../linalg/monarch.ts";
 import { ErrorBudget } from "../linalg/truncation.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -84,6 +85,10 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     const outer = reshape(this.left.value, [this.outFeatures, blocks * rank]);
     const y = mixChannels(reshape(permuted, [batch, middle * blocks * rank, columns]), outer, middle);
     return transposeChannels(y, middle, this.outFeatures / middle);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { ...this.shape };
   }
 
   toDense(): Tensor {

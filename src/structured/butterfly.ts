@@ -1,6 +1,7 @@
 /** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): products with the sparsity of the FFT, whose entries are learned. */
 
 import { checkOptions } from "../core/options.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { ones, tensor } from "../ops/creation.ts";
@@ -100,6 +101,10 @@ export class ButterflyLinear extends StructuredLinear {
       z = transposeChannels(mixChannels(transposeChannels(z, blocks, low), mixing, low), low, rows);
     }
     return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { stages: this.#stages };
   }
 
   /** W[o,i] = Π_s B_s, each taken at the place that has the bits of o below s and the bits of i above. Only one path leads from i to o. */

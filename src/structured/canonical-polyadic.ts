@@ -7,6 +7,7 @@ import { canonicalPolyadic } from "../linalg/canonical-polyadic.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { canonicalPolyadicWithin } from "../linalg/within-tolerance.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { ones } from "../ops/creation.ts";
@@ -140,6 +141,10 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     const cut = permute(reshape(factors[mode]!, [outer, inner, rank]), [2, 0, 1]);
     const spread = mixChannels(byRank, reshape(cut, [rank * outer, inner]), rank);
     return reshape(mixChannels(reshape(spread, [batch, rank, outer * columns]), outputs), [batch, this.outFeatures, columns]);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { dims: this.dims, rank: this.rank };
   }
 
   toDense(): Tensor {

@@ -5,6 +5,7 @@ import type { Build } from "../nn/init.ts";
 import type { ConvolutionFactory } from "./convolution-factory.ts";
 import type { FamilyOptions } from "./family.ts";
 import { familyOptions } from "./family.ts";
+import { factoryOf, withOrigin } from "./origin.ts";
 import { SeparableConvolution } from "./separable.ts";
 import { checkSizes } from "./sizes.ts";
 import { type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
@@ -21,7 +22,8 @@ export function createLinear(
   checkOptions("createLinear", options, familyOptions);
   const family = familyOf(spec);
   checkSizes(family.kind, { inFeatures, outFeatures });
-  return family.linear(familySpecOf(spec), inFeatures, outFeatures, build, options);
+  const own = familySpecOf(spec);
+  return withOrigin(family.linear(own, inFeatures, outFeatures, build, options), { spec: own, options, at: [inFeatures, outFeatures] });
 }
 
 /**
@@ -32,12 +34,12 @@ export function createLinear(
 export function convolutionFactory(spec: ConvolutionSpec, options: FamilyOptions = {}): ConvolutionFactory {
   checkOptions("convolutionFactory", options, familyOptions);
   const [family, own] = [familyOf(spec), familySpecOf(spec)];
-  return (site, build) => {
+  return factoryOf({ spec: own, options }, (site, build) => {
     const chosen = site.bias === undefined ? options : { ...options, bias: site.bias };
     if (family.convolution !== undefined) return family.convolution(own, { ...site, bias: chosen.bias ?? false }, build, chosen);
     const createMap = (): StructuredLinear => createLinear(spec, site.inChannels, site.outChannels, build, chosen);
     return new SeparableConvolution(site, build, createMap, family.wrapper);
-  };
+  });
 }
 
 /** The factory of depthwise windows, each followed by a dense 1×1 convolution. */

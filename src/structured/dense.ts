@@ -4,6 +4,7 @@ import type { Shape } from "../core/shape.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -11,17 +12,29 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
 import { DenseLinear } from "./dense-linear.ts";
 import { defineFamily } from "./family.ts";
+import { factoryOf } from "./origin.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution } from "./structured-convolution.ts";
 
 /** A k×k convolution from all channels to all channels.   O·I·k² parameters, and as many multiply-adds per output pixel. */
 export class DenseConvolution extends StructuredConvolution implements FoldableLayer {
   readonly name = "DenseConvolution";
   readonly conv: Conv2d;
+  readonly #hasPrefix: boolean;
 
-  constructor({ inChannels, outChannels, kernel, bias = false, ...site }: ConvolutionSite, build: Build) {
+  constructor({ inChannels, outChannels, kernel, bias = false, denseState = "conv.weight", ...site }: ConvolutionSite, build: Build) {
     super();
     const padding = site.padding ?? Math.floor(kernel / 2);
-    this.conv = new Conv2d(inChannels, outChannels, kernel, build, { ...site, padding, bias, init: normalFanOut });
+    const options = { ...site, padding, bias, init: normalFanOut, linearWeight: denseState === "linear" };
+    this.conv = new Conv2d(inChannels, outChannels, kernel, build, options);
+    this.#hasPrefix = denseState === "conv.weight";
+  }
+
+  protected override parts(): Iterable<[string, unknown]> {
+    return Object.entries(this.#hasPrefix ? this : this.conv);
+  }
+
+  override describe(): Description {
+    return this.conv.describe();
   }
 
   get bias(): Parameter | undefined {
@@ -33,7 +46,7 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
   }
 
   toDenseKernel(): Tensor {
-    return this.conv.weight.value;
+    return this.conv.kernel();
   }
 
   paperMultiplyAdds(_: Shape, output: Shape): number {
@@ -58,7 +71,10 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
   }
 }
 
-export const Conv: ConvolutionFactory = (site, build) => new DenseConvolution(site, build);
+export const Conv: ConvolutionFactory = factoryOf(
+  { spec: { kind: "Conv" }, options: {} },
+  (site, build) => new DenseConvolution(site, build),
+);
 
 export const convFamily = defineFamily({
   kind: "Conv",

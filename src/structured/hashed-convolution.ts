@@ -6,6 +6,7 @@ import type { Shape } from "../core/shape.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { type Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import { type Description, describedPadding } from "../nn/describe.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -37,6 +38,13 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
 
   protected override parts(): Iterable<[string, unknown]> {
     return Object.entries(this.hashed);
+  }
+
+  override describe(): Description {
+    const { stride, padding, dilation, groups } = this.#options;
+    const [outChannels, inChannels, kernel] = this.hashed.denseShape as [number, number, number];
+    const options = { kernel, stride, padding: describedPadding(padding!), dilation, groups, budget: this.hashed.hashed_weight.value.size };
+    return { kind: this.name, sizes: [inChannels * (groups as number), outChannels], options, whole: true };
   }
 
   get bias(): Parameter | undefined {

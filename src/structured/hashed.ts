@@ -4,6 +4,7 @@ import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
+import type { Described } from "../nn/describe.ts";
 import { type Build, fanIn, uniformFanIn } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { Buffer, type Decay, Parameter } from "../nn/state.ts";
@@ -38,7 +39,8 @@ export class HashedWeight extends Module {
   readonly bias: Parameter | undefined;
   /** h, flattened in W's order. */
   readonly idxs: Buffer;
-  readonly #shape: readonly number[];
+  /** The shape of W. */
+  readonly denseShape: readonly number[];
 
   /** @throws ConfigError unless budget is an integer ≥ 2. */
   constructor(shape: readonly number[], budget: number, build: Build, options: HashedOptions = {}) {
@@ -47,7 +49,7 @@ export class HashedWeight extends Module {
     const { bias = true, decay = "compressed", biasDecay = decay, lastWeightUnused = false } = options;
     if (!Number.isInteger(budget) || budget < 2)
       throw new ConfigError(`HashedWeight: the budget must be an integer ≥ 2, got ${budget}; raise the fraction`);
-    this.#shape = shape;
+    this.denseShape = shape;
     const drawn = lastWeightUnused ? budget - 1 : budget;
     const indices = Int32Array.from({ length: sizeOf(shape) }, () => build.random.integer(drawn));
     this.idxs = new Buffer(tensor(indices, { shape: [indices.length], dtype: "int32" }));
@@ -57,7 +59,7 @@ export class HashedWeight extends Module {
 
   /** W in its own shape. */
   value(): Tensor {
-    return reshape(gather(this.hashed_weight.value, this.idxs.value), this.#shape);
+    return reshape(gather(this.hashed_weight.value, this.idxs.value), this.denseShape);
   }
 
   /**
@@ -107,6 +109,10 @@ export class HashedLinear extends StructuredLinear {
 
   override get bias(): Parameter | undefined {
     return this.hashed.bias;
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { budget: this.hashed.hashed_weight.value.size };
   }
 
   toDense(): Tensor {

@@ -5,6 +5,7 @@ import { checkOptions } from "../core/options.ts";
 import { type KroneckerShape, type KroneckerSum, nearestKronecker } from "../linalg/kronecker.ts";
 import { frobenius, type Matrix } from "../linalg/matrix.ts";
 import { ErrorBudget } from "../linalg/truncation.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -97,6 +98,10 @@ export class KroneckerLinear extends StructuredLinear {
     const inner = mixChannels(reshape(x, [batch * n1, n2, columns]), reshape(this.C.value, [terms * m2, n2]));
     const outer = reshape(permute(this.B.value, [1, 2, 0]), [m1, n1 * terms]);
     return reshape(mixChannels(reshape(inner, [batch, n1 * terms, m2 * columns]), outer), [batch, this.outFeatures, columns]);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { terms: this.B.shape[0] };
   }
 
   toDense(): Tensor {

@@ -6,6 +6,7 @@ import { type LowRank, lowRank, truncated } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { svd } from "../linalg/svd.ts";
 import { ErrorBudget } from "../linalg/truncation.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { transpose } from "../ops/layout.ts";
@@ -90,6 +91,10 @@ export class LowRankLinear extends StructuredLinear {
     return mixChannels(mixChannels(x, this.lowrank_contract.weight.value), this.lowrank_expand.weight.value);
   }
 
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { rank: this.lowrank_contract.weight.shape[0] };
+  }
+
   toDense(): Tensor {
     return matmul(flat(this.lowrank_expand.weight.value), flat(this.lowrank_contract.weight.value));
   }
@@ -159,6 +164,10 @@ export class TiedLowRankLinear extends StructuredLinear {
 
   override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { rank: this.lowrank.weight.shape[0] };
   }
 
   /** The formula from left to right: Vᵀ·V:[out,out] first, and then T. */

@@ -8,6 +8,7 @@ import type { Matrix } from "../linalg/matrix.ts";
 import { permuted, type TensorArray, tensorArray } from "../linalg/tensor-array.ts";
 import { type TensorTrain, tensorTrain } from "../linalg/tensor-train.ts";
 import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { permute } from "../ops/layout.ts";
@@ -148,6 +149,14 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
       rows *= m;
     }
     return reshape(z, [batch, this.outFeatures, columns]);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return {
+      outModes: this.outModes,
+      inModes: this.inModes,
+      ranks: this.cores.slice(1).map(({ shape }) => shape[0]!),
+    };
   }
 
   toDense(): Tensor {

@@ -10,6 +10,7 @@ import type { TensorArray } from "../linalg/tensor-array.ts";
 import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import type { Description } from "../nn/describe.ts";
 import { folded } from "../nn/fold-batch-norm.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
@@ -43,10 +44,6 @@ export interface DepthwiseWindow extends Layer {
 
 /** w:[C,1,k,k] without a bias. It has the full weight decay, as it is no part of the structured map. */
 class DepthwiseConv2d extends Conv2d implements DepthwiseWindow {
-  kernel(): Tensor {
-    return this.weight.value;
-  }
-
   approximateWindow(kernel: ArrayLike<number>): Promise<void> {
     this.weight.write(kernel);
     return Promise.resolve();
@@ -79,6 +76,10 @@ class MapLayer extends Layer {
   constructor(map: StructuredLinear) {
     super();
     this.map = map;
+  }
+
+  override describe(): Description {
+    return { kind: "MapLayer" };
   }
 
   forward(x: Tensor): Tensor {
@@ -125,6 +126,11 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
 
   get bias(): Parameter | undefined {
     return this.map.bias;
+  }
+
+  override describe(): Description {
+    const { inFeatures, outFeatures } = this.map;
+    return { kind: "SeparableConvolution", sizes: [inFeatures, outFeatures], options: { stride: this.grouped ? undefined : this.#stride } };
   }
 
   /** The map's parameters stand beside the window's, as in the paper's code: their names have no prefix for the map. */

@@ -11,6 +11,7 @@ import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
+import { type Described, type Description, describedPadding } from "../nn/describe.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, constant, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
@@ -143,6 +144,10 @@ export class ShuffleLinear extends StructuredLinear {
     return reshape(einsum(kernelEquation, wide, taps, dealt), [outFeatures, inFeatures, kernel, kernel]);
   }
 
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { groups: this.groups, bottleneck: this.bottleneck, kernel: this.kernel === 1 ? undefined : this.kernel };
+  }
+
   toDense(): Tensor {
     if (this.kernel > 1) throw new ConfigError("Shuffle: with a window of its own the block is no matrix; ask for toDenseKernel()");
     return reshape(this.toDenseKernel(), [this.outFeatures, this.inFeatures]);
@@ -207,6 +212,11 @@ export class ShuffleConvolution extends StructuredConvolution implements Foldabl
     super();
     this.map = new ShuffleLinear(inChannels, outChannels, shape, build, { ...options, bias, kernel });
     this.#window = { stride, padding, dilation };
+  }
+
+  override describe(): Description {
+    const { stride, padding, dilation } = this.#window;
+    return { kind: this.name, options: { stride, padding: describedPadding(padding), dilation } };
   }
 
   get bias(): Parameter | undefined {

@@ -6,6 +6,7 @@
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
+import type { Described, Description } from "../nn/describe.ts";
 import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
 import { add } from "../ops/elementwise.ts";
@@ -156,6 +157,16 @@ export abstract class StructuredLinear extends Layer {
     const path = factorized <= dense ? "factorized" : "dense";
     const figures = `${Math.round(factorized)} against ${Math.round(dense)} multiply-adds a column at the dense product's throughput`;
     return { path, reason: `${figures}, ${count} columns` };
+  }
+
+  /** What printing shows beside the sizes, such as ranks. Default: nothing. */
+  protected details(): Readonly<Record<string, Described | undefined>> {
+    return {};
+  }
+
+  override describe(): Description {
+    const options = { ...this.details(), bias: this.bias ? true : undefined };
+    return { kind: this.name, sizes: [this.inFeatures, this.outFeatures], options, whole: true };
   }
 
   /**

@@ -6,6 +6,7 @@ import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { type TensorTrain, tensorTrain } from "../linalg/tensor-train.ts";
 import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -106,6 +107,10 @@ export class TensorTrainLinear extends StructuredLinear {
       this.#cores.map(({ value }) => value),
       this.#boundary!,
     );
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { dims: this.dims, ranks: this.ranks };
   }
 
   toDense(): Tensor {

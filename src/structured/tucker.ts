@@ -7,6 +7,7 @@ import { tensorArray } from "../linalg/tensor-array.ts";
 import { tensorTrain } from "../linalg/tensor-train.ts";
 import { type Tucker, tucker } from "../linalg/tucker.ts";
 import { tuckerWithin } from "../linalg/within-tolerance.ts";
+import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -138,6 +139,10 @@ export class TuckerLinear extends StructuredLinear {
     const middle = einsum(middleEquation, ...this.#core(), this.weight_u_1.value);
     const last = reshape(transpose(this.weight_u_2.value), [sizes[2], dims[2], 1]);
     return contractTrain(x, [first, middle, last], this.#boundary!);
+  }
+
+  protected override details(): Readonly<Record<string, Described | undefined>> {
+    return { dims: this.#sizes.dims, ranks: this.#sizes.sizes };
   }
 
   toDense(): Tensor {

@@ -37,6 +37,8 @@ export interface Storage {
   readonly length: number;
   /** False once the last holder has released the storage. */
   readonly alive: boolean;
+  /** The elements as they are now, where JavaScript can read them at once; undefined on a device. */
+  readonly view?: TypedArray;
   /** Adds a holder. */
   retain(): void;
   /** Removes a holder. The last one frees the storage. */

@@ -1,7 +1,9 @@
 /** A tensor is a shape, a storage, and a record of how the tensor was computed. It has no arithmetic of its own: that is in `ops`. */
 
 import { ShapeError } from "../core/errors.ts";
+import { inspectKey } from "../core/inspect.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { formatTensor, type NestedNumbers, nestedNumbers } from "./format-tensor.ts";
 import { track, untrack } from "./scope.ts";
 import type { DType, Storage, TypedArray } from "./storage.ts";
 
@@ -69,6 +71,26 @@ export class Tensor {
   async item(): Promise<number> {
     if (this.size !== 1) throw new ShapeError(`item: needs exactly one element, got shape ${formatShape(this.shape)}; use data()`);
     return (await this.data())[0]!;
+  }
+
+  /** The elements as nested arrays, one level for each axis; a number for a scalar. */
+  async toArray(): Promise<NestedNumbers> {
+    return nestedNumbers(this.shape, await this.data());
+  }
+
+  /**
+   * The dtype, the shape and the values, as NumPy prints them. `console.log` and template strings show this text too. It says how to read the
+   * values where they are on a device.
+   */
+  toString(): string {
+    const unread = "on a device; read it with await tensor.data() or await tensor.toArray()";
+    const values = this.#held && this.storage.alive ? (this.storage.view ?? unread) : "disposed";
+    return formatTensor(this.shape, this.dtype, values);
+  }
+
+  /** What Node's `console.log` shows. */
+  [inspectKey](): string {
+    return this.toString();
   }
 
   /** Releases the storage now instead of at the end of the scope. Using the tensor afterwards is an error. */

@@ -3,10 +3,10 @@
 import { kernels } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
-import { Buffer, Counter, type Parameter, type State } from "../nn/state.ts";
+import { Buffer, Counter, Counters, type Parameter, type State } from "../nn/state.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkStep, flattenGroups, type Optimizer, type ParameterGroup } from "./optimizer.ts";
+import { checkStep, flattenGroups, type Optimizer, type ParameterGroup, trainable } from "./optimizer.ts";
 
 export interface AdamOptions {
   /** β₁, in [0, 1): decay rate of the mean of the gradients. Default: 0.9. */
@@ -28,10 +28,10 @@ export const adamOptions: OptionNames = optionNames<AdamOptions>({ beta1: true, 
  * @throws ConfigError for β outside [0, 1) or ε below 0.
  */
 export class Adam implements Optimizer {
-  readonly parameters: readonly Parameter[];
   readonly #entries;
-  readonly #moments: readonly { mean: Buffer; square: Buffer }[];
   readonly #steps = new Counter();
+  /** The steps in which each parameter was frozen. Its own step number t, which the bias correction needs, leaves them out. */
+  readonly #skipped: Counters;
   readonly #options: Required<AdamOptions>;
 
   constructor(groups: readonly ParameterGroup[], options: AdamOptions = {}) {
@@ -40,31 +40,47 @@ export class Adam implements Optimizer {
     for (const [name, beta] of Object.entries({ beta1, beta2 }))
       if (!(beta >= 0 && beta < 1)) throw new ConfigError(`Adam: ${name} must be in [0, 1), got ${beta}`);
     if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`Adam: epsilon must be finite and ≥ 0, got ${epsilon}`);
-    this.#entries = flattenGroups("Adam", groups);
-    this.parameters = this.#entries.map(({ parameter }) => parameter);
     const empty = ({ value }: Parameter): Buffer => new Buffer(zeros(value.shape, { dtype: value.dtype }));
-    this.#moments = this.parameters.map((parameter) => ({ mean: empty(parameter), square: empty(parameter) }));
+    this.#entries = flattenGroups("Adam", groups).map((entry, index) => {
+      const { parameter } = entry;
+      return { ...entry, index, mean: empty(parameter), square: empty(parameter) };
+    });
+    this.#skipped = new Counters(this.#entries.length);
     this.#options = { beta1, beta2, epsilon, decoupled };
   }
 
+  get parameters(): readonly Parameter[] {
+    return trainable(this.#entries).map(({ parameter }) => parameter);
+  }
+
+  get values(): readonly Tensor[] {
+    return this.parameters.map(({ value }) => value);
+  }
+
   step(gradients: readonly Tensor[], learningRate: number): void {
-    checkStep("Adam", this.#entries, gradients, learningRate);
-    const step = ++this.#steps.count;
-    this.#entries.forEach(({ parameter, weightDecay, rateFactor }, i) => {
-      const { mean, square } = this.#moments[i]!;
+    const entries = trainable(this.#entries);
+    checkStep("Adam", entries, gradients, learningRate);
+    this.#steps.count++;
+    for (const { parameter, index } of this.#entries) if (!parameter.trainable) this.#skipped.counts[index]!++;
+    entries.forEach(({ parameter, weightDecay, rateFactor, index, mean, square }, i) => {
+      const step = this.#steps.count - this.#skipped.counts[index]!;
       const update = { ...this.#options, learningRate: learningRate * rateFactor, weightDecay, step };
       kernels().adamUpdate(parameter.value.storage, gradients[i]!.storage, mean.value.storage, square.value.storage, update);
     });
   }
 
   state(): Map<string, State> {
-    const moments = this.#moments.flatMap(({ mean, square }, i): [string, State][] => {
-      const { name } = this.#entries[i]!;
-      return [
-        [`mean.${name}`, mean],
-        [`square.${name}`, square],
-      ];
-    });
-    return new Map<string, State>([["steps", this.#steps], ...moments]);
+    const moments = this.#entries.flatMap(({ name, mean, square }): [string, State][] => [
+      [`mean.${name}`, mean],
+      [`square.${name}`, square],
+    ]);
+    return new Map<string, State>([["steps", this.#steps], ["skipped", this.#skipped], ...moments]);
+  }
+
+  dispose(): void {
+    for (const { mean, square } of this.#entries) {
+      mean.value.dispose();
+      square.value.dispose();
+    }
   }
 }

@@ -6,10 +6,12 @@
 
 import { DataError } from "../core/errors.ts";
 import type { RandomState } from "../core/random.ts";
+import { setFrozen } from "../nn/freeze.ts";
 import { overwriteState } from "../nn/load-state.ts";
 import type { Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
 import { withoutWrapperPrefixes } from "./foreign-state.ts";
+import { frozenMetadata, frozenOf, networkMetadata } from "./model-file.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
 import type { Progress, Trainer } from "./trainer.ts";
 
@@ -20,6 +22,8 @@ export interface Checkpoint {
   readonly model: ReadonlyMap<string, NamedArray>;
   /** Undefined for a file that holds a network only, such as a file that PyTorch wrote. */
   readonly training: TrainingState | undefined;
+  /** The names of the parameters that were frozen. */
+  readonly frozen: readonly string[];
   /** The configuration that the writer gave. It has not been checked. */
   readonly config: unknown;
   /** In hexadecimal digits. Files with the same digest hold the same numbers. Empty for archives. */
@@ -48,7 +52,7 @@ const isOwn = ({ metadata, tensors }: Safetensors): boolean =>
 /** The checkpoint of a network without a state of training, as other programs write it. @param source The file's name in errors. */
 export function foreignCheckpoint(source: string, file: Safetensors, sha256 = ""): Checkpoint {
   const { values: model, notes } = withoutWrapperPrefixes(source, file.tensors);
-  return { source, model, training: undefined, config: undefined, sha256, metadata: file.metadata, notes };
+  return { source, model, training: undefined, frozen: [], config: undefined, sha256, metadata: file.metadata, notes };
 }
 
 /**
@@ -72,6 +76,8 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
   await collect("optimizer", trainer.optimizer.state());
   const metadata = {
     format,
+    ...networkMetadata(trainer.model),
+    ...frozenMetadata(trainer.model),
     progress: JSON.stringify(trainer.progress),
     random: JSON.stringify(trainer.random.state),
     config: JSON.stringify(config),
@@ -106,6 +112,7 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
       progress: JSON.parse(progress!) as Progress,
       random: JSON.parse(random!) as RandomState,
     },
+    frozen: frozenOf(metadata),
     config: JSON.parse(config!),
     sha256: expected,
     metadata: {},
@@ -124,7 +131,7 @@ async function sha256(bytes: Uint8Array): Promise<string> {
 
 /** Overwrites the parameters and buffers of the network. @throws DataError when the checkpoint is of another network. */
 export function restoreModel(model: Module, { source, model: values }: Checkpoint): void {
-  overwriteState(`checkpoint ${source}`, model.state(), values);
+  overwriteState(`checkpoint ${source}`, model.state(), values, { formerName: (name) => model.formerName(name) });
 }
 
 /**
@@ -132,10 +139,14 @@ export function restoreModel(model: Module, { source, model: values }: Checkpoin
  * @throws DataError when the checkpoint is of another network or optimiser, or holds a network only.
  */
 export function restoreTrainer(trainer: Trainer, checkpoint: Checkpoint): void {
-  const { source, training } = checkpoint;
+  const { source, training, frozen } = checkpoint;
+  const { model, optimizer } = trainer;
   if (training === undefined) throw new DataError(`checkpoint: ${source} must hold the state of training, got a network only`);
-  restoreModel(trainer.model, checkpoint);
-  overwriteState(`checkpoint ${source}`, trainer.optimizer.state(), training.optimizer);
+  restoreModel(model, checkpoint);
+  setFrozen(model, frozen);
+  // An optimiser names its entries after the parameters: `velocity.conv1.weight`.
+  const formerName = (name: string): string => name.replace(/(?<=^[^.]*\.).*/, (parameter) => model.formerName(parameter));
+  overwriteState(`checkpoint ${source}`, optimizer.state(), training.optimizer, { formerName });
   trainer.random.state = training.random;
   trainer.progress = training.progress;
 }

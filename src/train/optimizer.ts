@@ -17,15 +17,19 @@ export interface ParameterGroup {
 
 /** Updates parameters in place, given their gradients. */
 export interface Optimizer {
-  /** In the order in which `step` takes gradients. */
+  /** The parameters that are trainable now, in the order in which `step` takes gradients. Frozen parameters are left out. */
   readonly parameters: readonly Parameter[];
+  /** The values of `parameters`: `optimizer.step(gradients(loss, optimizer.values), learningRate)`. */
+  readonly values: readonly Tensor[];
   /**
-   * Updates every parameter once.
+   * Updates every trainable parameter once.
    * @throws ConfigError for a learning rate that is not finite or below 0, GradientError for gradients that do not fit.
    */
   step(gradients: readonly Tensor[], learningRate: number): void;
   /** The state, by name, that a checkpoint must hold for training to continue. */
   state(): Map<string, State>;
+  /** Frees the state. The parameters stay. The optimiser cannot be used afterwards. */
+  dispose(): void;
 }
 
 /** A parameter with its name and the settings of its group. */
@@ -57,6 +61,10 @@ export function flattenGroups(op: string, groups: readonly ParameterGroup[]): Op
   return entries;
 }
 
+/** The entries whose parameters are not frozen. */
+export const trainable = <E extends OptimizedParameter>(entries: readonly E[]): E[] =>
+  entries.filter(({ parameter }) => parameter.trainable);
+
 /**
  * Checks the arguments of a step before the step changes anything.
  * @throws ConfigError for a learning rate that is not finite or below 0, GradientError for gradients that do not fit their parameters.
@@ -65,7 +73,9 @@ export function checkStep(op: string, entries: readonly OptimizedParameter[], gr
   if (!(learningRate >= 0 && Number.isFinite(learningRate)))
     throw new ConfigError(`${op}: the learning rate must be finite and ≥ 0, got ${learningRate}`);
   if (gradients.length !== entries.length)
-    throw new GradientError(`${op}: needs one gradient per parameter, got ${gradients.length} for ${entries.length}`);
+    throw new GradientError(
+      `${op}: needs one gradient for each of its ${entries.length} trainable parameters, got ${gradients.length}; pass gradients(loss, optimizer.values)`,
+    );
   for (const [i, { name, parameter }] of entries.entries()) {
     const g = gradients[i]!;
     if (!sameShape(g.shape, parameter.shape) || g.dtype !== parameter.dtype)

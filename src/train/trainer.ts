@@ -10,6 +10,7 @@ import { checkOptions, type OptionNames, optionNames } from "../core/options.ts"
 import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
+import { checkRegistered } from "../nn/check-registered.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
@@ -109,6 +110,8 @@ export class Trainer {
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
+  /** Whether a step has shown that every parameter of the network is in its state. */
+  #checked = false;
 
   constructor(options: TrainerOptions) {
     checkOptions("Trainer", options, trainerOptions);
@@ -137,7 +140,7 @@ export class Trainer {
    * Trains on one batch. All kernels are dispatched before the first await, so the caller can prepare the next batch while the loss is
    * read.
    * @param start When the step's time began (performance.now()), for callers that include the wait for the batch.
-   * @throws DataError for a loss that is not finite.
+   * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state.
    */
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
     const learningRate = this.learningRate();
@@ -145,8 +148,9 @@ export class Trainer {
       const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
       const images = imagesOf(batch, this.imageShape);
       const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
-      const parameters = this.optimizer.parameters.map(({ value }) => value);
-      this.optimizer.step(gradients(objective, parameters), learningRate);
+      if (!this.#checked) checkRegistered(this.model, logits);
+      this.#checked = true;
+      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
       return { loss: detach(loss), predictions: argmax(logits) };
     });
     const [loss, predictions] = await Promise.all([result.loss.item(), result.predictions.data()]);

@@ -71,7 +71,7 @@ test("a file without a configuration needs options that describe its network, an
   const told = await convert(at("from-npz"), at("again"), "--depth", "16");
   expect(told.stderr).toMatch(/ConfigError: convert: .* records its network, got --depth too; leave out what it records/);
   const wrong = await convert(at("bare.npz"), at("wrong"), ...wrn("Sep"));
-  expect(wrong.stderr).toMatch(/DataError: checkpoint .*bare\.npz: the state must fit the network, got .* is missing/);
+  expect(wrong.stderr).toMatch(/StateError: checkpoint .*bare\.npz: the state must fit the network, got .* is missing/);
   expect((await convert(at("absent.npz"), at("x"))).stderr).toMatch(/ConfigError: convert: .*absent\.npz must be readable/);
   const classes = await convert(at("bare.npz"), at("hundred"), ...wrn("Conv"), "--data", "cifar100");
   expect(classes.stderr).toMatch(/must have the 100 classes of cifar100, got 10; choose with --data/);

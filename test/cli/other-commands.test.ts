@@ -47,7 +47,7 @@ describe("eval", () => {
     expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
     await expectError(
       [...argv, "--width", "2"],
-      /DataError: checkpoint .*bare\.safetensors: the state must fit the network, got .* instead of/,
+      /StateError: checkpoint .*bare\.safetensors: the state must fit the network, got .* instead of/,
     );
   });
 

@@ -133,7 +133,7 @@ test("options describe the network of a checkpoint without a configuration, and 
   expect(numbers.map((guess) => guess.class).sort()).toEqual([..."0123456789"]);
   await expectError(
     ["--checkpoint", bare, "--conv", "Conv", files[0]!],
-    /DataError: checkpoint .*bare\.safetensors: the state must fit the network/,
+    /StateError: checkpoint .*bare\.safetensors: the state must fit the network/,
   );
 });
 

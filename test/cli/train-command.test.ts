@@ -261,7 +261,7 @@ describe("bad input", () => {
       await damaged(
         "other-network",
         (run) => cp(checkpoint(at("separable")), checkpoint(run)),
-        /DataError: checkpoint .*: the state must fit the network, got .*conv1\.conv\.weight is missing/,
+        /StateError: checkpoint .*: the state must fit the network, got .*conv1\.conv\.weight is missing/,
       );
     });
 

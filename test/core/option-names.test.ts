@@ -108,6 +108,12 @@ const before = (): Record<string, unknown[]> => {
     ShuffleLinear: [8, 8, { groups: 2 }, build],
     TensorTrainLinear: [8, 8, { scale: 0.5 }, build],
     TuckerLinear: [8, 8, { scale: 0.5 }, build],
+    overwriteState: ["loadState", new Map(), new Map()],
+    summary: [model, [1, 2]],
+    encodeModel: [model],
+    decodeModel: [new Uint8Array(), "a file"],
+    saveModel: ["/nowhere/model.safetensors", model],
+    loadModel: ["/nowhere/model.safetensors"],
     initBackend: [["reference"]],
     createGpuBackend: ["cpu"],
   };

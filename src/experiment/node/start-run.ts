@@ -8,7 +8,7 @@ import { describeSolution, solveBudget } from "../budget.ts";
 import { dataFacts } from "../data-facts.ts";
 import { type PresetName, presets } from "../presets.ts";
 import { type Settings, settingRules } from "../setting-rules.ts";
-import { networkOf, resolveSettings } from "../settings.ts";
+import { dropsLast, networkOf, resolveSettings } from "../settings.ts";
 import { createRunConfig, settingsOn } from "./create-run-config.ts";
 import { loadFamilies } from "./load-family.ts";
 import { type Images, loadImages } from "./load-images.ts";
@@ -58,7 +58,10 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     offline,
   });
   signal?.throwIfAborted();
-  const settings = settingsOn(backend, { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted) });
+  const dropLast = dropsLast(wanted, images.dataset.train.count);
+  const settings = settingsOn(backend, { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), dropLast });
+  if (dropLast && wanted.dropLast === undefined)
+    onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
   const config = createRunConfig({ preset, settings, fallback: images.fallback, teacher: teacher?.record, backend });
