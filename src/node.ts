@@ -15,5 +15,7 @@ export {
   loadCifar,
   loadCifarOrSynthetic,
 } from "./data/node/cifar.ts";
-export { type PrefetchOptions, prefetchBatches } from "./data/node/prefetch-batches.ts";
+export { type FolderDataset, type ImageFolderOptions, imageFolder } from "./data/node/image-folder.ts";
+export { prefetchBatches } from "./data/node/prefetch-batches.ts";
+export type { PrefetchOptions } from "./data/node/prefetch-options.ts";
 export { RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";
