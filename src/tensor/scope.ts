@@ -5,23 +5,27 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
-import type { Tensor } from "./tensor.ts";
+
+/** What a scope frees: a tensor. The interface is here, so that this file does not import the file that imports it. */
+interface Scoped {
+  dispose(): void;
+}
 
 /** The tensors made in each open scope, outermost scope first. */
-const openScopes: Set<Tensor>[] = [];
+const openScopes: Set<Scoped>[] = [];
 
 /** Registers a new tensor with the innermost open scope. Tensor's constructor calls it. */
-export function track(tensor: Tensor): void {
+export function track(tensor: Scoped): void {
   openScopes.at(-1)?.add(tensor);
 }
 
 /** Removes a tensor from every open scope. Tensor's `dispose` calls it. */
-export function untrack(tensor: Tensor): void {
+export function untrack(tensor: Scoped): void {
   for (const created of openScopes) created.delete(tensor);
 }
 
 /** Lets a tensor outlive every open scope. State such as parameters and running statistics needs this. */
-export function keep<T extends Tensor>(tensor: T): T {
+export function keep<T extends Scoped>(tensor: T): T {
   untrack(tensor);
   return tensor;
 }
@@ -33,7 +37,7 @@ export function keep<T extends Tensor>(tensor: T): T {
  * @throws ConfigError when `body` is asynchronous, because scopes nest as calls do.
  */
 export function scope<T>(body: () => T): T {
-  const created = new Set<Tensor>();
+  const created = new Set<Scoped>();
   const outer = openScopes.at(-1);
   openScopes.push(created);
   let returned: ReadonlySet<unknown> = new Set();
