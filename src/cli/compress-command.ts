@@ -9,7 +9,7 @@ import { type CompressedLayer, type Compression, compress } from "../compress/co
 import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { displayName } from "../experiment/data-facts.ts";
+import { dataFacts, displayName, type ImageFacts, imageFacts, imageSide } from "../experiment/data-facts.ts";
 import { formatNetwork, type Network } from "../experiment/network-spec.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { resolveConvolution } from "../experiment/node/load-family.ts";
@@ -21,7 +21,7 @@ import { presets } from "../experiment/presets.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { path } from "../experiment/rules.ts";
 import { configOf, type RunConfig } from "../experiment/run-config.ts";
-import { type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { isDataName, type Settings, settingRules } from "../experiment/setting-rules.ts";
 import { familyOptionsOf, networkOf } from "../experiment/settings.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -50,7 +50,7 @@ const settingOptions: readonly SettingOption[] = [
   ["seed", "--seed <n>", "seed of everything random: which weights share a hash, where CP starts (default: that of the run)"],
   ["epochs", "--epochs <n>", "epochs that `train --resume` will train the result for (default: those of the run)"],
   ["learningRate", "--learning-rate <rate>", "learning rate that `train --resume` will use (default: that of the run)"],
-  ["data", "--data <name>", "test on this data set, and train the result on it (default: that of the run)"],
+  ["data", "--data <name>", "test on this data set or folder of images, and train the result on it (default: that of the run)"],
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
   ["depth", "--depth <n>", "the depth of a network in a checkpoint without a configuration"],
@@ -95,7 +95,10 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
       const progress = { terminal, style, signal };
       const backend = await startBackend(source.settings);
       const dense = restoreNetwork(source.checkpoint, networkOf(source.settings));
-      const images = options.evaluate ? await loadImagesWithProgress({ ...source.settings, limitTrain: 1 }, progress) : undefined;
+      const facts = factsFor(source);
+      const images = options.evaluate
+        ? await loadImagesWithProgress({ ...source.settings, limitTrain: 1 }, progress, isDataName(source.settings.data) ? {} : { facts })
+        : undefined;
       const classes = classesOf(source.checkpoint, networkOf(source.settings));
       if (images !== undefined && images.dataset.classes.length !== classes)
         throw new ConfigError(
@@ -111,12 +114,21 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
       if (out !== undefined) {
         const compressed = { from: source.checkpoint.source, relativeError: compression.relativeError };
         const { preset = "quick", fallback } = source.config ?? {};
-        await writeUntrainedRun(out, { preset, fallback, compressed, settings: target, network: compression.network, classes, backend });
+        await writeUntrainedRun(out, { preset, fallback, compressed, settings: target, network: compression.network, facts, backend });
       }
       const report = { source, target, compression, before, after, images, out };
       if (options.json) reportJson(report, terminal);
       else reportText(report, terminal);
     },
+  );
+}
+
+/** What the run says of its images. For a checkpoint without a configuration, the data set says it. */
+function factsFor({ config, settings, checkpoint }: Source): ImageFacts {
+  if (config !== undefined) return imageFacts(config);
+  if (isDataName(settings.data)) return { ...dataFacts(settings.data), size: imageSide, resize: imageSide };
+  throw new ConfigError(
+    `compress: ${checkpoint.source} does not say how its images are normalised, so --data must be a data set with a name, got ${settings.data}`,
   );
 }
 
@@ -136,11 +148,18 @@ async function readSource(options: CompressOptions): Promise<Source> {
       `compress: the network must be made of dense convolutions (Conv), got ${recorded.conv} in ${checkpoint.source}; name the dense run`,
     );
   const { conv: _, ...given } = settingsIn(options);
-  const explicit = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
+  const { folder, data } = given;
+  const explicit = {
+    ...given,
+    ...(folder === undefined ? {} : { folder: resolve(folder) }),
+    ...(data === undefined || isDataName(data) ? {} : { data: resolve(data) }),
+  };
   // The work is decompositions, which are computed on the host. A device would not speed them up.
   const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined } as const;
   const elsewhere =
-    given.data !== undefined && given.data !== recorded.data ? { folder: undefined, limitTrain: undefined, limitTest: undefined } : {};
+    explicit.data !== undefined && explicit.data !== recorded.data
+      ? { folder: undefined, limitTrain: undefined, limitTest: undefined }
+      : {};
   return { checkpoint, config, settings: { ...recorded, ...machine, init: undefined, ...elsewhere, ...explicit } };
 }
 

@@ -1,9 +1,10 @@
 /** `separable eval`: tests a trained network on the test images. */
 
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { displayName } from "../experiment/data-facts.ts";
+import { displayName, type ImageFacts, imageFacts } from "../experiment/data-facts.ts";
 import { formatNetwork } from "../experiment/network-spec.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
@@ -11,7 +12,7 @@ import { presets } from "../experiment/presets.ts";
 import { restoreNetwork } from "../experiment/restore-network.ts";
 import { path } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
-import type { Settings } from "../experiment/setting-rules.ts";
+import { isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -33,9 +34,10 @@ interface EvalOptions extends Partial<Settings> {
 }
 
 const settingOptions: readonly SettingOption[] = [
-  ["data", "--data <name>", "test on this data set (default: that of the run)"],
+  ["data", "--data <name>", "test on this data set, or on a folder of images such as ./pictures (default: that of the run)"],
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
+  ["testShare", "--test-share <share>", "share of a folder without train to test on (default: that of the run; of another folder, all)"],
   ["network", "--network <kind>", "the network of a checkpoint without a configuration"],
   ["depth", "--depth <n>", "the depth of such a network"],
   ["width", "--width <n>", "the width of such a network"],
@@ -70,7 +72,7 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
     async (signal) => {
       const progress = { terminal, style, signal };
       const backend = await startBackend(settings);
-      const { dataset, origin } = await loadImagesWithProgress(settings, progress);
+      const { dataset, origin } = await loadImagesWithProgress(settings, progress, { facts: factsFor(settings, checkpoint) });
       const spec = networkOf(settings);
       const model = restoreNetwork(checkpoint, spec, { classes: dataset.classes.length });
       const tested = options.fold ? foldBatchNorm(model) : model;
@@ -100,6 +102,12 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
   );
 }
 
+/** The facts by which a folder of images is read: those of the run, so that the network sees images as it was trained on them. */
+function factsFor({ data }: Settings, checkpoint: Checkpoint): ImageFacts | undefined {
+  const config = configOf(checkpoint);
+  return isDataName(data) || config === undefined ? undefined : imageFacts(config);
+}
+
 function pathOf({ run, checkpoint }: EvalOptions): string {
   if ((run === undefined) === (checkpoint === undefined))
     throw new ConfigError(`eval: needs either --run or --checkpoint, got ${run === undefined ? "neither" : "both"}`);
@@ -112,6 +120,7 @@ function settingsFor(options: EvalOptions, checkpoint: Checkpoint): Settings {
   const recorded = configOf(checkpoint)?.settings ?? presets.quick;
   // The test may run on another machine than the training. It needs no training images, and one is the smallest number allowed.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
-  const elsewhere = explicit.data !== undefined && explicit.data !== recorded.data ? { folder: undefined, limitTest: undefined } : {};
-  return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit };
+  const data = explicit.data === undefined || isDataName(explicit.data) ? explicit.data : resolve(explicit.data);
+  const elsewhere = data !== undefined && data !== recorded.data ? { folder: undefined, limitTest: undefined, testShare: 1 } : {};
+  return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit, data: data ?? recorded.data };
 }

@@ -5,15 +5,16 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
-import { type DataFacts, dataFacts, imageSide } from "../experiment/data-facts.ts";
+import { type DataFacts, dataFacts, type ImageFacts, imageFacts } from "../experiment/data-facts.ts";
 import { formatNetwork, networks } from "../experiment/network-spec.ts";
+import { classesOfData } from "../experiment/node/data-classes.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { integer, path } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
-import type { Settings } from "../experiment/setting-rules.ts";
+import { isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { networkOf, resolveSettings } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { tensor } from "../ops/creation.ts";
@@ -43,7 +44,9 @@ const settingOptions: readonly SettingOption[] = [
   ["width", "--width <n>", "the width of such a network"],
   ["conv", "--conv <spec>", "the convolutions of such a network"],
   ["attentionSplit", "--attention-split <n>", "the attention maps of such a network"],
-  ["data", "--data <name>", "the data set that gives such a network the names of its classes and the normalisation of its images"],
+  ["data", "--data <name>", "the data set, or the folder of images, that gives such a network the names of its classes"],
+  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels of such a network, scaled to [0, 1]"],
+  ["std", "--std <r,g,b>", "with a folder: what they are divided by"],
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
   ...machineOptions,
@@ -66,11 +69,11 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
   const settings = settingsFor(options, checkpoint);
   const spec = networkOf(settings);
   const classes = classesOf(checkpoint, spec);
-  const facts = dataFacts(settings.data);
+  const facts = await factsFor(checkpoint, settings);
   // A network with another number of classes was trained on other data. Its classes are called by their numbers.
   const names = facts.classes.length === classes ? facts.classes : Array.from({ length: classes }, (_, label) => String(label));
-  // Every data set that is trained on here has images of 32×32 pixels, whatever size the paper gives the network.
-  const { input = checkpoint.config === undefined ? networks[settings.network].input : imageSide, top = 3, fold } = options;
+  const { input = facts.size, top = 3, fold } = options;
+  const view = { size: input, resize: Math.max(input, Math.round((input * facts.resize) / facts.size)) };
   await interruptible(
     terminal,
     () => undefined,
@@ -84,7 +87,7 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
       }
       for (let first = 0; first < images.length; first += settings.batchSize) {
         const batch = images.slice(first, first + settings.batchSize);
-        const pixels = await decodeBatch(batch, input, facts);
+        const pixels = await decodeBatch(batch, view, facts);
         signal.throwIfAborted();
         const shares = await probabilities(network, pixels, [batch.length, 3, input, input]);
         for (const [n, image] of batch.entries()) {
@@ -113,12 +116,33 @@ function settingsFor(
   return recorded === undefined ? resolveSettings("quick", given) : { ...recorded, ...machine, ...given };
 }
 
+/** What the run says of its images. For a checkpoint without a configuration, the data set says it. */
+async function factsFor(checkpoint: Checkpoint, settings: Settings): Promise<ImageFacts> {
+  const config = configOf(checkpoint);
+  if (config !== undefined) return imageFacts(config);
+  const { data, mean, std } = settings;
+  // A network from elsewhere has the input size of the paper, also where its classes are those of CIFAR.
+  const size = networks[settings.network].input;
+  if (isDataName(data)) return { ...dataFacts(data), size, resize: size };
+  if (mean === undefined || std === undefined)
+    throw new ConfigError(
+      `predict: --data ${data} names the classes only, and ${checkpoint.source} does not say how its images are normalised; ` +
+        "give --mean and --std, such as --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
+    );
+  return { classes: await classesOfData(data), mean, std, size, resize: size };
+}
+
 /** Decodes images and normalises them as the training images were.   → [count,3,size,size]. */
-async function decodeBatch(files: readonly string[], size: number, { mean, std }: DataFacts): Promise<Float32Array> {
+async function decodeBatch(
+  files: readonly string[],
+  view: { readonly size: number; readonly resize: number },
+  { mean, std }: DataFacts,
+): Promise<Float32Array> {
+  const { size } = view;
   const augmenter = createAugmenter({ channels: 3, height: size, width: size, mean, std });
   const random = new Random(0);
   const pixels = new Float32Array(files.length * 3 * size * size);
-  for (const [n, file] of files.entries()) augmentImage(augmenter, await decodeImage(file, size), 0, pixels, n * 3 * size * size, random);
+  for (const [n, file] of files.entries()) augmentImage(augmenter, await decodeImage(file, view), 0, pixels, n * 3 * size * size, random);
   return pixels;
 }
 

@@ -1,7 +1,7 @@
 /** Makes the trainer and the batches of a run from its settings. */
 
 import { Random } from "../../core/random.ts";
-import type { ImageDataset, SplitName } from "../../data/dataset.ts";
+import type { Dataset, SplitName } from "../../data/dataset.ts";
 import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
 import { attentionTransfer } from "../../nn/distillation.ts";
 import { zeros } from "../../ops/creation.ts";
@@ -65,7 +65,7 @@ export function createTrainer(settings: Settings, model: AttentiveClassifier, im
  */
 export function createSession(
   settings: Settings,
-  dataset: ImageDataset,
+  dataset: Dataset,
   teaching: Teaching | undefined,
   onNote: (note: string) => void,
 ): Session {
@@ -97,11 +97,11 @@ const checkPair = (student: AttentiveClassifier, { teacher, beta }: Teaching, sh
   );
 
 /** The test images in order, without augmentation. */
-export const testBatches = (dataset: ImageDataset, batchSize: number, onNote: (note: string) => void): Batches =>
+export const testBatches = (dataset: Dataset, batchSize: number, onNote: (note: string) => void): Batches =>
   batchesOf(dataset, "test", { batchSize, seed: 0, epoch: 0 }, onNote);
 
 const batchesOf = (
-  dataset: ImageDataset,
+  dataset: Dataset,
   split: SplitName,
   options: Parameters<typeof prefetchBatches>[2],
   onNote: (note: string) => void,

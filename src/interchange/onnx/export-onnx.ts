@@ -29,6 +29,8 @@ export interface OnnxOptions {
    * Default: `contracted`.
    */
   readonly weights?: "contracted" | "folded";
+  /** Texts that the file carries along, such as the names of the classes. Default: none. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Default: `images`. */
   readonly inputName?: string;
   /** Default: `logits`. */
@@ -42,7 +44,7 @@ export interface OnnxOptions {
  * pass that reads numbers or trains.
  */
 export async function exportOnnx(network: Classifier, options: OnnxOptions): Promise<Uint8Array> {
-  const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits" } = options;
+  const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits", metadata = {} } = options;
   const batches = batch === "any" ? probeBatches : [batch];
   if (![...batches, ...imageShape].every((size) => Number.isInteger(size) && size >= 1))
     throw new ConfigError(`exportOnnx: batch and imageShape must be integers ≥ 1 (or batch "any"), got ${batch} and [${imageShape}]`);
@@ -66,7 +68,7 @@ export async function exportOnnx(network: Classifier, options: OnnxOptions): Pro
       return builder.finish("network", output, outputName);
     });
     const [graph, other] = graphs as [OnnxGraph, OnnxGraph?];
-    return await encodeModel(other === undefined ? graph : await withAnyBatch(graph, other));
+    return await encodeModel(other === undefined ? graph : await withAnyBatch(graph, other), metadata);
   } finally {
     for (const builder of builders) builder.release();
   }
