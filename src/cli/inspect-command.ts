@@ -1,13 +1,18 @@
 /** `separable inspect`: analyses one structured layer. */
 
-import { resolve } from "node:path";
+import { basename, extname, resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
+import { layersOf } from "../count/count-network.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
+import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { loadFamilies } from "../experiment/node/load-family.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
+import { restoreNetwork } from "../experiment/restore-network.ts";
 import { choice, integer, number, path } from "../experiment/rules.ts";
-import { inspectLayer, type LayerReport } from "../inspect/inspect-layer.ts";
+import { configOf } from "../experiment/run-config.ts";
+import { networkOf } from "../experiment/settings.ts";
+import { inspectLayer, inspectTrained, isInspectable, type LayerReport } from "../inspect/inspect-layer.ts";
 import { type HyperParameters, hyperParameters, layerNames, parseLayer } from "../inspect/layer-name.ts";
 import { drawMatrix } from "../inspect/matrix-picture.ts";
 import { convolutionName, parseConvolution } from "../structured/convolution-text.ts";
@@ -20,10 +25,11 @@ import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { type Output, writeJson } from "./terminal.ts";
 
 interface InspectOptions extends HyperParameters {
+  readonly checkpoint?: string;
   readonly layer?: string;
   readonly conv?: string;
-  readonly in: number;
-  readonly out: number;
+  readonly in?: number;
+  readonly out?: number;
   readonly seed: number;
   readonly init: Initialisation;
   readonly backend?: BackendOption;
@@ -40,13 +46,17 @@ const initialisations = ["reference", "spectral", "variance-preserving"] as cons
 export function inspectCommand(command: Command, context: CommandContext): void {
   const size = integer({ least: 1, most: 4096 });
   command
-    .option("--layer <name>", `one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5`)
+    .option(
+      "--layer <name>",
+      `one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5; with --checkpoint, a layer of the network`,
+    )
     .option("--conv <spec>", "the layer as a spec: TensorTrain_0.5")
-    .requiredOption("--in <n>", "input features", argument("inspect", "--in", size))
-    .requiredOption("--out <n>", "output features", argument("inspect", "--out", size))
+    .option("--checkpoint <run>", "analyse a trained layer of this run or checkpoint; without --layer, list the network's layers")
+    .option("--in <n>", "input features", argument("inspect", "--in", size))
+    .option("--out <n>", "output features", argument("inspect", "--out", size))
     .option("--init <name>", `one of ${initialisations.join(", ")}`, argument("inspect", "--init", choice(initialisations)), "reference")
     .option("--seed <n>", "seed of the initialisation", argument("inspect", "--seed", integer({ least: 0, below: 2 ** 32 })), 0)
-    .option("--out-file <file>", "the picture's name (default: <spec>-<in>-<out>.png)", argument("inspect", "--out-file", path))
+    .option("--out-file <file>", "the picture, as .png or .svg (default: <spec>-<in>-<out>.png)", argument("inspect", "--out-file", path))
     .option("--no-out-file", "draw no picture")
     .option(
       "--backend <name>",
@@ -59,44 +69,90 @@ export function inspectCommand(command: Command, context: CommandContext): void 
   command.action((options: InspectOptions) => inspect(options, context));
 }
 
+/** What is analysed: its name, the first line of the text output, the head of the JSON output, and the analysis itself. */
+interface Subject {
+  readonly name: string;
+  readonly title: string;
+  readonly json: Readonly<Record<string, unknown>>;
+  readonly report: LayerReport;
+}
+
 async function inspect(options: InspectOptions, { terminal: { stdout } }: CommandContext): Promise<void> {
-  const spec = await specOf(options);
-  const name = convolutionName(spec);
-  const backend = options.backend ?? (Math.max(options.in, options.out) <= mostOnReference ? "reference" : "wasm");
-  // One matrix is too little work for several threads.
-  await startBackend({ backend, ...(backend === "wasm" ? { threads: 1 } : {}) });
-  const dtype = backend === "reference" ? "float64" : "float32";
-  const report = await inspectLayer({
-    spec,
-    inFeatures: options.in,
-    outFeatures: options.out,
-    seed: options.seed,
-    init: options.init,
-    dtype,
-  });
-  const file = options.outFile === false ? undefined : resolve(options.outFile ?? `${name}-${options.in}-${options.out}.png`);
-  if (file !== undefined) await writeFileAtomic(file, drawMatrix(report.dense, report.factors));
+  const subject = options.checkpoint === undefined ? await newLayer(options) : await trainedLayer(options, options.checkpoint, stdout);
+  if (subject === undefined) return;
+  const { name, title, json, report } = subject;
+  const file = options.outFile === false ? undefined : resolve(options.outFile ?? `${name}.png`);
+  if (file !== undefined) await writeFileAtomic(file, await pictureFor(file, drawMatrix(title, report.dense, report.factors)));
   if (options.json) {
     const { dense: _, factors, ...rest } = report;
     const shapes = factors.map(({ name: factor, shape, data }) => ({ name: factor, shape, size: data.length }));
-    writeJson(stdout, {
-      layer: name,
-      spec: familySpecOf(spec),
-      in: options.in,
-      out: options.out,
-      dtype,
-      ...rest,
-      factors: shapes,
-      picture: file ?? null,
-    });
-  } else
-    describe(
-      `${name}, ${options.in} → ${options.out} features, ${options.init} initialisation, seed ${options.seed}, ${dtype}`,
-      report,
-      file,
-      stdout,
-    );
+    writeJson(stdout, { ...json, ...rest, factors: shapes, picture: file ?? null });
+  } else describe(title, report, file, stdout);
 }
+
+/** Pixels of a picture for each pixel of its SVG: sharp on high-density screens. */
+const pngScale = 2;
+
+/** The picture in the format that the file's name asks for. The rasteriser is loaded for PNG only. */
+async function pictureFor(file: string, svg: string): Promise<string | Uint8Array> {
+  const extension = extname(file).toLowerCase();
+  if (extension === ".svg") return svg;
+  if (extension !== ".png") throw new ConfigError(`inspect: --out-file must end in .png or .svg, got ${file}`);
+  const { svgToPng } = await import("../report/node/rasterise.ts");
+  return svgToPng(svg, pngScale * Number(/ width="(\d+)"/.exec(svg)![1]));
+}
+
+async function newLayer(options: InspectOptions): Promise<Subject> {
+  const spec = await specOf(options);
+  const { in: inFeatures, out: outFeatures, seed, init } = options;
+  if (inFeatures === undefined || outFeatures === undefined)
+    throw new ConfigError(`inspect: a new layer needs --in and --out, got ${inFeatures ?? "no --in"} and ${outFeatures ?? "no --out"}`);
+  const kind = convolutionName(spec);
+  const backend = options.backend ?? (Math.max(inFeatures, outFeatures) <= mostOnReference ? "reference" : "wasm");
+  await startFor(backend);
+  const dtype = backend === "reference" ? "float64" : "float32";
+  return {
+    name: `${kind}-${inFeatures}-${outFeatures}`,
+    title: `${kind}, ${inFeatures} → ${outFeatures} features, ${init} initialisation, seed ${seed}, ${dtype}`,
+    json: { layer: kind, spec: familySpecOf(spec), in: inFeatures, out: outFeatures, dtype },
+    report: await inspectLayer({ spec, inFeatures, outFeatures, seed, init, dtype }),
+  };
+}
+
+/** The layer of a trained network that `--layer` names. Without `--layer` it lists the layers, and there is nothing to analyse. */
+async function trainedLayer(options: InspectOptions, source: string, stdout: Output): Promise<Subject | undefined> {
+  const given = (["conv", "in", "out", ...hyperParameters] as const).filter((name) => options[name] !== undefined);
+  if (given.length > 0)
+    throw new ConfigError(`inspect: the sizes of a trained layer are those of its checkpoint, got --${given.join(", --")}; leave them out`);
+  await startFor(options.backend ?? "wasm");
+  const checkpoint = await findCheckpoint(source);
+  const config = configOf(checkpoint);
+  if (config === undefined) throw new ConfigError(`inspect: --checkpoint must be a run or a checkpoint of one, got ${source}`);
+  const network = restoreNetwork(checkpoint, networkOf(config.settings));
+  const layers = [...layersOf(network)].filter(([, layer]) => isInspectable(layer));
+  if (options.layer === undefined) {
+    const rows = layers.map(([name, layer]) => [name, formatCount(layer.parameterCount())]);
+    if (options.json) writeJson(stdout, { layers: layers.map(([name, layer]) => ({ name, parameters: layer.parameterCount() })) });
+    else stdout.write(`${formatTable(["layer", "parameters"], rows, ["left", "right"])}\n`);
+    return undefined;
+  }
+  const layer = layers.find(([name]) => name === options.layer)?.[1];
+  if (layer === undefined)
+    throw new ConfigError(
+      `inspect: --layer must be a layer of the network, such as ${layers[0]![0]}, got "${options.layer}"; leave --layer out for a list`,
+    );
+  const report = await inspectTrained(layer, options.seed);
+  const [outFeatures, inFeatures] = report.dense.shape as [number, number];
+  return {
+    name: options.layer,
+    title: `${options.layer} of ${basename(resolve(source))}: ${config.settings.conv}, ${inFeatures} → ${outFeatures} features, trained`,
+    json: { layer: options.layer, checkpoint: resolve(source), in: inFeatures, out: outFeatures, dtype: "float32" },
+    report,
+  };
+}
+
+/** Starts a backend. One matrix is too little work for several threads. */
+const startFor = (backend: BackendOption): Promise<unknown> => startBackend({ backend, ...(backend === "wasm" ? { threads: 1 } : {}) });
 
 async function specOf({ layer, conv, ...options }: InspectOptions): Promise<ConvolutionSpec> {
   if ((layer === undefined) === (conv === undefined))
@@ -135,14 +191,15 @@ function describe(title: string, report: LayerReport, file: string | undefined, 
   const paths = (["factorized", "dense"] as const).map((kind) => {
     const work = cost[kind];
     const error = contractionError[kind];
-    if (work === null || error === null) return [kind, "–", "–", "no contraction factor by factor exists"];
+    if (work === null) return [kind, "–", "–", "this layer has no efficient contraction"];
+    if (error === null) return [kind, formatCount(work.multiplyAdds), formatCount(work.perCall), "–"];
     return [kind, formatCount(work.multiplyAdds), formatCount(work.perCall), error.toExponential(1)];
   });
   write(formatTable(["path", "multiply-adds a column", "and a call", "max |apply(x) − x·Wᵀ|"], paths, ["left", "right", "right", "left"]));
   const choices = auto.map(({ columns, path: taken, reason }) => [formatCount(columns), taken, reason]);
-  write(formatTable(["columns", "auto takes", "because"], choices, ["right", "left", "left"]));
+  if (auto.length > 0) write(formatTable(["columns", "auto takes", "because"], choices, ["right", "left", "left"]));
 
-  if (reconstruction === null) write("Nearest to a given matrix: no best approximation is known for this family");
+  if (reconstruction === null) write("Nearest to a given matrix: no best approximation is known for this layer");
   else {
     const { itself, random } = reconstruction;
     write(`Nearest to a given matrix: relative error ${figure(itself)} for its own W, ${figure(random)} for one of random numbers`);

@@ -179,8 +179,8 @@ class ForwardWatch {
 const poolingMultiplyAdds = (g: ConvolutionGeometry): number =>
   sizeOf([g.batch, g.outChannels, g.outHeight, g.outWidth, g.kernelHeight, g.kernelWidth]);
 
-/** Every layer below `value` with the name its state has. */
-function* layersOf(value: unknown, name: string): Generator<[string, Layer]> {
+/** Every layer below `value`, with the path of fields and indices that leads to it: `block1.0.layer.0.conv1`. */
+export function* layersOf(value: unknown, name = ""): Generator<[string, Layer]> {
   if (value instanceof Layer) yield [name, value];
   if (!(value instanceof Module || Array.isArray(value))) return;
   for (const [key, part] of Object.entries(value)) yield* layersOf(part, name === "" ? key : `${name}.${key}`);

@@ -1,6 +1,7 @@
 /** The axes of a plot: two scales with their ticks and names, and a grid. */
 
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from "d3-scale";
+import { extent } from "./extent.ts";
 import type { Box } from "./label-placement.ts";
 import { element, label } from "./svg.ts";
 
@@ -28,7 +29,7 @@ const margin = 0.08;
 
 /** A logarithmic scale, a little wider than the values. @param values At least one, and all above 0. */
 export function logarithmic(values: readonly number[], from: number, to: number): Scale {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = extent(values);
   const room = (high / low) ** margin * 1.2;
   return scaleLog()
     .domain([low / room, high * room])
@@ -37,7 +38,7 @@ export function logarithmic(values: readonly number[], from: number, to: number)
 
 /** A linear scale, a little wider than the values, without numbers below 0. */
 export function linear(values: readonly number[], from: number, to: number): Scale {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = extent(values);
   const room = (high - low) * margin || Math.abs(high) * margin || 1;
   return scaleLinear()
     .domain([Math.max(0, low - room), high + room])
@@ -87,6 +88,6 @@ export function axes({ frame, x, y }: AxesOptions): string {
     ...horizontal,
     element("path", { d: `M${left} ${top}V${bottom}H${right}`, class: "axis" }),
     label(x.name, left + frame.width / 2, bottom + 38, { size: 12.5, anchor: "middle" }),
-    label(y.name, left - 50, top + frame.height / 2, { size: 12.5, anchor: "middle", rotate: -90 }),
+    label(y.name, left - Math.min(50, left - 14), top + frame.height / 2, { size: 12.5, anchor: "middle", rotate: -90 }),
   ].join("");
 }

@@ -2,9 +2,10 @@
 
 import { classAccuracies } from "../train/evaluate.ts";
 import { formatShare } from "./axes.ts";
+import { extent } from "./extent.ts";
 import { heatColour } from "./picture-png.ts";
 import type { ReportRun } from "./report-run.ts";
-import { nameOf } from "./scatter-plot.ts";
+import { formatSeeds } from "./statistics.ts";
 import { escaped } from "./svg.ts";
 
 type Confusion = readonly (readonly number[])[];
@@ -26,30 +27,51 @@ function shaded(share: number | undefined, most: number, text: string): string {
 
 const columns = (names: readonly string[]): string => names.map((name) => `<th scope="col"><span>${escaped(name)}</span></th>`).join("");
 
-/** A table with a row for each run and a column for each class; undefined where no run has a confusion matrix. */
-export function classErrorTable(runs: readonly ReportRun[]): string | undefined {
+/** The confusion matrix of several runs: the sum of theirs. Undefined where no run has one with the same classes. */
+export function confusionOf(
+  runs: readonly ReportRun[],
+): { readonly classes: readonly string[]; readonly confusion: Confusion; readonly runs: number } | undefined {
   const classes = runs.find(({ confusion }) => confusion !== undefined)?.classes;
   if (classes === undefined) return undefined;
-  const rows = runs
-    .filter((run) => run.confusion !== undefined && run.classes.length === classes.length)
-    .map((run) => ({ run, errors: classErrors(run.confusion!) }));
-  const most = Math.max(...rows.flatMap(({ errors }) => errors.map((error) => error ?? 0)), 1e-9);
-  const body = rows.map(({ run, errors }) => {
-    const cells = errors.map((error) => shaded(error, most, error === undefined ? "" : String(Math.round(100 * error))));
-    return `<tr><th scope="row">${escaped(nameOf(run))}</th>${cells.join("")}</tr>`;
-  });
-  return heatTable("Test error in per cent, after each run's best epoch", classes, body);
+  const matrices = runs.flatMap((run) => (run.confusion !== undefined && run.classes.length === classes.length ? [run.confusion] : []));
+  const confusion = matrices.reduce((total, matrix) => total.map((row, i) => row.map((images, k) => images + matrix[i]![k]!)));
+  return { classes, confusion, runs: matrices.length };
 }
 
-/** The confusion matrix of a run: rows are labels, and columns are predictions. Undefined for a run without one. */
-export function confusionTable({ confusion, classes }: ReportRun): string | undefined {
-  if (confusion === undefined) return undefined;
+/** A row of the table of class errors: the mean over the runs of a configuration. */
+export interface ClassErrorRow {
+  readonly name: string;
+  readonly runs: readonly ReportRun[];
+}
+
+/** A table with a row for each configuration and a column for each class; undefined where no run has a confusion matrix. */
+export function classErrorTable(rows: readonly ClassErrorRow[]): string | undefined {
+  const found = rows.flatMap(({ name, runs }) => {
+    const summed = confusionOf(runs);
+    return summed === undefined ? [] : [{ name, classes: summed.classes, errors: classErrors(summed.confusion), runs: summed.runs }];
+  });
+  const classes = found[0]?.classes;
+  if (classes === undefined) return undefined;
+  const comparable = found.filter((row) => row.classes.length === classes.length);
+  const [, most] = extent([1e-9, ...comparable.flatMap(({ errors }) => errors.map((error) => error ?? 0))]);
+  const body = comparable.map(({ name, errors, runs }) => {
+    const cells = errors.map((error) => shaded(error, most, error === undefined ? "" : String(Math.round(100 * error))));
+    return `<tr><th scope="row">${escaped(name)}</th><td>${runs}</td>${cells.join("")}</tr>`;
+  });
+  return heatTable("Test error in per cent after the best epoch of each run, as the mean over the seeds", ["seeds", ...classes], body);
+}
+
+/** The confusion matrix of the runs of a configuration: rows are labels, and columns are predictions. Undefined for runs without one. */
+export function confusionTable(runs: readonly ReportRun[]): string | undefined {
+  const summed = confusionOf(runs);
+  if (summed === undefined) return undefined;
+  const { classes, confusion } = summed;
   const shares = confusion.map((row) => {
     const images = row.reduce((total, n) => total + n, 0);
     return row.map((n) => (images === 0 ? undefined : n / images));
   });
   const mistakes = shares.flatMap((row, label) => row.filter((_, taken) => taken !== label).map((share) => share ?? 0));
-  const most = Math.max(...mistakes, 1e-9);
+  const [, most] = extent([1e-9, ...mistakes]);
   const body = shares.map((row, label) => {
     const cells = row.map((share, taken) =>
       taken === label
@@ -58,7 +80,8 @@ export function confusionTable({ confusion, classes }: ReportRun): string | unde
     );
     return `<tr><th scope="row">${escaped(classes[label] ?? String(label))}</th>${cells.join("")}</tr>`;
   });
-  return heatTable("Images of each class (row) in per cent, by predicted class (column)", classes, body);
+  const caption = `Images of each class (row) in per cent, by predicted class (column), after the best epoch of each run, ${formatSeeds(summed.runs)}`;
+  return heatTable(caption, classes, body);
 }
 
 const heatTable = (caption: string, classes: readonly string[], rows: readonly string[]): string =>

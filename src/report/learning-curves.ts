@@ -1,13 +1,16 @@
-/** Plots a quantity of every run by epoch. The name of each line stands at its end. */
+/** Plots a quantity by epoch: a line for each configuration, and a thin line for each of its seeds. A name stands at the end of each line. */
 
 import { scaleLinear } from "d3-scale";
 import type { EpochMetrics } from "../train/trainer.ts";
 import { axes, formatShare, linear } from "./axes.ts";
+import { groupBySeed, namerOf } from "./configurations.ts";
+import { extent } from "./extent.ts";
 import { familyOf, type Look } from "./families.ts";
-import { type Box, spread } from "./label-placement.ts";
+import { spread } from "./label-placement.ts";
+import { frameOf, type PlotSize } from "./plot-size.ts";
 import type { ReportRun } from "./report-run.ts";
-import { nameOf } from "./scatter-plot.ts";
-import { element, label, picture, textWidth } from "./svg.ts";
+import { estimate, formatSeeds } from "./statistics.ts";
+import { element, escaped, label, picture, textWidth } from "./svg.ts";
 
 export interface CurveOptions {
   readonly title: string;
@@ -15,6 +18,7 @@ export interface CurveOptions {
   readonly value: (metrics: EpochMetrics) => number | null;
   readonly format: (value: number) => string;
   readonly looks: ReadonlyMap<string, Look>;
+  readonly size: PlotSize;
 }
 
 export const testError = ({ testAccuracy }: EpochMetrics): number | null => (testAccuracy === null ? null : 1 - testAccuracy);
@@ -22,30 +26,38 @@ export const asShare = (share: number): string => formatShare(share, 0);
 
 const fontSize = 11;
 const gap = fontSize + 2;
-const width = 820;
+
+interface CurvePoint {
+  readonly epoch: number;
+  readonly at: number;
+}
+
+/** The mean over the seeds of a configuration, and one line for each seed if there are several. */
+interface Curve {
+  readonly name: string;
+  readonly members: readonly ReportRun[];
+  readonly points: readonly CurvePoint[];
+  readonly seeds: readonly { readonly seed: number; readonly points: readonly CurvePoint[] }[];
+}
 
 /**
  * The plot as an SVG document; undefined where no run has the quantity. Runs with a teacher have solid lines, and the others have dashed
  * ones.
  */
-export function learningCurves(runs: readonly ReportRun[], { title, value, format, looks }: CurveOptions): string | undefined {
-  const curves = runs.flatMap((run) => {
-    const points = run.epochs.flatMap((metrics) => {
-      const at = value(metrics);
-      return at === null ? [] : [{ epoch: metrics.epoch, at }];
-    });
-    return points.length === 0 ? [] : [{ run, points, name: nameFor(run, runs) }];
-  });
+export function learningCurves(runs: readonly ReportRun[], options: CurveOptions): string | undefined {
+  const { title, value, format, looks, size } = options;
+  const curves = curvesOf(runs, value);
   if (curves.length === 0) return undefined;
-  const names = Math.max(...curves.map(({ name }) => textWidth(name, fontSize)));
+  const [, names] = extent(curves.map(({ name }) => textWidth(name, fontSize)));
   const height = Math.max(420, 76 + gap * curves.length);
-  const frame: Box = { x: 68, y: 20, width: width - 88 - names - 22, height: height - 76 };
-  const last = Math.max(...curves.flatMap(({ points }) => points.map(({ epoch }) => epoch)));
+  const frame = frameOf({ width: size.width, height }, names + 42);
+  const all = curves.flatMap(({ points, seeds }) => [...points, ...seeds.flatMap((seed) => seed.points)]);
+  const [, last] = extent(all.map(({ epoch }) => epoch));
   const x = scaleLinear()
     .domain([Math.min(1, last - 1), last])
     .range([frame.x, frame.x + frame.width]);
   const y = linear(
-    curves.flatMap(({ points }) => points.map(({ at }) => at)),
+    all.map(({ at }) => at),
     frame.y + frame.height,
     frame.y,
   );
@@ -55,42 +67,75 @@ export function learningCurves(runs: readonly ReportRun[], { title, value, forma
     frame.y + 4,
     frame.y + frame.height,
   );
-  const ticks = x.ticks(Math.min(last, 10)).filter(Number.isInteger);
-  const lines = curves.map(({ run, points, name }, i) => {
-    const { colour } = looks.get(familyOf(run.convolution))!;
-    const [end, at] = [points.at(-1)!, ends[i]!];
-    const path = points.map((point, k) => `${k === 0 ? "M" : "L"}${x(point.epoch)} ${y(point.at)}`).join("");
-    const dashes = run.teacher === undefined ? "5 3" : undefined;
-    const right = frame.x + frame.width;
-    return [
-      element("path", {
-        d: path,
-        fill: "none",
-        stroke: colour,
-        "stroke-width": 1.7,
-        "stroke-dasharray": dashes,
-        "stroke-linejoin": "round",
-      }),
-      element("circle", { cx: x(end.epoch), cy: y(end.at), r: 2.4, fill: colour }),
+  const pathOf = (points: readonly CurvePoint[]): string =>
+    points.map(({ epoch, at }, k) => `${k === 0 ? "M" : "L"}${tenths(x(epoch))} ${tenths(y(at))}`).join("");
+  const lines = curves.map(({ name, members, points, seeds }, i) => {
+    const stroke = looks.get(familyOf(members[0]!.convolution))!.colour;
+    const dashes = members[0]!.teacher === undefined ? "5 3" : undefined;
+    const [end, at, right] = [points.at(-1)!, ends[i]!, frame.x + frame.width];
+    const tip = `${name}: ${format(end.at)} after epoch ${end.epoch}, ${formatSeeds(members.length)}`;
+    return element(
+      "g",
+      { class: "run" },
+      element("title", {}, escaped(tip)),
+      ...seeds.map((seed) => element("path", { d: pathOf(seed.points), class: "seed", stroke }, seedTip(seed, format))),
+      element("path", { d: pathOf(points), class: "curve", stroke, "stroke-dasharray": dashes }),
+      element("circle", { cx: x(end.epoch), cy: y(end.at), r: 2.4, fill: stroke }),
       element("path", { d: `M${x(end.epoch)} ${y(end.at)}L${right + 16} ${at}`, class: "leader" }),
       element("g", { "data-label": name }, label(name, right + 20, at + 4, { size: fontSize })),
-    ].join("");
+    );
   });
+  const ticks = x.ticks(Math.min(last, Math.max(2, Math.floor(frame.width / 40)))).filter(Number.isInteger);
   const lastValues = curves.map(({ name, points }) => `${name} ${format(points.at(-1)!.at)}`);
-  const description = `${curves.length} runs. Last values: ${lastValues.join("; ")}`;
   return picture(
-    { width, height, title: `${title} by epoch`, description },
+    {
+      width: size.width,
+      height,
+      title: `${title} by epoch`,
+      description: `${curves.length} configurations. Last values: ${lastValues.join("; ")}`,
+    },
     axes({ frame, x: { scale: x, ticks, format: String, name: "Epoch" }, y: { scale: y, format, name: title } }),
     ...lines,
   );
 }
 
-/** The name of a run: its convolution and teacher, with its network and its seed where these differ between runs. */
-function nameFor(run: ReportRun, runs: readonly ReportRun[]): string {
-  const differs = (of: (other: ReportRun) => unknown): boolean => new Set(runs.map(of)).size > 1;
-  return [
-    ...(differs(({ network }) => network) ? [run.network] : []),
-    nameOf(run),
-    ...(differs(({ seed }) => seed) ? [`seed ${run.seed}`] : []),
-  ].join(" ");
+/** Tenths of a pixel keep the paths of many epochs short. */
+const tenths = (pixels: number): number => Math.round(10 * pixels) / 10;
+
+const seedTip = ({ seed, points }: Curve["seeds"][number], format: CurveOptions["format"]): string =>
+  element("title", {}, escaped(`seed ${seed}: ${format(points.at(-1)!.at)} after epoch ${points.at(-1)!.epoch}`));
+
+function curvesOf(runs: readonly ReportRun[], value: CurveOptions["value"]): Curve[] {
+  const { configuration } = namerOf(runs);
+  return groupBySeed(runs).flatMap((members): Curve[] => {
+    const seeds = members.flatMap(({ seed, epochs }) => {
+      const points = epochs.flatMap((metrics): CurvePoint[] => {
+        const at = value(metrics);
+        return at === null ? [] : [{ epoch: metrics.epoch, at }];
+      });
+      return points.length === 0 ? [] : [{ seed, points: thinned(points) }];
+    });
+    if (seeds.length === 0) return [];
+    const name = members.length === 1 ? configuration(members[0]!) : `${configuration(members[0]!)} (${members.length})`;
+    return [{ name, members, points: meanOf(seeds.map(({ points }) => points)), seeds: seeds.length === 1 ? [] : seeds }];
+  });
+}
+
+/** The mean at each epoch that every line has. Lines without a common epoch have the mean of their last values, at the latest epoch. */
+function meanOf(lines: readonly (readonly CurvePoint[])[]): CurvePoint[] {
+  const values = new Map<number, number[]>();
+  for (const { epoch, at } of lines.flat()) values.set(epoch, [...(values.get(epoch) ?? []), at]);
+  const common = [...values].filter(([, found]) => found.length === lines.length).sort(([a], [b]) => a - b);
+  if (common.length > 0) return common.map(([epoch, found]) => ({ epoch, at: estimate(found).mean }));
+  const [, last] = extent(values.keys());
+  return [{ epoch: last, at: estimate(lines.map((points) => points.at(-1)!.at)).mean }];
+}
+
+/** More points than this cannot be told apart on a plot. */
+const mostPoints = 1000;
+
+/** Every kth point and the last one, so that runs of any length give a page that a browser can show. */
+function thinned(points: readonly CurvePoint[]): readonly CurvePoint[] {
+  const step = Math.ceil(points.length / mostPoints);
+  return step === 1 ? points : points.filter((_, i) => i % step === 0 || i === points.length - 1);
 }

@@ -10,13 +10,25 @@ h1{font-size:1.7rem;line-height:1.2;margin:0 0 .5rem}
 h2{font-size:1.2rem;margin:2.2rem 0 .6rem}
 .lead{font-size:1.05rem;margin:0}
 figure{margin:1rem 0}
-figure>svg{display:block;width:100%;height:auto}
+figure svg{display:block;width:100%;height:auto}
+.narrow{display:none}
+.point:hover polygon,.point:hover circle{stroke:var(--ink)}
+svg:has(.run:hover) .run:not(:hover),svg:has(.point:hover) .point:not(:hover){opacity:.25}
+.run:hover .curve{stroke-width:3}
+.switch{display:flex;flex-wrap:wrap;gap:.3rem 1rem;border:0;padding:0;margin:.8rem 0 0}
+.switch legend{float:left;padding:0;font-weight:600}
+.switch label{display:flex;gap:.3rem;align-items:center;cursor:pointer}
+.chart:has([value=parameters]:checked) figure:not([data-cost=parameters]),
+.chart:has([value=paperMultAdds]:checked) figure:not([data-cost=paperMultAdds]),
+.chart:has([value=multAdds]:checked) figure:not([data-cost=multAdds]){display:none}
 figcaption{color:var(--soft);font-size:.85rem}
 figure svg .ink{fill:var(--ink)}figure svg .soft{fill:var(--soft)}figure svg .paper{fill:var(--paper)}
 figure svg .grid{stroke:var(--line)}figure svg .axis,figure svg .leader{stroke:var(--soft)}figure svg .front{stroke:var(--ink)}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .45rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+thead button{all:unset;cursor:pointer}thead button:focus-visible{outline:2px solid var(--ink)}
+[aria-sort=ascending] button::after{content:" ↑"}[aria-sort=descending] button::after{content:" ↓"}
 thead th{color:var(--soft);font-weight:600;vertical-align:bottom;white-space:normal}
 tbody th,thead th:first-child,.word{text-align:left}
 tbody th{font-weight:600}
@@ -35,6 +47,6 @@ summary{cursor:pointer;font-weight:600}
 .pictures figure{margin:0;max-width:14rem}
 .pictures .image{flex-basis:auto;margin-left:0}
 .pictures img{display:block;image-rendering:pixelated;border-radius:3px}
-@media (max-width:40rem){main{padding:1rem .75rem 3rem}.legend{font-size:.8rem}figure>svg{min-width:34rem}figure:has(>svg){overflow-x:auto}}
-@media print{details{display:block}details>*{display:block}h2{break-after:avoid}figure,table{break-inside:avoid}}
+@media (max-width:40rem){main{padding:1rem .75rem 3rem}.legend{font-size:.8rem}.wide{display:none}.narrow{display:block}}
+@media print{.switch{display:none}.chart figure{display:block!important}details{display:block}details>*{display:block}h2{break-after:avoid}figure,table{break-inside:avoid}}
 `;

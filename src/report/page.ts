@@ -2,16 +2,20 @@
 
 import { formatMagnitude, formatShare } from "./axes.ts";
 import { classErrorTable, confusionTable } from "./class-tables.ts";
-import { type Configuration, configurationsOf } from "./configurations.ts";
+import { type Configuration, configurationsOf, groupBySeed, nameOf, namerOf } from "./configurations.ts";
 import { type Look, looksOf, mark, titleOf } from "./families.ts";
-import { asShare, learningCurves, testError } from "./learning-curves.ts";
+import { asShare, type CurveOptions, learningCurves, testError } from "./learning-curves.ts";
+import { pageScript } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
 import { paretoFront } from "./pareto-front.ts";
 import { dataUri, picturePng } from "./picture-png.ts";
+import { narrow, type PlotSize, wide } from "./plot-size.ts";
 import { publishedPoints } from "./published-points.ts";
 import type { ReportPicture, ReportRun } from "./report-run.ts";
-import { nameOf, type ScatterOptions, scatterPlot } from "./scatter-plot.ts";
+import { type Cost, costs, scatterPlot } from "./scatter-plot.ts";
+import { estimate, formatEstimate, formatSeeds } from "./statistics.ts";
 import { element, escaped } from "./svg.ts";
+import { count, numeric, scrolled, sortableTable, words } from "./tables.ts";
 
 export interface ReportOptions {
   /** Default: "Structured networks compared". */
@@ -25,26 +29,43 @@ export interface Plot {
   /** The file's name without extension. */
   readonly name: string;
   readonly caption: string;
+  /** The plot for wide screens, and for a file of its own. */
   readonly svg: string;
+  /** The plot for phones. */
+  readonly narrowSvg: string;
+  /** What the horizontal axis shows, for a plot of error against cost. */
+  readonly cost: Cost | undefined;
 }
+
+const scatterNames: Readonly<Record<Cost, { readonly name: string; readonly caption: string }>> = {
+  parameters: { name: "error-parameters", caption: "Test error against parameters." },
+  paperMultAdds: { name: "error-mult-adds", caption: "Test error against multiply-adds, counted by the paper's convention." },
+  multAdds: { name: "error-executed", caption: "Test error against the multiply-adds that this library executes." },
+};
+
+const scatterLegend =
+  "The dashed line is the Pareto front. A mark is the mean over the seeds, a bar one standard deviation to either side, and a dot one seed.";
 
 /** Every plot of a report. */
 export function plotsOf(runs: readonly ReportRun[], { published = false }: ReportOptions): Plot[] {
   const configurations = configurationsOf(runs);
   const looks = looksOf(runs.map(({ convolution }) => convolution));
   const overlay = published ? publishedPoints : undefined;
-  const scatter = (name: string, cost: ScatterOptions["cost"], caption: string): Plot[] =>
-    configurations.length === 0 ? [] : [{ name, caption, svg: scatterPlot(configurations, { cost, looks, published: overlay }) }];
-  const curves = (name: string, options: Omit<Parameters<typeof learningCurves>[1], "looks">): Plot[] => {
-    const svg = learningCurves(runs, { ...options, looks });
-    return svg === undefined
-      ? []
-      : [{ name, caption: `${options.title} by epoch. Runs with a teacher have solid lines, and the others have dashed ones.`, svg }];
+  const scatter = (cost: Cost): Plot => {
+    const draw = (size: PlotSize): string => scatterPlot(configurations, { cost, looks, size, published: overlay });
+    const { name, caption } = scatterNames[cost];
+    return { name, caption: `${caption} ${scatterLegend}`, svg: draw(wide), narrowSvg: draw(narrow), cost };
+  };
+  const curves = (name: string, options: Omit<CurveOptions, "looks" | "size">): Plot[] => {
+    const draw = (size: PlotSize): string | undefined => learningCurves(runs, { ...options, looks, size });
+    const svg = draw(wide);
+    const caption =
+      `${options.title} by epoch, as the mean over the seeds; thin lines are single seeds. Runs with a teacher have solid lines, and the others ` +
+      "have dashed ones.";
+    return svg === undefined ? [] : [{ name, caption, svg, narrowSvg: draw(narrow)!, cost: undefined }];
   };
   return [
-    ...scatter("error-parameters", "parameters", "Test error against parameters. The dashed line is the Pareto front."),
-    ...scatter("error-mult-adds", "paperMultAdds", "Test error against multiply-adds, counted by the paper's convention."),
-    ...scatter("error-executed", "multAdds", "Test error against the multiply-adds that this library executes."),
+    ...(configurations.length === 0 ? [] : (Object.keys(costs) as Cost[]).map(scatter)),
     ...curves("test-error", { title: "Test error", value: testError, format: asShare }),
     ...curves("train-loss", { title: "Training loss", value: ({ trainLoss }) => trainLoss, format: (loss) => loss.toFixed(2) }),
   ];
@@ -55,107 +76,142 @@ export function renderReport(runs: readonly ReportRun[], options: ReportOptions 
   const { title = "Structured networks compared" } = options;
   const configurations = configurationsOf(runs);
   const looks = looksOf(runs.map(({ convolution }) => convolution));
-  const best = runs.filter(({ error, finished }) => finished && error !== undefined).toSorted((a, b) => a.error! - b.error!)[0];
-  const figures = plotsOf(runs, options).map(({ caption, svg }) => `<figure>${svg}<figcaption>${escaped(caption)}</figcaption></figure>`);
-  const errors = classErrorTable(runs);
-  const confusion = best && confusionTable(best);
+  const namer = namerOf(runs);
+  const best = configurations.toSorted((a, b) => a.error.mean - b.error.mean)[0];
+  const plots = plotsOf(runs, options);
+  const classRows = groupBySeed(runs).map((members) => ({ name: namer.configuration(members[0]!), runs: members }));
+  const errors = classErrorTable(classRows);
+  const confusion = best && confusionTable(best.runs);
   const section = (heading: string, content: string | undefined): string =>
     content === undefined || content === "" ? "" : `<section><h2>${heading}</h2>${content}</section>`;
+  const scatters = plots.filter(({ cost }) => cost !== undefined);
   return [
     "<!doctype html>",
     `<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`,
     `<title>${escaped(title)}</title><style>${pageStyle}</style></head><body><main>`,
     `<h1>${escaped(title)}</h1>`,
     `<p class="lead">${summary(runs, configurations, best)}</p>`,
+    section("Test error against cost", scatters.length === 0 ? undefined : legend(looks, options.published ?? false) + switched(scatters)),
     section("Pareto front of parameters and test error", frontTable(configurations)),
     section(
-      "Test error against cost",
-      configurations.length === 0 ? undefined : legend(looks, options.published ?? false) + figures.slice(0, 3).join(""),
+      "Learning curves",
+      plots
+        .filter(({ cost }) => cost === undefined)
+        .map(figure)
+        .join(""),
     ),
-    section("Learning curves", figures.slice(configurations.length === 0 ? 0 : 3).join("")),
+    section("All configurations", configurationTable(configurations)),
     section("All runs", runTable(runs)),
     section("Test error by class", errors && scrolled(errors)),
     section(best ? `Confusion matrix of ${escaped(nameOf(best))}` : "", confusion && scrolled(confusion)),
-    section("Attention maps and filters", gallery(runs)),
-    "</main></body></html>",
+    section("Attention maps and filters", gallery(runs, namer.run)),
+    `</main><script>${pageScript}</script></body></html>`,
   ].join("\n");
 }
 
-function summary(runs: readonly ReportRun[], configurations: readonly Configuration[], best: ReportRun | undefined): string {
+function summary(runs: readonly ReportRun[], configurations: readonly Configuration[], best: Configuration | undefined): string {
   const sets = [...new Set(runs.map(({ data }) => data))].join(", ");
   const counted = `${runs.length} ${runs.length === 1 ? "run" : "runs"} on ${escaped(sets)}`;
   if (best === undefined) return `${counted}. No run is finished and tested.`;
   const least = configurations.toSorted((a, b) => a.parameters - b.parameters)[0]!;
-  const named = (run: Pick<Configuration, "convolution" | "teacher" | "parameters">, error: number): string =>
-    `<b>${escaped(nameOf(run))}</b> with ${run.parameters.toLocaleString("en-US")} parameters and a test error of ${formatShare(error)}`;
-  return `${counted}. Smallest error: ${named(best, best.error!)}. Smallest network: ${named(least, least.error)}.`;
+  const named = (configuration: Configuration): string =>
+    `<b>${escaped(nameOf(configuration))}</b> with ${count(configuration.parameters)} parameters and a test error of ` +
+    `${formatEstimate(configuration.error)} (${formatSeeds(configuration.error.seeds)})`;
+  const statistic = configurations.some(({ error }) => error.seeds > 1)
+    ? " Errors are those after the last epoch: the mean over the seeds ± one standard deviation."
+    : " Errors are those after the last epoch, of one seed each: nothing is known of their spread.";
+  return `${counted}. Smallest error: ${named(best)}. Smallest network: ${named(least)}.${statistic}`;
 }
 
-const scrolled = (table: string): string => `<div class="scroll">${table}</div>`;
+/** A figure with both sizes of a plot. The style sheet shows one of them. */
+const figure = ({ caption, svg, narrowSvg, cost }: Plot): string =>
+  `<figure${cost === undefined ? "" : ` data-cost="${cost}"`}><div class="wide">${svg}</div><div class="narrow">${narrowSvg}</div>` +
+  `<figcaption>${escaped(caption)}</figcaption></figure>`;
+
+const switchNames: Readonly<Record<Cost, string>> = {
+  parameters: "parameters",
+  paperMultAdds: "multiply-adds (paper)",
+  multAdds: "multiply-adds (executed)",
+};
+
+/** One chart with a switch between its costs. The style sheet hides the figures that are not chosen. */
+function switched(plots: readonly Plot[]): string {
+  const choices = plots.map(
+    ({ cost }, i) =>
+      `<label><input type="radio" name="cost" value="${cost}"${i === 0 ? " checked" : ""}>${escaped(switchNames[cost!])}</label>`,
+  );
+  return `<div class="chart"><fieldset class="switch"><legend>Cost</legend>${choices.join("")}</fieldset>${plots.map(figure).join("")}</div>`;
+}
+
+const costColumns = ["Parameters", "Mult-adds (paper)", "Mult-adds (here)"];
+const costCells = ({ parameters, paperMultAdds, multAdds }: Pick<Configuration, Cost>) => [
+  numeric(parameters, count),
+  numeric(paperMultAdds, formatMagnitude),
+  numeric(multAdds, formatMagnitude),
+];
+const errorCell = ({ error }: Configuration) => ({ text: formatEstimate(error, 2), value: error.mean });
 
 function frontTable(configurations: readonly Configuration[]): string | undefined {
   if (configurations.length === 0) return undefined;
   const front = paretoFront(
-    configurations.map((configuration) => ({ cost: configuration.parameters, error: configuration.error, configuration })),
+    configurations.map((configuration) => ({ cost: configuration.parameters, error: configuration.error.mean, configuration })),
   );
-  const largest = Math.max(...configurations.map(({ parameters }) => parameters));
-  const rows = front.map(({ configuration: { network, parameters, paperMultAdds, multAdds, error, ...named } }) => {
-    const cells = [
-      parameters.toLocaleString("en-US"),
-      formatShare(parameters / largest, 0),
-      formatMagnitude(paperMultAdds),
-      formatMagnitude(multAdds),
-      formatShare(error),
-    ];
-    return tableRow(escaped(nameOf(named)), [network], cells);
-  });
-  const names = ["Convolution", "Network", "Parameters", "Of the largest", "Mult-adds (paper)", "Mult-adds (here)", "Test error"];
-  return table(names, rows);
+  const largest = configurations.reduce((most, { parameters }) => Math.max(most, parameters), 0);
+  const rows = front.map(({ configuration }) => [
+    words(nameOf(configuration)),
+    words(configuration.network),
+    ...costCells(configuration),
+    numeric(configuration.parameters / largest, (share) => formatShare(share, 0)),
+    errorCell(configuration),
+    numeric(configuration.error.seeds, count),
+  ]);
+  return sortableTable(["Convolution", "Network", ...costColumns, "Of the largest", "Test error", "Seeds"], rows);
 }
 
-/** A row: its heading as markup, then words, then numbers. */
-const tableRow = (heading: string, words: readonly string[], numbers: readonly (string | number)[]): string =>
-  [
-    `<tr><th scope="row">${heading}</th>`,
-    ...words.map((word) => `<td class="word">${escaped(word)}</td>`),
-    ...numbers.map((number) => `<td>${number}</td>`),
-    "</tr>",
-  ].join("");
-
-const table = (columns: readonly string[], rows: readonly string[]): string => {
-  const heads = columns.map((name) => `<th scope="col">${name}</th>`).join("");
-  return scrolled(`<table><thead><tr>${heads}</tr></thead><tbody>${rows.join("")}</tbody></table>`);
-};
-
-function runTable(runs: readonly ReportRun[]): string {
-  const rows = runs
-    .toSorted((a, b) => (a.error ?? 1) - (b.error ?? 1))
-    .map((run) => {
-      const share = (value: number | undefined): string => (value === undefined ? "–" : formatShare(value, 2));
-      const numbers = [run.seed, run.parameters.toLocaleString("en-US"), formatMagnitude(run.paperMultAdds), formatMagnitude(run.multAdds)];
-      const results = [
-        share(run.error),
-        share(run.bestError),
-        run.epochs.at(-1)?.trainLoss.toFixed(3) ?? "–",
-        `${(run.seconds / 60).toFixed(1)} min`,
+/** One row for each configuration, with the statistic of the report. */
+function configurationTable(configurations: readonly Configuration[]): string | undefined {
+  if (configurations.length === 0) return undefined;
+  const rows = configurations
+    .toSorted((a, b) => a.error.mean - b.error.mean)
+    .map((configuration) => {
+      const { runs, convolution, network, teacher, error } = configuration;
+      const meanOf = (of: (run: ReportRun) => number): number => estimate(runs.map(of)).mean;
+      return [
+        words(convolution),
+        words(network),
+        words(teacher ?? "–"),
+        ...costCells(configuration),
+        errorCell(configuration),
+        numeric(error.seeds, count),
+        numeric(
+          meanOf((run) => run.epochs.at(-1)?.trainLoss ?? Number.NaN),
+          (loss) => loss.toFixed(3),
+        ),
+        numeric(
+          meanOf(({ seconds }) => seconds),
+          (seconds) => `${(seconds / 60).toFixed(1)} min`,
+        ),
       ];
-      const heading = `${escaped(run.convolution)}${run.finished ? "" : " (unfinished)"}`;
-      return tableRow(heading, [run.network, run.teacher ?? "–"], [...numbers, ...results]);
     });
-  const names = [
-    "Convolution",
-    "Network",
-    "Teacher",
-    "Seed",
-    "Parameters",
-    "Mult-adds (paper)",
-    "Mult-adds (here)",
-    "Test error",
-    "Smallest test error",
-    "Training loss",
-    "Time",
-  ];
-  return table(names, rows);
+  return sortableTable(["Convolution", "Network", "Teacher", ...costColumns, "Test error", "Seeds", "Training loss", "Time"], rows);
+}
+
+/** One row for each run, folded away: the single seeds, and the runs that are unfinished or untested. */
+function runTable(runs: readonly ReportRun[]): string {
+  const rows = runs.map((run) => [
+    words(run.name),
+    words(run.finished ? run.convolution : `${run.convolution} (unfinished)`),
+    words(run.network),
+    words(run.teacher ?? "–"),
+    numeric(run.seed, String),
+    numeric(run.error, (share) => formatShare(share, 2)),
+    numeric(run.epochs.at(-1)?.trainLoss, (loss) => loss.toFixed(3)),
+    numeric(run.epochs.length, count),
+    numeric(run.seconds, (seconds) => `${(seconds / 60).toFixed(1)} min`),
+  ]);
+  const columns = ["Run", "Convolution", "Network", "Teacher", "Seed", "Test error", "Training loss", "Epochs", "Time"];
+  const many = `${runs.length} ${runs.length === 1 ? "run" : "runs"}, one row for each`;
+  return `<details><summary>${many}</summary>${sortableTable(columns, rows)}</details>`;
 }
 
 function legend(looks: ReadonlyMap<string, Look>, published: boolean): string {
@@ -170,7 +226,7 @@ function legend(looks: ReadonlyMap<string, Look>, published: boolean): string {
 }
 
 /** The pictures of every run. Those of the first run are visible, and the others are folded away. */
-function gallery(runs: readonly ReportRun[]): string {
+function gallery(runs: readonly ReportRun[], nameOfRun: (run: ReportRun) => string): string {
   const shown = (picture: ReportPicture): string => {
     const size = picture.kind === "filters" ? picture.width * 5 : 72;
     const alt = escaped(`${picture.kind}: ${picture.caption}`);
@@ -183,7 +239,7 @@ function gallery(runs: readonly ReportRun[]): string {
     .filter(({ pictures }) => pictures.length > 0)
     .map(
       (run, i) =>
-        `<details${i === 0 ? " open" : ""}><summary>${escaped(run.name)}</summary>` +
+        `<details${i === 0 ? " open" : ""}><summary>${escaped(nameOfRun(run))}</summary>` +
         `<div class="pictures">${run.pictures.map(shown).join("")}</div></details>`,
     )
     .join("");

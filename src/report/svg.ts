@@ -32,6 +32,17 @@ function characterWidth(character: string): number {
 export const textWidth = (text: string, size: number): number =>
   size * [...text].reduce((total, character) => total + characterWidth(character), 0);
 
+/** A text in lines of at most `width` pixels. A word that is longer gets a line of its own. */
+export function wrapped(text: string, width: number, size: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && textWidth(longer, size) <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 export interface TextOptions {
   /** In pixels. Default: 12. */
   readonly size?: number;
@@ -60,7 +71,8 @@ export function label(
 const style = `text{font-family:Inter,system-ui,sans-serif}
 .ink{fill:#1f2328}.soft{fill:#59636e}.paper{fill:#fff}.published{fill:#8b949e;stroke:#8b949e}
 .axis{stroke:#8b949e;fill:none}.grid{stroke:#e4e8ec;fill:none}.leader{stroke:#8b949e;stroke-width:.8;fill:none}
-.front{stroke:#1f2328;stroke-width:1.6;stroke-dasharray:6 4;fill:none}`;
+.front{stroke:#1f2328;stroke-width:1.6;stroke-dasharray:6 4;fill:none}
+.curve{fill:none;stroke-width:1.9;stroke-linejoin:round}.seed{fill:none;stroke-width:.8;stroke-linejoin:round;opacity:.55}`;
 
 export interface PictureOptions {
   /** In pixels. */

@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser?.close());
 
-const html = renderReport(sampleRuns({ count: 20, seed: 3 }), { published: true });
+const html = renderReport(sampleRuns({ count: 60, seed: 3, seeds: 3 }), { published: true });
 
 describe.skipIf(!available).each([
   [1280, "light"],
@@ -35,7 +35,8 @@ describe.skipIf(!available).each([
     const seen = await page.evaluate(() => {
       const boxes = (svg: Element): { name: string; box: DOMRect }[] =>
         [...svg.querySelectorAll("[data-label]")].map((g) => ({ name: g.getAttribute("data-label")!, box: g.getBoundingClientRect() }));
-      const covering = [...document.querySelectorAll("figure > svg")].flatMap((svg) => {
+      const visible = [...document.querySelectorAll("figure svg")].filter((svg) => svg.getBoundingClientRect().width > 0);
+      const covering = visible.flatMap((svg) => {
         const all = boxes(svg);
         return all.flatMap(({ name, box: a }, i) =>
           all
@@ -45,11 +46,18 @@ describe.skipIf(!available).each([
             .map((other) => `${name} and ${other.name}`),
         );
       });
-      const ink = document.querySelector("figure > svg .ink")!;
+      const ink = visible[0]!.querySelector(".ink")!;
+      const sizes = visible.flatMap((svg) =>
+        [...svg.querySelectorAll("text")].map(
+          (text) =>
+            Number(text.getAttribute("font-size")) * (svg.getBoundingClientRect().width / (svg as SVGSVGElement).viewBox.baseVal.width),
+        ),
+      );
       return {
         covering,
         sideways: document.documentElement.scrollWidth - window.innerWidth,
-        plots: document.querySelectorAll("figure > svg").length,
+        plots: visible.length,
+        smallestText: Math.min(...sizes) >= 9,
         pictures: [...document.images].every((image) => image.complete && image.naturalWidth > 0),
         ink: getComputedStyle(ink).fill,
       };
@@ -57,10 +65,54 @@ describe.skipIf(!available).each([
     expect(seen).toEqual({
       covering: [],
       sideways: 0,
-      plots: 5,
+      plots: 3,
+      smallestText: true,
       pictures: true,
       ink: colorScheme === "dark" ? "rgb(230, 237, 243)" : "rgb(31, 35, 40)",
     });
+    await page.close();
+  });
+});
+
+describe.skipIf(!available)("a reader", () => {
+  test("switches the cost of the chart, and sees one chart at a time", async () => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.setContent(html);
+    const shown = (): Promise<string[]> =>
+      page.$$eval(".chart figure", (figures) =>
+        figures.filter((figure) => figure.getBoundingClientRect().height > 0).map((figure) => figure.getAttribute("data-cost")!),
+      );
+    expect(await shown()).toEqual(["parameters"]);
+    for (const cost of ["multAdds", "paperMultAdds"]) {
+      await page.check(`input[value=${cost}]`);
+      expect(await shown()).toEqual([cost]);
+    }
+    await page.close();
+  });
+
+  test("sorts a table by a click on a heading, upwards and then downwards", async () => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.setContent(html);
+    const table = page.locator("table.sortable").nth(1);
+    const values = (): Promise<number[]> =>
+      table.locator("tbody tr td:nth-child(4)").evaluateAll((cells) => cells.map((cell) => Number((cell as HTMLElement).dataset.value)));
+    const before = await values();
+    await table.getByRole("button", { name: "Parameters" }).click();
+    expect(await values()).toEqual(before.toSorted((a, b) => a - b));
+    await table.getByRole("button", { name: "Parameters" }).click();
+    expect(await values()).toEqual(before.toSorted((a, b) => b - a));
+    await page.close();
+  });
+
+  test("sees one curve alone under the pointer", async () => {
+    const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page.setContent(html);
+    const label = page.locator(".wide .run [data-label]").first();
+    await label.scrollIntoViewIfNeeded();
+    await label.hover();
+    const opacities = await page.$$eval(".wide .run", (runs) => runs.map((run) => getComputedStyle(run).opacity));
+    expect(opacities.filter((opacity) => opacity === "1")).not.toHaveLength(0);
+    expect(opacities.filter((opacity) => opacity === "0.25")).not.toHaveLength(0);
     await page.close();
   });
 });

@@ -106,7 +106,7 @@ describe("inspect", () => {
       /inspect: --layer must be one of conv, .* tensor-train, .*got "tensor-trian"/,
     );
     await expectError(["--layer", "tensor-train", "--in", "0", "--out", "64"], /inspect: --in must be an integer in \[1, 4096\], got "0"/);
-    await expectError(["--layer", "tensor-train", "--in", "64"], /required option '--out <n>' not specified/);
+    await expectError(["--layer", "tensor-train", "--in", "64"], /inspect: a new layer needs --in and --out, got 64 and no --out/);
     await expectError(square, /inspect: needs either --layer or --conv, got neither/);
     await expectError(["--layer", "acdc", "--conv", "Sep", ...square], /inspect: needs either --layer or --conv, got both/);
     await expectError(

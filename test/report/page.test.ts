@@ -17,32 +17,69 @@ test("texts of a run do not become markup", () => {
   const evil = `<script>alert("x")</script>'&`;
   const named = runs.map((run) => ({ ...run, name: evil, data: evil, classes: run.classes.map(() => evil), network: evil }));
   const page = renderReport(named, { title: evil });
-  expect(page).not.toContain("<script");
+  // The only script is the page's own, which sorts tables.
+  expect(page.match(/<script/g)).toHaveLength(1);
+  expect(page).not.toContain(evil);
   expect(page).not.toMatch(/="[^"]*alert\("x/);
   expect(page).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;");
 });
 
-test("names the run with the smallest error and the smallest network", () => {
-  const page = renderReport(runs);
-  const best = runs.toSorted((a, b) => a.error! - b.error!)[0]!;
+test("the headline, the tables and the charts have one statistic: the mean over the seeds, its spread, and the number of seeds", () => {
+  const seeded = sampleRuns({ count: 18, seed: 2, seeds: 3 });
+  const page = renderReport(seeded);
+  const groups = Array.from({ length: 6 }, (_, i) => seeded.slice(3 * i, 3 * i + 3));
+  const means = groups.map((members) => members.reduce((total, run) => total + run.error!, 0) / 3);
+  const best = groups[means.indexOf(Math.min(...means))]!;
+  const mean = Math.min(...means);
+  const std = Math.sqrt(best.reduce((total, run) => total + (run.error! - mean) ** 2, 0) / 2);
+  const expected = (digits: number): string => `${(100 * mean).toFixed(digits)} ± ${(100 * std).toFixed(digits)} %`;
   const lead = /<p class="lead">(.*?)<\/p>/.exec(page)![1]!;
-  expect(lead).toContain(`Smallest error: <b>${best.convolution}${best.teacher === undefined ? "" : " + AT"}</b>`);
-  expect(lead).toContain(`${Math.min(...runs.map(({ parameters }) => parameters)).toLocaleString("en-US")} parameters`);
+  const name = best[0]!.teacher === undefined ? best[0]!.convolution : `${best[0]!.convolution} + AT`;
+  expect(lead).toContain(`Smallest error: <b>${name}</b>`);
+  expect(lead).toContain(`${expected(1)} (3 seeds)`);
+  expect(lead).toContain(`${Math.min(...seeded.map(({ parameters }) => parameters)).toLocaleString("en-US")} parameters`);
+  expect(page).toContain(`<td data-value="${mean}">${expected(2)}</td>`);
+  for (const { svg, cost } of plotsOf(seeded, {})) if (cost !== undefined) expect(svg).toContain(`error ${expected(1)}, 3 seeds`);
 });
 
-test("the seeds of a configuration are one point: their mean, with their bounds", () =>
+test("one seed has no spread, and the headline says so", () => {
+  const lead = /<p class="lead">(.*?)<\/p>/.exec(renderReport(runs))![1]!;
+  expect(lead).not.toContain("±");
+  expect(lead).toContain("(1 seed)");
+  expect(lead).toContain("of one seed each");
+});
+
+test("the seeds of a configuration are one point, with their mean and their sample standard deviation", () =>
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 }), fc.nat(), (seeds, seed) => {
       const sampled = sampleRuns({ count: 6 * seeds, seed: seed % 2 ** 31, seeds });
       const found = configurationsOf(sampled);
       expect(found).toHaveLength(6);
-      for (const { error, least, largest, runs: members } of found) {
-        expect(members).toHaveLength(seeds);
-        expect(error).toBeCloseTo(members.reduce((total, run) => total + run.error!, 0) / seeds, 12);
-        for (const run of members) expect(run.error! >= least && run.error! <= largest).toBe(true);
+      for (const { error, runs: members } of found) {
+        expect([members.length, error.seeds]).toEqual([seeds, seeds]);
+        const errors = members.map((run) => run.error!);
+        expect(error.mean).toBeCloseTo(errors.reduce((total, value) => total + value, 0) / seeds, 12);
+        // Σ (x − mean)² by pairs: the sum over pairs of (x − y)², over n.
+        const pairs = errors.flatMap((x, i) => errors.slice(i + 1).map((y) => (x - y) ** 2));
+        const variance = pairs.reduce((total, value) => total + value, 0) / seeds / (seeds - 1);
+        if (seeds === 1) expect(error.std).toBeUndefined();
+        else expect(error.std).toBeCloseTo(Math.sqrt(variance), 10);
       }
     }),
   ));
+
+test("every seed has a dot in each scatter plot and a line in each plot of curves, and names itself", () => {
+  const seeded = sampleRuns({ count: 12, seed: 4, seeds: 3 });
+  for (const { svg, narrowSvg } of plotsOf(seeded, {}))
+    for (const drawing of [svg, narrowSvg]) expect(drawing.match(/<title>seed [012]: /g)).toHaveLength(12);
+});
+
+test("a run of 150,000 epochs has a page of ordinary size", () => {
+  const epochs = Array.from({ length: 150_000 }, (_, i) => ({ ...runs[0]!.epochs[0]!, epoch: i + 1, trainLoss: 2 / (1 + i) }));
+  const page = renderReport([{ ...runs[0]!, epochs }]);
+  expect(page.length).toBeLessThan(500_000);
+  expect(page).not.toContain("NaN");
+});
 
 test("runs that are unfinished or were never tested are in the table and in no plot of test errors", () => {
   const [first, second, ...rest] = runs;
@@ -58,10 +95,11 @@ test("runs that are unfinished or were never tested are in the table and in no p
 describe("plots", () => {
   test("name every configuration, in the plot or below it", () => {
     for (const published of [false, true])
-      for (const { svg, name } of plotsOf(runs, { published })) {
-        expect(svg).not.toMatch(/NaN|undefined|Infinity/);
-        for (const { convolution } of runs) expect(svg, name).toContain(convolution);
-      }
+      for (const { svg, narrowSvg, name } of plotsOf(runs, { published }))
+        for (const drawing of [svg, narrowSvg]) {
+          expect(drawing).not.toMatch(/NaN|undefined|Infinity/);
+          for (const { convolution } of runs) expect(drawing, name).toContain(convolution);
+        }
     const [parameters] = plotsOf(runs, { published: true });
     for (const { convolution } of publishedPoints) expect(parameters!.svg).toContain(convolution);
   });
