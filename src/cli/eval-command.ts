@@ -4,8 +4,9 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { displayName, type ImageFacts, imageFacts } from "../experiment/data-facts.ts";
+import { displayName } from "../experiment/data-facts.ts";
 import { formatNetwork } from "../experiment/network-spec.ts";
+import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
@@ -38,6 +39,9 @@ const settingOptions: readonly SettingOption[] = [
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
   ["testShare", "--test-share <share>", "share of a folder without train to test on (default: that of the run; of another folder, all)"],
+  ["imageSize", "--image-size <pixels>", "with a folder: the input size of a checkpoint without a configuration"],
+  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels of such a network, scaled to [0, 1]"],
+  ["std", "--std <r,g,b>", "with a folder: what they are divided by"],
   ["network", "--network <kind>", "the network of a checkpoint without a configuration"],
   ["depth", "--depth <n>", "the depth of such a network"],
   ["width", "--width <n>", "the width of such a network"],
@@ -71,8 +75,10 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
     () => undefined,
     async (signal) => {
       const progress = { terminal, style, signal };
+      // The network sees the images of a folder as it was trained on others.
+      const facts = isDataName(settings.data) ? undefined : await checkpointFacts("eval", checkpoint, settings);
       const backend = await startBackend(settings);
-      const { dataset, origin } = await loadImagesWithProgress(settings, progress, { facts: factsFor(settings, checkpoint) });
+      const { dataset, origin } = await loadImagesWithProgress(settings, progress, { facts });
       const spec = networkOf(settings);
       const model = restoreNetwork(checkpoint, spec, { classes: dataset.classes.length });
       const tested = options.fold ? foldBatchNorm(model) : model;
@@ -100,12 +106,6 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
       terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
     },
   );
-}
-
-/** The facts by which a folder of images is read: those of the run, so that the network sees images as it was trained on them. */
-function factsFor({ data }: Settings, checkpoint: Checkpoint): ImageFacts | undefined {
-  const config = configOf(checkpoint);
-  return isDataName(data) || config === undefined ? undefined : imageFacts(config);
 }
 
 function pathOf({ run, checkpoint }: EvalOptions): string {

@@ -5,16 +5,16 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
-import { type DataFacts, dataFacts, type ImageFacts, imageFacts } from "../experiment/data-facts.ts";
-import { formatNetwork, networks } from "../experiment/network-spec.ts";
-import { classesOfData } from "../experiment/node/data-classes.ts";
+import type { DataFacts } from "../experiment/data-facts.ts";
+import { formatNetwork } from "../experiment/network-spec.ts";
+import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { integer, path } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
-import { isDataName, type Settings } from "../experiment/setting-rules.ts";
+import type { Settings } from "../experiment/setting-rules.ts";
 import { networkOf, resolveSettings } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { tensor } from "../ops/creation.ts";
@@ -69,7 +69,7 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
   const settings = settingsFor(options, checkpoint);
   const spec = networkOf(settings);
   const classes = classesOf(checkpoint, spec);
-  const facts = await factsFor(checkpoint, settings);
+  const facts = await checkpointFacts("predict", checkpoint, settings);
   // A network with another number of classes was trained on other data. Its classes are called by their numbers.
   const names = facts.classes.length === classes ? facts.classes : Array.from({ length: classes }, (_, label) => String(label));
   const { input = facts.size, top = 3, fold } = options;
@@ -114,22 +114,6 @@ function settingsFor(
   // The prediction may run on another machine than the training.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
   return recorded === undefined ? resolveSettings("quick", given) : { ...recorded, ...machine, ...given };
-}
-
-/** What the run says of its images. For a checkpoint without a configuration, the data set says it. */
-async function factsFor(checkpoint: Checkpoint, settings: Settings): Promise<ImageFacts> {
-  const config = configOf(checkpoint);
-  if (config !== undefined) return imageFacts(config);
-  const { data, mean, std } = settings;
-  // A network from elsewhere has the input size of the paper, also where its classes are those of CIFAR.
-  const size = networks[settings.network].input;
-  if (isDataName(data)) return { ...dataFacts(data), size, resize: size };
-  if (mean === undefined || std === undefined)
-    throw new ConfigError(
-      `predict: --data ${data} names the classes only, and ${checkpoint.source} does not say how its images are normalised; ` +
-        "give --mean and --std, such as --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225",
-    );
-  return { classes: await classesOfData(data), mean, std, size, resize: size };
 }
 
 /** Decodes images and normalises them as the training images were.   → [count,3,size,size]. */

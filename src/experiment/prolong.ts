@@ -20,7 +20,7 @@ export function prolong(config: RunConfig, epochs: number | undefined, done: num
     settings.schedule === "multi-step"
       ? `the multi-step schedule keeps its milestones, ${settings.milestones?.join(", ")}`
       : `the ${settings.schedule} schedule is that of ${epochs} epochs from here on: ` +
-        `the rate after epoch ${done} is ${rate(longer)} instead of ${rate(settings)}, and falls until epoch ${epochs}`;
+        `the rate after epoch ${done} is ${rate(longer)} instead of ${rate(settings)}, and the schedule ends at epoch ${epochs}`;
   onNote(`the run has ${epochs} epochs now instead of ${settings.epochs}; ${effect}`);
   return { ...config, settings: longer, prolonged: [...(config.prolonged ?? []), { at: done, from: settings.epochs, to: epochs }] };
 }

@@ -110,6 +110,19 @@ describe("a run on a folder of pictures", () => {
     );
   });
 
+  test("is tested without its configuration, when the normalisation is given", async () => {
+    await succeed("convert", at("run"), at("bare.safetensors"));
+    const { normalization } = await configOf(at("run"));
+    const bare = ["eval", "--checkpoint", at("bare.safetensors"), "--data", at("pictures"), "--image-size", "8", "--json", ...machine];
+    await fail(/names the classes only, and .*bare.safetensors does not say how its images are normalised; give --mean and --std/, ...bare);
+    const given = ["--mean", normalization!.mean.join(), "--std", normalization!.std.join()];
+    const [result] = jsonLines((await succeed(...bare, ...given)).stdout);
+    const [whole] = jsonLines(
+      (await succeed("eval", "--run", at("run"), "--data", `${at("pictures")}/`, "--test-share", "1", "--json", ...machine)).stdout,
+    );
+    expect(result).toMatchObject({ count: 24, loss: whole!.loss, accuracy: whole!.accuracy });
+  });
+
   test("is reported, and compressed into a run that keeps what it knows", async () => {
     await succeed("report", at("run"), "--out", at("report"), "--no-progress");
     expect(await readFile(at("report", "index.html"), "utf8")).toContain("green");
@@ -175,7 +188,7 @@ describe("--resume", () => {
     const { stderr, stdout } = await succeed("train", "--resume", at("longer"), "--epochs", "6", "--no-progress");
     // One cycle of 4 epochs has a rate of 0 at its end. One of 6 epochs has (6 − 4)/(6 − 1.38) of its peak there, or less.
     expect(stderr).toMatch(
-      /the run has 6 epochs now instead of 4; the one-cycle schedule is that of 6 epochs from here on: the rate after epoch 4 is 0\.0\d+ instead of \S+, and falls until epoch 6/,
+      /the run has 6 epochs now instead of 4; the one-cycle schedule is that of 6 epochs from here on: the rate after epoch 4 is 0\.0\d+ instead of \S+, and the schedule ends at epoch 6/,
     );
     expect(stdout).toMatch(/epoch 6\/6/);
     const config = await configOf(at("longer"));

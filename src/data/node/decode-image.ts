@@ -19,6 +19,9 @@ const signatures = [
   [8, [0x57, 0x45, 0x42, 0x50]], // WebP: "WEBP" after "RIFF" and a length
 ] as const;
 
+/** Loads the image library. The library asks the main thread to load it before any worker does. */
+export const loadImageLibrary = async (): Promise<void> => void (await import("sharp"));
+
 /** Which part of an image becomes the input of a network. */
 export interface ImageView {
   /** Height and width of the result, in pixels. */

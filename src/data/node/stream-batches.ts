@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
 import type { Batch } from "../batches.ts";
+import { loadImageLibrary } from "./decode-image.ts";
 import { DecodePool, PoolFailure } from "./decode-pool.ts";
 import { createDecoder, type ImageTask, type StreamedEpoch } from "./streamed-epoch.ts";
 
@@ -28,8 +29,7 @@ export async function* streamBatches(epoch: StreamedEpoch, options: StreamOption
   const { batchCount, startBatch, settings } = epoch;
   const { depth, onMainThread, start, workers = Math.min(8, Math.max(1, availableParallelism() - 1)) } = options;
   if (startBatch >= batchCount) return;
-  // The image library asks to be loaded by the main thread before any worker loads it.
-  await import("sharp");
+  await loadImageLibrary();
   // More workers than requests would be idle.
   const requests = Math.ceil(epoch.tasksOf(startBatch).length / imagesPerRequest) * Math.min(depth + 1, batchCount - startBatch);
   const pool = new DecodePool(Math.min(workers, requests), start);

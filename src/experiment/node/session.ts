@@ -1,5 +1,6 @@
 /** Makes the trainer and the batches of a run from its settings. */
 
+import { ConfigError } from "../../core/errors.ts";
 import { Random } from "../../core/random.ts";
 import type { Dataset, SplitName } from "../../data/dataset.ts";
 import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
@@ -73,6 +74,10 @@ export function createSession(
   const { batchSize } = settings;
   const classes = dataset.classes.length;
   const model = createNetwork(networkOf(settings), classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
+  if (dataset.channels !== 3)
+    throw new ConfigError(
+      `train: the images must have the three channels that the networks take, got ${dataset.channels}; repeat a grey one`,
+    );
   const shape = [dataset.channels, dataset.height, dataset.width] as const;
   if (teaching !== undefined) checkPair(model, teaching, shape);
   const trainer = createTrainer(settings, model, { shape, count: dataset.train.count, classes }, teaching);
