@@ -113,7 +113,19 @@ describe("a run on a folder of pictures", () => {
   test("is tested without its configuration, when the normalisation is given", async () => {
     await succeed("convert", at("run"), at("bare.safetensors"));
     const { normalization } = await configOf(at("run"));
-    const bare = ["eval", "--checkpoint", at("bare.safetensors"), "--data", at("pictures"), "--image-size", "8", "--json", ...machine];
+    const bare = [
+      "eval",
+      "--checkpoint",
+      at("bare.safetensors"),
+      "--data",
+      at("pictures"),
+      "--image-size",
+      "8",
+      "--batch-size",
+      "8",
+      "--json",
+      ...machine,
+    ];
     await fail(/names the classes only, and .*bare.safetensors does not say how its images are normalised; give --mean and --std/, ...bare);
     const given = ["--mean", normalization!.mean.join(), "--std", normalization!.std.join()];
     const [result] = jsonLines((await succeed(...bare, ...given)).stdout);

@@ -139,7 +139,7 @@ describe("refuses", () => {
     await writeFile(cut, (await readFile(files[0]!)).subarray(0, 900));
     await expectError(
       ["--checkpoint", run, text],
-      /DataError: image: .*text\.png must be a PNG or a JPEG, got a file that begins 6e6f2069/,
+      /DataError: image: .*text\.png must be a PNG, a JPEG or a WebP image, got a file that begins 6e6f2069/,
     );
     await expectError(["--checkpoint", run, files[0]!, cut], /DataError: image: .*cut\.png must be a whole PNG or JPEG, got /);
     await expectError(["--checkpoint", run, join(folder, "absent.png")], /DataError: image: .*absent\.png must be readable, got ENOENT/);
