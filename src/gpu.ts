@@ -16,7 +16,11 @@ export type { ProgramTime } from "./backend/gpu/launch-profile.ts";
 /** A function that makes a maker of the backend `name`. */
 const maker =
   (name: GpuModeName) =>
-  (options: GpuOptions = {}): BackendMaker => ({ name, create: () => createGpuBackend(name, options) });
+  (options: GpuOptions = {}): BackendMaker => ({
+    name,
+    ...(options.accept === undefined ? { request: JSON.stringify(options) } : {}),
+    create: () => createGpuBackend(name, options),
+  });
 
 /** The WebGPU backend. It runs in browsers, and in Node after a call of `provideWebGpu()` from `separable/node`. */
 export const webgpu = maker("webgpu");

@@ -6,6 +6,7 @@ export {
   type BackendName,
   type BackendOptions,
   backendNames,
+  disposeBackend,
   initBackend,
   kernels,
   memory,
@@ -16,15 +17,24 @@ export { createReferenceBackend } from "./backend/reference/reference-kernels.ts
 export { approximateConvolution, type CompressedConvolution, compressConvolution } from "./compress/approximate-convolution.ts";
 export { type CompressedLayer, type Compression, type CompressOptions, type ConvolutionNetwork, compress } from "./compress/compress.ts";
 export type { Context } from "./core/context.ts";
-export { type ConvolutionGeometry, type ConvolutionOptions, convolutionMultiplyAdds, type Pair } from "./core/convolution-geometry.ts";
+export {
+  type ConvolutionGeometry,
+  type ConvolutionOptions,
+  convolutionMultiplyAdds,
+  type Padding,
+  type Pair,
+  type Sides,
+} from "./core/convolution-geometry.ts";
 export { cosineMatrix, cosineTransformMultiplyAdds } from "./core/cosine-transform.ts";
 export * from "./core/errors.ts";
 export { Random, type RandomState } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
+export type { TransposedConvolutionOptions } from "./core/transposed-geometry.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./data/array-dataset.ts";
 export { type Augmentation, cifarAugmentation, imageNetAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
+export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
 export type {
   ByteDataset,
   ByteSplit,
@@ -40,6 +50,9 @@ export type {
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
+export { decodeNpy, encodeNpy } from "./interchange/npy.ts";
+export { type DecodeNpzOptions, decodeNpz, encodeNpz, type NpzOptions } from "./interchange/npz.ts";
+export { exportOnnx, type OnnxOptions } from "./interchange/onnx/export-onnx.ts";
 export {
   type CanonicalPolyadic,
   type CanonicalPolyadicOptions,
@@ -73,6 +86,7 @@ export * from "./nn/batch-norm2d.ts";
 export { Block } from "./nn/block.ts";
 export type { ChannelAffine } from "./nn/channel-affine.ts";
 export * from "./nn/combinators.ts";
+export { ConvTranspose2d, type ConvTranspose2dOptions } from "./nn/conv-transpose2d.ts";
 export { Conv2d, type Conv2dOptions, type ConvolutionWeights, foldedConvolution } from "./nn/conv2d.ts";
 export * from "./nn/distillation.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
@@ -84,8 +98,9 @@ export { overwriteState, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
 export { Buffer, Counter, type Decay, type ModuleState, Parameter, type State } from "./nn/state.ts";
+export { cumsum, prod } from "./ops/accumulate.ts";
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
-export { conv2d } from "./ops/convolution.ts";
+export { conv2d, convTranspose2d } from "./ops/convolution.ts";
 export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
 export * from "./ops/creation.ts";
 export { dropout, dropPath } from "./ops/dropout.ts";
@@ -95,19 +110,32 @@ export { gather, scatterAdd } from "./ops/indexing.ts";
 export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
 export { type MatmulOptions, matmul } from "./ops/matmul.ts";
 export type { Operand } from "./ops/output.ts";
-export { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
+export { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
 export type { ReduceOptions } from "./ops/reduce-axes.ts";
-export { argmax, logSumExp, max, mean, variance } from "./ops/reductions.ts";
+export { argmax, logSumExp, max, mean, min, variance } from "./ops/reductions.ts";
 export { reshape } from "./ops/reshape.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
+export { type Sorted, type SortOptions, sort, type TopkOptions, topk } from "./ops/sorting.ts";
 export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
-export { AcdcLinear, type AcdcOptions } from "./structured/acdc.ts";
+export { AcdcLinear, type AcdcOptions, type AcdcShape } from "./structured/acdc.ts";
 export { BlastLinear, type BlastShape } from "./structured/blast.ts";
-export { BlockTensorTrainLinear } from "./structured/block-tensor-train.ts";
+export { type BlockTensorTrainFromDense, BlockTensorTrainLinear, type BlockTensorTrainShape } from "./structured/block-tensor-train.ts";
 export { ButterflyLinear } from "./structured/butterfly.ts";
-export { CanonicalPolyadicLinear } from "./structured/canonical-polyadic.ts";
+export { type CanonicalPolyadicFromDense, CanonicalPolyadicLinear, type CanonicalPolyadicShape } from "./structured/canonical-polyadic.ts";
 export { checkStructuredLinear, type StructuredCheckOptions } from "./structured/check-structured-linear.ts";
 export type { ConvolutionFactory, ConvolutionSite } from "./structured/convolution-factory.ts";
+export {
+  checkConvolution,
+  convolutionForms,
+  convolutionKinds,
+  convolutionName,
+  familyNamed,
+  formatConvolution,
+  type NamedFamily,
+  parseConvolution,
+  provideFamilies,
+  textForm,
+} from "./structured/convolution-text.ts";
 export { convolutionFactory, createLinear, Sep } from "./structured/create-convolution.ts";
 export { Conv, DenseConvolution } from "./structured/dense.ts";
 export { DenseLinear } from "./structured/dense-linear.ts";
@@ -120,33 +148,50 @@ export {
   type FamilySpec,
   type HyperParameter,
   positive,
+  type SpecOfFamily,
   type StructuredFamily,
   searchGroups,
   searchRank,
   searchScale,
   whole,
 } from "./structured/family.ts";
-export { HashedLinear, type HashedOptions, HashedWeight } from "./structured/hashed.ts";
+export type { FromDenseOptions } from "./structured/from-dense.ts";
+export { HashedLinear, type HashedOptions, type HashedShape, HashedWeight } from "./structured/hashed.ts";
 export { HashedConvolution } from "./structured/hashed-convolution.ts";
 export { type SeparableKernel, splitKernel } from "./structured/kernel-split.ts";
-export { KroneckerLinear } from "./structured/kronecker.ts";
-export { LowRankLinear, TiedLowRankLinear } from "./structured/low-rank.ts";
-export { MatrixTensorTrainLinear, type MatrixTrainShape } from "./structured/matrix-tensor-train.ts";
+export { type KroneckerFromDense, KroneckerLinear, type KroneckerSumShape } from "./structured/kronecker.ts";
+export { LowRankLinear, type LowRankShape, TiedLowRankLinear } from "./structured/low-rank.ts";
+export {
+  MatrixTensorTrainLinear,
+  type MatrixTrainFromDense,
+  type MatrixTrainModes,
+  type MatrixTrainShape,
+} from "./structured/matrix-tensor-train.ts";
 export { mixChannels, transposeChannels } from "./structured/mix-channels.ts";
-export { MonarchLinear } from "./structured/monarch.ts";
+export { type MonarchBlocks, MonarchLinear } from "./structured/monarch.ts";
 export { type DepthwiseWindow, SeparableConvolution, type SeparableOptions } from "./structured/separable.ts";
-export { ShuffleConvolution, ShuffleLinear, type ShuffleLinearOptions } from "./structured/shuffle-linear.ts";
+export { ShuffleConvolution, ShuffleLinear, type ShuffleLinearOptions, type ShuffleShape } from "./structured/shuffle-linear.ts";
+export { checkSizes } from "./structured/sizes.ts";
 export { type BuiltInSpec, type ConvolutionKind, type ConvolutionSpec, type OwnSpec, ownSpec, type SpecOf } from "./structured/spec.ts";
 export { type ApproximationError, StructuredConvolution } from "./structured/structured-convolution.ts";
 export * from "./structured/structured-linear.ts";
-export { TensorTrainLinear } from "./structured/tensor-train.ts";
-export { TuckerLinear } from "./structured/tucker.ts";
+export { type TensorTrainFromDense, TensorTrainLinear, type TensorTrainShape } from "./structured/tensor-train.ts";
+export { type Triple, threeWayDims } from "./structured/three-way.ts";
+export { type TuckerFromDense, TuckerLinear, type TuckerShape } from "./structured/tucker.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
+export type { NumericArray } from "./tensor/number-formats.ts";
 export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
 export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "./train/checkpoint.ts";
+export {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  foreignCheckpoint,
+  restoreModel,
+  restoreTrainer,
+} from "./train/checkpoint.ts";
 export {
   type AttentiveClassifier,
   type Batches,
@@ -168,7 +213,7 @@ export {
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
-export { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
+export { decodeSafetensors, type EncodableArray, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
 export {

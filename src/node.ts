@@ -15,7 +15,14 @@ export {
   loadCifar,
   loadCifarOrSynthetic,
 } from "./data/node/cifar.ts";
+export { decodeImage, type ImageView } from "./data/node/decode-image.ts";
 export { type FolderDataset, type ImageFolderOptions, imageFolder } from "./data/node/image-folder.ts";
 export { prefetchBatches } from "./data/node/prefetch-batches.ts";
 export type { PrefetchOptions } from "./data/node/prefetch-options.ts";
-export { RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";
+export { writeReport } from "./report/node/write-report.ts";
+export { type Plot, plotsOf, type ReportOptions, renderReport } from "./report/page.ts";
+export type { ReportPicture, ReportRun } from "./report/report-run.ts";
+export { writeFileAtomic } from "./train/node/atomic-file.ts";
+export { type EventFileOptions, EventFileWriter } from "./train/node/event-file.ts";
+export type { PngImage } from "./train/node/event-records.ts";
+export { type RecordedEvaluation, RunFolder, readCheckpointFile } from "./train/node/run-folder.ts";

@@ -10,14 +10,19 @@
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
-/** y_i = f(x_i). `step` is 1 where x > 0, else 0; `erf` is exact to the dtype; `not` is 1 where x = 0. */
+/**
+ * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) are exact to the dtype, also near 0. `not` is
+ * 1 where x = 0.
+ */
 export const unaryOps = [
   "negate",
   "absolute",
   "sign",
   "reciprocal",
   "exp",
+  "expm1",
   "log",
+  "log1p",
   "sqrt",
   "reciprocalSqrt",
   "tanh",
@@ -141,6 +146,12 @@ export interface Kernels {
   cast(x: Storage, dtype: DType): Storage;
   memory(): MemoryReport;
   resetPeak(): void;
+  /** Frees the backend's threads or device. Ops on its tensors are errors afterwards. Default: there is nothing to free. */
+  dispose?(): void;
+  /** Whether it can no longer compute: it was disposed of, or a thread or the device is lost. Default: false. */
+  readonly disposed?: boolean;
+  /** What a program should know about how it runs here, such as why it has one thread. Default: there is nothing to say. */
+  readonly note?: string;
 
   // — elementwise —
   unary(op: UnaryOp, x: Storage): Storage;
@@ -158,6 +169,13 @@ export interface Kernels {
   gather(x: Storage, indices: Storage, split: AxisSplit): Storage;
   /** Adjoint of gather: zeros [outer, axis, inner] plus y:[outer, count, inner] at the indices, repeated ones adding up in order. */
   scatterAdd(y: Storage, indices: Storage, split: AxisSplit): Storage;
+  /**
+   * int32 positions along the axis, in the order that sorts each line: [outer, axis, inner] → [outer, axis, inner]. The order is rising, or
+   * falling where `descending`. Equal elements keep their order, and NaN counts as the largest. x may be int32.
+   */
+  argsort(x: Storage, descending: boolean, split: AxisSplit): Storage;
+  /** y[o,j,i] = x[o, indices[o,j,i], i]; x, indices and y are all [outer, axis, inner]. Every index is in [0, axis), as argsort gives them. */
+  takeAlongAxis(x: Storage, indices: Storage, split: AxisSplit): Storage;
   /** y = D·x, or Dᵀ·x when `transpose`, along the axis: D[k,i] = 2·cos(πk(2i+1)/2n), the unnormalised DCT-II (core/cosine-transform.ts). */
   cosineTransform(x: Storage, transpose: boolean, split: AxisSplit): Storage;
 
@@ -193,4 +211,4 @@ export interface Kernels {
 }
 
 /** The functions that compute: all of a backend but who it is and what its memory reports. */
-export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak">;
+export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak" | "dispose" | "disposed" | "note">;

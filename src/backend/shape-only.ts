@@ -53,6 +53,8 @@ export const createShapeOnlyBackend = (): Kernels => ({
   argmax: (_, split) => storage("int32", reduced(split)),
   gather: (x, indices, split) => like(x, reduced(split) * indices.length),
   scatterAdd: (y, _, split) => like(y, reduced(split) * split.axis),
+  argsort: (x) => storage("int32", x.length),
+  takeAlongAxis: (x) => like(x, x.length),
   cosineTransform: (x) => like(x, x.length),
   readView: (x, { shape }) => like(x, sizeOf(shape)),
   assemble: (dtype, length) => storage(dtype, length),

@@ -1,6 +1,7 @@
 /** The benchmarks. Each is a name and a problem: plain numbers that any library could solve. */
 
 import { ConfigError } from "../core/errors.ts";
+import { suggestion } from "../core/nearest-word.ts";
 
 /** C = A·B of [size,size] matrices. */
 export interface GemmProblem {
@@ -112,7 +113,11 @@ export function selectBenchmarks(only: readonly string[] | undefined): Benchmark
     if (!benchmarks.some((benchmark) => matches(benchmark, wanted)))
       throw new ConfigError(
         `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, ` +
-          `or the beginning of one, or a pattern with *, got "${wanted}"`,
+          `or the beginning of one, or a pattern with *, got "${wanted}"` +
+          suggestion(
+            wanted,
+            benchmarks.map(({ name }) => name),
+          ),
       );
   return benchmarks.filter((benchmark) => only.some((wanted) => matches(benchmark, wanted)));
 }

@@ -105,13 +105,17 @@ const contender = (forward: () => Tensor, wrt: readonly Tensor[], seed: Tensor):
 
 const valuesOf = (module: Layer | StructuredLinear): Tensor[] => [...module.parameters().values()].map(({ value }) => value);
 
-/** The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`. */
-function predictedCrossover(map: StructuredLinear): number | null {
+/**
+ * The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`; null if there is none. At equal
+ * cost `choose` takes the factors.
+ */
+export function predictedCrossover(map: StructuredLinear): number | null {
   const work = map.contractionCost();
   if (work === undefined) return null;
   const excess = work.multiplyAdds / map.throughput - map.inFeatures * map.outFeatures;
   const saved = map.denseCost() - work.perCall / map.throughput;
-  return excess <= 0 ? null : Math.max(1, Math.ceil(saved / excess));
+  if (excess > 0) return Math.max(1, Math.floor(saved / excess) + 1);
+  return excess === 0 && saved < 0 ? 1 : null;
 }
 
 const ladder = [1, 4, 16, 64, 256, 1024, 4096] as const;

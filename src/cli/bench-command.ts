@@ -43,8 +43,8 @@ export function benchCommand(command: Command, context: CommandContext): void {
       argument("bench", "--threads", integer({ least: 1 })),
     )
     .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
-    .option("--repeats <count>", "smallest number of repetitions", argument("bench", "--repeats", integer({ least: 1 })), 5)
-    .option("--min-seconds <seconds>", "smallest time spent on each benchmark", argument("bench", "--min-seconds", number({ least: 0 })), 1)
+    .option("--repeats <count>", "minimum number of repetitions", argument("bench", "--repeats", integer({ least: 1 })), 5)
+    .option("--min-seconds <seconds>", "minimum time spent on each benchmark", argument("bench", "--min-seconds", number({ least: 0 })), 1)
     .option("--structured", "measure structured convolutions and the dense separable one; --only then names specs such as Shuffle_4")
     .option(
       "--profile [images]",
@@ -89,19 +89,19 @@ async function bench(
   try {
     if (structured)
       add(
-        await benchStructured({ specs, rounds: repetition.repeats, onProgress: (done, _, name) => job.update(done, name) }),
+        await benchStructured({ specs, rounds: repetition.repeats, onProgress: (done, _, name) => job.update(done, { details: [name] }) }),
         structuredTable,
       );
     else if (profile === undefined) {
       const rows: BenchmarkRow[] = [];
       for (const benchmark of selected) {
-        job.update(rows.length, benchmark.name);
+        job.update(rows.length, { details: [benchmark.name] });
         rows.push(await runBenchmark(benchmark, repetition));
       }
       add(rows, benchmarkTable);
     }
     if (gpu !== undefined && only === undefined && !structured) {
-      job.update(profile === undefined ? total : 0, "profile");
+      job.update(profile === undefined ? total : 0, { details: ["profile"] });
       add([await profileStep(gpu, typeof profile === "number" ? profile : profiledImages, repetition)], profileTable);
     }
   } finally {

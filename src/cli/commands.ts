@@ -1,9 +1,8 @@
 /**
  * The commands of the program. The help needs only the names and descriptions in this list. The module of a command is loaded when the
- * command is called, so that `--version` loads no kernel, and a package that cannot be loaded stops only the command that needs it.
+ * command is called, so that `--version` loads no kernel.
  */
 
-import { ConfigError } from "../core/errors.ts";
 import type { DefineCommand } from "./command.ts";
 
 export interface CommandEntry {
@@ -11,10 +10,11 @@ export interface CommandEntry {
   readonly description: string;
   /** The arguments as commander writes them, each with its description. Default: none. */
   readonly arguments?: readonly (readonly [name: string, description: string])[];
-  /** A package with a native binary, which the module of the command loads. sharp is none: it is loaded with the first image. */
-  readonly nativePackage?: string;
   readonly load: () => Promise<DefineCommand>;
 }
+
+/** The trained network that a command reads. It is in brackets because an older option may stand in its place (run-argument.ts). */
+const runArgument = ["[run]", "a run's folder, whose best checkpoint is read, or a checkpoint file"] as const;
 
 export const commands: readonly CommandEntry[] = [
   {
@@ -25,6 +25,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "eval",
     description: "test a trained network: loss, accuracy, accuracy by class",
+    arguments: [runArgument],
     load: async () => (await import("./eval-command.ts")).evalCommand,
   },
   {
@@ -32,12 +33,13 @@ export const commands: readonly CommandEntry[] = [
     description:
       "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its " +
       "shorter side fits the network's input, and cropped to the middle of its longer side",
-    arguments: [["<images...>", "PNG and JPEG files"]],
+    arguments: [runArgument, ["[images...]", "PNG and JPEG files"]],
     load: async () => (await import("./predict-command.ts")).predictCommand,
   },
   {
     name: "sweep",
-    description: "train every run of a grid of networks, convolutions, seeds and teachers; call it again to resume an interrupted sweep",
+    description:
+      "train every run of a grid of networks, convolutions, seeds and teachers; run the command again to resume an interrupted sweep",
     arguments: [["<file>", "the grid, as JSON (docs/sweeps.md)"]],
     load: async () => (await import("./sweep-command.ts")).sweepCommand,
   },
@@ -50,12 +52,12 @@ export const commands: readonly CommandEntry[] = [
     name: "report",
     description: "compare runs on a page: error against parameters and multiply-adds, learning curves, classes, attention",
     arguments: [["<runs...>", "run folders, or folders of a sweep"]],
-    nativePackage: "@resvg/resvg-js",
     load: async () => (await import("./report-command.ts")).reportCommand,
   },
   {
     name: "compress",
     description: "replace a trained dense network's convolutions by their nearest structured ones",
+    arguments: [runArgument],
     load: async () => (await import("./compress-command.ts")).compressCommand,
   },
   {
@@ -98,16 +100,3 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./info-command.ts")).infoCommand,
   },
 ];
-
-/** Loads the module of a command. @throws ConfigError that names the native package when that package cannot be loaded. */
-export async function loadCommand({ name, nativePackage, load }: CommandEntry): Promise<DefineCommand> {
-  try {
-    return await load();
-  } catch (error) {
-    if (nativePackage === undefined) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`${name}: needs the package ${nativePackage}, which cannot be loaded (${reason}); npm install ${nativePackage}`, {
-      cause: error,
-    });
-  }
-}

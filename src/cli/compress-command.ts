@@ -6,8 +6,9 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { type CompressedLayer, type Compression, compress } from "../compress/compress.ts";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
+import { DataUnavailableError } from "../data/data-unavailable-error.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
 import { dataFacts, displayName, type ImageFacts, imageFacts, imageSide } from "../experiment/data-facts.ts";
 import { formatNetwork, type Network } from "../experiment/network-spec.ts";
@@ -31,15 +32,16 @@ import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
+import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, type Terminal, writeJson } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
 import { evaluateWithProgress, loadImagesWithProgress, type ProgressContext, turnEventLoop } from "./with-progress.ts";
 
-interface CompressOptions extends Partial<Settings> {
-  readonly checkpoint: string;
+interface CompressOptions extends Partial<Settings>, RunOptions {
   readonly conv: string;
   readonly out?: string;
   readonly dryRun?: boolean;
+  /** False under --no-evaluate; undefined when neither form was given. */
   readonly evaluate?: boolean;
   readonly json?: boolean;
   readonly progress: boolean;
@@ -47,29 +49,30 @@ interface CompressOptions extends Partial<Settings> {
 
 const settingOptions: readonly SettingOption[] = [
   ["mode", "--mode <path>", "how the new convolutions are applied: auto, factorized or dense"],
-  ["seed", "--seed <n>", "seed of everything random: which weights share a hash, where CP starts (default: that of the run)"],
+  ["seed", "--seed <n>", "seed of the random choices: which weights share a hash, where CP starts (default: that of the run)"],
   ["epochs", "--epochs <n>", "epochs that `train --resume` will train the result for (default: those of the run)"],
   ["learningRate", "--learning-rate <rate>", "learning rate that `train --resume` will use (default: that of the run)"],
   ["data", "--data <name>", "test on this data set or folder of images, and train the result on it (default: that of the run)"],
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
-  ["depth", "--depth <n>", "the depth of a network in a checkpoint without a configuration"],
-  ["width", "--width <n>", "the width of such a network"],
+  ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
+  ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
   ["backend", "--backend <name>", `one of ${backendHelp} (default: wasm)`],
   ...machineOptions,
 ];
 
 export function compressCommand(command: Command, context: CommandContext): void {
   command
-    .requiredOption("--checkpoint <path>", "a run's folder, or a checkpoint file", argument("compress", "--checkpoint", path))
     .requiredOption("--conv <spec>", "the new convolutions, such as TensorTrain_0.5", argument("compress", "--conv", settingRules.conv))
     .option("--out <path>", "folder to write (default: runs/<time>-<network>)", argument("compress", "--out", path))
     .option("--dry-run", "write nothing")
-    .option("--evaluate", "test both networks")
+    .option("--evaluate", "test both networks, which is the default; fail where the test images cannot be had")
+    .option("--no-evaluate", "test neither network")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr");
+  addRunOptions(command);
   addSettingOptions(command, settingOptions);
-  command.action((options: CompressOptions) => compressRun(options, context));
+  command.action((run: string | undefined, options: CompressOptions) => compressRun(runOf("compress", run, options), options, context));
 }
 
 /** The dense network: its checkpoint, its settings, and the configuration of its run, if it has one. */
@@ -79,12 +82,12 @@ interface Source {
   readonly settings: Settings;
 }
 
-async function compressRun(options: CompressOptions, { terminal }: CommandContext): Promise<void> {
+async function compressRun(path: string, options: CompressOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
   if (options.dryRun && options.out !== undefined)
     throw new ConfigError("compress: --dry-run writes nothing, got --out too; leave out one of them");
   const spec = await resolveConvolution(options.conv, { modules: "load" });
-  const source = await readSource(options);
+  const source = await readSource(path, options, terminal);
   const target: Settings = { ...source.settings, conv: formatConvolution(spec) };
   const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));
   if (out !== undefined) await RunFolder.checkFree(out);
@@ -96,15 +99,7 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
       const backend = await startBackend(source.settings);
       const dense = restoreNetwork(source.checkpoint, networkOf(source.settings));
       const facts = factsFor(source);
-      const images = options.evaluate
-        ? await loadImagesWithProgress({ ...source.settings, limitTrain: 1 }, progress, isDataName(source.settings.data) ? {} : { facts })
-        : undefined;
-      const classes = classesOf(source.checkpoint, networkOf(source.settings));
-      if (images !== undefined && images.dataset.classes.length !== classes)
-        throw new ConfigError(
-          `compress: the test images must be of the network's ${classes} classes, ` +
-            `got ${images.dataset.classes.length} in ${images.dataset.name}; choose with --data`,
-        );
+      const images = await testImages(source, facts, options.evaluate, progress);
       const compression = await compressWithProgress(dense, target, progress);
       const test = async (network: Classifier, label: string): Promise<Evaluation | undefined> =>
         images && evaluateWithProgress(network, images.dataset, { label, batchSize: target.batchSize }, progress);
@@ -119,6 +114,8 @@ async function compressRun(options: CompressOptions, { terminal }: CommandContex
       const report = { source, target, compression, before, after, images, out };
       if (options.json) reportJson(report, terminal);
       else reportText(report, terminal);
+      const warning = lossWarning(report);
+      if (warning !== undefined) writeNote(terminal, warning);
     },
   );
 }
@@ -132,8 +129,9 @@ function factsFor({ config, settings, checkpoint }: Source): ImageFacts {
   );
 }
 
-async function readSource(options: CompressOptions): Promise<Source> {
-  const checkpoint = await findCheckpoint(options.checkpoint);
+async function readSource(path: string, options: CompressOptions, terminal: Terminal): Promise<Source> {
+  const checkpoint = await findCheckpoint(path);
+  writeNotes(terminal, checkpoint.notes);
   const config = configOf(checkpoint);
   if (config === undefined && (options.depth === undefined || options.width === undefined))
     throw new ConfigError(
@@ -163,6 +161,32 @@ async function readSource(options: CompressOptions): Promise<Source> {
   return { checkpoint, config, settings: { ...recorded, ...machine, init: undefined, ...elsewhere, ...explicit } };
 }
 
+/** The images to test on. Without --evaluate, a note says that nothing is tested where the images cannot be had or are of other classes. */
+async function testImages(
+  { checkpoint, settings }: Source,
+  facts: ImageFacts,
+  evaluate: boolean | undefined,
+  progress: ProgressContext,
+): Promise<Images | undefined> {
+  if (evaluate === false) return undefined;
+  try {
+    // The network sees the images of a folder as it was trained on others.
+    const images = await loadImagesWithProgress({ ...settings, limitTrain: 1 }, progress, isDataName(settings.data) ? {} : { facts });
+    const { name, classes } = images.dataset;
+    const expected = classesOf(checkpoint, networkOf(settings));
+    if (classes.length === expected) return images;
+    throw new ConfigError(
+      `compress: the test images must be of the network's ${expected} classes, got ${classes.length} in ${name}; choose with --data`,
+    );
+  } catch (error) {
+    // A folder of images may have been moved or changed since the training.
+    const Unavailable = isDataName(settings.data) ? DataUnavailableError : DataError;
+    if (evaluate || !(error instanceof Unavailable || error instanceof ConfigError)) throw error;
+    writeNote(progress.terminal, `neither network is tested: ${error.message}`);
+    return undefined;
+  }
+}
+
 async function compressWithProgress(
   dense: Network,
   target: Settings,
@@ -177,7 +201,7 @@ async function compressWithProgress(
       build: { random: new Random(target.seed) },
       onLayer: async ({ name }, done, total) => {
         job ??= startJob(terminal.stderr, style, { label: "compressing", total });
-        job.update(done, name);
+        job.update(done, { details: [name] });
         await turnEventLoop();
         signal.throwIfAborted();
       },
@@ -197,7 +221,29 @@ interface Report {
   readonly out: string | undefined;
 }
 
-function reportJson({ source, target, compression, before, after, images, out }: Report, { stdout }: Terminal): void {
+/** The error of all convolutions from which on a network that was not tested is said to have lost most of what it knew. */
+const largeError = 0.5;
+
+/**
+ * The warning that the network has lost most of what it knew: more than half of its accuracy above chance, which is 1/classes. A network that
+ * was not tested is judged by the error of its convolutions.
+ */
+function lossWarning({ compression: { relativeError }, before, after, images }: Report): string | undefined {
+  const advice = "train it further, or choose convolutions with more parameters";
+  if (before === undefined || after === undefined || images === undefined)
+    return relativeError <= largeError
+      ? undefined
+      : `the convolutions have lost ${formatPercent(relativeError)} of their norm, so the network may know little; test it with eval, ${advice}`;
+  const chance = 1 / images.dataset.classes.length;
+  if (!(after.accuracy - chance < (before.accuracy - chance) / 2)) return undefined;
+  return (
+    `the network has lost most of its accuracy: ${formatPercent(before.accuracy)} before, ${formatPercent(after.accuracy)} after, ` +
+    `${formatPercent(chance)} by chance; ${advice}`
+  );
+}
+
+function reportJson(report: Report, { stdout }: Terminal): void {
+  const { source, target, compression, before, after, images, out } = report;
   const { layers, parametersBefore, parametersAfter, relativeError } = compression;
   const scores = ({ loss, accuracy, count }: Evaluation): object => ({ loss, accuracy, count });
   writeJson(stdout, {
@@ -211,6 +257,7 @@ function reportJson({ source, target, compression, before, after, images, out }:
     layers,
     ...(before && after ? { data: images?.dataset.name, before: scores(before), after: scores(after) } : {}),
     run: out ?? null,
+    warning: lossWarning(report) ?? null,
   });
 }
 

@@ -17,14 +17,14 @@ import { networkOf, resolveSettings } from "../experiment/settings.ts";
 import { decodeNpz, encodeNpz } from "../interchange/npz.ts";
 import { exportOnnx } from "../interchange/onnx/export-onnx.ts";
 import type { Mode } from "../structured/structured-linear.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
+import { type Checkpoint, foreignCheckpoint } from "../train/checkpoint.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { encodeSafetensors, type NamedArray } from "../train/safetensors.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatMegabytes, plural } from "./format.ts";
 import { addSettingOptions, type SettingOption } from "./setting-options.ts";
-import { writeJson } from "./terminal.ts";
+import { writeJson, writeNotes } from "./terminal.ts";
 
 const weightForms = ["contracted", "folded"] as const;
 
@@ -37,12 +37,12 @@ interface ConvertOptions extends Partial<Pick<Settings, "network" | "depth" | "w
 }
 
 const settingOptions: readonly SettingOption[] = [
-  ["network", "--network <kind>", "the network of a file without a configuration"],
-  ["depth", "--depth <n>", "the depth of such a network"],
-  ["width", "--width <n>", "the width of such a network"],
-  ["conv", "--conv <spec>", "the convolutions of such a network"],
-  ["attentionSplit", "--attention-split <n>", "the attention maps of such a network"],
-  ["data", "--data <name>", "the data set whose classes such a network has (cifar10, cifar100)"],
+  ["network", "--network <kind>", "the network, for a file without a configuration"],
+  ["depth", "--depth <n>", "its depth, for a file without a configuration"],
+  ["width", "--width <n>", "its width, for a file without a configuration"],
+  ["conv", "--conv <spec>", "its convolutions, for a file without a configuration"],
+  ["attentionSplit", "--attention-split <n>", "its attention maps in each group, for a file without a configuration"],
+  ["data", "--data <name>", "the data set whose classes it has (cifar10, cifar100), for a file without a configuration"],
   ["mode", "--mode <name>", "onnx: write structured layers as auto, factorized or dense computes them"],
 ];
 
@@ -61,10 +61,29 @@ export function convertCommand(command: Command, context: CommandContext): void 
 }
 
 async function convert(from: string, to: string, options: ConvertOptions, { terminal }: CommandContext): Promise<void> {
+  checkTarget(to);
   const checkpoint = await readNetwork(from);
+  writeNotes(terminal, checkpoint.notes);
   const written = await write(to, checkpoint, options);
   if (options.json) writeJson(terminal.stdout, { from, to, ...written });
   else terminal.stdout.write(`${from} → ${to}: ${written.what}\n`);
+}
+
+const fileExtensions = [".safetensors", ".npz", ".onnx"];
+
+/**
+ * Refuses the extensions of other formats, such as `.pt`, which would become the name of a folder. The end of `wrn-10-1-TensorTrain_0.5` is
+ * no extension, because it has no letters.
+ */
+function checkTarget(path: string): void {
+  const extension = extname(path);
+  if (fileExtensions.includes(extension) || !/^\.[a-z]\w*$/i.test(extension)) return;
+  const remedy = /^\.(pt|pth|bin|ckpt)$/i.test(extension)
+    ? "write .safetensors, which PyTorch reads with safetensors.torch.load_file"
+    : "choose one of them";
+  throw new ConfigError(
+    `convert: the target must be a file ${fileExtensions.join(", ")} or a folder without an extension, got ${path}; ${remedy}`,
+  );
 }
 
 async function readNetwork(path: string): Promise<Checkpoint> {
@@ -72,7 +91,7 @@ async function readNetwork(path: string): Promise<Checkpoint> {
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new ConfigError(`convert: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
   });
-  return { source: path, model: decodeNpz(bytes, path), training: undefined, config: undefined, sha256: "" };
+  return foreignCheckpoint(path, { tensors: decodeNpz(bytes, path), metadata: {} });
 }
 
 interface Written {
@@ -83,7 +102,7 @@ interface Written {
 async function write(to: string, checkpoint: Checkpoint, options: ConvertOptions): Promise<Written> {
   const extension = extname(to);
   const arrays = checkpoint.model as ReadonlyMap<string, NamedArray>;
-  if (extension === ".safetensors") return writeBytes(to, encodeSafetensors(arrays), plural(arrays.size, "tensor"));
+  if (extension === ".safetensors") return writeBytes(to, encodeSafetensors(arrays, { format: "pt" }), plural(arrays.size, "tensor"));
   if (extension === ".npz") return writeBytes(to, encodeNpz(arrays), plural(arrays.size, "array"));
   if (extension === ".onnx") return writeOnnx(to, checkpoint, options);
   return writeRun(to, checkpoint, options);

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { ConfigError, DataError } from "../core/errors.ts";
+import { DataError } from "../core/errors.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
 import { displayName } from "../experiment/data-facts.ts";
 import { formatNetwork } from "../experiment/network-spec.ts";
@@ -11,24 +11,21 @@ import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
 import { restoreNetwork } from "../experiment/restore-network.ts";
-import { path } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
 import { isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
-import { argument } from "./argument.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatRows, plural } from "./format.ts";
 import { progressStyle } from "./progress.ts";
+import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, writeJson } from "./terminal.ts";
+import { interruptible, writeJson, writeNotes } from "./terminal.ts";
 import { evaluateWithProgress, loadImagesWithProgress } from "./with-progress.ts";
 
-interface EvalOptions extends Partial<Settings> {
-  readonly run?: string;
-  readonly checkpoint?: string;
+interface EvalOptions extends Partial<Settings>, RunOptions {
   readonly fold?: boolean;
   readonly json?: boolean;
   readonly progress: boolean;
@@ -39,13 +36,13 @@ const settingOptions: readonly SettingOption[] = [
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
   ["testShare", "--test-share <share>", "share of a folder without train to test on (default: that of the run; of another folder, all)"],
-  ["imageSize", "--image-size <pixels>", "with a folder: the input size of a checkpoint without a configuration"],
-  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels of such a network, scaled to [0, 1]"],
-  ["std", "--std <r,g,b>", "with a folder: what they are divided by"],
-  ["network", "--network <kind>", "the network of a checkpoint without a configuration"],
-  ["depth", "--depth <n>", "the depth of such a network"],
-  ["width", "--width <n>", "the width of such a network"],
-  ["conv", "--conv <spec>", "the convolutions of such a network"],
+  ["imageSize", "--image-size <pixels>", "with a folder: the input size, for a checkpoint without a configuration"],
+  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels, scaled to [0, 1], for such a checkpoint"],
+  ["std", "--std <r,g,b>", "with a folder: what they are divided by, for such a checkpoint"],
+  ["network", "--network <kind>", "the network, for a checkpoint without a configuration"],
+  ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
+  ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
+  ["conv", "--conv <spec>", "its convolutions, for a checkpoint without a configuration"],
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", `one of ${backendHelp} (default: auto)`],
   ...machineOptions,
@@ -53,22 +50,18 @@ const settingOptions: readonly SettingOption[] = [
 
 export function evalCommand(command: Command, context: CommandContext): void {
   command
-    .option("--run <path>", "a run's folder, whose best checkpoint is tested", argument("eval", "--run", path))
-    .option(
-      "--checkpoint <file>",
-      "a checkpoint, or any safetensors file with the network's state dict",
-      argument("eval", "--checkpoint", path),
-    )
     .option("--fold", "fold the batch norms into the convolutions: the same numbers up to rounding, faster")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr");
+  addRunOptions(command);
   addSettingOptions(command, settingOptions);
-  command.action((options: EvalOptions) => evaluateRun(options, context));
+  command.action((run: string | undefined, options: EvalOptions) => evaluateRun(runOf("eval", run, options), options, context));
 }
 
-async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): Promise<void> {
+async function evaluateRun(path: string, options: EvalOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
-  const checkpoint = await findCheckpoint(pathOf(options));
+  const checkpoint = await findCheckpoint(path);
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   await interruptible(
     terminal,
@@ -106,12 +99,6 @@ async function evaluateRun(options: EvalOptions, { terminal }: CommandContext): 
       terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
     },
   );
-}
-
-function pathOf({ run, checkpoint }: EvalOptions): string {
-  if ((run === undefined) === (checkpoint === undefined))
-    throw new ConfigError(`eval: needs either --run or --checkpoint, got ${run === undefined ? "neither" : "both"}`);
-  return (run ?? checkpoint)!;
 }
 
 /** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */

@@ -98,8 +98,9 @@ async function pictureFor(file: string, svg: string): Promise<string | Uint8Arra
   const extension = extname(file).toLowerCase();
   if (extension === ".svg") return svg;
   if (extension !== ".png") throw new ConfigError(`inspect: --out-file must end in .png or .svg, got ${file}`);
-  const { svgToPng } = await import("../report/node/rasterise.ts");
-  return svgToPng(svg, pngScale * Number(/ width="(\d+)"/.exec(svg)![1]));
+  const { loadRasteriser } = await import("../report/node/rasterise.ts");
+  const rasterise = await loadRasteriser();
+  return rasterise(svg, pngScale * Number(/ width="(\d+)"/.exec(svg)![1]));
 }
 
 async function newLayer(options: InspectOptions): Promise<Subject> {

@@ -12,7 +12,7 @@ import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
-import { integer, path } from "../experiment/rules.ts";
+import { integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
 import { networkOf, resolveSettings } from "../experiment/settings.ts";
@@ -27,11 +27,11 @@ import { argument } from "./argument.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
-import { addSettingOptions, machineOptions, type SettingOption } from "./setting-options.ts";
-import { interruptible, type Output, writeJson } from "./terminal.ts";
+import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
+import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
+import { interruptible, type Output, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
 
-interface PredictOptions extends Partial<Settings> {
-  readonly checkpoint?: string;
+interface PredictOptions extends Partial<Settings>, RunOptions {
   readonly top?: number;
   readonly input?: number;
   readonly fold: boolean;
@@ -39,14 +39,14 @@ interface PredictOptions extends Partial<Settings> {
 }
 
 const settingOptions: readonly SettingOption[] = [
-  ["network", "--network <kind>", "the network of a checkpoint without a configuration"],
-  ["depth", "--depth <n>", "the depth of such a network"],
-  ["width", "--width <n>", "the width of such a network"],
-  ["conv", "--conv <spec>", "the convolutions of such a network"],
-  ["attentionSplit", "--attention-split <n>", "the attention maps of such a network"],
-  ["data", "--data <name>", "the data set, or the folder of images, that gives such a network the names of its classes"],
-  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels of such a network, scaled to [0, 1]"],
-  ["std", "--std <r,g,b>", "with a folder: what they are divided by"],
+  ["network", "--network <kind>", "the network, for a checkpoint without a configuration"],
+  ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
+  ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
+  ["conv", "--conv <spec>", "its convolutions, for a checkpoint without a configuration"],
+  ["attentionSplit", "--attention-split <n>", "its attention maps in each group, for a checkpoint without a configuration"],
+  ["data", "--data <name>", "the data set or folder whose class names and normalisation it has, for a checkpoint without a configuration"],
+  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels, scaled to [0, 1], for such a checkpoint"],
+  ["std", "--std <r,g,b>", "with a folder: what they are divided by, for such a checkpoint"],
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
   ...machineOptions,
@@ -54,18 +54,26 @@ const settingOptions: readonly SettingOption[] = [
 
 export function predictCommand(command: Command, context: CommandContext): void {
   command
-    .option("--checkpoint <path>", "a run's folder (its best checkpoint), or a checkpoint", argument("predict", "--checkpoint", path))
     .option("--top <k>", "classes to name for each image (default: 3)", argument("predict", "--top", integer({ least: 1 })))
     .option("--input <pixels>", "height and width of the network's input", argument("predict", "--input", integer({ least: 1 })))
     .option("--no-fold", "run the batch norms as they are, instead of folding them into the convolutions")
     .option("--json", "print one JSON object per image to stdout");
+  addRunOptions(command);
   addSettingOptions(command, settingOptions);
-  command.action((images: readonly string[], options: PredictOptions) => predict(images, options, context));
+  command.action((run: string | undefined, rest: readonly string[], options: PredictOptions) => {
+    // Beside --checkpoint, an older name of the run, every argument is an image.
+    const named = (options.checkpoint ?? options.run) !== undefined;
+    const images = named && run !== undefined ? [run, ...rest] : rest;
+    return predict(runOf("predict", named ? undefined : run, options), images, options, context);
+  });
 }
 
-async function predict(images: readonly string[], options: PredictOptions, { terminal }: CommandContext): Promise<void> {
-  if (options.checkpoint === undefined) throw new ConfigError("predict: needs --checkpoint, a run's folder or a checkpoint, got none");
-  const checkpoint = await findCheckpoint(options.checkpoint);
+async function predict(path: string, images: readonly string[], options: PredictOptions, context: CommandContext): Promise<void> {
+  const { terminal } = context;
+  if (images.length === 0)
+    throw new ConfigError("predict: needs images after the run, got none; write separable predict runs/… cat.jpg dog.png");
+  const checkpoint = await findCheckpoint(path);
+  writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   const spec = networkOf(settings);
   const classes = classesOf(checkpoint, spec);
@@ -85,13 +93,18 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
         const what = `${formatNetwork(spec)}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`;
         terminal.stdout.write(`network  ${what}\nimages   the middle, ${input}×${input}\n`);
       }
+      let failed = 0;
       for (let first = 0; first < images.length; first += settings.batchSize) {
-        const batch = images.slice(first, first + settings.batchSize);
-        const pixels = await decodeBatch(batch, view, facts);
+        const { rows, count, pixels } = await decodeBatch(images.slice(first, first + settings.batchSize), view, facts);
         signal.throwIfAborted();
-        const shares = await probabilities(network, pixels, [batch.length, 3, input, input]);
-        for (const [n, image] of batch.entries()) {
-          const ranked = rank(shares.slice(n * classes, (n + 1) * classes), names).slice(0, top);
+        failed += rows.length - count;
+        const shares = count === 0 ? [] : await probabilities(network, pixels, [count, 3, input, input]);
+        for (const { image, row } of rows) {
+          if (row instanceof DataError) {
+            reportFailure(image, row, terminal, options.json === true);
+            continue;
+          }
+          const ranked = rank(shares.slice(row * classes, (row + 1) * classes), names).slice(0, top);
           if (ranked.some(({ probability }) => !Number.isFinite(probability)))
             throw new DataError(
               `predict: probabilities must be finite, got ${ranked[0]!.probability} for ${image}; ` +
@@ -101,33 +114,59 @@ async function predict(images: readonly string[], options: PredictOptions, { ter
           else writeRanked(terminal.stdout, image, ranked);
         }
       }
+      if (failed > 0) context.exitCode = 1;
+      if (failed > 0 && !options.json) writeNote(terminal, `${failed} of ${plural(images.length, "image")} could not be read`);
     },
   );
 }
 
 /** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */
-function settingsFor(
-  { checkpoint: _, top: __, input: ___, fold: ____, json: _____, ...given }: PredictOptions,
-  checkpoint: Checkpoint,
-): Settings {
+function settingsFor(options: PredictOptions, checkpoint: Checkpoint): Settings {
+  const given = settingsIn(options);
   const recorded = configOf(checkpoint)?.settings;
   // The prediction may run on another machine than the training.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
   return recorded === undefined ? resolveSettings("quick", given) : { ...recorded, ...machine, ...given };
 }
 
-/** Decodes images and normalises them as the training images were.   → [count,3,size,size]. */
+interface DecodedBatch {
+  /** Each image with its row of the pixels, or with the reason why it has none. */
+  readonly rows: readonly { readonly image: string; readonly row: number | DataError }[];
+  /** The number of images that were decoded. */
+  readonly count: number;
+  /** [count,3,size,size]. */
+  readonly pixels: Float32Array;
+}
+
+/** Decodes images and normalises them as the training images were. An image that cannot be decoded does not stop the others. */
 async function decodeBatch(
-  files: readonly string[],
+  images: readonly string[],
   view: { readonly size: number; readonly resize: number },
   { mean, std }: DataFacts,
-): Promise<Float32Array> {
+): Promise<DecodedBatch> {
   const { size } = view;
   const augmenter = createAugmenter({ channels: 3, height: size, width: size, mean, std });
   const random = new Random(0);
-  const pixels = new Float32Array(files.length * 3 * size * size);
-  for (const [n, file] of files.entries()) augmentImage(augmenter, await decodeImage(file, view), 0, pixels, n * 3 * size * size, random);
-  return pixels;
+  const length = 3 * size * size;
+  const pixels = new Float32Array(images.length * length);
+  const rows: { image: string; row: number | DataError }[] = [];
+  let count = 0;
+  for (const image of images)
+    try {
+      augmentImage(augmenter, await decodeImage(image, view), 0, pixels, count * length, random);
+      rows.push({ image, row: count++ });
+    } catch (error) {
+      // Any other error, such as a package that is not installed, would come back with every image.
+      if (!(error instanceof DataError)) throw error;
+      rows.push({ image, row: error });
+    }
+  return { rows, count, pixels: pixels.subarray(0, count * length) };
+}
+
+/** With --json, the line of an image that cannot be decoded is in the place of its prediction. */
+function reportFailure(image: string, { name, message }: DataError, { stdout, stderr }: Terminal, json: boolean): void {
+  if (json) writeJson(stdout, { image, error: { name, message } });
+  else stderr.write(`separable: ${name}: ${message}\n`);
 }
 
 async function probabilities(network: Classifier, pixels: Float32Array, shape: readonly number[]): Promise<number[]> {

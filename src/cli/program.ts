@@ -6,12 +6,13 @@ import { SeparableError } from "../core/errors.ts";
 import { Interruption } from "../experiment/interruption.ts";
 import { packageVersion } from "../experiment/node/version.ts";
 import type { CommandContext } from "./command.ts";
-import { commands, loadCommand } from "./commands.ts";
+import { commands } from "./commands.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
  * Runs one command line (without the name of the program) and resolves to the exit code: 0, 1 after an error, 130 after Ctrl-C. An error is
- * one line on stderr, `separable: <class>: <message>`. The option --verbose adds the stack.
+ * one line on stderr, `separable: <class>: <message>`, or with --json `{"error":{"name":…,"message":…}}`. The option --verbose adds the
+ * stack.
  */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
   const context: CommandContext = { terminal, exitCode: 0 };
@@ -20,7 +21,8 @@ export async function run(argv: readonly string[], terminal: Terminal): Promise<
     await (await createProgram(called, context)).parseAsync([...argv], { from: "user" });
     return context.exitCode;
   } catch (error) {
-    return report(error, terminal, argv.includes("--verbose"));
+    const form = { json: argv.includes("--json"), verbose: argv.includes("--verbose") };
+    return reportError(error, terminal, form);
   } finally {
     if (called !== undefined) (await import("../experiment/node/start-backend.ts")).stopBackend();
   }
@@ -38,11 +40,14 @@ async function createProgram(called: string | undefined, context: CommandContext
     .description("Train small WideResNets on a CPU, from scratch and in the open.")
     .version(packageVersion(), "-V, --version", "print the version")
     .option("--verbose", "print where an error came from")
-    .configureHelp({ showGlobalOptions: true });
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (command) => `${command.name()} ${command.usage()}` });
   for (const entry of commands) {
     const command = new Command(entry.name).description(entry.description);
-    for (const [name, description] of entry.arguments ?? []) command.argument(name, description);
-    if (entry.name === called) (await loadCommand(entry))(command, context);
+    const { arguments: words = [] } = entry;
+    for (const [name, description] of words) command.argument(name, description);
+    // An argument in brackets has older options in its place. The help shows it as one that is needed.
+    command.usage(["[options]", ...words.map(([name]) => name.replace(/^\[(.*)\]$/, "<$1>"))].join(" "));
+    if (entry.name === called) (await entry.load())(command, context);
     // The help writes [options] after a command that has an option. All commands have --json.
     else command.option("--json");
     program.addCommand(command);
@@ -60,25 +65,37 @@ async function createProgram(called: string | undefined, context: CommandContext
   return program;
 }
 
-function report(error: unknown, terminal: Terminal, verbose: boolean): number {
-  if (error instanceof CommanderError) {
-    // Help and version have been printed already. A command line without a command is a mistake, whose message is the help itself.
-    if (error.exitCode === 0 || error.code === "commander.help") return error.exitCode;
-    // The message is `error: unknown option '--epoch'`, with `(Did you mean --epochs?)` on a line of its own.
-    terminal.stderr.write(`separable: ConfigError: ${oneLine(error.message.replace(/^error: /, ""))}; see separable --help\n`);
-    return 1;
+interface ErrorForm {
+  /** Whether the error is written as JSON. */
+  readonly json: boolean;
+  /** Whether its stack is written too. */
+  readonly verbose: boolean;
+}
+
+/** Writes an error to stderr as one line, and returns the exit code. */
+function reportError(error: unknown, { stderr }: Terminal, { json, verbose }: ErrorForm): number {
+  // Help and version have been printed already. A command line without a command is a mistake, whose message is the help itself.
+  if (error instanceof CommanderError && (error.exitCode === 0 || error.code === "commander.help")) return error.exitCode;
+  const { name, message } = describeError(error, verbose);
+  const stack = verbose ? inspect(error) : undefined;
+  if (json) stderr.write(`${JSON.stringify({ error: { name, message, ...(stack === undefined ? {} : { stack }) } })}\n`);
+  else {
+    stderr.write(error instanceof Interruption ? `${message}\n` : `separable: ${name}: ${message}\n`);
+    if (stack !== undefined) stderr.write(`${stack}\n`);
   }
-  if (error instanceof Interruption) {
-    terminal.stderr.write("Interrupted; nothing was written.\n");
-    return Interruption.exitCode;
-  }
-  const name = error instanceof Error ? error.name : "Error";
-  const message = error instanceof Error ? error.message : String(error);
+  return error instanceof Interruption ? Interruption.exitCode : 1;
+}
+
+/** The class of an error, and its message on one line. */
+function describeError(error: unknown, verbose: boolean): { readonly name: string; readonly message: string } {
+  // The message is `error: unknown option '--epoch'`, with `(Did you mean --epochs?)` on a line of its own.
+  if (error instanceof CommanderError)
+    return { name: "ConfigError", message: `${oneLine(error.message.replace(/^error: /, ""))}; see separable --help` };
+  if (error instanceof Interruption) return { name: "Interruption", message: "Interrupted; nothing was written." };
+  const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
   // An error that is no SeparableError is a fault of this program, so the message says how to see its stack.
   const hint = error instanceof SeparableError || verbose ? "" : " (--verbose says where)";
-  terminal.stderr.write(`separable: ${name}: ${oneLine(message)}${hint}\n`);
-  if (verbose) terminal.stderr.write(`${inspect(error)}\n`);
-  return 1;
+  return { name, message: `${oneLine(message)}${hint}` };
 }
 
 const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ").trim();

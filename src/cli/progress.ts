@@ -1,7 +1,7 @@
 /** Shows the progress of a long job on stderr: a bar on a terminal, a line every few seconds elsewhere. */
 
 import cliProgress from "cli-progress";
-import { formatDuration } from "./format.ts";
+import { logLine, type Progress, progressLine } from "./progress-line.ts";
 import type { Output } from "./terminal.ts";
 
 export type ProgressStyle = "bar" | "lines" | "none";
@@ -9,9 +9,12 @@ export type ProgressStyle = "bar" | "lines" | "none";
 /** The style for a stream. `wanted` is false under --no-progress and --json. */
 export const progressStyle = (stderr: Output, wanted: boolean): ProgressStyle => (!wanted ? "none" : stderr.isTTY ? "bar" : "lines");
 
+/** What a job tells beside the amount that is done. */
+export type JobState = Pick<Progress, "details" | "imagesPerSecond">;
+
 /** A job that goes from 0 to `total`. `stop` ends it, whether it is finished or not. */
 export interface ProgressJob {
-  update(done: number, note?: string): void;
+  update(done: number, state?: JobState): void;
   stop(): void;
 }
 
@@ -27,28 +30,32 @@ export interface JobOptions {
 /** Seconds between two lines where there is no terminal, so that the log of a long job stays short. */
 const secondsBetweenLines = 15;
 
+/** The width of a terminal that does not tell its own. */
+const usualColumns = 80;
+
 export function startJob(stderr: Output, style: ProgressStyle, options: JobOptions): ProgressJob {
   if (style === "none") return { update: () => undefined, stop: () => undefined };
   return style === "bar" ? barJob(stderr, options) : linesJob(stderr, options);
 }
 
-/** The time left at the pace so far; empty before the pace is known. */
-function remaining(startedAt: number, start: number, done: number, total: number): string {
-  const elapsed = (performance.now() - startedAt) / 1000;
-  return done <= start || elapsed < 1 ? "" : `${formatDuration((elapsed * (total - done)) / (done - start))} left`;
+/** Gives the progress of a job that begins now. */
+function progressOf({ label, total, amount = String, start = 0 }: JobOptions): (done: number, state?: JobState) => Progress {
+  const startedAt = performance.now();
+  return (done, state = {}) => {
+    const elapsed = (performance.now() - startedAt) / 1000;
+    // The first second says little about the pace.
+    const secondsLeft = done <= start || elapsed < 1 ? undefined : (elapsed * (total - done)) / (done - start);
+    return { label, share: total === 0 ? 1 : done / total, amount: `${amount(done)}/${amount(total)}`, ...state, secondsLeft };
+  };
 }
 
-function barJob(stderr: Output, { label, total, amount = String, start = 0 }: JobOptions): ProgressJob {
-  const startedAt = performance.now();
+function barJob(stderr: Output, options: JobOptions): ProgressJob {
+  const { total, start = 0 } = options;
+  const at = progressOf(options);
   const bar = new cliProgress.SingleBar({
     stream: stderr as NodeJS.WritableStream,
-    format: (options, { progress }, payload: { done?: string; note?: string; left?: string }) => {
-      const done = `${label}  ${cliProgress.Format.BarFormat(progress, options)}  ${payload.done ?? ""}`;
-      return [done, payload.note, payload.left].filter((part) => part !== undefined && part !== "").join("  ");
-    },
-    barCompleteChar: "━",
-    barIncompleteChar: "─",
-    barsize: 24,
+    // The width is read at every draw, because the user may change it.
+    format: (_options, _params, { progress }: { progress: Progress }) => progressLine(progress, stderr.columns ?? usualColumns),
     hideCursor: true,
     clearOnComplete: true,
     // The program handles Ctrl-C itself.
@@ -57,24 +64,19 @@ function barJob(stderr: Output, { label, total, amount = String, start = 0 }: Jo
     synchronousUpdate: true,
     fps: 8,
   });
-  bar.start(total, start, { done: `${amount(start)}/${amount(total)}` });
-  return {
-    update: (done, note = "") =>
-      bar.update(done, { done: `${amount(done)}/${amount(total)}`, note, left: remaining(startedAt, start, done, total) }),
-    stop: () => bar.stop(),
-  };
+  bar.start(total, start, { progress: at(start) });
+  return { update: (done, state) => bar.update(done, { progress: at(done, state) }), stop: () => bar.stop() };
 }
 
-function linesJob(stderr: Output, { label, total, amount = String, start = 0 }: JobOptions): ProgressJob {
-  const startedAt = performance.now();
-  let printedAt = startedAt;
+function linesJob(stderr: Output, options: JobOptions): ProgressJob {
+  const at = progressOf(options);
+  let printedAt = performance.now();
   return {
-    update: (done, note = "") => {
+    update: (done, state) => {
       const now = performance.now();
-      if (done === total || now - printedAt < 1000 * secondsBetweenLines) return;
+      if (done === options.total || now - printedAt < 1000 * secondsBetweenLines) return;
       printedAt = now;
-      const parts = [label, `${amount(done)}/${amount(total)}`, note, remaining(startedAt, start, done, total)];
-      stderr.write(`${parts.filter((part) => part !== "").join("  ")}\n`);
+      stderr.write(`${logLine(at(done, state))}\n`);
     },
     stop: () => undefined,
   };

@@ -9,10 +9,11 @@ import { imageFacts } from "../experiment/data-facts.ts";
 import { picturesOf } from "../experiment/node/run-pictures.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run-summary.ts";
-import type { SweepResult } from "../experiment/node/sweep/sweep-results.ts";
+import { parseResults } from "../experiment/node/sweep/sweep-results.ts";
 import { integer, path } from "../experiment/rules.ts";
 import type { RunConfig } from "../experiment/run-config.ts";
 import { isDataName } from "../experiment/setting-rules.ts";
+import { loadRasteriser } from "../report/node/rasterise.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
@@ -50,6 +51,8 @@ export function reportCommand(command: Command, context: CommandContext): void {
 
 async function report(paths: readonly string[], options: ReportOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
+  // A missing package is reported before the runs are read, which takes minutes for large networks.
+  await loadRasteriser();
   await interruptible(
     terminal,
     () => undefined,
@@ -73,11 +76,7 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
 /** The run folders that a path names: a run, all runs of a sweep, or the runs in a file of results. */
 async function runsIn(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile())
-    return (await readFile(path, "utf8"))
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => (JSON.parse(line) as SweepResult).run);
+  if (found?.isFile()) return parseResults(await readFile(path, "utf8"), path).map(({ run }) => run);
   const entries = found === undefined ? [] : await readdir(path);
   if (entries.includes("config.json") || !entries.includes("runs")) return [path];
   return (await readdir(join(path, "runs"))).sort().map((name) => join(path, "runs", name));
@@ -107,7 +106,7 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
         classes: evaluation?.classes ?? [],
         pictures: dataset === undefined ? [] : await picturesOf(run, dataset, pictures),
       });
-      job.update(i + 1, basename(run.path));
+      job.update(i + 1, { details: [basename(run.path)] });
     }
   } finally {
     job.stop();

@@ -57,3 +57,8 @@ export const writeNote = ({ stderr }: Pick<Terminal, "stderr">, note: string): v
 export const writeJson = (output: Output, value: unknown): void => {
   output.write(`${JSON.stringify(value)}\n`);
 };
+
+/** Notes for the user, a line each. They go to stderr, because stdout carries results. */
+export function writeNotes({ stderr }: Pick<Terminal, "stderr">, notes: readonly string[]): void {
+  for (const note of notes) stderr.write(`note: ${note}\n`);
+}

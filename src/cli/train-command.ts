@@ -66,7 +66,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["teacher", "--teacher <run>", "learn from the network of this run too"],
       ["beta", "--beta <weight>", "weight of attention transfer (with a teacher: 1000)"],
       ["alpha", "--alpha <share>", "share of the teacher's probabilities in the loss; the labels have the rest (with a teacher: 0)"],
-      ["temperature", "--temperature <T>", "divides the logits of both before their softmax (with a teacher: 4)"],
+      ["temperature", "--temperature <T>", "softmax temperature of teacher and student (with a teacher: 4)"],
     ],
   ],
   [

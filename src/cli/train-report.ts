@@ -52,8 +52,12 @@ function bars(terminal: Terminal, style: ProgressStyle) {
       const total = session.trainer.batchesPerEpoch;
       job ??= startJob(terminal.stderr, style, { label: `epoch ${epoch + 1}/${config.settings.epochs}`, total, start: step - 1 });
       const { count, loss, correct, seconds } = tally;
-      const means = `loss ${(loss / count).toFixed(3)}  accuracy ${formatPercent(correct / count)}`;
-      job.update(step, `${means}  rate ${formatRate(learningRate)}  ${formatCount(count / seconds)} images/s`);
+      const details = [
+        `loss ${(loss / count).toFixed(3)}`,
+        `accuracy ${formatPercent(correct / count)}`,
+        `rate ${formatRate(learningRate)}`,
+      ];
+      job.update(step, { details, imagesPerSecond: count / seconds });
       if (step === total) stop();
     },
     testBatch(done: number): void {

@@ -1,13 +1,14 @@
 /** The structured convolution nearest to a trained dense one. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { type TensorArray, tensorArray } from "../linalg/tensor-array.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 import type { ConvolutionSite } from "../structured/convolution-factory.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
-import type { FamilyOptions } from "../structured/family.ts";
+import { type FamilyOptions, familyOptions } from "../structured/family.ts";
 import { type ConvolutionSpec, familyOf } from "../structured/spec.ts";
 import { type ApproximationError, noApproximation, StructuredConvolution } from "../structured/structured-convolution.ts";
 
@@ -16,15 +17,18 @@ export interface CompressedConvolution {
   readonly error: ApproximationError;
 }
 
-/** The reason why `layer` cannot be brought near to a given kernel, and what is possible instead; undefined where it can. */
+/**
+ * The reason why no parameters of `layer` are known that bring it near to a given kernel, and what to do instead; undefined if there is no
+ * reason.
+ */
 export function refusal(layer: Layer, spec: ConvolutionSpec): string | undefined {
   const { kind } = familyOf(spec);
   return layer instanceof StructuredConvolution ? layer.approximationRefusal(kind) : noApproximation(kind);
 }
 
 /**
- * Overwrites the parameters of `layer`, which the factory of `spec` has made, so that it is near to the convolution of `kernel`:[O,I,k,k] and
- * `bias`:[O]. Without a `bias`, the bias of the layer becomes 0. Errors are measured on the numbers as they are stored.
+ * Overwrites the parameters of `layer`, which the factory of `spec` has made, so that it is near to the convolution of `kernel`:[O,I,k,k]
+ * and `bias`:[O]. Without a `bias`, the bias of the layer becomes 0. Errors are measured on the numbers as they are stored.
  * @throws ConfigError for a family without an approximation.
  */
 export async function approximateConvolution(
@@ -51,6 +55,7 @@ export async function compressConvolution(
   build: Build,
   options: FamilyOptions = {},
 ): Promise<CompressedConvolution> {
+  checkOptions("compressConvolution", options, familyOptions);
   const expected = [site.outChannels, site.inChannels / (site.groups ?? 1), site.kernel, site.kernel];
   if (kernel.shape.length !== 4 || expected.some((length, axis) => kernel.shape[axis] !== length))
     throw new ShapeError(`compressConvolution: the kernel must be the site's ${formatShape(expected)}, got ${formatShape(kernel.shape)}`);

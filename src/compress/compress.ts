@@ -1,6 +1,7 @@
-/** `compress`: a trained dense network with its convolutions replaced by their nearest structured ones. */
+/** `compress` replaces the convolutions of a trained dense network by their nearest structured ones. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { frobenius } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
@@ -41,11 +42,24 @@ export interface Compression<N extends Module> {
 }
 
 export interface CompressOptions extends FamilyOptions {
-  /** The random stream and dtype of the new network; the stream decides, for example, which weights share a hash bucket. Default: seed 0, the dense network's dtype. */
+  /**
+   * The random stream and the dtype of the new network. The stream decides, for example, which weights a hash shares. Default: seed 0, the
+   * old dtype.
+   */
   readonly build?: Build;
   /** Called after each layer. Default: nothing is called. */
   readonly onLayer?: (layer: CompressedLayer, done: number, total: number) => void | Promise<void>;
 }
+
+/** The names of `CompressOptions`. */
+export const compressOptions: OptionNames = optionNames<CompressOptions>({
+  bias: true,
+  mode: true,
+  init: true,
+  lastWeightUnused: true,
+  build: true,
+  onLayer: true,
+});
 
 /** The name of `part` within `whole`. It is the name that the part's first parameter has in `whole`, less the name that it has in `part`. */
 function nameWithin(whole: Module, part: Module): string {
@@ -65,15 +79,17 @@ function denseConvolutions(network: Module): Map<string, DenseConvolution> {
 }
 
 /**
- * A new network with convolutions of `spec`, each the nearest to the dense one that it replaces. Everything else (stem, shortcuts, norms with their
- * running statistics, classifier) is copied bit for bit. `dense` does not change.
+ * A new network with convolutions of `spec`, each the nearest to the dense one that it replaces. Everything else (stem, shortcuts, norms
+ * with their running statistics, classifier) is copied bit for bit. `dense` does not change.
  * @throws ConfigError, before any work is done, for a network that is not dense and for a family without a best approximation.
  */
 export async function compress<N extends Module>(
   dense: ConvolutionNetwork<N>,
   spec: ConvolutionSpec,
-  { build, onLayer, ...options }: CompressOptions = {},
+  allOptions: CompressOptions = {},
 ): Promise<Compression<N>> {
+  checkOptions("compress", allOptions, compressOptions);
+  const { build, onLayer, ...options } = allOptions;
   const before = denseConvolutions(dense);
   const dtype = [...before.values()][0]!.conv.weight.dtype === "float64" ? "float64" : "float32";
   const made: Layer[] = [];

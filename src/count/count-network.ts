@@ -1,4 +1,4 @@
-/** What a network costs, layer by layer, found by watching one forward pass through a backend that computes nothing. */
+/** The cost of a network, layer by layer. It is found by watching one forward pass on a backend that computes no numbers. */
 
 import { kernels, useBackend } from "../backend/active.ts";
 import { countingBackend } from "../backend/counting.ts";
@@ -17,40 +17,40 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { NoDraws } from "./no-draws.ts";
 import { conventionFor } from "./paper-convention.ts";
 
-/** A network of any make: what is counted are the layers found in it. */
+/** Any network. The layers inside it are counted. */
 export interface Network extends Module {
   forward(x: Tensor, context: Context): Tensor;
 }
 
-/** One sample through one layer, or through everything between the layers. */
+/** The cost of one sample in one layer, or in everything between the layers. */
 export interface LayerCount {
-  /** As in the state dict; empty for what is between the layers. */
+  /** The name in the state dict. It is empty for what is between the layers. */
   readonly name: string;
   readonly kind: string;
   readonly params: number;
   readonly paperMultAdds: number;
   readonly multAdds: number;
   readonly activationBytes: number;
-  /** Of the layer's output for one sample; empty between the layers. */
+  /** The shape of the layer's output for one sample. It is empty for what is between the layers. */
   readonly output: Shape;
 }
 
 export interface NetworkCount {
   readonly params: number;
-  /** By the paper's convention (paper-convention.ts). */
+  /** The multiply-adds by the paper's convention (paper-convention.ts). */
   readonly paperMultAdds: number;
-  /** What evaluating a batch of one executes here: matrix products, convolutions, cosine transforms and elementwise products. */
+  /** The multiply-adds that are executed for a batch of one: matrix products, convolutions, cosine transforms and elementwise products. */
   readonly multAdds: number;
   /** Σ of the sizes of all layers' outputs for one sample in float32. ReLU, additions and pooling are not layers here and hold nothing. */
   readonly activationBytes: number;
-  /** Parameters by weight-decay group. */
+  /** The number of parameters of each weight-decay group. */
   readonly groups: { readonly compressed: number; readonly full: number };
   readonly layers: readonly LayerCount[];
 }
 
 type Create<N> = (build: Build) => N;
 
-/** Runs `body` on a backend of its own and returns to the one before, if there was one. */
+/** Runs `body` on the given backend, and then makes the backend before it active again, if there was one. */
 function on<T>(backend: Kernels, body: () => T): T {
   let before: Kernels | undefined;
   try {
@@ -66,14 +66,14 @@ function on<T>(backend: Kernels, body: () => T): T {
   }
 }
 
-/** Parameters of the module that `create` makes; no number is drawn or stored. @throws ConfigError as `create` does. */
+/** The number of parameters of the module that `create` makes. No number is drawn or stored. @throws ConfigError as `create` does. */
 export const countParameters = (create: Create<Module>): number =>
   on(createShapeOnlyBackend(), () => create({ random: new NoDraws() }).parameterCount());
 
 /**
- * Counts the network that `create` makes, on one sample of `image` = [C,H,W]. Outermost layers that the convention knows are counted as wholes;
- * the rest of the work, ReLU for instance, stands in a last row of its own. Make structured layers with `init: "variance-preserving"`: other
- * initialisations decompose matrices, which takes the time that counting saves.
+ * Counts the network that `create` makes, on one sample of `image` = [C,H,W]. A layer that the convention knows is counted as a whole,
+ * unless it is inside another such layer. The rest of the work, such as ReLU, stands in a last row of its own. Make structured layers with
+ * `init: "variance-preserving"`: other initialisations decompose matrices, which takes the time that counting saves.
  * @throws ConfigError as `create` does, ShapeError for an image that the network cannot take.
  */
 export function countNetwork(create: Create<Network>, image: Shape): NetworkCount {
@@ -107,9 +107,9 @@ export function countNetwork(create: Create<Network>, image: Shape): NetworkCoun
   });
 }
 
-/** Sees the layers of a network as one forward pass meets them, and the functions between them. */
+/** Watches the layers of a network during one forward pass, and the functions between them. */
 class ForwardWatch {
-  /** Of the functions between layers. */
+  /** The paper's multiply-adds of the functions between layers. */
   paperMultiplyAdds = 0;
   readonly #executed: () => number;
   readonly #seen = new Map<Layer, LayerCount>();
@@ -119,7 +119,7 @@ class ForwardWatch {
     this.#executed = executed;
   }
 
-  /** Functions have no layer to be watched at, so their kernels are. A convolution outside all layers is an average pooling. */
+  /** Functions are no layers, so their kernels are watched. A convolution outside all layers is an average pooling. */
   kernels(inner: Kernels): Kernels {
     return {
       ...inner,
@@ -138,7 +138,7 @@ class ForwardWatch {
     };
   }
 
-  /** The layers `forward` went through, in that order. */
+  /** Runs `forward` and gives the layers that it went through, in that order. */
   run(network: Network, forward: () => void): LayerCount[] {
     const layers = [...layersOf(network, "")];
     for (const [name, layer] of layers) this.#watch(name, layer);
@@ -146,7 +146,7 @@ class ForwardWatch {
       forward();
       return [...this.#seen.values()];
     } finally {
-      // What was laid over the class's own method goes again.
+      // The instance has the watching method, and the class has the method of the layer.
       for (const [, layer] of layers) delete (layer as Partial<Layer>).forward;
     }
   }

@@ -1,4 +1,4 @@
-/** A random stream that draws nothing: for networks that are built to be looked at, where drawing millions of numbers would take seconds. */
+/** A random stream that draws nothing. A network that is only counted needs no numbers, and drawing millions of them would take seconds. */
 
 import { Random } from "../core/random.ts";
 

@@ -1,6 +1,7 @@
 /** Data sets from typed arrays. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import {
   allocateLabels,
@@ -40,11 +41,26 @@ export interface ArrayDatasetOptions extends LabelledImages {
   readonly name?: string;
 }
 
+/** The names of `ArrayDatasetOptions`. */
+export const arrayDatasetOptions: OptionNames = optionNames<ArrayDatasetOptions>({
+  images: true,
+  labels: true,
+  shape: true,
+  classes: true,
+  test: true,
+  testShare: true,
+  seed: true,
+  mean: true,
+  std: true,
+  name: true,
+});
+
 /**
  * A data set of images in typed arrays. The pixels are copied into memory that worker threads share.
  * @throws ShapeError when the lengths disagree with the shape, ConfigError for a label that is no class or an option out of range.
  */
 export function arrayDataset(options: ArrayDatasetOptions): ImageDataset {
+  checkOptions("arrayDataset", options, arrayDatasetOptions);
   const { images, labels, shape, test, testShare = 0.2, seed = 0, name = "images" } = options;
   const [channels, height, width] = shape;
   for (const size of shape)

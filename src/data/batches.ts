@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { type Augmentation, augmentImage, createAugmenter } from "./augment.ts";
 import type { ImageDataset, SplitName } from "./dataset.ts";
@@ -13,9 +14,9 @@ export interface Batch {
   readonly index: number;
   readonly count: number;
   /** [count,C,H,W], normalised. */
-  readonly images: Float32Array<ArrayBuffer>;
+  readonly images: Float32Array;
   /** [count]. */
-  readonly labels: Int32Array<ArrayBuffer>;
+  readonly labels: Int32Array;
 }
 
 export interface EpochOptions {
@@ -32,6 +33,17 @@ export interface EpochOptions {
   /** The index of the first batch to yield, for a resumed epoch. Default: 0. */
   readonly startBatch?: number;
 }
+
+/** The names of `EpochOptions`. */
+export const epochOptions: OptionNames = optionNames<EpochOptions>({
+  batchSize: true,
+  seed: true,
+  epoch: true,
+  shuffle: true,
+  dropLast: true,
+  augment: true,
+  startBatch: true,
+});
 
 export interface Epoch {
   readonly batchCount: number;
@@ -56,6 +68,7 @@ const augmentKey = (batch: number): number => 1 + batch;
 
 /** Checks the options and decides the images of each batch of a split that has `count` images. @throws ConfigError */
 export function orderEpoch(splitName: SplitName, count: number, options: EpochOptions): EpochOrder {
+  checkOptions("epochBatches", options, epochOptions);
   const { batchSize, seed, epoch, shuffle = false, dropLast = false, startBatch = 0 } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`epoch: batchSize must be an integer ≥ 1, got ${batchSize}`);
   if (!Number.isInteger(epoch) || epoch < 0) throw new ConfigError(`epoch: epoch must be an integer ≥ 0, got ${epoch}`);

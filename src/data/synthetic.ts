@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { allocateSplit, type ByteDataset, type ByteSplit, channelStatistics } from "./dataset.ts";
 
@@ -18,6 +19,16 @@ export interface SyntheticOptions {
   /** In pixels. Default: 32. */
   readonly width?: number;
 }
+
+/** The names of `SyntheticOptions`. */
+export const syntheticOptions: OptionNames = optionNames<SyntheticOptions>({
+  trainCount: true,
+  testCount: true,
+  seed: true,
+  classes: true,
+  height: true,
+  width: true,
+});
 
 /** The quantities that vary between images of one class. Lengths are in units of the image's shorter side. */
 interface Variation {
@@ -126,6 +137,7 @@ function requireIntegers(values: Readonly<Record<string, number>>, least: number
  * @throws ConfigError for a count that is no integer ≥ 1, a side that is no integer ≥ 8, or a number of classes outside [2, 10].
  */
 export function syntheticImages(options: SyntheticOptions): ByteDataset {
+  checkOptions("syntheticImages", options, syntheticOptions);
   const { trainCount, testCount, seed, classes = patterns.length, height = 32, width = 32 } = options;
   requireIntegers({ trainCount, testCount }, 1);
   requireIntegers({ height, width }, 8);

@@ -1,6 +1,7 @@
 /** Rules for the values of settings. One rule checks a setting wherever it comes from: the command line, a preset or a config.json. */
 
 import { ConfigError } from "../core/errors.ts";
+import { suggestion } from "../core/nearest-word.ts";
 
 /** Which values a setting may have. */
 export interface Rule<T> {
@@ -12,6 +13,8 @@ export interface Rule<T> {
   accepts(value: unknown): value is T;
   /** Says what is wrong with a text that is nearly right; undefined when `allowed` says enough. */
   refusal?(text: string): string | undefined;
+  /** The end of a message about a wrong text: `; did you mean quick?`, or nothing. */
+  suggestion?(text: string): string;
 }
 
 /** The type of the values that a rule allows. */
@@ -61,6 +64,7 @@ export function choice<const T extends string>(names: readonly T[]): Rule<T> {
     allowed: names.length === 1 ? names[0]! : `one of ${names.join(", ")}`,
     accepts,
     parse: (text) => (accepts(text) ? text : undefined),
+    suggestion: (text) => suggestion(text, names),
   };
 }
 
@@ -118,4 +122,6 @@ export const optional = <T>(rule: Rule<T>): Rule<T | undefined> => ({
   allowed: rule.allowed,
   accepts: (value): value is T | undefined => value === undefined || rule.accepts(value),
   parse: rule.parse,
+  ...(rule.refusal && { refusal: rule.refusal }),
+  ...(rule.suggestion && { suggestion: rule.suggestion }),
 });

@@ -4,7 +4,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
-import { checkConvolution, convolutionForms, convolutionRefusal } from "../structured/convolution-text.ts";
+import { checkConvolution, convolutionForms, convolutionRefusal, convolutionSuggestion } from "../structured/convolution-text.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
 import { networkKinds } from "./network-spec.ts";
@@ -36,7 +36,7 @@ export const settingRules = {
   network: choice(networkKinds),
   depth: optional(integer({ least: 1 })),
   width: optional(integer({ least: 1 })),
-  conv: { ...text(`one of ${convolutionForms}`, checkConvolution), refusal: convolutionRefusal },
+  conv: { ...text(`one of ${convolutionForms}`, checkConvolution), refusal: convolutionRefusal, suggestion: convolutionSuggestion },
   init: optional(choice(["reference", "spectral", "variance-preserving"])),
   mode: optional(choice(["auto", "factorized", "dense"])),
   dropout: number({ least: 0, below: 1 }),

@@ -1,6 +1,7 @@
 /** A check of gradients against central differences, which need no VJPs. */
 
 import { ConfigError, GradientError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { tensor } from "../ops/creation.ts";
 import { add, multiply } from "../ops/elementwise.ts";
@@ -20,6 +21,9 @@ export interface CheckOptions {
   readonly tolerance?: number;
 }
 
+/** The names of `CheckOptions`. */
+export const gradientCheckOptions: OptionNames = optionNames<CheckOptions>({ epsilon: true, tolerance: true });
+
 /** The largest error, and the element that has it. */
 export interface CheckReport {
   /** The largest error, relative to max(1, |gradient|). */
@@ -38,8 +42,10 @@ export interface CheckReport {
 export async function checkGradients(
   f: (...inputs: Tensor[]) => Tensor,
   inputs: readonly Tensor[],
-  { epsilon = 1e-5, tolerance = 1e-7 }: CheckOptions = {},
+  options: CheckOptions = {},
 ): Promise<CheckReport> {
+  checkOptions("checkGradients", options, gradientCheckOptions);
+  const { epsilon = 1e-5, tolerance = 1e-7 } = options;
   if (inputs.some((x) => x.dtype !== "float64"))
     throw new ConfigError(
       `checkGradients: inputs must be float64, got ${inputs.map((x) => x.dtype).join(", ")}; ` +
@@ -96,6 +102,7 @@ export function checkSecondDerivatives(
   inputs: readonly Tensor[],
   options: CheckOptions = {},
 ): Promise<CheckReport> {
+  checkOptions("checkSecondDerivatives", options, gradientCheckOptions);
   const firstDerivatives = (...at: Tensor[]): Tensor => {
     const y = f(...at);
     const seed = tensor(

@@ -1,6 +1,7 @@
 /** Reverse-mode differentiation: the cotangents of a loss, carried back along the origins of tensors and added up where paths meet. */
 
 import { GradientError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { full, zeros } from "../ops/creation.ts";
 import { add } from "../ops/elementwise.ts";
@@ -19,6 +20,9 @@ export interface GradientOptions {
   readonly unused?: "error" | "zeros";
 }
 
+/** The names of `GradientOptions`. */
+export const gradientOptions: OptionNames = optionNames<GradientOptions>({ seed: true, createGraph: true, unused: true });
+
 /**
  * ∂loss/∂w for each w of `wrt`, in the order of `wrt`. The function is pure: it stores nothing on the tensors, so there is nothing to set
  * to zero before the next call.
@@ -26,6 +30,7 @@ export interface GradientOptions {
  * whose result does not fit its input.
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[], options: GradientOptions = {}): Tensor[] {
+  checkOptions("gradients", options, gradientOptions);
   if (options.seed === undefined && loss.size !== 1)
     throw new GradientError(
       `gradients: the loss must have one element, got ${formatShape(loss.shape)}; sum it, or pass a seed of its shape`,

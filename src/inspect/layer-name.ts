@@ -1,6 +1,9 @@
-/** Layers as `inspect --layer` names them: `tensor-train`, `low-rank`, or a family of a module; each with hyper-parameters to start from. */
+/**
+ * Layers as `inspect --layer` names them: `tensor-train`, `low-rank`, or a family of a module; each with hyper-parameters to start from.
+ */
 
 import { ConfigError } from "../core/errors.ts";
+import { suggestion } from "../core/nearest-word.ts";
 import { familyNamed, formatConvolution, parseConvolution, specFor, splitModule } from "../structured/convolution-text.ts";
 import { families } from "../structured/families.ts";
 import type { StructuredFamily } from "../structured/family.ts";
@@ -32,7 +35,10 @@ function startingSpec(text: string): ConvolutionSpec {
   const own = module === undefined ? undefined : familyNamed(text);
   if (own !== undefined && own.family.kind === form) return specFor(own, own.family.examples.inspect);
   if (module === undefined && !/^[A-Z]/.test(text))
-    throw new ConfigError(`inspect: --layer must be one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5, got "${text}"`);
+    throw new ConfigError(
+      `inspect: --layer must be one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5, got "${text}"` +
+        suggestion(text, layerNames),
+    );
   return parseConvolution(text);
 }
 

@@ -7,9 +7,12 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { fileKind } from "../core/file-kind.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
-import { type DType, typedArray } from "../tensor/storage.ts";
-import { dtypeOf, type NamedArray } from "../train/safetensors.ts";
+import { bytesOf, type NumberFormat, numberFormats, readNumbers } from "../tensor/number-formats.ts";
+import { type TypedArray, typedArray } from "../tensor/storage.ts";
+import { dtypeOf, type EncodableArray, encodedFormat, type NamedArray } from "../train/safetensors.ts";
+import { parsePythonLiteral } from "./python-literal.ts";
 
 const magic = [0x93, ...new TextEncoder().encode("NUMPY")];
 
@@ -22,60 +25,43 @@ const headerStart = (version: string): number => headerLengthAt + (version === "
 /** The numbers start at a multiple of this. */
 const alignment = 64;
 /** NumPy's own limits. */
-const [maximumAxes, maximumHeaderLength] = [64, 10_000];
+const [largestRank, largestHeader] = [64, 10_000];
 
-/** NumPy's names of the dtypes of this library. */
-const dtypeNames: Readonly<Record<DType, string>> = { float32: "<f4", float64: "<f8", int32: "<i4" };
+/** The formats by their names in headers. */
+const formats: ReadonlyMap<string, NumberFormat> = new Map(numberFormats.flatMap((format) => (format.npy ? [[format.npy, format]] : [])));
 
-/** Reads numbers of one of NumPy's dtypes. */
-interface Reader {
-  /** Size of a number in the file. */
-  readonly bytes: number;
-  /** The dtype of the array that holds the numbers here. */
-  readonly dtype: DType;
-  readonly read: (view: DataView, at: number, littleEndian: boolean) => number;
-  /** A rule that the numbers must obey, for dtypes of which not every bit pattern can be read. */
-  readonly rule?: { readonly says: string; readonly holds: (value: number) => boolean };
-}
-
-const safe = { says: "integers of at most 2^53 - 1", holds: Number.isSafeInteger };
-
-const readers: Readonly<Record<string, Reader>> = {
-  b1: { bytes: 1, dtype: "int32", read: (view, at) => view.getUint8(at), rule: { says: "0 or 1", holds: (value) => value <= 1 } },
-  i1: { bytes: 1, dtype: "int32", read: (view, at) => view.getInt8(at) },
-  i2: { bytes: 2, dtype: "int32", read: (view, at, little) => view.getInt16(at, little) },
-  i4: { bytes: 4, dtype: "int32", read: (view, at, little) => view.getInt32(at, little) },
-  i8: { bytes: 8, dtype: "float64", read: (view, at, little) => Number(view.getBigInt64(at, little)), rule: safe },
-  u1: { bytes: 1, dtype: "int32", read: (view, at) => view.getUint8(at) },
-  u2: { bytes: 2, dtype: "int32", read: (view, at, little) => view.getUint16(at, little) },
-  u4: { bytes: 4, dtype: "float64", read: (view, at, little) => view.getUint32(at, little) },
-  u8: { bytes: 8, dtype: "float64", read: (view, at, little) => Number(view.getBigUint64(at, little)), rule: safe },
-  f2: { bytes: 2, dtype: "float32", read: (view, at, little) => halfPrecision(view.getUint16(at, little)) },
-  f4: { bytes: 4, dtype: "float32", read: (view, at, little) => view.getFloat32(at, little) },
-  f8: { bytes: 8, dtype: "float64", read: (view, at, little) => view.getFloat64(at, little) },
+/** NumPy's other names of its dtypes: characters, C's types, and Python's types (numpy.org/doc/stable/reference/arrays.dtypes.html). */
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  b1: ["?", "bool", "bool_", "bool8"],
+  i1: ["b", "byte", "int8"],
+  i2: ["h", "short", "int16"],
+  i4: ["i", "intc", "int32"],
+  i8: ["l", "q", "p", "long", "longlong", "int", "int_", "intp", "int64"],
+  u1: ["B", "ubyte", "uint8"],
+  u2: ["H", "ushort", "uint16"],
+  u4: ["I", "uintc", "uint32"],
+  u8: ["L", "Q", "P", "ulong", "ulonglong", "uint", "uintp", "uint64"],
+  f2: ["e", "half", "float16"],
+  f4: ["f", "single", "float32"],
+  f8: ["d", "double", "float", "float_", "float64"],
 };
 
-/** The number of an IEEE 754 binary16: 1 bit of sign, 5 bits of exponent, and 10 bits of fraction. */
-function halfPrecision(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
-}
+const canonicalNames = new Map(Object.entries(otherNames).flatMap(([name, others]) => others.map((other) => [other, name] as const)));
 
 /**
- * The bytes of a .npy file of version 1.0, in C order: float32 as `<f4`, float64 as `<f8`, int32 as `<i4`.
- * @throws DataError for data that do not fill their shape, or for more than 64 axes.
+ * The bytes of a .npy file of version 1.0, in C order. Every typed array keeps its format: a Float32Array is `<f4`, an Int32Array `<i4`, a
+ * Uint8Array `|u1`, a Float16Array `<f2`, a BigInt64Array `<i8`.
+ * @throws DataError for data that do not fill their shape, for arrays that are no typed arrays, or for more than 64 axes.
  */
-export function encodeNpy({ shape, data }: NamedArray): Uint8Array {
-  if (data.length !== sizeOf(shape))
-    throw new DataError(`npy: data must fill its shape, got ${data.length} values for ${formatShape(shape)}`);
-  if (shape.length > maximumAxes)
-    throw new DataError(`npy: an array must have at most ${maximumAxes} axes, as in NumPy, got ${shape.length}; reshape it`);
+export function encodeNpy(array: EncodableArray): Uint8Array {
+  const { shape, data } = array;
+  const format = encodedFormat("npy", "an array", array);
+  if (shape.length > largestRank)
+    throw new DataError(`npy: an array must have at most ${largestRank} axes, as in NumPy, got ${shape.length}; reshape it`);
   // In Python a tuple of one number ends with a comma.
   const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
-  const dict = `{'descr': '${dtypeNames[dtypeOf(data)]}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const descr = `${format.bytes === 1 ? "|" : "<"}${format.npy}`;
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const headerAt = headerStart("1.0");
   const start = Math.ceil((headerAt + dict.length + 1) / alignment) * alignment;
   const header = `${dict.padEnd(start - headerAt - 1)}\n`;
@@ -85,92 +71,105 @@ export function encodeNpy({ shape, data }: NamedArray): Uint8Array {
   bytes[minorVersionAt] = 0;
   new DataView(bytes.buffer).setUint16(headerLengthAt, header.length, true);
   bytes.set(new TextEncoder().encode(header), headerAt);
-  bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), start);
+  bytes.set(bytesOf(data), start);
   return bytes;
 }
 
 interface Header {
   /** Python's notation of the dtype: a string such as `'<f4'`, or a list for records. */
   readonly descr: string;
+  /** The dtype's name, such as `<f4`; undefined for records. */
+  readonly dtype: string | undefined;
   readonly fortranOrder: boolean;
-  readonly shape: number[];
+  readonly shape: readonly number[];
 }
 
-/**
- * Parses a dict as Python's `repr` writes it, with its keys in any order. Python 2 wrote an L after sizes.
- * @returns undefined for any other text.
- */
+/** Reads a dict with exactly the three keys of the format, in any order. @returns undefined for any other text. */
 function parseHeader(text: string): Header | undefined {
-  // The regular expression may take long on a long text that is no header.
-  if (text.length > maximumHeaderLength) return undefined;
-  const value = String.raw`('[^'\n]*'|"[^"\n]*"|\[[^\n]*\]|\([\dL, ]*\)|True|False)`;
-  const entry = String.raw`\s*['"](\w+)['"]\s*:\s*${value}\s*`;
-  const dict = new RegExp(String.raw`^\{${entry},${entry},${entry},?\s*\}\s*$`).exec(text);
-  if (dict === null) return undefined;
-  const [, ...pairs] = dict;
-  const fields = new Map([0, 2, 4].map((i) => [pairs[i]!, pairs[i + 1]!]));
-  const descr = fields.get("descr");
-  const order = fields.get("fortran_order");
-  const tuple = /^\(((?:\d+L?, *)*)(\d+L?)?\)$/.exec(fields.get("shape") ?? "");
-  if (descr === undefined || (order !== "True" && order !== "False") || tuple === null) return undefined;
-  // In Python `(3)` is a number in brackets, and `(3,)` is a tuple.
-  const isNumber = tuple[1] === "" && tuple[2] !== undefined;
-  const shape = (tuple[0].match(/\d+/g) ?? []).map(Number);
-  return isNumber || !shape.every(Number.isSafeInteger) ? undefined : { descr, fortranOrder: order === "True", shape };
+  const dict = parsePythonLiteral(text);
+  if (dict?.kind !== "dict" || dict.entries.length !== 3) return undefined;
+  const fields = new Map(dict.entries.flatMap(([key, value]) => (key.kind === "string" ? [[key.value, value]] : [])));
+  const [descr, order, shape] = [fields.get("descr"), fields.get("fortran_order"), fields.get("shape")];
+  if (descr === undefined || order?.kind !== "truth" || shape?.kind !== "tuple") return undefined;
+  if (descr.kind !== "string" && descr.kind !== "list" && descr.kind !== "tuple") return undefined;
+  const sizes = shape.items.flatMap((item) => (item.kind === "integer" ? [item.value] : []));
+  if (sizes.length !== shape.items.length || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0)) return undefined;
+  return { descr: descr.text, dtype: descr.kind === "string" ? descr.value : undefined, fortranOrder: order.value, shape: sizes };
+}
+
+/** The format that a dtype such as `<f4`, `f4` or `float32` names, and its byte order; undefined for every other dtype. */
+function parseDtype(dtype: string): { readonly format: NumberFormat; readonly littleEndian: boolean } | undefined {
+  const marked = dtype !== "" && "<>|=".includes(dtype[0]!);
+  const name = marked ? dtype.slice(1) : dtype;
+  const format = formats.get(canonicalNames.get(name) ?? name);
+  // Without a mark, and with `=` and `|`, NumPy takes the order of the machine. All machines that run JavaScript are little-endian.
+  return format && { format, littleEndian: !dtype.startsWith(">") };
 }
 
 /**
  * Reads a .npy file of version 1.0, 2.0 or 3.0. Numbers of f2 and f4 become float32; b1, i1, i2, i4, u1 and u2 become int32; u4, i8, u8 and
- * f8 become float64. The format has no checksum, so damage to the numbers is not detected.
+ * f8 become float64. The header is checked before any number is copied. The format has no checksum, so damage to the numbers is not
+ * detected.
  * @param source The file's name in errors.
- * @throws DataError for a file of another format, another dtype, a number of bytes that does not fit the shape, or an integer that a
- * float64 cannot hold.
+ * @throws DataError for a file of another format (which the error names where it is known), another dtype, a number of bytes that does not
+ * fit the shape, or an integer that a float64 cannot hold.
  */
 export function decodeNpy(bytes: Uint8Array, source: string): NamedArray {
-  const fail = (what: string, remedy = "the file is truncated or corrupted, restore it from a copy"): never => {
+  const refuse = (what: string, remedy = "the file is truncated or corrupted, restore it from a copy"): never => {
     throw new DataError(`npy: ${source} ${what}; ${remedy}`);
   };
-  if (!magic.every((byte, i) => bytes[i] === byte)) return fail("must begin with \\x93NUMPY", "the file is no .npy file, or is corrupted");
+  if (!magic.every((byte, i) => bytes[i] === byte)) {
+    const kind = fileKind(bytes);
+    return kind === undefined
+      ? refuse("must begin with \\x93NUMPY", "the file is no .npy file, or is corrupted")
+      : refuse(`must begin with \\x93NUMPY, got ${kind.name}`, kind.remedy);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < headerStart("3.0")) return fail(`must hold its header, got ${bytes.length} bytes in all`);
+  if (bytes.length < headerStart("3.0")) return refuse(`must hold its header, got ${bytes.length} bytes in all`);
   const version = `${bytes[majorVersionAt]}.${bytes[minorVersionAt]}`;
-  if (!["1.0", "2.0", "3.0"].includes(version)) return fail(`must be of version 1.0, 2.0 or 3.0, got ${version}`);
+  if (!["1.0", "2.0", "3.0"].includes(version)) return refuse(`must be of version 1.0, 2.0 or 3.0, got ${version}`);
   const headerAt = headerStart(version);
   const start = headerAt + (version === "1.0" ? view.getUint16(headerLengthAt, true) : view.getUint32(headerLengthAt, true));
-  if (start > bytes.length) return fail(`must hold its ${start - headerAt}-byte header, got ${bytes.length} bytes in all`);
+  if (start > bytes.length) return refuse(`must hold its ${start - headerAt}-byte header, got ${bytes.length} bytes in all`);
+  if (start - headerAt > largestHeader)
+    return refuse(`must have a header of at most ${largestHeader} bytes, as in NumPy, got ${start - headerAt}`);
   // Version 3.0 is UTF-8, and the versions before are Latin-1. The difference does not matter: only dtypes that are refused hold other
   // characters than ASCII.
   const text = new TextDecoder().decode(bytes.subarray(headerAt, start)).trimEnd();
   const header = parseHeader(text);
-  if (header === undefined) return fail(`must say descr, fortran_order and shape in its header, got ${JSON.stringify(text.slice(0, 200))}`);
-  const { descr, fortranOrder, shape } = header;
-  const [, order, code] = /^['"]([<>|=])([biuf]\d)['"]$/.exec(descr) ?? [];
-  const reader = readers[code ?? ""];
-  if (reader === undefined || (order === "|" && reader.bytes > 1))
-    return fail(`must hold plain numbers (${Object.keys(readers).join(", ")}), got dtype ${descr}`, "save it with .astype('<f4')");
-  if (sizeOf(shape) * reader.bytes !== bytes.length - start)
-    return fail(`must hold ${sizeOf(shape) * reader.bytes} bytes for ${code} ${formatShape(shape)}, got ${bytes.length - start}`);
-  const data = typedArray(reader.dtype, sizeOf(shape));
-  const position = fortranOrder ? rowMajorPosition(shape) : (index: number) => index;
-  for (let index = 0; index < data.length; index++) {
-    const value = reader.read(view, start + index * reader.bytes, order !== ">");
-    if (reader.rule && !reader.rule.holds(value))
-      return fail(`must hold ${reader.rule.says}, got ${value} at ${index} of ${code}`, "save it with .astype('<f8')");
-    data[position(index)] = value;
-  }
-  return { shape, data };
+  if (header === undefined)
+    return refuse(`must say descr, fortran_order and shape in its header, got ${JSON.stringify(text.slice(0, 200))}`);
+  const { descr, dtype, fortranOrder, shape } = header;
+  const parsed = parseDtype(dtype ?? "");
+  if (parsed === undefined)
+    return refuse(
+      `must hold plain numbers (${[...formats.keys()].join(", ")}), got dtype ${descr.slice(0, 200)}`,
+      "save it with .astype('<f4')",
+    );
+  const { format, littleEndian } = parsed;
+  if (sizeOf(shape) * format.bytes !== bytes.length - start)
+    return refuse(`must hold ${sizeOf(shape) * format.bytes} bytes for ${format.npy} ${formatShape(shape)}, got ${bytes.length - start}`);
+  const data = readNumbers(format, bytes.subarray(start), littleEndian, (what) =>
+    refuse(`${what} of ${format.npy}`, "save it with .astype('<f8')"),
+  );
+  return { shape, data: fortranOrder ? rowMajor(data, shape) : data };
 }
 
-/** The row-major position of the index-th number of a file in Fortran order, in which the first axis varies fastest. */
-function rowMajorPosition(shape: Shape): (index: number) => number {
+/** The numbers in row-major order. In `data` they are in Fortran order, in which the first axis varies fastest. */
+function rowMajor(data: TypedArray, shape: Shape): TypedArray {
+  const ordered = typedArray(dtypeOf(data), data.length);
   const strides = stridesOf(shape);
-  return (index) => {
-    let rest = index;
-    let position = 0;
-    for (const [axis, size] of shape.entries()) {
-      position += (rest % size) * strides[axis]!;
-      rest = Math.floor(rest / size);
+  const index = new Array<number>(shape.length).fill(0);
+  let position = 0;
+  for (const value of data) {
+    ordered[position] = value;
+    // Counts the index up, first axis first, and keeps the position in step.
+    for (let axis = 0; axis < shape.length; axis++) {
+      position += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      position -= shape[axis]! * strides[axis]!;
+      index[axis] = 0;
     }
-    return position;
-  };
+  }
+  return ordered;
 }

@@ -1,6 +1,7 @@
 /** CP decomposition by alternating least squares (Carroll & Chang 1970; Kolda & Bader 2009, SIAM Review 51, figure 3.3). */
 
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { columnsOf, frobenius, type Matrix, matrix, product, transposed } from "./matrix.ts";
 import { solvePositive } from "./solve.ts";
@@ -26,6 +27,14 @@ export interface CanonicalPolyadicOptions {
   /** The search stops when a round lowers the error by no more than this fraction of ‖X‖. Default: 1e-9. */
   readonly tolerance?: number;
 }
+
+/** The names of `CanonicalPolyadicOptions`. */
+export const canonicalPolyadicOptions: OptionNames = optionNames<CanonicalPolyadicOptions>({
+  rank: true,
+  random: true,
+  iterations: true,
+  tolerance: true,
+});
 
 /** The Khatri–Rao product: the Kronecker product of the factors, column by column. Its rows have the order of the columns of `unfold`. */
 export function khatriRao(factors: readonly Matrix[]): Matrix {
@@ -55,10 +64,9 @@ function initialFactor(x: TensorArray, mode: number, rank: number, random: Rando
  * error cannot rise, and it ends in a local minimum.
  * @throws ShapeError for a rank below 1 or a tensor of fewer than two axes.
  */
-export function canonicalPolyadic(
-  x: TensorArray,
-  { rank, random, iterations = 100, tolerance = 1e-9 }: CanonicalPolyadicOptions,
-): CanonicalPolyadic {
+export function canonicalPolyadic(x: TensorArray, options: CanonicalPolyadicOptions): CanonicalPolyadic {
+  checkOptions("canonicalPolyadic", options, canonicalPolyadicOptions);
+  const { rank, random, iterations = 100, tolerance = 1e-9 } = options;
   if (!Number.isInteger(rank) || rank < 1 || x.shape.length < 2)
     throw new ShapeError(`canonicalPolyadic: needs a rank ≥ 1 and two axes or more, got rank ${rank} for shape [${x.shape}]`);
   const unfoldings = x.shape.map((_, mode) => unfold(x, mode));

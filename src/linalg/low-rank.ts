@@ -2,7 +2,7 @@
 
 import { ShapeError } from "../core/errors.ts";
 import { columnsOf, frobenius, type Matrix, product, scaleColumns, transposed } from "./matrix.ts";
-import { svd } from "./svd.ts";
+import { type Svd, svd } from "./svd.ts";
 
 /** A ≈ left·right with left:[m,rank], right:[rank,n]. */
 export interface LowRank {
@@ -18,7 +18,11 @@ export interface LowRank {
  */
 export function lowRank(a: Matrix, rank: number): LowRank {
   if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`lowRank: rank must be an integer ≥ 1, got ${rank}`);
-  const { u, s, v } = svd(a);
+  return truncated(svd(a), rank);
+}
+
+/** The best approximation of rank `rank`, from the singular value decomposition of the matrix. */
+export function truncated({ u, s, v }: Svd, rank: number): LowRank {
   const kept = Math.min(rank, s.length);
   const roots = s.slice(0, kept).map(Math.sqrt);
   return {

@@ -43,16 +43,35 @@ function sizesOf(rows: number, columns: number, { blocks, middle, rank = 1 }: Mo
   return { p: rows / middle, q: middle, b: blocks, s: columns / blocks, r: rank };
 }
 
+/** The slice A[·,j,k,·]:[p,s] that no other pair (j, k) shares an entry with. */
+function sliceOf(a: Matrix, { p, q, s }: Sizes, j: number, k: number): Matrix {
+  const slice = matrix(p, s);
+  for (let l = 0; l < p; l++) for (let i = 0; i < s; i++) slice.data[l * s + i] = a.data[(l * q + j) * a.columns + k * s + i]!;
+  return slice;
+}
+
+/**
+ * The singular values of all slices, position by position: entry t is √Σ σ_t² over the slices. The norm of the entries from r on is the least error
+ * of a Monarch matrix of rank r. @throws ShapeError when the shape does not divide the matrix.
+ */
+export function monarchSpectrum(a: Matrix, shape: Pick<MonarchShape, "blocks" | "middle">): Float64Array {
+  const sizes = sizesOf(a.rows, a.columns, shape);
+  const norms = new Float64Array(Math.min(sizes.p, sizes.s));
+  for (let j = 0; j < sizes.q; j++)
+    for (let k = 0; k < sizes.b; k++)
+      for (const [t, value] of svd(sliceOf(a, sizes, j, k)).s.entries()) norms[t] = Math.hypot(norms[t]!, value);
+  return norms;
+}
+
 /** The best approximation of A by a Monarch matrix. @throws ShapeError when the shape does not divide the matrix. */
 export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
-  const { p, q, b, s, r } = sizesOf(a.rows, a.columns, shape);
+  const sizes = sizesOf(a.rows, a.columns, shape);
+  const { p, q, b, s, r } = sizes;
   const [left, right] = [tensorArray([q, p, b, r]), tensorArray([b, q, r, s])];
   let lost = 0;
   for (let j = 0; j < q; j++)
     for (let k = 0; k < b; k++) {
-      const slice = matrix(p, s);
-      for (let l = 0; l < p; l++) for (let i = 0; i < s; i++) slice.data[l * s + i] = a.data[(l * q + j) * a.columns + k * s + i]!;
-      const { u, s: values, v } = svd(slice);
+      const { u, s: values, v } = svd(sliceOf(a, sizes, j, k));
       for (let t = 0; t < Math.min(r, values.length); t++) {
         const root = Math.sqrt(values[t]!);
         for (let l = 0; l < p; l++) left.data[((j * p + l) * b + k) * r + t] = u.data[l * u.columns + t]! * root;

@@ -23,16 +23,22 @@ export function tensorTrain(x: TensorArray, ranks: readonly number[]): TensorTra
   const order = x.shape.length;
   if (order < 1 || ranks.length !== order - 1 || ranks.some((rank) => !Number.isInteger(rank) || rank < 1))
     throw new ShapeError(`tensorTrain: needs an integer rank ≥ 1 for each of the ${Math.max(0, order - 1)} bonds, got [${ranks}]`);
+  return tensorTrainBy(x, (s, bond) => Math.min(ranks[bond]!, s.length));
+}
+
+/** TT-SVD where `kept` chooses the rank of each bond, from the singular values that are left there. */
+export function tensorTrainBy(x: TensorArray, kept: (singularValues: Float64Array, bond: number) => number): TensorTrain {
+  const order = x.shape.length;
   const cores: TensorArray[] = [];
   let rank = 1;
   let rest = x.data;
   for (let k = 0; k < order - 1; k++) {
     const rows = rank * x.shape[k]!;
     const { u, s, v } = svd(matrix(rows, rest.length / rows, rest));
-    const kept = Math.min(ranks[k]!, s.length);
-    cores.push(tensorArray([rank, x.shape[k]!, kept], columnsOf(u, 0, kept).data));
-    rest = transposed(scaleColumns(columnsOf(v, 0, kept), s)).data;
-    rank = kept;
+    const next = kept(s, k);
+    cores.push(tensorArray([rank, x.shape[k]!, next], columnsOf(u, 0, next).data));
+    rest = transposed(scaleColumns(columnsOf(v, 0, next), s)).data;
+    rank = next;
   }
   cores.push(tensorArray([rank, x.shape[order - 1]!, 1], rest));
   return { cores };

@@ -4,6 +4,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { columnsOf, frobenius, type Matrix } from "./matrix.ts";
 import { svd } from "./svd.ts";
 import { modeProduct, modeProductTransposed, type TensorArray, unfold } from "./tensor-array.ts";
@@ -22,6 +23,9 @@ export interface TuckerOptions {
   readonly iterations?: number;
 }
 
+/** The names of `TuckerOptions`. */
+export const tuckerOptions: OptionNames = optionNames<TuckerOptions>({ iterations: true });
+
 /** The `rank` leading left singular vectors of the mode-k unfolding. */
 const leadingVectors = (x: TensorArray, mode: number, rank: number): Matrix => {
   const { u } = svd(unfold(x, mode));
@@ -37,7 +41,9 @@ const project = (x: TensorArray, factors: readonly Matrix[], except = -1): Tenso
  * best. HOOI then improves one factor at a time with the others fixed, so the norm ‖core‖ never falls and the error never rises.
  * @throws ShapeError unless there is one rank ≥ 1 for each axis.
  */
-export function tucker(x: TensorArray, ranks: readonly number[], { iterations = 10 }: TuckerOptions = {}): Tucker {
+export function tucker(x: TensorArray, ranks: readonly number[], options: TuckerOptions = {}): Tucker {
+  checkOptions("tucker", options, tuckerOptions);
+  const { iterations = 10 } = options;
   if (ranks.length !== x.shape.length || ranks.some((rank) => !Number.isInteger(rank) || rank < 1))
     throw new ShapeError(`tucker: needs an integer rank ≥ 1 for each of the ${x.shape.length} axes, got [${ranks}]`);
   const factors = x.shape.map((_, mode) => leadingVectors(x, mode, ranks[mode]!));

@@ -5,6 +5,7 @@
 
 import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Concat, Sequential } from "../nn/combinators.ts";
@@ -157,6 +158,15 @@ export interface DartsOptions {
   readonly convolution?: ConvolutionFactory;
 }
 
+/** The names of `DartsOptions`. */
+export const dartsOptions: OptionNames = optionNames<DartsOptions>({
+  channels: true,
+  layers: true,
+  classes: true,
+  auxiliary: true,
+  convolution: true,
+});
+
 /** x:[N,3,H,W] → logits:[N,classes]. State names are those of the published code (`cells.0._ops.0.op.1…`). */
 export class Darts extends ImageClassifier {
   readonly stem: Sequential;
@@ -170,6 +180,7 @@ export class Darts extends ImageClassifier {
   /** @throws ConfigError unless channels is an integer ≥ 1 and layers an integer ≥ 3. Fewer layers could not halve the size twice. */
   constructor(options: DartsOptions, build: Build) {
     super();
+    checkOptions("Darts", options, dartsOptions);
     const { channels = 36, layers = 20, classes = 10, auxiliary = false, convolution = Sep } = options;
     this.#options = options;
     if (!Number.isInteger(channels) || channels < 1) throw new ConfigError(`Darts: channels must be an integer ≥ 1, got ${channels}`);

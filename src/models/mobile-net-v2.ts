@@ -3,6 +3,7 @@
  * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision.
  */
 
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
@@ -24,6 +25,9 @@ export interface MobileNetV2Options {
   /** What makes the 1×1 convolutions. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
 }
+
+/** The names of `MobileNetV2Options`. */
+export const mobileNetV2Options: OptionNames = optionNames<MobileNetV2Options>({ classes: true, dropout: true, convolution: true });
 
 /** Expansion, output channels, number of blocks, and stride of the first block (Sandler et al., table 2). */
 const stages = [
@@ -78,6 +82,7 @@ export class MobileNetV2 extends ImageClassifier {
 
   constructor(options: MobileNetV2Options, build: Build) {
     super();
+    checkOptions("MobileNetV2", options, mobileNetV2Options);
     this.#options = options;
     const { classes = 1000, dropout = 0.2, convolution = Conv } = options;
     let channels = 32;

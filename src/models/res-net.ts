@@ -4,6 +4,7 @@
  * torchvision.
  */
 
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
@@ -28,6 +29,9 @@ export interface ResNetOptions {
   /** What makes the convolutions of the bottlenecks. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
 }
+
+/** The names of `ResNetOptions`. */
+export const resNetOptions: OptionNames = optionNames<ResNetOptions>({ blocks: true, width: true, classes: true, convolution: true });
 
 /** The number of output channels of a bottleneck, divided by its number of planes. */
 const expansion = 4;
@@ -79,6 +83,7 @@ export class ResNet extends ImageClassifier {
 
   constructor(options: ResNetOptions, build: Build) {
     super();
+    checkOptions("ResNet", options, resNetOptions);
     this.#options = options;
     const { blocks = [3, 4, 6, 3], width = 2, classes = 1000, convolution = Conv } = options;
     this.conv1 = new Conv2d(3, 64, 7, build, { stride: 2, padding: 3, init: normalFanOut });

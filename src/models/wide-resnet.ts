@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
 import { Residual, Sequential } from "../nn/combinators.ts";
@@ -32,6 +33,16 @@ export interface WideResNetOptions {
   /** The number of attention maps of each group, one after every n/attentionSplit blocks: the paper's AT_split. Default: 1. */
   readonly attentionSplit?: number;
 }
+
+/** The names of `WideResNetOptions`. */
+export const wideResNetOptions: OptionNames = optionNames<WideResNetOptions>({
+  depth: true,
+  width: true,
+  classes: true,
+  dropout: true,
+  convolution: true,
+  attentionSplit: true,
+});
 
 /** Two 3×3 convolutions, each after a norm and a ReLU. Where the number of channels changes, the shortcut is a 1×1 convolution. */
 class BasicBlock extends Block {
@@ -90,6 +101,7 @@ export class WideResNet extends ImageClassifier {
   /** @throws ConfigError unless depth = 6n + 4 with n ≥ 1, width ≥ 1, and attentionSplit divides n. */
   constructor(options: WideResNetOptions, build: Build) {
     super();
+    checkOptions("WideResNet", options, wideResNetOptions);
     const { depth, width, classes = 10, dropout = 0, convolution = Conv, attentionSplit: parts = 1 } = options;
     this.#options = options;
     const count = (depth - 4) / 6;

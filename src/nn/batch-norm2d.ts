@@ -1,6 +1,7 @@
 /** Batch normalisation as a layer: the op, its scale γ and shift β, and the running statistics that evaluation uses. */
 
 import type { Context } from "../core/context.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -16,6 +17,9 @@ export interface BatchNormOptions {
   readonly momentum?: number;
 }
 
+/** The names of `BatchNormOptions`. */
+export const batchNormOptions: OptionNames = optionNames<BatchNormOptions>({ epsilon: true, momentum: true });
+
 /**
  * y = γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015, arXiv 1502.03167).   x:[N,C,H,W] → y:[N,C,H,W].
  * In training μ and σ² are the mean and the biased variance of the batch. The running statistics move towards the batch's mean and its
@@ -30,8 +34,10 @@ export class BatchNorm2d extends Layer {
   readonly #epsilon: number;
   readonly #momentum: number;
 
-  constructor(channels: number, build: Build, { epsilon = 1e-5, momentum = 0.1 }: BatchNormOptions = {}) {
+  constructor(channels: number, build: Build, options: BatchNormOptions = {}) {
     super();
+    checkOptions("BatchNorm2d", options, batchNormOptions);
+    const { epsilon = 1e-5, momentum = 0.1 } = options;
     this.weight = new Parameter(constant([channels], 1, build));
     this.bias = new Parameter(constant([channels], 0, build));
     this.running_mean = new Buffer(constant([channels], 0, build));

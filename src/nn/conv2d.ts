@@ -1,6 +1,7 @@
 /** The convolution layer. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -19,6 +20,16 @@ export interface Conv2dOptions extends ConvolutionOptions {
   readonly init?: Initialiser;
 }
 
+/** The names of `Conv2dOptions`. */
+export const conv2dOptions: OptionNames = optionNames<Conv2dOptions>({
+  stride: true,
+  padding: true,
+  dilation: true,
+  groups: true,
+  bias: true,
+  init: true,
+});
+
 /** The numbers of a convolution: w:[O,C/groups,k,k] and, where there is a bias, b:[O]. */
 export interface ConvolutionWeights {
   readonly weight: Tensor;
@@ -34,6 +45,7 @@ export class Conv2d extends Layer implements FoldableLayer {
   /** @param source How weight and bias are drawn; or the two tensors, for which the options `bias` and `init` have no effect. */
   constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
+    checkOptions("Conv2d", options, conv2dOptions);
     const { bias: hasBias = false, init = uniformFanIn, ...convolution } = options;
     const shape = [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
     const drawn = (build: Build): ConvolutionWeights => {

@@ -4,6 +4,7 @@
  */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { add, divide, exp, multiply, subtract } from "../ops/elementwise.ts";
 import { mean } from "../ops/reductions.ts";
@@ -18,18 +19,18 @@ export interface DistillationOptions extends CrossEntropyOptions {
   readonly temperature: number;
 }
 
+/** The names of `DistillationOptions`. */
+export const distillationOptions: OptionNames = optionNames<DistillationOptions>({ labelSmoothing: true, alpha: true, temperature: true });
+
 /**
  * L = 2αT²·(1/NC) Σ_nc t_nc·(log t_nc − log s_nc) + (1 − α)·crossEntropy, where t and s are the softmax of the teacher's and the student's
  * logits/T. The mean is over all N·C elements, as in the paper's code (docs/faithfulness.md).
  * student, teacher:[N,classes], labels: N class numbers → L:[].
  * @throws ShapeError for logits of two shapes or labels that do not fit; ConfigError for α or T out of their range.
  */
-export function distillation(
-  student: Tensor,
-  teacher: Tensor,
-  labels: ArrayLike<number>,
-  { alpha, temperature, ...options }: DistillationOptions,
-): Tensor {
+export function distillation(student: Tensor, teacher: Tensor, labels: ArrayLike<number>, allOptions: DistillationOptions): Tensor {
+  checkOptions("distillation", allOptions, distillationOptions);
+  const { alpha, temperature, ...options } = allOptions;
   if (!sameShape(student.shape, teacher.shape))
     throw new ShapeError(
       `distillation: student and teacher must have logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,

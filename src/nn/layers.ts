@@ -1,10 +1,19 @@
 /** Ops as layers, which have no state. A `Sequential` can hold them. */
 
 import type { Context } from "../core/context.ts";
+import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
 import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
-import { avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "../ops/pooling.ts";
+import {
+  type AveragePoolingOptions,
+  averagePoolingOptions,
+  avgPool2d,
+  globalAvgPool2d,
+  maxPool2d,
+  type PoolingOptions,
+  poolingOptions,
+} from "../ops/pooling.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Layer } from "./module.ts";
@@ -36,9 +45,15 @@ export const Tanh = (): Layer => new Lambda(tanh);
 /** In training y = x·m/(1 − rate) with each m independently 0 with probability `rate`, else 1 (arXiv 1207.0580). In evaluation y = x. */
 export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context));
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
-export const MaxPool2d = (options: PoolingOptions): Layer => new Lambda((x) => maxPool2d(x, options));
+export function MaxPool2d(options: PoolingOptions): Layer {
+  checkOptions("MaxPool2d", options, poolingOptions);
+  return new Lambda((x) => maxPool2d(x, options));
+}
 /** The mean of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
-export const AvgPool2d = (options: PoolingOptions): Layer => new Lambda((x) => avgPool2d(x, options));
+export function AvgPool2d(options: AveragePoolingOptions): Layer {
+  checkOptions("AvgPool2d", options, averagePoolingOptions);
+  return new Lambda((x) => avgPool2d(x, options));
+}
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */
 export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d);
 /** x:[N,…] → y:[N, product of the other sizes]. */

@@ -1,5 +1,6 @@
 /** The dense linear layer. */
 
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { add } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -12,13 +13,18 @@ export interface LinearOptions {
   readonly bias?: boolean;
 }
 
+/** The names of `LinearOptions`. */
+export const linearOptions: OptionNames = optionNames<LinearOptions>({ bias: true });
+
 /** y = x·Wᵀ + b.   x:[N,I], W:[O,I], b:[O] → y:[N,O].   O·I multiply-adds per sample. */
 export class Linear extends Layer {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
 
-  constructor(inFeatures: number, outFeatures: number, build: Build, { bias = true }: LinearOptions = {}) {
+  constructor(inFeatures: number, outFeatures: number, build: Build, options: LinearOptions = {}) {
     super();
+    checkOptions("Linear", options, linearOptions);
+    const { bias = true } = options;
     this.weight = new Parameter(uniformFanIn([outFeatures, inFeatures], build));
     this.bias = bias ? new Parameter(uniformFanIn([outFeatures], build, inFeatures)) : undefined;
   }

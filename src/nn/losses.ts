@@ -1,6 +1,7 @@
 /** Cross-entropy, the loss that training minimises. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { tensor } from "../ops/creation.ts";
 import { add, multiply, negate } from "../ops/elementwise.ts";
@@ -15,12 +16,17 @@ export interface CrossEntropyOptions {
   readonly labelSmoothing?: number;
 }
 
+/** The names of `CrossEntropyOptions`. */
+export const crossEntropyOptions: OptionNames = optionNames<CrossEntropyOptions>({ labelSmoothing: true });
+
 /**
  * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.
  * logits:[N,classes], labels: N class numbers → L:[].
  * @throws ShapeError unless there is one label in [0, classes) for each row of logits; ConfigError for s outside [0, 1].
  */
-export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, { labelSmoothing = 0 }: CrossEntropyOptions = {}): Tensor {
+export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, options: CrossEntropyOptions = {}): Tensor {
+  checkOptions("crossEntropy", options, crossEntropyOptions);
+  const { labelSmoothing = 0 } = options;
   const [batch, classes] = logits.shape;
   if (logits.rank !== 2 || batch !== labels.length)
     throw new ShapeError(

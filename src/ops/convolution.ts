@@ -5,7 +5,14 @@
  */
 
 import { kernels } from "../backend/active.ts";
-import { type ConvolutionGeometry, type ConvolutionOptions, convolutionGeometry } from "../core/convolution-geometry.ts";
+import {
+  type ConvolutionGeometry,
+  type ConvolutionOptions,
+  convolutionGeometry,
+  convolutionOptions,
+} from "../core/convolution-geometry.ts";
+import { checkOptions } from "../core/options.ts";
+import { type TransposedConvolutionOptions, transposedConvolutionOptions, transposedGeometry } from "../core/transposed-geometry.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkFloating, output } from "./output.ts";
@@ -39,12 +46,26 @@ const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tens
 }));
 
 /**
- * y[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v]·x[n, c, i·stride + u·dilation − padding, j·stride + v·dilation − padding], where x is 0 outside the
+ * y[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v]·x[n, c, i·stride + u·dilation − top, j·stride + v·dilation − left], where x is 0 outside the
  * image. This is a cross-correlation, as PyTorch's conv2d is. With `groups`, an output channel sees only the input channels of its own
  * group. x:[N,C,H,W], w:[O,C/groups,Kh,Kw] → y:[N,O,H′,W′], in N·O·H′·W′·(C/groups)·Kh·Kw multiply-adds.
  * @throws ShapeError for shapes, options or dtypes that do not fit together.
  */
 export function conv2d(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
+  checkOptions("conv2d", options, convolutionOptions);
   checkFloating("conv2d", x, w);
   return forward(x, w, convolutionGeometry("conv2d", x.shape, w.shape, options));
+}
+
+/**
+ * The transpose of a convolution: y[n,o,i·stride + u·dilation − top, j·stride + v·dilation − left] = Σ_{c,i,j,u,v} x[n,c,i,j]·w[c,o,u,v], summed
+ * over all that meet in one pixel of y. It is the input gradient of conv2d with the same weight and options (arXiv 1603.07285, §4), so it is
+ * PyTorch's conv_transpose2d. x:[N,C,H,W], w:[C,O/groups,Kh,Kw] → y:[N,O,H′,W′] with
+ * H′ = (H−1)·stride − top − bottom + dilation·(Kh−1) + outputPadding + 1, in N·C·H·W·(O/groups)·Kh·Kw multiply-adds.
+ * @throws ShapeError for shapes, options or dtypes that do not fit together.
+ */
+export function convTranspose2d(x: Tensor, w: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
+  checkOptions("convTranspose2d", options, transposedConvolutionOptions);
+  checkFloating("convTranspose2d", x, w);
+  return inputGradient(x, w, transposedGeometry("convTranspose2d", x.shape, w.shape, options));
 }

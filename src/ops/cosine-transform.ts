@@ -1,6 +1,7 @@
 /** The discrete cosine transform along an axis. One op computes both D·x and Dᵀ·x, because each is the VJP of the other. */
 
 import { kernels } from "../backend/active.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { normalizeAxis } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -15,6 +16,9 @@ export interface CosineTransformOptions {
   readonly transpose?: boolean;
 }
 
+/** The names of `CosineTransformOptions`. */
+export const cosineTransformOptions: OptionNames = optionNames<CosineTransformOptions>({ axis: true, transpose: true });
+
 /**
  * y_k = 2·Σ_i cos(πk(2i+1)/2n)·x_i along `axis` of length n. This is the DCT-II without normalisation, y = D·x. With `transpose`, y = Dᵀ·x.
  * x:[A…,n,B…] → y:[A…,n,B…]. VJP: x̄ = Dᵀ·ȳ, or x̄ = D·ȳ with `transpose`. The inverse is D⁻¹ = Dᵀ·diag(1/4n, 1/2n, 1/2n, …).
@@ -26,7 +30,9 @@ export interface CosineTransformOptions {
  */
 export const cosineTransform: (x: Tensor, options?: CosineTransformOptions) => Tensor = differentiable(
   "cosineTransform",
-  (x: Tensor, { axis = 1, transpose = false }: CosineTransformOptions = {}) => {
+  (x: Tensor, options: CosineTransformOptions = {}) => {
+    checkOptions("cosineTransform", options, cosineTransformOptions);
+    const { axis = 1, transpose = false } = options;
     checkFloating("cosineTransform", x);
     const along = normalizeAxis("cosineTransform", axis, x.rank);
     const value = output(x.shape, kernels().cosineTransform(x.storage, transpose, splitAt(x.shape, along)));

@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { type DType, typedArray } from "../tensor/storage.ts";
@@ -14,6 +15,9 @@ export interface CreationOptions {
   readonly dtype?: DType;
 }
 
+/** The names of `CreationOptions`. */
+export const creationOptions: OptionNames = optionNames<CreationOptions>({ dtype: true });
+
 /** The options of `tensor`. */
 export interface TensorOptions {
   /** The element type. Default: that of a typed array, and float32 for numbers and bytes. */
@@ -21,6 +25,9 @@ export interface TensorOptions {
   /** The shape. Default: the shape of the nesting, or one axis for a typed array. */
   readonly shape?: Shape;
 }
+
+/** The names of `TensorOptions`. */
+export const tensorOptions: OptionNames = optionNames<TensorOptions>({ dtype: true, shape: true });
 
 /** The options of `uniform`. */
 export interface UniformOptions extends CreationOptions {
@@ -30,6 +37,9 @@ export interface UniformOptions extends CreationOptions {
   readonly high?: number;
 }
 
+/** The names of `UniformOptions`. */
+export const uniformOptions: OptionNames = optionNames<UniformOptions>({ dtype: true, low: true, high: true });
+
 /** The options of `normal`. */
 export interface NormalOptions extends CreationOptions {
   /** The mean of the distribution. Default: 0. */
@@ -37,6 +47,9 @@ export interface NormalOptions extends CreationOptions {
   /** The standard deviation of the distribution. Default: 1. */
   readonly std?: number;
 }
+
+/** The names of `NormalOptions`. */
+export const normalOptions: OptionNames = optionNames<NormalOptions>({ dtype: true, mean: true, std: true });
 
 /** A number, or arrays of numbers nested to any depth. */
 export type NestedArray = number | readonly NestedArray[];
@@ -63,6 +76,7 @@ function flatten(values: NestedArray, shape: Shape, depth: number, into: number[
  * @throws ShapeError for nested arrays that are not rectangular, or a shape with another number of elements.
  */
 export function tensor(values: NestedArray | Float32Array | Float64Array | Int32Array | Uint8Array, options: TensorOptions = {}): Tensor {
+  checkOptions("tensor", options, tensorOptions);
   const natural = isTyped(values) ? [values.length] : shapeOfNested(values);
   const flat: number[] = [];
   if (!isTyped(values)) flatten(values, natural, 0, flat);
@@ -77,7 +91,9 @@ export function tensor(values: NestedArray | Float32Array | Float64Array | Int32
 }
 
 /** A tensor of `shape` whose elements are all `value`. @throws ShapeError unless the sizes are integers ≥ 0. */
-export function full(shape: Shape, value: number, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function full(shape: Shape, value: number, options: CreationOptions = {}): Tensor {
+  checkOptions("full", options, creationOptions);
+  const { dtype = "float32" } = options;
   checkShape("full", shape);
   return output(shape, kernels().full(dtype, sizeOf(shape), value));
 }
@@ -92,7 +108,9 @@ export const ones = (shape: Shape, options?: CreationOptions): Tensor => full(sh
  * step is 1.
  * @throws ShapeError for a step of 0, or numbers that are not finite.
  */
-export function arange(start: number, stop: number, step = 1, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function arange(start: number, stop: number, step = 1, options: CreationOptions = {}): Tensor {
+  checkOptions("arange", options, creationOptions);
+  const { dtype = "float32" } = options;
   if (step === 0 || ![start, stop, step].every(Number.isFinite))
     throw new ShapeError(`arange: start, stop and step must be finite and step not 0, got ${start}, ${stop}, ${step}`);
   const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
@@ -103,7 +121,9 @@ export function arange(start: number, stop: number, step = 1, { dtype = "float32
  * The matrix [rows, columns] with ones on the diagonal and zeros elsewhere, by default square.
  * @throws ShapeError unless the sizes are integers ≥ 0.
  */
-export function eye(rows: number, columns: number = rows, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function eye(rows: number, columns: number = rows, options: CreationOptions = {}): Tensor {
+  checkOptions("eye", options, creationOptions);
+  const { dtype = "float32" } = options;
   checkShape("eye", [rows, columns]);
   const values = typedArray(dtype, rows * columns);
   for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
@@ -111,14 +131,18 @@ export function eye(rows: number, columns: number = rows, { dtype = "float32" }:
 }
 
 /** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
-export function uniform(shape: Shape, random: Random, { low = 0, high = 1, dtype = "float32" }: UniformOptions = {}): Tensor {
+export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
+  checkOptions("uniform", options, uniformOptions);
+  const { low = 0, high = 1, dtype = "float32" } = options;
   checkShape("uniform", shape);
   const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
   return tensor(values, { shape });
 }
 
 /** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
-export function normal(shape: Shape, random: Random, { mean = 0, std = 1, dtype = "float32" }: NormalOptions = {}): Tensor {
+export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
+  checkOptions("normal", options, normalOptions);
+  const { mean = 0, std = 1, dtype = "float32" } = options;
   checkShape("normal", shape);
   const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
   return tensor(values, { shape });

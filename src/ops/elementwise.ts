@@ -10,7 +10,7 @@ import { joinAxes } from "../backend/join-axes.ts";
 import type { BinaryOp, UnaryOp } from "../backend/kernels.ts";
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { broadcastShapes, broadcastStrides } from "../core/shape.ts";
-import { differentiable } from "../tape/tape.ts";
+import { differentiable, noGrad } from "../tape/tape.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { asTensor, checkFloating, type Operand, output } from "./output.ts";
@@ -148,8 +148,14 @@ export const negate: (x: Tensor) => Tensor = unary("negate", (g) => negate(g));
 /** y = log x, the natural logarithm.   VJP: x̄ = ȳ/x. */
 export const log = unary("log", (g, x) => divide(g, x));
 
+/** y = log(1 + x), accurate also for x near 0.   VJP: x̄ = ȳ/(1 + x). */
+export const log1p = unary("log1p", (g, x) => divide(g, add(x, 1)));
+
 /** y = eˣ.   VJP: x̄ = ȳ·y. */
 export const exp = unary("exp", (g, _x, y) => multiply(g, y));
+
+/** y = eˣ − 1, accurate also for x near 0.   VJP: x̄ = ȳ·eˣ. */
+export const expm1 = unary("expm1", (g, x) => multiply(g, exp(x)));
 
 /** y = √x.   VJP: x̄ = ȳ/(2y). */
 export const sqrt = unary("sqrt", (g, _x, y) => divide(g, multiply(y, 2)));
@@ -171,6 +177,14 @@ export const floor = unary("floor");
 
 /** y = 1 where x = 0, else 0. Constant to differentiation. */
 export const not = unary("not");
+
+/** y = 1 where x is NaN, else 0. Constant to differentiation. */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: this is the name of the op in PyTorch and TensorFlow.js.
+export const isNaN = (x: Tensor): Tensor => notEqual(x, x);
+
+/** y = 1 where x is neither NaN nor ±∞, else 0. Constant to differentiation. */
+// biome-ignore lint/suspicious/noShadowRestrictedNames: this is the name of the op in PyTorch and TensorFlow.js.
+export const isFinite = (x: Tensor): Tensor => noGrad(() => equal(subtract(x, x), 0));
 
 /** y = sin x.   VJP: x̄ = ȳ·cos x. */
 export const sin: (x: Tensor) => Tensor = unary("sin", (g, x) => multiply(g, cos(x)));

@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { broadcastShapes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -16,6 +17,9 @@ export interface MatmulOptions {
   /** Whether B is stored as [n,k] instead of [k,n]. Default: false. */
   readonly transposeB?: boolean;
 }
+
+/** The names of `MatmulOptions`. */
+export const matmulOptions: OptionNames = optionNames<MatmulOptions>({ transposeA: true, transposeB: true });
 
 /** The products of two stacks of matrices, both of rank 3. A stack of one matrix serves the whole batch of the other operand. */
 const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = differentiable(
@@ -46,7 +50,9 @@ const matrixOf = (shape: Shape, transposed: boolean): [number, number] =>
  * Each matrix of the batch takes m·k·n multiply-adds.
  * @throws ShapeError for operands of rank 0 or 1, for inner sizes that differ, or for dtypes that differ.
  */
-export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  checkOptions("matmul", options, matmulOptions);
+  const { transposeA = false, transposeB = false } = options;
   checkFloating("matmul", a, b);
   if (a.rank < 2 || b.rank < 2)
     throw new ShapeError(

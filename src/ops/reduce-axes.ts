@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import type { AxisSplit, ReduceOp } from "../backend/kernels.ts";
+import { type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
 import { output } from "./output.ts";
@@ -13,6 +14,9 @@ export interface ReduceOptions {
   /** Whether each reduced axis stays in the shape, with size 1. Default: false. */
   readonly keepDims?: boolean;
 }
+
+/** The names of `ReduceOptions`. */
+export const reduceOptions: OptionNames = optionNames<ReduceOptions>({ axes: true, keepDims: true });
 
 /** The shape with size 1 in place of each of `axes`. */
 export const keptShape = (shape: Shape, axes: readonly number[]): number[] => shape.map((size, axis) => (axes.includes(axis) ? 1 : size));

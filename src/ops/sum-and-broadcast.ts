@@ -9,15 +9,17 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions } from "../core/options.ts";
 import { broadcastShapes, broadcastStrides, formatShape, normalizeAxes, type Shape, sameShape } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
 import { checkFloating, output } from "./output.ts";
-import { keptShape, type ReduceOptions, reduceAxes } from "./reduce-axes.ts";
+import { keptShape, type ReduceOptions, reduceAxes, reduceOptions } from "./reduce-axes.ts";
 import { reshape } from "./reshape.ts";
 
 /** y = Σ x over `axes`.   VJP: x̄ = ȳ broadcast to the shape of x. @throws ShapeError for an int32 tensor, or axes that x does not have. */
 export const sum: (x: Tensor, options?: ReduceOptions) => Tensor = differentiable("sum", (x: Tensor, options: ReduceOptions = {}) => {
+  checkOptions("sum", options, reduceOptions);
   checkFloating("sum", x);
   const axes = normalizeAxes("sum", options.axes, x.rank);
   const kept = keptShape(x.shape, axes);

@@ -1,7 +1,7 @@
 /** The axes of a plot: two scales with their ticks and names, and a grid. */
 
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from "d3-scale";
-import { extent } from "./extent.ts";
+import { largest, smallest } from "../core/extent.ts";
 import type { Box } from "./label-placement.ts";
 import { element, label } from "./svg.ts";
 
@@ -29,7 +29,7 @@ const margin = 0.08;
 
 /** A logarithmic scale, a little wider than the values. @param values At least one, and all above 0. */
 export function logarithmic(values: readonly number[], from: number, to: number): Scale {
-  const [low, high] = extent(values);
+  const [low, high] = [smallest(values), largest(values)];
   const room = (high / low) ** margin * 1.2;
   return scaleLog()
     .domain([low / room, high * room])
@@ -38,7 +38,7 @@ export function logarithmic(values: readonly number[], from: number, to: number)
 
 /** A linear scale, a little wider than the values, without numbers below 0. */
 export function linear(values: readonly number[], from: number, to: number): Scale {
-  const [low, high] = extent(values);
+  const [low, high] = [smallest(values), largest(values)];
   const room = (high - low) * margin || Math.abs(high) * margin || 1;
   return scaleLinear()
     .domain([Math.max(0, low - room), high + room])

@@ -1,8 +1,8 @@
 /** Tables, shaded by their numbers, of each network's errors by class, and of the confusion matrix of one network. */
 
+import { largest } from "../core/extent.ts";
 import { classAccuracies } from "../train/evaluate.ts";
 import { formatShare } from "./axes.ts";
-import { extent } from "./extent.ts";
 import { heatColour } from "./picture-png.ts";
 import type { ReportRun } from "./report-run.ts";
 import { formatSeeds } from "./statistics.ts";
@@ -53,7 +53,7 @@ export function classErrorTable(rows: readonly ClassErrorRow[]): string | undefi
   const classes = found[0]?.classes;
   if (classes === undefined) return undefined;
   const comparable = found.filter((row) => row.classes.length === classes.length);
-  const [, most] = extent([1e-9, ...comparable.flatMap(({ errors }) => errors.map((error) => error ?? 0))]);
+  const most = largest([1e-9, ...comparable.flatMap(({ errors }) => errors.map((error) => error ?? 0))]);
   const body = comparable.map(({ name, errors, runs }) => {
     const cells = errors.map((error) => shaded(error, most, error === undefined ? "" : String(Math.round(100 * error))));
     return `<tr><th scope="row">${escaped(name)}</th><td>${runs}</td>${cells.join("")}</tr>`;
@@ -71,7 +71,7 @@ export function confusionTable(runs: readonly ReportRun[]): string | undefined {
     return row.map((n) => (images === 0 ? undefined : n / images));
   });
   const mistakes = shares.flatMap((row, label) => row.filter((_, taken) => taken !== label).map((share) => share ?? 0));
-  const [, most] = extent([1e-9, ...mistakes]);
+  const most = largest([1e-9, ...mistakes]);
   const body = shares.map((row, label) => {
     const cells = row.map((share, taken) =>
       taken === label

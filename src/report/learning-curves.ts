@@ -1,16 +1,17 @@
 /** Plots a quantity by epoch: a line for each configuration, and a thin line for each of its seeds. A name stands at the end of each line. */
 
 import { scaleLinear } from "d3-scale";
+import { largest } from "../core/extent.ts";
 import type { EpochMetrics } from "../train/trainer.ts";
 import { axes, formatShare, linear } from "./axes.ts";
 import { groupBySeed, namerOf } from "./configurations.ts";
-import { extent } from "./extent.ts";
 import { familyOf, type Look } from "./families.ts";
 import { spread } from "./label-placement.ts";
 import { frameOf, type PlotSize } from "./plot-size.ts";
 import type { ReportRun } from "./report-run.ts";
 import { estimate, formatSeeds } from "./statistics.ts";
 import { element, escaped, label, picture, textWidth } from "./svg.ts";
+import { type CurvePoint, thinned } from "./thin-curve.ts";
 
 export interface CurveOptions {
   readonly title: string;
@@ -26,11 +27,6 @@ export const asShare = (share: number): string => formatShare(share, 0);
 
 const fontSize = 11;
 const gap = fontSize + 2;
-
-interface CurvePoint {
-  readonly epoch: number;
-  readonly at: number;
-}
 
 /** The mean over the seeds of a configuration, and one line for each seed if there are several. */
 interface Curve {
@@ -48,11 +44,11 @@ export function learningCurves(runs: readonly ReportRun[], options: CurveOptions
   const { title, value, format, looks, size } = options;
   const curves = curvesOf(runs, value);
   if (curves.length === 0) return undefined;
-  const [, names] = extent(curves.map(({ name }) => textWidth(name, fontSize)));
+  const names = largest(curves.map(({ name }) => textWidth(name, fontSize)));
   const height = Math.max(420, 76 + gap * curves.length);
   const frame = frameOf({ width: size.width, height }, names + 42);
   const all = curves.flatMap(({ points, seeds }) => [...points, ...seeds.flatMap((seed) => seed.points)]);
-  const [, last] = extent(all.map(({ epoch }) => epoch));
+  const last = largest(all.map(({ epoch }) => epoch));
   const x = scaleLinear()
     .domain([Math.min(1, last - 1), last])
     .range([frame.x, frame.x + frame.width]);
@@ -68,7 +64,9 @@ export function learningCurves(runs: readonly ReportRun[], options: CurveOptions
     frame.y + frame.height,
   );
   const pathOf = (points: readonly CurvePoint[]): string =>
-    points.map(({ epoch, at }, k) => `${k === 0 ? "M" : "L"}${tenths(x(epoch))} ${tenths(y(at))}`).join("");
+    thinned(points, x)
+      .map(({ epoch, at }, k) => `${k === 0 ? "M" : "L"}${tenths(x(epoch))} ${tenths(y(at))}`)
+      .join("");
   const lines = curves.map(({ name, members, points, seeds }, i) => {
     const stroke = looks.get(familyOf(members[0]!.convolution))!.colour;
     const dashes = members[0]!.teacher === undefined ? "5 3" : undefined;
@@ -113,7 +111,7 @@ function curvesOf(runs: readonly ReportRun[], value: CurveOptions["value"]): Cur
         const at = value(metrics);
         return at === null ? [] : [{ epoch: metrics.epoch, at }];
       });
-      return points.length === 0 ? [] : [{ seed, points: thinned(points) }];
+      return points.length === 0 ? [] : [{ seed, points }];
     });
     if (seeds.length === 0) return [];
     const name = members.length === 1 ? configuration(members[0]!) : `${configuration(members[0]!)} (${members.length})`;
@@ -127,15 +125,6 @@ function meanOf(lines: readonly (readonly CurvePoint[])[]): CurvePoint[] {
   for (const { epoch, at } of lines.flat()) values.set(epoch, [...(values.get(epoch) ?? []), at]);
   const common = [...values].filter(([, found]) => found.length === lines.length).sort(([a], [b]) => a - b);
   if (common.length > 0) return common.map(([epoch, found]) => ({ epoch, at: estimate(found).mean }));
-  const [, last] = extent(values.keys());
+  const last = largest(values.keys());
   return [{ epoch: last, at: estimate(lines.map((points) => points.at(-1)!.at)).mean }];
-}
-
-/** More points than this cannot be told apart on a plot. */
-const mostPoints = 1000;
-
-/** Every kth point and the last one, so that runs of any length give a page that a browser can show. */
-function thinned(points: readonly CurvePoint[]): readonly CurvePoint[] {
-  const step = Math.ceil(points.length / mostPoints);
-  return step === 1 ? points : points.filter((_, i) => i % step === 0 || i === points.length - 1);
 }

@@ -1,7 +1,10 @@
-/** ACDC (Moczulski et al. 2016, arXiv 1511.05946): diagonals in the signal's domain and in the cosine domain, alternating, deep. */
+/**
+ * ACDC (Moczulski et al. 2016, arXiv 1511.05946): a product of diagonal matrices that act in turn on a signal and on its cosine transform.
+ */
 
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -14,10 +17,11 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { factor, refuseSpectral } from "./factor.ts";
-import { type StructuredFamily, searchRank, whole } from "./family.ts";
+import { biasParameter, factor, refuseSpectral } from "./factor.ts";
+import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
-import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes } from "./sizes.ts";
+import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The two diagonals of one factor, [c,1] each. */
 class Diagonals extends Module {
@@ -33,10 +37,19 @@ class Diagonals extends Module {
   }
 }
 
+/** The depth of the map. */
+export interface AcdcShape {
+  /** The number of factors A·C·D·C⁻¹. */
+  readonly factors: number;
+}
+
 export interface AcdcOptions extends StructuredOptions {
-  /** Whether channels are shuffled between the transforms, as in the paper; without it this is the original layer. Default: true. */
+  /** Whether channels are shuffled between the transforms, as in the paper. The original layer has no shuffles. Default: true. */
   readonly channelShuffle?: boolean;
 }
+
+/** The names of `AcdcOptions`. */
+export const acdcOptions: OptionNames = optionNames<AcdcOptions>({ bias: true, mode: true, init: true, channelShuffle: true });
 
 /** The column that comes to place j when the columns of a matrix are shuffled: even columns first, then odd ones. */
 const shuffledColumns = (size: number): number[] => {
@@ -45,23 +58,24 @@ const shuffledColumns = (size: number): number[] => {
 };
 
 /**
- * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3), C the unnormalised DCT-II whose row i is the transform of e_i, R the channel shuffle
- * of columns; c = max(in + extra, out). T copies the input until it fills c, S adds up adjacent outputs.   2·c·factors parameters.
- * With a fast transform of t(c) ≈ 2·c·log₂c multiply-adds, factors·(2·t(c) + 2c) per column.
+ * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3). C is the unnormalised DCT-II matrix whose row i is the transform of
+ * e_i. R is the channel shuffle of columns. T copies the input until it fills c = max(in + extra, out) places, and S adds up adjacent
+ * outputs. 2·c·factors parameters. A column takes factors·(2·t(c) + 2c) multiply-adds, and the fast transform takes t(c) ≈ 2·c·log₂c.
  */
 export class AcdcLinear extends StructuredLinear {
   readonly name = "AcdcLinear";
   readonly layers: readonly Diagonals[];
+  readonly bias: Parameter | undefined;
   readonly #size: number;
   /** Channels after the input is lengthened, before it is tiled. */
   readonly #lengthened: number;
   readonly #channelShuffle: boolean;
 
-  /** @throws ConfigError for factors < 1, outputs that neither divide nor exceed the inputs, or a bias. */
-  constructor(inFeatures: number, outFeatures: number, factors: number, build: Build, options: AcdcOptions = {}) {
+  /** @throws ConfigError unless factors is an integer ≥ 1, and for outputs that neither divide nor exceed the inputs. */
+  constructor(inFeatures: number, outFeatures: number, { factors }: AcdcShape, build: Build, options: AcdcOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("AcdcLinear", options, { ...familyOptions, ...acdcOptions });
     checkSizes("ACDC", { inFeatures, outFeatures, factors });
-    if (options.bias) throw new ConfigError("ACDC: the map has no bias, got bias: true; leave it out");
     if (outFeatures < inFeatures && inFeatures % outFeatures !== 0)
       throw new ConfigError(`ACDC: fewer outputs must divide the inputs, got ${inFeatures} → ${outFeatures}; use another structure there`);
     refuseSpectral("ACDC", options.init ?? "reference");
@@ -71,10 +85,7 @@ export class AcdcLinear extends StructuredLinear {
     this.#size = Math.max(lengthened, outFeatures);
     this.#channelShuffle = options.channelShuffle ?? true;
     this.layers = Array.from({ length: factors }, () => new Diagonals(this.#size, build, options.init === "variance-preserving"));
-  }
-
-  get bias(): undefined {
-    return undefined;
+    this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 
   override get throughput(): number {
@@ -82,8 +93,8 @@ export class AcdcLinear extends StructuredLinear {
   }
 
   /**
-   * The paper's code counts each transform at 2.5·c·log₂c. It takes the stride for 1 where a window stands before the map, and so it counts every pixel
-   * of the input there.
+   * The paper's code counts each transform at 2.5·c·log₂c. It takes the stride for 1 where a window stands before the map, and so it counts
+   * every pixel of the input there.
    */
   override paperMultiplyAdds({ input, output, windowed }: PaperPixels): number {
     const c = this.#size;
@@ -169,9 +180,10 @@ const acdcRecord = <const Kind extends string>(
   title,
   parameters: [whole("factors", { default: 11, writesDefault: true, textOffset: 1 })],
   budget: searchRank("factors", { refusesSmallValues: false }),
+  wrapper: { refusesBias: true },
   examples: { inspect: { kind, factors: 8 }, bench: bench.map((factors) => ({ kind, factors })) },
-  linear: ({ factors }, inFeatures, outFeatures, build, options) =>
-    new AcdcLinear(inFeatures, outFeatures, factors, build, { ...options, channelShuffle }),
+  linear: (spec, inFeatures, outFeatures, build, options) =>
+    new AcdcLinear(inFeatures, outFeatures, spec, build, { ...options, channelShuffle }),
 });
 
 export const acdcFamily = acdcRecord("ACDC", { title: "ACDC", channelShuffle: true, bench: [2, 14] });

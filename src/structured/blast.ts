@@ -1,6 +1,7 @@
-/** BLAST (Lee et al. 2024, arXiv 2410.21262): blocks that share their bases, each with a diagonal of its own. */
+/** BLAST (Lee et al. 2024, arXiv 2410.21262): the blocks of a matrix share their bases, and each block has a diagonal of its own. */
 
-import { divisors, greatestCommonDivisor } from "../core/factors.ts";
+import { greatestCommonDivisor } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
@@ -8,21 +9,24 @@ import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
-import { defineFamily, positive, searchScale, whole } from "./family.ts";
+import { defineFamily, familyOptions, positive, searchScale, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 export interface BlastShape {
-  /** Lowered to a common divisor of inputs and outputs. */
+  /** The number b of block rows and block columns, a common divisor of in and out. */
   readonly blocks: number;
+  /** The number r of bases that the blocks share. */
   readonly rank: number;
 }
 
 const denseEquation = "ipr,ijr,jrq->ipjq";
 
 /**
- * Block (i, j) of W is U_i·diag(s_ij)·V_j: U:[b,out/b,r], S:[b,b,r], V:[b,r,in/b].   r·(in + out + b²) parameters and multiply-adds
- * per column: each V_j once, then for every r a b×b mixture, then each U_i once. Low rank is the case S = 1.
+ * Block (i, j) of W is U_i·diag(s_ij)·V_j with U:[b,out/b,r], S:[b,b,r] and V:[b,r,in/b].   r·(in + out + b²) parameters, and as many
+ * multiply-adds per column. A column is multiplied by each V_j, then by a b×b matrix for each of the r places, then by each U_i. If S = 1,
+ * W has rank r.
  */
 export class BlastLinear extends StructuredLinear {
   readonly name = "BlastLinear";
@@ -31,14 +35,19 @@ export class BlastLinear extends StructuredLinear {
   readonly V: Parameter;
   readonly bias: Parameter | undefined;
 
-  /** @throws ConfigError unless blocks and rank are integers ≥ 1. */
-  constructor(inFeatures: number, outFeatures: number, { blocks, rank }: BlastShape, build: Build, options: StructuredOptions = {}) {
+  /** @throws ConfigError unless blocks is a common divisor of in and out, and rank an integer ≥ 1. */
+  constructor(inFeatures: number, outFeatures: number, { blocks: b, rank }: BlastShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
-    checkSizes("BLAST", { inFeatures, outFeatures, blocks, rank });
+    checkOptions("BlastLinear", options, familyOptions);
+    checkSizes("BlastLinear", { inFeatures, outFeatures, rank });
+    checkDivisor(
+      "BlastLinear",
+      "blocks",
+      b,
+      greatestCommonDivisor(inFeatures, outFeatures),
+      "the greatest common divisor of inputs and outputs",
+    );
     refuseSpectral("BLAST", options.init ?? "reference");
-    const b = divisors(greatestCommonDivisor(inFeatures, outFeatures))
-      .filter((d) => d <= blocks)
-      .at(-1)!;
     this.U = factor(variancePreserving([b, outFeatures / b, rank], rank, outFeatures / b, build));
     this.S = factor(variancePreserving([b, b, rank], b, b, build));
     this.V = factor(variancePreserving([b, rank, inFeatures / b], inFeatures / b, rank, build));
@@ -74,6 +83,8 @@ export const blastFamily = defineFamily({
   examples: { inspect: { kind: "BLAST", scale: 0.125, blocks: 4 }, bench: [{ kind: "BLAST", scale: 0.25, blocks: 4 }] },
   linear: ({ scale, blocks }, inFeatures, outFeatures, build, options) => {
     const rank = Math.max(1, Math.round(scale * Math.min(inFeatures, outFeatures)));
-    return new BlastLinear(inFeatures, outFeatures, { blocks, rank }, build, options);
+    // One spec serves layers of all sizes, so the number of blocks is lowered to a divisor.
+    const lowered = loweredDivisor(greatestCommonDivisor(inFeatures, outFeatures), blocks);
+    return new BlastLinear(inFeatures, outFeatures, { blocks: lowered, rank }, build, options);
   },
 });

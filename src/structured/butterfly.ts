@@ -1,5 +1,6 @@
-/** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): the sparsity of the FFT, its numbers learned. */
+/** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): products with the sparsity of the FFT, whose entries are learned. */
 
+import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { ones, tensor } from "../ops/creation.ts";
@@ -9,16 +10,17 @@ import { pad, permute, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
-import { defineFamily } from "./family.ts";
+import { defineFamily, familyOptions } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkSizes } from "./sizes.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /**
- * W = B_{L−1}·…·B₀ cut to [out,in], N = 2^L the next power of two; B_s mixes the pairs of places that differ in bit s, a 2×2 matrix each
- *.   2·N·log₂N parameters.
- * Every stage alone would pass over memory for two multiply-adds a number. So the stages are merged, once a call, into two runs: the first h act within
- * blocks of ℓ = 2^h neighbours, the rest between places ℓ apart. Blocks that meet only padding are left out: ⌈in/ℓ⌉·ℓ² + ℓ·⌈in/ℓ⌉·⌈out/ℓ⌉
- * multiply-adds a column, about in·ℓ + in·out/ℓ, with the h that makes it least.
+ * W = B_{L−1}·…·B₀, cut to [out,in], where N = 2^L is the next power of two. B_s mixes the pairs of places that differ in bit s, with one
+ * 2×2 matrix for each pair.   2·N·log₂N parameters.
+ * A stage on its own would read and write all numbers for two multiply-adds each. So the stages are merged, once a call, into two runs. The
+ * first h stages act within blocks of ℓ = 2^h neighbours, and the others between places that are ℓ apart. Blocks that read only padding are
+ * left out. A column takes ⌈in/ℓ⌉·ℓ² + ℓ·⌈in/ℓ⌉·⌈out/ℓ⌉ multiply-adds, about in·ℓ + in·out/ℓ. The map takes the h for which this is least.
  */
 export class ButterflyLinear extends StructuredLinear {
   readonly name = "ButterflyLinear";
@@ -26,18 +28,19 @@ export class ButterflyLinear extends StructuredLinear {
   readonly twiddle: Parameter;
   readonly bias: Parameter | undefined;
   readonly #stages: number;
-  /** Stages of the first run. */
+  /** The number of stages of the first run. */
   readonly #split: number;
 
   constructor(inFeatures: number, outFeatures: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("ButterflyLinear", options, familyOptions);
     checkSizes("Butterfly", { inFeatures, outFeatures });
     refuseSpectral("Butterfly", options.init ?? "reference");
     this.#stages = Math.max(1, Math.ceil(Math.log2(Math.max(inFeatures, outFeatures))));
     const splits = Array.from({ length: this.#stages }, (_, i) => i + 1);
     this.#split = splits.reduce((best, h) => (this.#work(h) < this.#work(best) ? h : best));
     const pairs = 2 ** (this.#stages - 1);
-    // Rotations by angles drawn at random: W starts orthogonal, so nothing grows or fades.
+    // Each matrix is a rotation by a random angle. So W starts orthogonal, and signals keep their size.
     const rotations = Array.from({ length: this.#stages * pairs }, () => 2 * Math.PI * build.random.uniform()).flatMap((angle) => [
       ...[Math.cos(angle), -Math.sin(angle)],
       ...[Math.sin(angle), Math.cos(angle)],
@@ -50,7 +53,7 @@ export class ButterflyLinear extends StructuredLinear {
     return 0.4;
   }
 
-  /** Multiply-adds a column for runs of h stages and of the rest. */
+  /** The multiply-adds a column if the first run has h stages. */
   #work(h: number): number {
     const low = 2 ** h;
     const [blocks, rows] = [Math.ceil(this.inFeatures / low), Math.ceil(this.outFeatures / low)];
@@ -99,7 +102,7 @@ export class ButterflyLinear extends StructuredLinear {
     return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
   }
 
-  /** One path leads from each input to each output: W[o,i] = Π_s B_s at the place with o's bits below s and i's bits above. */
+  /** W[o,i] = Π_s B_s, each taken at the place that has the bits of o below s and the bits of i above. Only one path leads from i to o. */
   toDense(): Tensor {
     const { inFeatures, outFeatures } = this;
     const pairs = 2 ** (this.#stages - 1);

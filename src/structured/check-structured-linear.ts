@@ -1,11 +1,12 @@
 /**
- * What must hold for every structured map, whoever wrote it: the one property all families are tested by, and yours can be. It compares the
- * efficient contraction with the matrix the formula gives, forward and backward, and the stated cost with the work really done.
+ * The property that every structured map must have. The tests check all families by it, and you can check your own. It compares the
+ * contraction with the matrix that the formula gives, forward and backward, and it compares the stated cost with the work that is done.
  */
 
 import { kernels, useBackend } from "../backend/active.ts";
 import { countingBackend } from "../backend/counting.ts";
 import { createReferenceBackend } from "../backend/reference/reference-kernels.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { gradients } from "../grad/gradients.ts";
@@ -21,16 +22,26 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Path, StructuredLinear } from "./structured-linear.ts";
 
 export interface StructuredCheckOptions {
+  /** The seed of the map and of its input. Default: 0. */
   readonly seed?: number;
-  /** Rows of the input. */
+  /** The number of rows of the input. Default: 3. */
   readonly rows?: number;
+  /** The precision of the parameters and of the input. Default: float64. */
   readonly dtype?: "float32" | "float64";
   /**
-   * Largest error relative to the norms of what is multiplied: 1e-10 in float64 and 1e-4 in float32 unless given. Relative to norms, not to the
-   * result, for a sum of products may cancel.
+   * The largest error, relative to the norms of what is multiplied. It is not relative to the result, because a sum of products may cancel.
+   * Default: 1e-10 in float64, and 1e-4 in float32.
    */
   readonly tolerance?: number;
 }
+
+/** The names of `StructuredCheckOptions`. */
+export const structuredCheckOptions: OptionNames = optionNames<StructuredCheckOptions>({
+  seed: true,
+  rows: true,
+  dtype: true,
+  tolerance: true,
+});
 
 type Values = ArrayLike<number>;
 
@@ -54,15 +65,19 @@ function productWithTranspose(x: Values, w: Values, rows: number, outputs: numbe
 }
 
 /**
- * Everything that is wrong with a structured map, in words; empty if nothing is. On the active backend it compares, for every path the map has,
- * `apply(x)` with x·toDense()ᵀ, the gradients of x and of every parameter along both, linearity, and `applyToColumns` with `apply`; that a state
- * saved and loaded into another instance gives the same bits; that `cost().parameters` is Σ sizes; and, on a counting reference backend, that
- * `cost(path)` is what was executed.
+ * The faults of a structured map, in words. The list is empty if there are none.
+ *
+ * On the active backend and on every path of the map, it compares `apply(x)` and its gradients with those of x·toDense()ᵀ, checks
+ * linearity, and compares `applyToColumns` with `apply`. It checks that a state that is saved and loaded into another instance gives the
+ * same bits, and that `cost().parameters` is the sum of the sizes. On a counting reference backend it checks that `cost(path)` is what was
+ * executed.
  */
 export async function checkStructuredLinear(
   create: (build: Build) => StructuredLinear,
-  { seed = 0, rows = 3, dtype = "float64", tolerance = dtype === "float64" ? 1e-10 : 1e-4 }: StructuredCheckOptions = {},
+  options: StructuredCheckOptions = {},
 ): Promise<string[]> {
+  checkOptions("checkStructuredLinear", options, structuredCheckOptions);
+  const { seed = 0, rows = 3, dtype = "float64", tolerance = dtype === "float64" ? 1e-10 : 1e-4 } = options;
   const faults: string[] = [];
   const random = new Random(seed);
   const expectNear = (what: string, got: Values, expected: Values, scale: number): void => {
@@ -122,7 +137,7 @@ export async function checkStructuredLinear(
   return faults;
 }
 
-/** A state saved from one instance and loaded into another, begun from another seed, gives the same bits. */
+/** The fault of a map whose state, loaded into an instance of another seed, does not give the same bits. */
 async function restoreFaults(
   map: StructuredLinear,
   create: (build: Build) => StructuredLinear,
@@ -139,7 +154,7 @@ async function restoreFaults(
   return distance(after, before, 1) === 0 ? [] : ["loadState: the restored map must give the same bits"];
 }
 
-/** What each path says it costs, against what a counting backend saw. */
+/** The faults of paths whose stated cost is not what a counting backend counts. */
 function countFaults(create: (build: Build) => StructuredLinear, random: Random, rows: number): string[] {
   const active = kernels();
   try {

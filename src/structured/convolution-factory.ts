@@ -1,5 +1,6 @@
-/** The factory that makes the convolutions of a network. It decides what each convolution is made of. */
+/** A factory makes the convolutions of a network. It decides what each convolution is made of. */
 
+import type { Padding } from "../core/convolution-geometry.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 
@@ -10,7 +11,7 @@ export interface ConvolutionSite {
   readonly kernel: number;
   readonly stride?: number;
   /** Default: ⌊kernel/2⌋, so that stride 1 keeps the size of an image. */
-  readonly padding?: number;
+  readonly padding?: Padding;
   readonly dilation?: number;
   readonly groups?: number;
   readonly bias?: boolean;

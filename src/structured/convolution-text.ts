@@ -1,9 +1,10 @@
 /**
- * Specs as text: `TensorTrain_0.44`, or `./my-family.ts:MyKind_4` for the family of a module. Text comes from users and from recorded runs. Inside
- * the program, specs are typed.
+ * Specs as text: `TensorTrain_0.44`, or `./my-family.ts:MyKind_4` for the family of a module. Text comes from users and from recorded runs.
+ * Inside the program, specs are typed.
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { nearestWord } from "../core/nearest-word.ts";
 import { families } from "./families.ts";
 import { type FamilySpec, type HyperParameter, parameterValue, type StructuredFamily } from "./family.ts";
 import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
@@ -14,13 +15,15 @@ export interface NamedFamily {
   readonly module: string | undefined;
 }
 
-/** The records of the modules that this process has loaded, by the module's absolute path. Like Node's own cache of modules, it only grows. */
+/**
+ * The records of the modules that this process has loaded, by the module's absolute path. Like Node's own cache of modules, it only grows.
+ */
 const loadedModules = new Map<string, readonly StructuredFamily[]>();
 
-/** Makes the records of a module known to `parseConvolution`. `module` is the module's absolute path. */
+/** Makes the records of a module known to `parseConvolution`. `module` is the absolute path of the module. */
 export const provideFamilies = (module: string, records: readonly StructuredFamily[]): void => void loadedModules.set(module, records);
 
-/** A text without a module has `module: undefined`. The path of a module may hold colons, and the rest may not. */
+/** Splits a text into its module and its form. The path of a module may contain colons, and the form may not. */
 export function splitModule(text: string): { readonly module: string | undefined; readonly form: string } {
   const [, module, form] = /^(.+):([^:/\\]*)$/.exec(text) ?? [];
   return module === undefined ? { module: undefined, form: text } : { module, form: form! };
@@ -35,9 +38,14 @@ export const textForm = ({ kind, parameters }: StructuredFamily): string =>
 export const convolutionKinds = families.map(({ kind }) => kind) as readonly ConvolutionKind[];
 
 /** The texts that `--conv` takes, for help and errors. */
-export const convolutionForms = `${families.map((family) => textForm(family as StructuredFamily)).join(", ")}, or <module>:<Kind>_<numbers> for a family of your own`;
+export const convolutionForms = [
+  ...families.map((family) => textForm(family as StructuredFamily)),
+  "or <module>:<Kind>_<numbers> for a family of your own",
+].join(", ");
 
-/** The family that a text names, with or without its hyper-parameters; undefined for a text that names none, or a module that is not loaded. */
+/**
+ * The family that a text names, with or without its hyper-parameters; undefined for a text that names none, or a module that is not loaded.
+ */
 export function familyNamed(text: string): NamedFamily | undefined {
   const { module, form } = splitModule(text);
   const kind = form.split("_")[0]!;
@@ -80,7 +88,8 @@ export function convolutionRefusal(text: string): string | undefined {
 
 /**
  * `TensorTrain_0.44` as a spec. The module that a text names must have been loaded.
- * @throws ConfigError for a text that names no family, for hyper-parameters that the family does not take, and for a module that is not loaded.
+ * @throws ConfigError for a text that names no family, for hyper-parameters that the family does not take, and for a module that is not
+ * loaded.
  */
 export function parseConvolution(text: string): ConvolutionSpec {
   const named = familyNamed(text);
@@ -93,15 +102,37 @@ export function parseConvolution(text: string): ConvolutionSpec {
 export const specFor = ({ family, module }: NamedFamily, spec: FamilySpec): ConvolutionSpec =>
   module === undefined ? (spec as ConvolutionSpec) : { kind: "own", family, spec, module };
 
-function unknownFamily(text: string): string {
-  const { module, form } = splitModule(text);
-  if (module === undefined) return `must be one of ${convolutionForms}, got "${text}"`;
-  const records = loadedModules.get(module);
-  if (records === undefined) return `the module ${module} must be loaded before "${text}" is read; load it with resolveConvolution`;
-  return `must be one of ${records.map(textForm).join(", ")} of ${module}, got "${form}"`;
+/** The family among `records` that a text probably means, with the numbers of the text where the family takes them. */
+function suggestionAmong(records: readonly StructuredFamily[], form: string): string {
+  const [kind, ...numbers] = form.split("_");
+  const meant = nearestWord(
+    kind!,
+    records.map((record) => record.kind),
+  );
+  const family = records.find((record) => record.kind === meant);
+  if (family === undefined) return "";
+  const corrected = [family.kind, ...numbers].join("_");
+  return `; did you mean ${readParameters(family, corrected) === undefined ? textForm(family) : corrected}?`;
 }
 
-/** Checks a text as `parseConvolution` does. Of a module that is not loaded yet, it checks only that the text has the form of a spec. @throws ConfigError */
+/** The end of a message about a text that names no family: `; did you mean TensorTrain_0.5?`, or nothing. */
+export function convolutionSuggestion(text: string): string {
+  const { module, form } = splitModule(text);
+  return module === undefined ? suggestionAmong(families as readonly unknown[] as readonly StructuredFamily[], form) : "";
+}
+
+function unknownFamily(text: string): string {
+  const { module, form } = splitModule(text);
+  if (module === undefined) return `must be one of ${convolutionForms}, got "${text}"${convolutionSuggestion(text)}`;
+  const records = loadedModules.get(module);
+  if (records === undefined) return `the module ${module} must be loaded before "${text}" is read; load it with resolveConvolution`;
+  return `must be one of ${records.map(textForm).join(", ")} of ${module}, got "${form}"${suggestionAmong(records, form)}`;
+}
+
+/**
+ * Checks a text as `parseConvolution` does. Of a module that is not loaded yet, it checks only that the text has the form of a spec.
+ * @throws ConfigError
+ */
 export function checkConvolution(text: string): void {
   const { module, form } = splitModule(text);
   const awaitsModule = module !== undefined && !loadedModules.has(module);

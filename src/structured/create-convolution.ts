@@ -1,31 +1,41 @@
 /** Maps and convolutions made from specs. */
 
+import { checkOptions } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { ConvolutionFactory } from "./convolution-factory.ts";
 import type { FamilyOptions } from "./family.ts";
+import { familyOptions } from "./family.ts";
 import { SeparableConvolution } from "./separable.ts";
+import { checkSizes } from "./sizes.ts";
 import { type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
 import type { StructuredLinear } from "./structured-linear.ts";
 
 /** The structured map of a spec, W:[out,in]. @throws ConfigError for sizes that the family cannot have. */
-export const createLinear = (
+export function createLinear(
   spec: ConvolutionSpec,
   inFeatures: number,
   outFeatures: number,
   build: Build,
   options: FamilyOptions = {},
-): StructuredLinear => familyOf(spec).linear(familySpecOf(spec), inFeatures, outFeatures, build, options);
+): StructuredLinear {
+  checkOptions("createLinear", options, familyOptions);
+  const family = familyOf(spec);
+  checkSizes(family.kind, { inFeatures, outFeatures });
+  return family.linear(familySpecOf(spec), inFeatures, outFeatures, build, options);
+}
 
 /**
- * The factory that a network takes to make its convolutions from a spec. A site that says whether it has a bias wins over the options.
+ * The factory that makes the convolutions of a network from a spec. If a site says whether it has a bias, this counts more than the
+ * options.
  * @throws ConfigError when the factory is called for a site that the family cannot have.
  */
 export function convolutionFactory(spec: ConvolutionSpec, options: FamilyOptions = {}): ConvolutionFactory {
+  checkOptions("convolutionFactory", options, familyOptions);
   const [family, own] = [familyOf(spec), familySpecOf(spec)];
   return (site, build) => {
     const chosen = site.bias === undefined ? options : { ...options, bias: site.bias };
     if (family.convolution !== undefined) return family.convolution(own, { ...site, bias: chosen.bias ?? false }, build, chosen);
-    const createMap = (): StructuredLinear => family.linear(own, site.inChannels, site.outChannels, build, chosen);
+    const createMap = (): StructuredLinear => createLinear(spec, site.inChannels, site.outChannels, build, chosen);
     return new SeparableConvolution(site, build, createMap, family.wrapper);
   };
 }

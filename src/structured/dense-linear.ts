@@ -1,5 +1,6 @@
-/** The map of `Sep`: a dense 1×1 convolution of O·I parameters. Every other family is measured against it. */
+/** The map of `Sep`: a dense matrix of O·I parameters. Every other family is compared with it. */
 
+import { checkOptions } from "../core/options.ts";
 import { checkShape } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import type { Build } from "../nn/init.ts";
@@ -9,7 +10,7 @@ import { Parameter } from "../nn/state.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter } from "./factor.ts";
-import { defineFamily } from "./family.ts";
+import { defineFamily, familyOptions } from "./family.ts";
 import { StructuredLinear, type StructuredOptions } from "./structured-linear.ts";
 
 /** w:[O,I,1,1]. It has no structure, so it keeps the full weight decay. */
@@ -29,8 +30,10 @@ export class DenseLinear extends StructuredLinear {
   readonly name = "DenseLinear";
   readonly pointwise: Pointwise;
 
-  constructor(inFeatures: number, outFeatures: number, build: Build, { bias = false }: StructuredOptions = {}) {
+  constructor(inFeatures: number, outFeatures: number, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures);
+    checkOptions("DenseLinear", options, familyOptions);
+    const { bias = false } = options;
     checkShape("DenseLinear", [outFeatures, inFeatures]);
     this.pointwise = new Pointwise(outFeatures, inFeatures, build, bias);
   }

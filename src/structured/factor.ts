@@ -10,21 +10,30 @@ import { normal, zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Initialisation } from "./structured-linear.ts";
 
-/** N(0, σ²) with σ = √(1/in)·min(1, √(out/in)): keeps the size of activations and of their gradients (spectral condition, 2310.17813). */
+/**
+ * N(0, σ²) with σ = √(1/in)·min(1, √(out/in)). It keeps the sizes of activations and of their gradients (the spectral condition, arXiv
+ * 2310.17813).
+ */
 export const variancePreserving = (shape: Shape, inputs: number, outputs: number, { random, dtype = "float32" }: Build): Tensor =>
   normal(shape, random, { std: Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs)), dtype });
 
 /** A factor of a structured map. */
 export const factor = (value: Tensor): Parameter => new Parameter(value, "compressed");
 
-/** A factor of zeros, which `fromDense` is going to fill. */
+/** A factor of zeros, to be filled by `fromDense`. */
 export const emptyFactor = (shape: Shape, { dtype = "float32" }: Build): Parameter => factor(zeros(shape, { dtype }));
 
-/** A bias of one value per output, initialised as PyTorch does for `inputs` inputs per output. Its weight decay is `full` by default, as it is no factor. */
+/**
+ * A bias of one value per output, initialised as in PyTorch for `inputs` inputs per output. `decay` is `full` by default, because a bias is
+ * no factor.
+ */
 export const biasParameter = (outputs: number, inputs: number, build: Build, decay: Decay = "full"): Parameter =>
   new Parameter(uniformFanIn([outputs], build, inputs), decay);
 
-/** The parameters w:[out,in/groups,1,1] and b:[out] of a 1×1 convolution, with PyTorch's names. The bias decays as w does, as in the paper's code. */
+/**
+ * The parameters w:[out,in/groups,1,1] and b:[out] of a 1×1 convolution, with PyTorch's names. The bias decays as w does, as in the paper's
+ * code.
+ */
 export class PointwiseFactor extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;

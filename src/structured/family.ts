@@ -1,8 +1,10 @@
 /**
- * A family of structured convolutions as one record. The record says how the family is written in text, which hyper-parameter a budget may choose,
- * how its map W:[out,in] and its convolution are made, and which sizes show it well. Everything else that treats families reads the record.
+ * A family of structured convolutions as one record. The record says how the family is written in text, which hyper-parameter a budget may
+ * choose, how its map W:[out,in] and its convolution are made, and which sizes show it well. Everything else that treats families reads the
+ * record.
  */
 
+import { type OptionNames, optionNames } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
@@ -14,6 +16,9 @@ export interface FamilyOptions extends StructuredOptions {
   /** For hashed kinds: leave the last shared weight unused, as the paper's code does (docs/faithfulness.md). Default: false. */
   readonly lastWeightUnused?: boolean;
 }
+
+/** The names of `FamilyOptions`. */
+export const familyOptions: OptionNames = optionNames<FamilyOptions>({ bias: true, mode: true, init: true, lastWeightUnused: true });
 
 /** One hyper-parameter, in the order in which the text form has them: `MatrixTensorTrain_8_2` has rank 8 and 2 cores. */
 export interface HyperParameter<Name extends string = string> {
@@ -35,9 +40,12 @@ export interface BudgetSearch<Name extends string = string> {
   readonly positions: number;
   /** The value at a position is the position divided by this number. */
   readonly divisor: number;
-  /** Whether the number of parameters never falls from one position to the next. The search bisects if so, and tries every position otherwise. */
+  /**
+   * Whether the number of parameters never falls from one position to the next. The search bisects if so, and tries every position
+   * otherwise.
+   */
   readonly rises: boolean;
-  /** Whether a layer refuses a value because it would leave the layer without parameters. Such a value counts as smaller than any other. */
+  /** Whether layers refuse values that are too small. Such a value counts as smaller than any other. */
   readonly refusesSmallValues: boolean;
 }
 
@@ -55,15 +63,15 @@ export interface StructuredFamily<Kind extends string = string, Name extends str
   /** Another name that `inspect --layer` accepts beside the kind in kebab case. */
   readonly alias?: string;
   readonly parameters: readonly HyperParameter<Name>[];
-  /** What `--budget` searches. Default: the family is refused with a budget. */
+  /** How `--budget` searches a hyper-parameter. Default: `--budget` refuses the family. */
   readonly budget?: BudgetSearch<Name>;
   /** How the common wrapper treats the map. Default: a depthwise window, then the map. */
   readonly wrapper?: SeparableOptions;
   /** Hyper-parameters that show the family. */
   readonly examples: {
-    /** What `inspect` takes where only the family is named: about a quarter of the dense parameters at 64 → 64. */
+    /** The example that `inspect` takes if only the family is named. It has about a quarter of the dense parameters at 64 → 64. */
     readonly inspect: FamilySpec<Kind, Name>;
-    /** What `bench --structured` measures. Default: nothing. */
+    /** The examples that `bench --structured` measures. Default: none. */
     readonly bench?: readonly FamilySpec<Kind, Name>[];
   };
   /** The map W:[out,in]. @throws ConfigError for sizes or hyper-parameters that the family cannot have. */
@@ -96,9 +104,12 @@ export const positive = <const Name extends string>(name: Name, options: HyperPa
   ...options,
 });
 
-/** Values of a scale or a fraction have four decimals, so that the spec can be written down. */
+/** Scales and fractions that a search finds have four decimals, so that the text form is short. */
 const decimals = 1e4;
-/** No network here has a use for more ranks, terms or factors than the first, nor for more groups or blocks than the second. */
+/**
+ * The largest rank (or number of terms or factors) and the largest number of groups or blocks that a search tries. No network here can use
+ * more.
+ */
 const [mostRanks, mostGroups] = [4096, 64];
 
 /** Searches a scale or a fraction up to `largest`. */
@@ -119,7 +130,9 @@ export const searchRank = <const Name extends string>(name: Name, { refusesSmall
   refusesSmallValues,
 });
 
-/** Searches the number of groups or blocks. Layers lower it to a divisor of their sizes, so that more groups need not mean fewer parameters. */
+/**
+ * Searches the number of groups or blocks. It is lowered to a divisor of each layer's sizes, so more groups need not mean fewer parameters.
+ */
 export const searchGroups = <const Name extends string>(name: Name): BudgetSearch<Name> => ({
   name,
   positions: mostGroups,

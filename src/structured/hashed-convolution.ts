@@ -1,6 +1,7 @@
-/** `Hashed_x`: the whole k×k convolution from one list of shared values. No window is split off. */
+/** `Hashed_x`: a k×k convolution whose weights all come from one list of shared values. It has no depthwise window. */
 
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import { checkOptions } from "../core/options.ts";
 import type { Shape } from "../core/shape.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
@@ -13,13 +14,13 @@ import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
-import { type HashedOptions, HashedWeight } from "./hashed.ts";
+import { type HashedOptions, HashedWeight, hashedOptions } from "./hashed.ts";
 import type { DepthwiseWindow } from "./separable.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 
 /**
- * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel: sharing saves storage and no work.
- * With groups = I it is the hashed window of `HashedSeparable`.
+ * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel, because sharing saves storage and no
+ * work. With groups = I it is the hashed window of `HashedSeparable`.
  */
 export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer {
   readonly name = "HashedConvolution";
@@ -28,6 +29,7 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
 
   constructor(site: ConvolutionSite, budget: number, build: Build, options: HashedOptions = {}) {
     super();
+    checkOptions("HashedConvolution", options, hashedOptions);
     const { inChannels, outChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
     this.hashed = new HashedWeight([outChannels, inChannels / groups, kernel, kernel], budget, build, options);
     this.#options = { stride, padding, dilation, groups };
@@ -45,7 +47,7 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
     return this.hashed.value();
   }
 
-  /** Makes a hashed window nearest to `kernel`, with a bias of 0. */
+  /** Makes a window the nearest one to `kernel`, with a bias of 0. */
   async approximateWindow(kernel: ArrayLike<number>): Promise<void> {
     await this.hashed.fromDense(kernel);
     this.bias?.write(new Float64Array(this.bias.value.size));

@@ -1,4 +1,6 @@
-/** The five kinds of hashed convolutions of the paper's code: which part of the convolution is hashed, and how many shared values it has. */
+/**
+ * The five kinds of hashed convolutions of the paper's code: which part of the convolution is hashed, and how many shared values it has.
+ */
 
 import type { Build } from "../nn/init.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
@@ -15,7 +17,7 @@ const pointwiseSite = (inChannels: number, outChannels: number): ConvolutionSite
 /** The shared values of the 1×1 map that, with its window, has a tenth of the k×k convolution's weights. */
 const decimated = (site: ConvolutionSite): number => Math.floor(weightsOf(site) / 10) - site.inChannels * site.kernel ** 2;
 
-/** The window and the map of a hashed separable convolution share one budget in proportion to their sizes. */
+/** The shared values of the window and of the map, in proportion to their sizes. Both numbers are rounded down. */
 function hashedShares({ inChannels, outChannels, kernel }: ConvolutionSite, fraction: number): { window: number; map: number } {
   const [window, map] = [inChannels * kernel ** 2, inChannels * outChannels];
   const total = Math.floor(fraction * (window + map));
@@ -37,11 +39,11 @@ const hashedMap = (
   budget: number,
   build: Build,
   { init = "reference", lastWeightUnused = false }: FamilyOptions,
-): StructuredLinear => new HashedLinear(site.inChannels, site.outChannels, budget, build, { init, lastWeightUnused, bias: true });
+): StructuredLinear => new HashedLinear(site.inChannels, site.outChannels, { budget }, build, { init, lastWeightUnused, bias: true });
 
 /** A map on its own has a bias only if the options say so. */
 const hashedLinear = (inFeatures: number, outFeatures: number, budget: number, build: Build, options: FamilyOptions): StructuredLinear =>
-  new HashedLinear(inFeatures, outFeatures, budget, build, { bias: false, ...options });
+  new HashedLinear(inFeatures, outFeatures, { budget }, build, { bias: false, ...options });
 
 export const hashedFamily = defineFamily({
   kind: "Hashed",

@@ -1,6 +1,7 @@
 /** HashedNet (Chen et al. 2015, arXiv 1504.04788): the entries of a weight matrix share a short list of values, assigned at random. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { type Build, fanIn, uniformFanIn } from "../nn/init.ts";
@@ -19,13 +20,19 @@ export interface HashedOptions {
   /** The weight-decay group of the bias. Default: `decay`. */
   readonly biasDecay?: Decay;
   /**
-   * Whether indices are drawn below budget − 1, as in the paper's code, whose last weight is never used but is counted (docs/faithfulness.md).
-   * Default: false.
+   * Whether indices are drawn below budget − 1, as in the paper's code, whose last weight is never used but is counted
+   * (docs/faithfulness.md). Default: false.
    */
   readonly lastWeightUnused?: boolean;
 }
 
-/** W[i₁,…] = w[h(i₁,…)]; the indices h are drawn once, uniformly.   `budget` parameters, and the bias. */
+/** The names of `HashedOptions`. */
+export const hashedOptions: OptionNames = optionNames<HashedOptions>({ bias: true, decay: true, biasDecay: true, lastWeightUnused: true });
+
+/** The names of the options of `HashedLinear`. */
+const hashedLinearOptions: OptionNames = { ...hashedOptions, init: true, mode: true };
+
+/** W[i₁,…] = w[h(i₁,…)], where the indices h are drawn once, uniformly.   `budget` parameters, and the bias. */
 export class HashedWeight extends Module {
   readonly hashed_weight: Parameter;
   readonly bias: Parameter | undefined;
@@ -36,6 +43,7 @@ export class HashedWeight extends Module {
   /** @throws ConfigError unless budget is an integer ≥ 2. */
   constructor(shape: readonly number[], budget: number, build: Build, options: HashedOptions = {}) {
     super();
+    checkOptions("HashedWeight", options, hashedOptions);
     const { bias = true, decay = "compressed", biasDecay = decay, lastWeightUnused = false } = options;
     if (!Number.isInteger(budget) || budget < 2)
       throw new ConfigError(`HashedWeight: the budget must be an integer ≥ 2, got ${budget}; raise the fraction`);
@@ -52,7 +60,10 @@ export class HashedWeight extends Module {
     return reshape(gather(this.hashed_weight.value, this.idxs.value), this.#shape);
   }
 
-  /** Makes W nearest to `target`, given in W's order. The least squares solution makes each shared value the mean of the entries it stands for. */
+  /**
+   * Makes W the nearest one to `target`, which has W's order. Each shared value becomes the mean of its entries: the least squares
+   * solution.
+   */
   async fromDense(target: ArrayLike<number>): Promise<void> {
     const indices = await this.idxs.read();
     const sums = new Float64Array(this.hashed_weight.value.size);
@@ -65,22 +76,31 @@ export class HashedWeight extends Module {
   }
 }
 
+/** The size of the list of shared values. */
+export interface HashedShape {
+  /** The number of shared values. */
+  readonly budget: number;
+}
+
 /**
- * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. W is always formed: in·out multiply-adds per column.
- * `fromDense`: the means of `HashedWeight`, exact least squares.
+ * W = w[h]:[out,in] (paper, §3).   `budget` parameters and a bias. W is always formed, so a column takes in·out multiply-adds.
+ * `fromDense` is that of `HashedWeight`. The result is the nearest such matrix.
  */
 export class HashedLinear extends StructuredLinear {
   readonly name = "HashedLinear";
   readonly hashed: HashedWeight;
 
+  /** @throws ConfigError unless budget is an integer ≥ 2. */
   constructor(
     inFeatures: number,
     outFeatures: number,
-    budget: number,
+    { budget }: HashedShape,
     build: Build,
-    { init = "reference", ...options }: StructuredOptions & HashedOptions = {},
+    allOptions: StructuredOptions & HashedOptions = {},
   ) {
     super(inFeatures, outFeatures, "dense");
+    checkOptions("HashedLinear", allOptions, hashedLinearOptions);
+    const { init = "reference", mode: _, ...options } = allOptions;
     refuseSpectral("HashedLinear", init);
     this.hashed = new HashedWeight([outFeatures, inFeatures], budget, build, options);
   }

@@ -14,7 +14,8 @@ export interface SeparableKernel {
 
 /**
  * The nearest pair of a depthwise window and a pointwise matrix. It is the best approximation of rank one of each input channel's slice
- * K[:,i,:,:]:[O,k²], the first triple of the slice's SVD. As ‖d_i‖ = 1, an error in P is an error of the same norm in K.   kernel:[O,I,k,k].
+ * K[:,i,:,:]:[O,k²], the first triple of the slice's SVD. As ‖d_i‖ = 1, an error in P is an error of the same norm in K.
+ * kernel:[O,I,k,k].
  */
 export function splitKernel(kernel: TensorArray): SeparableKernel {
   const [outputs, inputs, height, width] = kernel.shape as [number, number, number, number];

@@ -1,8 +1,11 @@
-/** `Generic_x`: the low-rank bottleneck, and `LR_x`: the same with both factors tied. */
+/** Low rank: `Generic_x` has two factors, and `LR_x` has one factor that acts twice. */
 
 import { ConfigError } from "../core/errors.ts";
-import { lowRank } from "../linalg/low-rank.ts";
+import { checkOptions } from "../core/options.ts";
+import { type LowRank, lowRank, truncated } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
+import { svd } from "../linalg/svd.ts";
+import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { transpose } from "../ops/layout.ts";
@@ -10,10 +13,12 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { normalMatrix, PointwiseFactor } from "./factor.ts";
-import { defineFamily, positive, searchScale } from "./family.ts";
+import { biasParameter, normalMatrix, PointwiseFactor } from "./factor.ts";
+import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
+import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { mixChannels } from "./mix-channels.ts";
-import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkRank, checkSizes } from "./sizes.ts";
+import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** ⌊scale·max(in, out)⌋, the paper's rank. @throws ConfigError when that is 0. */
 export function rankOf(name: string, scale: number, inFeatures: number, outFeatures: number): number {
@@ -25,24 +30,52 @@ export function rankOf(name: string, scale: number, inFeatures: number, outFeatu
   return rank;
 }
 
+/** The rank, or the scale of the paper's rule. */
+export type LowRankShape =
+  | {
+      /** The rank r. */
+      readonly rank: number;
+    }
+  | {
+      /** The rank ⌊scale·max(in, out)⌋, as in the paper's code, which allows more than the sides of W. */
+      readonly scale: number;
+    };
+
 const flat = (w: Tensor): Tensor => reshape(w, w.shape.slice(0, 2));
 
 /**
- * W = E·C (paper, §3; "Generic"), C:[r,in] contracts, E:[out,r] expands.   r·(in + out) parameters and multiply-adds per column.
- * `fromDense`: the truncated SVD (Eckart & Young 1936).
+ * W = E·C with C:[r,in] and E:[out,r] (paper, §3, "Generic").   r·(in + out) parameters and multiply-adds per column.
+ * `fromDense` is the truncated SVD. The result is the nearest such matrix (Eckart & Young 1936).
  */
 export class LowRankLinear extends StructuredLinear {
   readonly name = "LowRankLinear";
   readonly lowrank_contract: PointwiseFactor;
   readonly lowrank_expand: PointwiseFactor;
 
-  /** @throws ConfigError unless rank ≥ 1. */
-  constructor(inFeatures: number, outFeatures: number, rank: number, build: Build, options: StructuredOptions = {}) {
+  /** @throws ConfigError unless the rank is an integer from 1 to min(in, out), or the scale gives a rank ≥ 1. */
+  constructor(inFeatures: number, outFeatures: number, shape: LowRankShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
-    checkSizes("LowRankLinear", { inFeatures, outFeatures, rank });
+    checkOptions("LowRankLinear", options, familyOptions);
+    checkSizes("LowRankLinear", { inFeatures, outFeatures });
+    const rank = "rank" in shape ? shape.rank : rankOf("Generic", shape.scale, inFeatures, outFeatures);
+    if ("rank" in shape) checkRank("LowRankLinear", "rank", rank, Math.min(inFeatures, outFeatures), "the smaller side of W");
     this.lowrank_contract = new PointwiseFactor(rank, inFeatures, build, options.init);
     this.lowrank_expand = new PointwiseFactor(outFeatures, rank, build, options.init, options.bias);
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
+  }
+
+  /**
+   * The map of the smallest rank whose relative error is at most the tolerance. By the theorem of Eckart and Young no smaller rank has such
+   * a map.
+   * @throws ConfigError for a tolerance out of range.
+   */
+  static fromDense(target: Matrix, options: FromDenseOptions): LowRankLinear {
+    const { tolerance, build, options: own } = prepareFromDense("LowRankLinear", target, options);
+    const decomposition = svd(target);
+    const rank = new ErrorBudget(target.data, tolerance).spend(decomposition.s, 1);
+    const map = new LowRankLinear(target.columns, target.rows, { rank }, build, own);
+    map.#write(truncated(decomposition, rank));
+    return withBias(map, options);
   }
 
   override get bias(): Parameter | undefined {
@@ -70,7 +103,10 @@ export class LowRankLinear extends StructuredLinear {
   }
 
   override fromDense(target: Matrix): void {
-    const { left, right } = lowRank(target, this.rank);
+    this.#write(lowRank(target, this.rank));
+  }
+
+  #write({ left, right }: LowRank): void {
     // A rank beyond the matrix's own leaves factors with rows and columns of zeros.
     const kept = left.columns;
     const expand = new Float64Array(this.outFeatures * this.rank);
@@ -83,36 +119,31 @@ export class LowRankLinear extends StructuredLinear {
 }
 
 /**
- * W = Vᵀ·V·T (paper's code, "LR"): V:[r,out] tied, T stacks out/in copies of the input.   r·out parameters.
- * V·T is V's column blocks added up, so a column costs r·(in + out) multiply-adds.
+ * W = Vᵀ·V·T with V:[r,out] (paper's code, "LR"). T stacks out/in copies of the input.   r·out parameters.
+ * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds.
  */
 export class TiedLowRankLinear extends StructuredLinear {
   readonly name = "TiedLowRankLinear";
   readonly lowrank: PointwiseFactor;
+  readonly bias: Parameter | undefined;
 
-  /** @throws ConfigError unless rank ≥ 1 and `out` is a multiple of `in`; a bias is refused too, as the map is its own transpose on both sides. */
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    rank: number,
-    build: Build,
-    { bias = false, mode, init = "reference" }: StructuredOptions = {},
-  ) {
-    super(inFeatures, outFeatures, mode);
-    checkSizes("TiedLowRankLinear", { inFeatures, outFeatures, rank });
+  /** @throws ConfigError unless `out` is a multiple of `in`, and the rank is an integer from 1 to out, or the scale gives a rank ≥ 1. */
+  constructor(inFeatures: number, outFeatures: number, shape: LowRankShape, build: Build, options: StructuredOptions = {}) {
+    super(inFeatures, outFeatures, options.mode);
+    checkOptions("TiedLowRankLinear", options, familyOptions);
+    const { bias = false, init = "reference" } = options;
+    checkSizes("TiedLowRankLinear", { inFeatures, outFeatures });
+    const rank = "rank" in shape ? shape.rank : rankOf("LR", shape.scale, inFeatures, outFeatures);
+    if ("rank" in shape) checkRank("TiedLowRankLinear", "rank", rank, outFeatures, "the outputs");
     if (outFeatures % inFeatures !== 0)
       throw new ConfigError(`LR: the outputs must be a multiple of the inputs, got ${inFeatures} → ${outFeatures}; use Generic_x there`);
-    if (bias) throw new ConfigError("LR: the tied map has no bias, got bias: true; leave it out");
     if (init === "spectral") throw new ConfigError("LR: a tied map has no best approximation to start from, got init spectral");
     this.lowrank = new PointwiseFactor(rank, outFeatures, build, init);
+    this.bias = bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 
   get rank(): number {
     return this.lowrank.weight.shape[0]!;
-  }
-
-  get bias(): undefined {
-    return undefined;
   }
 
   /** The paper's code tiles the input to the number of outputs before both products. */
@@ -130,7 +161,7 @@ export class TiedLowRankLinear extends StructuredLinear {
     return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
   }
 
-  /** Vᵀ·V:[out,out] first, then T: the formula from left to right. */
+  /** The formula from left to right: Vᵀ·V:[out,out] first, and then T. */
   toDense(): Tensor {
     const v = flat(this.lowrank.weight.value);
     const square = matmul(v, v, { transposeA: true });
@@ -154,8 +185,7 @@ export const lowRankFamily = defineFamily({
   budget: searchScale("scale", 4),
   wrapper: { dropsPadding: true },
   examples: { inspect: { kind: "Generic", scale: 0.125 }, bench: [{ kind: "Generic", scale: 0.1 }] },
-  linear: ({ scale }, inFeatures, outFeatures, build, options) =>
-    new LowRankLinear(inFeatures, outFeatures, rankOf("Generic", scale, inFeatures, outFeatures), build, options),
+  linear: (spec, inFeatures, outFeatures, build, options) => new LowRankLinear(inFeatures, outFeatures, spec, build, options),
 });
 
 export const tiedLowRankFamily = defineFamily({
@@ -164,8 +194,7 @@ export const tiedLowRankFamily = defineFamily({
   alias: "tied-low-rank",
   parameters: [positive("scale")],
   budget: searchScale("scale", 4),
-  wrapper: { dropsPadding: true },
+  wrapper: { dropsPadding: true, refusesBias: true },
   examples: { inspect: { kind: "LR", scale: 0.25 }, bench: [{ kind: "LR", scale: 0.1 }] },
-  linear: ({ scale }, inFeatures, outFeatures, build, options) =>
-    new TiedLowRankLinear(inFeatures, outFeatures, rankOf("LR", scale, inFeatures, outFeatures), build, options),
+  linear: (spec, inFeatures, outFeatures, build, options) => new TiedLowRankLinear(inFeatures, outFeatures, spec, build, options),
 });

@@ -1,10 +1,13 @@
-/** Matrix Tensor-Train (Novikov et al. 2015, arXiv 1509.06569): modes in pairs, one of outputs and one of inputs to a core. */
+/** Matrix Tensor-Train (Novikov et al. 2015, arXiv 1509.06569): each core has one mode of the outputs and one mode of the inputs. */
 
+import { ConfigError } from "../core/errors.ts";
 import { balancedFactors } from "../core/factors.ts";
+import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
-import { permuted, tensorArray } from "../linalg/tensor-array.ts";
-import { tensorTrain } from "../linalg/tensor-train.ts";
+import { permuted, type TensorArray, tensorArray } from "../linalg/tensor-array.ts";
+import { type TensorTrain, tensorTrain } from "../linalg/tensor-train.ts";
+import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { permute } from "../ops/layout.ts";
@@ -12,19 +15,83 @@ import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, searchRank, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
+import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { mixChannels } from "./mix-channels.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
-export interface MatrixTrainShape {
-  readonly rank: number;
-  readonly cores: number;
+/** The modes of outputs and inputs, and the ranks between the cores. */
+export type MatrixTrainShape =
+  | {
+      /** The ranks r₁ … r_{d−1}. */
+      readonly ranks: readonly number[];
+      /** The sizes m₁ … m_d of the output modes, with the product out. */
+      readonly outModes: readonly number[];
+      /** The sizes n₁ … n_d of the input modes, with the product in. */
+      readonly inModes: readonly number[];
+    }
+  | {
+      /** The largest rank. A bond has a smaller one where the modes on one side of it allow no more. */
+      readonly rank: number;
+      /** The number d of cores. The modes are near-equal. */
+      readonly cores: number;
+    };
+
+/** The modes: both lists, or the number of near-equal modes. Default: three near-equal modes. */
+export type MatrixTrainModes = { readonly outModes: readonly number[]; readonly inModes: readonly number[] } | { readonly cores?: number };
+
+export type MatrixTrainFromDense = FromDenseOptions & MatrixTrainModes;
+
+interface Modes {
+  readonly outModes: readonly number[];
+  readonly inModes: readonly number[];
+  /** m_k·n_k. */
+  readonly pairs: readonly number[];
+}
+
+/** @throws ConfigError for modes that do not fit. */
+function modesOf(inFeatures: number, outFeatures: number, modes: MatrixTrainModes): Modes {
+  const name = "MatrixTensorTrainLinear";
+  if (!("outModes" in modes)) {
+    const { cores = 3 } = modes;
+    checkSizes(name, { inFeatures, outFeatures, cores });
+    return paired(balancedFactors(outFeatures, cores), balancedFactors(inFeatures, cores));
+  }
+  const { outModes, inModes } = modes;
+  checkFactors(name, "outModes", outModes, outFeatures, "the outputs");
+  checkFactors(name, "inModes", inModes, inFeatures, "the inputs");
+  if (outModes.length !== inModes.length)
+    throw new ConfigError(`${name}: outModes and inModes must have the same length, got [${outModes}] and [${inModes}]`);
+  return paired(outModes, inModes);
+}
+
+const paired = (outModes: readonly number[], inModes: readonly number[]): Modes => ({
+  outModes,
+  inModes,
+  pairs: outModes.map((m, k) => m * inModes[k]!),
+});
+
+/** W with its modes in pairs: a tensor of shape [m₁·n₁, …, m_d·n_d]. */
+function pairedTensor({ data }: Matrix, { outModes, inModes, pairs }: Modes): TensorArray {
+  const order = outModes.flatMap((_, k) => [k, outModes.length + k]);
+  return tensorArray(pairs, permuted(tensorArray([...outModes, ...inModes], data), order).data);
+}
+
+/** The ranks that a shape asks for. @throws ConfigError for ranks that do not fit. */
+function ranksOf(pairs: readonly number[], shape: MatrixTrainShape): readonly number[] {
+  if ("ranks" in shape) {
+    checkTrainRanks("MatrixTensorTrainLinear", pairs, shape.ranks);
+    return shape.ranks;
+  }
+  checkSizes("MatrixTensorTrainLinear", { rank: shape.rank });
+  return pairs.slice(1).map((_, k) => Math.min(shape.rank, sizeOf(pairs.slice(0, k + 1)), sizeOf(pairs.slice(k + 1))));
 }
 
 /**
  * W[(o₁…o_d),(i₁…i_d)] = G₁[:,o₁,i₁,:]·…·G_d[:,o_d,i_d,:], cores [r_{k−1},m_k,n_k,r_k].   Σ r_{k−1}·m_k·n_k·r_k parameters.
- * Each core turns its input mode into its output mode: Σ_k (m₁…m_{k−1})·|G_k|·(n_{k+1}…n_d) multiply-adds a column, and no copy between cores.
- * `fromDense`: TT-SVD on the paired modes, within √(d−1) of the best.
+ * Each core replaces its input mode by its output mode. A column takes Σ_k (m₁…m_{k−1})·|G_k|·(n_{k+1}…n_d) multiply-adds, without copies
+ * between cores. `fromDense` is TT-SVD on the paired modes. Its error is at most √(d−1) times the least.
  */
 export class MatrixTensorTrainLinear extends StructuredLinear {
   readonly name = "MatrixTensorTrainLinear";
@@ -33,21 +100,39 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
   readonly outModes: readonly number[];
   readonly inModes: readonly number[];
 
-  /** @throws ConfigError unless rank and cores are integers ≥ 1. */
-  constructor(inFeatures: number, outFeatures: number, { rank, cores }: MatrixTrainShape, build: Build, options: StructuredOptions = {}) {
+  /** @throws ConfigError for modes whose products are not out and in, and for ranks that are larger than their neighbours allow. */
+  constructor(inFeatures: number, outFeatures: number, shape: MatrixTrainShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
-    checkSizes("MatrixTensorTrain", { inFeatures, outFeatures, rank, cores });
-    this.outModes = balancedFactors(outFeatures, cores);
-    this.inModes = balancedFactors(inFeatures, cores);
-    const pairs = this.outModes.map((m, k) => m * this.inModes[k]!);
-    // No bond can exceed what stands on either side of it.
-    const bond = (k: number): number => Math.min(rank, sizeOf(pairs.slice(0, k)), sizeOf(pairs.slice(k)));
+    checkOptions("MatrixTensorTrainLinear", options, familyOptions);
+    const { outModes, inModes, pairs } = modesOf(inFeatures, outFeatures, shape);
+    const ranks = ranksOf(pairs, shape);
+    this.outModes = outModes;
+    this.inModes = inModes;
     this.cores = pairs.map((_, k) => {
-      const [before, m, n, after] = [bond(k), this.outModes[k]!, this.inModes[k]!, bond(k + 1)];
+      const [before, m, n, after] = [ranks[k - 1] ?? 1, outModes[k]!, inModes[k]!, ranks[k] ?? 1];
       return factor(variancePreserving([before, m, n, after], before * n, m * after, build));
     });
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
+  }
+
+  /**
+   * The map of TT-SVD whose relative error is at most the tolerance. No train with an error ≤ tolerance/√(d−1) has a smaller rank at any
+   * bond.
+   * @throws ConfigError for a tolerance or modes out of range.
+   */
+  static fromDense(target: Matrix, options: MatrixTrainFromDense): MatrixTensorTrainLinear {
+    const { tolerance, build, options: own } = prepareFromDense("MatrixTensorTrainLinear", target, options);
+    const modes = modesOf(target.columns, target.rows, options);
+    const train = tensorTrainWithin(pairedTensor(target, modes), tolerance);
+    const ranks = train.cores.slice(1).map(({ shape }) => shape[0]!);
+    const map = new MatrixTensorTrainLinear(target.columns, target.rows, { ...modes, ranks }, build, own);
+    map.#write(train);
+    return withBias(map, options);
+  }
+
+  get ranks(): readonly number[] {
+    return this.cores.slice(1).map(({ shape }) => shape[0]!);
   }
 
   override contract(x: Tensor): Tensor {
@@ -86,13 +171,11 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     return this.cores.slice(1).reduce((total, { value }, k) => total + sizeOf(pairs.slice(0, k + 1)) * value.size, 0);
   }
 
-  override fromDense({ data }: Matrix): void {
-    const count = this.outModes.length;
-    const order = this.outModes.flatMap((_, k) => [k, count + k]);
-    const paired = permuted(tensorArray([...this.outModes, ...this.inModes], data), order);
-    const modes = this.outModes.map((m, k) => m * this.inModes[k]!);
-    const ranks = this.cores.slice(1).map(({ shape }) => shape[0]!);
-    const { cores } = tensorTrain(tensorArray(modes, paired.data), ranks);
+  override fromDense(target: Matrix): void {
+    this.#write(tensorTrain(pairedTensor(target, paired(this.outModes, this.inModes)), this.ranks));
+  }
+
+  #write({ cores }: TensorTrain): void {
     for (const [k, parameter] of this.cores.entries()) parameter.write(cores[k]!.data);
   }
 }

@@ -1,6 +1,9 @@
-/** The common wrapper that makes a convolution of a structured map: a depthwise window, then the map at every pixel (paper, eq. 1). */
+/** The convolution that is made of a structured map: a depthwise window, and then the map at every pixel (paper, eq. 1). */
 
+import type { Context } from "../core/context.ts";
+import { type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius, matrix } from "../linalg/matrix.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
@@ -55,7 +58,12 @@ export interface SeparableOptions {
   readonly window?: (site: ConvolutionSite, build: Build) => DepthwiseWindow;
   /** Whether the padding of a 1×1 site is left out, as the paper's code does for low rank. Default: false. */
   readonly dropsPadding?: boolean;
+  /** Whether a convolution with a bias is refused, as the paper's code refuses it for ACDC and tied low rank. Default: false. */
+  readonly refusesBias?: boolean;
 }
+
+/** The names of `SeparableOptions`. */
+export const separableOptions: OptionNames = optionNames<SeparableOptions>({ window: true, dropsPadding: true, refusesBias: true });
 
 /** A map of columns applied to every pixel.   x:[N,C,H,W] → y:[N,O,H,W]. */
 function onPixels(x: Tensor, map: (columns: Tensor) => Tensor): Tensor {
@@ -79,24 +87,21 @@ class MapLayer extends Layer {
 }
 
 /**
- * y = W·(w ∗ x) + b: a depthwise window w:[I,1,k,k] that takes stride, padding and dilation, then W:[O,I] at every pixel.
- * I·k² parameters and the map's own, where the dense convolution has O·I·k².   x:[N,I,H,W] → y:[N,O,H′,W′].
- * A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
+ * y = W·(w ∗ x) + b with a depthwise window w:[I,1,k,k] and W:[O,I] at every pixel.   x:[N,I,H,W] → y:[N,O,H′,W′].
+ * The window has the stride, the padding and the dilation. It has I·k² parameters beside those of the map. The dense convolution has
+ * O·I·k². A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
  */
 export class SeparableConvolution extends StructuredConvolution implements FoldableLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
-  readonly #padding: number;
+  readonly #padding: Padding;
 
-  /** @throws ConfigError for a site with groups. */
-  constructor(
-    site: ConvolutionSite,
-    build: Build,
-    createMap: () => StructuredLinear,
-    { window, dropsPadding = false }: SeparableOptions = {},
-  ) {
+  /** @throws ConfigError for a site with groups, and for a map with a bias where the options refuse one. */
+  constructor(site: ConvolutionSite, build: Build, createMap: () => StructuredLinear, options: SeparableOptions = {}) {
     super();
+    checkOptions("SeparableConvolution", options, separableOptions);
+    const { window, dropsPadding = false, refusesBias = false } = options;
     const { inChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
     if (groups !== 1) throw new ConfigError(`SeparableConvolution: a site's groups must be 1, got ${groups}; use Conv there`);
     this.#stride = stride;
@@ -107,6 +112,11 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
         : window({ ...site, padding }, build);
     this.grouped = kernel > 1 ? depthwise() : undefined;
     this.map = createMap();
+    if (refusesBias && this.map.bias !== undefined)
+      throw new ConfigError(
+        `${this.map.name}: its convolution has no bias, as in the paper's code, got bias: true; ` +
+          "leave the bias out, or use the map as a layer of its own",
+      );
   }
 
   get name(): string {
@@ -122,16 +132,16 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return [["grouped", this.grouped], ...Object.entries(this.map)];
   }
 
-  forward(x: Tensor): Tensor {
-    const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, { training: false });
+  forward(x: Tensor, context: Context): Tensor {
+    const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
     const y = onPixels(z, (columns) => this.map.applyToColumns(columns));
     const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
   }
 
   /**
-   * Where multiplying by W is cheaper than the contraction, W is built once and is a 1×1 convolution, which takes in s and t. Otherwise the contraction
-   * stays, and s and t follow it in the place of the bias.
+   * If multiplying by W is cheaper than the contraction, W is formed once and becomes a 1×1 convolution, which takes in s and t. Otherwise
+   * the contraction stays, and a layer with s and t follows it in the place of the bias.
    */
   fold(affine?: ChannelAffine): Layer {
     const { map, grouped } = this;
@@ -148,10 +158,22 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return bias === undefined ? new Sequential(window, contraction) : this;
   }
 
-  /** What a 1×1 convolution reads of x. */
+  /** The pixels of x that a 1×1 convolution reads. */
   #sampled(x: Tensor): Tensor {
-    const edge = [this.#padding, this.#padding] as const;
-    const padded = this.#padding === 0 ? x : pad(x, [[0, 0], [0, 0], edge, edge]);
+    const [height, width] = x.shape.slice(2).map((size) => ({ size, kernel: 1, stride: this.#stride, dilation: 1 })) as [
+      WindowAxis,
+      WindowAxis,
+    ];
+    const { top, left, bottom, right } = sidesOf("SeparableConvolution", this.#padding, [height, width]);
+    const isPadded = top + left + bottom + right > 0;
+    const padded = isPadded
+      ? pad(x, [
+          [0, 0],
+          [0, 0],
+          [top, bottom],
+          [left, right],
+        ])
+      : x;
     if (this.#stride === 1) return padded;
     return slice(padded, [undefined, undefined, [0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, this.#stride]]);
   }
@@ -174,7 +196,8 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   approximationRefusal(kind: string): string | undefined {
     if (this.map.fromDense === undefined) return noApproximation(kind);
     if (this.grouped === undefined || this.grouped.approximateWindow !== undefined) return undefined;
-    return `${kind}: its window cannot be brought near to a given kernel; give the window a method approximateWindow, or train it from scratch`;
+    const advice = "give the window a method approximateWindow, or train it from scratch";
+    return `${kind}: its window cannot be brought near to a given kernel; ${advice}`;
   }
 
   /** A k×k kernel is split into a window and a pointwise matrix, and the matrix is approximated. A 1×1 kernel is approximated as it is. */
@@ -194,6 +217,6 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   decayedWeight(): Tensor | undefined {
-    return this.map.hasFactors ? this.map.toDense() : undefined;
+    return this.map.decayedWeight();
   }
 }

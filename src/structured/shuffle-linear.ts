@@ -1,6 +1,9 @@
-/** `Shuffle_g`: the linear ShuffleNet block (Zhang et al. 2018, arXiv 1707.01083, its nonlinearities removed; paper, §3). */
+/** `Shuffle_g`: the ShuffleNet block without its nonlinearities (Zhang et al. 2018, arXiv 1707.01083; paper, §3). */
 
+import type { Padding } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
+import { greatestCommonDivisor } from "../core/factors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { lowRank } from "../linalg/low-rank.ts";
 import { type Matrix, matrix } from "../linalg/matrix.ts";
@@ -22,10 +25,11 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { factor, normalMatrix, PointwiseFactor } from "./factor.ts";
-import { defineFamily, searchGroups, whole } from "./family.ts";
+import { defineFamily, familyOptions, searchGroups, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
+import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
-import { checkSizes, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The window between the grouped maps: w:[b,1,k,k]. */
 class Window extends Module {
@@ -42,13 +46,26 @@ export interface ShuffleLinearOptions extends StructuredOptions {
   readonly kernel?: number;
 }
 
+/** The names of `ShuffleLinearOptions`. */
+export const shuffleLinearOptions: OptionNames = optionNames<ShuffleLinearOptions>({ bias: true, mode: true, init: true, kernel: true });
+
+/** The number of blocks of the two grouped maps. */
+export interface ShuffleShape {
+  /** The number g of groups, a common divisor of in, out and the bottleneck ⌊out/4⌋. */
+  readonly groups: number;
+}
+
+/** The largest number of groups ≤ `wanted` that divides in, out and the bottleneck. The paper's code lowers the number so. */
+const loweredGroups = (inFeatures: number, outFeatures: number, wanted: number): number =>
+  loweredDivisor(greatestCommonDivisor(inFeatures, outFeatures, Math.floor(outFeatures / 4)), wanted);
+
 const blocksEquation = "ab,aoi->aobi";
 const kernelEquation = "op,pt,pi->oit";
 
 /**
- * W = G₂·diag(d)·Π·G₁: G₁:[b,in] and G₂:[out,b] block-diagonal with g blocks, b = ⌊out/4⌋, Π dealing each group's channels to all groups.
- * With a k×k window the diagonal becomes a depthwise convolution.   b·in/g + b·k² + out·b/g parameters, as many multiply-adds a column.
- * g is lowered until it divides in, out and b, as the paper's code has it. `fromDense` (k = 1): each block pair's truncated SVD, exact blockwise.
+ * W = G₂·diag(d)·Π·G₁ with block-diagonal G₁:[b,in] and G₂:[out,b] of g blocks and b = ⌊out/4⌋. Π distributes the channels of each group
+ * over all groups. With a k×k window a depthwise convolution replaces the diagonal.   b·in/g + b·k² + out·b/g parameters, and as many
+ * multiply-adds a column. `fromDense` (k = 1) is the truncated SVD of each pair of blocks, the nearest such matrix.
  */
 export class ShuffleLinear extends StructuredLinear {
   readonly name = "ShuffleLinear";
@@ -58,26 +75,22 @@ export class ShuffleLinear extends StructuredLinear {
   readonly groups: number;
   readonly kernel: number;
 
-  /** @throws ConfigError for fewer than four outputs or groups < 1. */
-  constructor(
-    inFeatures: number,
-    outFeatures: number,
-    groups: number,
-    build: Build,
-    { kernel = 1, ...options }: ShuffleLinearOptions = {},
-  ) {
-    super(inFeatures, outFeatures, options.mode);
-    checkSizes("Shuffle", { inFeatures, outFeatures, groups, kernel });
+  /** @throws ConfigError for fewer than four outputs, and for groups that do not divide in, out and the bottleneck. */
+  constructor(inFeatures: number, outFeatures: number, { groups }: ShuffleShape, build: Build, allOptions: ShuffleLinearOptions = {}) {
+    super(inFeatures, outFeatures, allOptions.mode);
+    checkOptions("ShuffleLinear", allOptions, { ...familyOptions, ...shuffleLinearOptions });
+    const { kernel = 1, ...options } = allOptions;
+    checkSizes("ShuffleLinear", { inFeatures, outFeatures, kernel });
     const bottleneck = Math.floor(outFeatures / 4);
     if (bottleneck < 1) throw new ConfigError(`Shuffle: needs at least 4 outputs for its bottleneck of a quarter, got ${outFeatures}`);
-    let fitting = groups;
-    while ([inFeatures, outFeatures, bottleneck].some((size) => size % fitting !== 0)) fitting--;
-    this.groups = fitting;
+    const common = greatestCommonDivisor(inFeatures, outFeatures, bottleneck);
+    checkDivisor("ShuffleLinear", "groups", groups, common, "the greatest common divisor of inputs, outputs and bottleneck");
+    this.groups = groups;
     this.kernel = kernel;
     const { init = "reference", bias = false } = options;
-    this.shuffle_gconv1 = new PointwiseFactor(bottleneck, inFeatures / fitting, build, init);
+    this.shuffle_gconv1 = new PointwiseFactor(bottleneck, inFeatures / groups, build, init);
     this.shuffle_dwconv = new Window(bottleneck, kernel, build, init);
-    this.shuffle_gconv2 = new PointwiseFactor(outFeatures, bottleneck / fitting, build, init, bias);
+    this.shuffle_gconv2 = new PointwiseFactor(outFeatures, bottleneck / groups, build, init, bias);
     if (init === "spectral") {
       if (kernel > 1)
         throw new ConfigError(`Shuffle: spectral initialisation needs a 1×1 window, got ${kernel}×${kernel}; use another init`);
@@ -119,7 +132,7 @@ export class ShuffleLinear extends StructuredLinear {
     };
   }
 
-  /** The convolution this block is: K[o,i,t] = Σ_p G₂[o,p]·w[p,t]·(ΠG₁)[p,i].   → [out,in,k,k]. */
+  /** The kernel of this block as a convolution: K[o,i,t] = Σ_p G₂[o,p]·w[p,t]·(ΠG₁)[p,i].   → [out,in,k,k]. */
   toDenseKernel(): Tensor {
     const { bottleneck, inFeatures, outFeatures, kernel } = this;
     const { first, second, groups, taps } = this.#blocks();
@@ -144,8 +157,8 @@ export class ShuffleLinear extends StructuredLinear {
     const { bottleneck, inFeatures, outFeatures } = this;
     return (
       bottleneck * inFeatures +
-      outFeatures * bottleneck + // the two block-diagonal matrices, laid out
-      Math.min(outFeatures, inFeatures) * bottleneck + // the diagonal onto the smaller of them
+      outFeatures * bottleneck + // This and the line above write out the block-diagonal matrices.
+      Math.min(outFeatures, inFeatures) * bottleneck + // The diagonal multiplies the smaller one of them.
       outFeatures * bottleneck * inFeatures
     );
   }
@@ -157,7 +170,7 @@ export class ShuffleLinear extends StructuredLinear {
     const second = new Float64Array(this.shuffle_gconv2.weight.value.size);
     for (let c = 0; c < groups; c++)
       for (let a = 0; a < groups; a++) {
-        // Places p = j·g + a of the shuffled bottleneck that group c of G₂ reads.
+        // Group c of G₂ reads these places p = j·g + a of the shuffled bottleneck.
         const places = Array.from({ length: width }, (_, t) => c * width + t).filter((p) => p % groups === a);
         if (places.length === 0) continue;
         const block = matrix(outs, ins);
@@ -179,20 +192,20 @@ export class ShuffleLinear extends StructuredLinear {
   }
 }
 
-/** The block as a convolution: its window, which takes stride, padding and dilation, stands between the two grouped maps. */
+/** The block as a convolution. Its window stands between the two grouped maps and has the stride, the padding and the dilation. */
 export class ShuffleConvolution extends StructuredConvolution implements FoldableLayer {
   readonly name = "ShuffleConvolution";
   readonly map: ShuffleLinear;
-  readonly #window: { readonly stride?: number; readonly padding: number; readonly dilation?: number };
+  readonly #window: { readonly stride?: number; readonly padding: Padding; readonly dilation?: number };
 
   constructor(
     { inChannels, outChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, bias = false }: ConvolutionSite,
-    groups: number,
+    shape: ShuffleShape,
     build: Build,
     options: StructuredOptions = {},
   ) {
     super();
-    this.map = new ShuffleLinear(inChannels, outChannels, groups, build, { ...options, bias, kernel });
+    this.map = new ShuffleLinear(inChannels, outChannels, shape, build, { ...options, bias, kernel });
     this.#window = { stride, padding, dilation };
   }
 
@@ -270,6 +283,9 @@ export const shuffleFamily = defineFamily({
   parameters: [whole("groups")],
   budget: searchGroups("groups"),
   examples: { inspect: { kind: "Shuffle", groups: 2 }, bench: [{ kind: "Shuffle", groups: 4 }] },
-  linear: ({ groups }, inFeatures, outFeatures, build, options) => new ShuffleLinear(inFeatures, outFeatures, groups, build, options),
-  convolution: ({ groups }, site, build, options) => new ShuffleConvolution(site, groups, build, options),
+  // One spec serves layers of all sizes, so the number of groups is lowered to a divisor.
+  linear: ({ groups }, inFeatures, outFeatures, build, options) =>
+    new ShuffleLinear(inFeatures, outFeatures, { groups: loweredGroups(inFeatures, outFeatures, groups) }, build, options),
+  convolution: ({ groups }, site, build, options) =>
+    new ShuffleConvolution(site, { groups: loweredGroups(site.inChannels, site.outChannels, groups) }, build, options),
 });

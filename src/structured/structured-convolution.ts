@@ -1,4 +1,4 @@
-/** What every convolution of a family answers for, so that `compress`, `count` and Frobenius decay need not know which class it is. */
+/** The contract of all convolutions of families. `compress`, `count` and Frobenius decay use it for every class of convolution. */
 
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius } from "../linalg/matrix.ts";
@@ -9,12 +9,15 @@ import { detach, noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** How far a convolution is from a kernel K. All norms are relative to ‖K‖. The two losses are orthogonal: relative² = separable² + structured². */
+/**
+ * The distance of a convolution from a kernel K. All norms are relative to ‖K‖. The two parts are orthogonal: relative² = separable² +
+ * structured².
+ */
 export interface ApproximationError {
   readonly relative: number;
-  /** The loss from writing K[o,i,u,v] as P[o,i]·d[i,u,v]; 0 for a kernel that is not split. */
+  /** The part from writing K[o,i,u,v] as P[o,i]·d[i,u,v]. It is 0 for a kernel that is not split. */
   readonly separable: number;
-  /** The loss from giving P, or the kernel that is not split, its structure. */
+  /** The part from giving a structure to P, or to the kernel that is not split. */
   readonly structured: number;
 }
 
@@ -66,4 +69,5 @@ export async function wholeKernelError(kernel: TensorArray, toDenseKernel: () =>
 
 /** The message for families whose maps have no `fromDense`. */
 export const noApproximation = (kind: string): string =>
-  `${kind}: no best approximation of a given matrix is known for it; use TensorTrain_0.5, Generic_0.25, Monarch_4 or Kronecker_8, or train it from scratch`;
+  `${kind}: no best approximation of a given matrix is known for it; ` +
+  "use TensorTrain_0.5, Generic_0.25, Monarch_4 or Kronecker_8, or train it from scratch";

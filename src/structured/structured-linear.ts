@@ -1,13 +1,14 @@
 /**
- * The contract of a structured linear map. A few parameters stand for a whole matrix W:[out,in]. The map can apply W without forming it, and it can
- * give W from the formula. A convolution applies the map to every pixel: it is applied to the columns of x:[N,in,P].
+ * The contract of a structured linear map. A few parameters stand for a whole matrix W:[out,in]. The map can apply W without forming it,
+ * and it can give W from the formula. A convolution applies the map to every pixel: it is applied to the columns of x:[N,in,P].
  */
 
-import { ConfigError, ShapeError } from "../core/errors.ts";
-import { formatShape } from "../core/shape.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
-import { Module } from "../nn/module.ts";
+import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { add } from "../ops/elementwise.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -47,7 +48,10 @@ export interface StructuredOptions {
   readonly init?: Initialisation;
 }
 
-/** What the paper's code counts for one sample: the pixels before and after a convolution, and whether a depthwise window stands before the map. */
+/**
+ * What the paper's code counts for one sample: the pixels before and after a convolution, and whether a depthwise window stands before the
+ * map.
+ */
 export interface PaperPixels {
   readonly input: number;
   readonly output: number;
@@ -61,7 +65,10 @@ export interface PaperPixels {
  */
 export type Initialisation = "reference" | "spectral" | "variance-preserving";
 
-export abstract class StructuredLinear extends Module {
+/**
+ * A structured map as a layer. It takes the place of `Linear`: y = x·Wᵀ + b for x:[…,in] → y:[…,out].
+ */
+export abstract class StructuredLinear extends Layer {
   /** The name of the map in error messages and in the tables of `count`. */
   abstract readonly name: string;
   /** The vector that is added to every column; undefined for a map without one. */
@@ -77,13 +84,19 @@ export abstract class StructuredLinear extends Module {
     this.mode = mode;
   }
 
-  /** W:[out,in] from the formula, differentiable. An implementation must not apply the map to the identity: `toDense` is the oracle of `contract`. */
+  /**
+   * W:[out,in] from the formula, differentiable. An implementation must not apply the map to the identity: `toDense` is the oracle of
+   * `contract`.
+   */
   abstract toDense(): Tensor;
 
   /** The multiply-adds of `toDense`. */
   abstract denseCost(): number;
 
-  /** W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default forms W; a family that can work factor by factor overrides it. */
+  /**
+   * W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default forms W; a family that can work factor by factor
+   * overrides it.
+   */
   contract(x: Tensor): Tensor {
     return mixChannels(x, this.toDense());
   }
@@ -94,8 +107,8 @@ export abstract class StructuredLinear extends Module {
   }
 
   /**
-   * Overwrites the parameters so that W is as near to `target` as the family's algorithm can bring it. A family without such an algorithm leaves
-   * this method out.
+   * Overwrites the parameters so that W is as near to `target` as the family's algorithm can bring it. A family without such an algorithm
+   * leaves this method out.
    */
   fromDense?(target: Matrix): void | Promise<void>;
 
@@ -128,9 +141,10 @@ export abstract class StructuredLinear extends Module {
   }
 
   /**
-   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) ≤ m·n + C/B, where E and e are the multiply-adds of
-   * `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, and C is `denseCost()`.
-   * The choice depends on these figures and on no clock, so a network always takes the same path for the same input and resumed runs repeat bit for bit.
+   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) ≤ m·n + C/B, where E and e are the
+   * multiply-adds of `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, and C is
+   * `denseCost()`. The choice depends on these figures and on no clock, so a network always takes the same path for the same input and
+   * resumed runs repeat bit for bit.
    */
   choose(columns: number): PathChoice {
     const work = this.contractionCost();
@@ -144,7 +158,28 @@ export abstract class StructuredLinear extends Module {
     return { path, reason: `${figures}, ${count} columns` };
   }
 
-  /** W·x for every column, without the bias, on the path that `choose` gives.   x:[N,in,P] → [N,out,P]. @throws ShapeError for another shape of x. */
+  /**
+   * y = x·Wᵀ + b, as in `Linear`.   x:[…,in] → y:[…,out].   All axes before the last one are rows, and `choose` is asked for their number.
+   * @throws ShapeError for x of fewer than two axes, or with another last axis.
+   */
+  forward(x: Tensor): Tensor {
+    if (x.rank < 2 || x.shape.at(-1) !== this.inFeatures)
+      throw new ShapeError(`${this.name}: x must be […,${this.inFeatures}] with two axes or more, got ${formatShape(x.shape)}`);
+    const leading = x.shape.slice(0, -1);
+    const rows = this.apply(reshape(x, [sizeOf(leading), this.inFeatures]));
+    const y = this.bias === undefined ? rows : add(rows, this.bias.value);
+    return reshape(y, [...leading, this.outFeatures]);
+  }
+
+  /** The matrix that Frobenius decay shrinks; undefined for a map without factors, which ordinary weight decay shrinks. */
+  decayedWeight(): Tensor | undefined {
+    return this.hasFactors ? this.toDense() : undefined;
+  }
+
+  /**
+   * W·x for every column, without the bias, on the path that `choose` gives.   x:[N,in,P] → [N,out,P].
+   * @throws ShapeError for another shape of x.
+   */
   applyToColumns(x: Tensor): Tensor {
     if (x.rank !== 3 || x.shape[1] !== this.inFeatures)
       throw new ShapeError(`${this.name}: x must be [N,${this.inFeatures},P], got ${formatShape(x.shape)}`);
@@ -165,10 +200,4 @@ export abstract class StructuredLinear extends Module {
     const y = this.contract(reshape(transpose(x), [1, this.inFeatures, rows]));
     return transpose(reshape(y, [this.outFeatures, rows]));
   }
-}
-
-/** @throws ConfigError unless sizes are integers ≥ 1. */
-export function checkSizes(name: string, sizes: Readonly<Record<string, number>>): void {
-  for (const [what, size] of Object.entries(sizes))
-    if (!Number.isInteger(size) || size < 1) throw new ConfigError(`${name}: ${what} must be an integer ≥ 1, got ${size}`);
 }

@@ -1,71 +1,120 @@
-/** `TensorTrain_s` (Garipov et al. 2016, arXiv 1611.03214; paper, §3): the whole weight as a three-way tensor in train form. */
+/** `TensorTrain_s` (Garipov et al. 2016, arXiv 1611.03214; paper, §3): the whole weight as a tensor train. */
 
+import { checkOptions } from "../core/options.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
-import { tensorTrain } from "../linalg/tensor-train.ts";
+import { type TensorTrain, tensorTrain } from "../linalg/tensor-train.ts";
+import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
-import { defineFamily, positive, searchScale } from "./family.ts";
-import { checkSizes, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
-import { type TrainSizes, threeWayDims, trainSizes } from "./three-way.ts";
+import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
+import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
+import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
+import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { threeWayDims, trainSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
 
+/** The modes of the flattened matrix, and the ranks between them. */
+export type TensorTrainShape =
+  | {
+      /** The ranks r₁ … r_{d−1}. */
+      readonly ranks: readonly number[];
+      /** The sizes d₁ … d_d of two modes or more, with the product in·out. Default: three near-equal sizes (`threeWayDims`). */
+      readonly dims?: readonly number[];
+    }
+  | {
+      /** Three modes, and ranks max(1, round(scale·smaller neighbour)), as in the paper's code. */
+      readonly scale: number;
+    };
+
+export interface TensorTrainFromDense extends FromDenseOptions {
+  /** As in `TensorTrainShape`. */
+  readonly dims?: readonly number[];
+}
+
+/** @throws ConfigError for dims or ranks that do not fit. */
+function sizesOf(inFeatures: number, outFeatures: number, shape: TensorTrainShape): { dims: readonly number[]; ranks: readonly number[] } {
+  if ("scale" in shape) return trainSizes(threeWayDims(outFeatures, inFeatures), shape.scale);
+  const { ranks, dims = threeWayDims(outFeatures, inFeatures) } = shape;
+  checkFactors("TensorTrainLinear", "dims", dims, inFeatures * outFeatures, "inputs times outputs", 2);
+  checkTrainRanks("TensorTrainLinear", dims, ranks);
+  return { dims, ranks };
+}
+
 /**
- * W[o·in + i] = G₁[1,i₁,:]·G₂[:,i₂,:]·G₃[:,i₃,1] with (i₁,i₂,i₃) the digits of the flat index in dims.   d₁r₁ + r₁d₂r₂ + r₂d₃ parameters.
- * Where the dims cut cleanly between outputs and inputs, r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column; elsewhere W is rebuilt.
- * `fromDense`: TT-SVD (Oseledets 2011), within √2 of the best train.
+ * W[o·in + i] = G₁[1,i₁,:]·…·G_d[:,i_d,1] with (i₁,…,i_d) the digits of the flat index in dims.   Σ r_{k−1}·d_k·r_k parameters.
+ * If the dims cut cleanly between outputs and inputs, three cores cost r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column. Otherwise W is
+ * formed. `fromDense` is TT-SVD (Oseledets 2011), within √(d−1) of the best train.
  */
 export class TensorTrainLinear extends StructuredLinear {
   readonly name = "TensorTrainLinear";
-  readonly weight_core_0: Parameter;
-  readonly weight_core_1: Parameter;
-  readonly weight_core_2: Parameter;
-  readonly bias: Parameter | undefined;
-  readonly #sizes: TrainSizes;
+  /** The cores `weight_core_0`, `weight_core_1`, … as [r_{k−1},d_k,r_k]. */
+  [core: `weight_core_${number}`]: Parameter;
+  /** Declared only, so that the bias follows the cores in the state. */
+  declare readonly bias: Parameter | undefined;
+  readonly dims: readonly number[];
+  readonly ranks: readonly number[];
+  readonly #cores: readonly Parameter[];
   readonly #boundary: Boundary | undefined;
 
-  /** @throws ConfigError unless scale > 0. */
-  constructor(inFeatures: number, outFeatures: number, scale: number, build: Build, options: StructuredOptions = {}) {
+  /** @throws ConfigError for dims whose product is not in·out, and for ranks that are larger than their neighbours allow. */
+  constructor(inFeatures: number, outFeatures: number, shape: TensorTrainShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
+    checkOptions("TensorTrainLinear", options, familyOptions);
     checkSizes("TensorTrainLinear", { inFeatures, outFeatures });
-    this.#sizes = trainSizes(threeWayDims(outFeatures, inFeatures), scale);
-    this.#boundary = boundaryOf(this.#sizes.dims, inFeatures);
+    const { dims, ranks } = sizesOf(inFeatures, outFeatures, shape);
+    this.dims = dims;
+    this.ranks = ranks;
+    this.#boundary = boundaryOf(dims, inFeatures);
     const { init = "reference" } = options;
-    const [[d1, d2, d3], [r1, r2]] = [this.#sizes.dims, this.#sizes.ranks];
-    const core = (before: number, size: number, after: number): Parameter =>
-      init === "variance-preserving"
-        ? factor(variancePreserving([before, size, after], after, before, build))
-        : emptyFactor([before, size, after], build);
-    this.weight_core_0 = core(1, d1, r1);
-    this.weight_core_1 = core(r1, d2, r2);
-    // The core that meets the input sums over its mode, the others over a bond.
-    this.weight_core_2 =
-      init === "variance-preserving" ? factor(variancePreserving([r2, d3, 1], inFeatures, r2, build)) : emptyFactor([r2, d3, 1], build);
+    this.#cores = dims.map((size, k) => {
+      const [before, after] = [ranks[k - 1] ?? 1, ranks[k] ?? 1];
+      if (init !== "variance-preserving") return emptyFactor([before, size, after], build);
+      // The last core sums over its mode, which belongs to the input. The other cores sum over a bond.
+      return factor(variancePreserving([before, size, after], k === dims.length - 1 ? inFeatures : after, before, build));
+    });
+    for (const [k, core] of this.#cores.entries()) this[`weight_core_${k}`] = core;
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (init === "reference") this.fromDense(uniformMatrix(outFeatures, inFeatures, build));
     if (init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
-  #cores(): Parameter[] {
-    return [this.weight_core_0, this.weight_core_1, this.weight_core_2];
+  /**
+   * The map of TT-SVD whose relative error is at most the tolerance. No train with an error ≤ tolerance/√(d−1) has a smaller rank at any
+   * bond.
+   * @throws ConfigError for a tolerance or dims out of range.
+   */
+  static fromDense(target: Matrix, options: TensorTrainFromDense): TensorTrainLinear {
+    const { tolerance, build, options: own } = prepareFromDense("TensorTrainLinear", target, options);
+    const { dims = threeWayDims(target.rows, target.columns) } = options;
+    checkFactors("TensorTrainLinear", "dims", dims, target.data.length, "inputs times outputs", 2);
+    const train = tensorTrainWithin(tensorArray(dims, target.data), tolerance);
+    const ranks = train.cores.slice(1).map(({ shape }) => shape[0]!);
+    const map = new TensorTrainLinear(target.columns, target.rows, { dims, ranks }, build, own);
+    map.#write(train);
+    return withBias(map, options);
   }
 
   override contract(x: Tensor): Tensor {
     return contractTrain(
       x,
-      this.#cores().map(({ value }) => value),
+      this.#cores.map(({ value }) => value),
       this.#boundary!,
     );
   }
 
   toDense(): Tensor {
-    const [[d1, d2, d3], [r1, r2]] = [this.#sizes.dims, this.#sizes.ranks];
-    const tail = matmul(reshape(this.weight_core_1.value, [r1 * d2, r2]), reshape(this.weight_core_2.value, [r2, d3]));
-    const whole = matmul(reshape(this.weight_core_0.value, [d1, r1]), reshape(tail, [r1, d2 * d3]));
+    const whole = this.#cores.reduceRight<Tensor | undefined>((tail, { value }) => {
+      const [before, size, after] = value.shape as [number, number, number];
+      return tail === undefined
+        ? reshape(value, [before, size])
+        : reshape(matmul(reshape(value, [before * size, after]), tail), [before, (size * tail.size) / after]);
+    }, undefined)!;
     return reshape(whole, [this.outFeatures, this.inFeatures]);
   }
 
@@ -78,20 +127,22 @@ export class TensorTrainLinear extends StructuredLinear {
     return (
       this.#boundary &&
       trainWork(
-        this.#cores().map(({ shape }) => shape),
+        this.#cores.map(({ shape }) => shape),
         this.#boundary,
       )
     );
   }
 
   denseCost(): number {
-    const [[d1, d2, d3], [r1, r2]] = [this.#sizes.dims, this.#sizes.ranks];
-    return r1 * d2 * r2 * d3 + d1 * r1 * d2 * d3;
+    return this.#cores.slice(0, -1).reduce((total, { shape }, k) => total + sizeOf(shape) * sizeOf(this.dims.slice(k + 1)), 0);
   }
 
   override fromDense({ data }: Matrix): void {
-    const { cores } = tensorTrain(tensorArray(this.#sizes.dims, data), this.#sizes.ranks);
-    for (const [k, parameter] of this.#cores().entries()) parameter.write(cores[k]!.data);
+    this.#write(tensorTrain(tensorArray(this.dims, data), this.ranks));
+  }
+
+  #write({ cores }: TensorTrain): void {
+    for (const [k, parameter] of this.#cores.entries()) parameter.write(cores[k]!.data);
   }
 }
 
@@ -101,5 +152,5 @@ export const tensorTrainFamily = defineFamily({
   parameters: [positive("scale")],
   budget: searchScale("scale", 4),
   examples: { inspect: { kind: "TensorTrain", scale: 0.5 }, bench: [{ kind: "TensorTrain", scale: 0.44 }] },
-  linear: ({ scale }, inFeatures, outFeatures, build, options) => new TensorTrainLinear(inFeatures, outFeatures, scale, build, options),
+  linear: (spec, inFeatures, outFeatures, build, options) => new TensorTrainLinear(inFeatures, outFeatures, spec, build, options),
 });

@@ -1,6 +1,6 @@
 /**
- * A weight matrix seen as a tensor of three axes of nearly equal size, which Tensor-Train, Tucker and CP decompose. Dimensions and ranks are those of the
- * paper's code (docs/faithfulness.md), because published parameter counts depend on every rounding.
+ * A weight matrix seen as a tensor of three axes of nearly equal size, which Tensor-Train, Tucker and CP decompose. Dimensions and ranks
+ * are those of the paper's code (docs/faithfulness.md), because published parameter counts depend on every rounding.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -8,15 +8,15 @@ import { roundHalfToEven } from "../core/rounding.ts";
 
 export type Triple = readonly [number, number, number];
 
-/** The smallest divisor of n that is at least `least`; n itself where there is none. */
+/** The smallest divisor of n that is at least `least`, or n itself if there is none. */
 function divisorFrom(n: number, least: number): number {
   for (let d = Math.max(1, least); d < n; d++) if (n % d === 0) return d;
   return n;
 }
 
 /**
- * Three factors of N = outFeatures·inFeatures near e = N^⅓: [e, e, e] where e is whole; otherwise, twice, the smallest divisor of what is left that
- * is ≥ round(e), then the rest.
+ * Three factors of N = outFeatures·inFeatures near e = N^⅓. If e is an integer, they are [e, e, e]. Otherwise the first is the smallest
+ * divisor of N that is at least round(e), the second is the smallest such divisor of the rest, and the third is what is left.
  */
 export function threeWayDims(outFeatures: number, inFeatures: number): Triple {
   const size = outFeatures * inFeatures;
@@ -52,7 +52,7 @@ export function trainSizes(dims: Triple, scale: number): TrainSizes {
   return { dims, wanted, ranks, parameters: d1 * ranks[0] + ranks[0] * d2 * ranks[1] + ranks[1] * d3 };
 }
 
-/** Factors U_k[d_k, s_k], and a core [s₁,s₂,s₃] that the reference keeps as a full-rank train of bonds t₁, t₂. */
+/** Factors U_k[d_k, s_k], and a core [s₁,s₂,s₃] that is kept as a train of full rank with the bonds t₁ and t₂, as in the paper's code. */
 export interface TuckerSizes {
   readonly dims: Triple;
   readonly wanted: Triple;
@@ -76,7 +76,7 @@ export function tuckerSizes(dims: Triple, scale: number): TuckerSizes {
   return { dims, wanted, sizes: [s1, s2, s3], bonds: [t1, t2], parameters: core + d1 * s1 + d2 * s2 + d3 * s3 };
 }
 
-/** Rank of the CP form: max(1, round(scale·smallest dimension)). @throws ConfigError unless scale > 0. */
+/** The rank of the CP form: max(1, round(scale·smallest dimension)). @throws ConfigError unless scale > 0. */
 export function canonicalRank(dims: Triple, scale: number): number {
   checkScale(scale);
   return atLeastOne(scale * Math.min(...dims));

@@ -1,6 +1,6 @@
 /**
- * The application of a weight that is a tensor train over the modes of its flattened matrix. The modes do not follow the boundary between outputs and
- * inputs. If the boundary falls between two modes, or cuts one of them cleanly, the input can be contracted core by core.
+ * The application of a weight that is a tensor train over the modes of its flattened matrix. The modes do not follow the boundary between
+ * outputs and inputs. If the boundary falls between two modes, or cuts one of them cleanly, the input can be contracted core by core.
  */
 
 import { sizeOf } from "../core/shape.ts";
@@ -10,14 +10,17 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { mixChannels } from "./mix-channels.ts";
 import type { Work } from "./structured-linear.ts";
 
-/** Index o·in + i: mode `mode` holds both, its high part of size `outer` belonging to o, its low part of size `inner` to i. */
+/**
+ * The mode of the flat index o·in + i in which outputs and inputs meet. Its high part has size `outer` and belongs to o. Its low part
+ * belongs to i.
+ */
 export interface Boundary {
   readonly mode: number;
   readonly outer: number;
   readonly inner: number;
 }
 
-/** The boundary between outputs and inputs; undefined if it cuts a mode uncleanly. */
+/** The boundary between outputs and inputs; undefined if no mode splits into two whole factors there. */
 export function boundaryOf(dims: readonly number[], inFeatures: number): Boundary | undefined {
   let rest = inFeatures;
   for (let mode = dims.length - 1; mode >= 0; mode--) {
@@ -30,8 +33,9 @@ export function boundaryOf(dims: readonly number[], inFeatures: number): Boundar
 }
 
 /**
- * y = W·x with W[o·in + i] = G₁[1,i₁,:]·…·G_d[:,i_d,1], cores [r,d,r′]: input modes are summed from the last core down to the boundary, output
- * modes then spread from the boundary up.   x:[N,in,P] → [N,out,P].   For three cores cut in the second: r₂·in + r₁·r₂·d₂ + r₁·out a column.
+ * y = W·x with W[o·in + i] = G₁[1,i₁,:]·…·G_d[:,i_d,1] and cores [r,d,r′].   x:[N,in,P] → [N,out,P].   The input modes are summed from the
+ * last core to the boundary. Then the output modes are made from the boundary to the first core. Three cores that are cut in the second one
+ * take r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column.
  */
 export function contractTrain(x: Tensor, cores: readonly Tensor[], { mode, outer, inner }: Boundary): Tensor {
   const [batch, , columns] = x.shape as [number, number, number];

@@ -21,12 +21,6 @@ export interface Origin {
   readonly vjp: readonly (Vjp | undefined)[] | ((cotangent: Tensor) => readonly (Tensor | undefined)[]);
 }
 
-/**
- * Releases the storage of a tensor that was garbage-collected before anybody freed it. The collector may run late, so programs should rely
- * on `scope` and `dispose` instead.
- */
-const finalizers = new FinalizationRegistry<Storage>((storage) => storage.release());
-
 /** A shape on a storage, with the origin that differentiation needs. */
 export class Tensor {
   readonly shape: Shape;
@@ -47,7 +41,6 @@ export class Tensor {
     this.shape = shape;
     this.storage = storage;
     this.origin = origin;
-    finalizers.register(this, storage, this);
     track(this);
   }
 
@@ -78,7 +71,6 @@ export class Tensor {
   dispose(): void {
     if (!this.#held) return;
     this.#held = false;
-    finalizers.unregister(this);
     untrack(this);
     this.storage.release();
   }

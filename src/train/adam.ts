@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Buffer, Counter, type Parameter, type State } from "../nn/state.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -18,6 +19,9 @@ export interface AdamOptions {
   readonly decoupled?: boolean;
 }
 
+/** The names of `AdamOptions`. */
+export const adamOptions: OptionNames = optionNames<AdamOptions>({ beta1: true, beta2: true, epsilon: true, decoupled: true });
+
 /**
  * m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε) with m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ) at step t (Kingma & Ba 2015, arXiv
  * 1412.6980, algorithm 1). Weight decay λ adds λ·p to g. Decoupled decay is algorithm 2 of Loshchilov & Hutter 2019, arXiv 1711.05101.
@@ -30,7 +34,9 @@ export class Adam implements Optimizer {
   readonly #steps = new Counter();
   readonly #options: Required<AdamOptions>;
 
-  constructor(groups: readonly ParameterGroup[], { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decoupled = false }: AdamOptions = {}) {
+  constructor(groups: readonly ParameterGroup[], options: AdamOptions = {}) {
+    checkOptions("Adam", options, adamOptions);
+    const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, decoupled = false } = options;
     for (const [name, beta] of Object.entries({ beta1, beta2 }))
       if (!(beta >= 0 && beta < 1)) throw new ConfigError(`Adam: ${name} must be in [0, 1), got ${beta}`);
     if (!(epsilon >= 0 && Number.isFinite(epsilon))) throw new ConfigError(`Adam: epsilon must be finite and ≥ 0, got ${epsilon}`);

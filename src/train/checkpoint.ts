@@ -9,6 +9,7 @@ import type { RandomState } from "../core/random.ts";
 import { overwriteState } from "../nn/load-state.ts";
 import type { Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
+import { withoutWrapperPrefixes } from "./foreign-state.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
 import type { Progress, Trainer } from "./trainer.ts";
 
@@ -21,8 +22,12 @@ export interface Checkpoint {
   readonly training: TrainingState | undefined;
   /** The configuration that the writer gave. It has not been checked. */
   readonly config: unknown;
-  /** In hexadecimal digits. Files with the same digest hold the same numbers. */
+  /** In hexadecimal digits. Files with the same digest hold the same numbers. Empty for archives. */
   readonly sha256: string;
+  /** The texts that another program's file has about itself, such as `{ format: "pt" }`. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What was changed on reading another program's file, as sentences for users. */
+  readonly notes: readonly string[];
 }
 
 interface TrainingState {
@@ -31,7 +36,20 @@ interface TrainingState {
   readonly random: RandomState;
 }
 
-const format = "separable-checkpoint-1";
+/** The metadata's entry `format` marks the files of this library. Other programs write that entry too, with other values. */
+const formatPrefix = "separable-checkpoint-";
+const format = `${formatPrefix}1`;
+
+/** Whether this library wrote the file. A damaged file whose mark is lost still has the names and the digest of a checkpoint. */
+const isOwn = ({ metadata, tensors }: Safetensors): boolean =>
+  (metadata.format ?? "").startsWith(formatPrefix) ||
+  (metadata.sha256 !== undefined && [...tensors.keys()].some((name) => name.startsWith("model/")));
+
+/** The checkpoint of a network without a state of training, as other programs write it. @param source The file's name in errors. */
+export function foreignCheckpoint(source: string, file: Safetensors, sha256 = ""): Checkpoint {
+  const { values: model, notes } = withoutWrapperPrefixes(source, file.tensors);
+  return { source, model, training: undefined, config: undefined, sha256, metadata: file.metadata, notes };
+}
 
 /**
  * The bytes of a checkpoint of `trainer` between two steps.
@@ -63,13 +81,13 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
 }
 
 /**
- * Reads a checkpoint, or any other safetensors file with a network's state dict.
+ * Reads a checkpoint, or any other safetensors file with a network's state dict. Metadata of other programs are kept. The prefixes `module.`
+ * and `_orig_mod.` of PyTorch's wrappers are removed, with a note.
  * @throws DataError naming `source` when the file is truncated, or when its SHA-256 is not the one that it records.
  */
 export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promise<Checkpoint> {
   const file = decodeSafetensors(bytes, source);
-  if (file.metadata.format === undefined && ![...file.tensors.keys()].some((name) => name.startsWith("model/")))
-    return { source, model: file.tensors, training: undefined, config: undefined, sha256: await sha256(bytes) };
+  if (!isOwn(file)) return foreignCheckpoint(source, file, await sha256(bytes));
   const { sha256: expected, ...metadata } = file.metadata;
   if (metadata.format !== format)
     throw new DataError(
@@ -90,6 +108,8 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
     },
     config: JSON.parse(config!),
     sha256: expected,
+    metadata: {},
+    notes: [],
   };
 }
 

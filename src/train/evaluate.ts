@@ -1,6 +1,7 @@
 /** Evaluates a network on labelled images: mean loss, accuracy, and the confusion matrix. */
 
 import type { Context } from "../core/context.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Batch } from "../data/batches.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { crossEntropy } from "../nn/losses.ts";
@@ -45,11 +46,15 @@ export interface EvaluateOptions {
   readonly onBatch?: ((done: number) => void | Promise<void>) | undefined;
 }
 
+/** The names of `EvaluateOptions`. */
+export const evaluateOptions: OptionNames = optionNames<EvaluateOptions>({ imageShape: true, classes: true, signal: true, onBatch: true });
+
 /** The batch as a tensor [count,C,H,W]. */
 export const imagesOf = ({ images, count }: Batch, shape: ImageShape): Tensor => tensor(images, { shape: [count, ...shape] });
 
 /** Evaluates the network in evaluation mode, without recording gradients. Undefined when aborted. */
 export async function evaluate(model: Classifier, batches: Batches, options: EvaluateOptions): Promise<Evaluation | undefined> {
+  checkOptions("evaluate", options, evaluateOptions);
   const { imageShape, classes, signal, onBatch } = options;
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [count, loss, correct] = [0, 0, 0];

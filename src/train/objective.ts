@@ -1,6 +1,7 @@
 /** The objective that a training step minimises: losses from labels, a teacher and an auxiliary classifier, and penalties. */
 
 import type { Context } from "../core/context.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { attentionTransfer, distillation } from "../nn/distillation.ts";
 import { crossEntropy } from "../nn/losses.ts";
@@ -40,6 +41,9 @@ export interface LabelOptions {
   readonly penalty?: ((model: Classifier) => Tensor | undefined) | undefined;
 }
 
+/** The names of `LabelOptions`. */
+export const labelOptions: OptionNames = optionNames<LabelOptions>({ labelSmoothing: true, penalty: true });
+
 export interface ObjectiveOptions extends LabelOptions {
   /** Default: no teacher. */
   readonly teaching?: Teaching | undefined;
@@ -47,23 +51,35 @@ export interface ObjectiveOptions extends LabelOptions {
   readonly auxiliaryWeight?: number;
 }
 
+/** The names of `ObjectiveOptions`. */
+export const objectiveOptions: OptionNames = optionNames<ObjectiveOptions>({
+  labelSmoothing: true,
+  penalty: true,
+  teaching: true,
+  auxiliaryWeight: true,
+});
+
 const sumOf = (terms: readonly (Tensor | undefined)[]): Tensor => terms.filter((term) => term !== undefined).reduce(add);
 
 /** The objective crossEntropy + penalty, where the penalty is optional. */
-export const learnFromLabels =
-  (model: Classifier, { labelSmoothing = 0, penalty }: LabelOptions = {}): Objective =>
-  (x, labels, context) => {
+export function learnFromLabels(model: Classifier, options: LabelOptions = {}): Objective {
+  checkOptions("learnFromLabels", options, labelOptions);
+  const { labelSmoothing = 0, penalty } = options;
+  return (x, labels, context) => {
     const logits = model.forward(x, context);
     const loss = crossEntropy(logits, labels, { labelSmoothing });
     return { logits, loss, objective: sumOf([loss, penalty?.(model)]) };
   };
+}
 
 /**
  * The objective distillation + attentionTransfer + auxiliaryWeight·crossEntropy(auxiliary) + penalty, where each term is optional. Without
  * a teacher, cross-entropy takes the place of distillation. The teacher sees the same images as the student, in evaluation mode and without
  * recording gradients.
  */
-export function createObjective(model: AttentiveClassifier, { teaching, auxiliaryWeight = 0, ...fromLabels }: ObjectiveOptions): Objective {
+export function createObjective(model: AttentiveClassifier, options: ObjectiveOptions): Objective {
+  checkOptions("createObjective", options, objectiveOptions);
+  const { teaching, auxiliaryWeight = 0, ...fromLabels } = options;
   if (teaching === undefined && auxiliaryWeight === 0) return learnFromLabels(model, fromLabels);
   const { labelSmoothing = 0, penalty } = fromLabels;
   return (x, labels, context) => {

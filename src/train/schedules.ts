@@ -1,6 +1,7 @@
 /** Learning rates as pure functions of the progress of training. So a resumed run needs no state of its schedule. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 
 /** The learning rate after `progress` epochs, which need not be a whole number. */
 export type Schedule = (progress: number) => number;
@@ -38,12 +39,17 @@ export interface OneCycleOptions {
   readonly warmup?: number;
 }
 
+/** The names of `OneCycleOptions`. */
+export const oneCycleOptions: OptionNames = optionNames<OneCycleOptions>({ peak: true, epochs: true, warmup: true });
+
 /**
  * Rises along half a cosine from peak/25 to the peak, and then falls along half a cosine to peak/250,000. The rate changes at every step,
  * and not only at every epoch (Smith & Topin 2018, arXiv 1708.07120; the shape is that of PyTorch's OneCycleLR).
  * @throws ConfigError for a peak or a length that is not finite or not above 0, or a warm-up outside (0, 1).
  */
-export function oneCycle({ peak, epochs, warmup = 0.3 }: OneCycleOptions): Schedule {
+export function oneCycle(options: OneCycleOptions): Schedule {
+  checkOptions("oneCycle", options, oneCycleOptions);
+  const { peak, epochs, warmup = 0.3 } = options;
   check("oneCycle", { peak, epochs });
   if (!(warmup > 0 && warmup < 1)) throw new ConfigError(`oneCycle: warmup must be in (0, 1), got ${warmup}`);
   const [start, end] = [peak / 25, peak / 25 / 1e4];

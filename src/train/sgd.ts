@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ConfigError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Buffer, Counter, type Parameter, type State } from "../nn/state.ts";
 import { zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -13,6 +14,9 @@ export interface SgdOptions {
   /** Nesterov's momentum. Default: false. */
   readonly nesterov?: boolean;
 }
+
+/** The names of `SgdOptions`. */
+export const sgdOptions: OptionNames = optionNames<SgdOptions>({ momentum: true, nesterov: true });
 
 /**
  * v ← momentum·v + (g + λ·p), p ← p − lr·v; with Nesterov's momentum p ← p − lr·(g + λ·p + momentum·v). As in torch.optim.SGD, the first
@@ -26,7 +30,9 @@ export class Sgd implements Optimizer {
   readonly #momentum: number;
   readonly #nesterov: boolean;
 
-  constructor(groups: readonly ParameterGroup[], { momentum = 0, nesterov = false }: SgdOptions = {}) {
+  constructor(groups: readonly ParameterGroup[], options: SgdOptions = {}) {
+    checkOptions("Sgd", options, sgdOptions);
+    const { momentum = 0, nesterov = false } = options;
     if (!(momentum >= 0 && momentum < 1)) throw new ConfigError(`Sgd: momentum must be in [0, 1), got ${momentum}`);
     if (nesterov && momentum === 0) throw new ConfigError("Sgd: nesterov needs a momentum above 0, got 0");
     this.#entries = flattenGroups("Sgd", groups);

@@ -6,6 +6,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { DataError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
@@ -57,6 +58,18 @@ export interface TrainerOptions {
   readonly random: Random;
 }
 
+/** The names of `TrainerOptions`. */
+export const trainerOptions: OptionNames = optionNames<TrainerOptions>({
+  model: true,
+  optimizer: true,
+  schedule: true,
+  imageShape: true,
+  batchesPerEpoch: true,
+  objective: true,
+  dropPath: true,
+  random: true,
+});
+
 /** The progress after a step, with the step's own numbers. */
 export interface StepReport extends Progress {
   readonly learningRate: number;
@@ -97,7 +110,9 @@ export class Trainer {
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
 
-  constructor({ model, optimizer, schedule, imageShape, batchesPerEpoch, objective, dropPath, random }: TrainerOptions) {
+  constructor(options: TrainerOptions) {
+    checkOptions("Trainer", options, trainerOptions);
+    const { model, optimizer, schedule, imageShape, batchesPerEpoch, objective, dropPath, random } = options;
     this.model = model;
     this.optimizer = optimizer;
     this.random = random;
@@ -199,6 +214,20 @@ export interface TrainEpochsOptions {
   readonly onEpoch?: (metrics: EpochMetrics, evaluation: Evaluation | undefined) => void | Promise<void>;
 }
 
+/** The names of `TrainEpochsOptions`. */
+export const trainEpochsOptions: OptionNames = optionNames<TrainEpochsOptions>({
+  epochs: true,
+  trainBatches: true,
+  testBatches: true,
+  classes: true,
+  evaluateEvery: true,
+  maximumSteps: true,
+  signal: true,
+  onStep: true,
+  onTestBatch: true,
+  onEpoch: true,
+});
+
 /**
  * Trains from the trainer's progress, which may be within an epoch, up to `epochs`.
  * @returns "stopped" when an abort or the limit of steps ended training. The trainer is then between two steps, or before an evaluation,
@@ -206,6 +235,7 @@ export interface TrainEpochsOptions {
  * @throws DataError for a loss that is not finite.
  */
 export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions): Promise<"finished" | "stopped"> {
+  checkOptions("trainEpochs", options, trainEpochsOptions);
   const { epochs, testBatches, classes, evaluateEvery = 1, signal, onEpoch, onTestBatch } = options;
   while (trainer.progress.epoch < epochs) {
     kernels().resetPeak();

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { it } from "vitest";
 import type { MatmulGeometry } from "../../src/backend/kernels.ts";
 import type { ConvolutionGeometry } from "../../src/core/convolution-geometry.ts";
-import { type ConvolutionCase, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
+import { type ConvolutionShapes, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
 import { seeds, type ValueKind } from "../arbitraries/values.ts";
 import { absolute, conforms, floating, holds, type Operand, onReference, type Run, type Subject } from "./conformance-harness.ts";
 import { sumBound } from "./conformance-tolerance.ts";
@@ -51,7 +51,7 @@ function sizesOf(geometry: ConvolutionGeometry): Record<"x" | "w" | "y", number>
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 
 /** Convolutions as networks have them: a window reaching half over the border, sizes that fill vectors and tiles and sizes that leave a rest. */
-const networkConvolutions: fc.Arbitrary<ConvolutionCase> = fc
+const networkConvolutions: fc.Arbitrary<ConvolutionShapes> = fc
   .record({
     // Large images, many channels or many images: each makes a backend cut its work differently, and none takes the reference long.
     extent: fc.oneof(
@@ -70,12 +70,13 @@ const networkConvolutions: fc.Arbitrary<ConvolutionCase> = fc
     kernel: fc.constantFrom(1, 3, 3, 5),
     stride: fc.constantFrom(1, 1, 2),
     dilation: fc.constantFrom(1, 1, 2),
+    same: fc.boolean(),
   })
-  .map(({ extent: { batch, inChannels, outChannels, size }, form, wider, kernel, stride, dilation }) => {
+  .map(({ extent: { batch, inChannels, outChannels, size }, form, wider, kernel, stride, dilation, same }) => {
     const groups = { dense: 1, depthwise: inChannels, grouped: 2 }[form];
     const groupInputs = { dense: inChannels, depthwise: 1, grouped: Math.ceil(inChannels / 2) }[form];
     const groupOutputs = { dense: outChannels, depthwise: 1, grouped: Math.ceil(outChannels / 2) }[form];
-    const padding = (dilation * (kernel - 1)) / 2;
+    const padding = same ? "same" : (dilation * (kernel - 1)) / 2;
     return {
       x: [batch, groups * groupInputs, size, size + wider],
       w: [groups * groupOutputs, groupInputs, kernel, kernel],
@@ -130,7 +131,7 @@ export function contractionConformance(subject: Subject): void {
     ));
 
   for (const [name, { run, operands, terms }] of Object.entries(convolutionKernels)) {
-    const convolve = async (seed: number, config: ConvolutionCase, kind: ValueKind): Promise<void> => {
+    const convolve = async (seed: number, config: ConvolutionShapes, kind: ValueKind): Promise<void> => {
       const geometry = geometryOf(config);
       const [first, second] = operands(sizesOf(geometry));
       // Only the first operand may hold NaN or ∞: whether ∞ times a zero of the padding is computed is left open.

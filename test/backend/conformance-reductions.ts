@@ -82,6 +82,25 @@ export function reductionConformance(subject: Subject): void {
       ),
     ));
 
+  it("argsort keeps the order of equal elements and counts NaN as the largest, and takeAlongAxis takes what stands there", () =>
+    holds(
+      subject,
+      fc.asyncProperty(
+        seeds,
+        fc.constantFrom<ValueKind>("normal", "integers", "extreme", "nonFinite"),
+        fc.oneof({ weight: 20, arbitrary: axisSplits(9) }, { weight: 4, arbitrary: axisSplits(40) }),
+        fc.boolean(),
+        async (seed, kind, split, descending) => {
+          const sorting: Run = (k, [x]) => {
+            const order = k.argsort(x!, descending, split);
+            return [order, k.takeAlongAxis(x!, order, split)];
+          };
+          await conforms(subject, { inputs: [floating(subject.values(seed, sizeOfSplit(split), kind))], run: sorting });
+          await conforms(subject, { inputs: [int32(subject.values(seed, sizeOfSplit(split), "integers"))], run: sorting });
+        },
+      ),
+    ));
+
   const indexings = fc.record({ split: splits(), count: fc.nat({ max: 12 }), seed: seeds }).map(({ split, count, seed }) => {
     // An empty axis has no index to take.
     const indices = indicesOf(seed, split.axis === 0 ? 0 : count, Math.max(1, split.axis));

@@ -1,10 +1,11 @@
 /**
  * The library in a real browser. The bundle loads without fetching another file. It uses threads on a page that is cross-origin isolated,
- * and one thread on any other page.
+ * and one thread on any other page. It writes the files that it writes in Node.
  */
 
 import { type Browser, chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createReferenceBackend, exportOnnx, Random, useBackend, WideResNet } from "../../src/index.ts";
 import { chromium as executablePath } from "../../vitest.config.ts";
 import type { PageReport } from "./page.ts";
 import { bundleScript, missingChromium, type PageServer, type Resource, scriptPage, servePages } from "./serve-page.ts";
@@ -47,6 +48,12 @@ afterAll(async () => {
   server?.close();
 });
 
+async function onnxOfNode(): Promise<number[]> {
+  useBackend(createReferenceBackend());
+  const model = new WideResNet({ depth: 10, width: 1 }, { random: new Random(1) });
+  return [...(await exportOnnx(model, { imageShape: [3, 32, 32] }))];
+}
+
 async function visit(path: string): Promise<PageReport> {
   const page = await browser.newPage();
   const failures: string[] = [];
@@ -68,6 +75,8 @@ describe.skipIf(missingChromium !== undefined)("in Chromium", () => {
     expect(Math.abs(report.loss[0] / report.loss[1] - 1)).toBeLessThan(1e-5);
     // The gradients are float32 sums of up to 2·32·32 products in another order, through ten layers.
     expect(report.worstGradient).toBeLessThan(1e-3);
+    // The file that Node makes of the same network on the same backend.
+    expect(report.onnx).toEqual(await onnxOfNode());
     expect(requests.filter((url) => !["/isolated", "/plain", "/page.js", "/favicon.ico"].includes(url))).toEqual([]);
   });
 });

@@ -3,6 +3,9 @@
 import {
   createReferenceBackend,
   crossEntropy,
+  decodeNpz,
+  encodeNpz,
+  exportOnnx,
   gradients,
   initBackend,
   memory,
@@ -21,6 +24,8 @@ export interface PageReport {
   readonly worstGradient: number;
   /** Storages that are left after the step. */
   readonly leftover: number;
+  /** The bytes of an ONNX file of the network, as they come out of a compressed archive of NumPy. */
+  readonly onnx: readonly number[];
 }
 
 /** The loss and every gradient of one step, by parameter name. */
@@ -51,6 +56,14 @@ function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number 
   return Math.max(...differences) / Math.max(...sizes);
 }
 
+/** An ONNX file, packed into an archive and unpacked again. */
+async function onnxThroughArchive(): Promise<number[]> {
+  const model = new WideResNet({ depth: 10, width: 1 }, { random: new Random(1) });
+  const data = await exportOnnx(model, { imageShape: [3, 32, 32] });
+  const archive = encodeNpz(new Map([["network", { shape: [data.length], data }]]), { compress: true });
+  return Array.from(decodeNpz(archive, "memory").get("network")!.data);
+}
+
 async function report(): Promise<PageReport> {
   // A page that is not isolated must get one thread by default.
   const { threads } = await initBackend(["wasm"], globalThis.crossOriginIsolated ? { threads: 2 } : {});
@@ -65,6 +78,7 @@ async function report(): Promise<PageReport> {
     loss: [wasm.loss, reference.loss],
     worstGradient: Math.max(...differences),
     leftover,
+    onnx: await onnxThroughArchive(),
   };
 }
 

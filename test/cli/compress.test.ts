@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const compress = ["compress", "--threads", "1", "--no-progress"];
+const compress = ["compress", "--threads", "1", "--no-progress", "--no-evaluate"];
 const withoutNotes = (text: string): string => text.replaceAll(/^note: .*\n/gm, "");
 
 interface Report {
@@ -26,8 +26,10 @@ interface Report {
   readonly before: { readonly accuracy: number; readonly loss: number };
   readonly after: { readonly accuracy: number; readonly loss: number };
   readonly run: string | null;
+  readonly warning: string | null;
 }
 
+/** Options after these overwrite them, so that a test can give --evaluate. */
 async function compressTo(out: string, conv: string, ...more: string[]): Promise<Report> {
   const { code, stdout, stderr } = await runCli([
     ...compress,
@@ -83,6 +85,38 @@ describe("compress", () => {
     expect(after).toEqual(before);
   });
 
+  test("reads the run from its first argument, and from the older options", async () => {
+    const reportOf = async (...run: string[]): Promise<Record<string, unknown>> =>
+      jsonLines((await runCli([...compress, ...run, "--conv", "Sep", "--dry-run", "--json"])).stdout)[0]!;
+    const expected = await reportOf(at("dense"));
+    expect(expected).toMatchObject({ compressed: "wrn-10-1-Sep" });
+    for (const option of ["--run", "--checkpoint"]) expect(await reportOf(option, at("dense"))).toEqual(expected);
+    await expectError(
+      [...compress, at("dense"), "--run", at("dense"), "--conv", "Sep"],
+      /needs one run, as its first argument, got .* and /,
+    );
+  });
+
+  test("tests both networks unless it is told not to", async () => {
+    const argv = ["compress", at("dense"), "--conv", "Generic_0.5", "--threads", "1", "--no-progress", "--dry-run", "--json"];
+    const [report] = jsonLines((await runCli(argv)).stdout) as unknown as [Report];
+    expect(await evaluated(at("dense"))).toMatchObject(report.before);
+    expect(report.after).toMatchObject({ count: 6 });
+    const [untested] = jsonLines((await runCli([...argv, "--no-evaluate"])).stdout) as unknown as [Report];
+    expect(untested.before).toBeUndefined();
+  });
+
+  test("warns when the convolutions lose most of their norm, and not when they lose nothing", async () => {
+    const warning = async (conv: string): Promise<{ text: string; json: unknown }> => {
+      const { stdout, stderr } = await runCli([...compress, at("dense"), "--conv", conv, "--dry-run", "--json"]);
+      return { text: stderr, json: jsonLines(stdout)[0]!.warning };
+    };
+    const lost = await warning("Generic_0.1");
+    expect(lost.text).toMatch(/^note: the convolutions have lost \d+\.\d % of their norm, .*choose convolutions with more parameters$/m);
+    expect(lost.text).toContain(`note: ${lost.json}`);
+    expect(await warning("Conv")).toEqual({ text: "", json: null });
+  });
+
   test("names the folder it writes, and with --dry-run writes none", async () => {
     const text = await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Monarch_2", "--out", at("monarch")]);
     expect(text.stdout).toMatch(/^ {2}block1\.0\.layer\.0\.conv1 +2,304 +\S+ +\d+\.\d % +\d+\.\d % +\d+\.\d %$/m);
@@ -98,8 +132,8 @@ describe("compress", () => {
     const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
     const bare = at("bare.safetensors");
     await writeFile(bare, encodeSafetensors(new Map(model)));
-    const argv = [...compress, "--checkpoint", bare, "--conv", "Sep", "--dry-run", "--json"];
-    const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1"])).stdout);
+    const argv = [...compress, "--checkpoint", bare, "--conv", "Sep", "--dry-run"];
+    const [ofFile] = jsonLines((await runCli([...argv, "--depth", "10", "--width", "1", "--json"])).stdout);
     const [ofRun] = jsonLines((await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Sep", "--dry-run", "--json"])).stdout);
     expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
     await expectError(argv, /ConfigError: compress: .*bare\.safetensors does not say what its network is, got no --depth and --width/);
@@ -115,8 +149,14 @@ describe("compress", () => {
     await expectError([...dense, "--conv", "Generic_0.01", "--out", at("x")], /ConfigError: Generic: .*raise the scale/);
     await expectError([...dense, "--conv", "Sep", "--out", at("dense")], /ConfigError: run: .*dense must not exist yet, or be empty/);
     await expectError([...dense, "--conv", "Sep", "--dry-run", "--out", at("x")], /ConfigError: compress: --dry-run writes nothing/);
-    await expectError([...dense, "--conv", "Sepp"], /ConfigError: compress: --conv must be one of Conv, Sep, .*, got "Sepp"/);
-    await expectError([...compress, "--conv", "Sep"], /ConfigError: required option '--checkpoint <path>' not specified/);
+    await expectError(
+      [...dense, "--conv", "Sepp"],
+      /ConfigError: compress: --conv must be one of Conv, Sep, .*, got "Sepp"; did you mean Sep\?/,
+    );
+    await expectError(
+      [...compress, "--conv", "Sep"],
+      /ConfigError: compress: needs one run, as its first argument, got none; write separable compress runs/,
+    );
     await expectError(
       [...compress, "--checkpoint", at("absent"), "--conv", "Sep"],
       /DataError: run: .*absent must be readable, got ENOENT/,

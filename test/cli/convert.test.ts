@@ -1,9 +1,10 @@
 /** Networks to the files of other programs and back, on the networks that the paper's own code saved. */
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeNpz, encodeNpz } from "../../src/interchange/npz.ts";
 import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
@@ -91,4 +92,86 @@ test("the output names the network of an ONNX file", async () => {
   );
   expect(code).toBe(0);
   expect(stdout).toMatch(/net\.onnx: wrn-10-1-Conv on \[3,3,32,32\], folded, 0?\.\d MB$/m);
+});
+
+describe("files of the PyTorch world", () => {
+  const conv = wrn("Conv");
+  const refused = async (name: string, content: Uint8Array | string, message: RegExp): Promise<void> => {
+    await writeFile(at(name), content);
+    for (const argv of [
+      ["convert", at(name), at("unwritten"), ...conv],
+      ["eval", "--checkpoint", at(name), "--depth", "10"],
+    ]) {
+      const { code, stderr } = await runCli(argv);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(message);
+    }
+  };
+
+  test("written here have the metadata that its libraries expect", async () => {
+    await writeFile(at("meta.npz"), encodeNpz(await denseState()));
+    expect((await convert(at("meta.npz"), at("meta.safetensors"))).code).toBe(0);
+    expect(decodeSafetensors(await readFile(at("meta.safetensors")), "x").metadata).toEqual({ format: "pt" });
+  });
+
+  test("with foreign metadata, wrapped names and BF16 are read by convert, eval and predict, with a note", async () => {
+    const state = await denseState();
+    // BF16 is the upper half of a float32.
+    const header: [string, unknown][] = [["__metadata__", { format: "pt" }]];
+    const parts: Uint8Array[] = [];
+    let end = 0;
+    for (const [name, { shape, data }] of state) {
+      const half = new Uint8Array(Uint16Array.from(new Uint32Array(Float32Array.from(data).buffer), (bits) => bits >>> 16).buffer);
+      header.push([`module.${name}`, { dtype: "BF16", shape, data_offsets: [end, end + half.length] }]);
+      parts.push(half);
+      end += half.length;
+    }
+    const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(json.length));
+    await writeFile(at("wrapped.safetensors"), Buffer.concat([length, json, ...parts]));
+    const note = `note: the prefix module. was removed from the names in ${at("wrapped.safetensors")}\n`;
+    expect(await convert(at("wrapped.safetensors"), at("wrapped"), ...conv)).toMatchObject({ code: 0, stderr: note });
+    const run = await readCheckpointFile(join(at("wrapped"), "checkpoint.safetensors"));
+    const rounded = (value: number): number =>
+      new Float32Array(Uint32Array.of(new Uint32Array(Float32Array.of(value).buffer)[0]! & 0xffff0000).buffer)[0]!;
+    expect(Array.from(run.model.get("fc.weight")!.data)).toEqual(Array.from(state.get("fc.weight")!.data, rounded));
+    const synthetic = ["--data", "synthetic", "--threads", "1", "--json"];
+    const evaluated = await runCli(["eval", "--checkpoint", at("wrapped.safetensors"), ...conv, "--limit-test", "4", ...synthetic]);
+    // Another note may follow: the worker that prepares batches needs the compiled program.
+    expect([evaluated.code, evaluated.stderr.slice(0, note.length)]).toEqual([0, note]);
+    await writeFile(at("grey.png"), encode({ width: 32, height: 32, channels: 3, depth: 8, data: new Uint8Array(3072).fill(99) }));
+    const predicted = await runCli(["predict", "--checkpoint", at("wrapped.safetensors"), ...conv, ...synthetic, at("grey.png")]);
+    expect([predicted.code, predicted.stderr]).toEqual([0, note]);
+  });
+
+  test("of other formats are named, with what to do", async () => {
+    await refused(
+      "lfs.safetensors",
+      "version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+      /got a Git LFS pointer.*; run `git lfs pull`/,
+    );
+    await refused("page.safetensors", "<!doctype html><html>", /got an HTML page; download the file itself/);
+    await refused(
+      "net.pth",
+      Buffer.from([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46]),
+      /got a Python pickle.*; load it in Python and save it/,
+    );
+    const archive = Buffer.from(`PK\x03\x04${"\0".repeat(26)}archive/data.pkl`, "latin1");
+    await refused("zip.pt", archive, /got a PyTorch archive.*; load it in Python and save it with safetensors\.torch\.save_file/);
+  });
+
+  test("are not written with extensions of other formats", async () => {
+    await writeFile(at("source.npz"), encodeNpz(await denseState()));
+    for (const name of ["net.pt", "unwritten.pth", "net.bin", "net.h5", "net.ONNX"]) {
+      const { code, stderr } = await convert(at("source.npz"), at(name), ...conv);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /ConfigError: convert: the target must be a file \.safetensors, \.npz, \.onnx or a folder .*, got .*(net|unwritten)\./,
+      );
+      await expect(stat(at(name))).rejects.toThrow("ENOENT");
+    }
+    // The end of a convolution's text is no extension.
+    expect((await convert(at("source.npz"), at("run-TensorTrain_0.5"), ...conv)).code).toBe(0);
+  });
 });

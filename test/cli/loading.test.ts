@@ -1,5 +1,5 @@
 /**
- * Which modules the compiled program loads: none that the command does not need, and a missing native package stops only its own command.
+ * Which modules the compiled program loads: none that the command does not need, and a missing package stops only the commands that need it.
  */
 
 import { spawn } from "node:child_process";
@@ -7,9 +7,13 @@ import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commands } from "../../src/cli/commands.ts";
+import { optionalPackages } from "../../src/core/optional-package.ts";
 import { ProgramProcess } from "./program-process.ts";
+import { tinyRun } from "./run-cli.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -78,35 +82,68 @@ describe("the program loads", () => {
   });
 });
 
-describe.each(commands.flatMap(({ name, nativePackage }) => (nativePackage === undefined ? [] : [[nativePackage, name]])))(
-  "where %s cannot be resolved",
-  (missing, command) => {
-    let node: string[] = [];
-    beforeAll(async () => {
-      node = await withHooks(
-        `without-${command}`,
-        `export async function resolve(name, context, next) {
-  if (name === ${JSON.stringify(missing)}) throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
+/** Options of Node under which no optional package can be found. */
+const withoutOptional = (): Promise<string[]> =>
+  withHooks(
+    "without-optional",
+    `const missing = new Set(${JSON.stringify(Object.keys(optionalPackages))});
+export async function resolve(name, context, next) {
+  if (missing.has(name)) throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
   return next(name, context);
 }`,
-      );
-    });
+  );
 
-    test(`${command} names the package`, async () => {
-      const { code, stdout, stderr } = await runProgram(node, [command, "--help"]);
-      expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-      expect(stderr).toBe(
-        `separable: ConfigError: ${command}: needs the package ${missing}, which cannot be loaded (Cannot find package); npm install ${missing}\n`,
-      );
-    });
+describe("where no optional package is installed", () => {
+  let node: string[] = [];
+  let run = "";
+  let image = "";
+  beforeAll(async () => {
+    node = await withoutOptional();
+    run = join(folder, "run");
+    image = join(folder, "image.png");
+    await writeFile(image, encode({ width: 32, height: 32, channels: 3, depth: 8, data: new Uint8Array(3072) }));
+    expect((await runProgram([], [...tinyRun, "--run", run])).code).toBe(0);
+  });
 
-    test.each(commands.filter(({ name }) => name !== command && name !== "info").map(({ name }) => name))("%s loads", async (other) => {
-      expect(await runProgram(node, [other, "--help"])).toMatchObject({ code: 0, stderr: "" });
-    });
+  const family = fileURLToPath(new URL("../../examples/05-your-own-layer.ts", import.meta.url));
+  const cases = [
+    ["sharp", "image: needs the package sharp,", "sharp@0.35", () => ["predict", "--checkpoint", run, image]],
+    [
+      "@resvg/resvg-js",
+      "report: needs the packages @resvg/resvg-js and @expo-google-fonts/inter,",
+      "@resvg/resvg-js@2 @expo-google-fonts/inter@0.4",
+      () => ["report", run, "--out", join(folder, "report")],
+    ],
+    // Versions of Node that run TypeScript need no esbuild.
+    ...("typescript" in process.features && process.features.typescript
+      ? []
+      : ([
+          ["esbuild", "convolution: needs the package esbuild,", "esbuild@0.28", () => ["count", "--conv", `${family}:ScaledLowRank_2`]],
+        ] as const)),
+    ["bullmq", "redis: needs the package bullmq,", "bullmq@5", () => ["sweep-worker", "--redis", "redis://127.0.0.1:1"]],
+  ] as const;
 
-    test("info describes the machine", async () => {
-      const { code, stdout } = await runProgram(node, ["info", "--backend", "reference"]);
-      expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^backend +reference, 1 thread$/m) });
-    });
-  },
-);
+  test.each(cases)("%s: the error of the command that needs it says what to install", async (_, begin, install, argv) => {
+    const { code, stderr } = await runProgram(node, argv());
+    expect(code).toBe(1);
+    const verb = begin.includes("packages") ? "are" : "is";
+    expect(stderr).toBe(`separable: ConfigError: ${begin} which ${verb} not installed; npm install ${install}\n`);
+  });
+
+  test("the help of every command is printed", async () => {
+    for (const { name } of commands) expect(await runProgram(node, [name, "--help"])).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+test("package.json has the optional packages as optional peers, in the versions that the errors tell to install", async () => {
+  const { peerDependencies, peerDependenciesMeta, dependencies } = JSON.parse(
+    await readFile(new URL("../../package.json", import.meta.url), "utf8"),
+  ) as Record<"peerDependencies" | "dependencies", Record<string, string>> & {
+    peerDependenciesMeta: Record<string, { optional: boolean }>;
+  };
+  for (const [name, version] of Object.entries(optionalPackages)) {
+    expect(peerDependencies[name]).toMatch(new RegExp(`^\\^${version.replaceAll(".", "\\.")}\\.`));
+    expect(dependencies[name]).toBeUndefined();
+  }
+  for (const name of Object.keys(peerDependencies)) expect(peerDependenciesMeta[name]).toEqual({ optional: true });
+});

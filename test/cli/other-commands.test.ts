@@ -2,6 +2,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commands } from "../../src/cli/commands.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.ts";
 import { jsonLines, runCli, tinyRun } from "./run-cli.ts";
 
@@ -40,9 +41,9 @@ describe("eval", () => {
     const model = [...tensors].filter(([name]) => name.startsWith("model/")).map(([name, value]) => [name.slice(6), value] as const);
     const bare = join(folder, "bare.safetensors");
     await writeFile(bare, encodeSafetensors(new Map(model)));
-    const argv = [...evaluate, "--checkpoint", bare, "--data", "synthetic", "--limit-test", "6", "--batch-size", "4", "--json"];
+    const argv = [...evaluate, "--checkpoint", bare, "--data", "synthetic", "--limit-test", "6", "--batch-size", "4"];
     const [ofRun] = jsonLines((await runCli([...evaluate, "--run", run, "--json"])).stdout);
-    const [ofFile] = jsonLines((await runCli(argv)).stdout);
+    const [ofFile] = jsonLines((await runCli([...argv, "--json"])).stdout);
     expect({ ...ofFile, checkpoint: "" }).toEqual({ ...ofRun, checkpoint: "" });
     await expectError(
       [...argv, "--width", "2"],
@@ -50,15 +51,21 @@ describe("eval", () => {
     );
   });
 
+  test("reads the run from its first argument, and from the older options", async () => {
+    const { stdout } = await runCli([...evaluate, run, "--json"]);
+    expect(jsonLines(stdout)[0]).toMatchObject({ count: 6 });
+    for (const option of ["--run", "--checkpoint"]) expect((await runCli([...evaluate, option, run, "--json"])).stdout).toBe(stdout);
+  });
+
   test("prints a row per class", async () => {
-    const { stdout } = await runCli([...evaluate, "--run", run]);
+    const { stdout } = await runCli([...evaluate, run]);
     expect(stdout).toMatch(/Test accuracy \d+\.\d % \(loss \d\.\d{4}\) on 6 images/);
     for (const name of ["horizontal stripes", "disc", "spots"]) expect(stdout).toMatch(new RegExp(`^ {2}${name} +\\d`, "m"));
   });
 
   test("needs a run or a checkpoint that exists and is not damaged", async () => {
-    await expectError(evaluate, /ConfigError: eval: needs either --run or --checkpoint, got neither/);
-    await expectError([...evaluate, "--run", run, "--checkpoint", "x"], /ConfigError: eval: needs either --run or --checkpoint, got both/);
+    await expectError(evaluate, /ConfigError: eval: needs one run, as its first argument, got none; write separable eval runs/);
+    await expectError([...evaluate, run, "--checkpoint", "x"], /ConfigError: eval: needs one run, as its first argument, got .*run and x;/);
     await expectError([...evaluate, "--run", join(folder, "absent")], /DataError: run: .*absent must be readable, got ENOENT/);
     await expectError([...evaluate, "--checkpoint", join(folder, "absent")], /DataError: run: .*absent must be readable, got ENOENT/);
     const damaged = join(folder, "damaged");
@@ -95,6 +102,8 @@ describe("data", () => {
 
   test("names the data sets that are allowed", () =>
     expectError(["data", "--name", "mnist"], /ConfigError: data: --name must be one of cifar10, .*, got "mnist"/));
+
+  test("names a near data set", () => expectError(["data", "--name", "cifar"], /got "cifar"; did you mean cifar10\?/));
 });
 
 describe("info", () => {
@@ -111,7 +120,38 @@ describe("info", () => {
   });
 });
 
+describe("errors under --json", () => {
+  test("are one JSON object on stderr", async () => {
+    const { code, stdout, stderr } = await runCli([...evaluate, join(folder, "absent"), "--json"]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    const message = expect.stringMatching(/^run: .*absent must be readable, got ENOENT/);
+    expect(jsonLines(stderr)).toEqual([{ error: { name: "DataError", message } }]);
+  });
+
+  test("hold for wrong options too, and have a stack under --verbose", async () => {
+    const { stderr } = await runCli(["eval", "--epoch", "3", "--json", "--verbose"]);
+    const message = "unknown option '--epoch'; see separable --help";
+    expect(jsonLines(stderr)).toEqual([{ error: { name: "ConfigError", message, stack: expect.stringContaining("at ") } }]);
+  });
+});
+
 describe("help", () => {
+  test("describes every option by words that stand alone", async () => {
+    for (const { name } of commands) {
+      const { stdout } = await runCli([name, "--help"]);
+      const descriptions = stdout.match(/^ {2}-.*?\S {2,}(\S.*)$/gm) ?? [];
+      expect(descriptions.length).toBeGreaterThan(1);
+      for (const description of descriptions) expect(description).not.toMatch(/ {2,}(of |likewise)|such a network/);
+    }
+  });
+
+  test.each(["eval", "predict", "compress"])("%s needs a run, and hides the older options that name it", async (command) => {
+    const { stdout } = await runCli([command, "--help"]);
+    expect(stdout).toMatch(new RegExp(`^Usage: separable ${command} \\[options\\] <run>`));
+    expect(stdout).not.toMatch(/^ +--(run|checkpoint) /m);
+    expect((await runCli(["--help"])).stdout).toMatch(new RegExp(`^ {2}${command} \\[options\\] <run>`, "m"));
+  });
+
   test.each(["", "train ", "eval ", "predict ", "compress ", "inspect ", "data ", "info "])(
     "separable %s--help goes to stdout, exit code 0",
     async (command) => {

@@ -122,7 +122,7 @@ describe("a record of this process", () => {
     parameters: [whole("rank"), whole("times", { default: 2 })],
     examples: { inspect: { kind: "Tied", rank: 1, times: 2 } },
     linear: ({ rank, times }, inFeatures, outFeatures, build, options) =>
-      new LowRankLinear(inFeatures, outFeatures, rank * times, build, options),
+      new LowRankLinear(inFeatures, outFeatures, { rank: rank * times }, build, options),
   });
 
   test("is read and written as a built-in family is", () => {

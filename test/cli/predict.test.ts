@@ -105,6 +105,11 @@ describe("images of the test set, as PNG files", () => {
       expect(guess.probability).toBeCloseTo(alone!.probabilities.find((same) => same.class === guess.class)!.probability, 5);
   });
 
+  test("get the same classes by the older names of the run", async () => {
+    const expected = await predictions(run, files[0]!);
+    for (const option of ["--checkpoint", "--run"]) expect(await predictions(option, run, files[0]!)).toEqual(expected);
+  });
+
   test("are printed with their most probable classes and bars", async () => {
     const { stdout } = await predict("--checkpoint", run, "--top", "2", ...files.slice(0, 2));
     expect(stdout).toMatch(/^network {2}wrn-10-1-Sep, [\d,]+ parameters, from .*best\.safetensors\nimages {3}the middle, 32×32\n/);
@@ -132,22 +137,50 @@ test("options describe the network of a checkpoint without a configuration, and 
   );
 });
 
-describe("refuses", () => {
-  test("a file that is no image, and names it", async () => {
-    const [text, cut] = [join(folder, "text.png"), join(folder, "cut.png")];
+describe("an image that cannot be decoded", () => {
+  let bad: readonly (readonly [file: string, message: RegExp])[] = [];
+  beforeAll(async () => {
+    const [text, cut, absent] = ["text.png", "cut.png", "absent.png"].map((name) => join(folder, name)) as [string, string, string];
     await writeFile(text, "no image");
     await writeFile(cut, (await readFile(files[0]!)).subarray(0, 900));
-    await expectError(
-      ["--checkpoint", run, text],
-      /DataError: image: .*text\.png must be a PNG, a JPEG or a WebP image, got a file that begins 6e6f2069/,
-    );
-    await expectError(["--checkpoint", run, files[0]!, cut], /DataError: image: .*cut\.png must be a whole PNG or JPEG, got /);
-    await expectError(["--checkpoint", run, join(folder, "absent.png")], /DataError: image: .*absent\.png must be readable, got ENOENT/);
+    bad = [
+      [text, /^image: .*text\.png must be a PNG, a JPEG or a WebP image, got a file that begins 6e6f2069/],
+      [cut, /^image: .*cut\.png must be a whole PNG, JPEG or WebP image, got /],
+      [absent, /^image: .*absent\.png must be readable, got ENOENT/],
+    ];
   });
 
-  test("a call without a checkpoint or without images, and a network with NaN", async () => {
-    await expectError([files[0]!], /ConfigError: predict: needs --checkpoint, a run's folder or a checkpoint, got none/);
-    await expectError(["--checkpoint", run], /ConfigError: missing required argument 'images'/);
+  test("is named on stderr, the others are classified, and the exit code is 1", async () => {
+    for (const [file, message] of bad) {
+      const { code, stdout, stderr } = await predict(run, files[0]!, file, files[1]!);
+      expect(code).toBe(1);
+      const [error, note, end] = stderr.split("\n");
+      expect(error!.replace("separable: DataError: ", "")).toMatch(message);
+      expect([note, end]).toEqual(["note: 1 of 3 images could not be read", ""]);
+      expect(stdout.split("\n").filter((line) => files.includes(line))).toEqual([files[0], files[1]]);
+    }
+  });
+
+  test("has its error in the place of its prediction under --json, and changes no other line", async () => {
+    const alone = await predictions(run, ...files.slice(0, 2));
+    const mixed = await predict(run, "--json", "--batch-size", "2", bad[0]![0], files[0]!, bad[1]![0], bad[2]![0], files[1]!);
+    expect({ code: mixed.code, stderr: mixed.stderr }).toEqual({ code: 1, stderr: "" });
+    const failure = (n: number): object => ({
+      image: bad[n]![0],
+      error: { name: "DataError", message: expect.stringMatching(bad[n]![1]) },
+    });
+    const close = ({ image, class: name, probability }: Prediction): object =>
+      expect.objectContaining({ image, class: name, probability: expect.closeTo(probability, 5) });
+    expect(jsonLines(mixed.stdout)).toEqual([failure(0), close(alone[0]!), failure(1), failure(2), close(alone[1]!)]);
+  });
+});
+
+describe("refuses", () => {
+  test("a call without a run or without images, and a network with NaN", async () => {
+    await expectError([], /ConfigError: predict: needs one run, as its first argument, got none; write separable predict runs/);
+    await expectError(["--checkpoint", run], /ConfigError: predict: needs images after the run, got none/);
+    await expectError([run], /ConfigError: predict: needs images after the run, got none/);
+    await expectError(["--checkpoint", run, "--run", run, files[0]!], /ConfigError: predict: needs one run, as its first argument, got /);
     await expectError(["--checkpoint", run, "--top", "0", files[0]!], /ConfigError: predict: --top must be an integer ≥ 1, got "0"/);
     await expectError(["--checkpoint", join(folder, "absent"), files[0]!], /DataError: run: .*absent must be readable, got ENOENT/);
   });

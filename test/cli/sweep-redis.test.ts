@@ -286,23 +286,6 @@ describe.skipIf(!redisAvailable)(title, () => {
   });
 });
 
-test("the error without BullMQ says how to install it", async () => {
-  const hook = `export const resolve = (name, context, next) => {
-    if (name === "bullmq") throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
-    return next(name, context);
-  };`;
-  const encoded = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`;
-  const register = `import { register } from "node:module"; register(${JSON.stringify(encoded(hook))});`;
-  const program = new ProgramProcess(["sweep-worker", "--redis", "redis://127.0.0.1:1"], {
-    cwd: tmpdir(),
-    execArgv: ["--import", encoded(register)],
-  });
-  expect(await program.ended).toEqual({
-    code: 1,
-    stderr: "separable: ConfigError: redis: sweeps by Redis need the package bullmq, got none; npm install bullmq@5\n",
-  });
-});
-
 test("--redis does not change a grid, and refuses --jobs and --threads, which belong to the workers", async () => {
   const scratch = await mkdtemp(join(tmpdir(), "separable-redis-"));
   try {

@@ -90,7 +90,7 @@ describe("a grid", () => {
 
   test.each<[string, unknown, RegExp]>([
     ["no object", [], /must hold an object/],
-    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got seed/],
+    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got seed; did you mean seeds\?/],
     ["an empty list", { seeds: [] }, /seeds must be a list that is not empty, got \[\]/],
     ["an unknown option", { settings: { learning_rate: 1 } }, /learning_rate must be an option of train in camel case/],
     ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer ≥ 1, got 0/],
@@ -100,6 +100,8 @@ describe("a grid", () => {
       /Generic must have its hyper-parameter, such as Generic_0\.5, or the file budgets/,
     ],
     ["an unknown convolution", { convolutions: ["Dense"] }, /conv must be one of .*, got "Dense"/],
+    ["a misspelt convolution", { convolutions: ["Sepp"] }, /conv must be one of .*, got "Sepp"; did you mean Sep\?/],
+    ["a misspelt option", { settings: { learningrate: 1 } }, /learningrate must be an option of train .*; did you mean learningRate\?/],
     ["the same run twice", { seeds: [1, 1] }, /must differ in network, convolution, seed or teacher, got wrn-10-1-Conv-seed1 twice/],
   ])("with %s is refused", async (_, file, message) => {
     const { code, stderr } = await runCli(["sweep", await grid("bad.json", file), "--dry-run"]);

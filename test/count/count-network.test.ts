@@ -12,6 +12,7 @@ import { countNetwork, countParameters, type LayerCount } from "../../src/count/
 import { createNetwork, type NetworkKind, type NetworkSpec } from "../../src/experiment/network-spec.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
 import { Sequential } from "../../src/nn/combinators.ts";
+import { ConvTranspose2d } from "../../src/nn/conv-transpose2d.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
 import type { Build } from "../../src/nn/init.ts";
 import { AvgPool2d, Flatten, GlobalAvgPool2d, MaxPool2d, ReLU, ReLU6 } from "../../src/nn/layers.ts";
@@ -169,6 +170,14 @@ describe("the paper's convention, by hand", () => {
   ])("a 3×3 %s of stride 2", (conv, expected) => expect(rowOf(conv, 3, 2).paperMultAdds).toBe(expected));
 
   test("a 1×1 ACDC is counted at its output", () => expect(rowOf("ACDC_3", 1, 2).paperMultAdds).toBe(2 * (4 * 32 + 5 * 32 * 5) * 16));
+
+  test("a transposed convolution counts C·(O/groups)·k² for each pixel of its input", () => {
+    const create = (build: Build): Sequential =>
+      new Sequential(new ConvTranspose2d(4, 6, 3, build, { stride: 2, groups: 2 }), GlobalAvgPool2d());
+    const [layer] = countNetwork(create, [4, 5, 5]).layers;
+    const multiplyAdds = 4 * 3 * 9 * 25;
+    expect(layer).toMatchObject({ kind: "ConvTranspose2d", paperMultAdds: multiplyAdds, multAdds: multiplyAdds, output: [6, 11, 11] });
+  });
 
   test("functions between layers: ReLU by element, windows by k², whole images nothing", () => {
     const create = (build: Build): Sequential =>

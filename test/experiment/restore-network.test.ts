@@ -6,19 +6,13 @@ import { countParameters } from "../../src/count/count-network.ts";
 import { createNetwork, type NetworkSpec, networkKinds } from "../../src/experiment/network-spec.ts";
 import { classesOf, restoreNetwork } from "../../src/experiment/restore-network.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
-import type { Checkpoint } from "../../src/train/checkpoint.ts";
+import { type Checkpoint, foreignCheckpoint } from "../../src/train/checkpoint.ts";
 import type { NamedArray } from "../../src/train/safetensors.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
 
-const fileOf = (model: ReadonlyMap<string, NamedArray>): Checkpoint => ({
-  source: "file",
-  model,
-  training: undefined,
-  config: undefined,
-  sha256: "",
-});
+const fileOf = (tensors: ReadonlyMap<string, NamedArray>): Checkpoint => foreignCheckpoint("file", { tensors, metadata: {} });
 
 /** The shapes of a network's state. The numbers do not matter here. */
 function shapesOf(spec: NetworkSpec, classes: number): Map<string, NamedArray> {

@@ -3,8 +3,9 @@
 import fc from "fast-check";
 import { Random } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
+import { cumsum, prod } from "../../src/ops/accumulate.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
-import { conv2d } from "../../src/ops/convolution.ts";
+import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import { dropout, dropPath } from "../../src/ops/dropout.ts";
@@ -18,9 +19,10 @@ import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import * as reductions from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
+import { sort, topk } from "../../src/ops/sorting.ts";
 import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
-import { convolutions, poolings } from "../arbitraries/geometries.ts";
+import { convolutions, outputPaddingOf, poolings } from "../arbitraries/geometries.ts";
 import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
 import { indicesOf } from "../arbitraries/values.ts";
 import { toTensor } from "../support/nd-array.ts";
@@ -90,15 +92,22 @@ const normalised = (f: (x: Tensor, gamma: Tensor, beta: Tensor) => Tensor): Grad
   }));
 
 const window = { maxBatch: 2, maxChannels: 2, maxGroups: 2, maxSize: 4, maxKernel: 3 };
-const pooled = (f: (x: Tensor, options: pooling.PoolingOptions) => Tensor): GradientRow =>
-  row(poolings({ ...window, empty: false }), ({ x, w, options }, seed) => {
-    const kernel: [number, number] = [w[2], w[3]];
-    const padding = kernel.map((size, axis) => Math.min(Math.floor(size / 2), (options.padding as [number, number])[axis]!)) as [
-      number,
-      number,
-    ];
-    return { f: (image) => f(image, { kernel, stride: options.stride, padding }), inputs: [distinctTensor(x, seed)] };
-  });
+/** Poolings of images that hold a window, with padding before the image or after it, in ceil mode or not. */
+const pooled = (f: (x: Tensor, options: pooling.AveragePoolingOptions) => Tensor): GradientRow =>
+  row(
+    fc.tuple(poolings({ ...window, empty: false }), fc.boolean(), fc.boolean(), fc.boolean()),
+    ([{ x, w, options }, before, ceilMode, countIncludePad], seed) => {
+      const kernel: [number, number] = [w[2], w[3]];
+      const image = [Math.max(x[2], w[2]), Math.max(x[3], w[3])];
+      const [height, width] = [w[2] - 1, w[3] - 1];
+      const padding = before ? { top: height, left: 0, bottom: 0, right: width } : { top: 0, left: width, bottom: height, right: 0 };
+      const { stride } = options;
+      return {
+        f: (input) => f(input, { kernel, stride, padding, ceilMode, countIncludePad }),
+        inputs: [distinctTensor([x[0], x[1], ...image], seed)],
+      };
+    },
+  );
 
 const gathers = shapesWithAxis({ ...small, empty: false }).chain(({ shape, axis }) =>
   fc.record({ shape: fc.constant(shape), axis: fc.constant(axis), at: shapes({ maxRank: 2, maxSize: 3 }) }),
@@ -141,6 +150,8 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/negate": unary(elementwise.negate),
   "elementwise/log": unary(elementwise.log, 0.5, 3),
   "elementwise/exp": unary(elementwise.exp),
+  "elementwise/expm1": unary(elementwise.expm1),
+  "elementwise/log1p": unary(elementwise.log1p, -0.5, 2),
   "elementwise/sqrt": unary(elementwise.sqrt, 0.5, 3),
   "elementwise/reciprocalSqrt": unary(elementwise.reciprocalSqrt, 0.5, 3),
   "elementwise/reciprocal": unary(elementwise.reciprocal, 0.5, 3),
@@ -176,7 +187,20 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     }),
   ),
   "reductions/max": reduction(reductions.max, { empty: false, draw: distinctTensor }),
+  "reductions/min": reduction(reductions.min, { empty: false, draw: distinctTensor }),
   "reductions/logSumExp": reduction(reductions.logSumExp, { empty: false }),
+
+  "accumulate/prod": reduction(prod),
+  "accumulate/cumsum": alongAxis(cumsum),
+
+  "sorting/sort": row(fc.tuple(shapesWithAxis(small), fc.boolean()), ([{ shape, axis }, descending], seed) => ({
+    f: (x) => sort(x, { axis, descending }).values,
+    inputs: [distinctTensor(shape, seed)],
+  })),
+  "sorting/topk": row(fc.tuple(shapesWithAxis(small), fc.boolean(), fc.nat()), ([{ shape, axis }, largest, k], seed) => ({
+    f: (x) => topk(x, k % (shape[axis]! + 1), { axis, largest }).values,
+    inputs: [distinctTensor(shape, seed)],
+  })),
 
   "softmax/softmax": alongAxis(softmax),
   "softmax/logSoftmax": alongAxis(logSoftmax),
@@ -270,6 +294,15 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     inputs: [sampleTensor(x, seed), sampleTensor(w, seed + 1)],
   })),
 
+  "convolution/convTranspose2d": row(convolutions({ ...window, empty: false }), (drawn, seed) => {
+    const { x, w, options, sides } = drawn;
+    const y = conv2d(sampleTensor(x, seed), sampleTensor(w, seed), options);
+    return {
+      f: (image, weight) => convTranspose2d(image, weight, { ...options, padding: sides, outputPadding: outputPaddingOf(drawn, y.shape) }),
+      inputs: [sampleTensor(y.shape, seed), sampleTensor(w, seed + 1)],
+    };
+  }),
+
   "pooling/maxPool2d": pooled(pooling.maxPool2d),
   "pooling/avgPool2d": pooled(pooling.avgPool2d),
   "pooling/globalAvgPool2d": row(shapes({ minRank: 4, maxRank: 4, maxSize: 3, empty: false }), (shape, seed) => ({
@@ -310,7 +343,7 @@ export const withoutGradient: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ["equal", "notEqual", "less", "lessEqual", "greater", "greaterEqual"].map((name) => [`elementwise/${name}`, "piecewise constant"]),
   ),
-  ...Object.fromEntries(["sign", "floor", "not"].map((name) => [`elementwise/${name}`, "piecewise constant"])),
+  ...Object.fromEntries(["sign", "floor", "not", "isNaN", "isFinite"].map((name) => [`elementwise/${name}`, "piecewise constant"])),
   ...Object.fromEntries(
     ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
   ),

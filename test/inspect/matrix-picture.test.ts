@@ -5,7 +5,7 @@ import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { sizeOf } from "../../src/core/shape.ts";
 import { colourOf, drawMatrix, gridOf, pixelsOf } from "../../src/inspect/matrix-picture.ts";
-import { svgToPng } from "../../src/report/node/rasterise.ts";
+import { loadRasteriser } from "../../src/report/node/rasterise.ts";
 import { normalValues } from "../linalg/support.ts";
 
 const shapes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
@@ -95,7 +95,8 @@ describe("drawMatrix", () => {
     expect([images[0]!.width, images[0]!.height]).toEqual([3 * 24 + 2, 5 * 24 + 2]);
   });
 
-  test("becomes a PNG with the text in it, whatever fonts are installed", () => {
+  test("becomes a PNG with the text in it, whatever fonts are installed", async () => {
+    const rasterise = await loadRasteriser();
     const svg = drawMatrix("t", whole, [factor]);
     const dark = (png: Uint8Array): number => {
       const { data, channels } = decode(png);
@@ -103,7 +104,7 @@ describe("drawMatrix", () => {
       for (let at = 0; at < data.length; at += channels) if (data[at]! < 60 && data[at + 1]! < 60 && data[at + 2]! < 60) count++;
       return count;
     };
-    expect(dark(svgToPng(svg, 800))).toBeGreaterThan(dark(svgToPng(svg.replaceAll(/<text.*?<\/text>/g, ""), 800)) + 100);
+    expect(dark(rasterise(svg, 800))).toBeGreaterThan(dark(rasterise(svg.replaceAll(/<text.*?<\/text>/g, ""), 800)) + 100);
   });
 
   test("draws a matrix of zeros white", () => {

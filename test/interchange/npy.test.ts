@@ -3,6 +3,7 @@
  * their byte order is not detected.
  */
 
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
@@ -143,6 +144,135 @@ test.each([
   expect(decodeNpy(file(header, four), "memory")).toEqual({ shape: [1], data: Float32Array.of(1.5) }),
 );
 
+describe("a dtype that NumPy takes under another name", () => {
+  const eight = new Uint8Array(Float64Array.of(1.5).buffer);
+  const header = (descr: string): string => `{'descr': ${descr}, 'fortran_order': False, 'shape': (1,), }`;
+
+  test.each([
+    "'f8'",
+    "'|f8'",
+    "'=f8'",
+    "u'<f8'",
+    "r'<f8'",
+    "'<' 'f8'",
+    "('<f8')",
+    "'d'",
+    "'<d'",
+    "'float64'",
+    "'double'",
+    "'float'",
+    "'\\x3cf8'",
+  ])("%s is read as <f8", (descr) => expect(decodeNpy(file(header(descr), eight), "memory").data).toEqual(Float64Array.of(1.5)));
+
+  test.each<[string, readonly number[], unknown]>([
+    ["'?'", [1], Int32Array.of(1)],
+    ["'<b1'", [1], Int32Array.of(1)],
+    ["'b'", [255], Int32Array.of(-1)],
+    ["'B'", [255], Int32Array.of(255)],
+    ["'>u1'", [255], Int32Array.of(255)],
+    ["'h'", [255, 255], Int32Array.of(-1)],
+    ["'uint16'", [255, 255], Int32Array.of(65535)],
+    ["'e'", [0, 0x3c], Float32Array.of(1)],
+    ["'half'", [0, 0x3c], Float32Array.of(1)],
+    ["'>e'", [0x3c, 0], Float32Array.of(1)],
+    ["'>i4'", [0, 0, 0, 9], Int32Array.of(9)],
+    ["'int'", [9, 0, 0, 0, 0, 0, 0, 0], Float64Array.of(9)],
+    ["'Q'", [9, 0, 0, 0, 0, 0, 0, 0], Float64Array.of(9)],
+  ])("%s is read", (descr, bytes, expected) =>
+    expect(decodeNpy(file(header(descr), Uint8Array.from(bytes)), "memory").data).toEqual(expected),
+  );
+});
+
+const blanks = fc.stringMatching(/^[ \t\r\n]{0,3}$/);
+
+test("a header is read whatever its order of keys, quotes and blanks are", () =>
+  fc.assert(
+    fc.property(
+      fc.shuffledSubarray(["descr", "fortran_order", "shape"], { minLength: 3 }),
+      fc.infiniteStream(blanks),
+      fc.constantFrom("'", '"'),
+      fc.constantFrom("", "u"),
+      fc.boolean(),
+      fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 4 }),
+      (keys, gaps, quote, prefix, comma, shape) => {
+        const gap = (): string => gaps.next().value;
+        const text = (content: string): string => `${prefix}${quote}${content}${quote}`;
+        const sizes = shape.map((size) => `${gap()}${size}${gap()},`).join("");
+        const tuple = `(${shape.length > 1 && !comma ? sizes.slice(0, -1) : sizes}${gap()})`;
+        const values: Readonly<Record<string, string>> = { descr: text("<i4"), fortran_order: "False", shape: tuple };
+        const pairs = keys.map((key) => `${gap()}${text(key)}${gap()}:${gap()}${values[key]}${gap()}`);
+        const header = `{${pairs.join(",")}${comma ? "," : ""}${gap()}}${gap()}`;
+        const data = Int32Array.from({ length: sizeOf(shape) }, (_, i) => i);
+        expect(decodeNpy(file(header, new Uint8Array(data.buffer)), "memory")).toEqual({ shape, data });
+      },
+    ),
+  ));
+
+test("a header of hostile repetitions takes linear time", () => {
+  for (const part of ["(", "[", "{", "'a'", "'\\", "1_", "1,", "u", "#\n", "{'a':", " "]) {
+    const bytes = file(part.repeat(Math.floor(9000 / part.length)), new Uint8Array(0), "2.0");
+    const start = performance.now();
+    expect(() => decodeNpy(bytes, "memory"), part).toThrow(DataError);
+    // A search with backtracking would take hours. The bound is for a busy machine.
+    expect(performance.now() - start, part).toBeLessThan(2000);
+  }
+});
+
+test("any header is read or refused", () => {
+  const token = fc.constantFrom(
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    ":",
+    "'descr'",
+    "'fortran_order'",
+    "'shape'",
+    "'<f4'",
+    "False",
+    "1",
+    "u'",
+    " ",
+    "#",
+  );
+  fc.assert(
+    fc.property(fc.array(token, { maxLength: 30 }), (tokens) => {
+      try {
+        decodeNpy(file(tokens.join(""), new Uint8Array(4)), "memory");
+      } catch (error) {
+        expect(error).toBeInstanceOf(DataError);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("typed arrays of every class are written with their own dtype, as NumPy names it", () => {
+  class Weights extends Float64Array {}
+  const descr = (data: unknown): string | undefined => {
+    const bytes = encodeNpy({ shape: [1], data: data as Float32Array });
+    expect([...decodeNpy(bytes, "memory").data]).toEqual(Array.from(data as ArrayLike<number>, Number));
+    return /'descr': '(.*?)'/.exec(new TextDecoder("latin1").decode(bytes))?.[1];
+  };
+  expect(descr(runInNewContext("Float64Array.of(1 / 3)"))).toBe("<f8");
+  expect(descr(Weights.of(1 / 3))).toBe("<f8");
+  expect(descr(Uint8Array.of(255))).toBe("|u1");
+  expect(descr(Int8Array.of(-1))).toBe("|i1");
+  expect(descr(Int16Array.of(-1))).toBe("<i2");
+  expect(descr(BigInt64Array.of(-1n))).toBe("<i8");
+  expect(descr(BigUint64Array.of(1n))).toBe("<u8");
+  expect(() => descr([1])).toThrow("npy: numbers must be in a typed array, got Array for an array; write Float32Array.from(values)");
+});
+
+test("a file of another format is named, with what to do", () => {
+  const page = new TextEncoder().encode("<!doctype html><html>");
+  expect(() => decodeNpy(page, "a.npy")).toThrow("npy: a.npy must begin with \\x93NUMPY, got an HTML page; download the file itself");
+  expect(() => decodeNpy(Uint8Array.of(0x80, 4, 0x95, 1), "a.npy")).toThrow("got a Python pickle");
+});
+
 describe("a damaged file", () => {
   const good = fixture("version-1.npy");
   const headerLength = 128;
@@ -212,7 +342,14 @@ describe("a damaged file", () => {
     ["a size beyond all integers", "{'descr': '<f4', 'fortran_order': False, 'shape': (0, 9007199254740992), }", 0],
     ["a shape in quotes", "{'descr': '<f4', 'fortran_order': False, 'shape': '(1,)', }", 4],
     ["a truth value for its dtype", "{'descr': True, 'fortran_order': False, 'shape': (1,), }", 4],
-    ["no byte order where one is needed", "{'descr': '|f4', 'fortran_order': False, 'shape': (1,), }", 4],
+    ["a dtype in bytes", "{'descr': b'<f4', 'fortran_order': False, 'shape': (1,), }", 4],
+    ["a blank inside its dtype", "{'descr': '< f4', 'fortran_order': False, 'shape': (1,), }", 4],
+    ["a name of every object for its dtype", "{'descr': 'constructor', 'fortran_order': False, 'shape': (1,), }", 4],
+    ["a size with a leading zero", "{'descr': '<f4', 'fortran_order': False, 'shape': (01,), }", 4],
+    ["a list for its shape", "{'descr': '<f4', 'fortran_order': False, 'shape': [1], }", 4],
+    ["two commas in a row", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,),, }", 4],
+    ["a string without its end", "{'descr': '<f4, 'fortran_order': False, 'shape': (1,), }", 4],
+    ["brackets beyond any need", `{'descr': '<f4', 'fortran_order': False, 'shape': ${"(".repeat(3000)}1,${")".repeat(3000)}, }`, 4],
     ["a dtype of no known size", "{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }", 3],
     ["blanks beyond NumPy's limit", `{'descr': '<f4', 'fortran_order': False, ${" ".repeat(10_000)}'shape': (1,), }`, 4],
     ["something after the dict", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } x", 4],

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { zipSync } from "fflate";
+import { unzipSync, zipSync } from "fflate";
 import { describe, expect, test } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/core/shape.ts";
@@ -114,9 +114,76 @@ describe("a damaged archive", () => {
   test("with two arrays of one name is refused", () => {
     const twice = encodeNpz(new Map([...values].slice(0, 2).map(([name, array]) => [name, array])));
     for (let at = 0; at < twice.length; at++) if (Buffer.from(twice).toString("latin1", at, at + 5) === "b.npy") twice[at] = 0x61;
-    expect(() => decodeNpz(twice, "x.npz")).toThrow(DataError);
+    expect(() => decodeNpz(twice, "x.npz")).toThrow('npz: x.npz must hold one array of each name, got "a" twice; write it again');
   });
 
   test("encoding refuses data that does not fill its shape", () =>
     expect(() => encodeNpz(new Map([["x", { shape: [3], data: Float32Array.of(1) }]]))).toThrow(DataError));
+});
+
+describe("an archive that unpacks to much more than its size", () => {
+  /** Bytes that array buffers hold more after `decode` than before. */
+  const held = (decode: () => void): number => {
+    const before = process.memoryUsage().arrayBuffers;
+    expect(decode).toThrow(DataError);
+    return process.memoryUsage().arrayBuffers - before;
+  };
+  const zeros = (count: number): NamedArray => ({ shape: [count], data: new Int32Array(count) });
+
+  test("is refused before anything is unpacked, unless the caller allows its size", () => {
+    // 80 MB in 80 kB.
+    const bytes = encodeNpz(
+      new Map([
+        ["a", zeros(1e7)],
+        ["b", zeros(1e7)],
+      ]),
+      { compress: true },
+    );
+    expect(bytes.length).toBeLessThan(100_000);
+    expect(held(() => decodeNpz(bytes, "bomb.npz"))).toBeLessThan(1e6);
+    expect(() => decodeNpz(bytes, "bomb.npz")).toThrow(
+      /^npz: bomb\.npz must unpack to at most 67108864 bytes, got 80000256 from \d+; pass a larger maximumBytes if you trust the file/,
+    );
+    expect(decodeNpz(bytes, "memory", { maximumBytes: 80_000_256 }).get("b")?.data).toHaveLength(1e7);
+    expect(() => decodeNpz(bytes, "memory", { maximumBytes: 80_000_255 })).toThrow(DataError);
+  });
+
+  test("is refused when its directory tells too small a size", () => {
+    const bytes = encodeNpz(new Map([["a", zeros(1000)]]), { compress: true });
+    const view = new DataView(bytes.buffer);
+    const directory = view.getUint32(bytes.length - 6, true);
+    view.setUint32(directory + 24, 100, true);
+    expect(() => decodeNpz(bytes, "x.npz")).toThrow('must hold "a.npy" with the right checksum');
+  });
+
+  test("is refused when two files share bytes", () => {
+    const bytes = encodeNpz(new Map(["a", "b"].map((name) => [name, zeros(1)])));
+    const view = new DataView(bytes.buffer);
+    const directory = view.getUint32(bytes.length - 6, true);
+    // The second file is given the place and the name of the first.
+    const second = directory + 46 + 5;
+    view.setUint32(second + 42, 0, true);
+    bytes[second + 46] = 0x61;
+    expect(() => decodeNpz(bytes, "x.npz")).toThrow(/must hold its files one after another, got "a\.npy" inside another/);
+  });
+});
+
+test("an archive of PyTorch is named, with what to do", () => {
+  const pth = zipSync({ "archive/data.pkl": new Uint8Array(9) });
+  expect(() => decodeNpz(pth, "net.npz")).toThrow(
+    "npz: net.npz must be a NumPy archive (.npz), got a PyTorch archive (.pth or .pt); load it",
+  );
+  expect(() => decodeNpz(new TextEncoder().encode("<html>"), "net.npz")).toThrow("got an HTML page");
+});
+
+test("an archive has the bytes that other programs read", () => {
+  const map = new Map<string, NamedArray>([
+    ["ünïcode/a", { shape: [2], data: Float32Array.of(1, 2) }],
+    ["b", { shape: [300], data: new Int32Array(300) }],
+  ]);
+  for (const compress of [false, true]) {
+    const files = unzipSync(encodeNpz(map, { compress }));
+    expect(Object.keys(files)).toEqual(["ünïcode/a.npy", "b.npy"]);
+    expect([files["ünïcode/a.npy"], files["b.npy"]]).toEqual([...map.values()].map(encodeNpy));
+  }
 });

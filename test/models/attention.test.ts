@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { checkGradients } from "../../src/grad/check-gradients.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { attentionMap } from "../../src/models/attention.ts";
-import { zeros } from "../../src/ops/creation.ts";
+import { full, zeros } from "../../src/ops/creation.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import { shapes } from "../arbitraries/shapes.ts";
 import { seeds } from "../arbitraries/values.ts";
@@ -33,6 +33,15 @@ test("q = a/‖a‖₂, where a is the mean of squares over the channels", () =>
   ));
 
 test("the gradient agrees with finite differences", () => checkGradients((x) => attentionMap(x!), [sampleTensor([2, 2, 2, 2], 3, 0.5, 2)]));
+
+test.each(["float32", "float64"] as const)("the norm is at least 1e-12, as in PyTorch's normalize (%s)", async (dtype) => {
+  for (const norm of [1e-15, 1e-13, 0.9e-12, 1.1e-12, 1e-11, 1e-6]) {
+    // One channel of four equal pixels, whose squares a have the norm 2a.
+    const x = full([1, 1, 2, 2], Math.sqrt(norm / 2), { dtype });
+    const expected = 0.5 * Math.min(1, norm / 1e-12);
+    for (const q of await attentionMap(x).data()) expect(Math.abs(q - expected)).toBeLessThanOrEqual(2e-6 * expected);
+  }
+});
 
 test.each(["float32", "float64"] as const)(
   "of a feature map of zeros, the attention map and the gradient are zeros (%s)",

@@ -7,7 +7,15 @@ export interface SeededMutant {
   readonly replace: string;
   /** Code to put at the start of the file, for the replacement to use. Default: none. */
   readonly prelude?: string;
-  readonly fault: "swapped axes" | "dropped factor" | "doubled VJP" | "wrong VJP" | "wrong cost" | "wrong size" | "wrong value";
+  readonly fault:
+    | "swapped axes"
+    | "dropped factor"
+    | "doubled VJP"
+    | "wrong VJP"
+    | "wrong cost"
+    | "wrong size"
+    | "wrong value"
+    | "wrong decision";
 }
 
 const structured = (file: string, find: string, replace: string, fault: SeededMutant["fault"]): SeededMutant => ({
@@ -82,7 +90,7 @@ export const seededMutants: readonly SeededMutant[] = [
     "z = reshape(y, [batch, size, spread, left * columns]);",
     "swapped axes",
   ),
-  structured("tensor-train", "return r1 * d2 * r2 * d3 + d1 * r1 * d2 * d3;", "return r1 * d2 * r2 * d3 + d1 * r1 * d2;", "wrong cost"),
+  structured("tensor-train", "sizeOf(this.dims.slice(k + 1))", "sizeOf(this.dims.slice(k + 2))", "wrong cost"),
   structured("tucker", '"ap,pbq,qc,db->adc"', '"ap,pbq,qc,db->cda"', "swapped axes"),
   structured(
     "three-way",
@@ -114,8 +122,8 @@ export const seededMutants: readonly SeededMutant[] = [
   structured("block-tensor-train", "return transposeChannels(y, middle, this.outFeatures / middle);", "return y;", "swapped axes"),
   structured(
     "monarch",
-    "Math.min(inFeatures, outFeatures) / (first * second)",
-    "Math.max(inFeatures, outFeatures) / (first * second)",
+    "Math.min(inFeatures, outFeatures) / (blocks * middle)",
+    "Math.max(inFeatures, outFeatures) / (blocks * middle)",
     "wrong size",
   ),
   structured("matrix-tensor-train", "permute(value, [1, 3, 0, 2])", "permute(value, [3, 1, 0, 2])", "swapped axes"),
@@ -137,6 +145,17 @@ export const seededMutants: readonly SeededMutant[] = [
     "this.#options = { stride, padding, groups };",
     "dropped factor",
   ),
+  structured(
+    "structured-linear",
+    "const dense = this.inFeatures * this.outFeatures + this.denseCost() / count;",
+    "const dense = 3 * (this.inFeatures * this.outFeatures + this.denseCost() / count);",
+    "wrong decision",
+  ),
+  structured("structured-linear", "work.perCall / count) / this.throughput", "work.perCall / count)", "wrong decision"),
+  structured("structured-linear", "factorized <= dense", "factorized < dense", "wrong decision"),
+  structured("acdc", "return 0.4;", "return 0.6;", "wrong decision"),
+  structured("butterfly", "this.#work(h) < this.#work(best)", "this.#work(h) > this.#work(best)", "wrong decision"),
+  structured("separable", "Number.MAX_SAFE_INTEGER", "1", "wrong decision"),
   structured("acdc", "channelShuffle: false", "channelShuffle: true", "dropped factor"),
   doubled(
     "matmul",

@@ -4,9 +4,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
+import { prod } from "../../src/ops/accumulate.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
-import { argmax, logSumExp, max, mean, variance } from "../../src/ops/reductions.ts";
+import { argmax, logSumExp, max, mean, min, variance } from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
 import { broadcastTo, sum, sumTo } from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -33,6 +34,8 @@ const reductions: Record<string, { op: (x: Tensor, options: ReduceOptions) => Te
   sum: { op: sum, f: total },
   mean: { op: mean, f: (values) => total(values) / values.length },
   max: { op: max, f: largest },
+  min: { op: min, f: (values) => 0 - largest(values.map((v) => 0 - v)) },
+  prod: { op: prod, f: (values) => values.reduce((product, value) => product * value, 1) },
   logSumExp: { op: logSumExp, f: logTotal },
   "variance, correction 0": { op: (x, options) => variance(x, { ...options, correction: 0 }), f: (values) => spread(values, 0) },
   "variance, correction 1": { op: variance, f: (values) => spread(values, 1) },

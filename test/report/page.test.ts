@@ -5,10 +5,11 @@ import { decode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { classErrors } from "../../src/report/class-tables.ts";
 import { configurationsOf } from "../../src/report/configurations.ts";
-import { svgToPng } from "../../src/report/node/rasterise.ts";
+import { loadRasteriser } from "../../src/report/node/rasterise.ts";
 import { plotsOf, renderReport } from "../../src/report/page.ts";
 import { heatColour, picturePng } from "../../src/report/picture-png.ts";
 import { publishedPoints } from "../../src/report/published-points.ts";
+import { thinned } from "../../src/report/thin-curve.ts";
 import { sampleRuns } from "./sample-runs.ts";
 
 const runs = sampleRuns({ count: 20, seed: 1 });
@@ -104,11 +105,12 @@ describe("plots", () => {
     for (const { convolution } of publishedPoints) expect(parameters!.svg).toContain(convolution);
   });
 
-  test("become PNGs of the requested width, with text although no font is installed", () => {
+  test("become PNGs of the requested width, with text although no font is installed", async () => {
+    const rasterise = await loadRasteriser();
     const svg = plotsOf(runs, {})[0]!.svg;
-    const { width, data } = decode(svgToPng(svg, 800));
+    const { width, data } = decode(rasterise(svg, 800));
     expect(width).toBe(800);
-    const without = decode(svgToPng(svg.replaceAll(/<text.*?<\/text>/g, ""), 800)).data;
+    const without = decode(rasterise(svg.replaceAll(/<text.*?<\/text>/g, ""), 800)).data;
     let differing = 0;
     for (let i = 0; i < data.length; i++) if (data[i] !== without[i]) differing++;
     expect(differing).toBeGreaterThan(5000);
@@ -149,4 +151,38 @@ test("the error of a class is the share of its images that are taken for others"
       [0, 0, 0],
     ]),
   ).toEqual([0.25, 0, undefined]);
+});
+
+describe("runs of very many epochs", () => {
+  test("are plotted and listed", () => {
+    const [short] = sampleRuns({ count: 1, seed: 2 });
+    const count = 150_000;
+    const epochs = Array.from({ length: count }, (_, i) => ({ ...short!.epochs[0]!, epoch: i + 1, trainLoss: 1 + Math.sin(i) }));
+    const page = renderReport([{ ...short!, epochs }]);
+    expect(page).toContain("Training loss by epoch");
+    // Not every epoch has a pixel of its own.
+    expect(page.length).toBeLessThan(1e6);
+  });
+
+  const curves = fc
+    .array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 400 })
+    .map((values) => values.map((at, i) => ({ epoch: i + 1, at })));
+
+  test("lose only points between the extremes of their column of pixels", () =>
+    fc.assert(
+      fc.property(curves, fc.integer({ min: 1, max: 60 }), (points, width) => {
+        const x = (epoch: number): number => ((epoch - 1) / points.length) * width;
+        /** The first, the last, the lowest and the highest point of every column. */
+        const columns = (curve: readonly { epoch: number; at: number }[]): unknown =>
+          Array.from({ length: width }, (_, column) => {
+            const members = curve.filter(({ epoch }) => Math.floor(x(epoch)) === column);
+            const values = members.map(({ at }) => at);
+            return [members[0], members.at(-1), Math.min(...values), Math.max(...values)];
+          });
+        const kept = thinned(points, x);
+        expect(kept.length).toBeLessThanOrEqual(Math.max(4 * (width + 1), 4));
+        expect(kept).toEqual(points.filter((point) => kept.includes(point)));
+        expect(columns(kept)).toEqual(columns(points));
+      }),
+    ));
 });

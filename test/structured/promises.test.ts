@@ -126,7 +126,7 @@ test("between the two halves of a Monarch map lie as many channels as its narrow
     .map(([blocks, a, b]) => ({ blocks, inFeatures: blocks ** 2 * a, outFeatures: blocks ** 2 * b }));
   fc.assert(
     fc.property(cases, ({ blocks, inFeatures, outFeatures }) => {
-      const map = new MonarchLinear(inFeatures, outFeatures, blocks, { random: new Random(1) });
+      const map = new MonarchLinear(inFeatures, outFeatures, { blocks }, { random: new Random(1) });
       const between = Math.min(inFeatures, outFeatures);
       expect(map.cost().parameters).toBe((between / blocks) * (inFeatures + outFeatures));
       map.dispose();
@@ -135,8 +135,8 @@ test("between the two halves of a Monarch map lie as many channels as its narrow
 });
 
 test("sizes that are no sizes are refused by name", () => {
-  expect(() => new MonarchLinear(0, 8, 2, { random: new Random(1) })).toThrow(/Monarch.*inFeatures/s);
-  expect(() => new MonarchLinear(8, 8, 1.5, { random: new Random(1) })).toThrow(/Monarch.*blocks/s);
+  expect(() => new MonarchLinear(0, 8, { blocks: 2 }, { random: new Random(1) })).toThrow(/Monarch.*inFeatures/s);
+  expect(() => new MonarchLinear(8, 8, { blocks: 1.5 }, { random: new Random(1) })).toThrow(/Monarch.*blocks/s);
 });
 
 test("without channel shuffles, ACDC with unit diagonals does nothing; with them it permutes what it transforms", async () => {

@@ -6,6 +6,7 @@ import { useBackend } from "../../src/backend/active.ts";
 import type { Kernels } from "../../src/backend/kernels.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
 import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
+import type { Padding } from "../../src/core/convolution-geometry.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { frobenius } from "../../src/linalg/matrix.ts";
@@ -20,6 +21,7 @@ import { HashedConvolution } from "../../src/structured/hashed-convolution.ts";
 import { SeparableConvolution } from "../../src/structured/separable.ts";
 import { ShuffleConvolution } from "../../src/structured/shuffle-linear.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
+import { paddings } from "../arbitraries/geometries.ts";
 import { type StructuredConfiguration, structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
 const cases = Math.ceil(Number(process.env.STRUCTURED_CASES ?? 200) / 4);
@@ -27,7 +29,7 @@ const cases = Math.ceil(Number(process.env.STRUCTURED_CASES ?? 200) / 4);
 interface Site extends StructuredConfiguration {
   readonly kernel: number;
   readonly stride: number;
-  readonly padding: number;
+  readonly padding: Padding;
   readonly dilation: number;
   readonly height: number;
   readonly width: number;
@@ -40,7 +42,7 @@ const sites = (kind: (typeof structuredKinds)[number]): fc.Arbitrary<Site> =>
       fc.record({
         kernel: fc.constantFrom(1, 2, 3),
         stride: fc.integer({ min: 1, max: 3 }),
-        padding: fc.integer({ min: 0, max: 2 }),
+        padding: paddings(2),
         dilation: fc.integer({ min: 1, max: 2 }),
         height: fc.integer({ min: 5, max: 7 }),
         width: fc.integer({ min: 5, max: 7 }),

@@ -85,3 +85,39 @@ test("a state dict, such as PyTorch's, is read as a network without a state of t
   expect(model(await stateOf(fresh))).toEqual(model(await stateOf(trainer)));
   expect(() => restoreTrainer(fresh, checkpoint)).toThrow(/bare\.safetensors must hold the state of training, got a network only/);
 });
+
+describe("a state dict that another program wrote", () => {
+  const array = { shape: [1], data: Float32Array.of(1) };
+  const read = (names: readonly string[], metadata: Record<string, string> = {}): ReturnType<typeof decodeCheckpoint> =>
+    decodeCheckpoint(encodeSafetensors(new Map(names.map((name) => [name, array])), metadata), "pt.safetensors");
+
+  test.each([{ format: "pt" }, { format: "tf", producer: "x" }, { note: "y" }, { sha256: "00", format: "mlx" }])(
+    "is read with the metadata %o, which are kept",
+    async (metadata) => {
+      const { model, training, config, metadata: kept } = await read(["fc.bias"], metadata as Record<string, string>);
+      expect([[...model.keys()], training, config, kept]).toEqual([["fc.bias"], undefined, undefined, metadata]);
+    },
+  );
+
+  test("may have names that begin as those of a checkpoint do", async () =>
+    expect([...(await read(["model/fc.bias"], { format: "pt" })).model.keys()]).toEqual(["model/fc.bias"]));
+
+  test("loses the prefixes of PyTorch's wrappers, with a note for each", async () => {
+    const { model, notes } = await read(["_orig_mod.module.conv.weight", "_orig_mod.module.fc.bias"]);
+    expect([...model.keys()]).toEqual(["conv.weight", "fc.bias"]);
+    expect(notes).toEqual([
+      "the prefix _orig_mod. was removed from the names in pt.safetensors",
+      "the prefix module. was removed from the names in pt.safetensors",
+    ]);
+  });
+
+  test("keeps a prefix that not every name has", async () => {
+    const { model, notes } = await read(["module.conv.weight", "fc.bias"]);
+    expect([[...model.keys()], notes]).toEqual([["module.conv.weight", "fc.bias"], []]);
+  });
+});
+
+test("a checkpoint of a later version is refused, and the error says so", async () => {
+  const later = encodeSafetensors(new Map([["model/a", { shape: [1], data: Float32Array.of(1) }]]), { format: "separable-checkpoint-2" });
+  await expect(decodeCheckpoint(later, "x")).rejects.toThrow(/x must be of format separable-checkpoint-1, got separable-checkpoint-2/);
+});

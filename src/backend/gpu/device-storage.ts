@@ -5,6 +5,7 @@ import type { BackendError } from "../../core/errors.ts";
 import { bytesPerElement, type DType, type TypedArray } from "../../tensor/storage.ts";
 import { CountedStorage, checkAlive } from "../counted-storage.ts";
 import type { MemoryReport } from "../kernels.ts";
+import type { StorageWatch } from "../storage-watch.ts";
 import type { KernelResult } from "./gpu-js.ts";
 import type { CountedKernel } from "./kernel-cache.ts";
 
@@ -30,6 +31,7 @@ export const emptyBuffer = (): DeviceBuffer => ({ handle: undefined, kernel: und
 /** The part of a device that its storages use. */
 export interface BufferOwner {
   readonly memory: DeviceMemory;
+  readonly watch: StorageWatch<DeviceLease>;
   readBuffer(buffer: DeviceBuffer, length: number): Promise<Float32Array>;
   freeBuffer(buffer: DeviceBuffer): void;
 }
@@ -65,19 +67,62 @@ export class DeviceMemory {
   }
 }
 
-export class DeviceStorage extends CountedStorage {
+/** What a storage has on the device, and what must be freed with it. It does not refer to the storage, which may be collected before. */
+export class DeviceLease {
   readonly owner: BufferOwner;
   readonly buffer: DeviceBuffer = emptyBuffer();
-  /** Tables that were computed from the elements of this storage, by their purpose. They are freed with it. */
+  /** Tables that were computed from the elements, by their purpose. */
   readonly tables = new Map<string, Readonly<Record<string, DeviceStorage>>>();
-  #indexSource: IndexSource | undefined;
+  readonly #bytes: number;
   #isTable = false;
+
+  constructor(owner: BufferOwner, bytes: number) {
+    this.owner = owner;
+    this.#bytes = bytes;
+    owner.memory.add(bytes);
+  }
+
+  /** Counts the buffer as one of the backend's own tables from now on. */
+  becomeTable(): void {
+    this.#isTable = true;
+    this.owner.memory.remove(this.#bytes);
+    this.owner.memory.tables += this.#bytes;
+  }
+
+  releaseTables(): void {
+    for (const tables of this.tables.values()) for (const table of Object.values(tables)) table.release();
+    this.tables.clear();
+  }
+
+  free(): void {
+    if (this.#isTable) this.owner.memory.tables -= this.#bytes;
+    else this.owner.memory.remove(this.#bytes);
+    this.releaseTables();
+    this.owner.freeBuffer(this.buffer);
+  }
+}
+
+export class DeviceStorage extends CountedStorage {
+  readonly owner: BufferOwner;
+  readonly #lease: DeviceLease;
+  #indexSource: IndexSource | undefined;
 
   constructor(owner: BufferOwner, dtype: DType, length: number, indexSource?: IndexSource) {
     super(dtype, length);
     this.owner = owner;
+    // On the device every element, of either dtype, is a float32.
+    this.#lease = new DeviceLease(owner, length * bytesPerElement[dtype]);
     this.#indexSource = indexSource;
-    owner.memory.add(this.#bytes);
+    owner.watch.add(this, this.#lease);
+  }
+
+  get buffer(): DeviceBuffer {
+    return this.#lease.buffer;
+  }
+
+  /** Tables that were computed from the elements of this storage, by their purpose. They are freed with it. */
+  get tables(): DeviceLease["tables"] {
+    return this.#lease.tables;
   }
 
   /** Undefined for storages that do not hold indices, and for indices that an op computed. */
@@ -85,36 +130,27 @@ export class DeviceStorage extends CountedStorage {
     return this.#indexSource;
   }
 
-  /** On the device every element, of either dtype, is a float32. */
-  get #bytes(): number {
-    return this.length * bytesPerElement[this.dtype];
-  }
-
   /** Records that the elements are overwritten: the tables computed from the old ones are freed. */
   replaceIndices(indexSource: IndexSource | undefined): void {
     this.#indexSource = indexSource;
-    for (const tables of this.tables.values()) for (const table of Object.values(tables)) table.release();
-    this.tables.clear();
+    this.#lease.releaseTables();
   }
 
   /** Counts the storage as one of the backend's own tables from now on. */
   asTable(): this {
-    this.#isTable = true;
-    this.owner.memory.remove(this.#bytes);
-    this.owner.memory.tables += this.#bytes;
+    this.#lease.becomeTable();
     return this;
   }
 
   async read(): Promise<TypedArray> {
     checkAlive(this);
     const values = await this.owner.readBuffer(this.buffer, this.length);
+    if (!this.owner.watch.reachesCurrentJob) await this.owner.watch.collectIfDue();
     return this.dtype === "int32" ? Int32Array.from(values) : values;
   }
 
   protected free(): void {
-    if (this.#isTable) this.owner.memory.tables -= this.#bytes;
-    else this.owner.memory.remove(this.#bytes);
-    this.replaceIndices(undefined);
-    this.owner.freeBuffer(this.buffer);
+    this.owner.watch.remove(this);
+    this.#lease.free();
   }
 }

@@ -94,6 +94,16 @@ export class DeviceStream {
     return this.#closed;
   }
 
+  /** Whether no work can succeed any more: the stream is closed, or the device is lost or has reported an error. */
+  get ended(): boolean {
+    try {
+      this.#checkHealth();
+      return this.#closed;
+    } catch {
+      return true;
+    }
+  }
+
   /** @throws BackendError when the stream is closed. */
   checkOpen(): void {
     if (this.#closed) throw new BackendError(`${this.#mode.name}: the backend was disposed; call initBackend() again`);

@@ -4,9 +4,18 @@
  */
 
 import { BackendError } from "../../core/errors.ts";
-import type { DType, Storage } from "../../tensor/storage.ts";
+import { bytesPerElement, type DType, type Storage } from "../../tensor/storage.ts";
 import { checkAlive } from "../counted-storage.ts";
-import { type BufferOwner, type DeviceBuffer, DeviceMemory, DeviceStorage, emptyBuffer, type IndexSource } from "./device-storage.ts";
+import { StorageWatch } from "../storage-watch.ts";
+import {
+  type BufferOwner,
+  type DeviceBuffer,
+  type DeviceLease,
+  DeviceMemory,
+  DeviceStorage,
+  emptyBuffer,
+  type IndexSource,
+} from "./device-storage.ts";
 import { type DeviceCounters, DeviceStream, type StreamOptions } from "./device-stream.ts";
 import type { OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
@@ -24,6 +33,10 @@ const maximumTables = 64;
 export class Device implements BufferOwner {
   readonly mode: GpuMode;
   readonly memory = new DeviceMemory();
+  readonly watch = new StorageWatch<DeviceLease>(
+    () => this.memory.used,
+    (lease) => lease.free(),
+  );
   readonly #stream: DeviceStream;
   readonly #maximumElements: number;
   /** From the oldest to the newest. */
@@ -59,6 +72,7 @@ export class Device implements BufferOwner {
 
   /** Copies numbers of the host at once and uploads the copy when its turn comes. @throws BackendError as `run` does. */
   upload(dtype: DType, data: ArrayLike<number>): DeviceStorage {
+    this.#collectIfDue(data.length);
     const storage = this.#allocate(dtype, data.length);
     this.#fill(storage, data);
     return storage;
@@ -80,6 +94,7 @@ export class Device implements BufferOwner {
     dtype: DType = "float32",
     indexSource?: IndexSource,
   ): DeviceStorage {
+    this.#collectIfDue(length);
     const tensors = this.#buffersOf(what, inputs);
     const storage = this.#allocate(dtype, length, indexSource);
     this.#stream.launch(what, storage.buffer, length, tensors, numbersOf(what, inputs));
@@ -136,12 +151,22 @@ export class Device implements BufferOwner {
     this.#stream.free(buffer);
   }
 
+  /** Whether no work can succeed any more: the device is closed or lost, or has reported an error. */
+  get ended(): boolean {
+    return this.#stream.ended;
+  }
+
   /** Frees every table and kernel. Storages can no longer be read. */
   close(): void {
     if (this.#stream.closed) return;
     for (const storage of this.#tables.values()) storage.release();
     this.#stream.free(this.#placeholder);
     this.#stream.close();
+  }
+
+  /** Must come before the first use of a buffer, because storages are held by the caller and buffers are not. */
+  #collectIfDue(length: number): void {
+    if (this.watch.isDue(length * bytesPerElement.float32) && this.watch.reachesCurrentJob) this.watch.collect();
   }
 
   #allocate(dtype: DType, length: number, indexSource?: IndexSource): DeviceStorage {

@@ -4,6 +4,7 @@
  */
 
 import { BackendError } from "../../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
 import { bytesPerElement } from "../../tensor/storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { type Adapter, type AdapterReport, findAdapter } from "./adapter.ts";
@@ -21,6 +22,7 @@ import { matmulKernels } from "./kernels/matmul.ts";
 import { optimiserKernels } from "./kernels/optimiser.ts";
 import { poolingKernels } from "./kernels/pooling.ts";
 import { reductionKernels } from "./kernels/reductions.ts";
+import { sortingKernels } from "./kernels/sorting.ts";
 import { transferKernels } from "./kernels/transfer.ts";
 import type { ProgramTime } from "./launch-profile.ts";
 import { selfTest } from "./self-test.ts";
@@ -47,12 +49,16 @@ export interface GpuOptions {
   readonly accept?: (adapter: AdapterReport) => void;
 }
 
+/** The names of `GpuOptions`. */
+export const gpuOptions: OptionNames = optionNames<GpuOptions>({ maximumBytes: true, accept: true });
+
 /**
  * Opens the device and runs a self-test on it.
  * @throws BackendError when gpu.js is not installed, the mode does not run here, gpu.js would fall back to another mode, or the self-test
  * fails.
  */
 export async function createGpuBackend(name: GpuModeName, options: GpuOptions = {}): Promise<GpuBackend> {
+  checkOptions("createGpuBackend", options, gpuOptions);
   const mode = gpuModes[name];
   const opened = await openGpu(mode);
   const { report, ...adapter } = await acceptableAdapter(mode, opened, options);
@@ -73,6 +79,9 @@ export async function createGpuBackend(name: GpuModeName, options: GpuOptions = 
     fence: () => device.fence(),
     startProfile: () => device.startProfile(),
     endProfile: () => device.endProfile(),
+    get disposed() {
+      return device.ended;
+    },
     dispose: () => device.close(),
   };
   try {
@@ -103,6 +112,7 @@ export const deviceKernels = (device: Device): Omit<Kernels, "name" | "threads" 
   ...elementwiseKernels(device),
   ...reductionKernels(device),
   ...indexingKernels(device),
+  ...sortingKernels(device),
   ...cosineTransformKernels(device),
   ...layoutKernels(device),
   ...matmulKernels(device),

@@ -11,6 +11,8 @@ import type { MemoryReport } from "../kernels.ts";
 /** Storage as JavaScript typed arrays, with the counts that `memory()` reports. */
 export class HeapMemory implements HostMemory {
   readonly #backend: string;
+  /** Takes storages that nobody released out of the counts. Their elements are ordinary garbage. */
+  readonly #finalizers = new FinalizationRegistry<number>((bytes) => this.#discount(bytes));
   #storages = 0;
   #used = 0;
   #peak = 0;
@@ -21,12 +23,14 @@ export class HeapMemory implements HostMemory {
 
   /** A storage of zeros with one holder. @throws BackendError when JavaScript cannot allocate the buffer. */
   allocate(dtype: DType, length: number): HostStorage {
+    const bytes = length * bytesPerElement[dtype];
     const storage = new HeapStorage(this.#typedArray(dtype, length), dtype, length, () => {
-      this.#storages--;
-      this.#used -= length * bytesPerElement[dtype];
+      this.#finalizers.unregister(storage);
+      this.#discount(bytes);
     });
+    this.#finalizers.register(storage, bytes, storage);
     this.#storages++;
-    this.#used += length * bytesPerElement[dtype];
+    this.#used += bytes;
     this.#peak = Math.max(this.#peak, this.#used);
     return storage;
   }
@@ -37,6 +41,11 @@ export class HeapMemory implements HostMemory {
 
   resetPeak(): void {
     this.#peak = this.#used;
+  }
+
+  #discount(bytes: number): void {
+    this.#storages--;
+    this.#used -= bytes;
   }
 
   #typedArray(dtype: DType, length: number): TypedArray {

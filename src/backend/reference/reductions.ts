@@ -15,7 +15,7 @@ const combine: Record<ReduceOp, (total: number, value: number) => number> = { su
 export const isNewMaximum = (value: number, best: number): boolean => value > best || (Number.isNaN(value) && !Number.isNaN(best));
 
 /** Visits each line along the axis: its number in the result, and the position of its first element. */
-function forEachLine({ outer, axis, inner }: AxisSplit, visit: (line: number, start: number) => void): void {
+export function forEachLine({ outer, axis, inner }: AxisSplit, visit: (line: number, start: number) => void): void {
   for (let o = 0; o < outer; o++) for (let i = 0; i < inner; i++) visit(o * inner + i, o * axis * inner + i);
 }
 

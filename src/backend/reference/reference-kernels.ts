@@ -19,6 +19,7 @@ import { matmulKernels } from "./matmul.ts";
 import { optimiserKernels } from "./optimiser.ts";
 import { poolingKernels } from "./pooling.ts";
 import { reductionKernels } from "./reductions.ts";
+import { sortingKernels } from "./sorting.ts";
 import { transferKernels } from "./transfer.ts";
 
 /** The kernels of a backend, without its name, its threads and the report of its memory. The owner of the memory adds those. */
@@ -33,6 +34,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...elementwiseKernels(memory),
   ...reductionKernels(memory),
   ...indexingKernels(memory),
+  ...sortingKernels(memory),
   ...cosineTransformKernels(memory),
   ...layoutKernels(memory),
   ...matmulKernels(memory),

@@ -55,5 +55,6 @@ for (const [name, features] of Object.entries(builds)) {
     `/** Made by build-kernels.mjs: the ${name} kernels (${bytes.length} bytes of WebAssembly), deflated, in base64. */\nexport const kernels: string =\n  "${packed}";\n`,
   );
   if (!process.env.KEEP_WASM) await rm(wasm);
-  process.stdout.write(`kernels: ${name} ${bytes.length} bytes, ${packed.length} embedded\n`);
+  // `npm pack --json` runs this script and prints JSON to the standard output, so that output stays free.
+  process.stderr.write(`kernels: ${name} ${bytes.length} bytes, ${packed.length} embedded\n`);
 }

@@ -10,7 +10,7 @@ import type { Kernels } from "../kernels.ts";
 import { overlay } from "../overlay.ts";
 import { referenceKernels } from "../reference/reference-kernels.ts";
 import { wasmAcceptances } from "./acceptances.ts";
-import { ArenaMemory } from "./host/arena-memory.ts";
+import { ArenaMemory, retryWhenExhausted } from "./host/arena-memory.ts";
 import { batchNormKernels } from "./host/batch-norm.ts";
 import { convolutionKernels } from "./host/convolution.ts";
 import { cosineTransformKernels } from "./host/cosine-transform.ts";
@@ -22,7 +22,7 @@ import type { Machine } from "./host/machine.ts";
 import { matmulKernels } from "./host/matmul.ts";
 import { optimiserKernels } from "./host/optimiser.ts";
 import { reductionKernels } from "./host/reductions.ts";
-import { availableThreads, canShareMemory, type TeamWorker, ThreadTeam } from "./host/thread-team.ts";
+import { availableThreads, canShareMemory, ForbiddenWorkersError, type TeamWorker, ThreadTeam } from "./host/thread-team.ts";
 
 export interface WasmBackend extends Kernels {
   readonly name: "wasm";
@@ -56,10 +56,20 @@ function checkedMaximum(maximumBytes = 2 ** 32): number {
 }
 
 /**
- * Starts the backend: compiles the kernels and brings up the threads.
+ * Starts the backend: compiles the kernels and brings up the threads. A page whose policy forbids workers gets one thread and a `note` that
+ * says so, unless `threads` was given.
  * @throws ConfigError for options out of range, BackendError where the engine lacks what they ask for.
  */
 export async function createWasmBackend(options: BackendOptions = {}): Promise<WasmBackend> {
+  try {
+    return await start(options);
+  } catch (error) {
+    if (!(error instanceof ForbiddenWorkersError) || options.threads !== undefined) throw error;
+    return { ...(await start({ ...options, threads: 1 })), note: `one thread computes: ${error.message}` };
+  }
+}
+
+async function start(options: BackendOptions): Promise<WasmBackend> {
   const threads = checkedThreads(options.threads);
   const shared = threads > 1;
   const simd = chooseSimd(options.relaxedSimd ?? "auto");
@@ -86,7 +96,7 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<W
     ...optimiserKernels(machine),
   };
   return {
-    ...overlay(referenceKernels(memory), fast, wasmAcceptances),
+    ...retryWhenExhausted(overlay(referenceKernels(memory), fast, wasmAcceptances), memory),
     name: "wasm",
     threads,
     simd,
@@ -95,6 +105,9 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<W
     workers: team.workers,
     memory: () => memory.report(),
     resetPeak: () => memory.resetPeak(),
+    get disposed() {
+      return team.disposed;
+    },
     dispose: () => team.dispose(kernels),
   };
 }

@@ -8,5 +8,6 @@ const { dataset, split, options } = workerData as BatchWorkerData;
 const epoch = planEpoch(dataset, split, options);
 parentPort?.on("message", ({ index }: BatchRequest) => {
   const batch = epoch.prepare(index);
-  parentPort?.postMessage(batch, [batch.images.buffer, batch.labels.buffer]);
+  // `prepare` has just made both arrays, so their memory is not shared.
+  parentPort?.postMessage(batch, [batch.images.buffer as ArrayBuffer, batch.labels.buffer as ArrayBuffer]);
 });

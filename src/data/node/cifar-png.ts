@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
 import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
 import { describeError } from "./system-error.ts";
 
@@ -48,12 +49,7 @@ async function readLabels(format: CifarFormat, path: string, files: readonly Rec
   const expected = countRecords(files);
   const isLabel = (value: unknown): value is number =>
     Number.isInteger(value) && (value as number) >= 0 && (value as number) < format.classes.length;
-  let labels: unknown;
-  try {
-    labels = JSON.parse(await readFile(path, "utf8"));
-  } catch (error) {
-    throw new DataError(`${format.name}: ${path} must be a JSON list, got ${describeError(error)}`, { cause: error });
-  }
+  const labels = parseJson(await readFile(path, "utf8"), `${format.name}: ${path}`);
   if (!Array.isArray(labels) || labels.length !== expected || !labels.every(isLabel))
     throw new DataError(`${format.name}: ${path} must list ${expected} labels in [0, ${format.classes.length}), got something else`);
   return Uint8Array.from(labels);

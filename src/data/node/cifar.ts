@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { type OptionNames, optionNames } from "../../core/options.ts";
 import { type CifarFormat, type CifarName, cifarFormats } from "../cifar-format.ts";
 import { DataUnavailableError } from "../data-unavailable-error.ts";
 import type { ByteDataset } from "../dataset.ts";
@@ -67,6 +68,20 @@ export interface LoadCifarOptions {
   /** Default: the official format of `name`. Another one serves data of the same layout and another length. */
   readonly format?: CifarFormat | undefined;
 }
+
+/** The names of `LoadCifarOptions`. */
+export const loadCifarOptions: OptionNames = optionNames<LoadCifarOptions>({
+  name: true,
+  folder: true,
+  cache: true,
+  offline: true,
+  signal: true,
+  onProgress: true,
+  sources: true,
+  npm: true,
+  download: true,
+  format: true,
+});
 
 export interface LoadedImages {
   readonly dataset: ByteDataset;

@@ -6,6 +6,8 @@
 import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { fileKind } from "../../core/file-kind.ts";
+import { loadOptional } from "../../core/optional-package.ts";
 import type { Region } from "../resized-crop.ts";
 import { describeError } from "./system-error.ts";
 
@@ -20,7 +22,9 @@ const signatures = [
 ] as const;
 
 /** Loads the image library. The library asks the main thread to load it before any worker does. */
-export const loadImageLibrary = async (): Promise<void> => void (await import("sharp"));
+export const loadImageLibrary = async (): Promise<void> => void (await importSharp());
+
+const importSharp = () => loadOptional("image", ["sharp"], () => import("sharp"));
 
 /** Which part of an image becomes the input of a network. */
 export interface ImageView {
@@ -39,7 +43,8 @@ export interface ImageView {
  *
  * An image is scaled by Lanczos-3. Where the view has a region, or a resize above the size, it is scaled bilinearly, as torchvision does in
  * the recipe for ImageNet.
- * @throws DataError naming the file when it cannot be read, is of no such format, is too large, or is damaged.
+ * @throws DataError naming the file when it cannot be read, is of no such format, is too large, or is damaged. ConfigError when
+ * the package sharp is not installed.
  */
 export async function decodeImage(path: string, view: number | ImageView): Promise<Uint8Array> {
   const { size, resize = size, region } = typeof view === "number" ? ({ size: view } as ImageView) : view;
@@ -48,10 +53,13 @@ export async function decodeImage(path: string, view: number | ImageView): Promi
     throw new DataError(`image: ${path} must be readable, got ${describeError(error)}`, { cause: error });
   });
   if (!signatures.some(([from, signature]) => signature.every((byte, i) => bytes[from + i] === byte)))
-    throw new DataError(`image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeStart(bytes)}; convert it first`);
-  const { default: sharp } = await import("sharp");
+    throw new DataError(
+      `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeStart(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
+    );
+  const { default: sharp } = await importSharp();
   try {
-    const image = sharp(bytes, { failOn: "error" }).autoOrient().flatten({ background });
+    checkPixels(path, await sharp(bytes, { limitInputPixels: false }).metadata());
+    const image = sharp(bytes, { failOn: "error", limitInputPixels: maximumPixels }).autoOrient().flatten({ background });
     const cut =
       region === undefined && resize === size
         ? // With fastShrinkOnLoad, a JPEG would be shrunk while it is decoded, and its pixels would lie between those of a plain resize.
@@ -60,7 +68,10 @@ export async function decodeImage(path: string, view: number | ImageView): Promi
     const { data, info } = await cut.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     return toPlanes(data, info.channels, size * size);
   } catch (error) {
-    throw decodingError(path, error);
+    if (error instanceof DataError) throw error;
+    throw new DataError(`image: ${path} must be a whole PNG, JPEG or WebP image, got ${describeError(error)}; restore it from a copy`, {
+      cause: error,
+    });
   }
 }
 
@@ -76,15 +87,22 @@ async function cutBilinear(image: Sharp, { size, resize = size, region }: ImageV
   return image.resize(w, h, scaled).extract(middle);
 }
 
-function decodingError(path: string, error: unknown): DataError {
-  const reason = describeError(error);
-  if (/exceeds pixel limit/.test(reason))
-    return new DataError(`image: ${path} must have at most 268 million pixels, got more; scale it down first`, { cause: error });
-  return new DataError(`image: ${path} must be a whole PNG, JPEG or WebP image, got ${reason}; restore it from a copy`, { cause: error });
-}
+/** The largest number of pixels of an image. It bounds the memory that a small file can ask for: about 1 GB. */
+const maximumPixels = 2 ** 28;
 
+/** The file's format, where it is known, or else its first bytes. */
 const describeStart = (bytes: Uint8Array): string =>
-  bytes.length === 0 ? "an empty file" : `a file that begins ${Buffer.from(bytes.subarray(0, 4)).toString("hex")}`;
+  fileKind(bytes)?.name ?? `a file that begins ${Buffer.from(bytes.subarray(0, 4)).toString("hex")}`;
+
+/** @throws DataError for an image of more than `maximumPixels`. The size is read from the image's header. */
+function checkPixels(path: string, { width, height }: { readonly width: number; readonly height: number }): void {
+  const megapixels = (pixels: number): string => `${Math.round(pixels / 1e6)} megapixels`;
+  if (width * height > maximumPixels)
+    throw new DataError(
+      `image: ${path} must have at most ${megapixels(maximumPixels)}, got ${width}×${height}, which are ${megapixels(width * height)}; ` +
+        "make it smaller first",
+    );
+}
 
 /** [pixels,channels] → [3,pixels]. A grey image has three equal planes. */
 function toPlanes(interleaved: Uint8Array, channels: number, pixels: number): Uint8Array {

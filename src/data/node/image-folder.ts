@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { basename, join, resolve as resolvePath } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
 import {
   allocateLabels,
   ChannelSums,
@@ -54,6 +55,22 @@ export interface ImageFolderOptions {
   readonly onNote?: ((note: string) => void) | undefined;
 }
 
+/** The names of `ImageFolderOptions`. */
+export const imageFolderOptions: OptionNames = optionNames<ImageFolderOptions>({
+  size: true,
+  resize: true,
+  storage: true,
+  testShare: true,
+  seed: true,
+  classes: true,
+  mean: true,
+  std: true,
+  limits: true,
+  signal: true,
+  onProgress: true,
+  onNote: true,
+});
+
 /** A data set from a folder, and a digest of the names, sizes and labels of its files. */
 export type FolderDataset = Dataset & { readonly fingerprint: string };
 
@@ -66,6 +83,7 @@ const warn = (note: string): void => process.emitWarning(note, "SeparableWarning
  * signal when it is aborted.
  */
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<FolderDataset> {
+  checkOptions("imageFolder", options, imageFolderOptions);
   const { size = 32, resize = size, storage = "auto", testShare = 0.2, seed = 0, limits = {}, mean, std, signal, onNote = warn } = options;
   for (const [name, value] of Object.entries({ size, resize }))
     if (!Number.isInteger(value) || value < 1) throw new ConfigError(`imageFolder: ${name} must be an integer ≥ 1, got ${value}`);

@@ -2,9 +2,10 @@
 
 import type { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
 import { type Batch, type Epoch, type EpochOptions, planEpoch } from "../batches.ts";
 import { type Dataset, type ImageDataset, isStreamed, type SplitName } from "../dataset.ts";
-import { type PrefetchOptions, siblingWorker, startWorker, warnOfMainThread } from "./prefetch-options.ts";
+import { type PrefetchOptions, prefetchOptions, siblingWorker, startWorker, warnOfMainThread } from "./prefetch-options.ts";
 import { checkWorkers, streamBatches } from "./stream-batches.ts";
 import { planStreamedEpoch } from "./streamed-epoch.ts";
 import { describeError } from "./system-error.ts";
@@ -29,6 +30,7 @@ export interface BatchRequest {
  * @throws ConfigError at once, before the first batch. The batches of a streamed set throw a DataError for an image that can't be decoded.
  */
 export function prefetchBatches(dataset: Dataset, split: SplitName, options: PrefetchOptions): AsyncGenerator<Batch, void, void> {
+  checkOptions("prefetchBatches", options, prefetchOptions);
   const { depth = 2, workers, onMainThread = warnOfMainThread, workerUrl, ...epochOptions } = options;
   if (!Number.isInteger(depth) || depth < 1) throw new ConfigError(`prefetchBatches: depth must be an integer ≥ 1, got ${depth}`);
   checkWorkers(workers);

@@ -1,6 +1,7 @@
 /** Options that all ways to prepare batches ahead share, and how their workers are started. */
 
 import { Worker } from "node:worker_threads";
+import { type OptionNames, optionNames } from "../../core/options.ts";
 import type { EpochOptions } from "../batches.ts";
 
 export interface PrefetchOptions extends EpochOptions {
@@ -13,6 +14,21 @@ export interface PrefetchOptions extends EpochOptions {
   /** The module of the worker, for programs that bundle this library. Default: `batch-worker` or `decode-worker` beside this module. */
   readonly workerUrl?: URL;
 }
+
+/** The names of `PrefetchOptions`. */
+export const prefetchOptions: OptionNames = optionNames<PrefetchOptions>({
+  batchSize: true,
+  seed: true,
+  epoch: true,
+  shuffle: true,
+  dropLast: true,
+  augment: true,
+  startBatch: true,
+  depth: true,
+  workers: true,
+  onMainThread: true,
+  workerUrl: true,
+});
 
 export const warnOfMainThread = (reason: string): void =>
   process.emitWarning(`batches are prepared on the main thread: ${reason}`, "SeparableWarning");

@@ -64,18 +64,13 @@ export async function chooseBackend(options: BackendOptions, source: BackendSour
   try {
     const { gpuMs, wasmMs } = await source.compare(device, wasm);
     if (gpuMs < wasmMs) {
-      dispose(wasm);
+      wasm.dispose?.();
       return { backend: device, reason: `${milliseconds(gpuMs)} in the calibration, wasm ${milliseconds(wasmMs)}` };
     }
-    dispose(device);
+    device.dispose();
     return { backend: wasm, reason: `${milliseconds(wasmMs)} in the calibration, ${adapter.name} ${milliseconds(gpuMs)}` };
   } catch (error) {
-    dispose(device);
+    device.dispose();
     return { backend: wasm, reason: `${adapter.name} failed in the calibration: ${withoutAdvice(error)}` };
   }
-}
-
-/** Releases what a backend holds beside its storages: threads, or a device. */
-export function dispose(backend: Kernels): void {
-  if ("dispose" in backend && typeof backend.dispose === "function") backend.dispose();
 }

@@ -5,10 +5,11 @@ import { register } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ConfigError } from "../../core/errors.ts";
+import { loadOptional } from "../../core/optional-package.ts";
 import { parseConvolution, provideFamilies, splitModule } from "../../structured/convolution-text.ts";
 import type { StructuredFamily } from "../../structured/family.ts";
 import type { ConvolutionSpec } from "../../structured/spec.ts";
-import type { EntryPoints } from "./module-hooks.ts";
+import { type EntryPoints, isTypeScript, nodeStripsTypes } from "./module-hooks.ts";
 
 /**
  * Whether a text may name a module. A module is a program that runs with the rights of this process. `load` is for texts that the user of this process
@@ -35,6 +36,7 @@ function registerHooks(): void {
     separable: besideThis("../../index"),
     "separable/node": besideThis("../../node"),
     "separable/gpu": besideThis("../../gpu"),
+    "separable/experiment": besideThis("../../experiment"),
   };
   register(besideThis("./module-hooks"), { data });
 }
@@ -51,6 +53,8 @@ async function importFamilies(module: string, text: string): Promise<readonly St
       cause,
     });
   });
+  // Node strips types itself from version 22.18 on. Before that, the hooks do it by esbuild.
+  if (isTypeScript(module) && !nodeStripsTypes()) await loadOptional("convolution", ["esbuild"], () => import("esbuild"));
   registerHooks();
   const exported = await import(pathToFileURL(module).href).catch((cause: unknown) => {
     throw new ConfigError(`convolution: ${module} must load without an error, got ${cause instanceof Error ? cause.message : cause}`, {

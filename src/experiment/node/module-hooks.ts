@@ -6,7 +6,6 @@
 import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { transform } from "esbuild";
 
 /** The entry points of this program by the names that a user's module imports. */
 export type EntryPoints = Readonly<Record<string, string>>;
@@ -40,9 +39,16 @@ export function resolve<C>(
   return own === undefined ? next(specifier, context) : { url: own, shortCircuit: true };
 }
 
-/** TypeScript is transformed here because Node strips types only from version 22.18. */
+/** Whether a path names a module in TypeScript. */
+export const isTypeScript = (path: string): boolean => [".ts", ".mts"].includes(extname(path));
+
+/** Whether this version of Node runs TypeScript. From version 22.18 on it does. */
+export const nodeStripsTypes = (): boolean => "typescript" in process.features && Boolean(process.features.typescript);
+
+/** Transforms TypeScript by esbuild for versions of Node that do not run it. */
 export async function load<C>(url: string, context: C, next: (url: string, context: C) => Promise<Loaded>): Promise<Loaded> {
-  if (!url.startsWith("file:") || ![".ts", ".mts"].includes(extname(new URL(url).pathname))) return next(url, context);
+  if (!url.startsWith("file:") || !isTypeScript(new URL(url).pathname) || nodeStripsTypes()) return next(url, context);
+  const { transform } = await import("esbuild");
   const source = await readFile(new URL(url), "utf8");
   const { code } = await transform(source, { loader: "ts", format: "esm", target: "es2022", sourcefile: fileURLToPath(url) });
   return { format: "module", source: code, shortCircuit: true };

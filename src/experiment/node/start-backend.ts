@@ -1,6 +1,6 @@
 /** Starts the backend that was asked for. A backend that cannot run here is an error; it is never replaced in silence. */
 
-import { type BackendOptions, initBackend, kernels, useBackend } from "../../backend/active.ts";
+import { type BackendOptions, disposeBackend, initBackend, kernels, useBackend } from "../../backend/active.ts";
 import type { AdapterReport } from "../../backend/gpu/adapter.ts";
 import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
 import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
@@ -9,7 +9,7 @@ import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
 import { BackendError } from "../../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
-import { type Chosen, chooseBackend, dispose } from "./choose-backend.ts";
+import { type Chosen, chooseBackend } from "./choose-backend.ts";
 
 export interface BackendSettings {
   readonly backend: BackendOption;
@@ -23,7 +23,7 @@ export interface BackendReport {
   readonly name: ComputingName;
   readonly threads: number;
   /** The build of the wasm kernels that runs. */
-  readonly simd?: WasmBackend["simd"];
+  readonly simd?: "baseline" | "relaxed";
   /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
   /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */
@@ -87,15 +87,7 @@ async function firstDevice(source: BackendSource): Promise<Chosen> {
 }
 
 /** Stops the threads, or releases the device, of the active backend. No backend is active afterwards. */
-export function stopBackend(): void {
-  try {
-    dispose(kernels());
-  } catch (error) {
-    // No backend was started.
-    if (!(error instanceof BackendError)) throw error;
-  }
-  useBackend(undefined);
-}
+export const stopBackend = disposeBackend;
 
 /**
  * What computes, such as `wasm, 2 threads, relaxed SIMD` or `webgpu, SwiftShader driver 5.0.0, a software adapter`. Runs of equal settings

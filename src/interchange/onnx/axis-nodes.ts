@@ -19,7 +19,9 @@ function alongAxis(trace: Trace, x: Storage, { outer, axis, inner }: AxisSplit):
   return axes.length > 0 ? { value, axes } : { value: trace.as(x, [outer, axis, inner]), axes: [1] };
 }
 
-export function axisNodes(trace: Trace): Pick<Kernels, "reduce" | "argmax" | "gather" | "scatterAdd" | "cosineTransform"> {
+export function axisNodes(
+  trace: Trace,
+): Pick<Kernels, "reduce" | "argmax" | "gather" | "scatterAdd" | "argsort" | "takeAlongAxis" | "cosineTransform"> {
   const { graph } = trace;
   return {
     reduce(op, x, split) {
@@ -69,6 +71,20 @@ export function axisNodes(trace: Trace): Pick<Kernels, "reduce" | "argmax" | "ga
         zeros.shape,
       );
       return trace.storage(y.dtype, added);
+    },
+
+    argsort(x, descending, { outer, axis, inner }) {
+      const lines = trace.as(x, [outer, axis, inner]);
+      const attributes = { axis: { int: 1 }, largest: { int: Number(descending) } };
+      // TopK takes the lower index first where elements are equal. Its first result holds the sorted elements.
+      const order = graph.node("TopK", [lines, graph.integers([axis])], attributes, { type: "int64", shape: lines.shape }, ["Values"]);
+      return trace.storage("int32", trace.cast(order, "int32"));
+    },
+
+    takeAlongAxis(x, indices, { outer, axis, inner }) {
+      const lines = trace.as(x, [outer, axis, inner]);
+      const inputs = [lines, trace.as(indices, lines.shape)];
+      return trace.storage(x.dtype, trace.node("GatherElements", inputs, { axis: { int: 1 } }, lines, lines.shape));
     },
 
     cosineTransform(x, transpose, { outer, axis, inner }) {

@@ -1,22 +1,50 @@
 /** Matrix products, convolutions and pooling as ONNX nodes. */
 
 import type { Kernels } from "../../backend/kernels.ts";
-import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
+import { type ConvolutionGeometry, outputSize, paddingFor, type WindowAxis, windowAxes } from "../../core/convolution-geometry.ts";
 import { sizeOf } from "../../core/shape.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import type { Attributes, Value } from "./onnx-model.ts";
 import { type Trace, TracedStorage } from "./trace.ts";
 
-const windowAttributes = (g: ConvolutionGeometry): Attributes => ({
-  kernel_shape: { ints: [g.kernelHeight, g.kernelWidth] },
-  strides: { ints: [g.strideY, g.strideX] },
-  pads: { ints: [g.paddingY, g.paddingX, g.paddingY, g.paddingX] },
-  dilations: { ints: [g.dilationY, g.dilationX] },
-});
+/**
+ * The padding after the image along one axis. The padding before it is repeated where this gives the size of the output. Elsewhere it is
+ * the least padding that gives this size: the geometry does not say more, and more padding would have no effect.
+ */
+function paddingAfter(axis: WindowAxis, before: number, out: number): number {
+  return outputSize(axis, 2 * before) === out ? before : Math.max(0, paddingFor(axis, out) - before);
+}
+
+const windowAttributes = (g: ConvolutionGeometry): Attributes => {
+  const [y, x] = windowAxes(g);
+  return {
+    kernel_shape: { ints: [g.kernelHeight, g.kernelWidth] },
+    strides: { ints: [g.strideY, g.strideX] },
+    pads: { ints: [g.paddingY, g.paddingX, paddingAfter(y, g.paddingY, g.outHeight), paddingAfter(x, g.paddingX, g.outWidth)] },
+    dilations: { ints: [g.dilationY, g.dilationX] },
+  };
+};
+
+/**
+ * The attributes of a transposed convolution, from the geometry of the convolution that it transposes. The size of its result is
+ * (out − 1)·stride + the length of the window − pads + output_padding.
+ */
+function transposedAttributes(g: ConvolutionGeometry): Attributes {
+  const ends = windowAxes(g).map((axis, i) => {
+    const [before, out] = i === 0 ? [g.paddingY, g.outHeight] : [g.paddingX, g.outWidth];
+    return (out - 1) * axis.stride + axis.dilation * (axis.kernel - 1) + 1 - before - axis.size;
+  });
+  return {
+    ...windowAttributes(g),
+    pads: { ints: [g.paddingY, g.paddingX, ...ends.map((end) => Math.max(0, end))] },
+    output_padding: { ints: ends.map((end) => Math.max(0, -end)) },
+  };
+}
 
 /** Whether a convolution treats each pixel alone. The arrangement of the pixels does not matter then, so [N,C,P,1] can stay [N,C,H,W]. */
 function isPointwise(g: ConvolutionGeometry): boolean {
-  return [g.kernelHeight, g.kernelWidth, g.strideY, g.strideX].every((n) => n === 1) && g.paddingY === 0 && g.paddingX === 0;
+  const isPadded = g.paddingY !== 0 || g.paddingX !== 0 || g.outHeight !== g.height || g.outWidth !== g.width;
+  return [g.kernelHeight, g.kernelWidth, g.strideY, g.strideX].every((n) => n === 1) && !isPadded;
 }
 
 /** The shape in which a convolution takes its images: the current one, if it serves. */
@@ -35,7 +63,7 @@ interface Operand {
   readonly columns: number;
 }
 
-export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d" | "maxPool2d"> {
+export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d" | "conv2dInputGradient" | "maxPool2d"> {
   /** The matrices of `x`:[batch, rows, columns], or [rows, columns] where all products share one matrix. */
   const operand = (x: Storage, { stacked, batch, transposed, rows, columns }: Operand): Value => {
     const matrix = transposed ? [columns, rows] : [rows, columns];
@@ -70,6 +98,14 @@ export function contractionNodes(trace: Trace): Pick<Kernels, "matmul" | "conv2d
       const pixels = isPointwise(g) ? image.shape.slice(2) : [g.outHeight, g.outWidth];
       const attributes = { ...windowAttributes(g), group: { int: g.groups } };
       return trace.storage(x.dtype, trace.node("Conv", [image, weight], attributes, image, [g.batch, g.outChannels, ...pixels]));
+    },
+
+    conv2dInputGradient(x, w, g) {
+      const image = trace.as(x, [g.batch, g.outChannels, g.outHeight, g.outWidth]);
+      const weight = trace.as(w, [g.outChannels, g.inChannels / g.groups, g.kernelHeight, g.kernelWidth]);
+      const attributes = { ...transposedAttributes(g), group: { int: g.groups } };
+      const shape = [g.batch, g.inChannels, g.height, g.width];
+      return trace.storage(x.dtype, trace.node("ConvTranspose", [image, weight], attributes, image, shape));
     },
 
     maxPool2d(x, g) {

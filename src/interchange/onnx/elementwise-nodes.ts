@@ -2,7 +2,7 @@
 
 import type { BinaryOp, Kernels, UnaryOp } from "../../backend/kernels.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
-import type { Storage } from "../../tensor/storage.ts";
+import type { DType, Storage } from "../../tensor/storage.ts";
 import type { Value } from "./onnx-model.ts";
 import { recogniseBatchNorm } from "./recognise-batch-norm.ts";
 import { type Trace, trainingOnly } from "./trace.ts";
@@ -86,9 +86,37 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
   const same = (op: string, x: Value): Value => trace.node(op, [x], {}, x, x.shape);
   const zero = (x: Storage): Value => graph.number(x.dtype, 0);
 
+  /** An operator of two operands of one shape, or of one such operand and a number. */
+  const both = (op: string, a: Value, b: Value): Value => trace.node(op, [a, b], {}, a, a.shape.length === 0 ? b.shape : a.shape);
+  const number = (x: Value, value: number): Value => graph.number(x.type as DType, value);
+  const where = (test: [op: string, a: Value, b: Value], a: Value, b: Value): Value => {
+    const holds = graph.node(test[0], test.slice(1) as [Value, Value], {}, { type: "bool", shape: a.shape });
+    return trace.node("Where", [holds, a, b], {}, a, a.shape);
+  };
+
+  /**
+   * log(1 + x) = log u·x/(u − 1) with u = 1 + x rounded: the errors of log u and of u − 1 cancel (Kahan; Goldberg 1991, theorem 4). Above 1,
+   * x/(u − 1) is as good as 1.
+   */
+  const log1p = (x: Value): Value => {
+    const u = both("Add", x, number(x, 1));
+    const small = both("Min", x, number(x, 1));
+    const ratio = both("Div", small, both("Sub", both("Add", small, number(x, 1)), number(x, 1)));
+    return where(["Equal", u, number(x, 1)], x, both("Mul", same("Log", u), ratio));
+  };
+
+  /** eˣ − 1 = 2·t/(1 − t) with t = tanh(x/2) near 0, where eˣ − 1 would cancel. */
+  const expm1 = (x: Value): Value => {
+    const t = same("Tanh", both("Mul", x, number(x, 0.5)));
+    const near = both("Div", both("Mul", t, number(x, 2)), both("Sub", number(x, 1), t));
+    return where(["Less", same("Abs", x), number(x, 0.5)], near, both("Sub", same("Exp", x), number(x, 1)));
+  };
+
   const unary = (op: UnaryOp, x: Storage): Value => {
     const value = trace.value(x);
     if (op === "reciprocalSqrt") return same("Reciprocal", same("Sqrt", value));
+    if (op === "expm1") return expm1(value);
+    if (op === "log1p") return log1p(value);
     if (op === "step") return compare(trace, "Greater", [value, zero(x)], value.shape);
     if (op === "not") return compare(trace, "Equal", [value, zero(x)], value.shape);
     return same(unaryOperators[op], value);

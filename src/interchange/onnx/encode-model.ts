@@ -2,7 +2,7 @@
 
 import { ConfigError } from "../../core/errors.ts";
 import type { TypedArray } from "../../tensor/storage.ts";
-import { ProtobufMessage } from "../../train/node/protobuf-message.ts";
+import { ProtobufMessage } from "../../train/protobuf-message.ts";
 import {
   type Attribute,
   dataTypes,
@@ -43,8 +43,9 @@ function writeAttribute(message: ProtobufMessage, name: string, attribute: Attri
   }
 }
 
-function writeNode(message: ProtobufMessage, { op, inputs, output, attributes }: OnnxNode): void {
+function writeNode(message: ProtobufMessage, { op, inputs, unread, output, attributes }: OnnxNode): void {
   for (const { name } of inputs) message.string(nodeFields.input, name);
+  for (const name of unread) message.string(nodeFields.output, name);
   message.string(nodeFields.output, output.name).string(nodeFields.name, output.name).string(nodeFields.opType, op);
   for (const [name, attribute] of Object.entries(attributes))
     message.message(nodeFields.attribute, (inner) => writeAttribute(inner, name, attribute));

@@ -33,9 +33,10 @@ export class GraphBuilder {
     return value;
   }
 
-  node(op: string, inputs: readonly Value[], attributes: Attributes, { type, shape }: ResultType): Value {
+  /** @param unread What the outputs before the last one are. Default: there are none. */
+  node(op: string, inputs: readonly Value[], attributes: Attributes, { type, shape }: ResultType, unread: readonly string[] = []): Value {
     const output = { name: this.#unique(op), type, shape };
-    const node = { op, inputs, output, attributes };
+    const node = { op, inputs, unread: unread.map((name) => this.#unique(`${output.name}_${name}`)), output, attributes };
     this.#nodes.push(node);
     this.#producers.set(output.name, node);
     return output;
@@ -109,7 +110,7 @@ export class GraphBuilder {
     const renamed = (value: Value): Value => (value.name === output.name ? last : value);
     const named = nodes.reverse().map((node) => ({ ...node, inputs: node.inputs.map(renamed), output: renamed(node.output) }));
     // Inputs and constants keep their names, so an Identity gives the output its name.
-    if (!this.#producers.has(output.name)) named.push({ op: "Identity", inputs: [output], output: last, attributes: {} });
+    if (!this.#producers.has(output.name)) named.push({ op: "Identity", inputs: [output], unread: [], output: last, attributes: {} });
     return {
       name,
       inputs: this.#inputs,

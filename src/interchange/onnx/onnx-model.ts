@@ -20,10 +20,12 @@ export type Attribute =
   | { readonly string: string };
 export type Attributes = Readonly<Record<string, Attribute>>;
 
-/** One operator. All operators used here have one output, and the node has its output's name. */
+/** One operator. One of its outputs is used: the last one, whose name is also that of the node. */
 export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly Value[];
+  /** The names of the outputs before the last one. No node reads them. */
+  readonly unread: readonly string[];
   readonly output: Value;
   readonly attributes: Attributes;
 }

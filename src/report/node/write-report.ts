@@ -5,17 +5,22 @@ import { join } from "node:path";
 import { writeError, writeFileAtomic } from "../../train/node/atomic-file.ts";
 import { plotsOf, type ReportOptions, renderReport } from "../page.ts";
 import type { ReportRun } from "../report-run.ts";
-import { svgToPng } from "./rasterise.ts";
+import { loadRasteriser } from "./rasterise.ts";
 
 /** Width of a plot's PNG, in pixels. It is sharp in print and on high-density screens. */
 const pngWidth = 1640;
 
-/** Writes the files of the report. @returns their names. @throws DataError when a file cannot be written. */
+/**
+ * Writes the files of the report.
+ * @returns their names.
+ * @throws DataError when a file cannot be written. ConfigError when a package that draws SVG is not installed.
+ */
 export async function writeReport(folder: string, runs: readonly ReportRun[], options: ReportOptions = {}): Promise<string[]> {
+  const rasterise = await loadRasteriser();
   const files = new Map<string, string | Uint8Array>([["index.html", renderReport(runs, options)]]);
   for (const { name, svg } of plotsOf(runs, options)) {
     files.set(`${name}.svg`, svg);
-    files.set(`${name}.png`, svgToPng(svg, pngWidth));
+    files.set(`${name}.png`, rasterise(svg, pngWidth));
   }
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw writeError(folder, error);

@@ -7,6 +7,7 @@ import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
+import { largest } from "../../core/extent.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { writeError } from "./atomic-file.ts";
 import { frame, imageEvent, type Moment, type PngImage, scalarsEvent, startEvent, versionEvent } from "./event-records.ts";
@@ -126,7 +127,7 @@ async function openLast(folder: string, now: number): Promise<{ path: string; fi
   try {
     await mkdir(folder, { recursive: true });
     const taken = (await readdir(folder)).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
-    for (let seconds = Math.max(now, ...taken.map((second) => second + 1)); ; seconds++) {
+    for (let seconds = Math.max(now, largest(taken) + 1); ; seconds++) {
       path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, "0")}.${hostname()}`);
       try {
         // "x" gives each of two writers that start at once its own file. "a" writes at the end, also after `#append` has cut the file.

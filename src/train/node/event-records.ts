@@ -3,8 +3,8 @@
  * sequence of TFRecords: https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details.
  */
 
-import { crc32c } from "./crc32c.ts";
-import { ProtobufMessage } from "./protobuf-message.ts";
+import { crc32c } from "../../core/crc.ts";
+import { ProtobufMessage } from "../protobuf-message.ts";
 
 /** The time of an event. */
 export interface Moment {

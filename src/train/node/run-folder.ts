@@ -13,6 +13,7 @@
 import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { parseJson, withoutByteOrderMark } from "../../core/json.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { type Checkpoint, decodeCheckpoint } from "../checkpoint.ts";
 import type { Evaluation } from "../evaluate.ts";
@@ -65,7 +66,7 @@ export class RunFolder {
     if (entries.length > 0) throw taken(path);
   }
 
-  /** Opens an existing run. @throws DataError when there is none. */
+  /** Opens an existing run. @throws DataError when there is none, or when its metrics are damaged. */
   static async open(path: string): Promise<RunFolder> {
     const entries = await readdir(path).catch((error: unknown) => {
       throw new DataError(
@@ -85,12 +86,7 @@ export class RunFolder {
   /** The configuration that `create` was given. It has not been checked. @throws DataError when the file is no JSON. */
   async config(): Promise<unknown> {
     const file = join(this.path, "config.json");
-    const text = await readBytes(file);
-    try {
-      return JSON.parse(new TextDecoder().decode(text));
-    } catch (error) {
-      throw new DataError(`run: ${file} must be JSON, got something else; the file is damaged, restore it from a copy`, { cause: error });
-    }
+    return parseJson(new TextDecoder().decode(await readBytes(file)), `run: ${file}`);
   }
 
   /** Replaces config.json. @throws DataError when it cannot be written. The file before is untouched then. */
@@ -135,13 +131,14 @@ export class RunFolder {
     return join(this.path, `${which}.safetensors`);
   }
 
-  /** The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions. */
+  /** The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions. @throws DataError for a file that is no JSON. */
   async evaluation(): Promise<RecordedEvaluation | undefined> {
-    const text = await readFile(join(this.path, "evaluation.json"), "utf8").catch((error: unknown) => {
+    const file = join(this.path, "evaluation.json");
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return undefined;
       throw error;
     });
-    return text === undefined ? undefined : (JSON.parse(text) as RecordedEvaluation);
+    return text === undefined ? undefined : (parseJson(text, `run: ${file}`) as RecordedEvaluation);
   }
 
   /** Replaces the evaluation of the best checkpoint. @throws DataError when it cannot be written. */
@@ -164,28 +161,60 @@ export class RunFolder {
     this.#metrics = metrics;
   }
 
-  /** Reads the complete lines, up to the first one that a crash has damaged. */
+  /** Reads the metrics. A last line that a crash has cut is left out. @throws DataError for any other line that is no epoch's. */
   async #readMetrics(): Promise<EpochMetrics[]> {
-    const text = await readFile(join(this.path, "metrics.jsonl"), "utf8").catch((error: unknown) => {
+    const file = join(this.path, "metrics.jsonl");
+    const text = await readFile(file, "utf8").catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return "";
       throw error;
     });
+    const lines = withoutByteOrderMark(text).trimEnd().split("\n");
     const metrics: EpochMetrics[] = [];
-    for (const line of text.split("\n")) {
-      const parsed = parseLine(line);
-      if (parsed?.epoch !== metrics.length + 1) break;
-      metrics.push(parsed);
+    for (const [index, line] of lines.entries()) {
+      if (line === "" || (index === lines.length - 1 && !isJson(line))) break;
+      metrics.push(checkMetrics(parseJson(line, `run: line ${index + 1} of ${file}`), index + 1, file));
     }
     return metrics;
   }
 }
 
-function parseLine(line: string): EpochMetrics | undefined {
+function isJson(line: string): boolean {
   try {
-    return JSON.parse(line) as EpochMetrics;
+    JSON.parse(line);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
+}
+
+/** Fields of a line of metrics. Those that may be null belong to the evaluation, which not every epoch has. */
+const metricFields = {
+  trainLoss: "a number",
+  trainAccuracy: "a number",
+  testLoss: "a number or null",
+  testAccuracy: "a number or null",
+  learningRate: "a number",
+  seconds: "a number",
+  testSeconds: "a number",
+} as const;
+
+/** @throws DataError unless `value` holds the metrics of `epoch`. */
+function checkMetrics(value: unknown, epoch: number, file: string): EpochMetrics {
+  const refuse = (rule: string, got: unknown): never => {
+    throw new DataError(
+      `run: line ${epoch} of ${file} must hold ${rule}, got ${JSON.stringify(got)?.slice(0, 60)}; ` +
+        "restore the file from a copy, or delete this line and all lines after it",
+    );
+  };
+  if (typeof value !== "object" || value === null) return refuse("the metrics of an epoch", value);
+  const fields = value as Readonly<Record<string, unknown>>;
+  if (fields.epoch !== epoch) return refuse(`${epoch} as epoch`, fields.epoch);
+  for (const [name, rule] of Object.entries(metricFields)) {
+    const field = fields[name];
+    const mayBeNull = rule !== "a number";
+    if (typeof field !== "number" && !(mayBeNull && field === null)) return refuse(`${rule} as ${name}`, field);
+  }
+  return value as EpochMetrics;
 }
 
 /** Reads a checkpoint from any file. @throws DataError when the file is missing, truncated or corrupted. */

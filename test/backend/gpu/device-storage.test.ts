@@ -3,12 +3,18 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type BufferOwner, type DeviceBuffer, DeviceMemory, DeviceStorage } from "../../../src/backend/gpu/device-storage.ts";
+import { StorageWatch } from "../../../src/backend/storage-watch.ts";
 
 /** An owner that records which buffers were freed. */
 function owner(): BufferOwner & { readonly freed: DeviceBuffer[] } {
   const freed: DeviceBuffer[] = [];
+  const memory = new DeviceMemory();
   return {
-    memory: new DeviceMemory(),
+    memory,
+    watch: new StorageWatch(
+      () => memory.used,
+      (lease) => lease.free(),
+    ),
     freed,
     freeBuffer: (buffer) => freed.push(buffer),
     readBuffer: async (_, length) => new Float32Array(length).fill(2.75),
@@ -73,4 +79,19 @@ test("int32 storages read as whole numbers, and freed storages throw", async () 
   expect(await storage.read()).toEqual(Int32Array.of(2, 2));
   storage.release();
   await expect(storage.read()).rejects.toThrow("used after it was freed");
+});
+
+test("a storage that nobody can reach any more is freed with its tables by the next collection", () => {
+  const device = owner();
+  const kept = new DeviceStorage(device, "float32", 5);
+  (() => {
+    for (let i = 0; i < 10; i++) {
+      const dropped = new DeviceStorage(device, "int32", 3);
+      dropped.tables.set("test", { table: new DeviceStorage(device, "int32", 7).asTable() });
+    }
+  })();
+  expect([device.memory.used, device.memory.tables, device.freed.length]).toEqual([4 * (5 + 30), 4 * 70, 0]);
+  device.watch.collect();
+  expect([device.memory.used, device.memory.tables, device.freed.length]).toEqual([20, 0, 20]);
+  expect(kept.alive).toBe(true);
 });

@@ -38,6 +38,18 @@ const exp: Ulps = ([x]) => 4 + 2 * Math.abs(x!);
 
 const log: Ulps = ([x], y) => (x! >= 0.5 && x! <= 2 ? absolute(2 ** -21, y) : 4);
 
+/** `near` ulp for |x| < 1. Elsewhere it is exp and one more rounding, where an error of exp counts relative to eˣ − 1. */
+const expm1 =
+  (near: number, exponential: (x: number) => number): Ulps =>
+  ([x], y) =>
+    Math.abs(x!) < 1 ? near : 1 + (Number.isFinite(y) ? (exponential(x!) * ulp(Math.exp(x!))) / ulp(y) : 0);
+
+/** `near` ulp where the series is used. Elsewhere it is log(1 + x), whose argument is rounded once: 2⁻²⁴ in the result. */
+const log1p =
+  (near: number, far: number): Ulps =>
+  ([x], y) =>
+    x! >= -0.5 && x! <= 1 ? near : far + absolute(2 ** -24, y);
+
 /**
  * xʸ = 2ᵖ with p = y·log₂x. The error of p is |y| times that of log₂x, and the rounding of p. The error of 2ᵖ is ln 2 times the error of p,
  * relative to 2ᵖ (2⁻²⁴ of a number is at most one ulp), and the 4 + 2|p| ulp of exp2.
@@ -57,12 +69,13 @@ const power: Ulps = ([x, y], z) => {
  * gpu.js's plain JavaScript computes in float64 and rounds at the end, as the reference does. Only the series of sin and cos are shorter:
  * 2·10⁻⁹.
  */
-const cpu: Tolerance = { ...ieee, dtypes: ["float32"], ulps: { sin: circular(0.6, 0), cos: circular(0.6, 0) } };
+const cpu: Tolerance = { ...ieee, dtypes: ["float32"], ulps: { sin: circular(0.6, 0), cos: circular(0.6, 0), log1p: log1p(0.6, 0) } };
 
 /**
  * gpu.js's WebAssembly rounds every operation to float32; exp, log and pow are those of JavaScript, rounded.
  *
  * - 1/√x: two rounded operations, ½ + 1 ulp.
+ * - log1p: a quotient, a product and a sum near 0. expm1: as tanh, with a quotient whose divisor is at least half of its larger term.
  * - tanh: a quotient of polynomials whose leading terms dominate, about four roundings.
  * - sigmoid: three roundings after exp.
  * - erf: a series of up to twenty terms, each with the roundings of those before it, times e^(−x²) with x² rounded.
@@ -73,6 +86,8 @@ const webasm: Tolerance = {
   dtypes: ["float32"],
   ulps: {
     reciprocalSqrt: 1.5,
+    expm1: expm1(6, () => 0.5),
+    log1p: log1p(4, 0.5),
     tanh: 4,
     sigmoid: 3,
     erf: 10,
@@ -96,6 +111,8 @@ const onSoftware: Tolerance = {
     exp,
     log,
     power,
+    expm1: expm1(6, (x) => 4 + 2 * Math.abs(x)),
+    log1p: log1p(4, 4),
     reciprocalSqrt: 1.5,
     tanh: 7,
     sigmoid: ([x]) => 6 + 2 * Math.max(0, -x!),
@@ -122,6 +139,8 @@ const byTheLanguages: Tolerance = {
     exp,
     log,
     power,
+    expm1: expm1(14, (x) => 4 + 2 * Math.abs(x)),
+    log1p: log1p(10, 4),
     // As on software, with 1 ulp in place of ½ for each rounding, and 2.5 ulp for each division.
     tanh: 12,
     erf: 48,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { ConvolutionGeometry } from "../../../src/core/convolution-geometry.ts";
+import type { ConvolutionGeometry, Sides } from "../../../src/core/convolution-geometry.ts";
 import { type ConvolutionCase, convolutions, geometryOf } from "../../arbitraries/geometries.ts";
 import { preciseValuesOf, seeds, valuesOf } from "../../arbitraries/values.ts";
 import { float64, inner, numbers, reference } from "./run-kernels.ts";
@@ -16,8 +16,8 @@ const grid = (rows: number, columns: number, at: (y: number, x: number) => numbe
 const sum = (list: readonly number[]): number => list.reduce((total, value) => total + value, 0);
 
 /** The image with rows and columns of zeros around it. */
-const pad = (plane: Plane, height: number, width: number, paddingY: number, paddingX: number): Plane =>
-  grid(height + 2 * paddingY, width + 2 * paddingX, (y, x) => plane[y - paddingY]?.[x - paddingX] ?? 0);
+const pad = (plane: Plane, height: number, width: number, { top, left, bottom, right }: Sides): Plane =>
+  grid(height + top + bottom, width + left + right, (y, x) => plane[y - top]?.[x - left] ?? 0);
 
 /** The kernel with zeros between its weights, which is dilation. */
 const spread = (kernel: Plane, dilationY: number, dilationX: number): Plane =>
@@ -35,7 +35,7 @@ const everyNth = <Item>(list: readonly Item[], n: number): Item[] => list.filter
  * The convolution in separate steps: pad the image, dilate the kernel, slide it by single pixels, keep every stride-th result, add up the
  * channels.
  */
-function convolveByParts(x: ArrayLike<number>, w: ArrayLike<number>, g: ConvolutionGeometry): number[] {
+function convolveByParts(x: ArrayLike<number>, w: ArrayLike<number>, g: ConvolutionGeometry, sides: Sides): number[] {
   const [groupInputs, groupOutputs] = [g.inChannels / g.groups, g.outChannels / g.groups];
   const imageOf = (n: number, c: number): Plane =>
     grid(g.height, g.width, (y, column) => x[((n * g.inChannels + c) * g.height + y) * g.width + column]!);
@@ -46,7 +46,7 @@ function convolveByParts(x: ArrayLike<number>, w: ArrayLike<number>, g: Convolut
     for (let o = 0; o < g.outChannels; o++) {
       const perChannel = Array.from({ length: groupInputs }, (_, c) => {
         const image = imageOf(n, Math.floor(o / groupOutputs) * groupInputs + c);
-        const slid = slide(pad(image, g.height, g.width, g.paddingY, g.paddingX), spread(kernelOf(o, c), g.dilationY, g.dilationX));
+        const slid = slide(pad(image, g.height, g.width, sides), spread(kernelOf(o, c), g.dilationY, g.dilationX));
         return everyNth(slid, g.strideY).map((row) => everyNth(row, g.strideX));
       });
       out.push(...grid(g.outHeight, g.outWidth, (y, column) => sum(perChannel.map((plane) => plane[y]![column]!))).flat());
@@ -63,7 +63,7 @@ describe("conv2d", () => {
         const x = valuesOf(seed, product(config.x), "integers");
         const w = valuesOf(seed + 1, product(config.w), "integers");
         expect(numbers(reference.conv2d(float64(x), float64(w), geometry)).map((y) => y + 0)).toEqual(
-          convolveByParts(x, w, geometry).map((y) => y + 0),
+          convolveByParts(x, w, geometry, config.sides).map((y) => y + 0),
         );
       }),
     );

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Arena } from "../../../src/backend/wasm/host/arena.ts";
+import type { Block } from "../../../src/backend/wasm/host/free-blocks.ts";
 
 const start = 64;
 const limit = 64 * 1024;
@@ -26,24 +27,27 @@ const commands = fc.array(command, { maxLength: 200 });
 
 type Command = { allocate: number } | { free: number };
 
-/** Runs commands and returns every address given; `check` sees the blocks held after each. */
+/** Runs commands and returns every address given; `check` sees the addresses and sizes of the blocks held after each command. */
 function run(
   arena: Arena,
   script: readonly Command[],
-  check: (held: readonly [number, number][]) => void = () => {},
+  check: (held: readonly (readonly [address: number, bytes: number])[], blocks: readonly Block[]) => void = () => {},
 ): (number | undefined)[] {
-  const held: [number, number][] = [];
+  const held: { block: Block; bytes: number }[] = [];
   const given: (number | undefined)[] = [];
   for (const step of script) {
     if ("allocate" in step) {
-      const address = arena.allocate(step.allocate);
-      given.push(address);
-      if (address !== undefined) held.push([address, step.allocate]);
+      const block = arena.allocate(step.allocate);
+      given.push(block?.start);
+      if (block !== undefined) held.push({ block, bytes: step.allocate });
     } else if (held.length > 0) {
-      const [[address]] = held.splice(step.free % held.length, 1) as [[number, number]];
-      arena.free(address);
+      const [freed] = held.splice(step.free % held.length, 1);
+      arena.free(freed!.block);
     }
-    check(held);
+    check(
+      held.map(({ block, bytes }) => [block.start, bytes] as const),
+      held.map(({ block }) => block),
+    );
   }
   return given;
 }
@@ -90,25 +94,47 @@ describe("arena", () => {
     fc.assert(
       fc.property(commands, (script) => {
         const arena = makeArena();
-        let left: readonly [number, number][] = [];
-        run(arena, script, (held) => {
-          left = held;
+        let left: readonly Block[] = [];
+        run(arena, script, (_, blocks) => {
+          left = blocks;
         });
-        for (const [address] of left) arena.free(address);
+        for (const block of left) arena.free(block);
         expect(arena.used).toBe(0);
-        expect(arena.allocate(limit - start)).toBe(start);
+        expect(arena.allocate(limit - start)!.start).toBe(start);
       }),
     );
   });
 
-  it("ignores a second release and addresses it never gave", () => {
+  it("takes the smallest free block that is large enough", () => {
     fc.assert(
-      fc.property(commands, fc.nat(limit), (script, stray) => {
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 1, max: 40 }),
+        (sizes, size) => {
+          const arena = new Arena(start, start + 2 ** 20, () => undefined);
+          const blocks = sizes.map((granules) => {
+            const block = arena.allocate(64 * granules)!;
+            arena.allocate(1); // keeps the block apart from the next one
+            return block;
+          });
+          for (const block of blocks) arena.free(block);
+          const free = blocks.map((block) => block.size).filter((bytes) => bytes >= 64 * size);
+          const [address, after] = [arena.allocate(64 * size)!.start, blocks.at(-1)!.start];
+          const taken = sizes[blocks.findIndex((block) => block.start === address)];
+          if (free.length > 0) expect(taken).toBe(Math.min(...free) / 64);
+          else expect(address).toBeGreaterThan(after);
+        },
+      ),
+    );
+  });
+
+  it("ignores a second release", () => {
+    fc.assert(
+      fc.property(commands, (script) => {
         const arena = makeArena();
         const first = arena.allocate(100)!;
         arena.free(first);
         arena.free(first);
-        if (stray !== first) arena.free(stray);
         expect(arena.used).toBe(0);
         run(arena, script, (held) => {
           const ends = [...held].sort(([a], [b]) => a - b);
@@ -121,9 +147,30 @@ describe("arena", () => {
   it("says no, and stays usable, when growth is refused", () => {
     const arena = makeArena();
     expect(arena.allocate(limit)).toBeUndefined();
-    expect(arena.allocate(limit - start)).toBe(start);
+    const all = arena.allocate(limit - start)!;
+    expect(all.start).toBe(start);
     expect(arena.allocate(1)).toBeUndefined();
-    arena.free(start);
-    expect(arena.allocate(1)).toBe(start);
+    arena.free(all);
+    expect(arena.allocate(1)!.start).toBe(start);
+  });
+
+  it.each<[string, number, number]>([
+    ["of the size of the free blocks", 16, 16],
+    ["a little larger than every free block", 16, 17],
+    ["much smaller than the free blocks", 16, 1],
+  ])("does the same work for requests %s, however many blocks are free", (_, freed, asked) => {
+    const workOf = (count: number): number => {
+      const arena = new Arena(start, 2 ** 32, () => undefined);
+      const blocks = Array.from({ length: count }, () => {
+        const block = arena.allocate(64 * freed)!;
+        arena.allocate(1);
+        return block;
+      });
+      for (const block of blocks) arena.free(block);
+      const before = arena.work;
+      for (let i = 0; i < 100; i++) arena.free(arena.allocate(64 * asked)!);
+      return arena.work - before;
+    };
+    expect(workOf(20_000)).toBe(workOf(20));
   });
 });

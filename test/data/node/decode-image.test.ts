@@ -287,16 +287,6 @@ describe("a view", () => {
   });
 });
 
-/** The beginning of a PNG that claims so many pixels. */
-function pngHeader(width: number, height: number): Uint8Array {
-  const bytes = Uint8Array.from(png(1, 1, 3, () => [1, 2, 3]));
-  new DataView(bytes.buffer).setUint32(16, width);
-  new DataView(bytes.buffer).setUint32(20, height);
-  // The checksum of the header, over its name and its 13 bytes.
-  new DataView(bytes.buffer).setUint32(29, crc32(bytes.subarray(12, 29)));
-  return bytes;
-}
-
 describe("files that are no images", () => {
   const refused = async (bytes: Uint8Array, message: RegExp): Promise<void> => {
     await expect(decoded(bytes, 32)).rejects.toThrow(message);
@@ -307,11 +297,40 @@ describe("files that are no images", () => {
     await refused(new Uint8Array(), /^image: .*image must be a PNG, a JPEG or a WebP image, got an empty file/);
     await refused(
       new TextEncoder().encode("<svg/>"),
-      /^image: .*image must be a PNG, a JPEG or a WebP image, got a file that begins 3c737667/,
+      /^image: .*image must be a PNG, a JPEG or a WebP image, got an SVG image; convert it to PNG$/,
     );
-    await refused(pngHeader(20_000, 20_000), /^image: .*image must have at most 268 million pixels, got more; scale it down first/);
+    await refused(
+      Uint8Array.of(1, 2, 3, 4, 5),
+      /^image: .*image must be a PNG, a JPEG or a WebP image, got a file that begins 01020304; convert it first$/,
+    );
     await expect(decodeImage(join(folder, "absent.png"), 32)).rejects.toThrow(/^image: .*absent\.png must be readable, got ENOENT/);
     await expect(decodeImage(folder, 32)).rejects.toThrow(/^image: .* must be readable, got EISDIR/);
+  });
+
+  test("include pages, pointers and images of other formats, each of which is named", async () => {
+    const start = (text: string): Uint8Array => new TextEncoder().encode(text);
+    await refused(start("<!DOCTYPE html><title>404</title>"), /got an HTML page; download the file itself, not the page about it$/);
+    await refused(start("version https://git-lfs.github.com/spec/v1\noid sha256:00\n"), /got a Git LFS pointer, .*; run `git lfs pull`/);
+    await refused(start("GIF89a\0\0"), /got a GIF image; convert it to PNG$/);
+  });
+
+  test("include a PNG of 400 megapixels: the error gives its size, and nothing is decoded", async () => {
+    // A header alone, of 20,000 × 20,000 pixels, and one chunk of data.
+    const header = new Uint8Array(13);
+    new DataView(header.buffer).setUint32(0, 20_000);
+    new DataView(header.buffer).setUint32(4, 20_000);
+    header.set([8, 2, 0, 0, 0], 8);
+    const chunk = (type: string, data: Uint8Array): Buffer => {
+      const body = Buffer.concat([Buffer.from(type), data]);
+      const [length, crc] = [Buffer.alloc(4), Buffer.alloc(4)];
+      length.writeUInt32BE(data.length);
+      crc.writeUInt32BE(crc32(body));
+      return Buffer.concat([length, body, crc]);
+    };
+    const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
+    const data = Uint8Array.of(0x78, 0x9c, 3, 0, 0, 0, 0, 1);
+    const huge = Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))]);
+    await refused(huge, /image must have at most 268 megapixels, got 20000×20000, which are 400 megapixels; make it smaller first$/);
   });
 
   test("include a PNG and a JPEG that are cut anywhere before the end", async () => {

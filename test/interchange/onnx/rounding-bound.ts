@@ -26,6 +26,8 @@ const functionRoundings: Readonly<Partial<Record<UnaryOp, number>>> = {
   reciprocalSqrt: 2,
   // Rational approximations, whose own arithmetic is float32.
   ...{ exp: 4, log: 4, tanh: 4, sigmoid: 4, erf: 4, sin: 4, cos: 4 },
+  // expm1: tanh, three operators, and a difference that is at least half of its larger term. log1p: log and five operators.
+  ...{ expm1: 14, log1p: 10 },
 };
 
 interface TermCounter {
@@ -57,6 +59,11 @@ function termCounter(): TermCounter {
     matmul: (a, b, geometry) => rounded(geometry.k, inner.matmul(a, b, geometry)),
     conv2d: (x, w, geometry) =>
       rounded((geometry.inChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth, inner.conv2d(x, w, geometry)),
+    conv2dInputGradient: (g, w, geometry) =>
+      rounded(
+        (geometry.outChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth,
+        inner.conv2dInputGradient(g, w, geometry),
+      ),
     cosineTransform: (x, transpose, { outer, axis, inner: columns }) => {
       const coefficients = inner.upload(x.dtype, cosineMatrix(axis).map(Math.abs));
       const matrices = { transposeA: transpose, transposeB: false, batchStrideA: 0, batchStrideB: axis * columns };

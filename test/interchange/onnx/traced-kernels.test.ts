@@ -3,13 +3,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
+import type { Padding } from "../../../src/core/convolution-geometry.ts";
 import { Random } from "../../../src/core/random.ts";
 import { type Shape, sizeOf, stridesOf } from "../../../src/core/shape.ts";
 import { Module } from "../../../src/nn/module.ts";
 import { Parameter } from "../../../src/nn/state.ts";
-
+import { cumsum, prod } from "../../../src/ops/accumulate.ts";
 import { batchNormInference } from "../../../src/ops/batch-norm.ts";
-import { conv2d } from "../../../src/ops/convolution.ts";
+import { conv2d, convTranspose2d } from "../../../src/ops/convolution.ts";
 import { cosineTransform } from "../../../src/ops/cosine-transform.ts";
 import { normal, tensor, zeros } from "../../../src/ops/creation.ts";
 import * as elementwise from "../../../src/ops/elementwise.ts";
@@ -17,9 +18,10 @@ import { gather, scatterAdd } from "../../../src/ops/indexing.ts";
 import { concat, diagonal, flip, pad, permute, slice, stack, tile } from "../../../src/ops/layout.ts";
 import { matmul } from "../../../src/ops/matmul.ts";
 import { avgPool2d, maxPool2d } from "../../../src/ops/pooling.ts";
-import { argmax, max, mean } from "../../../src/ops/reductions.ts";
+import { argmax, max, mean, min } from "../../../src/ops/reductions.ts";
 import { reshape } from "../../../src/ops/reshape.ts";
 import { softmax } from "../../../src/ops/softmax.ts";
+import { sort, topk } from "../../../src/ops/sorting.ts";
 import { broadcastTo, sum } from "../../../src/ops/sum-and-broadcast.ts";
 import { Tensor } from "../../../src/tensor/tensor.ts";
 import { onReferenceBackend } from "../../support/reference-backend.ts";
@@ -107,6 +109,10 @@ describe("elementwise", () => {
     log: (x) => elementwise.log(positive(x)),
     sqrt: (x) => elementwise.sqrt(positive(x)),
     reciprocalSqrt: (x) => elementwise.reciprocalSqrt(positive(x)),
+    expm1: elementwise.expm1,
+    log1p: (x) => elementwise.log1p(elementwise.clamp(x, -0.75, 8)),
+    isNaN: (x) => elementwise.isNaN(elementwise.log(x)),
+    isFinite: (x) => elementwise.isFinite(elementwise.log(elementwise.relu(x))),
     tanh: elementwise.tanh,
     erf: elementwise.erf,
     sin: elementwise.sin,
@@ -175,6 +181,18 @@ describe("along axes", () => {
   const axes = fc.record({ axes: fc.uniqueArray(axis, { maxLength: 4 }), keepDims: fc.boolean() });
   property("sum", axes, (options) => (x) => sum(x, options));
   property("max", axes, (options) => (x) => max(x, options));
+  property("min", axes, (options) => (x) => min(x, options));
+  property("prod", axes, (options) => (x) => prod(coarse(x), options), "results");
+  property("cumsum", axis, (along) => (x) => cumsum(x, along));
+  property("sort", fc.record({ axis, descending: fc.boolean() }), (options) => (x) => sort(coarse(x), options).values, "results");
+  property(
+    "the positions of the largest elements",
+    fc.record({ axis, k: fc.nat(), largest: fc.boolean() }),
+    ({ k, ...options }, shape) =>
+      (x) =>
+        elementwise.cast(topk(coarse(x), 1 + (k % shape[options.axis]!), options).indices, "float32"),
+    "results",
+  );
   property("mean", axes, (options) => (x) => mean(x, options));
   property("softmax", axis, (along) => (x) => softmax(x, along), "results");
   property("argmax", axis, (along) => (x) => elementwise.cast(argmax(coarse(x), along), "float32"), "results");
@@ -346,18 +364,44 @@ describe("contractions", () => {
   const window = fc.record({
     kernel: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
     stride: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
-    padding: fc.tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 2, max: 3 })),
+    padding: fc.oneof(
+      fc.tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 2, max: 3 })),
+      fc.record({ top: fc.constant(4), left: fc.nat({ max: 2 }), bottom: fc.nat({ max: 2 }), right: fc.constant(4) }),
+      fc.constant<Padding>("same"),
+    ),
     dilation: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
   });
   property("conv2d", fc.tuple(window, size, fc.boolean()), ([{ kernel, ...options }, outputs, depthwise], shape) => (x, parameter) => {
     const groups = depthwise ? shape[1]! : 1;
     return conv2d(x, parameter([outputs * groups, shape[1]! / groups, ...kernel]), { ...options, groups });
   });
+  const transposed = fc.record({
+    kernel: fc.tuple(fc.integer({ min: 2, max: 3 }), fc.integer({ min: 2, max: 3 })),
+    stride: fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+    dilation: fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
+    padding: fc.record({ top: fc.nat({ max: 1 }), left: fc.constant(0), bottom: fc.constant(0), right: fc.nat({ max: 1 }) }),
+    adds: fc.boolean(),
+  });
+  property(
+    "convTranspose2d",
+    fc.tuple(transposed, size, fc.boolean()),
+    ([{ kernel, adds, ...options }, outputs, depthwise], shape) =>
+      (x, parameter) => {
+        const groups = depthwise ? shape[1]! : 1;
+        const outputPadding = options.stride.map((step) => (adds ? step - 1 : 0)) as [number, number];
+        return convTranspose2d(x, parameter([shape[1]!, outputs, ...kernel]), { ...options, outputPadding, groups });
+      },
+  );
   property("a 1×1 conv2d of merged pixels", size, (outputs, [batch, channels]) => (x, parameter) => {
     const pixels = reshape(x, [batch!, channels!, -1, 1]);
     return conv2d(pixels, reshape(parameter([outputs, channels!]), [outputs, channels!, 1, 1]));
   });
-  const pooling = fc.record({ kernel: fc.integer({ min: 1, max: 3 }), stride: fc.integer({ min: 1, max: 3 }), pads: fc.boolean() });
+  const pooling = fc.record({
+    kernel: fc.integer({ min: 1, max: 3 }),
+    stride: fc.integer({ min: 1, max: 3 }),
+    pads: fc.boolean(),
+    ceilMode: fc.boolean(),
+  });
   const edge = ({ kernel, pads }: { kernel: number; pads: boolean }): number => (pads ? Math.floor(kernel / 2) : 0);
   /** Pads the image, so that every window fits. */
   const wide = (x: Tensor): Tensor =>
@@ -368,6 +412,18 @@ describe("contractions", () => {
       [1, 1],
     ]);
   property("maxPool2d", pooling, (drawn) => (x) => maxPool2d(wide(x), { ...drawn, padding: edge(drawn) }));
+  /** Padding of two sides only. */
+  const corner = ({ kernel }: { kernel: number }): Padding => ({ top: kernel - 1, left: 0, bottom: 0, right: kernel - 1 });
+  property(
+    "maxPool2d with padding above and to the right",
+    pooling,
+    (drawn) => (x) => maxPool2d(wide(x), { ...drawn, padding: corner(drawn) }),
+  );
+  property(
+    "avgPool2d that does not count the padding",
+    pooling,
+    (drawn) => (x) => avgPool2d(wide(x), { ...drawn, padding: corner(drawn), countIncludePad: false }),
+  );
   property("avgPool2d", pooling, (drawn) => (x) => avgPool2d(wide(x), { ...drawn, padding: edge(drawn) }));
 });
 

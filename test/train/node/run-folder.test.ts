@@ -159,6 +159,49 @@ describe("an existing run", () => {
     );
   });
 
+  test("with a byte-order mark before its files is read", async () => {
+    const run = await RunFolder.create(join(folder, "run"), { a: 1 });
+    for (const epoch of [1, 2]) await run.appendMetrics(line(epoch));
+    const evaluation = { count: 1, loss: 1, accuracy: 1, confusion: [[1]], epoch: 1, classes: ["a"] };
+    await run.writeEvaluation(evaluation);
+    for (const file of ["config.json", "metrics.jsonl", "evaluation.json"])
+      await writeFile(join(run.path, file), `\ufeff${await readFile(join(run.path, file), "utf8")}`);
+    const opened = await RunFolder.open(run.path);
+    expect(opened.metrics).toEqual([line(1), line(2)]);
+    expect(await opened.config()).toEqual({ a: 1 });
+    expect(await opened.evaluation()).toEqual(evaluation);
+  });
+
+  test.each<[string, string, RegExp]>([
+    [
+      "a loss that is null, as JSON writes NaN",
+      JSON.stringify({ ...line(2), trainLoss: null }),
+      /must hold a number as trainLoss, got null/,
+    ],
+    [
+      "a test accuracy in quotes",
+      JSON.stringify({ ...line(2), testAccuracy: "0.5" }),
+      /must hold a number or null as testAccuracy, got "0\.5"/,
+    ],
+    ["no time", JSON.stringify({ ...line(2), seconds: undefined }), /must hold a number as seconds, got undefined/],
+    ["another epoch", JSON.stringify(line(3)), /must hold 2 as epoch, got 3/],
+    ["a value that is no object", "7", /must hold the metrics of an epoch, got 7/],
+    ["half a line", '{"epoch": 2, "train', /must be JSON, got .+; the file is damaged/],
+    ["a page", "<!doctype html>", /must be JSON, got an HTML page/],
+  ])("whose second line of three has %s is damaged: the error names the line", async (_, second, message) => {
+    const run = await RunFolder.create(join(folder, "run"), {});
+    await writeFile(metricsFile(run), `${JSON.stringify(line(1))}\n${second}\n${JSON.stringify(line(3))}\n`);
+    await expect(RunFolder.open(run.path)).rejects.toThrow(DataError);
+    await expect(RunFolder.open(run.path)).rejects.toThrow(/run: line 2 of .*metrics\.jsonl must/);
+    await expect(RunFolder.open(run.path)).rejects.toThrow(message);
+  });
+
+  test("whose evaluation is no JSON is damaged", async () => {
+    const run = await RunFolder.create(join(folder, "run"), {});
+    await writeFile(join(run.path, "evaluation.json"), "{");
+    await expect(run.evaluation()).rejects.toThrow(/^run: .*evaluation\.json must be JSON/);
+  });
+
   test("loses the half-written files of a killed process", async () => {
     const run = await RunFolder.create(join(folder, "run"), {});
     await writeFile(join(run.path, "checkpoint.safetensors.partial-123"), "half");

@@ -50,6 +50,28 @@ const unaryBodies: Record<UnaryOp, string> = {
       return Math.log(scaled) - 16.635532333438686;
     }
     return Math.log(v);`,
+  // Near 0, eᵛ − 1 would cancel. There, it is 2t/(1 − t) with t = tanh(v/2) = h·p/q by the rational function below.
+  expm1: `
+    if (${isNotANumber("v")}) { return v; }
+    if (Math.abs(v) < 1.0) {
+      const h = v * 0.5;
+      const z = h * h;
+      const p = 135135.0 + z * (17325.0 + z * (378.0 + z));
+      const q = 135135.0 + z * (62370.0 + z * (3150.0 + z * 28.0));
+      return v * p / (q - h * p);
+    }
+    return Math.exp(v) - 1.0;`,
+  // Near 0 the accuracy of log(1 + v) is not guaranteed. There, it is 2·atanh(s) = 2·(s + s³/3 + s⁵/5 + …) with s = v/(2 + v), |s| ≤ 1/3.
+  log1p: `
+    if (v < -1.0 || ${isNotANumber("v")}) { return nan; }
+    if (v == -1.0) { return -infinity; }
+    if (v >= -0.5 && v <= 1.0) {
+      const s = v / (2.0 + v);
+      const z = s * s;
+      const tail = 0.2 + z * (0.14285714285 + z * (0.11111111111 + z * (0.09090909091 + z * (0.07692307692 + z * 0.06666666667))));
+      return 2.0 * s + 2.0 * s * z * (0.33333333333 + z * tail);
+    }
+    return Math.log(1.0 + v);`,
   sqrt: "return Math.sqrt(v);",
   reciprocalSqrt: "return 1.0 / Math.sqrt(v);",
   // Near 0, 1 − 2/(e²ˣ + 1) would cancel. There, the rational function equals seven levels of Lambert's continued fraction

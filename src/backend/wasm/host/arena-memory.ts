@@ -8,7 +8,9 @@ import type { Storage } from "../../../tensor/storage.ts";
 import { bytesPerElement, type DType, type TypedArray } from "../../../tensor/storage.ts";
 import { CountedHostStorage, type HostMemory, viewOf } from "../../host-storage.ts";
 import type { MemoryReport } from "../../kernels.ts";
+import { StorageWatch } from "../../storage-watch.ts";
 import { Arena } from "./arena.ts";
+import type { Block } from "./free-blocks.ts";
 
 const page = 65536;
 /** The kernels use the first page themselves: for the counters of the thread team, arguments and constants. */
@@ -21,10 +23,14 @@ const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
+/** No free block is large enough. `retryWhenExhausted` catches this error once, collects, and calls the kernel again. */
+class ExhaustedError extends BackendError {}
+
 export class ArenaMemory implements HostMemory {
   readonly wasm: WebAssembly.Memory;
   readonly maximumBytes: number;
   readonly #arena: Arena;
+  readonly #watch: StorageWatch<Block>;
   #storages = 0;
   #integers = new Int32Array(0);
   #floats = new Float32Array(0);
@@ -33,6 +39,11 @@ export class ArenaMemory implements HostMemory {
     this.wasm = wasm;
     this.maximumBytes = maximumBytes;
     this.#arena = new Arena(firstByte, this.#reserved - guard, (end) => this.#grow(end));
+    this.#watch = new StorageWatch(
+      () => this.#arena.used,
+      (block) => this.#reclaim(block),
+      maximumBytes,
+    );
   }
 
   get #reserved(): number {
@@ -55,6 +66,7 @@ export class ArenaMemory implements HostMemory {
 
   #grow(end: number): number | undefined {
     const needed = end + guard - this.#reserved;
+    if (this.#watch.reachesCurrentJob && this.#watch.isDue(needed)) return undefined; // `collect` comes first.
     // Large steps keep growth rare. When the limit is near, the exact amount may still fit.
     for (const bytes of [Math.max(needed, growthStep, this.#reserved / 4), needed]) {
       const pages = Math.ceil(bytes / page);
@@ -69,39 +81,57 @@ export class ArenaMemory implements HostMemory {
     return undefined;
   }
 
-  /** @throws BackendError when the arena is exhausted. */
-  allocateBytes(bytes: number): number {
-    const pointer = this.#arena.allocate(bytes);
-    if (pointer === undefined)
-      throw new BackendError(
-        `wasm: the arena is exhausted: asked for ${mebibytes(bytes)} (${bytes} bytes), ${mebibytes(this.#arena.used)} in use, ` +
-          `limit ${mebibytes(this.maximumBytes)}; use a smaller batch, free tensors with scope(), or raise maximumBytes`,
-      );
-    return pointer;
-  }
-
-  freeBytes(pointer: number): void {
-    this.#arena.free(pointer);
-  }
-
   /** A storage with one holder whose contents are undefined. @throws BackendError when the arena is exhausted. */
   allocate(dtype: DType, length: number): ArenaStorage {
-    const pointer = this.allocateBytes(length * bytesPerElement[dtype]);
+    const block = this.#take(length * bytesPerElement[dtype]);
+    const storage = new ArenaStorage(this, block, dtype, length);
     this.#storages++;
-    return new ArenaStorage(this, pointer, dtype, length, () => {
-      this.#storages--;
-      this.#arena.free(pointer);
-    });
+    this.#watch.add(storage, block);
+    return storage;
+  }
+
+  /** Frees the block of a storage. The storage calls this when its last holder releases it. */
+  release(storage: ArenaStorage, block: Block): void {
+    this.#watch.remove(storage);
+    this.#reclaim(block);
+  }
+
+  /**
+   * Frees the blocks of storages that no program can reach any more. It must not run inside a kernel, which computes on addresses.
+   */
+  collect(): void {
+    this.#watch.collect();
+  }
+
+  /** Where `collect` misses what the current job dropped, waits for the next job and collects there, if that is due. */
+  async collectLater(): Promise<void> {
+    if (!this.#watch.reachesCurrentJob) await this.#watch.collectIfDue();
+  }
+
+  #reclaim(block: Block): void {
+    this.#storages--;
+    this.#arena.free(block);
   }
 
   /** Runs `use` with the address of `bytes` bytes, and frees them afterwards. */
   withScratch<T>(bytes: number, use: (pointer: number) => T): T {
-    const pointer = this.allocateBytes(bytes);
+    const block = this.#take(bytes);
     try {
-      return use(pointer);
+      return use(block.start);
     } finally {
-      this.#arena.free(pointer);
+      this.#arena.free(block);
     }
+  }
+
+  /** @throws ExhaustedError when the arena must be collected before it may grow, or can't grow. */
+  #take(bytes: number): Block {
+    const block = this.#arena.allocate(bytes);
+    if (block === undefined)
+      throw new ExhaustedError(
+        `wasm: the arena is exhausted: asked for ${mebibytes(bytes)} (${bytes} bytes), ${mebibytes(this.#arena.used)} in use, ` +
+          `limit ${mebibytes(this.maximumBytes)}; use a smaller batch, free tensors with scope(), or raise maximumBytes`,
+      );
+    return block;
   }
 
   /** The address behind a kernel's operand. @throws BackendError for freed storage, or storage of another arena. */
@@ -128,14 +158,17 @@ export class ArenaMemory implements HostMemory {
 
 export class ArenaStorage extends CountedHostStorage {
   readonly owner: ArenaMemory;
-  readonly pointer: number;
-  readonly #onFree: () => void;
+  readonly #block: Block;
 
-  constructor(owner: ArenaMemory, pointer: number, dtype: DType, length: number, onFree: () => void) {
+  constructor(owner: ArenaMemory, block: Block, dtype: DType, length: number) {
     super(dtype, length);
     this.owner = owner;
-    this.pointer = pointer;
-    this.#onFree = onFree;
+    this.#block = block;
+  }
+
+  /** The address of the first element. */
+  get pointer(): number {
+    return this.#block.start;
   }
 
   /** The view is made anew at each use, because growing the memory may replace its buffer. */
@@ -143,7 +176,32 @@ export class ArenaStorage extends CountedHostStorage {
     return new arrays[this.dtype](this.owner.wasm.buffer, this.pointer, this.length);
   }
 
-  protected free(): void {
-    this.#onFree();
+  override async read(): Promise<TypedArray> {
+    const elements = await super.read();
+    await this.owner.collectLater();
+    return elements;
   }
+
+  protected free(): void {
+    this.owner.release(this, this.#block);
+  }
+}
+
+/**
+ * The functions of `kernels`. One that exhausts the memory is called again after a collection. The operands of the call are in use until it
+ * returns, so the collection leaves them alone.
+ */
+export function retryWhenExhausted<K extends object>(kernels: K, memory: ArenaMemory): K {
+  const retrying =
+    (kernel: (...operands: unknown[]) => unknown) =>
+    (...operands: unknown[]): unknown => {
+      try {
+        return kernel(...operands);
+      } catch (error) {
+        if (!(error instanceof ExhaustedError)) throw error;
+        memory.collect();
+        return kernel(...operands);
+      }
+    };
+  return Object.fromEntries(Object.entries(kernels).map(([name, kernel]) => [name, retrying(kernel)])) as K;
 }

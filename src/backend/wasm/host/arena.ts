@@ -1,39 +1,44 @@
 /**
- * A best-fit allocator over one growing range of addresses: it decides which block owns which bytes of the arena. It computes with addresses and never
- * touches the memory.
+ * A best-fit allocator over one growing range of addresses: it decides which block owns which bytes of the arena. It computes with addresses
+ * and never touches the memory.
  *
- * Free blocks are binned by size, with four bins to a doubling. A search looks at the blocks of the right bin first, and then takes a block
- * of the next larger bin that has any. A freed block merges with its free neighbours at once, so free neighbours never stay too small for a request that
- * both together could serve. The same sequence of calls gives the same addresses, because nothing depends on time or hashing.
+ * A request gets a block of the smallest free size that holds it. A freed block merges with its free neighbours at once, so free neighbours
+ * never stay too small for a request that both together could serve. The same sequence of calls gives the same addresses, because nothing
+ * depends on time or hashing.
+ *
+ * Blocks know their neighbours, so no table is keyed by address. (A JavaScript Map keeps a deleted key in its hash chain until it rehashes.
+ * A large Map in which one key comes and goes therefore takes quadratic time.)
  */
 
-/** Blocks start and end on cache lines, so that results of different threads share no line and vector loads are aligned. */
-const granule = 64;
+import { type Block, FreeBlocks, granule } from "./free-blocks.ts";
 
 const roundUp = (bytes: number): number => Math.max(granule, Math.ceil(bytes / granule) * granule);
 
-/** The bin of a block of `size` bytes: the logarithm to base 2, in quarters. */
-function binOf(size: number): number {
-  const granules = size / granule;
-  const power = 31 - Math.clz32(granules);
-  return power * 4 + Math.floor((granules / 2 ** power - 1) * 4);
-}
+const freeBlock = (start: number, size: number, before: Block | undefined, after: Block | undefined): Block => ({
+  start,
+  size,
+  taken: false,
+  before,
+  after,
+  previousOfSize: undefined,
+  nextOfSize: undefined,
+});
 
 export class Arena {
   /** Extends the range to hold at least `end` bytes and returns its new end, or undefined where that is impossible. */
   readonly #grow: (end: number) => number | undefined;
-  readonly #bins: Set<number>[] = Array.from({ length: 128 }, () => new Set<number>());
-  readonly #sizeAt = new Map<number, number>();
-  readonly #startOfEnd = new Map<number, number>();
-  readonly #taken = new Map<number, number>();
+  readonly #free = new FreeBlocks();
+  /** The block at the end of the range. */
+  #last: Block | undefined;
   #end: number;
   #used = 0;
   #peak = 0;
+  #blocks = 0;
 
   constructor(start: number, end: number, grow: (end: number) => number | undefined) {
     this.#grow = grow;
-    this.#end = end;
-    this.#addFree(start, end - start);
+    this.#end = start;
+    if (end > start) this.#extendTo(end);
   }
 
   get used(): number {
@@ -44,86 +49,91 @@ export class Arena {
     return this.#peak;
   }
 
+  /** The number of taken blocks. */
   get blocks(): number {
-    return this.#taken.size;
+    return this.#blocks;
+  }
+
+  /** How many sizes of free blocks the allocator has compared or moved so far. */
+  get work(): number {
+    return this.#free.work;
   }
 
   resetPeak(): void {
     this.#peak = this.#used;
   }
 
-  /** The address of a new block, or undefined where no free block is large enough and the range cannot grow. */
-  allocate(bytes: number): number | undefined {
+  /** A new block, or undefined where no free block is large enough and the range cannot grow. */
+  allocate(bytes: number): Block | undefined {
     const size = roundUp(bytes);
-    let start = this.#find(size);
-    if (start === undefined) {
+    let block = this.#free.smallest(size);
+    if (block === undefined) {
       // A free block at the end of the range is extended, so that growth adds only what is missing.
-      const tail = this.#startOfEnd.get(this.#end) ?? this.#end;
+      const tail = this.#last !== undefined && !this.#last.taken ? this.#last.start : this.#end;
       const end = this.#grow(tail + size);
       if (end === undefined) return undefined;
-      const added = this.#end;
-      this.#end = end;
-      this.#release(added, end - added);
-      start = tail;
+      block = this.#extendTo(end);
     }
-    const available = this.#sizeAt.get(start)!;
-    this.#removeFree(start, available);
-    if (available > size) this.#addFree(start + size, available - size);
-    this.#taken.set(start, size);
+    this.#free.remove(block);
+    if (block.size > size) this.#split(block, size);
+    block.taken = true;
+    this.#blocks++;
     this.#used += size;
     this.#peak = Math.max(this.#peak, this.#used);
-    return start;
+    return block;
   }
 
-  /** Frees a block. A call with an address that is not the start of a taken block changes nothing. */
-  free(start: number): void {
-    const size = this.#taken.get(start);
-    if (size === undefined) return;
-    this.#taken.delete(start);
-    this.#used -= size;
-    this.#release(start, size);
+  /** Frees a block. A second call with the same block changes nothing. */
+  free(block: Block): void {
+    if (!block.taken) return;
+    block.taken = false;
+    this.#blocks--;
+    this.#used -= block.size;
+    this.#join(block);
   }
 
-  /** The smallest block of the request's own bin that fits, else the first block of the next larger bin that has any. */
-  #find(size: number): number | undefined {
-    const bin = binOf(size);
-    let best: number | undefined;
-    let bestSize = Number.POSITIVE_INFINITY;
-    for (const start of this.#bins[bin]!) {
-      const available = this.#sizeAt.get(start)!;
-      if (available === size) return start;
-      if (available > size && available < bestSize) [best, bestSize] = [start, available];
+  /** Adds the addresses up to `end` to the range, and returns the free block at its end. */
+  #extendTo(end: number): Block {
+    const block = freeBlock(this.#end, end - this.#end, this.#last, undefined);
+    if (this.#last !== undefined) this.#last.after = block;
+    this.#last = block;
+    this.#end = end;
+    return this.#join(block);
+  }
+
+  /** Shortens a block to `size` bytes. The rest becomes a free block. */
+  #split(block: Block, size: number): void {
+    const { after } = block;
+    const rest = freeBlock(block.start + size, block.size - size, block, after);
+    if (after === undefined) this.#last = rest;
+    else after.before = rest;
+    block.after = rest;
+    block.size = size;
+    this.#free.add(rest);
+  }
+
+  /** Makes one free block of a block and its free neighbours, and returns it. */
+  #join(block: Block): Block {
+    const { before, after } = block;
+    if (after !== undefined && !after.taken) {
+      this.#free.remove(after);
+      this.#absorb(block, after);
     }
-    if (best !== undefined) return best;
-    for (let larger = bin + 1; larger < this.#bins.length; larger++) for (const start of this.#bins[larger]!) return start;
-    return undefined;
-  }
-
-  #release(start: number, size: number): void {
-    let [from, bytes] = [start, size];
-    const before = this.#startOfEnd.get(from);
-    if (before !== undefined) {
-      this.#removeFree(before, from - before);
-      bytes += from - before;
-      from = before;
+    if (before === undefined || before.taken) {
+      this.#free.add(block);
+      return block;
     }
-    const after = this.#sizeAt.get(start + size);
-    if (after !== undefined) {
-      this.#removeFree(start + size, after);
-      bytes += after;
-    }
-    this.#addFree(from, bytes);
+    this.#free.remove(before);
+    this.#absorb(before, block);
+    this.#free.add(before);
+    return before;
   }
 
-  #addFree(start: number, size: number): void {
-    this.#bins[binOf(size)]!.add(start);
-    this.#sizeAt.set(start, size);
-    this.#startOfEnd.set(start + size, start);
-  }
-
-  #removeFree(start: number, size: number): void {
-    this.#bins[binOf(size)]!.delete(start);
-    this.#sizeAt.delete(start);
-    this.#startOfEnd.delete(start + size);
+  /** Appends the block that follows `block` to it. */
+  #absorb(block: Block, following: Block): void {
+    block.size += following.size;
+    block.after = following.after;
+    if (following.after === undefined) this.#last = block;
+    else following.after.before = block;
   }
 }

@@ -126,7 +126,8 @@ export function inputGradientPlan(geometry: ConvolutionGeometry): ConvolutionPla
 
 /** A 1×1 convolution sees no neighbours, so its planes can be treated as single rows. Then fewer rows end in the middle of a vector. */
 export function flattened(geometry: ConvolutionGeometry): ConvolutionGeometry {
-  const { kernelHeight, kernelWidth, strideY, strideX, paddingY, paddingX, height, width } = geometry;
-  if (kernelHeight * kernelWidth * strideY * strideX !== 1 || paddingY + paddingX !== 0) return geometry;
+  const { kernelHeight, kernelWidth, strideY, strideX, paddingY, paddingX, height, width, outHeight, outWidth } = geometry;
+  const isPadded = paddingY + paddingX !== 0 || outHeight !== height || outWidth !== width;
+  if (kernelHeight * kernelWidth * strideY * strideX !== 1 || isPadded) return geometry;
   return { ...geometry, height: 1, outHeight: 1, width: height * width, outWidth: height * width };
 }

@@ -73,12 +73,21 @@ export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAs
   try {
     return await WebAssembly.compile(shared ? bytes : unshare(bytes));
   } catch (cause) {
+    if (isForbidden(cause))
+      throw new BackendError(
+        "wasm: the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src, or use the reference backend",
+        { cause },
+      );
     throw new BackendError(
       "wasm: this engine cannot compile the kernels (128-bit SIMD and atomics are needed); use the reference backend",
       { cause },
     );
   }
 }
+
+/** Whether a Content-Security-Policy, and not the engine, refused to compile. Browsers say so only in the message. */
+const isForbidden = (error: unknown): boolean =>
+  error instanceof Error && /content.security.policy|unsafe-eval|blocked by csp/i.test(error.message);
 
 /** A memory that may grow to `maximumBytes`, or as far as this engine allows. @throws BackendError when the engine allows none. */
 export function createMemory(maximumBytes: number, shared: boolean): { memory: WebAssembly.Memory; maximumBytes: number } {

@@ -4,6 +4,8 @@
  */
 
 import { BackendError } from "../../../core/errors.ts";
+import { nextJob } from "../../collect-garbage.ts";
+import { nodeProcess } from "../../host-process.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 
 /** Milliseconds without a finished chunk after which a call is given up. A chunk takes a few milliseconds. */
@@ -16,7 +18,10 @@ const begin = ({ module, memory, index }) => {
   exports.work(index);
 };
 if (typeof require === "function") begin(require("node:worker_threads").workerData);
-else onmessage = (event) => begin(event.data);
+else onmessage = (event) => {
+  postMessage("started");
+  begin(event.data);
+};
 `;
 
 export interface TeamWorker {
@@ -24,10 +29,6 @@ export interface TeamWorker {
 }
 
 type Failed = (reason: string) => void;
-
-/** Node's process, undefined in browsers. Its modules are reached through it without imports, so that bundles for browsers need no substitutes. */
-const nodeProcess = (): NodeJS.Process | undefined =>
-  (globalThis as { process?: NodeJS.Process }).process?.versions?.node === undefined ? undefined : process;
 
 /** Cores of this machine; 1 where the engine does not tell. */
 export function availableThreads(): number {
@@ -54,11 +55,41 @@ async function startWorker(data: unknown, failed: Failed): Promise<TeamWorker> {
     worker.unref();
     return worker;
   }
+  return startBrowserWorker(data, failed);
+}
+
+/** The page's policy forbids the workers, which a single thread does not need. */
+export class ForbiddenWorkersError extends BackendError {}
+
+async function startBrowserWorker(data: unknown, failed: Failed): Promise<TeamWorker> {
+  let forbidden = false;
+  const onViolation = ({ blockedURI }: SecurityPolicyViolationEvent): void => {
+    if (blockedURI.startsWith("blob")) forbidden = true;
+  };
+  const target = globalThis as unknown as Document;
+  target.addEventListener("securitypolicyviolation", onViolation);
   const address = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
-  const worker = new Worker(address);
-  worker.onerror = (event) => failed(event.message);
-  worker.postMessage(data);
-  return worker;
+  try {
+    const worker = new Worker(address);
+    await new Promise<void>((resolve, reject) => {
+      worker.onmessage = () => resolve();
+      worker.onerror = (event) => reject(new Error(event.message || "no reason given"));
+      worker.postMessage(data);
+    });
+    worker.onerror = (event) => failed(event.message);
+    return worker;
+  } catch (cause) {
+    await nextJob(); // The report of a violation may come after the error.
+    if (forbidden || (cause instanceof Error && cause.name === "SecurityError"))
+      throw new ForbiddenWorkersError(
+        "wasm: the page's Content-Security-Policy forbids blob workers; add `worker-src blob:` to it, or use threads: 1",
+        { cause },
+      );
+    throw new BackendError(`wasm: a worker must start, got: ${cause instanceof Error ? cause.message : cause}; use threads: 1`, { cause });
+  } finally {
+    target.removeEventListener("securitypolicyviolation", onViolation);
+    URL.revokeObjectURL(address);
+  }
 }
 
 export class ThreadTeam {
@@ -99,6 +130,11 @@ export class ThreadTeam {
       this.#fault = "a worker thread stopped answering in the middle of a kernel; create the backend anew";
       this.check();
     }
+  }
+
+  /** Whether the team can no longer compute, because it was dismissed or a worker has died. */
+  get disposed(): boolean {
+    return this.#fault !== undefined;
   }
 
   dispose(kernels: KernelExports): void {

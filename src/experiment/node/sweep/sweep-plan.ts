@@ -3,11 +3,14 @@
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { ConfigError, DataError } from "../../../core/errors.ts";
+import { parseJson } from "../../../core/json.ts";
+import { suggestion } from "../../../core/nearest-word.ts";
 import { familyNamed, formatConvolution, type NamedFamily } from "../../../structured/convolution-text.ts";
 import { solveBudget } from "../../budget.ts";
 import { dataFacts } from "../../data-facts.ts";
 import { formatNetwork } from "../../network-spec.ts";
 import { type PresetName, presetNames } from "../../presets.ts";
+import type { Rule } from "../../rules.ts";
 import { isDataName, optionName, type Settings, settingRules } from "../../setting-rules.ts";
 import { networkOf, resolveSettings } from "../../settings.ts";
 import { classesOfData } from "../data-classes.ts";
@@ -51,13 +54,7 @@ export async function readSweep(path: string): Promise<SweepRun[]> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw new DataError(`sweep: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
   });
-  let file: unknown;
-  try {
-    file = JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`sweep: ${path} must be JSON, got ${error instanceof Error ? error.message : error}`, { cause: error });
-  }
-  const located = await withLoadedFamilies(checkFile(file, path), dirname(path));
+  const located = await withLoadedFamilies(checkFile(parseJson(text, `sweep: ${path}`), path), dirname(path));
   return expandSweep(located, dirname(path), await folderClasses(located));
 }
 
@@ -91,13 +88,15 @@ const refuse = (rule: string): never => {
 function checkFile(file: unknown, path: string): SweepFile {
   if (typeof file !== "object" || file === null || Array.isArray(file)) return refuse(`${path} must hold an object`);
   for (const [name, value] of Object.entries(file)) {
-    if (!(keys as readonly string[]).includes(name)) refuse(`${path} must hold ${keys.join(", ")} and nothing else, got ${name}`);
+    if (!(keys as readonly string[]).includes(name))
+      refuse(`${path} must hold ${keys.join(", ")} and nothing else, got ${name}${suggestion(name, keys)}`);
     const list = name !== "preset" && name !== "settings";
     if (list && (!Array.isArray(value) || value.length === 0))
       refuse(`${name} must be a list that is not empty, got ${JSON.stringify(value)}`);
   }
   const { preset, settings, networks: sizes = [], budgets = [], teachers = [] } = file as SweepFile;
-  if (preset !== undefined && !presetNames.includes(preset)) refuse(`preset must be one of ${presetNames.join(", ")}, got ${preset}`);
+  if (preset !== undefined && !presetNames.includes(preset))
+    refuse(`preset must be one of ${presetNames.join(", ")}, got ${preset}${suggestion(String(preset), presetNames)}`);
   for (const options of [settings ?? {}, ...sizes, ...teachers.filter((teacher) => teacher !== null)]) checkOptions(options);
   for (const budget of budgets)
     if (!Number.isSafeInteger(budget) || budget < 1) refuse(`budgets must be integers ≥ 1, got ${JSON.stringify(budget)}`);
@@ -108,9 +107,11 @@ function checkOptions(options: unknown): void {
   const isObject = typeof options === "object" && options !== null && !Array.isArray(options);
   if (!isObject) refuse(`settings must be an object of options, got ${JSON.stringify(options)}`);
   for (const [name, value] of Object.entries(options as object)) {
-    if (!Object.hasOwn(settingRules, name)) refuse(`${name} must be an option of train in camel case, such as learningRate`);
-    const rule = settingRules[name as keyof Settings];
-    if (!rule.accepts(value)) refuse(`${name} must be ${rule.allowed}, got ${JSON.stringify(value)}`);
+    if (!Object.hasOwn(settingRules, name))
+      refuse(`${name} must be an option of train in camel case, such as learningRate${suggestion(name, Object.keys(settingRules))}`);
+    const rule: Rule<unknown> = settingRules[name as keyof Settings];
+    if (!rule.accepts(value))
+      refuse(`${name} must be ${rule.allowed}, got ${JSON.stringify(value)}${rule.suggestion?.(String(value)) ?? ""}`);
   }
 }
 

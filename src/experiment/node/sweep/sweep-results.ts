@@ -1,9 +1,16 @@
 /** The results of a sweep: one JSON line a run. No run gets a second line, whenever a process is killed. */
 
 import { readFile } from "node:fs/promises";
+import { parseJson, withoutByteOrderMark } from "../../../core/json.ts";
 import { errorCode } from "../../../data/node/system-error.ts";
 import { writeFileAtomic } from "../../../train/node/atomic-file.ts";
 import type { RunSummary } from "./run-summary.ts";
+
+/** The lines of a file of results. @param path The file's name in errors. @throws DataError for a line that is no JSON. */
+export const parseResults = (text: string, path: string): SweepResult[] =>
+  withoutByteOrderMark(text)
+    .split("\n")
+    .flatMap((line, index) => (line.trim() === "" ? [] : [parseJson(line, `sweep: line ${index + 1} of ${path}`) as SweepResult]));
 
 export interface SweepResult extends RunSummary {
   readonly id: string;
@@ -27,11 +34,7 @@ export class SweepResults {
       if (errorCode(error) === "ENOENT") return "";
       throw error;
     });
-    const lines = text.split("\n").filter((line) => line !== "");
-    return new SweepResults(
-      path,
-      lines.map((line) => JSON.parse(line) as SweepResult),
-    );
+    return new SweepResults(path, parseResults(text, path));
   }
 
   get lines(): readonly SweepResult[] {

@@ -67,7 +67,7 @@ function runProgram(argv: readonly string[], id: string, { signal, onEpoch, prog
   signal.addEventListener("abort", stop, { once: true });
   let errors = "";
   child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    errors = (errors + text).slice(-2000);
+    errors = (errors + text).slice(-20_000);
   });
   createInterface({ input: child.stdout! }).on("line", (line) => {
     const { event, ...metrics } = JSON.parse(line) as { event: string } & EpochMetrics;
@@ -84,9 +84,20 @@ function runProgram(argv: readonly string[], id: string, { signal, onEpoch, prog
   });
 }
 
-/** The error of a process that failed, with the last line that the process wrote to stderr. */
+/** The error of a process that failed, with the error that the process wrote to stderr. */
 function failure(id: string, ending: number | NodeJS.Signals | null, errors: string): SeparableError | Interruption {
   if (ending === Interruption.exitCode) return new Interruption(`${id} was interrupted`);
+  return new DataError(`sweep: ${id} must run to its end, got exit ${ending}: ${lastError(errors) || "no message"}`);
+}
+
+/** The last line of stderr. The program writes its error there as JSON, and Node writes text there when it ends the process itself. */
+function lastError(errors: string): string {
   const last = errors.trim().split("\n").at(-1) ?? "";
-  return new DataError(`sweep: ${id} must run to its end, got exit ${ending}: ${last.replace(/^separable: /, "") || "no message"}`);
+  try {
+    const { error } = JSON.parse(last) as { readonly error: { readonly name: string; readonly message: string } };
+    return `${error.name}: ${error.message}`;
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return last;
+    throw cause;
+  }
 }

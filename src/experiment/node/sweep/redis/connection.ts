@@ -2,7 +2,7 @@
 
 import type { ConnectionOptions } from "bullmq";
 import { ConfigError, DataError } from "../../../../core/errors.ts";
-import { errorCode } from "../../../../data/node/system-error.ts";
+import { loadOptional } from "../../../../core/optional-package.ts";
 import { type Rule, text } from "../../../rules.ts";
 import { packageVersion } from "../../version.ts";
 
@@ -26,9 +26,11 @@ export function describeRedis(url: string): string {
 export const queueName = (): string => `separable-sweep-${packageVersion()}`;
 
 export interface RedisServer {
+  /** @internal The published types leave it out, because a user may not have BullMQ and its types. */
   readonly bullmq: typeof import("bullmq");
   /** The address without its password. */
   readonly address: string;
+  /** @internal */
   readonly connection: ConnectionOptions;
   /** Reports an error of Redis. The same error is reported once a minute. */
   readonly onError: (error: Error) => void;
@@ -42,7 +44,7 @@ export interface RedisServer {
  * @throws ConfigError without BullMQ, DataError when Redis does not answer within seconds or refuses the connection.
  */
 export async function reachRedis(url: string, onNote: (note: string) => void): Promise<RedisServer> {
-  const bullmq = await loadBullmq();
+  const bullmq = await loadOptional("redis", ["bullmq"], () => import("bullmq"));
   const address = describeRedis(url);
   let leaving = false;
   const connection = {
@@ -80,15 +82,6 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
     leaving = true;
   };
   return { bullmq, address, connection, onError: throttled((message) => !leaving && onNote(`${address}: ${message}`)), leave };
-}
-
-async function loadBullmq(): Promise<typeof import("bullmq")> {
-  try {
-    return await import("bullmq");
-  } catch (error) {
-    if (errorCode(error) !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new ConfigError("redis: sweeps by Redis need the package bullmq, got none; npm install bullmq@5", { cause: error });
-  }
 }
 
 /** The message of an error. For a host with several addresses Node throws an AggregateError, whose own message is empty. */

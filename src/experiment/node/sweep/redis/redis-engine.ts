@@ -15,8 +15,9 @@ const attempts = 2;
 const betweenLooks = 30_000;
 
 export const redisEngine =
-  ({ bullmq, address, connection, onError, leave }: RedisServer, onNote: (note: string) => void): SweepEngine =>
+  (server: RedisServer, onNote: (note: string) => void): SweepEngine =>
   async (work) => {
+    const { bullmq, address, connection, onError, leave } = server;
     const queue: RunQueue = new bullmq.Queue(queueName(), { connection });
     queue.on("error", onError);
     let events: QueueEvents | undefined;

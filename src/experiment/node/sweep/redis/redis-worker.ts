@@ -51,7 +51,8 @@ const maxStalledCount = 100;
  *
  * @returns whether all connections were closed. If not, Redis does not answer, and the connection may keep the process alive.
  */
-export async function workForSweeps({ bullmq, connection, onError, leave }: RedisServer, options: WorkerOptions): Promise<boolean> {
+export async function workForSweeps(server: RedisServer, options: WorkerOptions): Promise<boolean> {
+  const { bullmq, connection, onError, leave } = server;
   const { jobs, silence, signal, observer } = options;
   const lockDuration = silence * 1000;
   const locks = new LockWatch(lockDuration);

@@ -1,7 +1,7 @@
 import { crc32c as native } from "@node-rs/crc32";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { crc32c } from "../../../src/train/node/crc32c.ts";
+import { crc32c } from "../../src/core/crc.ts";
 
 const counting = Uint8Array.from({ length: 32 }, (_, i) => i);
 

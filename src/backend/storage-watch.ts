@@ -1,0 +1,102 @@
+/**
+ * Finds storages that no program can reach any more, and frees what they own: a block of the arena, or a buffer of a device. JavaScript's
+ * garbage collector cannot see how much memory that is, so it may not run for a long time. This file therefore also runs the collector
+ * itself, once the memory in use has doubled since the last time, or before an allocation fails.
+ */
+
+import { collectGarbage, collectsCurrentJob, nextJob } from "./collect-garbage.ts";
+
+/** A storage that outlived the job in which it was made, held weakly. */
+interface Watched<Resource> {
+  readonly storage: WeakRef<object>;
+  readonly resource: Resource;
+}
+
+/** Below this number of bytes in use, the collector is left to itself. */
+const unwatchedBytes = 256 * 2 ** 20;
+
+export class StorageWatch<Resource> {
+  readonly #free: (resource: Resource) => void;
+  readonly #used: () => number;
+  /** The storages of the current job. Most are released before the job ends, so that no weak reference is ever made for them. */
+  readonly #young = new Map<object, Resource>();
+  readonly #watched = new Set<Watched<Resource>>();
+  readonly #entryOf = new WeakMap<object, Watched<Resource>>();
+  readonly #finalizers = new FinalizationRegistry<Watched<Resource>>((entry) => this.#release(entry));
+  #settling = false;
+  readonly #limit: number;
+  #dueAbove: number;
+
+  /**
+   * `used` tells how many bytes all storages take, and `free` frees the resource of a storage that was not released. `limit` is the most
+   * that the storages may take; default: no limit.
+   */
+  constructor(used: () => number, free: (resource: Resource) => void, limit = Number.POSITIVE_INFINITY) {
+    this.#used = used;
+    this.#free = free;
+    this.#limit = limit;
+    this.#dueAbove = Math.min(unwatchedBytes, limit / 2);
+  }
+
+  /** Watches a new storage. `resource` must not refer to the storage. */
+  add(storage: object, resource: Resource): void {
+    this.#young.set(storage, resource);
+    if (this.#settling) return;
+    this.#settling = true;
+    queueMicrotask(() => {
+      this.#settling = false;
+      this.#settle();
+    });
+  }
+
+  /** Ends the watch of a storage that was released. */
+  remove(storage: object): void {
+    if (this.#young.delete(storage)) return;
+    const entry = this.#entryOf.get(storage);
+    if (entry === undefined || !this.#watched.delete(entry)) return;
+    this.#finalizers.unregister(storage);
+  }
+
+  /** Whether to collect before the memory in use grows by `bytes`: it has doubled since the last collection, or is half-way to the limit. */
+  isDue(bytes: number): boolean {
+    return this.#used() + bytes > this.#dueAbove;
+  }
+
+  /** Whether `collect` finds storages that were made and dropped in the current job. */
+  get reachesCurrentJob(): boolean {
+    return collectsCurrentJob();
+  }
+
+  /**
+   * Collects garbage and frees what the unreachable storages own. The caller must hold every storage that it still uses, because a raw
+   * address or buffer does not count as a use.
+   */
+  collect(): void {
+    this.#settle();
+    collectGarbage();
+    for (const entry of this.#watched) if (entry.storage.deref() === undefined) this.#release(entry);
+    const used = this.#used();
+    this.#dueAbove = Math.min(Math.max(unwatchedBytes, 2 * used), (used + this.#limit) / 2);
+  }
+
+  /** Collects in a job of its own if a collection is due. An `await` of this function lets browsers free what earlier jobs dropped. */
+  async collectIfDue(): Promise<void> {
+    if (!this.isDue(0)) return;
+    await nextJob();
+    if (this.isDue(0)) this.collect();
+  }
+
+  #settle(): void {
+    for (const [storage, resource] of this.#young) {
+      const entry: Watched<Resource> = { storage: new WeakRef(storage), resource };
+      this.#entryOf.set(storage, entry);
+      this.#watched.add(entry);
+      this.#finalizers.register(storage, entry, storage);
+    }
+    this.#young.clear();
+  }
+
+  #release(entry: Watched<Resource>): void {
+    if (this.#watched.delete(entry)) this.#free(entry.resource);
+  }
+}

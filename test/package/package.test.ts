@@ -1,0 +1,125 @@
+/** The packed package in an empty project: what an install brings, and every block of the documentation, compiled and run against it. */
+
+import { execFile } from "node:child_process";
+import { cp, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { optionalPackages } from "../../src/core/optional-package.ts";
+import { codeBlocks, pages } from "./documentation.ts";
+import { installPackage, root } from "./installed-package.ts";
+
+const execute = promisify(execFile);
+
+/** The packages that the blocks and examples use besides this one. */
+const also = ["@types/node", "undici-types", "fast-check", "pure-rand"];
+const blocks = (await Promise.all((await pages()).map(codeBlocks))).flat();
+
+let project = "";
+beforeAll(async () => {
+  project = await installPackage(also);
+  for (const folder of ["node", "browser"]) await mkdir(join(project, folder));
+  for (const { name, code } of blocks) await writeFile(join(project, "node", `${name}.ts`), `${code}\nexport {};\n`);
+  await cp(join(root, "examples"), join(project, "node", "examples"), { recursive: true });
+  const everything = (entries: readonly string[]): string => entries.map((entry, i) => `export * as e${i} from "${entry}";\n`).join("");
+  const library = ["separable", "separable/gpu"];
+  await writeFile(join(project, "browser", "everything.ts"), everything(library));
+  await writeFile(join(project, "node", "everything.ts"), everything([...library, "separable/node", "separable/experiment"]));
+}, 300_000);
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+/** The compilers by the name of their folder in node_modules. */
+const compilers = ["typescript-5.6", "typescript"] as const;
+/** The ways to resolve modules, each with the value of `module` that it needs. */
+const resolutions = { NodeNext: "NodeNext", Node16: "Node16", bundler: "ESNext" } as const;
+type Resolution = keyof typeof resolutions;
+
+interface Environment {
+  /** The folder of sources. */
+  readonly sources: "node" | "browser";
+  readonly lib: readonly string[];
+  readonly types: readonly string[];
+}
+
+/** A program in Node has no DOM, and a page has no types of Node. The declarations of this package must hold in both. */
+const environments: Readonly<Record<"node" | "browser", Environment>> = {
+  node: { sources: "node", lib: ["ES2022"], types: ["node"] },
+  browser: { sources: "browser", lib: ["ES2022", "DOM"], types: [] },
+};
+
+/** Compiles the sources of an environment to the folder `out`, and returns the compiler's messages. */
+async function compile(compiler: string, moduleResolution: Resolution, { sources, lib, types }: Environment): Promise<string> {
+  const file = join(project, `${compiler}-${moduleResolution}-${sources}.json`);
+  const compilerOptions = {
+    ...{ target: "ES2022", lib, types, module: resolutions[moduleResolution], moduleResolution },
+    ...{ strict: true, skipLibCheck: false, rootDir: sources, outDir: join("out", sources) },
+  };
+  await writeFile(file, JSON.stringify({ compilerOptions, include: [sources] }));
+  const tsc = join(root, "node_modules", compiler, "bin", "tsc");
+  return execute(process.execPath, [tsc, "--project", file], { cwd: project }).then(
+    ({ stdout }) => stdout,
+    (error: unknown) => (error as { readonly stdout: string }).stdout,
+  );
+}
+
+describe.each(compilers)("with %s", (compiler) => {
+  test.each(Object.keys(resolutions) as Resolution[])(
+    "and the resolution of modules %s, strict programs for Node compile against the package, its declarations included",
+    async (resolution) => expect(await compile(compiler, resolution, environments.node)).toBe(""),
+  );
+
+  test("a strict program for a page compiles too, without the types of Node", async () =>
+    expect(await compile(compiler, "bundler", environments.browser)).toBe(""));
+});
+
+describe("documentation", () => {
+  test("has blocks to compile, and few of them are not run", () => {
+    expect(blocks.length).toBeGreaterThan(20);
+    expect(blocks.filter(({ compileOnly }) => compileOnly !== undefined).length).toBeLessThanOrEqual(3);
+  });
+
+  test.each(blocks.filter(({ compileOnly }) => compileOnly === undefined))("$place runs", async ({ name }) => {
+    const folder = join(project, "runs", name);
+    await mkdir(folder, { recursive: true });
+    const { stderr } = await execute(process.execPath, [join(project, "out", "node", `${name}.js`)], { cwd: folder });
+    expect(stderr).toBe("");
+  });
+});
+
+describe("an install", () => {
+  const filesIn = async (folder: string): Promise<string[]> =>
+    (await readdir(folder, { recursive: true })).map((file) => join(folder, file));
+
+  test("has no native binary, no font and no optional package", async () => {
+    const files = await filesIn(join(project, "node_modules"));
+    expect(files.filter((file) => /\.(node|ttf|woff2?|so|dylib|dll|exe)$/.test(file))).toEqual([]);
+    const present = await readdir(join(project, "node_modules"));
+    for (const name of Object.keys(optionalPackages)) expect(present).not.toContain(name.split("/")[0]);
+  });
+
+  test("has maps whose sources are in the package", async () => {
+    const dist = join(project, "node_modules", "separable", "dist");
+    const files = await filesIn(dist);
+    const maps = files.filter((file) => file.endsWith(".map"));
+    expect(maps.length).toBe(files.filter((file) => file.endsWith(".js") || file.endsWith(".d.ts")).length);
+    for (const map of maps) {
+      const { sources, sourceRoot = "" } = JSON.parse(await readFile(map, "utf8")) as { sources: string[]; sourceRoot?: string };
+      for (const source of sources) expect((await stat(join(dirname(map), sourceRoot, source))).isFile()).toBe(true);
+    }
+  });
+
+  test("runs the program", async () => {
+    const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
+    const program = join(project, "node_modules", ".bin", "separable");
+    expect((await execute(program, ["--version"])).stdout).toBe(`${version}\n`);
+  });
+});
+
+test("the scripts that npm pack runs print nothing to stdout, which has JSON alone under --json", async () => {
+  const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+  // `--silent` keeps npm from printing the names of the scripts, and tsc prints nothing about sources without errors.
+  expect(scripts.prepack).toMatch(/&& npm run --silent build$/);
+  expect(scripts.build).toBe("npm run --silent kernels && tsc -p tsconfig.build.json");
+  // The build of the kernels reports their sizes. It takes too long to be run once more here.
+  expect(await readFile(join(root, scripts.kernels!.replace("node ", "")), "utf8")).not.toMatch(/stdout|console\.log/);
+});
