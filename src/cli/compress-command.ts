@@ -123,7 +123,13 @@ async function compressRun(path: string, options: CompressOptions, { terminal }:
 /** What the run says of its images. For a checkpoint without a configuration, the data set says it. */
 function factsFor({ config, settings, checkpoint }: Source): ImageFacts {
   if (config !== undefined) return imageFacts(config);
-  if (isDataName(settings.data)) return { ...dataFacts(settings.data), size: imageSide, resize: imageSide };
+  if (isDataName(settings.data)) {
+    const { classes, ...facts } = dataFacts(settings.data);
+    const count = classesOf(checkpoint, networkOf(settings));
+    // A network with another number of classes was trained on other data. Its classes are called by their numbers.
+    const names = classes.length === count ? classes : Array.from({ length: count }, (_, label) => String(label));
+    return { ...facts, classes: names, size: imageSide, resize: imageSide };
+  }
   throw new ConfigError(
     `compress: ${checkpoint.source} does not say how its images are normalised, so --data must be a data set with a name, got ${settings.data}`,
   );
