@@ -5,6 +5,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { fileKind } from "../core/file-kind.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { EncodableArray, NamedArray } from "../train/safetensors.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { unzip, zip } from "./zip.ts";
@@ -19,13 +20,21 @@ export interface DecodeNpzOptions {
   readonly maximumBytes?: number;
 }
 
+/** The names of `NpzOptions`. */
+const npzOptions: OptionNames = optionNames<NpzOptions>({ compress: true });
+
+/** The names of `DecodeNpzOptions`. */
+const decodeNpzOptions: OptionNames = optionNames<DecodeNpzOptions>({ maximumBytes: true });
+
 const extension = ".npy";
 
 /** The default of `maximumBytes`. Trained weights hardly shrink, but masks and other arrays of mostly zeros do. */
 const defaultMaximum = (archiveBytes: number): number => Math.max(2 ** 26, 32 * archiveBytes);
 
 /** The bytes of an archive. Equal arrays in equal order give equal bytes. @throws DataError for an array that `encodeNpy` refuses. */
-export function encodeNpz(arrays: ReadonlyMap<string, EncodableArray>, { compress = false }: NpzOptions = {}): Uint8Array {
+export function encodeNpz(arrays: ReadonlyMap<string, EncodableArray>, options: NpzOptions = {}): Uint8Array {
+  checkOptions("encodeNpz", options, npzOptions);
+  const { compress = false } = options;
   const files = [...arrays].map(([name, array]) => ({ name: name + extension, content: encodeNpy(array) }));
   return zip(files, compress);
 }
@@ -37,6 +46,7 @@ export function encodeNpz(arrays: ReadonlyMap<string, EncodableArray>, { compres
  * arrays of one name, a file that is not .npy, or a .npy file that `decodeNpy` refuses.
  */
 export function decodeNpz(bytes: Uint8Array, source: string, options: DecodeNpzOptions = {}): Map<string, NamedArray> {
+  checkOptions("decodeNpz", options, decodeNpzOptions);
   const { maximumBytes = defaultMaximum(bytes.length) } = options;
   const kind = fileKind(bytes);
   if (kind !== undefined && !kind.name.includes(".npz") && kind.name !== "a zip archive")

@@ -3,6 +3,7 @@
  * grows with the number of rounds and not with n.
  */
 
+import { checkOptions } from "../core/options.ts";
 import { normalizeAxes, normalizeAxis, sizeOf } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
@@ -10,7 +11,7 @@ import { share, type Tensor } from "../tensor/tensor.ts";
 import { add, multiply } from "./elementwise.ts";
 import { concat, flip, permute, slice } from "./layout.ts";
 import { checkFloating } from "./output.ts";
-import { droppedShape, keptShape, type ReduceOptions } from "./reduce-axes.ts";
+import { droppedShape, keptShape, type ReduceOptions, reduceOptions } from "./reduce-axes.ts";
 import { reshape } from "./reshape.ts";
 import { sum } from "./sum-and-broadcast.ts";
 
@@ -35,6 +36,7 @@ function productOfRows(x: Tensor): Tensor {
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
+  checkOptions("prod", options, reduceOptions);
   checkFloating("prod", x);
   const axes = normalizeAxes("prod", options.axes, x.rank);
   const rest = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));

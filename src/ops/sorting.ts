@@ -6,6 +6,7 @@
 import { kernels } from "../backend/active.ts";
 import type { AxisSplit } from "../backend/kernels.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, normalizeAxis } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
@@ -28,6 +29,12 @@ export interface TopkOptions {
   /** Whether the largest elements are chosen. `false` chooses the smallest. Default: true. */
   readonly largest?: boolean;
 }
+
+/** The names of `SortOptions`. */
+const sortOptions: OptionNames = optionNames<SortOptions>({ axis: true, descending: true });
+
+/** The names of `TopkOptions`. */
+const topkOptions: OptionNames = optionNames<TopkOptions>({ axis: true, largest: true });
 
 /** Sorted elements, and the int32 positions along the axis at which they stood. Both have one shape. */
 export interface Sorted {
@@ -61,8 +68,11 @@ function sorted(op: string, x: Tensor, axis: number, descending: boolean): Sorte
  * the largest. x:[A…,n,B…] → values and indices:[A…,n,B…]. VJP: each cotangent goes back to the position of its element.
  * @throws ShapeError for an int32 tensor, or an axis that x does not have.
  */
-export const sort = (x: Tensor, { axis = -1, descending = false }: SortOptions = {}): Sorted =>
-  sorted("sort", x, normalizeAxis("sort", axis, x.rank), descending);
+export function sort(x: Tensor, options: SortOptions = {}): Sorted {
+  checkOptions("sort", options, sortOptions);
+  const { axis = -1, descending = false } = options;
+  return sorted("sort", x, normalizeAxis("sort", axis, x.rank), descending);
+}
 
 /**
  * The k largest elements along an axis, the largest first, and the positions at which they stood. Of equal elements the first ones are
@@ -70,7 +80,9 @@ export const sort = (x: Tensor, { axis = -1, descending = false }: SortOptions =
  * element, and the elements that are not chosen get 0.
  * @throws ShapeError for an int32 tensor, an axis that x does not have, or a k that is no integer in [0, n].
  */
-export function topk(x: Tensor, k: number, { axis = -1, largest = true }: TopkOptions = {}): Sorted {
+export function topk(x: Tensor, k: number, options: TopkOptions = {}): Sorted {
+  checkOptions("topk", options, topkOptions);
+  const { axis = -1, largest = true } = options;
   const along = normalizeAxis("topk", axis, x.rank);
   const size = x.shape[along]!;
   if (!Number.isInteger(k) || k < 0 || k > size)

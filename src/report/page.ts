@@ -1,5 +1,6 @@
 /** The report: one HTML page without references to other files. */
 
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatMagnitude, formatShare } from "./axes.ts";
 import { classErrorTable, confusionTable } from "./class-tables.ts";
 import { type Configuration, configurationsOf, groupBySeed, nameOf, namerOf } from "./configurations.ts";
@@ -24,6 +25,9 @@ export interface ReportOptions {
   readonly published?: boolean | undefined;
 }
 
+/** The names of `ReportOptions`. */
+export const reportOptions: OptionNames = optionNames<ReportOptions>({ title: true, published: true });
+
 /** A plot of the report. */
 export interface Plot {
   /** The file's name without extension. */
@@ -47,7 +51,9 @@ const scatterLegend =
   "The dashed line is the Pareto front. A mark is the mean over the seeds, a bar one standard deviation to either side, and a dot one seed.";
 
 /** Every plot of a report. */
-export function plotsOf(runs: readonly ReportRun[], { published = false }: ReportOptions): Plot[] {
+export function plotsOf(runs: readonly ReportRun[], options: ReportOptions = {}): Plot[] {
+  checkOptions("plotsOf", options, reportOptions);
+  const { published = false } = options;
   const configurations = configurationsOf(runs);
   const looks = looksOf(runs.map(({ convolution }) => convolution));
   const overlay = published ? publishedPoints : undefined;
@@ -73,6 +79,7 @@ export function plotsOf(runs: readonly ReportRun[], { published = false }: Repor
 
 /** The report as an HTML document. */
 export function renderReport(runs: readonly ReportRun[], options: ReportOptions = {}): string {
+  checkOptions("renderReport", options, reportOptions);
   const { title = "Structured networks compared" } = options;
   const configurations = configurationsOf(runs);
   const looks = looksOf(runs.map(({ convolution }) => convolution));

@@ -2,6 +2,7 @@
 
 import { kernels, useBackend } from "../../backend/active.ts";
 import { ConfigError } from "../../core/errors.ts";
+import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
 import type { Shape } from "../../core/shape.ts";
 import { Counter } from "../../nn/state.ts";
 import { noGrad } from "../../tape/tape.ts";
@@ -37,6 +38,16 @@ export interface OnnxOptions {
   readonly outputName?: string;
 }
 
+/** The names of `OnnxOptions`. */
+const onnxOptions: OptionNames = optionNames<OnnxOptions>({
+  imageShape: true,
+  batch: true,
+  weights: true,
+  metadata: true,
+  inputName: true,
+  outputName: true,
+});
+
 /**
  * The bytes of an .onnx file (opset 18) with the graph of one evaluation of `network`: images:[batch,C,H,W] → logits:[batch,classes].
  * Structured layers are exported in their mode: as the contractions that they execute, or by the weight that they rebuild.
@@ -44,6 +55,7 @@ export interface OnnxOptions {
  * pass that reads numbers or trains.
  */
 export async function exportOnnx(network: Classifier, options: OnnxOptions): Promise<Uint8Array> {
+  checkOptions("exportOnnx", options, onnxOptions);
   const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits", metadata = {} } = options;
   const batches = batch === "any" ? probeBatches : [batch];
   if (![...batches, ...imageShape].every((size) => Number.isInteger(size) && size >= 1))

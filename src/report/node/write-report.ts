@@ -2,8 +2,9 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { checkOptions } from "../../core/options.ts";
 import { writeError, writeFileAtomic } from "../../train/node/atomic-file.ts";
-import { plotsOf, type ReportOptions, renderReport } from "../page.ts";
+import { plotsOf, type ReportOptions, renderReport, reportOptions } from "../page.ts";
 import type { ReportRun } from "../report-run.ts";
 import { loadRasteriser } from "./rasterise.ts";
 
@@ -16,6 +17,7 @@ const pngWidth = 1640;
  * @throws DataError when a file cannot be written. ConfigError when a package that draws SVG is not installed.
  */
 export async function writeReport(folder: string, runs: readonly ReportRun[], options: ReportOptions = {}): Promise<string[]> {
+  checkOptions("writeReport", options, reportOptions);
   const rasterise = await loadRasteriser();
   const files = new Map<string, string | Uint8Array>([["index.html", renderReport(runs, options)]]);
   for (const { name, svg } of plotsOf(runs, options)) {
