@@ -58,7 +58,10 @@ export {
   type CanonicalPolyadicOptions,
   canonicalPolyadic,
   canonicalPolyadicToDense,
+  khatriRao,
 } from "./linalg/canonical-polyadic.ts";
+export { cholesky } from "./linalg/cholesky.ts";
+export { type Eigh, eigh } from "./linalg/eigh.ts";
 export { type KroneckerShape, type KroneckerSum, nearestKronecker } from "./linalg/kronecker.ts";
 export { type LowRank, lowRank, lowRankProduct } from "./linalg/low-rank.ts";
 export {
@@ -71,8 +74,9 @@ export {
 } from "./linalg/matrix.ts";
 export { type Monarch, type MonarchShape, monarchToDense, nearestMonarch } from "./linalg/monarch.ts";
 export { type Qr, qr } from "./linalg/qr.ts";
+export { solve } from "./linalg/solve.ts";
 export { type Svd, svd } from "./linalg/svd.ts";
-export { type TensorArray, tensorArray } from "./linalg/tensor-array.ts";
+export { fold, modeProduct, type TensorArray, tensorArray, unfold } from "./linalg/tensor-array.ts";
 export { type TensorTrain, tensorTrain, tensorTrainToDense } from "./linalg/tensor-train.ts";
 export { type Tucker, type TuckerOptions, tucker, tuckerToDense } from "./linalg/tucker.ts";
 export { attentionMap } from "./models/attention.ts";

@@ -11,8 +11,8 @@ import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
 /**
- * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) are exact to the dtype, also near 0. `not` is
- * 1 where x = 0.
+ * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `normalCdf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) are exact to the dtype, also
+ * near 0. `not` is 1 where x = 0.
  */
 export const unaryOps = [
   "negate",
@@ -28,6 +28,7 @@ export const unaryOps = [
   "tanh",
   "sigmoid",
   "erf",
+  "normalCdf",
   "sin",
   "cos",
   "relu",
@@ -37,7 +38,7 @@ export const unaryOps = [
 ] as const;
 export type UnaryOp = (typeof unaryOps)[number];
 
-/** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. */
+/** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` is IEEE 754's: 1ᵇ is 1 for every b, NaN included. */
 export const binaryOps = [
   "add",
   "subtract",

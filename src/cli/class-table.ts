@@ -1,5 +1,6 @@
 /** Tables of the accuracy of each class, with the class that it is most often confused with. */
 
+import { largest } from "../core/extent.ts";
 import { classAccuracies, type Evaluation } from "../train/evaluate.ts";
 import { formatCount, formatPercent, formatTable } from "./format.ts";
 
@@ -20,7 +21,7 @@ export function formatClassTable(evaluation: Evaluation, classes: readonly strin
     const row = evaluation.confusion[label]!;
     const images = row.reduce((total, n) => total + n, 0);
     const wrong = row.map((n, prediction) => (prediction === label ? 0 : n));
-    const worst = wrong.indexOf(Math.max(...wrong));
+    const worst = wrong.indexOf(largest(wrong));
     const mistake = wrong[worst]! > 0 ? `${classes[worst]} (${formatPercent(wrong[worst]! / images)})` : "";
     const accuracy = accuracies[label];
     return [classes[label]!, formatCount(images), accuracy === undefined ? "–" : formatPercent(accuracy), bar(accuracy ?? 0), mistake];

@@ -3,6 +3,7 @@
 import { basename, extname, resolve } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
+import { largest } from "../core/extent.ts";
 import { layersOf } from "../count/count-network.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
@@ -170,7 +171,7 @@ const bars = "▁▂▃▄▅▆▇█";
 /** Draws values as at most 48 bars. The height of a bar is the mean of its part of the values. */
 function sparkline(values: readonly number[]): string {
   const count = Math.min(48, values.length);
-  const top = Math.max(...values) || 1;
+  const top = largest(values) || 1;
   return Array.from({ length: count }, (_, at) => {
     const [from, to] = [Math.floor((at * values.length) / count), Math.floor(((at + 1) * values.length) / count)];
     const mean = values.slice(from, to).reduce((a, b) => a + b, 0) / (to - from);

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { ConfigError, DataError } from "../core/errors.ts";
+import { largest } from "../core/extent.ts";
 import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
@@ -186,7 +187,7 @@ const rank = (shares: readonly number[], names: readonly string[]): Guess[] =>
   shares.map((probability, label) => ({ class: names[label]!, probability })).sort((a, b) => b.probability - a.probability);
 
 function writeRanked(output: Output, image: string, ranked: readonly Guess[]): void {
-  const width = Math.max(...ranked.map((guess) => guess.class.length));
+  const width = largest(ranked.map((guess) => guess.class.length));
   const rows = ranked.map(({ class: name, probability }) =>
     `  ${name.padEnd(width)}  ${formatPercent(probability).padStart(7)}  ${bar(probability)}`.trimEnd(),
   );

@@ -25,10 +25,18 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 /** A shape as error messages write it: `[2,3]`. */
 export const formatShape = (shape: Shape): string => `[${shape.join(",")}]`;
 
-/** @throws ShapeError unless every size is an integer ≥ 0. */
+/**
+ * The one check of a shape. Every op that takes a shape calls it before it allocates, and the constructor of `Tensor` calls it once more.
+ * The loop visits holes of a sparse array too, which `every` would skip.
+ * @throws ShapeError unless `shape` is an array whose sizes are all integers ≥ 0.
+ */
 export function checkShape(op: string, shape: Shape): void {
-  if (!shape.every((size) => Number.isInteger(size) && size >= 0))
-    throw new ShapeError(`${op}: sizes must be integers ≥ 0, got ${formatShape(shape)}`);
+  if (!Array.isArray(shape)) throw new ShapeError(`${op}: a shape must be an array of sizes, got ${String(shape)}`);
+  for (let axis = 0; axis < shape.length; axis++) {
+    const size: unknown = shape[axis];
+    if (!Number.isInteger(size) || (size as number) < 0)
+      throw new ShapeError(`${op}: sizes must be integers ≥ 0, got ${String(size)} at axis ${axis} of ${formatShape(shape)}`);
+  }
 }
 
 /**

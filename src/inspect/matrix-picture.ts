@@ -1,6 +1,7 @@
 /** Draws a matrix beside the factors that it is made of, as SVG: blue below zero, white at zero, red above. */
 
 import { encode } from "fast-png";
+import { largest } from "../core/extent.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dataUri } from "../report/picture-png.ts";
 import { element, label, picture, textWidth } from "../report/svg.ts";
@@ -149,8 +150,8 @@ export function drawMatrix(title: string, whole: NamedValues, factors: readonly 
       Math.max(main.height, 448),
     ),
   ];
-  const width = Math.ceil(Math.max(margin + textWidth(title, titleSize), ...placed.map(({ panel, x }) => x + panel.width)) + margin);
-  const height = Math.ceil(Math.max(...placed.map(({ panel, y }) => y + panel.height)) + margin);
+  const width = Math.ceil(largest([margin + textWidth(title, titleSize), ...placed.map(({ panel, x }) => x + panel.width)]) + margin);
+  const height = Math.ceil(largest(placed.map(({ panel, y }) => y + panel.height)) + margin);
   return picture(
     { width, height, title, description: `Values of ${[whole, ...factors].map(captionOf).join(", ")}` },
     gradient,

@@ -4,7 +4,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
-import { type Matrix, matrix } from "./matrix.ts";
+import { checkMatrix, frobenius, type Matrix, matrix } from "./matrix.ts";
 import { svd } from "./svd.ts";
 
 /** A ≈ Σ_t B_t ⊗ C_t. */
@@ -28,7 +28,7 @@ export interface KroneckerShape {
  * @throws ShapeError when the shape does not divide the matrix.
  */
 export function rearrange(a: Matrix, { rows, columns }: KroneckerShape): Matrix {
-  if (a.rows % rows !== 0 || a.columns % columns !== 0)
+  if (rows < 1 || columns < 1 || a.rows % rows !== 0 || a.columns % columns !== 0)
     throw new ShapeError(`nearestKronecker: the sizes of B must divide those of A, got ${rows}×${columns} for ${a.rows}×${a.columns}`);
   const [innerRows, innerColumns] = [a.rows / rows, a.columns / columns];
   const out = matrix(rows * columns, innerRows * innerColumns);
@@ -42,9 +42,12 @@ export function rearrange(a: Matrix, { rows, columns }: KroneckerShape): Matrix 
 
 /**
  * The best approximation of A by a sum of `terms` products, from the truncated SVD of R(A).
- * @throws ShapeError when the shape does not divide the matrix.
+ * @throws ShapeError when the shape does not divide the matrix, for terms below 1, for an empty matrix, or for entries that are not finite.
  */
 export function nearestKronecker(a: Matrix, shape: KroneckerShape, terms: number): KroneckerSum {
+  checkMatrix("nearestKronecker", a);
+  if (!Number.isInteger(terms) || terms < 1)
+    throw new ShapeError(`nearestKronecker: the number of terms must be an integer ≥ 1, got ${terms}`);
   const { u, s, v } = svd(rearrange(a, shape));
   const kept = Math.min(terms, s.length);
   const [innerRows, innerColumns] = [a.rows / shape.rows, a.columns / shape.columns];
@@ -55,6 +58,6 @@ export function nearestKronecker(a: Matrix, shape: KroneckerShape, terms: number
       b: matrix(shape.rows, shape.columns, column(u, t, Math.sqrt(s[t]!))),
       c: matrix(innerRows, innerColumns, column(v, t, Math.sqrt(s[t]!))),
     })),
-    error: Math.hypot(...s.subarray(kept)),
+    error: frobenius(s.subarray(kept)),
   };
 }

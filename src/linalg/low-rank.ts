@@ -1,7 +1,7 @@
 /** The best approximation by a matrix of low rank, from the truncated SVD (Eckart & Young 1936, Psychometrika 1). */
 
 import { ShapeError } from "../core/errors.ts";
-import { columnsOf, frobenius, type Matrix, product, scaleColumns, transposed } from "./matrix.ts";
+import { checkMatrix, columnsOf, frobenius, type Matrix, product, scaleColumns, transposed } from "./matrix.ts";
 import { type Svd, svd } from "./svd.ts";
 
 /** A ≈ left·right with left:[m,rank], right:[rank,n]. */
@@ -14,10 +14,11 @@ export interface LowRank {
 
 /**
  * The best approximation of A by a matrix of rank `rank`. Each factor takes √s of a singular value s.
- * @throws ShapeError for a rank below 1.
+ * @throws ShapeError for a rank below 1, an empty matrix, or entries that are not finite.
  */
 export function lowRank(a: Matrix, rank: number): LowRank {
   if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`lowRank: rank must be an integer ≥ 1, got ${rank}`);
+  checkMatrix("lowRank", a);
   return truncated(svd(a), rank);
 }
 

@@ -1,7 +1,8 @@
 /** The nearest Monarch matrix (Dao et al. 2022, arXiv 2204.00595, algorithm 1), from one truncated SVD for each pair of blocks. */
 
 import { ShapeError } from "../core/errors.ts";
-import { type Matrix, matrix } from "./matrix.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import { checkMatrix, frobenius, type Matrix, matrix } from "./matrix.ts";
 import { svd } from "./svd.ts";
 import { type TensorArray, tensorArray } from "./tensor-array.ts";
 
@@ -36,7 +37,8 @@ interface Sizes {
 }
 
 function sizesOf(rows: number, columns: number, { blocks, middle, rank = 1 }: MonarchShape): Sizes {
-  if (!(Number.isInteger(rows / middle) && Number.isInteger(columns / blocks)))
+  if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`nearestMonarch: rank must be an integer ≥ 1, got ${rank}`);
+  if (!(Number.isInteger(rows / middle) && Number.isInteger(columns / blocks) && middle >= 1 && blocks >= 1))
     throw new ShapeError(
       `nearestMonarch: middle must divide the rows and blocks the columns, got ${middle} and ${blocks} for ${rows}×${columns}`,
     );
@@ -52,9 +54,11 @@ function sliceOf(a: Matrix, { p, q, s }: Sizes, j: number, k: number): Matrix {
 
 /**
  * The singular values of all slices, position by position: entry t is √Σ σ_t² over the slices. The norm of the entries from r on is the least error
- * of a Monarch matrix of rank r. @throws ShapeError when the shape does not divide the matrix.
+ * of a Monarch matrix of rank r.
+ * @throws ShapeError when the shape does not divide the matrix, for an empty matrix, or for entries that are not finite.
  */
 export function monarchSpectrum(a: Matrix, shape: Pick<MonarchShape, "blocks" | "middle">): Float64Array {
+  checkMatrix("monarchSpectrum", a);
   const sizes = sizesOf(a.rows, a.columns, shape);
   const norms = new Float64Array(Math.min(sizes.p, sizes.s));
   for (let j = 0; j < sizes.q; j++)
@@ -63,12 +67,16 @@ export function monarchSpectrum(a: Matrix, shape: Pick<MonarchShape, "blocks" | 
   return norms;
 }
 
-/** The best approximation of A by a Monarch matrix. @throws ShapeError when the shape does not divide the matrix. */
+/**
+ * The best approximation of A by a Monarch matrix.
+ * @throws ShapeError when the shape does not divide the matrix, for a rank below 1, for an empty matrix, or for entries that are not finite.
+ */
 export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
+  checkMatrix("nearestMonarch", a);
   const sizes = sizesOf(a.rows, a.columns, shape);
   const { p, q, b, s, r } = sizes;
   const [left, right] = [tensorArray([q, p, b, r]), tensorArray([b, q, r, s])];
-  let lost = 0;
+  const lost: number[] = [];
   for (let j = 0; j < q; j++)
     for (let k = 0; k < b; k++) {
       const { u, s: values, v } = svd(sliceOf(a, sizes, j, k));
@@ -77,15 +85,22 @@ export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
         for (let l = 0; l < p; l++) left.data[((j * p + l) * b + k) * r + t] = u.data[l * u.columns + t]! * root;
         for (let i = 0; i < s; i++) right.data[((k * q + j) * r + t) * s + i] = v.data[i * v.columns + t]! * root;
       }
-      for (const value of values.subarray(r)) lost += value * value;
+      for (const value of values.subarray(r)) lost.push(value);
     }
-  return { left, right, error: Math.sqrt(lost) };
+  return { left, right, error: frobenius(lost) };
 }
 
-/** The matrix M, entry by entry from its formula. */
+/**
+ * The matrix M, entry by entry from its formula. left:[q,p,b,r], right:[b,q,r,s] → M:[p·q, b·s].
+ * @throws ShapeError when the two shapes disagree.
+ */
 export function monarchToDense({ left, right }: Pick<Monarch, "left" | "right">): Matrix {
   const [q, p, b, r] = left.shape as [number, number, number, number];
   const s = right.shape[3]!;
+  if (left.shape.length !== 4 || !sameShape(right.shape, [b, q, r, s]))
+    throw new ShapeError(
+      `monarchToDense: needs left:[q,p,b,r] and right:[b,q,r,s], got ${formatShape(left.shape)} and ${formatShape(right.shape)}`,
+    );
   const out = matrix(p * q, b * s);
   for (let l = 0; l < p; l++)
     for (let j = 0; j < q; j++)

@@ -1,14 +1,12 @@
 /**
  * The singular value decomposition, by one-sided Jacobi rotations on a triangular factor.
  *
- * Jacobi's method finds even tiny singular values to high relative accuracy. It needs no shifts and no deflation, and repeated or zero
- * singular values are no special case (Demmel & Veselić 1992, SIAM J. Matrix Anal. 13; Drmač & Veselić 2008). Two QR factorisations come
- * first. They make the matrix square and nearly diagonal, so that the rotations work on n×n entries instead of m×n and need only a few
- * sweeps (docs/derivations/decompositions.md).
+ * Jacobi's method needs no shifts and no deflation, and repeated or zero singular values are no special case (Demmel & Veselić 1992, SIAM
+ * J. Matrix Anal. 13; Drmač & Veselić 2008). Two QR factorisations come first. They make the matrix square and nearly diagonal, so that the
+ * rotations work on n×n entries instead of m×n and need only a few sweeps (docs/derivations/decompositions.md, also for the accuracy).
  */
 
-import { ShapeError } from "../core/errors.ts";
-import { frobenius, type Matrix, matrix, product, transposed } from "./matrix.ts";
+import { checkMatrix, frobenius, type Matrix, matrix, powerOfTwoNear, product, transposed } from "./matrix.ts";
 import { qr } from "./qr.ts";
 
 /**
@@ -24,9 +22,16 @@ export interface Svd {
 /** The largest number of sweeps over all pairs of columns. A few suffice in practice. */
 const maximumSweeps = 60;
 
-/** The thin singular value decomposition. @throws ShapeError for entries that are not finite. */
+/**
+ * The thin singular value decomposition.
+ *
+ * Each singular value is found within a small multiple of ε·s₁, where ε is 2⁻⁵² and s₁ is the largest singular value. If the columns of A
+ * differ in size, A = B·D with a diagonal D and a well-conditioned B, then even the small singular values have a small relative error. If
+ * the rows differ in size, small singular values have no such accuracy.
+ * @throws ShapeError for an empty matrix, or entries that are not finite.
+ */
 export function svd(a: Matrix): Svd {
-  if (!a.data.every(Number.isFinite)) throw new ShapeError(`svd: entries must be finite, got ${a.data.find((v) => !Number.isFinite(v))}`);
+  checkMatrix("svd", a);
   if (a.rows < a.columns) {
     const { u, s, v } = svd(transposed(a));
     return { u: v, s, v: u };
@@ -48,16 +53,6 @@ export function svd(a: Matrix): Svd {
   const v = matrix(n, n);
   for (let i = 0; i < n; i++) v.data.set(right.data.subarray(i * n, (i + 1) * n), order[i]! * n);
   return { u: product(first.q, w), s: s.map((value) => value * scale), v };
-}
-
-/**
- * The power of two near the largest entry. The entries are divided by it, because the rotations square them and a square must neither
- * overflow nor vanish. Division by a power of two is exact.
- */
-function powerOfTwoNear(values: Float64Array): number {
-  let top = 0;
-  for (const value of values) top = Math.max(top, Math.abs(value));
-  return top === 0 ? 1 : 2 ** Math.max(-1000, Math.floor(Math.log2(top)));
 }
 
 /** The columns sorted from the largest norm to the smallest, and the position that each one came from. */

@@ -1,8 +1,8 @@
 /** Dense float64 tensors for decompositions, and the unfoldings that turn a tensor into a matrix and back. */
 
 import { ShapeError } from "../core/errors.ts";
-import { type Shape, sizeOf, stridesOf } from "../core/shape.ts";
-import { type Matrix, matrix, product, transposed } from "./matrix.ts";
+import { checkShape, formatShape, normalizeAxis, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
+import { checkFinite, float64Values, type Matrix, matrix, product, transposed } from "./matrix.ts";
 
 /** A tensor in row-major order. */
 export interface TensorArray {
@@ -12,21 +12,35 @@ export interface TensorArray {
 
 /**
  * A tensor of the given values, by default zeros. A Float64Array is used without a copy.
- * @throws ShapeError unless the values fill the shape.
+ * @throws ShapeError unless the shape has sizes ≥ 0 and the values are numbers that fill it.
  */
-export function tensorArray(shape: Shape, data: ArrayLike<number> = new Float64Array(sizeOf(shape))): TensorArray {
-  if (data.length !== sizeOf(shape)) throw new ShapeError(`tensorArray: needs ${sizeOf(shape)} values for [${shape}], got ${data.length}`);
-  return { shape, data: data instanceof Float64Array ? data : Float64Array.from(data) };
+export function tensorArray(shape: Shape, data?: ArrayLike<number>): TensorArray {
+  checkShape("tensorArray", shape);
+  const size = sizeOf(shape);
+  if (data === undefined) return { shape, data: new Float64Array(size) };
+  if (data.length !== size) throw new ShapeError(`tensorArray: needs ${size} values for [${shape}], got ${data.length}`);
+  return { shape, data: float64Values("tensorArray", data) };
+}
+
+/** @throws ShapeError unless the tensor of a decomposition has axes, no axis is empty, and all entries are finite. */
+export function checkTensorArray(op: string, { shape, data }: TensorArray): void {
+  if (shape.length === 0 || sizeOf(shape) === 0) throw new ShapeError(`${op}: needs axes, none of them empty, got ${formatShape(shape)}`);
+  checkFinite(op, data);
+}
+
+/** The sizes of a tensor around axis k: the axes before it, the axis itself, and the axes behind it. */
+function around(op: string, shape: Shape, mode: number): { outer: number; size: number; inner: number } {
+  const axis = normalizeAxis(op, mode, shape.length);
+  return { outer: sizeOf(shape.slice(0, axis)), size: shape[axis]!, inner: sizeOf(shape.slice(axis + 1)) };
 }
 
 /**
- * The mode-k unfolding X_(k). Its rows are the indices of axis k, and its columns are the indices of all other axes in row-major order.
- * Kolda & Bader 2009, §2.4, order the columns differently.
+ * The mode-k unfolding X_(k) of X:[d₀,d₁,…], for k = `mode`. Its rows are the indices of axis k, and its columns are the indices of all
+ * other axes in row-major order. Kolda & Bader 2009, §2.4, order the columns differently.
+ * @throws ShapeError when X has no axis `mode`.
  */
 export function unfold({ shape, data }: TensorArray, mode: number): Matrix {
-  const size = shape[mode]!;
-  const inner = sizeOf(shape.slice(mode + 1));
-  const outer = sizeOf(shape.slice(0, mode));
+  const { outer, size, inner } = around("unfold", shape, mode);
   const out = matrix(size, outer * inner);
   for (let o = 0; o < outer; o++)
     for (let i = 0; i < size; i++)
@@ -34,11 +48,17 @@ export function unfold({ shape, data }: TensorArray, mode: number): Matrix {
   return out;
 }
 
-/** The tensor of shape `shape` whose mode-k unfolding is `unfolded`. */
+/**
+ * The tensor of shape `shape` whose mode-k unfolding is `unfolded`: the inverse of `unfold`.
+ * @throws ShapeError unless `unfolded` has the shape of that unfolding.
+ */
 export function fold(unfolded: Matrix, shape: Shape, mode: number): TensorArray {
-  const size = shape[mode]!;
-  const inner = sizeOf(shape.slice(mode + 1));
-  const outer = sizeOf(shape.slice(0, mode));
+  checkShape("fold", shape);
+  const { outer, size, inner } = around("fold", shape, mode);
+  if (unfolded.rows !== size || unfolded.columns !== outer * inner)
+    throw new ShapeError(
+      `fold: the mode-${mode} unfolding of ${formatShape(shape)} is ${size}×${outer * inner}, got ${unfolded.rows}×${unfolded.columns}`,
+    );
   const out = tensorArray(shape);
   for (let o = 0; o < outer; o++)
     for (let i = 0; i < size; i++)
@@ -46,10 +66,19 @@ export function fold(unfolded: Matrix, shape: Shape, mode: number): TensorArray 
   return out;
 }
 
-/** X ×_k M, the mode-k product with M:[m, shape[k]]. It multiplies every mode-k fibre of X by M. */
+/**
+ * X ×_k M, the mode-k product with M:[m, d_k] (Kolda & Bader 2009, §2.5). It multiplies every mode-k fibre of X by M, so the axis k of the
+ * result has the size m.
+ * @throws ShapeError when X has no axis `mode`, or when M does not have as many columns as that axis is long.
+ */
 export function modeProduct(x: TensorArray, m: Matrix, mode: number): TensorArray {
-  const shape = x.shape.map((size, axis) => (axis === mode ? m.rows : size));
-  return fold(product(m, unfold(x, mode)), shape, mode);
+  const axis = normalizeAxis("modeProduct", mode, x.shape.length);
+  if (m.columns !== x.shape[axis])
+    throw new ShapeError(
+      `modeProduct: M must have ${x.shape[axis]} columns for axis ${axis} of ${formatShape(x.shape)}, got ${m.rows}×${m.columns}`,
+    );
+  const shape = x.shape.map((size, k) => (k === axis ? m.rows : size));
+  return fold(product(m, unfold(x, axis)), shape, axis);
 }
 
 /** X ×_k Mᵀ, the mode-k product with the transpose of M. */

@@ -5,9 +5,10 @@ import { ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
-import { type DType, typedArray } from "../tensor/storage.ts";
+import { typedArrayName } from "../core/typed-arrays.ts";
+import { type DType, dtypeOf, type TypedArray, typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { output } from "./output.ts";
+import { checkDType, output } from "./output.ts";
 
 /** The option of every function that makes a tensor. */
 export interface CreationOptions {
@@ -20,7 +21,7 @@ export const creationOptions: OptionNames = optionNames<CreationOptions>({ dtype
 
 /** The options of `tensor`. */
 export interface TensorOptions {
-  /** The element type. Default: that of a typed array, and float32 for numbers and bytes. */
+  /** The element type. Default: that of a typed array, and float32 for numbers, for integers of 8 or 16 bits, and for Float16Array. */
   readonly dtype?: DType;
   /** The shape. Default: the shape of the nesting, or one axis for a typed array. */
   readonly shape?: Shape;
@@ -54,40 +55,85 @@ export const normalOptions: OptionNames = optionNames<NormalOptions>({ dtype: tr
 /** A number, or arrays of numbers nested to any depth. */
 export type NestedArray = number | readonly NestedArray[];
 
-const isTyped = (values: unknown): values is Float32Array | Float64Array | Int32Array | Uint8Array => ArrayBuffer.isView(values);
+/**
+ * The typed arrays whose numbers float32 or a dtype of their own holds exactly. The canvas of a browser gives Uint8ClampedArray, and a
+ * Float16Array belongs to this list too, where the engine has it.
+ */
+export type NumberArray = TypedArray | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array;
 
-/** The shape of nested arrays, read from the first element of each level. */
-function shapeOfNested(values: NestedArray): number[] {
-  const shape: number[] = [];
-  for (let level: NestedArray | undefined = values; typeof level === "object"; level = level[0]) shape.push(level.length);
-  return shape;
-}
-
-/** Appends the numbers of nested arrays to `into`. @throws ShapeError when a part does not have the size that `shape` says. */
-function flatten(values: NestedArray, shape: Shape, depth: number, into: number[]): void {
-  if (typeof values === "number" ? depth !== shape.length : values.length !== shape[depth])
-    throw new ShapeError(`tensor: nested arrays must be rectangular, got a part that doesn't fit ${formatShape(shape)} at depth ${depth}`);
-  if (typeof values === "number") into.push(values);
-  else for (const part of values) flatten(part, shape, depth + 1, into);
-}
+/** The names of the types whose numbers float32 holds exactly. */
+const exactInFloat32 = new Set(["Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Float16Array"]);
 
 /**
- * A tensor of the given numbers: `tensor([[1, 2], [3, 4]])` has the shape [2,2]. The numbers are copied.
- * @throws ShapeError for nested arrays that are not rectangular, or a shape with another number of elements.
+ * The dtype of a tensor of a typed array of type `name`, unless the options name one.
+ * @throws ShapeError for a type whose numbers fit no dtype.
  */
-export function tensor(values: NestedArray | Float32Array | Float64Array | Int32Array | Uint8Array, options: TensorOptions = {}): Tensor {
-  checkOptions("tensor", options, tensorOptions);
-  const natural = isTyped(values) ? [values.length] : shapeOfNested(values);
+function ownDType(values: unknown, name: string, chosen: DType | undefined): DType {
+  const own = dtypeOf(values) ?? (exactInFloat32.has(name) ? "float32" : undefined);
+  if (own === undefined && (name !== "Uint32Array" || chosen === undefined))
+    throw new ShapeError(
+      name === "Uint32Array"
+        ? "tensor: neither float32 nor int32 holds every number of a Uint32Array; choose with { dtype }"
+        : `tensor: no dtype holds the numbers of a ${name}; convert it first: Float64Array.from(values, Number)`,
+    );
+  return chosen ?? own ?? "float64";
+}
+
+/** The numbers of nested arrays in one list, and the shape of the nesting, read from the first element of each level. */
+function flatten(values: NestedArray): { shape: number[]; flat: number[] } {
+  const shape: number[] = [];
+  for (let level: unknown = values; Array.isArray(level); level = level[0]) {
+    if (shape.length > maximumDepth)
+      throw new ShapeError(`tensor: arrays may be nested ${maximumDepth} deep; does an array contain itself?`);
+    shape.push(level.length);
+  }
   const flat: number[] = [];
-  if (!isTyped(values)) flatten(values, natural, 0, flat);
+  const place: number[] = [];
+  const visit = (part: unknown, depth: number): void => {
+    const isArray = Array.isArray(part);
+    if (!isArray && typeof part !== "number")
+      throw new ShapeError(
+        `tensor: needs numbers or arrays of numbers, got ${typedArrayName(part) ?? String(part)}` +
+          `${depth === 0 ? "" : ` at index [${place.slice(0, depth)}]`}`,
+      );
+    if (isArray ? part.length !== shape[depth] : depth !== shape.length)
+      throw new ShapeError(
+        `tensor: nested arrays must be rectangular, got a part that doesn't fit ${formatShape(shape)} at depth ${depth}`,
+      );
+    if (!isArray) flat.push(part as number);
+    else
+      for (let i = 0; i < part.length; i++) {
+        place[depth] = i;
+        visit(part[i], depth + 1);
+      }
+  };
+  visit(values, 0);
+  return { shape, flat };
+}
+
+/** No tensor has more axes. The limit ends the search in an array that contains itself. */
+const maximumDepth = 64;
+
+/**
+ * A tensor of the given numbers: `tensor([[1, 2], [3, 4]])` has the shape [2,2]. The numbers are copied. Typed arrays may come from another
+ * realm, such as an iframe, and may be of a subclass.
+ * @throws ShapeError for nested arrays that are not rectangular or hold anything but numbers, for a typed array whose numbers fit no dtype,
+ * or for a shape with another number of elements.
+ */
+export function tensor(values: NestedArray | NumberArray, options: TensorOptions = {}): Tensor {
+  checkOptions("tensor", options, tensorOptions);
+  const name = typedArrayName(values);
+  const { shape: natural, flat } =
+    name === undefined ? flatten(values as NestedArray) : { shape: [(values as NumberArray).length], flat: values as NumberArray };
+  const dtype = name === undefined ? (options.dtype ?? "float32") : ownDType(values, name, options.dtype);
+  checkDType("tensor", dtype);
   const shape = options.shape ?? natural;
   checkShape("tensor", shape);
-  if (sizeOf(shape) !== sizeOf(natural))
+  if (sizeOf(shape) !== flat.length)
     throw new ShapeError(
-      `tensor: the shape must have as many elements as there are values, got ${formatShape(shape)} for ${sizeOf(natural)} values`,
+      `tensor: the shape must have as many elements as there are values, got ${formatShape(shape)} for ${flat.length} values`,
     );
-  const own = values instanceof Float64Array ? "float64" : values instanceof Int32Array ? "int32" : "float32";
-  return output(shape, kernels().upload(options.dtype ?? own, isTyped(values) ? values : flat));
+  return output(shape, kernels().upload(dtype, flat));
 }
 
 /** A tensor of `shape` whose elements are all `value`. @throws ShapeError unless the sizes are integers ≥ 0. */
@@ -95,6 +141,7 @@ export function full(shape: Shape, value: number, options: CreationOptions = {})
   checkOptions("full", options, creationOptions);
   const { dtype = "float32" } = options;
   checkShape("full", shape);
+  checkDType("full", dtype);
   return output(shape, kernels().full(dtype, sizeOf(shape), value));
 }
 
@@ -113,6 +160,7 @@ export function arange(start: number, stop: number, step = 1, options: CreationO
   const { dtype = "float32" } = options;
   if (step === 0 || ![start, stop, step].every(Number.isFinite))
     throw new ShapeError(`arange: start, stop and step must be finite and step not 0, got ${start}, ${stop}, ${step}`);
+  checkDType("arange", dtype);
   const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
   return tensor(typedArray(dtype, values));
 }
@@ -125,6 +173,7 @@ export function eye(rows: number, columns: number = rows, options: CreationOptio
   checkOptions("eye", options, creationOptions);
   const { dtype = "float32" } = options;
   checkShape("eye", [rows, columns]);
+  checkDType("eye", dtype);
   const values = typedArray(dtype, rows * columns);
   for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
   return tensor(values, { shape: [rows, columns] });
@@ -135,6 +184,7 @@ export function uniform(shape: Shape, random: Random, options: UniformOptions = 
   checkOptions("uniform", options, uniformOptions);
   const { low = 0, high = 1, dtype = "float32" } = options;
   checkShape("uniform", shape);
+  checkDType("uniform", dtype);
   const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
   return tensor(values, { shape });
 }
@@ -144,6 +194,7 @@ export function normal(shape: Shape, random: Random, options: NormalOptions = {}
   checkOptions("normal", options, normalOptions);
   const { mean = 0, std = 1, dtype = "float32" } = options;
   checkShape("normal", shape);
+  checkDType("normal", dtype);
   const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
   return tensor(values, { shape });
 }

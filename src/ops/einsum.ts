@@ -7,6 +7,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
+import { largest } from "../core/extent.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { contractionOrder, labelledSize } from "./contraction-order.ts";
@@ -51,10 +52,13 @@ function parse(equation: string, operands: readonly Tensor[]): Equation {
       throw new ShapeError(`einsum: term "${term}" must name each axis of its operand, got ${formatShape(operands[i]!.shape)}`);
     return labels;
   });
-  return {
-    inputs,
-    output: right === undefined ? implicitOutput(inputs) : checkOutput(equation, parseTerm(equation, right, Math.max(0, ...ranks)), inputs),
-  };
+  if (right === undefined) return { inputs, output: implicitOutput(inputs) };
+  const covered = largest(ranks);
+  if (covered > 0 && !right.includes("..."))
+    throw new ShapeError(
+      `einsum: the output must have "..." for the axes that "..." covers on the left, here ${covered}, got "${equation}"`,
+    );
+  return { inputs, output: checkOutput(equation, parseTerm(equation, right, covered), inputs) };
 }
 
 /** The output of an equation without "->": the axes of the ellipsis, and then the labels that appear once, in alphabetical order. */
@@ -172,8 +176,8 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>, sizes: 
 /**
  * y[output] = Σ Π_i operands[i][labels_i], where Σ runs over all labels that are not in the output: `einsum("bij,bjk->bik", a, b)`.
  *
- * The rules are NumPy's. A label that is repeated within a term takes the diagonal. `...` stands for axes without labels, which broadcast.
- * Without "->", the output has the labels that appear once, in alphabetical order. `einsumMultiplyAdds` is the cost.
+ * The rules are NumPy's. A label that is repeated within a term takes the diagonal. `...` stands for axes without labels, which broadcast and
+ * stay in the output, so an output needs `...` too. Without "->", the output has the labels that appear once, in alphabetical order. `einsumMultiplyAdds` is the cost.
  * @throws ShapeError when the equation and the operands do not fit together.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
@@ -181,7 +185,7 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
   checkFloating("einsum", ...operands);
   const { inputs, output } = parse(equation, operands);
   const sizes = sizesOf(equation, inputs, operands);
-  const terms: Labelled[] = operands.map((tensor, i) => simplify({ tensor, labels: inputs[i]! }, sizes));
+  let terms: readonly Labelled[] = operands.map((tensor, i) => simplify({ tensor, labels: inputs[i]! }, sizes));
   for (const { a, b } of contractionOrder(
     terms.map(({ labels }) => labels),
     output,
@@ -190,7 +194,7 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
     const [left, right] = [terms[a]!, terms[b]!];
     const rest = terms.filter((_, i) => i !== a && i !== b);
     const needed = new Set([...output, ...rest.flatMap(({ labels }) => labels)]);
-    terms.splice(0, terms.length, ...rest, contract(left, right, needed, sizes));
+    terms = [...rest, contract(left, right, needed, sizes)];
   }
   const result = sumUnneeded(terms[0]!, new Set(output));
   return permute(

@@ -8,12 +8,12 @@
 import { kernels } from "../backend/active.ts";
 import { joinAxes } from "../backend/join-axes.ts";
 import type { BinaryOp, UnaryOp } from "../backend/kernels.ts";
-import { ConfigError, ShapeError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { broadcastShapes, broadcastStrides } from "../core/shape.ts";
 import { differentiable, noGrad } from "../tape/tape.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { asTensor, checkFloating, type Operand, output } from "./output.ts";
+import { asTensor, checkDType, checkFloating, type Operand, output } from "./output.ts";
 import { broadcastTo, sumTo } from "./sum-and-broadcast.ts";
 
 /** op(a, b), without its VJPs. */
@@ -72,7 +72,7 @@ export const divide = binary(
   (g, _a, b, c) => negate(divide(multiply(g, c), b)),
 );
 
-/** c = aᵇ.   VJP: ā = c̄·b·aᵇ⁻¹ (0 where b = 0), b̄ = c̄·c·log a (0 where a = 0). */
+/** c = aᵇ by IEEE 754: 1ᵇ = 1 and a⁰ = 1, also for NaN, and (−1)^±∞ = 1.   VJP: ā = c̄·b·aᵇ⁻¹ (0 where b = 0), b̄ = c̄·c·log a (0 where a = 0). */
 export const power = binary(
   "power",
   (g, a, b) => multiply(g, where(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))))),
@@ -205,9 +205,20 @@ export const erf = unary("erf", (g, x) => multiply(g, multiply(exp(negate(multip
 export const relu = unary("relu", (g, x) => reluGradient(x, g));
 
 /**
- * y = x·Φ(x) = ½x·(1 + erf(x/√2)): the exact Gaussian error linear unit (arXiv 1606.08415). Its VJP is that of the ops it is composed of.
+ * y = Φ(x) = ½·(1 + erf(x/√2)), the distribution function of the standard normal distribution. It is accurate to a few units in the last
+ * place also for x far below 0, where 1 + erf would cancel.   VJP: x̄ = ȳ·e^(−x²/2)/√(2π).
  */
-export const gelu = (x: Tensor): Tensor => multiply(multiply(x, 0.5), subtract(erf(multiply(x, Math.SQRT1_2)), -1));
+export const normalCdf = unary("normalCdf", (g, x) =>
+  multiply(g, multiply(exp(multiply(multiply(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI))),
+);
+
+/** Below this x, Φ(x) is 0 in every dtype, so x·Φ(x) is 0 as well. At x = −∞ the product −∞·0 would be NaN. */
+const geluFloor = -40;
+
+/**
+ * y = x·Φ(x): the exact Gaussian error linear unit (arXiv 1606.08415). Its VJP is that of the ops it is composed of.
+ */
+export const gelu = (x: Tensor): Tensor => multiply(maximum(x, geluFloor), normalCdf(x));
 
 /** y = min(max(x, low), high).   VJP: x̄ = ȳ where low ≤ x ≤ high, else 0. @throws ConfigError unless low ≤ high. */
 export const clamp: (x: Tensor, low: number, high: number) => Tensor = differentiable("clamp", (x: Tensor, low: number, high: number) => {
@@ -232,7 +243,7 @@ export const relu6: (x: Tensor) => Tensor = differentiable("relu6", (x: Tensor) 
  * @throws ShapeError for a dtype that does not exist.
  */
 export const cast: (x: Tensor, dtype: DType) => Tensor = differentiable("cast", (x: Tensor, dtype: DType) => {
-  if (!["float32", "float64", "int32"].includes(dtype)) throw new ShapeError(`cast: dtype must be float32, float64 or int32, got ${dtype}`);
+  checkDType("cast", dtype);
   const vjp = x.dtype === "int32" || dtype === "int32" ? undefined : (g: Tensor) => cast(g, x.dtype);
   return { inputs: [x], value: output(x.shape, kernels().cast(x.storage, dtype)), vjp: [vjp] };
 });

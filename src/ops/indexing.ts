@@ -2,7 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
-import { formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts";
+import { checkShape, formatShape, normalizeAxis, type Shape, sizeOf } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkFloating, checkIndices, output } from "./output.ts";
@@ -35,6 +35,7 @@ export const scatterAdd: (y: Tensor, indices: Tensor, shape: Shape, axis?: numbe
   (y: Tensor, indices: Tensor, shape: Shape, axis = 0) => {
     checkFloating("scatterAdd", y);
     checkIndices("scatterAdd", indices);
+    checkShape("scatterAdd", shape);
     const along = normalizeAxis("scatterAdd", axis, shape.length);
     const expected = [...shape.slice(0, along), ...indices.shape, ...shape.slice(along + 1)];
     if (formatShape(expected) !== formatShape(y.shape))

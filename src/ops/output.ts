@@ -3,7 +3,7 @@
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
-import type { DType, Storage } from "../tensor/storage.ts";
+import { bytesPerElement, type DType, type Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
 
 /** The tensor of a kernel's result. */
@@ -15,6 +15,11 @@ export type Operand = Tensor | number;
 /** The operand as a tensor. A number becomes a scalar of `dtype`. */
 export const asTensor = (value: Operand, dtype: DType): Tensor =>
   typeof value === "number" ? output([], kernels().full(dtype, 1, value)) : value;
+
+/** @throws ShapeError unless `dtype` is the name of a dtype. */
+export function checkDType(op: string, dtype: DType): void {
+  if (!Object.hasOwn(bytesPerElement, dtype)) throw new ShapeError(`${op}: dtype must be float32, float64 or int32, got ${String(dtype)}`);
+}
 
 /** @throws ShapeError unless all operands are float32 or all are float64. */
 export function checkFloating(op: string, ...operands: readonly Tensor[]): void {

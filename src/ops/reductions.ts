@@ -81,13 +81,13 @@ export function argmax(x: Tensor, axis = -1): Tensor {
   return output(droppedShape(x.shape, [along]), kernels().argmax(x.storage, splitAt(x.shape, along)));
 }
 
-/**
- * m = max x over `axes`, as a constant that keeps its axes. With it, exp(x − m) cannot overflow. Where the maximum is not finite, m is 0
- * instead, because ∞ − ∞ is NaN.
- */
-export function finiteMax(x: Tensor, axes: readonly number[]): Tensor {
+/** m = max x over `axes`, as a constant that keeps its axes. With it, exp(x − m) cannot overflow. */
+export const constantMax = (x: Tensor, axes: readonly number[]): Tensor => noGrad(() => max(detach(x), { axes, keepDims: true }));
+
+/** `constantMax`, or 0 where the maximum is not finite, because ∞ − ∞ is NaN. */
+function finiteMax(x: Tensor, axes: readonly number[]): Tensor {
   return noGrad(() => {
-    const top = max(detach(x), { axes, keepDims: true });
+    const top = constantMax(x, axes);
     return where(isFiniteElement(top), top, 0);
   });
 }

@@ -10,7 +10,7 @@
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
 import { checkOptions } from "../core/options.ts";
-import { broadcastShapes, broadcastStrides, formatShape, normalizeAxes, type Shape, sameShape } from "../core/shape.ts";
+import { broadcastShapes, broadcastStrides, checkShape, formatShape, normalizeAxes, type Shape, sameShape } from "../core/shape.ts";
 import { differentiable } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
 import { checkFloating, output } from "./output.ts";
@@ -29,9 +29,10 @@ export const sum: (x: Tensor, options?: ReduceOptions) => Tensor = differentiabl
 
 /**
  * x repeated to `shape` by NumPy's rule. VJP: x̄ = sumTo(ȳ), the sum over the copies.
- * @throws ShapeError unless x broadcasts to `shape`.
+ * @throws ShapeError unless `shape` has sizes ≥ 0 that x broadcasts to.
  */
 export const broadcastTo: (x: Tensor, shape: Shape) => Tensor = differentiable("broadcastTo", (x: Tensor, shape: Shape) => {
+  checkShape("broadcastTo", shape);
   if (!sameShape(broadcastShapes("broadcastTo", x.shape, shape), shape))
     throw new ShapeError(
       `broadcastTo: each size of x must be 1 or that of the new shape, got ${formatShape(x.shape)} → ${formatShape(shape)}`,

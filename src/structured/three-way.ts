@@ -4,6 +4,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { smallest } from "../core/extent.ts";
 import { roundHalfToEven } from "../core/rounding.ts";
 
 export type Triple = readonly [number, number, number];
@@ -79,7 +80,7 @@ export function tuckerSizes(dims: Triple, scale: number): TuckerSizes {
 /** The rank of the CP form: max(1, round(scale·smallest dimension)). @throws ConfigError unless scale > 0. */
 export function canonicalRank(dims: Triple, scale: number): number {
   checkScale(scale);
-  return atLeastOne(scale * Math.min(...dims));
+  return atLeastOne(scale * smallest(dims));
 }
 
 function checkScale(scale: number): void {

@@ -3,6 +3,7 @@
  * both in the `origin` of the value. There is no other tape: the origins are the graph.
  */
 
+import { checkSynchronous } from "../core/synchronous.ts";
 import { type Origin, share, type Tensor } from "../tensor/tensor.ts";
 
 let recording = true;
@@ -21,10 +22,14 @@ function withRecording<T>(on: boolean, body: () => T): T {
 }
 
 /**
- * Runs `body` without recording. Evaluation, running statistics and optimiser steps need no graph. `body` must be synchronous, as in
- * `scope`.
+ * Runs `body` without recording. Evaluation, running statistics and optimiser steps need no graph.
+ * @throws ConfigError when `body` is asynchronous or a generator: what it computes after it first waits would be recorded.
  */
-export const noGrad = <T>(body: () => T): T => withRecording(false, body);
+export function noGrad<T>(body: () => T): T {
+  const result = withRecording(false, body);
+  checkSynchronous("noGrad", result, "call noGrad again after each await");
+  return result;
+}
 
 /** What the body of an op returns: its inputs, its value, and the VJP of each input. */
 export interface Rule {
@@ -43,16 +48,17 @@ export function record(op: string, rule: Rule): Tensor {
 /**
  * An op from a function that returns a Rule. The function itself runs unrecorded. Its VJPs are recorded only if `gradients` runs with
  * `createGraph`, which makes gradients of gradients possible.
+ * @throws ConfigError when the function is asynchronous or a generator.
  */
 export function differentiable<Arguments extends unknown[]>(
   op: string,
   body: (...args: Arguments) => Rule,
 ): (...args: Arguments) => Tensor {
-  return (...args) =>
-    record(
-      op,
-      noGrad(() => body(...args)),
-    );
+  return (...args) => {
+    const rule = withRecording(false, () => body(...args));
+    checkSynchronous(op, rule, "compute the value with ops, and read data outside");
+    return record(op, rule);
+  };
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The formats of numbers in other programs' files: which of them this library reads and writes, and under which names files know them. */
 
+import { typedArrayName } from "../core/typed-arrays.ts";
 import type { DType, TypedArray } from "./storage.ts";
 import { typedArray } from "./storage.ts";
 
@@ -118,15 +119,9 @@ export const numberFormats: readonly NumberFormat[] = [
   },
 ];
 
-/** The getter by which every typed array tells its class. It works for arrays of other realms, such as iframes, and for subclasses. */
-const classGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!;
-
-/** The class of a typed array of any realm, such as `Float64Array` for a subclass of it; undefined for every other value. */
-export const arrayClass = (data: unknown): string | undefined => classGetter.call(data) as string | undefined;
-
 /** The format in which an array stores its numbers; undefined for everything but the arrays that `numberFormats` names. */
 export function formatOf(data: unknown): NumberFormat | undefined {
-  const name = arrayClass(data);
+  const name = typedArrayName(data);
   // A clamped array differs from a Uint8Array in how it is written only.
   const plain = name === "Uint8ClampedArray" ? "Uint8Array" : name;
   return plain === undefined ? undefined : numberFormats.find(({ array }) => array === plain);

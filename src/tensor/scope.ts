@@ -4,7 +4,7 @@
  * that the step returns.
  */
 
-import { ConfigError } from "../core/errors.ts";
+import { checkSynchronous } from "../core/synchronous.ts";
 
 /** What a scope frees: a tensor. The interface is here, so that this file does not import the file that imports it. */
 interface Scoped {
@@ -34,7 +34,7 @@ export function keep<T extends Scoped>(tensor: T): T {
  * Runs `body`, frees every tensor made in it, and returns its result. Tensors found in the result are not freed; they pass to the enclosing
  * scope. The result may be a tensor or any nesting of arrays, maps, sets and objects. The graph behind a returned tensor is freed, so take
  * gradients inside.
- * @throws ConfigError when `body` is asynchronous, because scopes nest as calls do.
+ * @throws ConfigError when `body` is asynchronous or a generator, because scopes nest as calls do.
  */
 export function scope<T>(body: () => T): T {
   const created = new Set<Scoped>();
@@ -43,10 +43,7 @@ export function scope<T>(body: () => T): T {
   let returned: ReadonlySet<unknown> = new Set();
   try {
     const result = body();
-    if (result instanceof Promise) {
-      result.catch(() => {}); // The promise will fail on the freed tensors. The error below already tells the caller why.
-      throw new ConfigError("scope: the body must be synchronous, got a Promise; return the tensors and call data() outside");
-    }
+    checkSynchronous("scope", result, "return the tensors and call data() outside");
     returned = reachable(result);
     return result;
   } finally {

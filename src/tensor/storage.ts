@@ -1,5 +1,7 @@
 /** Where the numbers of a tensor live: a flat, contiguous buffer that belongs to one backend and counts its holders. */
 
+import { typedArrayName } from "../core/typed-arrays.ts";
+
 /** The element types. Arithmetic is in float32 or float64; int32 is for indices, such as those of argmax and gather. */
 export type DType = "float32" | "float64" | "int32";
 
@@ -13,6 +15,17 @@ export const bytesPerElement = { float32: 4, float64: 8, int32: 4 } as const sat
 export function typedArray(dtype: DType, source: number | ArrayLike<number>): TypedArray {
   const arrayType = { float32: Float32Array, float64: Float64Array, int32: Int32Array }[dtype];
   return typeof source === "number" ? new arrayType(source) : arrayType.from(source);
+}
+
+const dtypesByName: Readonly<Record<string, DType>> = { Float32Array: "float32", Float64Array: "float64", Int32Array: "int32" };
+
+/**
+ * The dtype whose elements the array holds, also for a subclass and for an array of another realm (an iframe, Node's `vm`). It is undefined
+ * for every other kind of array and for every other value. This is the one place that tells a dtype from an array.
+ */
+export function dtypeOf(array: unknown): DType | undefined {
+  const name = typedArrayName(array);
+  return name === undefined ? undefined : dtypesByName[name];
 }
 
 /**

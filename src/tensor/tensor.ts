@@ -1,7 +1,7 @@
 /** A tensor is a shape, a storage, and a record of how the tensor was computed. It has no arithmetic of its own: that is in `ops`. */
 
 import { ShapeError } from "../core/errors.ts";
-import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { track, untrack } from "./scope.ts";
 import type { DType, Storage, TypedArray } from "./storage.ts";
 
@@ -31,12 +31,16 @@ export class Tensor {
 
   /**
    * The tensor becomes one holder of `storage`, in place of the caller.
-   * @throws ShapeError when shape and storage differ in size; the storage is released.
+   * @throws ShapeError for a shape whose sizes are not integers ≥ 0, or whose size is not that of the storage; the storage is released.
    */
   constructor(shape: Shape, storage: Storage, origin?: Origin) {
-    if (sizeOf(shape) !== storage.length) {
+    try {
+      checkShape("Tensor", shape);
+      if (sizeOf(shape) !== storage.length)
+        throw new ShapeError(`Tensor: the shape must have as many elements as the storage, got ${formatShape(shape)} on ${storage.length}`);
+    } catch (error) {
       storage.release();
-      throw new ShapeError(`Tensor: the shape must have as many elements as the storage, got ${formatShape(shape)} on ${storage.length}`);
+      throw error;
     }
     this.shape = shape;
     this.storage = storage;

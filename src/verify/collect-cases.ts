@@ -21,7 +21,7 @@ export async function collectCases(path: string): Promise<Case[]> {
   const cases: Case[] = [];
   for (const [file, toCases] of parts) {
     const content = await folder.json(file);
-    if (content !== undefined) cases.push(...toCases(content, file, folder));
+    if (content !== undefined) for (const found of toCases(content, file, folder)) cases.push(found);
   }
   if (cases.length > 0) return cases;
   const files = parts.map(([file]) => file);

@@ -52,11 +52,11 @@ export function relativeError(got: ArrayLike<number>, expected: ArrayLike<number
     const error = got[i] === expected[i] ? 0 : Math.abs(got[i]! - expected[i]!);
     difference = Number.isNaN(error) ? Infinity : Math.max(difference, error);
   }
-  return difference / Math.max(least, largest(expected));
+  return difference / Math.max(least, largestMagnitude(expected));
 }
 
 /** The largest magnitude. NaN is ignored. */
-export const largest = (values: ArrayLike<number>): number => {
+export const largestMagnitude = (values: ArrayLike<number>): number => {
   let most = 0;
   for (let i = 0; i < values.length; i++) if (Math.abs(values[i]!) > most) most = Math.abs(values[i]!);
   return most;

@@ -1,5 +1,6 @@
 /** The cases of `wrn_step/index.json`: the first training steps of a network, with values, gradients, statistics and parameters. */
 
+import { largest } from "../core/extent.ts";
 import { Random } from "../core/random.ts";
 import { compressionRatio } from "../experiment/compression-ratio.ts";
 import { createNetwork, type NetworkSpec } from "../experiment/network-spec.ts";
@@ -17,7 +18,7 @@ import {
   type Case,
   type Comparison,
   isComputedHere,
-  largest,
+  largestMagnitude,
   type Outcome,
   type Precision,
   precisions,
@@ -173,7 +174,7 @@ class Training {
     const expected = this.#golden.section(section);
     const parameters = this.#model.parameters();
     if (expected.size > 0) this.#comparison.equal("names of the gradients", [...parameters.keys()].sort(), [...expected.keys()].sort());
-    const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
+    const around = largest([...expected.values()].map(({ data }) => largestMagnitude(data)));
     for (const [name, { value }] of parameters) await this.#near(`${section}/${name}`, gradients.get(value)!, { around });
   }
 

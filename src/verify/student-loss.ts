@@ -1,5 +1,6 @@
 /** The cases of `student` in `wrn_step/index.json`: the loss of one batch with attention transfer and distillation, and its gradients. */
 
+import { largest } from "../core/extent.ts";
 import { Random } from "../core/random.ts";
 import { createNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
 import { gradients } from "../grad/gradients.ts";
@@ -8,7 +9,7 @@ import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { createObjective } from "../train/objective.ts";
 import type { NamedArray } from "../train/safetensors.ts";
-import { type Case, type Comparison, isComputedHere, largest, type Precision, precisions, verdict } from "./comparison.ts";
+import { type Case, type Comparison, isComputedHere, largestMagnitude, type Precision, precisions, verdict } from "./comparison.ts";
 import { type Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 
 /** Makes the network with a convolution, which is given as text. */
@@ -81,7 +82,7 @@ async function compare({ values, golden, batch, precision, comparison }: Student
   if (expected.size === 0) throw new FixtureError(`verify: the student's file must hold ${section}/…, got none`);
   comparison.equal("names of the gradients", parameters.map(([name]) => name).sort(), [...expected.keys()].sort());
   // Before a batch norm, a gradient may cancel to zero, so its error is measured relative to the largest gradient of all.
-  const around = Math.max(...[...expected.values()].map(({ data }) => largest(data)));
+  const around = largest([...expected.values()].map(({ data }) => largestMagnitude(data)));
   for (const [i, [name]] of parameters.entries()) await near(`${section}/${name}`, grads[i]!, expected.get(name)!, around);
   for (const made of [loss, total, ...grads]) made.dispose();
   teacher.dispose();

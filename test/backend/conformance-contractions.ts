@@ -131,12 +131,11 @@ export function contractionConformance(subject: Subject): void {
     ));
 
   for (const [name, { run, operands, terms }] of Object.entries(convolutionKernels)) {
-    const convolve = async (seed: number, config: ConvolutionShapes, kind: ValueKind): Promise<void> => {
+    const convolve = async (seed: number, config: ConvolutionShapes, kind: ValueKind, secondKind?: ValueKind): Promise<void> => {
       const geometry = geometryOf(config);
       const [first, second] = operands(sizesOf(geometry));
-      // Only the first operand may hold NaN or ∞: whether ∞ times a zero of the padding is computed is left open.
       await contraction(
-        [floating(subject.values(seed, first, kind)), floating(subject.values(seed + 1, second))],
+        [floating(subject.values(seed, first, kind)), floating(subject.values(seed + 1, second, secondKind))],
         terms(geometry),
         run(geometry),
       );
@@ -162,5 +161,17 @@ export function contractionConformance(subject: Subject): void {
         fc.asyncProperty(seeds, convolutions({ maxChannels: 6 }), (seed, config) => convolve(seed, config, "nonFinite")),
         60,
       ));
+
+    if (subject.tolerance.paddingCounts)
+      it(`${name}: NaN and ∞ in both operands, where the zeros of the padding take part`, () =>
+        holds(
+          subject,
+          fc.asyncProperty(
+            seeds,
+            fc.oneof({ weight: 5, arbitrary: convolutions({ maxChannels: 6 }) }, { weight: 1, arbitrary: networkConvolutions }),
+            (seed, config) => convolve(seed, config, "nonFinite", "nonFinite"),
+          ),
+          60,
+        ));
   }
 }

@@ -21,6 +21,7 @@ export const unaryOps = {
   tanh: true,
   sigmoid: true,
   erf: true,
+  normalCdf: true,
   sin: true,
   cos: true,
   relu: true,
@@ -95,6 +96,19 @@ export function elementwiseConformance(subject: Subject): void {
         60,
       ));
   }
+
+  it("power of the special numbers is what IEEE 754 says", async () => {
+    const special = subject.tolerance.nonFinite
+      ? [Number.NaN, Infinity, -Infinity, 0, -0, 1, -1, 2, -2, 0.5, -0.5, 3, -3]
+      : [0, 1, 2, -2, 3];
+    const n = special.length;
+    const inputs = [floating(special.flatMap((a) => special.map(() => a))), floating(special.flatMap(() => special))];
+    const run: Run = (k, [a, b]) => [k.binary("power", a!, b!, { shape: [n * n], stridesA: [1], stridesB: [1] })];
+    const [c] = onReference(inputs, run);
+    const ulps = subject.tolerance.ulps.power ?? 0;
+    const operands = inputs.map(({ data }) => data);
+    await conforms(subject, { inputs, run, ...(ulps !== 0 && { bound: (precision) => [ulpBound(ulps, operands, c!, precision)] }) });
+  });
 
   it("binary on int32: exact arithmetic, and comparisons that give 1 or 0", () =>
     holds(

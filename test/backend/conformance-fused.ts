@@ -14,6 +14,7 @@ const populations = fc.constantFrom(
   { mean: 100, spread: 1 },
   { mean: 5, spread: 0 },
   { mean: -2, spread: 30 },
+  { mean: 1e4, spread: 1 },
 );
 
 const normCases = fc.record({
@@ -40,6 +41,17 @@ function normInputs({
   const { batch, channels, inner } = geometry;
   const x = valuesOf(seed, batch * channels * inner).map((z) => Math.fround(population.mean + population.spread * z));
   return { x, gamma: valuesOf(seed + 1, channels), beta: valuesOf(seed + 2, channels), g: valuesOf(seed + 3, x.length) };
+}
+
+/** The largest |x − μ|/√(σ² + ε) that rounding in the channel of element `at` may be measured by, squared where it enters σ as well. */
+function spreadOf(x: Float64Array, { channels, inner, epsilon, batch }: NormGeometry, at: number): number {
+  const c = Math.floor(at / inner) % channels;
+  const values = Array.from({ length: batch * inner }, (_, j) => x[(Math.floor(j / inner) * channels + c) * inner + (j % inner)]!);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const mu = values.reduce((sum, v) => sum + (v - low), 0) / values.length + low;
+  const sigma2 = values.reduce((sum, v) => sum + (v - mu) ** 2, 0) / values.length;
+  const widest = (high - low) / Math.sqrt(sigma2 + epsilon);
+  return Math.max(1, widest) ** 2;
 }
 
 export function fusedConformance(subject: Subject): void {
@@ -77,6 +89,48 @@ export function fusedConformance(subject: Subject): void {
             return [y, mean, variance];
           },
           bound: (precision) => normBounds(x, gamma, beta, config.geometry, precision),
+        });
+      }),
+    ));
+
+  it("batchNorm: y keeps its digits where the mean is ten thousand times σ", () =>
+    holds(
+      subject,
+      fc.asyncProperty(seeds, fc.constantFrom(1e2, 1e4, 1e6), norms(20), async (seed, mean, geometry) => {
+        const { batch, channels, inner } = geometry;
+        const x = valuesOf(seed, batch * channels * inner).map((z) => Math.fround(mean + Math.max(-4, Math.min(4, z))));
+        const ones = new Float64Array(channels).fill(1);
+        await conforms(subject, {
+          inputs: [x, ones, new Float64Array(channels)].map(floating),
+          run: (k, [xs, gammas, betas]) => {
+            const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, geometry);
+            mean.release();
+            variance.release();
+            return [y];
+          },
+          // x − μ ≤ 8 is exact up to a few roundings, and each of the two sums over the channel adds as many as it has terms.
+          bound: ({ unit, sides }) => {
+            return [Float64Array.from(x, (_, at) => sides * (batch * inner + 16) * unit * spreadOf(x, geometry, at))];
+          },
+        });
+      }),
+      60,
+    ));
+
+  it("batchNorm: a NaN or an infinity makes its own channel NaN, and no other", () =>
+    holds(
+      subject,
+      fc.asyncProperty(seeds, norms(9), async (seed, geometry) => {
+        const { batch, channels, inner } = geometry;
+        const x = subject.values(seed, batch * channels * inner, seed % 3 === 0 ? "normal" : "nonFinite");
+        const [gamma, beta] = [valuesOf(seed + 1, channels), valuesOf(seed + 2, channels)];
+        await conforms(subject, {
+          inputs: [x, gamma, beta].map(floating),
+          run: (k, [xs, gammas, betas]) => {
+            const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, geometry);
+            return [y, mean, variance];
+          },
+          bound: (precision) => normBounds(x, gamma, beta, geometry, precision),
         });
       }),
     ));

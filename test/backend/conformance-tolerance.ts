@@ -32,12 +32,16 @@ export interface Tolerance {
   readonly subnormals: "kept" | "flushed";
   /** false: both languages let a compiler assume that there is no NaN and no ∞. None is then given, and where one would come out, anything may. */
   readonly nonFinite: boolean;
+  /**
+   * Whether the zeros of a convolution's padding take part in products, so that a NaN or ∞ in the weight or in the cotangent reaches the border too. A GPU may leave them out.
+   */
+  readonly paddingCounts: boolean;
   /** "ignored": both languages let −0 and 0 stand for each other. */
   readonly zeroSigns: "kept" | "ignored";
 }
 
 /** IEEE 754 to the letter. */
-export const ieee = { subnormals: "kept", nonFinite: true, zeroSigns: "kept" } as const;
+export const ieee = { subnormals: "kept", nonFinite: true, paddingCounts: true, zeroSigns: "kept" } as const;
 
 /** Numbers below this are subnormal in float32. */
 export const smallestNormal = 2 ** -126;

@@ -161,6 +161,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/tanh": unary(elementwise.tanh),
   "elementwise/sigmoid": unary(elementwise.sigmoid),
   "elementwise/erf": unary(elementwise.erf),
+  "elementwise/normalCdf": unary(elementwise.normalCdf),
   "elementwise/relu": kinked(elementwise.relu),
   "elementwise/gelu": unary(elementwise.gelu),
   "elementwise/clamp": kinked((x) => elementwise.clamp(x, -0.3, 0.5)),
@@ -303,7 +304,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     };
   }),
 
-  "pooling/maxPool2d": pooled(pooling.maxPool2d),
+  "pooling/maxPool2d": pooled((x, { countIncludePad: _, ...options }) => pooling.maxPool2d(x, options)),
   "pooling/avgPool2d": pooled(pooling.avgPool2d),
   "pooling/globalAvgPool2d": row(shapes({ minRank: 4, maxRank: 4, maxSize: 3, empty: false }), (shape, seed) => ({
     f: pooling.globalAvgPool2d,
@@ -347,14 +348,20 @@ export const withoutGradient: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
   ),
-  ...Object.fromEntries(["output", "asTensor", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"])),
+  ...Object.fromEntries(
+    ["output", "asTensor", "checkDType", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"]),
+  ),
   ...Object.fromEntries(["keptShape", "droppedShape", "splitAt"].map((name) => [`reduce-axes/${name}`, "arithmetic on shapes"])),
   "reduce-axes/reduceAxes": "the value of sum and max, which record it",
   "reductions/argmax": "integer-valued",
-  "reductions/finiteMax": "a constant by contract: its derivative cancels",
+  "reductions/constantMax": "a constant by contract: its derivative cancels",
   "batch-norm/updateRunning": "never recorded, by contract",
   "batch-norm/besselCorrection": "a number",
   "contraction-order/contractionOrder": "a plan, not an op",
   "contraction-order/labelledSize": "a number",
+  ...Object.fromEntries(
+    ["arrangement", "greedyTree", "intervalTree", "leftToRightTree"].map((name) => [`contraction-heuristics/${name}`, "a plan, not an op"]),
+  ),
+  ...Object.fromEntries(["join", "leaf", "networkOf"].map((name) => [`contraction-tree/${name}`, "a plan, not an op"])),
   "einsum/einsumMultiplyAdds": "a number",
 };

@@ -42,6 +42,19 @@ describe("qr", () => {
   });
 });
 
+test("qr is stable for subnormal and for the largest entries", () => {
+  fc.assert(
+    fc.property(matrixRecipes, fc.constantFrom(2 ** -1060, 2 ** 1015), ({ rows, columns, seed }, scale) => {
+      const entries = normalValues(rows * columns, seed).map((v) => Math.max(-1, Math.min(1, v)) * scale);
+      const { q, r } = qr(matrix(rows, columns, entries));
+      expect(departureFromOrthonormal(q)).toBeLessThan(stable);
+      // A subnormal entry is a multiple of 2⁻¹⁰⁷⁴, so no factor can be nearer than that.
+      const rest = product(q, { ...r, data: r.data.map((v) => v / scale) }).data.map((v, i) => v - entries[i]! / scale);
+      expect(frobenius(rest)).toBeLessThan(stable + (rows + columns) ** 2 * (2 ** -1074 / scale));
+    }),
+  );
+});
+
 describe("svd", () => {
   test("U·diag(s)·Vᵀ is A, U and V are orthonormal even where s is 0, and s is sorted and not negative", () => {
     fc.assert(
@@ -75,7 +88,7 @@ describe("svd", () => {
     );
   });
 
-  test("tiny singular values of a graded matrix keep their digits", () => {
+  test("the singular values of a matrix with columns of very different sizes keep their digits", () => {
     // The matrix is (I + small)·diag(1, 1e-8, 1e-16). One-sided Jacobi finds all three singular values to high relative accuracy.
     // Bidiagonalisation would lose the last one.
     const d = [1, 1e-8, 1e-16];
@@ -86,8 +99,30 @@ describe("svd", () => {
     expect((s[0]! * s[1]! * s[2]!) / determinant - 1).toBeCloseTo(0, 12);
   });
 
-  test("entries that are not finite are refused", () => {
-    expect(() => svd(matrix(1, 2, [1, Number.NaN]))).toThrow(/svd: entries must be finite, got NaN/);
+  test("B·D with a well-conditioned B and a diagonal D has the determinant that the factors give, whatever the sizes in D", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -30, max: 0 }), { minLength: 2, maxLength: 6 }), fc.nat({ max: 999 }), (exponents, seed) => {
+        const n = exponents.length;
+        const b = normalValues(n * n, seed).map((value, at) => Math.max(-1, Math.min(1, value)) / n + (at % (n + 1) === 0 ? 3 : 0));
+        const { s } = svd(
+          scaleColumns(
+            matrix(n, n, b),
+            exponents.map((e) => 10 ** e),
+          ),
+        );
+        const { r } = qr(matrix(n, n, b));
+        let logarithm = 0;
+        for (let i = 0; i < n; i++) logarithm += Math.log10(s[i]!) - exponents[i]! - Math.log10(Math.abs(r.data[i * n + i]!));
+        expect(Math.abs(logarithm)).toBeLessThan(1e-12);
+      }),
+    );
+  });
+
+  test("every singular value is within a multiple of ε·s₁, also where rows differ in size", () => {
+    const a = transposed(scaleColumns(matrix(3, 3, [1, 0.1, 0.2, 0.1, 1, 0.3, 0.2, 0.3, 1]), [1, 1e-8, 1e-16]));
+    const { s } = svd(a);
+    const other = svd(transposed(a)).s;
+    for (const [i, value] of s.entries()) expect(Math.abs(value - other[i]!)).toBeLessThan(1e-15);
   });
 });
 

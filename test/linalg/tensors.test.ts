@@ -7,9 +7,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { canonicalPolyadic, canonicalPolyadicToDense } from "../../src/linalg/canonical-polyadic.ts";
+import { canonicalPolyadic, canonicalPolyadicToDense, khatriRao } from "../../src/linalg/canonical-polyadic.ts";
 import { nearestKronecker } from "../../src/linalg/kronecker.ts";
-import { frobenius, matrix, relativeDistance } from "../../src/linalg/matrix.ts";
+import { columnsOf, frobenius, type Matrix, matrix, relativeDistance } from "../../src/linalg/matrix.ts";
 import { monarchToDense, nearestMonarch } from "../../src/linalg/monarch.ts";
 import { svd } from "../../src/linalg/svd.ts";
 import { fold, modeProduct, permuted, type TensorArray, tensorArray, unfold } from "../../src/linalg/tensor-array.ts";
@@ -211,6 +211,95 @@ describe("canonicalPolyadic", () => {
       { numRuns: 60 },
     );
   });
+});
+
+describe("canonicalPolyadic where components die", () => {
+  /** Components whose share of the tensor is zero. */
+  const dead = ({ factors }: { factors: readonly Matrix[] }, x: TensorArray): number =>
+    Array.from({ length: factors[0]!.columns }, (_, r) =>
+      factors.reduce((size, f) => size * frobenius(columnsOf(f, r, r + 1).data), 1 / frobenius(x.data)),
+    ).filter((size) => !(size > 1e-9)).length;
+  const relative = (x: TensorArray, rank: number, seed: number) => {
+    const found = canonicalPolyadic(x, { rank, random: new Random(seed) });
+    return { error: found.errors.at(-1)! / frobenius(x.data), dead: dead(found, x) };
+  };
+  /** The tensor whose matrix of shape [32,32] is the identity. Singular vectors of its unfoldings are orthogonal to it in pairs. */
+  const identity = tensorArray(
+    [8, 16, 8],
+    Array.from({ length: 1024 }, (_, at) => Number(Math.floor(at / 32) === at % 32)),
+  );
+  /** The W state, of rank 3. Tensors of rank 2 come arbitrarily near to it. */
+  const wState = tensorArray([2, 2, 2], [0, 1, 1, 0, 1, 0, 0, 0]);
+
+  test("no component of the identity stays zero, and the error is that of random starts", () => {
+    for (const seed of [0, 1, 2, 3]) {
+      const found = relative(identity, 12, seed);
+      expect(found.dead).toBe(0);
+      // Each of twelve components can take over one of the 32 ones: √(20/32) = 0.79. With six components it is √(26/32) = 0.90.
+      expect(found.error).toBeLessThan(Math.sqrt(20 / 32) + 1e-3);
+    }
+  });
+
+  test("the W state is approached at rank 2 and found at rank 3", () => {
+    for (const seed of [0, 1, 2, 3]) {
+      expect(relative(wState, 2, seed).dead).toBe(0);
+      expect(relative(wState, 2, seed).error).toBeLessThan(0.05);
+      expect(relative(wState, 3, seed).error).toBeLessThan(1e-12);
+    }
+  });
+
+  test("a tensor with one entry is found at any rank, without NaN", () => {
+    const single = tensorArray(
+      [4, 4, 4],
+      Array.from({ length: 64 }, (_, at) => Number(at === 21)),
+    );
+    for (const rank of [1, 2, 5, 20]) {
+      const { factors, errors } = canonicalPolyadic(single, { rank, random: new Random(1) });
+      expect(errors.at(-1)).toBeLessThan(1e-12);
+      expect(factors.every(({ data }) => data.every(Number.isFinite))).toBe(true);
+    }
+    expect(canonicalPolyadic(tensorArray([2, 3, 2]), { rank: 2, random: new Random(1) }).errors.at(-1)).toBe(0);
+  });
+
+  test("the result does not depend on the scale of the entries", () => {
+    fc.assert(
+      fc.property(tensorRecipes, fc.integer({ min: 1, max: 4 }), fc.constantFrom(-660, -60, 30, 660), (recipe, rank, exponent) => {
+        const x = buildTensor(recipe);
+        const scale = 2 ** exponent;
+        const scaled = tensorArray(
+          x.shape,
+          x.data.map((v) => v * scale),
+        );
+        const plain = canonicalPolyadic(x, { rank, random: new Random(recipe.seed), iterations: 10 });
+        const far = canonicalPolyadic(scaled, { rank, random: new Random(recipe.seed), iterations: 10 });
+        expect(far.errors.map((error) => error / scale)).toEqual([...plain.errors]);
+        expect(canonicalPolyadicToDense(far).data.map((v) => v / scale)).toEqual(canonicalPolyadicToDense(plain).data);
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+test("tucker gives the sizes that were asked for, also where the other ranks allow no more", () => {
+  fc.assert(
+    fc.property(tensorRecipes, ranks, (recipe, wanted) => {
+      const x = buildTensor(recipe);
+      const chosen = wanted.slice(0, x.shape.length);
+      for (const iterations of [0, 3]) {
+        const { core, factors } = tucker(x, chosen, { iterations });
+        const expected = chosen.map((rank, k) => Math.min(rank, x.shape[k]!));
+        expect(core.shape).toEqual(expected);
+        expect(factors.map(({ rows, columns }) => [rows, columns])).toEqual(expected.map((rank, k) => [x.shape[k]!, rank]));
+        for (const factor of factors) expect(departureFromOrthonormal(factor)).toBeLessThan(exact);
+      }
+    }),
+  );
+  expect(tucker(buildTensor({ shape: [4, 4, 4], seed: 1 }), [4, 1, 2]).core.shape).toEqual([4, 1, 2]);
+});
+
+test("khatriRao is the Kronecker product of the columns", () => {
+  const [a, b] = [matrix(2, 2, [1, 2, 3, 4]), matrix(3, 2, [1, 0, 0, 1, 5, 6])];
+  expect([...khatriRao([a, b]).data]).toEqual([1, 0, 0, 2, 5, 12, 3, 0, 0, 4, 15, 24]);
 });
 
 const block = fc.record({

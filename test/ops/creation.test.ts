@@ -1,11 +1,20 @@
 /** Creation of tensors: shapes, dtypes, values, and arguments that do not fit. */
 
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { kernels, memory } from "../../src/backend/active.ts";
 import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { arange, eye, full, type NestedArray, normal, ones, tensor, uniform, zeros } from "../../src/ops/creation.ts";
+import { scatterAdd } from "../../src/ops/indexing.ts";
+import { tile } from "../../src/ops/layout.ts";
+import { reshape } from "../../src/ops/reshape.ts";
+import { broadcastTo } from "../../src/ops/sum-and-broadcast.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import type { DType } from "../../src/tensor/storage.ts";
+import { Tensor } from "../../src/tensor/tensor.ts";
 import { shapes } from "../arbitraries/shapes.ts";
 import { seeds } from "../arbitraries/values.ts";
 import { expectTensor, indicesOf, toTensor } from "../support/nd-array.ts";
@@ -45,6 +54,78 @@ describe("tensor", () => {
     expect(await tensor(Uint8Array.of(200)).item()).toBe(200);
     expect(tensor(Int32Array.of(1), { dtype: "float64" }).dtype).toBe("float64");
     expect(tensor(1).dtype).toBe("float32");
+  });
+
+  test("takes typed arrays of another realm and of subclasses, in their own dtype", async () => {
+    class Scaled extends Float64Array {}
+    const foreign: [Float64Array, DType][] = [
+      [runInNewContext("Float64Array.of(0.1, 2)"), "float64"],
+      [runInNewContext("Float32Array.of(0.5, 2)"), "float32"],
+      [runInNewContext("Int32Array.of(7, 2)"), "int32"],
+      [Scaled.of(0.1, 2), "float64"],
+      [runInNewContext("new (class extends Float64Array {})([0.1, 2])"), "float64"],
+    ];
+    for (const [values, dtype] of foreign) {
+      const x = tensor(values);
+      expect([x.dtype, x.shape]).toEqual([dtype, [2]]);
+      expect([...(await x.data())]).toEqual([...values]);
+    }
+    // A nested array of another realm is an array like any other.
+    expect(tensor(runInNewContext("[[1, 2], [3, 4]]")).shape).toEqual([2, 2]);
+  });
+
+  test("takes integers that float32 holds exactly, and refuses those that no dtype holds", async () => {
+    for (const values of [
+      Int8Array.of(-128, 127),
+      Uint8Array.of(0, 255),
+      Uint8ClampedArray.of(0, 255),
+      Int16Array.of(-32768, 32767),
+      Uint16Array.of(0, 65535),
+    ]) {
+      expect(tensor(values).dtype).toBe("float32");
+      expect([...(await tensor(values).data())]).toEqual([...values]);
+    }
+    const float16 = (globalThis as { Float16Array?: { of(...values: number[]): Float32Array } }).Float16Array;
+    if (float16 !== undefined) expect([...(await tensor(float16.of(0.5, 65504)).data())]).toEqual([0.5, 65504]);
+    const wide = Uint32Array.of(4294967295) as unknown as NestedArray;
+    expect(() => tensor(wide)).toThrow(
+      new ShapeError("tensor: neither float32 nor int32 holds every number of a Uint32Array; choose with { dtype }"),
+    );
+    expect([...(await tensor(wide, { dtype: "float64" }).data())]).toEqual([4294967295]);
+    for (const array of [BigInt64Array.of(1n), BigUint64Array.of(1n)]) {
+      const values = array as unknown as NestedArray;
+      expect(() => tensor(values)).toThrow(/tensor: no dtype holds the numbers of a Big(Ui|I)nt64Array; convert it first/);
+      expect(() => tensor(values, { dtype: "float64" })).toThrow(ShapeError);
+    }
+    expect(() => tensor(new DataView(new ArrayBuffer(8)) as unknown as NestedArray)).toThrow(ShapeError);
+  });
+
+  test.each([
+    [[null], "got null at index [0]"],
+    [[true], "got true at index [0]"],
+    [new Array(5), "got undefined at index [0]"],
+    [
+      [
+        [1, 2],
+        [3, undefined],
+      ],
+      "got undefined at index [1,1]",
+    ],
+    [["1"], "got 1 at index [0]"],
+    [null, "got null"],
+    [undefined, "got undefined"],
+    [{ length: 1, 0: 1 }, "got [object Object]"],
+    [[Float64Array.of(1, 2)], "got Float64Array at index [0]"],
+    [[1n], "got 1 at index [0]"],
+  ])("refuses what is neither a number nor an array of numbers: %#", (values, message) => {
+    expect(() => tensor(values as NestedArray)).toThrow(ShapeError);
+    expect(() => tensor(values as NestedArray)).toThrow(`tensor: needs numbers or arrays of numbers, ${message}`);
+  });
+
+  test("refuses an array that contains itself", () => {
+    const loop: unknown[] = [];
+    loop.push(loop);
+    expect(() => tensor(loop as NestedArray)).toThrow("tensor: arrays may be nested 64 deep; does an array contain itself?");
   });
 
   test("copies the array, so that later changes to it have no effect", async () => {
@@ -124,4 +205,47 @@ describe("random tensors", () => {
 test("a float32 tensor has the values of a float64 array, rounded", async () => {
   const x = sample([2, 3], 1);
   await expectTensor(toTensor(x, "float32"), x, 1e-7);
+});
+
+/** Every function that takes a shape, with a shape that it must refuse before it allocates anything. */
+const takeShapes: Record<string, (shape: readonly number[]) => unknown> = {
+  tensor: (shape) => tensor([1], { shape }),
+  full: (shape) => full(shape, 1),
+  zeros: (shape) => zeros(shape),
+  ones: (shape) => ones(shape),
+  uniform: (shape) => uniform(shape, new Random(0)),
+  normal: (shape) => normal(shape, new Random(0)),
+  eye: (shape) => eye(shape[0]!, shape[1] ?? 1),
+  broadcastTo: (shape) => broadcastTo(tensor(1), shape),
+  reshape: (shape) => reshape(tensor(1), shape),
+  scatterAdd: (shape) => scatterAdd(tensor([1]), tensor(Int32Array.of(0)), shape),
+  tile: (shape) => tile(zeros(shape.map(() => 1)), shape),
+  Tensor: (shape) => new Tensor(shape, kernels().full("float32", 1, 1)),
+};
+
+test.each(Object.keys(takeShapes))("%s refuses sizes that are not integers ≥ 0, and leaves no memory held", (name) => {
+  const before = memory().storages;
+  for (const shape of [[-2, -2], [2, 2.22], [2.5], [Number.NaN], [Infinity], [-1, -1], ["2"] as unknown as number[]]) {
+    expect(() => scope(() => takeShapes[name]!(shape)), `${name} ${shape}`).toThrow(ShapeError);
+    expect(memory().storages).toBe(before);
+    expect(Number.isInteger(memory().used)).toBe(true);
+  }
+});
+
+test("a shape with holes, or one that is no array, is refused", () => {
+  expect(() => zeros(new Array(2))).toThrow("full: sizes must be integers ≥ 0, got undefined at axis 0");
+  expect(() => zeros(5 as unknown as number[])).toThrow("full: a shape must be an array of sizes, got 5");
+});
+
+test("a dtype that does not exist is refused", () => {
+  const options = { dtype: "float16" as "float32" };
+  for (const make of [
+    () => tensor([1], options),
+    () => full([1], 1, options),
+    () => arange(0, 3, 1, options),
+    () => eye(2, 2, options),
+    () => uniform([1], new Random(0), options),
+    () => normal([1], new Random(0), options),
+  ])
+    expect(make).toThrow(/dtype must be float32, float64 or int32, got float16/);
 });

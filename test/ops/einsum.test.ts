@@ -124,7 +124,7 @@ test.each([
       [0, 3],
     ],
   ],
-  ["...->", [[2, 3]]],
+  ["...->...", [[2, 3]]],
 ])("%s of %j", (equation, shapes) => run({ equation, shapes }, 7));
 
 test("spaces in the equation have no effect", async () => {
@@ -193,4 +193,16 @@ test("the multiply-adds are the sum over contractions of the product of all size
   expect(of("ij,jk->ik", [2, 1], [3, 5])).toBe(10);
   // The diagonal is taken before the product.
   expect(of("iij,jk->ik", [2, 2, 3], [3, 5])).toBe(30);
+});
+
+test("axes that ... covers must stay in the output, as in NumPy", async () => {
+  const [a, b] = [zeros([2, 3, 4]), zeros([2, 4, 5])];
+  const rule = 'einsum: the output must have "..." for the axes that "..." covers on the left, here 1, got "...ij,...jk->ik"';
+  expect(() => einsum("...ij,...jk->ik", a, b)).toThrow(new ShapeError(rule));
+  expect(() => einsumMultiplyAdds("...ij,...jk->ik", a, b)).toThrow(ShapeError);
+  expect(() => einsum("...->", a)).toThrow('the output must have "..." for the axes that "..." covers on the left, here 3');
+  // The equation is fine where "..." covers no axis, and where the output names an ellipsis.
+  expect(einsum("...ij,...jk->ik", zeros([3, 4]), zeros([4, 5])).shape).toEqual([3, 5]);
+  expect(einsum("...ij,...jk->...ik", a, b).shape).toEqual([2, 3, 5]);
+  expect(einsum("...ij,...jk", a, b).shape).toEqual([2, 3, 5]);
 });

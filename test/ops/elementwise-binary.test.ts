@@ -20,7 +20,7 @@ const formulas: Record<string, { op: (a: Operand, b: Operand) => Tensor; f: (a: 
   subtract: { op: elementwise.subtract, f: (a, b) => a - b },
   multiply: { op: elementwise.multiply, f: (a, b) => a * b },
   divide: { op: elementwise.divide, f: (a, b) => a / b },
-  power: { op: elementwise.power, f: (a, b) => a ** b },
+  power: { op: elementwise.power, f: (a, b) => (a === 1 || (a === -1 && !Number.isFinite(b) && !Number.isNaN(b)) ? 1 : a ** b) },
   maximum: { op: elementwise.maximum, f: (a, b) => (Number.isNaN(a) || a > b ? a : b) },
   minimum: { op: elementwise.minimum, f: (a, b) => (Number.isNaN(a) || a < b ? a : b) },
   equal: { op: elementwise.equal, f: (a, b) => (a === b ? 1 : 0) },

@@ -3,46 +3,63 @@
  *
  *     T(x, w, g) = Σ  x[n, c, y·s + ky·d − p, …] · w[o, c, ky, kx] · g[n, o, y, x]
  *
- * T is linear in each of its three arguments. Its derivative by g is the convolution of x with w, its derivative by x is the input
+ * x is 0 outside the image, and g is 0 outside its own. T is linear in each of its three arguments. Its derivative by g is the convolution of x with w, its derivative by x is the input
  * gradient, and its derivative by w is the weight gradient. So one nest of loops visits all taps, and each kernel is one line that
  * multiplies two arguments and adds to the third. Groups only limit which input channels c an output channel o sees. groups = C is the
  * depthwise convolution.
  */
 
 import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
+import type { TypedArray } from "../../tensor/storage.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 
+/** The position of a tap that falls outside its image, where the value is 0. */
+const outside = -1;
+
+/** The value at a position, which is 0 outside the image. */
+const valueAt = (values: TypedArray, at: number): number => (at === outside ? 0 : values[at]!);
+
 /**
- * Visits every multiplication of a convolution, by the positions in x, w and y. It leaves out the taps on the padding, because they
- * multiply zeros.
+ * Visits every pair of a pixel of x and a position of y that a tap of the window joins, by the positions in x, w and y. One of the two may lie
+ * outside its image. Its value is 0 then, and the product still counts, so that 0·∞ and 0·NaN are NaN as in any other sum.
  */
 function forEachTap(geometry: ConvolutionGeometry, visit: (atX: number, atW: number, atY: number) => void): void {
   const { batch, inChannels, outChannels, groups, height, width, kernelHeight, kernelWidth, outHeight, outWidth } = geometry;
+  if (outHeight === 0 || outWidth === 0) return; // No window fits, so no tap joins anything, and all gradients are 0.
   const groupInputs = inChannels / groups;
   const groupOutputs = outChannels / groups;
+  const [firstY, endY] = reach(height, outHeight, kernelHeight, geometry.strideY, geometry.paddingY, geometry.dilationY);
+  const [firstX, endX] = reach(width, outWidth, kernelWidth, geometry.strideX, geometry.paddingX, geometry.dilationX);
   for (let n = 0; n < batch; n++)
     for (let o = 0; o < outChannels; o++)
       for (let c = 0; c < groupInputs; c++) {
         const planeX = n * inChannels + Math.floor(o / groupOutputs) * groupInputs + c;
         const planeW = o * groupInputs + c;
         const planeY = n * outChannels + o;
-        for (let y = 0; y < outHeight; y++)
+        for (let y = firstY; y < endY; y++)
           for (let ky = 0; ky < kernelHeight; ky++) {
             const sourceY = y * geometry.strideY + ky * geometry.dilationY - geometry.paddingY;
-            if (sourceY < 0 || sourceY >= height) continue;
-            for (let x = 0; x < outWidth; x++)
+            for (let x = firstX; x < endX; x++)
               for (let kx = 0; kx < kernelWidth; kx++) {
                 const sourceX = x * geometry.strideX + kx * geometry.dilationX - geometry.paddingX;
-                if (sourceX < 0 || sourceX >= width) continue;
+                const insideX = sourceY >= 0 && sourceY < height && sourceX >= 0 && sourceX < width;
+                const insideY = y >= 0 && y < outHeight && x >= 0 && x < outWidth;
                 visit(
-                  (planeX * height + sourceY) * width + sourceX,
+                  insideX ? (planeX * height + sourceY) * width + sourceX : outside,
                   (planeW * kernelHeight + ky) * kernelWidth + kx,
-                  (planeY * outHeight + y) * outWidth + x,
+                  insideY ? (planeY * outHeight + y) * outWidth + x : outside,
                 );
               }
           }
       }
+}
+
+/** The positions of the window along one axis at which it meets the image, and all positions of y: from the first to the end, exclusive. */
+function reach(size: number, outSize: number, kernel: number, stride: number, padding: number, dilation: number): [number, number] {
+  const first = Math.ceil((padding - (kernel - 1) * dilation) / stride);
+  const last = Math.floor((size - 1 + padding) / stride);
+  return [Math.min(0, first), Math.max(outSize, last + 1)];
 }
 
 export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient"> => ({
@@ -51,7 +68,7 @@ export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" |
     const out = memory.allocate(x.dtype, batch * outChannels * outHeight * outWidth);
     const [xs, ws, sums] = [viewOf(x), viewOf(w), new Float64Array(out.length)];
     forEachTap(geometry, (atX, atW, atY) => {
-      sums[atY]! += xs[atX]! * ws[atW]!;
+      if (atY !== outside) sums[atY]! += valueAt(xs, atX) * ws[atW]!;
     });
     out.view.set(sums);
     return out;
@@ -62,7 +79,7 @@ export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" |
     const out = memory.allocate(g.dtype, batch * inChannels * height * width);
     const [gs, ws, sums] = [viewOf(g), viewOf(w), new Float64Array(out.length)];
     forEachTap(geometry, (atX, atW, atY) => {
-      sums[atX]! += gs[atY]! * ws[atW]!;
+      if (atX !== outside) sums[atX]! += valueAt(gs, atY) * ws[atW]!;
     });
     out.view.set(sums);
     return out;
@@ -73,7 +90,7 @@ export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" |
     const out = memory.allocate(x.dtype, outChannels * (inChannels / groups) * kernelHeight * kernelWidth);
     const [xs, gs, sums] = [viewOf(x), viewOf(g), new Float64Array(out.length)];
     forEachTap(geometry, (atX, atW, atY) => {
-      sums[atW]! += xs[atX]! * gs[atY]!;
+      if (atY !== outside) sums[atW]! += valueAt(xs, atX) * gs[atY]!;
     });
     out.view.set(sums);
     return out;

@@ -7,7 +7,7 @@ import { sizeOf } from "../../core/shape.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { BinaryOp, Kernels, UnaryOp } from "../kernels.ts";
 import { forEachElement } from "./layout.ts";
-import { erf, sigmoid } from "./special-functions.ts";
+import { erf, normalCdf, sigmoid } from "./special-functions.ts";
 
 const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   negate: (x) => -x,
@@ -23,6 +23,7 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   tanh: Math.tanh,
   sigmoid,
   erf,
+  normalCdf,
   sin: Math.sin,
   cos: Math.cos,
   relu: (x) => Math.max(x, 0), // The expression x > 0 ? x : 0 would turn NaN into 0, which would hide that a network diverges.
@@ -31,12 +32,15 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   not: (x) => Number(x === 0),
 };
 
+/** aᵇ by IEEE 754, where 1 to any power is 1, and so is −1 to an infinite power. JavaScript's power is NaN there. */
+const power = (a: number, b: number): number => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b);
+
 const binaryFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
   add: (a, b) => a + b,
   subtract: (a, b) => a - b,
   multiply: (a, b) => a * b,
   divide: (a, b) => a / b,
-  power: Math.pow,
+  power,
   maximum: Math.max,
   minimum: Math.min,
   equal: (a, b) => Number(a === b),

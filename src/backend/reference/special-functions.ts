@@ -44,3 +44,31 @@ function erfcContinuedFraction(x: number): number {
   for (let n = terms; n >= 1; n--) tail = x + n / 2 / tail;
   return Math.exp(-x * x) / (Math.sqrt(Math.PI) * tail);
 }
+
+/** Below −1, ½·(1 + erf) would cancel. */
+const tailStart = 1;
+
+/** Beyond this |x|, e^(−x²/2) is below the smallest number of float64. */
+const tailEnd = 39;
+
+/**
+ * Φ(x) = ½·(1 + erf(x/√2)), the distribution function of the standard normal distribution, to a relative error of a few units in the last
+ * place, also where Φ is tiny.
+ */
+export function normalCdf(x: number): number {
+  const t = Math.abs(x);
+  if (Number.isNaN(x) || t < tailStart) return 0.5 + 0.5 * erf(x * Math.SQRT1_2);
+  return x < 0 ? normalTail(t) : 1 - normalTail(t);
+}
+
+/**
+ * Φ(−t) = e^(−t²/2)/√(2π) · 1/(t + 1/(t + 2/(t + 3/(t + …)))), evaluated from the inside (https://dlmf.nist.gov/7.9.E1). The square of t is
+ * the sum of an exact part and a small rest, because the exponential multiplies the rounding error of t² by t²/2.
+ */
+function normalTail(t: number): number {
+  if (t > tailEnd) return 0;
+  let tail = t;
+  for (let n = Math.ceil(30 + 300 / (t * t)); n >= 1; n--) tail = t + n / tail;
+  const head = Math.fround(t);
+  return (Math.exp(-0.5 * head * head) * Math.exp(-0.5 * (t - head) * (t + head))) / (Math.sqrt(2 * Math.PI) * tail);
+}

@@ -1,5 +1,6 @@
 /** Pictures of a trained network: its first filters, and its attention maps of some test images. */
 
+import { largest, smallest } from "../../core/extent.ts";
 import { type Dataset, isStreamed } from "../../data/dataset.ts";
 import { decodeImage } from "../../data/node/decode-image.ts";
 import { tensor } from "../../ops/creation.ts";
@@ -71,7 +72,7 @@ async function imageAt(dataset: Dataset, index: number): Promise<{ pixels: Float
 /** Scales values so that the smallest becomes 0 and the largest becomes 1. */
 function scaledToUnit(values: ArrayLike<number>): Float32Array {
   const all = Float32Array.from(values);
-  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const [low, high] = [smallest(all), largest(all)];
   return all.map((value) => (value - low) / (high - low || 1));
 }
 

@@ -112,6 +112,12 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
     return where(["Less", same("Abs", x), number(x, 0.5)], near, both("Sub", same("Exp", x), number(x, 1)));
   };
 
+  /** Φ(x) = ½·(1 + erf(x/√2)). ONNX has no operator that is accurate where Φ is tiny. */
+  const normalCdf = (x: Value): Value => {
+    const erf = same("Erf", both("Mul", x, number(x, Math.SQRT1_2)));
+    return both("Mul", both("Add", erf, number(x, 1)), number(x, 0.5));
+  };
+
   const unary = (op: UnaryOp, x: Storage): Value => {
     const value = trace.value(x);
     if (op === "reciprocalSqrt") return same("Reciprocal", same("Sqrt", value));
@@ -119,6 +125,7 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
     if (op === "log1p") return log1p(value);
     if (op === "step") return compare(trace, "Greater", [value, zero(x)], value.shape);
     if (op === "not") return compare(trace, "Equal", [value, zero(x)], value.shape);
+    if (op === "normalCdf") return normalCdf(value);
     return same(unaryOperators[op], value);
   };
 

@@ -65,11 +65,22 @@ const power: Ulps = ([x, y], z) => {
   return scaling + (Math.LN2 * (Math.abs(y!) * logError + ulp(p))) / 2 ** -24 + 4 + 2 * Math.abs(p);
 };
 
+/** `near` ulp, and the error of e^(−x²/2) by the language's exp. */
+const normalCdf =
+  (near: number): Ulps =>
+  ([x]) =>
+    near + Math.min(x! * x!, 250);
+
 /**
- * gpu.js's plain JavaScript computes in float64 and rounds at the end, as the reference does. Only the series of sin and cos are shorter:
- * 2·10⁻⁹.
+ * gpu.js's plain JavaScript computes in float64 and rounds at the end, as the reference does. Only the series of sin and cos and the
+ * continued fraction of normalCdf are shorter: 2·10⁻⁹.
  */
-const cpu: Tolerance = { ...ieee, dtypes: ["float32"], ulps: { sin: circular(0.6, 0), cos: circular(0.6, 0), log1p: log1p(0.6, 0) } };
+const cpu: Tolerance = {
+  ...ieee,
+  paddingCounts: false,
+  dtypes: ["float32"],
+  ulps: { normalCdf: 0.6, sin: circular(0.6, 0), cos: circular(0.6, 0), log1p: log1p(0.6, 0) },
+};
 
 /**
  * gpu.js's WebAssembly rounds every operation to float32; exp, log and pow are those of JavaScript, rounded.
@@ -79,10 +90,12 @@ const cpu: Tolerance = { ...ieee, dtypes: ["float32"], ulps: { sin: circular(0.6
  * - tanh: a quotient of polynomials whose leading terms dominate, about four roundings.
  * - sigmoid: three roundings after exp.
  * - erf: a series of up to twenty terms, each with the roundings of those before it, times e^(−x²) with x² rounded.
+ * - normalCdf: two exponentials, the quotient by the continued fraction, and near −1 the sum ½ + ½·erf, which loses two bits.
  * - sin, cos: the last steps of Horner's scheme, and those of the reduction.
  */
 const webasm: Tolerance = {
   ...ieee,
+  paddingCounts: false,
   dtypes: ["float32"],
   ulps: {
     reciprocalSqrt: 1.5,
@@ -91,6 +104,7 @@ const webasm: Tolerance = {
     tanh: 4,
     sigmoid: 3,
     erf: 10,
+    normalCdf: 8,
     sin: circular(2, 0.5),
     cos: circular(2, 0.5),
     // The programs scale subnormal numbers up, because shading languages need it. This adds one or two roundings.
@@ -105,6 +119,7 @@ const webasm: Tolerance = {
  */
 const onSoftware: Tolerance = {
   ...ieee,
+  paddingCounts: false,
   dtypes: ["float32"],
   subnormals: "flushed",
   ulps: {
@@ -117,6 +132,7 @@ const onSoftware: Tolerance = {
     tanh: 7,
     sigmoid: ([x]) => 6 + 2 * Math.max(0, -x!),
     erf: 16,
+    normalCdf: normalCdf(16),
     sin: circular(2),
     cos: circular(2),
   },
@@ -126,6 +142,7 @@ const byTheLanguages: Tolerance = {
   dtypes: ["float32"],
   subnormals: "flushed",
   nonFinite: false,
+  paddingCounts: false,
   zeroSigns: "ignored",
   ulps: {
     add: 1,
@@ -144,6 +161,7 @@ const byTheLanguages: Tolerance = {
     // As on software, with 1 ulp in place of ½ for each rounding, and 2.5 ulp for each division.
     tanh: 12,
     erf: 48,
+    normalCdf: normalCdf(24),
     sin: circular(4),
     cos: circular(4),
     sigmoid: ([x]) => 9 + 2 * Math.max(0, -x!),

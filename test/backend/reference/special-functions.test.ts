@@ -1,9 +1,59 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { erf, sigmoid } from "../../../src/backend/reference/special-functions.ts";
+import { erf, normalCdf, sigmoid } from "../../../src/backend/reference/special-functions.ts";
 
 const finite = fc.double({ min: -1e3, max: 1e3, noNaN: true });
 const unit = 2 ** -53;
+
+describe("normalCdf", () => {
+  // Computed with mpmath to 50 digits, rounded to float64.
+  const known: readonly (readonly [number, number])[] = [
+    [-38, 2.88542835e-316],
+    [-20.3, 6.429244467698346e-92],
+    [-10, 7.619853024160525e-24],
+    [-5, 2.866515718791939e-7],
+    [-3.0001, 0.0013494549132607172],
+    [-2, 0.02275013194817921],
+    [-1.5, 0.06680720126885807],
+    [-1.0001, 0.15863105806885877],
+    [-1, 0.15865525393145705],
+    [-0.9999, 0.1586794522137626],
+    [-0.5, 0.3085375387259869],
+    [-1e-9, 0.49999999960105773],
+    [0.25, 0.5987063256829237],
+    [0.75, 0.7733726476231318],
+    [1, 0.8413447460685429],
+    [1.7, 0.955434537241457],
+    [3, 0.9986501019683699],
+    [6, 0.9999999990134123],
+    [9, 1.0],
+  ];
+
+  it("has its known values to 12 units in the last place, also far below 0", () => {
+    for (const [x, y] of known) expect(Math.abs(normalCdf(x) - y), `normalCdf(${x})`).toBeLessThanOrEqual(12 * 2 * unit * y);
+  });
+
+  it("is 0, ½, 1 and NaN at the ends", () => {
+    expect([normalCdf(-Infinity), normalCdf(-40), normalCdf(0), normalCdf(40), normalCdf(Infinity), normalCdf(Number.NaN)]).toEqual([
+      0,
+      0,
+      0.5,
+      1,
+      1,
+      Number.NaN,
+    ]);
+  });
+
+  it("rises, and Φ(x) + Φ(−x) is 1", () => {
+    fc.assert(
+      fc.property(finite, finite, (a, b) => {
+        const [low, high] = a < b ? [a, b] : [b, a];
+        expect(normalCdf(low)).toBeLessThanOrEqual(normalCdf(high) + 2 * unit);
+        expect(Math.abs(normalCdf(a) + normalCdf(-a) - 1)).toBeLessThanOrEqual(4 * unit);
+      }),
+    );
+  });
+});
 
 describe("erf", () => {
   // Computed with mpmath to 50 digits, rounded to float64.

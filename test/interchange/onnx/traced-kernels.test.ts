@@ -17,7 +17,7 @@ import * as elementwise from "../../../src/ops/elementwise.ts";
 import { gather, scatterAdd } from "../../../src/ops/indexing.ts";
 import { concat, diagonal, flip, pad, permute, slice, stack, tile } from "../../../src/ops/layout.ts";
 import { matmul } from "../../../src/ops/matmul.ts";
-import { avgPool2d, maxPool2d } from "../../../src/ops/pooling.ts";
+import { avgPool2d, maxPool2d, type PoolingOptions } from "../../../src/ops/pooling.ts";
 import { argmax, max, mean, min } from "../../../src/ops/reductions.ts";
 import { reshape } from "../../../src/ops/reshape.ts";
 import { softmax } from "../../../src/ops/softmax.ts";
@@ -125,8 +125,8 @@ describe("elementwise", () => {
     cast: (x) => elementwise.cast(elementwise.cast(elementwise.multiply(x, 3), "int32"), "float32"),
   };
   property("of one operand", fc.constantFrom(...Object.keys(unary)), (name) => unary[name]!, "results");
-  // For x < 0 the gelu's 1 + erf(x/√2) cancels, and so does the sigmoid, which the runtime computes as ½ + ½·tanh(x/2).
-  property("gelu and sigmoid", fc.constantFrom(elementwise.gelu, elementwise.sigmoid), (op) => op);
+  // For x < 0 the sum 1 + erf(x/√2) of the graph cancels, and so does the sigmoid, which the runtime computes as ½ + ½·tanh(x/2).
+  property("gelu, normalCdf and sigmoid", fc.constantFrom(elementwise.gelu, elementwise.normalCdf, elementwise.sigmoid), (op) => op);
 
   const { add, subtract, multiply, divide, maximum, minimum, equal, notEqual, less, lessEqual, greater, greaterEqual, power, where } =
     elementwise;
@@ -402,7 +402,9 @@ describe("contractions", () => {
     pads: fc.boolean(),
     ceilMode: fc.boolean(),
   });
-  const edge = ({ kernel, pads }: { kernel: number; pads: boolean }): number => (pads ? Math.floor(kernel / 2) : 0);
+  type Pooling = typeof pooling extends fc.Arbitrary<infer Drawn> ? Drawn : never;
+  const windowOf = ({ kernel, stride, ceilMode }: Pooling): PoolingOptions => ({ kernel, stride, ceilMode });
+  const edge = ({ kernel, pads }: Pooling): number => (pads ? Math.floor(kernel / 2) : 0);
   /** Pads the image, so that every window fits. */
   const wide = (x: Tensor): Tensor =>
     pad(x, [
@@ -411,20 +413,20 @@ describe("contractions", () => {
       [1, 1],
       [1, 1],
     ]);
-  property("maxPool2d", pooling, (drawn) => (x) => maxPool2d(wide(x), { ...drawn, padding: edge(drawn) }));
+  property("maxPool2d", pooling, (drawn) => (x) => maxPool2d(wide(x), { ...windowOf(drawn), padding: edge(drawn) }));
   /** Padding of two sides only. */
-  const corner = ({ kernel }: { kernel: number }): Padding => ({ top: kernel - 1, left: 0, bottom: 0, right: kernel - 1 });
+  const corner = ({ kernel }: Pooling): Padding => ({ top: kernel - 1, left: 0, bottom: 0, right: kernel - 1 });
   property(
     "maxPool2d with padding above and to the right",
     pooling,
-    (drawn) => (x) => maxPool2d(wide(x), { ...drawn, padding: corner(drawn) }),
+    (drawn) => (x) => maxPool2d(wide(x), { ...windowOf(drawn), padding: corner(drawn) }),
   );
   property(
     "avgPool2d that does not count the padding",
     pooling,
-    (drawn) => (x) => avgPool2d(wide(x), { ...drawn, padding: corner(drawn), countIncludePad: false }),
+    (drawn) => (x) => avgPool2d(wide(x), { ...windowOf(drawn), padding: corner(drawn), countIncludePad: false }),
   );
-  property("avgPool2d", pooling, (drawn) => (x) => avgPool2d(wide(x), { ...drawn, padding: edge(drawn) }));
+  property("avgPool2d", pooling, (drawn) => (x) => avgPool2d(wide(x), { ...windowOf(drawn), padding: edge(drawn) }));
 });
 
 property(

@@ -1,6 +1,9 @@
 /**
  * Batch normalisation of each channel over its batch·inner elements (formulas in backend/reference/batch-norm.ts). Each sum over a channel
- * takes two launches, one for partial sums and one for their total. The forward pass takes five launches, the backward pass four.
+ * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, the backward pass four.
+ *
+ * The forward pass works with differences from the first element of each channel, the pivot. The mean of the differences is as small as
+ * their spread, so a float32 holds it to all digits that matter, also where the channel's own mean is much larger than its spread.
  */
 
 import type { Storage } from "../../../tensor/storage.ts";
@@ -30,23 +33,40 @@ const channelSum = (accumulate: string): string => `
     }
     return total;`;
 
+/** Declares the pivot of channel c: its first element, or 0 if that is NaN or infinite. */
+const declarePivot = (channel: string): string => `
+    const first = x[mad(${channel}, inner, 0)];
+    const pivot = Math.abs(first) <= 3.4028234663852886e38 ? first : 0.0;`;
+
 const sums = program({
   name: "batch-norm: sums",
   tensors: ["x"],
   integers,
   body: `
     ${coordinates(partAxes)}
-    ${channelSum(`total = total + x[${at}];`)}`,
+    ${declarePivot("c")}
+    ${channelSum(`total = total + (x[${at}] - pivot);`)}`,
 });
 
 const squares = program({
   name: "batch-norm: squares",
-  tensors: ["x", "mean"],
+  tensors: ["x", "offset"],
   integers,
   body: `
     ${coordinates(partAxes)}
-    const mu = mean[c];
-    ${channelSum(`const d = x[${at}] - mu; total = total + d * d;`)}`,
+    ${declarePivot("c")}
+    const mu = offset[c];
+    ${channelSum(`const d = (x[${at}] - pivot) - mu; total = total + d * d;`)}`,
+});
+
+/** The mean of a channel from its pivot and the mean difference from the pivot. */
+const means = program({
+  name: "batch-norm: mean",
+  tensors: ["x", "offset"],
+  integers: ["inner"],
+  body: `
+    ${declarePivot("this.thread.x")}
+    return pivot + offset[this.thread.x];`,
 });
 
 /** Both sums of the backward pass in one launch: sum 0 is Σg and sum 1 is Σg·x̂. */
@@ -83,12 +103,14 @@ const elementAxes: readonly Axis[] = [
 
 const normalise = program({
   name: "batch-norm: y",
-  tensors: ["x", "gamma", "beta", "mean", "variance"],
+  tensors: ["x", "gamma", "beta", "offset", "variance"],
   integers: ["batch", "channels", "inner"],
   floats: ["epsilon"],
   body: `
     ${coordinates(elementAxes)}
-    return gamma[c] * (x[this.thread.x] - mean[c]) / Math.sqrt(variance[c] + epsilon) + beta[c];`,
+    ${declarePivot("c")}
+    const d = (x[this.thread.x] - pivot) - offset[c];
+    return gamma[c] * d / Math.sqrt(variance[c] + epsilon) + beta[c];`,
 });
 
 const inputGradient = program({
@@ -128,11 +150,12 @@ export const batchNormKernels = (device: Device): Pick<Kernels, "batchNorm" | "b
       // The mean of a channel without elements is 0·(1/0) = NaN.
       const inverseCount = 1 / (batch * inner);
       const partialSums = device.run(sums, channels * sizes.parts, { x, ...sizes });
-      const mean = totalOf(partialSums, sizes, 0, inverseCount);
-      const partialSquares = device.run(squares, channels * sizes.parts, { x, mean, ...sizes });
+      const offset = totalOf(partialSums, sizes, 0, inverseCount);
+      const partialSquares = device.run(squares, channels * sizes.parts, { x, offset, ...sizes });
       const variance = totalOf(partialSquares, sizes, 0, inverseCount);
-      const y = device.run(normalise, x.length, { x, gamma, beta, mean, variance, batch, channels, inner, epsilon });
-      for (const partials of [partialSums, partialSquares]) partials.release();
+      const y = device.run(normalise, x.length, { x, gamma, beta, offset, variance, batch, channels, inner, epsilon });
+      const mean = device.run(means, channels, { x, offset, inner });
+      for (const storage of [partialSums, partialSquares, offset]) storage.release();
       return { y, mean, variance };
     },
 

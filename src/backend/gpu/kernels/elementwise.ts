@@ -108,6 +108,29 @@ const unaryBodies: Record<UnaryOp, string> = {
     for (let i = 0; i < 40; i++) { tail = m + (40.0 - i) * 0.5 / tail; }
     const t = 1.0 - Math.exp(-m * m) * 0.5641895835477563 / tail;
     return v > 0.0 ? t : -t;`,
+  // The series of erf near 0, and Laplace's continued fraction further out (backend/reference/special-functions.ts). The head of the square
+  // is exact: it has at most 10 bits.
+  normalCdf: `
+    const m = Math.abs(v);
+    if (m < 1.0) {
+      let term = v * 0.7071067811865476;
+      let total = term;
+      for (let j = 1; j < 16; j++) {
+        term = term * v * v / (2.0 * j + 1.0);
+        total = total + term;
+      }
+      return 0.5 + total * 0.5641895835477563 * Math.exp(-0.5 * v * v);
+    }
+    let size = 0.0;
+    if (m < 14.5) {
+      let tail = m;
+      for (let i = 0; i < 130; i++) { tail = m + (130.0 - i) / tail; }
+      const head = Math.floor(m * 64.0) / 64.0;
+      size = Math.exp(-0.5 * head * head) * Math.exp(-0.5 * (m - head) * (m + head)) * 0.3989422804014327 / tail;
+    }
+    if (v < 0.0) { return size; }
+    if (v > 0.0) { return 1.0 - size; }
+    return v;`,
   sin: circular("sin", "k"),
   cos: circular("cos", "(k + 1.0)"),
   // relu(NaN) is NaN, so that a diverging network is noticed. Compilers turn the comparison alone into max(v, 0), which is 0 for NaN, so
@@ -139,10 +162,10 @@ const binaryBodies: Record<BinaryOp, string> = {
   divide: "return u / v;",
   // Shading languages define pow for positive bases only. Drivers compute it as 2^(v·log₂u), with log₂0 = −127.
   power: `
-    if (v == 0.0) { return 1.0; }
+    if (v == 0.0 || u == 1.0) { return 1.0; }
     if (${isNotANumber("u")} || ${isNotANumber("v")}) { return nan; }
     let base = Math.abs(u);
-    if (base == 1.0 && Math.abs(v) == infinity) { return nan; }
+    if (base == 1.0 && Math.abs(v) == infinity) { return 1.0; }
     const whole = v == Math.floor(v) ? 1.0 : 0.0;
     if (u < 0.0 && base < infinity && whole < 0.5) { return nan; }
     let scale = 1.0;

@@ -4,7 +4,7 @@
  */
 
 import { loadLanes, multiplyAdd, storeLanes } from "./simd";
-import { productSum, rowProducts, rowSquares, rowSum } from "./row-sums";
+import { productSum, rowDeviations, rowProducts, rowSquares } from "./row-sums";
 import { JOB, parallel } from "./team";
 
 @unmanaged
@@ -35,13 +35,17 @@ function rowOf(n: i32, channel: i32): usize {
 function forwardChannel(channel: i32): void {
   const count = <f64>(job.batch * job.inner);
   const slot = (<usize>channel) << 2;
+  // The sum is taken around a value of the channel, because a sum around 0 would lose the digits of σ where the mean is much larger than σ.
+  const first = load<f32>(job.x + rowOf(0, channel));
+  const pivot: f32 = first - first == 0 ? first : 0;
   let total: f64 = 0;
-  for (let n = 0; n < job.batch; n++) total += rowSum(job.x + rowOf(n, channel), job.inner);
-  const mean = <f32>(total / count);
+  for (let n = 0; n < job.batch; n++) total += rowDeviations(job.x + rowOf(n, channel), job.inner, pivot);
+  const exactMean = <f64>pivot + total / count;
+  const mean = <f32>exactMean;
   let squares: f64 = 0;
   for (let n = 0; n < job.batch; n++) squares += rowSquares(job.x + rowOf(n, channel), job.inner, mean);
-  // The squares were taken around the mean rounded to float32. `shift` corrects for the rounding, which is less than one unit in the last place.
-  const shift = total / count - mean;
+  // The squares were taken around the mean rounded to float32. `shift` corrects them and y for the rounding.
+  const shift = exactMean - mean;
   const variance = max(0, squares / count - shift * shift);
   store<f32>(job.mean + slot, mean);
   store<f32>(job.variance + slot, <f32>variance);
@@ -49,7 +53,7 @@ function forwardChannel(channel: i32): void {
   const scale = <f64>load<f32>(job.gamma + slot) / sqrt(variance + job.epsilon);
   const a = f32x4.splat(<f32>scale);
   const centre = f32x4.splat(mean);
-  const b = f32x4.splat(load<f32>(job.beta + slot));
+  const b = f32x4.splat(<f32>(<f64>load<f32>(job.beta + slot) - shift * scale));
   for (let n = 0; n < job.batch; n++) {
     const row = rowOf(n, channel);
     let x = job.x + row, y = job.out + row;

@@ -6,6 +6,7 @@
  */
 
 import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
+import { largest, smallest } from "../../../core/extent.ts";
 
 /** One tap along one axis: its index in the kernel, the phase it reads, and how far into it. */
 interface AxisTap {
@@ -58,7 +59,7 @@ function forwardAxis({ size, out, kernel, stride, padding, dilation }: Axis): Ax
     step: 1,
     count: out,
     passes: [{ first: 0, count: out, taps }],
-    reach: Math.max(...taps.map(({ shift }) => shift)),
+    reach: largest(taps.map(({ shift }) => shift)),
   };
 }
 
@@ -74,7 +75,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
     return { a, least, count, taps };
   }).filter(({ count }) => count > 0);
   const depth = (index: number): number => Math.floor((index * dilation) / stride);
-  const least = Math.min(...classes.map((c) => c.least));
+  const least = smallest(classes.map((c) => c.least));
   const deepest = Math.max(0, ...classes.flatMap(({ taps }) => taps.map(depth)));
   const passes = classes.map((c) => ({
     first: stride * c.least + c.a - padding,
@@ -88,7 +89,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
     phases: [0],
     passes,
     step: stride,
-    count: Math.max(...passes.map(({ count }) => count)),
+    count: largest(passes.map(({ count }) => count)),
     reach: Math.max(0, ...passes.flatMap(({ taps }) => taps.map(({ shift }) => shift))),
   };
 }

@@ -1,6 +1,7 @@
 /** The results of a run, read from its folder: a line of the results of a sweep, and a point in a report. */
 
 import { basename, join } from "node:path";
+import { largest } from "../../../core/extent.ts";
 import { splitModule } from "../../../structured/convolution-text.ts";
 import { RunFolder } from "../../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
@@ -68,7 +69,7 @@ export function summarise({ config, metrics }: OpenedRun): RunSummary {
     trainLoss: last.trainLoss,
     testLoss: last.testLoss,
     testAccuracy: last.testAccuracy,
-    bestTestAccuracy: accuracies.length === 0 ? null : Math.max(...accuracies),
+    bestTestAccuracy: accuracies.length === 0 ? null : largest(accuracies),
     seconds: metrics.reduce((total, { seconds, testSeconds }) => total + seconds + testSeconds, 0),
   };
 }
