@@ -15,8 +15,10 @@ export {
   loadCifar,
   loadCifarOrSynthetic,
 } from "./data/node/cifar.ts";
-export { decodeImage } from "./data/node/decode-image.ts";
-export { type PrefetchOptions, prefetchBatches } from "./data/node/prefetch-batches.ts";
+export { decodeImage, type ImageView } from "./data/node/decode-image.ts";
+export { type FolderDataset, type ImageFolderOptions, imageFolder } from "./data/node/image-folder.ts";
+export { prefetchBatches } from "./data/node/prefetch-batches.ts";
+export type { PrefetchOptions } from "./data/node/prefetch-options.ts";
 export { writeReport } from "./report/node/write-report.ts";
 export { type Plot, plotsOf, type ReportOptions, renderReport } from "./report/page.ts";
 export type { ReportPicture, ReportRun } from "./report/report-run.ts";

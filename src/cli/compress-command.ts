@@ -6,11 +6,11 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { type CompressedLayer, type Compression, compress } from "../compress/compress.ts";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { DataUnavailableError } from "../data/data-unavailable-error.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { displayName } from "../experiment/data-facts.ts";
+import { dataFacts, displayName, type ImageFacts, imageFacts, imageSide } from "../experiment/data-facts.ts";
 import { formatNetwork, type Network } from "../experiment/network-spec.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { resolveConvolution } from "../experiment/node/load-family.ts";
@@ -22,7 +22,7 @@ import { presets } from "../experiment/presets.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { path } from "../experiment/rules.ts";
 import { configOf, type RunConfig } from "../experiment/run-config.ts";
-import { type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { isDataName, type Settings, settingRules } from "../experiment/setting-rules.ts";
 import { familyOptionsOf, networkOf } from "../experiment/settings.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -52,7 +52,7 @@ const settingOptions: readonly SettingOption[] = [
   ["seed", "--seed <n>", "seed of the random choices: which weights share a hash, where CP starts (default: that of the run)"],
   ["epochs", "--epochs <n>", "epochs that `train --resume` will train the result for (default: those of the run)"],
   ["learningRate", "--learning-rate <rate>", "learning rate that `train --resume` will use (default: that of the run)"],
-  ["data", "--data <name>", "test on this data set, and train the result on it (default: that of the run)"],
+  ["data", "--data <name>", "test on this data set or folder of images, and train the result on it (default: that of the run)"],
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
   ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
@@ -98,8 +98,8 @@ async function compressRun(path: string, options: CompressOptions, { terminal }:
       const progress = { terminal, style, signal };
       const backend = await startBackend(source.settings);
       const dense = restoreNetwork(source.checkpoint, networkOf(source.settings));
-      const images = await testImages(source, options.evaluate, progress);
-      const classes = classesOf(source.checkpoint, networkOf(source.settings));
+      const facts = factsFor(source);
+      const images = await testImages(source, facts, options.evaluate, progress);
       const compression = await compressWithProgress(dense, target, progress);
       const test = async (network: Classifier, label: string): Promise<Evaluation | undefined> =>
         images && evaluateWithProgress(network, images.dataset, { label, batchSize: target.batchSize }, progress);
@@ -109,7 +109,7 @@ async function compressRun(path: string, options: CompressOptions, { terminal }:
       if (out !== undefined) {
         const compressed = { from: source.checkpoint.source, relativeError: compression.relativeError };
         const { preset = "quick", fallback } = source.config ?? {};
-        await writeUntrainedRun(out, { preset, fallback, compressed, settings: target, network: compression.network, classes, backend });
+        await writeUntrainedRun(out, { preset, fallback, compressed, settings: target, network: compression.network, facts, backend });
       }
       const report = { source, target, compression, before, after, images, out };
       if (options.json) reportJson(report, terminal);
@@ -117,6 +117,21 @@ async function compressRun(path: string, options: CompressOptions, { terminal }:
       const warning = lossWarning(report);
       if (warning !== undefined) writeNote(terminal, warning);
     },
+  );
+}
+
+/** What the run says of its images. For a checkpoint without a configuration, the data set says it. */
+function factsFor({ config, settings, checkpoint }: Source): ImageFacts {
+  if (config !== undefined) return imageFacts(config);
+  if (isDataName(settings.data)) {
+    const { classes, ...facts } = dataFacts(settings.data);
+    const count = classesOf(checkpoint, networkOf(settings));
+    // A network with another number of classes was trained on other data. Its classes are called by their numbers.
+    const names = classes.length === count ? classes : Array.from({ length: count }, (_, label) => String(label));
+    return { ...facts, classes: names, size: imageSide, resize: imageSide };
+  }
+  throw new ConfigError(
+    `compress: ${checkpoint.source} does not say how its images are normalised, so --data must be a data set with a name, got ${settings.data}`,
   );
 }
 
@@ -137,23 +152,32 @@ async function readSource(path: string, options: CompressOptions, terminal: Term
       `compress: the network must be made of dense convolutions (Conv), got ${recorded.conv} in ${checkpoint.source}; name the dense run`,
     );
   const { conv: _, ...given } = settingsIn(options);
-  const explicit = given.folder === undefined ? given : { ...given, folder: resolve(given.folder) };
+  const { folder, data } = given;
+  const explicit = {
+    ...given,
+    ...(folder === undefined ? {} : { folder: resolve(folder) }),
+    ...(data === undefined || isDataName(data) ? {} : { data: resolve(data) }),
+  };
   // The work is decompositions, which are computed on the host. A device would not speed them up.
   const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined } as const;
   const elsewhere =
-    given.data !== undefined && given.data !== recorded.data ? { folder: undefined, limitTrain: undefined, limitTest: undefined } : {};
+    explicit.data !== undefined && explicit.data !== recorded.data
+      ? { folder: undefined, limitTrain: undefined, limitTest: undefined }
+      : {};
   return { checkpoint, config, settings: { ...recorded, ...machine, init: undefined, ...elsewhere, ...explicit } };
 }
 
 /** The images to test on. Without --evaluate, a note says that nothing is tested where the images cannot be had or are of other classes. */
 async function testImages(
   { checkpoint, settings }: Source,
+  facts: ImageFacts,
   evaluate: boolean | undefined,
   progress: ProgressContext,
 ): Promise<Images | undefined> {
   if (evaluate === false) return undefined;
   try {
-    const images = await loadImagesWithProgress({ ...settings, limitTrain: 1 }, progress);
+    // The network sees the images of a folder as it was trained on others.
+    const images = await loadImagesWithProgress({ ...settings, limitTrain: 1 }, progress, isDataName(settings.data) ? {} : { facts });
     const { name, classes } = images.dataset;
     const expected = classesOf(checkpoint, networkOf(settings));
     if (classes.length === expected) return images;
@@ -161,7 +185,9 @@ async function testImages(
       `compress: the test images must be of the network's ${expected} classes, got ${classes.length} in ${name}; choose with --data`,
     );
   } catch (error) {
-    if (evaluate || !(error instanceof DataUnavailableError || error instanceof ConfigError)) throw error;
+    // A folder of images may have been moved or changed since the training.
+    const Unavailable = isDataName(settings.data) ? DataUnavailableError : DataError;
+    if (evaluate || !(error instanceof Unavailable || error instanceof ConfigError)) throw error;
     writeNote(progress.terminal, `neither network is tested: ${error.message}`);
     return undefined;
   }

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { extname } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
-import { dataFacts, imageSide } from "../experiment/data-facts.ts";
+import { dataFacts, type ImageFacts, imageFacts, imageSide } from "../experiment/data-facts.ts";
 import { formatNetwork, type Network, networks } from "../experiment/network-spec.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
@@ -12,7 +12,7 @@ import { writeUntrainedRun } from "../experiment/node/write-run.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { choice, integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
-import type { Settings } from "../experiment/setting-rules.ts";
+import { type DataName, isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { networkOf, resolveSettings } from "../experiment/settings.ts";
 import { decodeNpz, encodeNpz } from "../interchange/npz.ts";
 import { exportOnnx } from "../interchange/onnx/export-onnx.ts";
@@ -143,22 +143,37 @@ async function writeOnnx(to: string, checkpoint: Checkpoint, options: ConvertOpt
   const settings = settingsFor(checkpoint, options);
   const { network } = networkFrom(checkpoint, settings);
   const { weights = "contracted", batch = 1 } = options;
-  // A run here was trained on images of 32×32 pixels. A network from elsewhere has the input size of the paper.
-  const { input = checkpoint.config === undefined ? networks[settings.network].input : imageSide } = options;
-  const bytes = await exportOnnx(network, { imageShape: [3, input, input], batch, weights });
+  const config = configOf(checkpoint);
+  const facts = config && imageFacts(config);
+  // A network from elsewhere has the input size of the paper.
+  const { input = facts?.size ?? networks[settings.network].input } = options;
+  const bytes = await exportOnnx(network, { imageShape: [3, input, input], batch, weights, metadata: facts && metadataOf(facts) });
   return writeBytes(to, bytes, `${formatNetwork(networkOf(settings))} on [${batch},3,${input},${input}], ${weights}`);
 }
+
+/** What a program that runs the file must know: the classes, and how images are normalised and cut. */
+const metadataOf = ({ classes, mean, std, size, resize }: ImageFacts): Record<string, string> => ({
+  classes: JSON.stringify(classes),
+  normalization: JSON.stringify({ mean, std }),
+  input: JSON.stringify({ size, resize }),
+});
 
 async function writeRun(to: string, checkpoint: Checkpoint, options: ConvertOptions): Promise<Written> {
   const backend = await startBackend({ backend: "wasm", threads: 1 });
   const settings = settingsFor(checkpoint, options);
   const { network, classes } = networkFrom(checkpoint, settings);
-  const expected = dataFacts(settings.data).classes.length;
+  const config = configOf(checkpoint);
+  if (config === undefined && !isDataName(settings.data))
+    throw new ConfigError(
+      `convert: --data must be a data set with a name, got ${settings.data}; --init-from takes weights to other images`,
+    );
+  const facts = config ? imageFacts(config) : { ...dataFacts(settings.data as DataName), size: imageSide, resize: imageSide };
+  const expected = facts.classes.length;
   if (classes !== expected)
     throw new ConfigError(
       `convert: the network of ${checkpoint.source} must have the ${expected} classes of ${settings.data}, ` +
         `got ${classes}; choose with --data`,
     );
-  await writeUntrainedRun(to, { preset: "quick", settings, network, classes, backend, converted: { from: checkpoint.source } });
+  await writeUntrainedRun(to, { preset: "quick", settings, network, facts, backend, converted: { from: checkpoint.source } });
   return { what: `${formatNetwork(networkOf(settings))}, ${plural(network.parameterCount(), "parameter")}` };
 }

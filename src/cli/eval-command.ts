@@ -1,16 +1,18 @@
 /** `separable eval`: tests a trained network on the test images. */
 
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { DataError } from "../core/errors.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
 import { displayName } from "../experiment/data-facts.ts";
 import { formatNetwork } from "../experiment/network-spec.ts";
+import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
 import { restoreNetwork } from "../experiment/restore-network.ts";
 import { configOf } from "../experiment/run-config.ts";
-import type { Settings } from "../experiment/setting-rules.ts";
+import { isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -30,9 +32,13 @@ interface EvalOptions extends Partial<Settings>, RunOptions {
 }
 
 const settingOptions: readonly SettingOption[] = [
-  ["data", "--data <name>", "test on this data set (default: that of the run)"],
+  ["data", "--data <name>", "test on this data set, or on a folder of images such as ./pictures (default: that of the run)"],
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
+  ["testShare", "--test-share <share>", "share of a folder without train to test on (default: that of the run; of another folder, all)"],
+  ["imageSize", "--image-size <pixels>", "with a folder: the input size, for a checkpoint without a configuration"],
+  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels, scaled to [0, 1], for such a checkpoint"],
+  ["std", "--std <r,g,b>", "with a folder: what they are divided by, for such a checkpoint"],
   ["network", "--network <kind>", "the network, for a checkpoint without a configuration"],
   ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
   ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
@@ -62,8 +68,10 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
     () => undefined,
     async (signal) => {
       const progress = { terminal, style, signal };
+      // The network sees the images of a folder as it was trained on others.
+      const facts = isDataName(settings.data) ? undefined : await checkpointFacts("eval", checkpoint, settings);
       const backend = await startBackend(settings);
-      const { dataset, origin } = await loadImagesWithProgress(settings, progress);
+      const { dataset, origin } = await loadImagesWithProgress(settings, progress, { facts });
       const spec = networkOf(settings);
       const model = restoreNetwork(checkpoint, spec, { classes: dataset.classes.length });
       const tested = options.fold ? foldBatchNorm(model) : model;
@@ -99,6 +107,7 @@ function settingsFor(options: EvalOptions, checkpoint: Checkpoint): Settings {
   const recorded = configOf(checkpoint)?.settings ?? presets.quick;
   // The test may run on another machine than the training. It needs no training images, and one is the smallest number allowed.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
-  const elsewhere = explicit.data !== undefined && explicit.data !== recorded.data ? { folder: undefined, limitTest: undefined } : {};
-  return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit };
+  const data = explicit.data === undefined || isDataName(explicit.data) ? explicit.data : resolve(explicit.data);
+  const elsewhere = data !== undefined && data !== recorded.data ? { folder: undefined, limitTest: undefined, testShare: 1 } : {};
+  return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit, data: data ?? recorded.data };
 }

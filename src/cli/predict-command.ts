@@ -6,8 +6,9 @@ import { largest } from "../core/extent.ts";
 import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
-import { type DataFacts, dataFacts, imageSide } from "../experiment/data-facts.ts";
-import { formatNetwork, networks } from "../experiment/network-spec.ts";
+import type { DataFacts } from "../experiment/data-facts.ts";
+import { formatNetwork } from "../experiment/network-spec.ts";
+import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
@@ -44,7 +45,9 @@ const settingOptions: readonly SettingOption[] = [
   ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
   ["conv", "--conv <spec>", "its convolutions, for a checkpoint without a configuration"],
   ["attentionSplit", "--attention-split <n>", "its attention maps in each group, for a checkpoint without a configuration"],
-  ["data", "--data <name>", "the data set whose class names and normalisation it has, for a checkpoint without a configuration"],
+  ["data", "--data <name>", "the data set or folder whose class names and normalisation it has, for a checkpoint without a configuration"],
+  ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels, scaled to [0, 1], for such a checkpoint"],
+  ["std", "--std <r,g,b>", "with a folder: what they are divided by, for such a checkpoint"],
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", "wasm or reference (default: wasm)"],
   ...machineOptions,
@@ -75,11 +78,11 @@ async function predict(path: string, images: readonly string[], options: Predict
   const settings = settingsFor(options, checkpoint);
   const spec = networkOf(settings);
   const classes = classesOf(checkpoint, spec);
-  const facts = dataFacts(settings.data);
+  const facts = await checkpointFacts("predict", checkpoint, settings);
   // A network with another number of classes was trained on other data. Its classes are called by their numbers.
   const names = facts.classes.length === classes ? facts.classes : Array.from({ length: classes }, (_, label) => String(label));
-  // Every data set that is trained on here has images of 32×32 pixels, whatever size the paper gives the network.
-  const { input = checkpoint.config === undefined ? networks[settings.network].input : imageSide, top = 3, fold } = options;
+  const { input = facts.size, top = 3, fold } = options;
+  const view = { size: input, resize: Math.max(input, Math.round((input * facts.resize) / facts.size)) };
   await interruptible(
     terminal,
     () => undefined,
@@ -93,7 +96,7 @@ async function predict(path: string, images: readonly string[], options: Predict
       }
       let failed = 0;
       for (let first = 0; first < images.length; first += settings.batchSize) {
-        const { rows, count, pixels } = await decodeBatch(images.slice(first, first + settings.batchSize), input, facts);
+        const { rows, count, pixels } = await decodeBatch(images.slice(first, first + settings.batchSize), view, facts);
         signal.throwIfAborted();
         failed += rows.length - count;
         const shares = count === 0 ? [] : await probabilities(network, pixels, [count, 3, input, input]);
@@ -137,7 +140,12 @@ interface DecodedBatch {
 }
 
 /** Decodes images and normalises them as the training images were. An image that cannot be decoded does not stop the others. */
-async function decodeBatch(images: readonly string[], size: number, { mean, std }: DataFacts): Promise<DecodedBatch> {
+async function decodeBatch(
+  images: readonly string[],
+  view: { readonly size: number; readonly resize: number },
+  { mean, std }: DataFacts,
+): Promise<DecodedBatch> {
+  const { size } = view;
   const augmenter = createAugmenter({ channels: 3, height: size, width: size, mean, std });
   const random = new Random(0);
   const length = 3 * size * size;
@@ -146,7 +154,7 @@ async function decodeBatch(images: readonly string[], size: number, { mean, std 
   let count = 0;
   for (const image of images)
     try {
-      augmentImage(augmenter, await decodeImage(image, size), 0, pixels, count * length, random);
+      augmentImage(augmenter, await decodeImage(image, view), 0, pixels, count * length, random);
       rows.push({ image, row: count++ });
     } catch (error) {
       // Any other error, such as a package that is not installed, would come back with every image.

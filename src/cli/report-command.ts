@@ -4,13 +4,15 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
-import type { ImageDataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { imageFacts } from "../experiment/data-facts.ts";
 import { picturesOf } from "../experiment/node/run-pictures.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run-summary.ts";
 import { parseResults } from "../experiment/node/sweep/sweep-results.ts";
 import { integer, path } from "../experiment/rules.ts";
-import type { Settings } from "../experiment/setting-rules.ts";
+import type { RunConfig } from "../experiment/run-config.ts";
+import { isDataName } from "../experiment/setting-rules.ts";
 import { loadRasteriser } from "../report/node/rasterise.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
@@ -91,7 +93,7 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
       signal.throwIfAborted();
       const { teacher, testAccuracy, bestTestAccuracy, ...summary } = summarise(run);
       const evaluation = await (await RunFolder.open(run.path)).evaluation();
-      const dataset = await images?.(run.config.settings);
+      const dataset = await images?.(run.config);
       runs.push({
         ...summary,
         name: basename(run.path),
@@ -113,16 +115,18 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
 }
 
 /** Loads the images of each data set once. Images that cannot be had give undefined, and a note. */
-function imagesFor(progress: ProgressContext): (settings: Settings) => Promise<ImageDataset | undefined> {
+function imagesFor(progress: ProgressContext): (config: RunConfig) => Promise<Dataset | undefined> {
   const { terminal, signal } = progress;
-  const loaded = new Map<string, Promise<ImageDataset | undefined>>();
-  return (settings) => {
-    const { data, folder } = settings;
-    const key = `${data} ${folder}`;
-    const load = async (): Promise<ImageDataset | undefined> => {
+  const loaded = new Map<string, Promise<Dataset | undefined>>();
+  return (config) => {
+    const { data, folder } = config.settings;
+    const facts = isDataName(data) ? undefined : imageFacts(config);
+    const key = JSON.stringify([data, folder, config.settings.testShare, facts]);
+    const load = async (): Promise<Dataset | undefined> => {
       try {
-        const wanted = { data, folder, limitTrain: 1, limitTest: undefined };
-        return (await loadImagesWithProgress(wanted, progress)).dataset;
+        // The test images are shown, and one training image is the least that can be loaded.
+        const wanted = { ...config.settings, limitTrain: 1, limitTest: undefined };
+        return (await loadImagesWithProgress(wanted, progress, { facts })).dataset;
       } catch (error) {
         signal.throwIfAborted();
         writeNote(terminal, `no attention maps of ${data}: ${error instanceof Error ? error.message : error}`);

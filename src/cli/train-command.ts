@@ -30,11 +30,15 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
   [
     "Data:",
     [
-      ["data", "--data <name>", "cifar10, cifar100 or synthetic"],
+      ["data", "--data <name>", "cifar10, cifar100, synthetic, or a folder of images such as ./pictures (docs/own-images.md)"],
       ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
       ["limitTrain", "--limit-train <n>", "train on the first n images"],
       ["limitTest", "--limit-test <n>", "test on the first n images"],
-      ["augment", "--augment <list>", "crop:4,flip,cutout:16, any of them, or none"],
+      ["imageSize", "--image-size <pixels>", "own images: height and width (default: the network's, 32 or 224)"],
+      ["testShare", "--test-share <share>", "own images without train/ and val/: share of each class to test on (default: 0.2)"],
+      ["mean", "--mean <r,g,b>", "own images: what is subtracted from pixels in [0, 1] (default: the mean of the training images)"],
+      ["std", "--std <r,g,b>", "own images: what they are divided by (default: the standard deviation of the training images)"],
+      ["augment", "--augment <list>", "crop:4,flip,cutout:16, any of them, or none; own images: resized-crop too"],
     ],
   ],
   [
@@ -51,6 +55,10 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["auxiliary", "--auxiliary <weight>", "darts: weight of the loss of a second classifier in training (0.4 in the paper)"],
       ["attentionSplit", "--attention-split <n>", "wrn: attention maps in each group of blocks (AT_split)"],
     ],
+  ],
+  [
+    "Fine-tuning:",
+    [["initFrom", "--init-from <run>", "begin with the network and the weights of this run; other classes get a new classifier"]],
   ],
   [
     "Teacher:",
@@ -120,7 +128,7 @@ export function trainCommand(command: Command, context: CommandContext): void {
       argument("train", "--preset", choice(presetNames)),
     )
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
-    .option("--resume <run>", "resume a run, bit for bit", argument("train", "--resume", path))
+    .option("--resume <run>", "resume a run, bit for bit; with --epochs, prolong it", argument("train", "--resume", path))
     .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
     .option(
       "--budget <parameters>",

@@ -1,6 +1,6 @@
 /** Long work with progress on stderr: loading images, and testing a network. */
 
-import type { ImageDataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { DataProgress } from "../data/node/cifar.ts";
 import { type ImageSettings, type Images, type LoadImagesOptions, loadImages } from "../experiment/node/load-images.ts";
 import { testBatches } from "../experiment/node/session.ts";
@@ -35,7 +35,7 @@ export function downloadBars({ terminal, style }: Pick<ProgressContext, "termina
       if (shown !== stage + source) {
         stop();
         shown = stage + source;
-        const label = stage === "download" ? `downloading (${source})` : "converting";
+        const label = { download: `downloading (${source})`, convert: "converting", decode: "decoding images" }[stage];
         job = startJob(terminal.stderr, style, { label, total, amount: unit === "bytes" ? formatMegabytes : String });
       }
       job?.update(done);
@@ -46,11 +46,16 @@ export function downloadBars({ terminal, style }: Pick<ProgressContext, "termina
 export async function loadImagesWithProgress(
   settings: ImageSettings,
   context: ProgressContext,
-  options: Pick<LoadImagesOptions, "offline"> = {},
+  options: Pick<LoadImagesOptions, "offline" | "facts"> = {},
 ): Promise<Images> {
   const bars = downloadBars(context);
   try {
-    return await loadImages(settings, { signal: context.signal, onProgress: bars.report, ...options });
+    return await loadImages(settings, {
+      signal: context.signal,
+      onProgress: bars.report,
+      onNote: (note) => writeNote(context.terminal, note),
+      ...options,
+    });
   } finally {
     bars.stop();
   }
@@ -59,7 +64,7 @@ export async function loadImagesWithProgress(
 /** Tests a network on the test images. @throws the reason of the signal when it is aborted. */
 export async function evaluateWithProgress(
   network: Classifier,
-  dataset: ImageDataset,
+  dataset: Dataset,
   { label, batchSize }: { readonly label: string; readonly batchSize: number },
   { terminal, style, signal }: ProgressContext,
 ): Promise<Evaluation> {

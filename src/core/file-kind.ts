@@ -66,7 +66,7 @@ const kinds: readonly (FileKind & { readonly matches: (start: Start) => boolean 
   { matches: bytes("894844460d0a1a0a"), name: "an HDF5 file (.h5)", remedy: "load it in Python and save its arrays with numpy.savez" },
   { matches: bytes("89504e470d0a1a0a"), name: "a PNG image", remedy: "name another file" },
   { matches: bytes("ffd8ff"), name: "a JPEG image", remedy: "name another file" },
-  { matches: text(/^RIFF.{4}WEBP/s), name: "a WebP image", remedy: "name another file, or convert it to PNG" },
+  { matches: text(/^RIFF.{4}WEBP/s), name: "a WebP image", remedy: "name another file" },
   { matches: ascii("GIF87a", "GIF89a"), name: "a GIF image", remedy: "convert it to PNG" },
   { matches: bytes("1f8b"), name: "a gzip file", remedy: "unpack it first with gunzip" },
   { matches: ascii("GGUF"), name: "a GGUF file", remedy: "name a safetensors file of the same network" },

@@ -17,7 +17,15 @@ export interface Augmentation {
    * Side, in pixels, of a square of zeros whose centre is uniform over the image; the border may clip the square. Default: 0, no square.
    */
   readonly cutout?: number;
+  /**
+   * Whether a part of random area (8 … 100 %) and aspect (3/4 … 4/3) is scaled to the size of the image, as the recipe for ImageNet has it.
+   * The part is cut from the file, so only a streamed data set can be cropped so. Default: false.
+   */
+  readonly resizedCrop?: boolean;
 }
+
+/** The training recipe of networks on ImageNet: a random resized crop and a flip. */
+export const imageNetAugmentation: Augmentation = { resizedCrop: true, flip: true };
 
 /** The training recipe of Wide ResNets on CIFAR: crop with padding 4, flip, Cutout 16. */
 export const cifarAugmentation: Augmentation = { crop: 4, flip: true, cutout: 16 };
@@ -32,6 +40,8 @@ export interface Augmenter {
   readonly cutout: number;
   /** [C,256]: the normalised value of every byte. */
   readonly table: Float32Array;
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
 }
 
 export interface AugmenterOptions {
@@ -62,14 +72,26 @@ export function createAugmenter({ channels, height, width, mean, std, augment = 
   const { fround } = Math;
   for (let c = 0; c < channels; c++)
     for (let x = 0; x < 256; x++) table[c * 256 + x] = fround(fround(fround(x / 255) - fround(mean[c]!)) / fround(std[c]!));
-  return { channels, height, width, crop, flip, cutout, table };
+  return { channels, height, width, crop, flip, cutout, table, mean, std };
 }
 
+/** The normalised values of floats that are pixels scaled to [0, 1]: y = (x − mean)/std, each step rounded to float32. */
+const normalise = ({ mean, std }: Augmenter, channel: number, x: number): number =>
+  Math.fround(Math.fround(x - Math.fround(mean[channel]!)) / Math.fround(std[channel]!));
+
 /**
- * Writes one augmented, normalised image. source:[C,H,W] bytes at `from` → out:[C,H,W] at `to`.
+ * Writes one augmented, normalised image. source:[C,H,W], bytes or floats, at `from` → out:[C,H,W] at `to`.
  * Draws from `random` in this order, leaving out what is switched off: crop row, crop column, flip, Cutout row, Cutout column.
  */
-export function augmentImage(augmenter: Augmenter, source: Uint8Array, from: number, out: Float32Array, to: number, random: Random): void {
+export function augmentImage(
+  augmenter: Augmenter,
+  source: Uint8Array | Float32Array,
+  from: number,
+  out: Float32Array,
+  to: number,
+  random: Random,
+): void {
+  const floats = source instanceof Float32Array;
   const { channels, height, width, crop, flip, table } = augmenter;
   const dy = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
   const dx = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
@@ -91,7 +113,8 @@ export function augmentImage(augmenter: Augmenter, source: Uint8Array, from: num
       let write = mirrored ? start + width - 1 : start;
       let read = from + (c * height + sourceY) * width + left + dx;
       for (let x = 0; x < left; x++, write += step) out[write] = black;
-      for (let x = left; x < right; x++, write += step) out[write] = table[row0 + source[read++]!]!;
+      if (floats) for (let x = left; x < right; x++, write += step) out[write] = normalise(augmenter, c, source[read++]!);
+      else for (let x = left; x < right; x++, write += step) out[write] = table[row0 + source[read++]!]!;
       for (let x = right; x < width; x++, write += step) out[write] = black;
     }
   }

@@ -52,43 +52,64 @@ export interface Epoch {
   prepare(index: number): Batch;
 }
 
+/** Which images each batch of an epoch holds. */
+export interface EpochOrder {
+  readonly batchCount: number;
+  readonly startBatch: number;
+  /** The stream from which everything random in the epoch is forked. Key 0 is taken by the order. */
+  readonly stream: Random;
+  /** The images of the batch at an index in [0, batchCount). @throws ConfigError for any other index. */
+  imagesOf(index: number): number[];
+}
+
 // Keys of the streams that are forked from the epoch's stream: stream 0 shuffles the images, stream 1 + i augments batch i.
 const orderKey = 0;
 const augmentKey = (batch: number): number => 1 + batch;
 
-/** Checks the options and lays out the epoch. @throws ConfigError */
-export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: EpochOptions): Epoch {
+/** Checks the options and decides the images of each batch of a split that has `count` images. @throws ConfigError */
+export function orderEpoch(splitName: SplitName, count: number, options: EpochOptions): EpochOrder {
   checkOptions("epochBatches", options, epochOptions);
-  const { batchSize, seed, epoch, shuffle = false, dropLast = false, augment, startBatch = 0 } = options;
-  const split = dataset[splitName];
+  const { batchSize, seed, epoch, shuffle = false, dropLast = false, startBatch = 0 } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`epoch: batchSize must be an integer ≥ 1, got ${batchSize}`);
   if (!Number.isInteger(epoch) || epoch < 0) throw new ConfigError(`epoch: epoch must be an integer ≥ 0, got ${epoch}`);
-  const batchCount = dropLast ? Math.floor(split.count / batchSize) : Math.ceil(split.count / batchSize);
+  const batchCount = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
   if (batchCount === 0)
     throw new ConfigError(
-      `epoch: the ${splitName} split must fill a batch, got ${split.count} images, batchSize ${batchSize}, dropLast ${dropLast}`,
+      `epoch: the ${splitName} split must fill a batch, got ${count} images, batchSize ${batchSize}, dropLast ${dropLast}`,
     );
   if (!Number.isInteger(startBatch) || startBatch < 0 || startBatch > batchCount)
     throw new ConfigError(`epoch: startBatch must be an integer in [0, ${batchCount}], got ${startBatch}`);
-  const augmenter = createAugmenter({ ...dataset, augment });
   const stream = new Random(seed).fork(epoch);
-  const order = shuffle ? stream.fork(orderKey).permutation(split.count) : undefined;
-  const imageSize = dataset.channels * dataset.height * dataset.width;
-
-  const prepare = (index: number): Batch => {
+  const order = shuffle ? stream.fork(orderKey).permutation(count) : undefined;
+  const imagesOf = (index: number): number[] => {
     if (!Number.isInteger(index) || index < 0 || index >= batchCount)
       throw new ConfigError(`epoch: batch index must be an integer in [0, ${batchCount}), got ${index}`);
     const first = index * batchSize;
-    const count = Math.min(batchSize, split.count - first);
-    const images = new Float32Array(count * imageSize);
-    const labels = new Int32Array(count);
+    return Array.from({ length: Math.min(batchSize, count - first) }, (_, n) => (order ? order[first + n]! : first + n));
+  };
+  return { batchCount, startBatch, stream, imagesOf };
+}
+
+/** Lays out an epoch of images in memory. @throws ConfigError */
+export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: EpochOptions): Epoch {
+  const { augment } = options;
+  const split = dataset[splitName];
+  if (augment?.resizedCrop)
+    throw new ConfigError("epoch: resizedCrop cuts parts from image files, got images in memory; use crop, or stream the images");
+  const { batchCount, startBatch, stream, imagesOf } = orderEpoch(splitName, split.count, options);
+  const augmenter = createAugmenter({ ...dataset, augment });
+  const imageSize = dataset.channels * dataset.height * dataset.width;
+
+  const prepare = (index: number): Batch => {
+    const members = imagesOf(index);
+    const images = new Float32Array(members.length * imageSize);
+    const labels = new Int32Array(members.length);
     const random = stream.fork(augmentKey(index));
-    for (let n = 0; n < count; n++) {
-      const image = order ? order[first + n]! : first + n;
+    for (const [n, image] of members.entries()) {
       augmentImage(augmenter, split.images, image * imageSize, images, n * imageSize, random);
       labels[n] = split.labels[image]!;
     }
-    return { index, count, images, labels };
+    return { index, count: members.length, images, labels };
   };
   return { batchCount, startBatch, prepare };
 }

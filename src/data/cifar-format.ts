@@ -9,7 +9,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { cifar10Classes, cifar100Classes } from "./cifar-classes.ts";
-import type { ImageSplit } from "./dataset.ts";
+import type { ByteSplit } from "./dataset.ts";
 
 export type CifarName = "cifar10" | "cifar100";
 
@@ -99,7 +99,7 @@ export function decodeRecords(
   file: RecordFile,
   path: string,
   bytes: Uint8Array,
-  into: ImageSplit,
+  into: ByteSplit,
   first: number,
 ): void {
   const layout = recordLayout(format);
@@ -132,7 +132,7 @@ function labelError(format: CifarFormat, path: string, record: number, kind: str
  * @param coarseLabels One per image, for formats that have coarse labels.
  * @throws DataError when a coarse label is missing.
  */
-export function encodeRecords(format: CifarFormat, split: ImageSplit, coarseLabels?: Uint8Array): Uint8Array {
+export function encodeRecords(format: CifarFormat, split: ByteSplit, coarseLabels?: Uint8Array): Uint8Array {
   if (format.labelBytes === 2 && coarseLabels?.length !== split.count)
     throw new DataError(`${format.name}: needs one coarse label per image, got ${coarseLabels?.length ?? 0} for ${split.count} images`);
   const layout = recordLayout(format);

@@ -6,7 +6,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
-import { allocateSplit, channelStatistics, type ImageDataset, type ImageSplit } from "./dataset.ts";
+import { allocateSplit, type ByteDataset, type ByteSplit, channelStatistics } from "./dataset.ts";
 
 export interface SyntheticOptions {
   readonly trainCount: number;
@@ -86,7 +86,7 @@ const between = (random: Random, low: number, high: number): number => low + (hi
 export const syntheticClasses: readonly string[] = patterns.map(([name]) => name);
 
 /** Paints images whose classes are 0, 1, 2 … in turn. Image n depends on the stream and on n only, and not on `count`. */
-function paintSplit(count: number, classes: number, height: number, width: number, stream: Random): ImageSplit {
+function paintSplit(count: number, classes: number, height: number, width: number, stream: Random): ByteSplit {
   const split = allocateSplit(count, 3 * height * width);
   for (let n = 0; n < count; n++) {
     split.labels[n] = n % classes;
@@ -136,7 +136,7 @@ function requireIntegers(values: Readonly<Record<string, number>>, least: number
  * Synthetic images, which depend on nothing but the options.
  * @throws ConfigError for a count that is no integer ≥ 1, a side that is no integer ≥ 8, or a number of classes outside [2, 10].
  */
-export function syntheticImages(options: SyntheticOptions): ImageDataset {
+export function syntheticImages(options: SyntheticOptions): ByteDataset {
   checkOptions("syntheticImages", options, syntheticOptions);
   const { trainCount, testCount, seed, classes = patterns.length, height = 32, width = 32 } = options;
   requireIntegers({ trainCount, testCount }, 1);

@@ -8,14 +8,18 @@ const sizes = { crop: 4, cutout: 16 } as const;
 
 /** The allowed texts, in words that complete "must be …". */
 export const augmentationForms =
-  "none, or of crop[:padding], flip, cutout[:side], separated by commas " +
+  "none, or of crop[:padding], flip, cutout[:side], resized-crop, separated by commas " +
   `(crop is crop:${sizes.crop}, cutout is cutout:${sizes.cutout})`;
 
 /** Parses the text of an augmentation. @throws ConfigError for a text that has none of the forms in `augmentationForms`. */
 export function parseAugmentation(text: string): Augmentation {
   if (text === "none") return {};
-  const augmentation: { crop?: number; flip?: boolean; cutout?: number } = {};
+  const augmentation: { crop?: number; flip?: boolean; cutout?: number; resizedCrop?: boolean } = {};
   for (const part of text.split(",")) {
+    if (part.trim() === "resized-crop" && augmentation.resizedCrop === undefined) {
+      augmentation.resizedCrop = true;
+      continue;
+    }
     const [, name, size] = /^(crop|flip|cutout)(?::([1-9]\d?))?$/.exec(part.trim()) ?? [];
     if (name === undefined || name in augmentation || (name === "flip" && size !== undefined))
       throw new ConfigError(`augment: must be ${augmentationForms}, got "${text}"`);

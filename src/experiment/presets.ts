@@ -11,6 +11,10 @@ const quick: Settings = {
   folder: undefined,
   limitTrain: undefined,
   limitTest: undefined,
+  imageSize: undefined,
+  testShare: undefined,
+  mean: undefined,
+  std: undefined,
   augment: "crop:4,flip",
   network: "wrn",
   depth: 10,
@@ -22,6 +26,7 @@ const quick: Settings = {
   dropPath: undefined,
   auxiliary: undefined,
   attentionSplit: undefined,
+  initFrom: undefined,
   teacher: undefined,
   alpha: undefined,
   temperature: undefined,
@@ -108,12 +113,26 @@ export const presets: Readonly<Record<PresetName, Settings>> = {
   },
 };
 
+/** The recipe of the paper for ImageNet, with the constants by which every network on ImageNet is normalised. */
+const imageNet = {
+  imageSize: 224,
+  augment: "resized-crop,flip",
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+} as const satisfies Partial<Settings>;
+
+/** What a preset changes for a folder of images. */
+export const onFolders: Readonly<Partial<Record<PresetName, Partial<Settings>>>> = {
+  "paper-wrn-50-2": imageNet,
+  "paper-mobilenet-v2": imageNet,
+};
+
 /** A few words on each preset for the help. */
 export const presetSummaries: Readonly<Record<PresetName, string>> = {
   quick: "WRN-10-1, two epochs, about 3 minutes on two cores",
   accurate: "WRN-16-1, 15 epochs, about 40 minutes on two cores, 87 %",
   "paper-wrn": "the paper's WRN-28-10, 200 epochs",
   "paper-darts": "the paper's DARTS, 600 epochs",
-  "paper-wrn-50-2": "the paper's WRN-50-2, 90 epochs; trains on CIFAR: there is no ImageNet loader",
-  "paper-mobilenet-v2": "the paper's MobileNetV2, 150 epochs; trains on CIFAR too",
+  "paper-wrn-50-2": "the paper's WRN-50-2, 90 epochs; with --data ./imagenet, a folder of train and val, the recipe for ImageNet",
+  "paper-mobilenet-v2": "the paper's MobileNetV2, 150 epochs; with --data ./imagenet too",
 };

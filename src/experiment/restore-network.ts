@@ -35,6 +35,21 @@ export function classesOf({ source, model }: Checkpoint, spec: NetworkSpec): num
   throw new DataError(`checkpoint: ${source} must hold ${name}, the bias of the classifier, got none; name a checkpoint of this network`);
 }
 
+/** The parameters whose size depends on the number of classes: the classifiers. */
+export function classDependentNames(spec: NetworkSpec): string[] {
+  const shapesFor = (classes: number): Map<string, string> => {
+    const shapes = new Map<string, string>();
+    countParameters((build) => {
+      const network = createNetwork(spec, classes, build, { init: "variance-preserving" });
+      for (const [name, { shape }] of network.state()) shapes.set(name, shape.join());
+      return network;
+    });
+    return shapes;
+  };
+  const [some, more] = [shapesFor(10), shapesFor(11)];
+  return [...some.keys()].filter((name) => some.get(name) !== more.get(name));
+}
+
 /**
  * The state name of the classifier's bias, now and in files of earlier versions. The bias has one number per class. Every network declares
  * its classifier after all other layers, and every layer its bias after its weights, so the bias is the last parameter. The network that

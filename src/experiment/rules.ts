@@ -99,6 +99,17 @@ export const milestones: Rule<readonly number[]> = (() => {
   return { allowed: "increasing epochs ≥ 1, separated by commas", accepts, parse };
 })();
 
+/** One finite number for each channel of an RGB image, separated by commas. */
+export function perChannel(bounds: Bounds): Rule<readonly number[]> {
+  const accepts = (value: unknown): value is readonly number[] =>
+    Array.isArray(value) && value.length === 3 && value.every((v) => Number.isFinite(v) && within(v, bounds));
+  const parse = (argument: string): readonly number[] | undefined => {
+    const values = argument.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    return accepts(values) ? values : undefined;
+  };
+  return { allowed: `three ${describe("numbers", bounds)}, separated by commas`, accepts, parse };
+}
+
 /** Truth values. */
 export const flag: Rule<boolean> = {
   allowed: "true or false",

@@ -29,6 +29,18 @@ export interface RunConfig {
   /** The file of another program that this run was made from. */
   readonly converted?: { readonly from: string } | undefined;
   readonly teacher?: TeacherRecord | undefined;
+  /** The classes of the images, in the order of the labels. */
+  readonly classes?: readonly string[] | undefined;
+  /** The numbers per channel by which the images were normalised, of pixels scaled to [0, 1]. */
+  readonly normalization?: { readonly mean: readonly number[]; readonly std: readonly number[] } | undefined;
+  /** Height and width of the input, and the length of a test image's shorter side before the middle is cut out, in pixels. */
+  readonly input?: { readonly size: number; readonly resize: number } | undefined;
+  /** A digest of the names, sizes and labels of the files in a folder of images. A resumed run must have the same files. */
+  readonly fingerprint?: string | undefined;
+  /** The run whose weights this one began with, and the parameters that it did not take from there. */
+  readonly initialised?: { readonly from: string; readonly sha256: string; readonly fresh: readonly string[] } | undefined;
+  /** Set when the run was prolonged: at which epoch, and how many epochs it had and has. */
+  readonly prolonged?: readonly { readonly at: number; readonly from: number; readonly to: number }[] | undefined;
   /** Where the run was computed. Equal settings give equal bits on the same backend with as many threads. */
   readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
 }

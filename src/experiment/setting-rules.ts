@@ -3,21 +3,35 @@
  * alone decide the numbers of a run.
  */
 
-import { DataError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import { checkConvolution, convolutionForms, convolutionRefusal, convolutionSuggestion } from "../structured/convolution-text.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
 import { networkKinds } from "./network-spec.ts";
-import { choice, flag, integer, milestones, number, optional, path, type Rule, type RuleValue, text } from "./rules.ts";
+import { choice, flag, integer, milestones, number, optional, path, perChannel, type Rule, type RuleValue, text } from "./rules.ts";
 
 export const dataNames = ["cifar10", "cifar100", "synthetic"] as const;
+export type DataName = (typeof dataNames)[number];
+
+/** Whether a setting names a data set that every machine knows. Any other setting is the path of a folder of images. */
+export const isDataName = (data: string): data is DataName => (dataNames as readonly string[]).includes(data);
+
+/** A name, or a path. A path has a separator, so that a misspelt name does not pass for one. */
+const dataRule: Rule<string> = text(`one of ${dataNames.join(", ")}, or the path of a folder of images such as ./pictures`, (data) => {
+  if (!isDataName(data) && !/[/\\]/.test(data)) throw new ConfigError(`data: must be a name or a path with a separator, got ${data}`);
+  if (data.includes("\0")) throw new ConfigError("data: must not hold NUL");
+});
 
 /** The values that each setting may have. A setting has the name of its option, in camel case. */
 export const settingRules = {
-  data: choice(dataNames),
+  data: dataRule,
   folder: optional(path),
   limitTrain: optional(integer({ least: 1 })),
   limitTest: optional(integer({ least: 1 })),
+  imageSize: optional(integer({ least: 8, most: 1024 })),
+  testShare: optional(number({ least: 0, most: 1 })),
+  mean: optional(perChannel({})),
+  std: optional(perChannel({ above: 0 })),
   augment: text(augmentationForms, parseAugmentation),
   network: choice(networkKinds),
   depth: optional(integer({ least: 1 })),
@@ -29,6 +43,7 @@ export const settingRules = {
   dropPath: optional(number({ least: 0, below: 1 })),
   auxiliary: optional(number({ least: 0 })),
   attentionSplit: optional(integer({ least: 1 })),
+  initFrom: optional(path),
   teacher: optional(path),
   alpha: optional(number({ least: 0, most: 1 })),
   temperature: optional(number({ above: 0 })),

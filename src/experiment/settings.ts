@@ -3,9 +3,10 @@
 import { ConfigError } from "../core/errors.ts";
 import { formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import type { FamilyOptions } from "../structured/family.ts";
+import { parseAugmentation } from "./augment-spec.ts";
 import { type NetworkSpec, networks, sizeRefusal } from "./network-spec.ts";
-import { type PresetName, presets } from "./presets.ts";
-import { optionName, type SettingName, type Settings } from "./setting-rules.ts";
+import { onFolders, type PresetName, presets } from "./presets.ts";
+import { isDataName, optionName, type SettingName, type Settings } from "./setting-rules.ts";
 
 /**
  * The learning rate of Adam when the preset was made for SGD and no option gives a rate. The rate of SGD would be a hundred times too high.
@@ -21,10 +22,21 @@ const dependent: readonly (readonly [names: readonly SettingName[], owner: strin
   [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
   [["threads", "memoryLimit"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
   [["alpha", "temperature", "beta"], "--teacher", ({ teacher }) => teacher !== undefined],
+  [["imageSize", "testShare", "mean", "std"], "--data with a folder of images", ({ data }) => !isDataName(data)],
   [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],
   [["attentionSplit"], "--network wrn", ({ network }) => network === "wrn"],
   [["dropout"], "--network wrn or mobilenet-v2", ({ network }) => network === "wrn" || network === "mobilenet-v2"],
 ];
+
+/** Images of more pixels a side than this are augmented by parts of random size unless an option says otherwise. */
+const largestForCrop = 64;
+
+/** What changes for a folder of images: the input size of the network, and the augmentation that suits the size. */
+function folderSettings(preset: PresetName, network: Settings["network"], explicit: Partial<Settings>): Partial<Settings> {
+  const chosen = network === presets[preset].network ? (onFolders[preset] ?? {}) : {};
+  const imageSize = explicit.imageSize ?? chosen.imageSize ?? networks[network].input;
+  return { ...(imageSize > largestForCrop ? { augment: "resized-crop,flip" } : {}), ...chosen, imageSize };
+}
 
 /** The settings of a preset, overwritten by the options that were given. @throws ConfigError for options that contradict each other. */
 export function resolveSettings(preset: PresetName, explicit: Partial<Settings>): Settings {
@@ -48,6 +60,7 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
     ...(retuned ? { learningRate: explicit.optimizer === "sgd" ? presets.quick.learningRate : adamRate } : {}),
     ...(explicit.momentum === 0 ? { nesterov: false } : {}),
     ...(explicit.teacher === undefined ? {} : teaching),
+    ...(isDataName(explicit.data ?? chosen.data) ? {} : folderSettings(preset, network, explicit)),
     ...explicit,
   };
   const refuse = (rule: string): never => {
@@ -59,6 +72,7 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
     "--schedule multi-step": `--schedule ${schedule}`,
     "--backend wasm": `--backend ${backend}`,
     "--teacher": "none",
+    "--data with a folder of images": `--data ${settings.data}`,
   };
   for (const [names, owner, applies] of dependent)
     if (!applies(settings))
@@ -68,7 +82,10 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
   if (wrongSize !== undefined) refuse(wrongSize);
   if (schedule === "multi-step" && settings.milestones === undefined)
     refuse("--schedule multi-step needs --milestones, such as --milestones 60,120,160");
-  if (settings.data === "synthetic" && settings.folder !== undefined) refuse("--folder has no use with --data synthetic");
+  if (settings.folder !== undefined && (settings.data === "synthetic" || !isDataName(settings.data)))
+    refuse(`--folder has no use with --data ${settings.data}`);
+  if (isDataName(settings.data) && parseAugmentation(settings.augment).resizedCrop)
+    refuse(`--augment resized-crop belongs to --data with a folder of images, got --data ${settings.data}; crop is for small images`);
   return settings;
 }
 

@@ -144,8 +144,8 @@ describe("an image that cannot be decoded", () => {
     await writeFile(text, "no image");
     await writeFile(cut, (await readFile(files[0]!)).subarray(0, 900));
     bad = [
-      [text, /^image: .*text\.png must be a PNG or a JPEG, got a file that begins 6e6f2069/],
-      [cut, /^image: .*cut\.png must be a whole PNG or JPEG, got /],
+      [text, /^image: .*text\.png must be a PNG, a JPEG or a WebP image, got a file that begins 6e6f2069/],
+      [cut, /^image: .*cut\.png must be a whole PNG, JPEG or WebP image, got /],
       [absent, /^image: .*absent\.png must be readable, got ENOENT/],
     ];
   });

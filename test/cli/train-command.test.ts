@@ -151,7 +151,7 @@ describe("bad input", () => {
     ["--conv Butterfly9", /ConfigError: train: --conv must be one of Conv, Sep.*, got "Butterfly9"/],
     ["--network vgg", /ConfigError: train: --network must be .*, got "vgg"/],
     ["--augment crop:0", /ConfigError: train: --augment must be none, or of crop.*, got "crop:0"/],
-    ["--data mnist", /ConfigError: train: --data must be one of cifar10, cifar100, synthetic, got "mnist"/],
+    ["--data mnist", /ConfigError: train: --data must be one of cifar10, cifar100, synthetic, or the path of a folder .*, got "mnist"/],
     ["--preset slow", /ConfigError: train: --preset must be one of .*quick.*, got "slow"/],
     [
       "--backend webgl",

@@ -84,6 +84,8 @@ const before = (): Record<string, unknown[]> => {
     epochBatches: [dataset, "train"],
     prefetchBatches: [dataset, "train"],
     syntheticImages: [],
+    arrayDataset: [],
+    imageFolder: ["pictures"],
     compress: [model, { kind: "Sep" }],
     compressConvolution: [matrix, site, { kind: "Sep" }, build],
     convolutionFactory: [{ kind: "Sep" }],

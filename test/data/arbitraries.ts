@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import type { Augmentation } from "../../src/data/augment.ts";
-import type { ImageDataset, ImageSplit } from "../../src/data/dataset.ts";
+import type { ByteDataset, ByteSplit } from "../../src/data/dataset.ts";
 
 /** An options record that lacks the option where its value is undefined. */
 const optional = <K extends string, T>(key: K, value: fc.Arbitrary<T>): fc.Arbitrary<Partial<Record<K, T>>> =>
@@ -38,8 +38,8 @@ export function scrambledBytes(length: number, salt: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => Math.imul(Math.imul(i + 1, 0x9e3779b1) ^ (salt + 1), 0x85ebca6b) >>> 24);
 }
 
-export function sampleDataset({ count, channels, height, width }: Sizes, salt = 0): ImageDataset {
-  const split = (shift: number): ImageSplit => ({
+export function sampleDataset({ count, channels, height, width }: Sizes, salt = 0): ByteDataset {
+  const split = (shift: number): ByteSplit => ({
     images: scrambledBytes(count * channels * height * width, salt + shift),
     labels: scrambledBytes(count, salt + shift + 100).map((byte) => byte % 10),
     count,

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
-import { channelStatistics, type ImageSplit } from "../../src/data/dataset.ts";
+import { type ByteSplit, channelStatistics } from "../../src/data/dataset.ts";
 import { syntheticImages } from "../../src/data/synthetic.ts";
 import { seeds } from "./arbitraries.ts";
 
@@ -26,10 +26,10 @@ function centroidAccuracy(train: number[][], trainLabels: Uint8Array, test: numb
   return right.length / test.length;
 }
 
-const image = (split: ImageSplit, n: number): Uint8Array => split.images.subarray(n * 3072, (n + 1) * 3072);
+const image = (split: ByteSplit, n: number): Uint8Array => split.images.subarray(n * 3072, (n + 1) * 3072);
 
 /** Mean and variance of each colour, from which a classifier cannot see shapes. */
-function colours(split: ImageSplit): number[][] {
+function colours(split: ByteSplit): number[][] {
   return Array.from(
     { length: split.count },
     (_, n) => channelStatistics({ images: image(split, n), labels: new Uint8Array(1), count: 1 }, 3).mean,
@@ -37,7 +37,7 @@ function colours(split: ImageSplit): number[][] {
 }
 
 /** Mean and standard deviation of the responses to fixed random 5×5 filters, as of an untrained convolution. */
-function filterResponses(split: ImageSplit, filters: number[][]): number[][] {
+function filterResponses(split: ByteSplit, filters: number[][]): number[][] {
   return Array.from({ length: split.count }, (_, n) => {
     const pixels = image(split, n);
     const grey = Float64Array.from({ length: 1024 }, (_, p) => pixels[p]! + pixels[1024 + p]! + pixels[2048 + p]!);

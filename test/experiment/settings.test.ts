@@ -48,6 +48,23 @@ describe("settings", () => {
     for (const name of ["depth", "width", "dropPath", "auxiliary"] as const) expect(mobile[name], name).toBeUndefined();
   });
 
+  test("a folder of images has the input size of the network, and the augmentation that suits the size", () => {
+    const of = (preset: PresetName, given: Partial<Settings> = {}) => resolveSettings(preset, { data: "./pictures", ...given });
+    expect(of("quick")).toMatchObject({ imageSize: 32, augment: "crop:4,flip", mean: undefined });
+    expect(of("paper-wrn")).toMatchObject({ imageSize: 32, augment: "crop:4,flip,cutout:16" });
+    expect(of("quick", { imageSize: 64 })).toMatchObject({ augment: "crop:4,flip" });
+    expect(of("quick", { imageSize: 65 })).toMatchObject({ augment: "resized-crop,flip" });
+    expect(of("quick", { imageSize: 65, augment: "flip" })).toMatchObject({ augment: "flip" });
+    expect(of("quick", { network: "mobilenet-v2" })).toMatchObject({ imageSize: 224, augment: "resized-crop,flip", mean: undefined });
+    // The recipe of the paper for ImageNet.
+    const imageNet = { imageSize: 224, augment: "resized-crop,flip", mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+    for (const preset of ["paper-wrn-50-2", "paper-mobilenet-v2"] as const) {
+      expect(of(preset)).toMatchObject(imageNet);
+      expect(of(preset, { imageSize: 160, mean: [0, 0, 0] })).toMatchObject({ ...imageNet, imageSize: 160, mean: [0, 0, 0] });
+      expect(resolveSettings(preset, {})).toMatchObject({ data: "cifar10", augment: "crop:4,flip", imageSize: undefined, mean: undefined });
+    }
+  });
+
   test.each<[Partial<Settings>, RegExp]>([
     [{ depth: 11 }, /--depth must be 6n \+ 4 .*, got "11"/],
     [{ network: "darts", depth: 2 }, /--depth must be at least 3 cells, got "2"/],

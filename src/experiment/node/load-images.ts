@@ -3,33 +3,43 @@
 import { resolve } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { DataUnavailableError } from "../../data/data-unavailable-error.ts";
-import { type ImageDataset, limitDataset } from "../../data/dataset.ts";
+import { type Dataset, type ImageDataset, isStreamed, limitDataset } from "../../data/dataset.ts";
 import { cacheFolder } from "../../data/node/cache-folder.ts";
 import { type DataProgress, loadCifar } from "../../data/node/cifar.ts";
+import { imageFolder } from "../../data/node/image-folder.ts";
 import { syntheticImages } from "../../data/synthetic.ts";
-import { syntheticStatistics } from "../data-facts.ts";
+import { parseAugmentation } from "../augment-spec.ts";
+import { type ImageFacts, inputSize, syntheticStatistics, testResize } from "../data-facts.ts";
 import type { DataFallback } from "../run-config.ts";
-import type { Settings } from "../setting-rules.ts";
+import { type DataName, isDataName, type Settings } from "../setting-rules.ts";
 
 export interface Images {
-  readonly dataset: ImageDataset;
-  readonly source: "folder" | "cache" | "official" | "npm" | "synthetic";
+  readonly dataset: Dataset;
+  readonly source: "folder" | "cache" | "official" | "npm" | "synthetic" | "images";
   /** The source in a few words. */
   readonly origin: string;
   /** Set when synthetic images replaced the data set that was asked for. */
   readonly fallback: DataFallback | undefined;
+  /** A digest of the names, sizes and labels of the files, for a folder of images. */
+  readonly fingerprint?: string | undefined;
 }
 
-export type ImageSettings = Pick<Settings, "data" | "folder" | "limitTrain" | "limitTest">;
+/** The settings that decide the images. Those after the limits are for folders of images. */
+export type ImageSettings = Pick<Settings, "data" | "folder" | "limitTrain" | "limitTest"> &
+  Partial<Pick<Settings, "network" | "imageSize" | "testShare" | "mean" | "std" | "augment">>;
 
 export interface LoadImagesOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Called while a download or a conversion goes on. */
+  /** Called while a download, a conversion or the decoding of a folder goes on. */
   readonly onProgress?: (progress: DataProgress) => void;
   /** What happens when no source can be reached: synthetic images are used, or an error is thrown. Default: "error". */
   readonly unavailable?: "synthetic" | "error";
   /** Whether downloads are forbidden. Default: false. */
   readonly offline?: boolean;
+  /** The classes, normalisation and size of a trained network. A folder of images is read as the network needs it. */
+  readonly facts?: ImageFacts | undefined;
+  /** Called with what a user should know of a folder of images, such as files that are left out. */
+  readonly onNote?: ((note: string) => void) | undefined;
 }
 
 /** The size of the synthetic set, and its seed. The set does not change with the seed of the run, as CIFAR does not. */
@@ -39,8 +49,13 @@ const synthetic = { trainCount: 10_000, testCount: 2_000, seed: 0 };
  * @throws DataError when the images cannot be had, ConfigError for a limit above their number, the reason of the signal when it is aborted.
  */
 export async function loadImages(settings: ImageSettings, options: LoadImagesOptions = {}): Promise<Images> {
-  const { data, folder } = settings;
-  if (data === "synthetic") return syntheticFor(settings, undefined);
+  const { data } = settings;
+  if (!isDataName(data)) return loadFolder(settings, options);
+  return data === "synthetic" ? syntheticFor(settings, undefined) : loadNamed(data, settings, options);
+}
+
+async function loadNamed(data: Exclude<DataName, "synthetic">, settings: ImageSettings, options: LoadImagesOptions): Promise<Images> {
+  const { folder } = settings;
   const { signal, offline, onProgress, unavailable = "error" } = options;
   try {
     const { dataset, source } = await loadCifar({ name: data, folder, offline, signal, onProgress });
@@ -58,6 +73,33 @@ export async function loadImages(settings: ImageSettings, options: LoadImagesOpt
   }
 }
 
+/** A folder of images. It is divided with the same seed in every run, so that runs of other seeds are tested on the same images. */
+async function loadFolder(settings: ImageSettings, { signal, onProgress, facts, onNote }: LoadImagesOptions): Promise<Images> {
+  const { data, network = "wrn", imageSize, augment = "none", testShare, limitTrain, limitTest } = settings;
+  const { resizedCrop = false } = parseAugmentation(augment);
+  const size = facts?.size ?? inputSize({ data, imageSize, network });
+  const resize = facts?.resize ?? testResize(size, resizedCrop);
+  const { fingerprint, ...dataset } = await imageFolder(data, {
+    size,
+    resize,
+    // A part of random size is cut from the file, so the files are read again for every batch.
+    storage: resizedCrop ? "stream" : "auto",
+    testShare,
+    classes: facts?.classes,
+    mean: facts?.mean ?? settings.mean,
+    std: facts?.std ?? settings.std,
+    limits: { train: limitTrain, test: limitTest },
+    signal,
+    onProgress,
+    onNote: (note) => onNote?.(note),
+  });
+  checkLimits(dataset, settings);
+  if (dataset.test.count === 0)
+    throw new ConfigError(`data: ${data} must hold images to test on, got none; add images, or choose a --test-share above 0`);
+  const where = isStreamed(dataset) ? "read from the disk for every batch" : "decoded into memory";
+  return { dataset, source: "images", origin: `${size}×${size}, ${where}`, fallback: undefined, fingerprint };
+}
+
 function syntheticFor({ limitTrain, limitTest }: ImageSettings, fallback: Images["fallback"]): Images {
   // A limit decides the size of the synthetic set. Where the set replaces CIFAR, a limit above its usual size does not enlarge it.
   const count = (limit: number | undefined, usual: number): number =>
@@ -71,11 +113,25 @@ function syntheticFor({ limitTrain, limitTest }: ImageSettings, fallback: Images
 }
 
 function limited(dataset: ImageDataset, { limitTrain, limitTest }: ImageSettings): ImageDataset {
+  checkLimits(dataset, { limitTrain, limitTest });
+  return limitDataset(dataset, { train: limitTrain ?? dataset.train.count, test: limitTest ?? dataset.test.count });
+}
+
+/** A split that is empty has no limit: nothing is read from it. */
+function checkLimits(dataset: Dataset, { limitTrain, limitTest }: Pick<ImageSettings, "limitTrain" | "limitTest">): void {
   for (const [option, limit, { count }] of [
     ["--limit-train", limitTrain, dataset.train],
     ["--limit-test", limitTest, dataset.test],
   ] as const)
-    if (limit !== undefined && limit > count)
+    if (limit !== undefined && limit > count && count > 0)
       throw new ConfigError(`data: ${option} must be at most the ${count} images of ${dataset.name}, got ${limit}`);
-  return limitDataset(dataset, { train: limitTrain ?? dataset.train.count, test: limitTest ?? dataset.test.count });
 }
+
+/** What a network that is trained on these images must know of them. */
+export const factsOf = ({ classes, mean, std, height, ...dataset }: Dataset): ImageFacts => ({
+  classes,
+  mean,
+  std,
+  size: height,
+  resize: "resize" in dataset ? dataset.resize : height,
+});

@@ -1,7 +1,8 @@
 /** Pictures of a trained network: its first filters, and its attention maps of some test images. */
 
 import { largest, smallest } from "../../core/extent.ts";
-import type { ImageDataset } from "../../data/dataset.ts";
+import { type Dataset, isStreamed } from "../../data/dataset.ts";
+import { decodeImage } from "../../data/node/decode-image.ts";
 import { tensor } from "../../ops/creation.ts";
 import type { ReportPicture } from "../../report/report-run.ts";
 import { noGrad } from "../../tape/tape.ts";
@@ -15,7 +16,7 @@ import type { OpenedRun } from "./sweep/run-summary.ts";
 const perRow = 8;
 
 /** The first test image of each of the first `count` classes, with its class. */
-function examples({ test, classes }: ImageDataset, count: number): readonly { readonly index: number; readonly name: string }[] {
+function examples({ test, classes }: Dataset, count: number): readonly { readonly index: number; readonly name: string }[] {
   return classes.slice(0, count).flatMap((name, label) => {
     const index = test.labels.indexOf(label);
     return index === -1 ? [] : [{ index, name }];
@@ -27,12 +28,12 @@ function examples({ test, classes }: ImageDataset, count: number): readonly { re
  *
  * @throws DataError when the run has no checkpoint.
  */
-export async function picturesOf({ path, config }: OpenedRun, dataset: ImageDataset, images: number): Promise<ReportPicture[]> {
+export async function picturesOf({ path, config }: OpenedRun, dataset: Dataset, images: number): Promise<ReportPicture[]> {
   const checkpoint = await findCheckpoint(path);
   const network = restoreNetwork(checkpoint, networkOf(config.settings));
   const pictures: ReportPicture[] = [];
   for (const { index, name } of examples(dataset, images)) {
-    const { pixels, normalised } = imageAt(dataset, index);
+    const { pixels, normalised } = await imageAt(dataset, index);
     const shape = [1, dataset.channels, dataset.height, dataset.width];
     const maps = scope(() => noGrad(() => network.forwardWithAttention(tensor(normalised, { shape }), { training: false }).attention));
     pictures.push({ kind: "image", caption: name, width: dataset.width, height: dataset.height, channels: 3, values: pixels });
@@ -50,17 +51,18 @@ export async function picturesOf({ path, config }: OpenedRun, dataset: ImageData
 }
 
 /** The image as a picture, [H,W,C], and as the input of the network, [C,H,W] and normalised. */
-function imageAt(
-  { test, channels, height, width, mean, std }: ImageDataset,
-  index: number,
-): { pixels: Float32Array; normalised: Float32Array } {
+async function imageAt(dataset: Dataset, index: number): Promise<{ pixels: Float32Array; normalised: Float32Array }> {
+  const { channels, height, width, mean, std } = dataset;
   const plane = height * width;
-  const bytes = test.images.subarray(index * channels * plane, (index + 1) * channels * plane);
+  const bytes = isStreamed(dataset)
+    ? await decodeImage(dataset.test.paths[index]!, { size: height, resize: dataset.resize })
+    : dataset.test.images.subarray(index * channels * plane, (index + 1) * channels * plane);
+  const scale = bytes instanceof Float32Array ? 1 : 255;
   const pixels = new Float32Array(bytes.length);
   const normalised = new Float32Array(bytes.length);
   for (let c = 0; c < channels; c++)
     for (let p = 0; p < plane; p++) {
-      const value = bytes[c * plane + p]! / 255;
+      const value = bytes[c * plane + p]! / scale;
       pixels[p * channels + c] = value;
       normalised[c * plane + p] = (value - mean[c]!) / std[c]!;
     }

@@ -1,7 +1,8 @@
 /** Makes the trainer and the batches of a run from its settings. */
 
+import { ConfigError } from "../../core/errors.ts";
 import { Random } from "../../core/random.ts";
-import type { ImageDataset, SplitName } from "../../data/dataset.ts";
+import type { Dataset, SplitName } from "../../data/dataset.ts";
 import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
 import { attentionTransfer } from "../../nn/distillation.ts";
 import { zeros } from "../../ops/creation.ts";
@@ -65,7 +66,7 @@ export function createTrainer(settings: Settings, model: AttentiveClassifier, im
  */
 export function createSession(
   settings: Settings,
-  dataset: ImageDataset,
+  dataset: Dataset,
   teaching: Teaching | undefined,
   onNote: (note: string) => void,
 ): Session {
@@ -73,6 +74,10 @@ export function createSession(
   const { batchSize, dropLast = false } = settings;
   const classes = dataset.classes.length;
   const model = createNetwork(networkOf(settings), classes, { random: root.fork(streams.init) }, familyOptionsOf(settings));
+  if (dataset.channels !== 3)
+    throw new ConfigError(
+      `train: the images must have the three channels that the networks take, got ${dataset.channels}; repeat a grey one`,
+    );
   const shape = [dataset.channels, dataset.height, dataset.width] as const;
   if (teaching !== undefined) checkPair(model, teaching, shape);
   const trainer = createTrainer(settings, model, { shape, count: dataset.train.count, classes }, teaching);
@@ -97,11 +102,11 @@ const checkPair = (student: AttentiveClassifier, { teacher, beta }: Teaching, sh
   );
 
 /** The test images in order, without augmentation. */
-export const testBatches = (dataset: ImageDataset, batchSize: number, onNote: (note: string) => void): Batches =>
+export const testBatches = (dataset: Dataset, batchSize: number, onNote: (note: string) => void): Batches =>
   batchesOf(dataset, "test", { batchSize, seed: 0, epoch: 0 }, onNote);
 
 const batchesOf = (
-  dataset: ImageDataset,
+  dataset: Dataset,
   split: SplitName,
   options: Parameters<typeof prefetchBatches>[2],
   onNote: (note: string) => void,

@@ -5,13 +5,16 @@ import { ConfigError } from "../../core/errors.ts";
 import { familyNamed, formatConvolution } from "../../structured/convolution-text.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
 import { describeSolution, solveBudget } from "../budget.ts";
-import { dataFacts } from "../data-facts.ts";
+import { inputSize, recordOf } from "../data-facts.ts";
+import { checkInputSize } from "../input-size.ts";
 import { type PresetName, presets } from "../presets.ts";
-import { type Settings, settingRules } from "../setting-rules.ts";
+import { isDataName, type Settings, settingRules } from "../setting-rules.ts";
 import { dropsLast, networkOf, resolveSettings } from "../settings.ts";
 import { createRunConfig, settingsOn } from "./create-run-config.ts";
+import { classesOfData } from "./data-classes.ts";
+import { findPretrained, inheritedSettings, initialiseFrom } from "./initialise-from.ts";
 import { loadFamilies } from "./load-family.ts";
-import { type Images, loadImages } from "./load-images.ts";
+import { factsOf, type Images, loadImages } from "./load-images.ts";
 import { defaultFolder } from "./run-folder-name.ts";
 import { createSession } from "./session.ts";
 import { startBackend } from "./start-backend.ts";
@@ -47,7 +50,10 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
-  const wanted = settingsWithin(budget, preset, { ...explicit, ...conv }, onNote);
+  const pretrained = explicit.initFrom === undefined ? undefined : await findPretrained(explicit.initFrom);
+  const given = { ...explicit, ...conv };
+  const wanted = await settingsWithin(budget, preset, pretrained === undefined ? given : inheritedSettings(pretrained, given), onNote);
+  if (!isDataName(wanted.data)) checkInputSize(networkOf(wanted), inputSize(wanted));
   const path = run ?? (await defaultFolder(wanted));
   await RunFolder.checkFree(path);
   const backend = await startBackend(wanted);
@@ -56,15 +62,20 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     onProgress: (progress) => observer.data?.(progress),
     unavailable: "synthetic",
     offline,
+    onNote,
   });
   signal?.throwIfAborted();
   const dropLast = dropsLast(wanted, images.dataset.train.count);
-  const settings = settingsOn(backend, { ...wanted, ...dataSettings(wanted, images), ...teacherSettings(wanted), dropLast });
+  const settings = settingsOn(backend, { ...wanted, ...dataSettings(wanted, images), ...pathSettings(wanted), dropLast });
   if (dropLast && wanted.dropLast === undefined)
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
-  const config = createRunConfig({ preset, settings, fallback: images.fallback, teacher: teacher?.record, backend });
+  const facts = factsOf(images.dataset);
+  const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);
+  const { fallback, fingerprint } = images;
+  const record = { ...recordOf(facts), fingerprint, initialised };
+  const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, ...record });
   const folder = await RunFolder.create(path, config);
   const started = { config, images, folder, session, resumed: false };
   observer.start?.(started);
@@ -72,12 +83,12 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
 }
 
 /** The settings, with the hyper-parameter that keeps the network within the budget. @throws ConfigError when no hyper-parameter does. */
-function settingsWithin(
+async function settingsWithin(
   budget: number | undefined,
   preset: PresetName,
   explicit: Partial<Settings>,
   onNote: (note: string) => void,
-): Settings {
+): Promise<Settings> {
   if (budget === undefined) {
     const { conv = presets.quick.conv } = explicit;
     if (settingRules.conv.accepts(conv)) return resolveSettings(preset, explicit);
@@ -88,7 +99,7 @@ function settingsWithin(
     throw new ConfigError(`train: --budget needs the family it is for, such as --conv TensorTrain, got ${explicit.conv ?? "no --conv"}`);
   const settings = resolveSettings(preset, { ...explicit, conv: "Conv" });
   const network = networkOf(settings);
-  const solution = solveBudget(network, family, dataFacts(settings.data).classes.length, budget);
+  const solution = solveBudget(network, family, (await classesOfData(settings.data)).length, budget);
   onNote(describeSolution(solution, network, budget));
   return { ...settings, conv: formatConvolution(solution.convolution) };
 }
@@ -96,10 +107,14 @@ function settingsWithin(
 /**
  * The data settings as the run records them: the images that were really used, and a folder that does not depend on the working directory.
  */
-function dataSettings({ folder }: Settings, { dataset, fallback }: Images): Partial<Settings> {
+function dataSettings({ data, folder }: Settings, { dataset, fallback }: Images): Partial<Settings> {
+  if (!isDataName(data)) return { data: resolve(data) };
   if (fallback === undefined) return { folder: folder === undefined ? undefined : resolve(folder) };
   return { data: "synthetic", folder: undefined, limitTrain: dataset.train.count, limitTest: dataset.test.count };
 }
 
-/** A path to the teacher that does not depend on the working directory. */
-const teacherSettings = ({ teacher }: Settings): Partial<Settings> => (teacher === undefined ? {} : { teacher: resolve(teacher) });
+/** Paths to other runs that do not depend on the working directory. */
+const pathSettings = ({ teacher, initFrom }: Settings): Partial<Settings> => ({
+  ...(teacher === undefined ? {} : { teacher: resolve(teacher) }),
+  ...(initFrom === undefined ? {} : { initFrom: resolve(initFrom) }),
+});

@@ -15,7 +15,8 @@ import {
 } from "./onnx-model.ts";
 
 /** Field numbers of the messages, as onnx.proto has them. */
-const modelFields = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8 } as const;
+const entryFields = { key: 1, value: 2 } as const;
+const modelFields = { irVersion: 1, producerName: 2, graph: 7, opsetImport: 8, metadata: 14 } as const;
 const operatorSetFields = { domain: 1, version: 2 } as const;
 const graphFields = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 } as const;
 const nodeFields = { input: 1, output: 2, name: 3, opType: 4, attribute: 5 } as const;
@@ -90,22 +91,25 @@ function writeGraph(message: ProtobufMessage, { name, inputs, outputs, values, n
 
 /**
  * The bytes of the file.
+ * @param metadata Texts by name. Default: none.
  * @throws ConfigError for constants of 2 GiB or more, which no protocol buffer can hold.
  */
-export async function encodeModel(graph: OnnxGraph): Promise<Uint8Array> {
+export async function encodeModel(graph: OnnxGraph, metadata: Readonly<Record<string, string>> = {}): Promise<Uint8Array> {
   const constants = await Promise.all(
     graph.initializers.map(async ({ value, data }) => ({ value, data: "read" in data ? await data.read() : data })),
   );
   const size = constants.reduce((total, { data }) => total + data.byteLength, 0);
   if (size >= 2 ** 31)
     throw new ConfigError(`ONNX: a file must hold less than 2 GiB of constants, got ${size} bytes; export a smaller network`);
-  return new ProtobufMessage()
+  const message = new ProtobufMessage()
     .int64(modelFields.irVersion, irVersion)
     .string(modelFields.producerName, "separable")
     .message(modelFields.graph, (inner) => writeGraph(inner, graph, constants))
     .message(modelFields.opsetImport, (inner) =>
       // The empty domain is that of ONNX itself.
       inner.string(operatorSetFields.domain, "").int64(operatorSetFields.version, opsetVersion),
-    )
-    .finish();
+    );
+  for (const [key, value] of Object.entries(metadata))
+    message.message(modelFields.metadata, (inner) => inner.string(entryFields.key, key).string(entryFields.value, value));
+  return message.finish();
 }

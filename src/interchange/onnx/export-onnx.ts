@@ -30,6 +30,8 @@ export interface OnnxOptions {
    * Default: `contracted`.
    */
   readonly weights?: "contracted" | "folded";
+  /** Texts that the file carries along, such as the names of the classes. Default: none. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
   /** Default: `images`. */
   readonly inputName?: string;
   /** Default: `logits`. */
@@ -41,6 +43,7 @@ const onnxOptions: OptionNames = optionNames<OnnxOptions>({
   imageShape: true,
   batch: true,
   weights: true,
+  metadata: true,
   inputName: true,
   outputName: true,
 });
@@ -53,7 +56,7 @@ const onnxOptions: OptionNames = optionNames<OnnxOptions>({
  */
 export async function exportOnnx(network: Classifier, options: OnnxOptions): Promise<Uint8Array> {
   checkOptions("exportOnnx", options, onnxOptions);
-  const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits" } = options;
+  const { imageShape, batch = 1, weights = "contracted", inputName = "images", outputName = "logits", metadata = {} } = options;
   const batches = batch === "any" ? probeBatches : [batch];
   if (![...batches, ...imageShape].every((size) => Number.isInteger(size) && size >= 1))
     throw new ConfigError(`exportOnnx: batch and imageShape must be integers ≥ 1 (or batch "any"), got ${batch} and [${imageShape}]`);
@@ -77,7 +80,7 @@ export async function exportOnnx(network: Classifier, options: OnnxOptions): Pro
       return builder.finish("network", output, outputName);
     });
     const [graph, other] = graphs as [OnnxGraph, OnnxGraph?];
-    return await encodeModel(other === undefined ? graph : await withAnyBatch(graph, other));
+    return await encodeModel(other === undefined ? graph : await withAnyBatch(graph, other), metadata);
   } finally {
     for (const builder of builders) builder.release();
   }

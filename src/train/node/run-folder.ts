@@ -89,6 +89,11 @@ export class RunFolder {
     return parseJson(new TextDecoder().decode(await readBytes(file)), `run: ${file}`);
   }
 
+  /** Replaces config.json. @throws DataError when it cannot be written. The file before is untouched then. */
+  writeConfig(config: unknown): Promise<void> {
+    return writeFileAtomic(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
   /** One entry for each finished epoch. */
   get metrics(): readonly EpochMetrics[] {
     return this.#metrics;

@@ -289,7 +289,7 @@ describe("the npm package", () => {
     ["no PNG", (f) => f.set("test_batch.png", new Uint8Array(100)), "must be a PNG"],
     ["too few labels", (f) => f.set("train_lables.json", new TextEncoder().encode("[1,2]")), "must list 6 labels in [0, 10)"],
     ["a label out of range", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,2,3,10]")), "must list 4 labels in [0, 10)"],
-    ["labels that are no JSON", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,")), "must be a JSON list"],
+    ["labels that are no JSON", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,")), "must be JSON"],
     ["a file missing", (f) => f.delete("data_batch_2.png"), "data_batch_2.png"],
   ];
   it.each(broken)("with %s is refused and leaves no file", async (_, spoil, message) => {

@@ -3,13 +3,13 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 } from "@node-rs/crc32";
 import fc from "fast-check";
 import { encode } from "fast-png";
 import sharp, { type Sharp } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { crc32 } from "../../../src/core/crc.ts";
 import { Random } from "../../../src/core/random.ts";
-import { decodeImage } from "../../../src/data/node/decode-image.ts";
+import { decodeImage, type ImageView } from "../../../src/data/node/decode-image.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -219,6 +219,74 @@ describe("other sizes", () => {
   });
 });
 
+test("a WebP file without loss keeps every byte", async () => {
+  const pixel = noise(3);
+  const bytes = await sharp(Uint8Array.from(raster(32, 32, 3, pixel)), { raw: { width: 32, height: 32, channels: 3 } })
+    .webp({ lossless: true })
+    .toBuffer();
+  expect([...(await decoded(bytes, 32))]).toEqual(planes(32, pixel));
+});
+
+describe("a view", () => {
+  const view = async (bytes: Uint8Array, wanted: ImageView): Promise<Uint8Array> => {
+    const path = join(folder, "view");
+    await writeFile(path, bytes);
+    return decodeImage(path, wanted);
+  };
+
+  test("cuts the middle out of an image whose shorter side has the length of resize", async () => {
+    const pixel = noise(4);
+    // 40×36 pixels with resize 36 are not scaled. The middle 32×32 begins at ((40 − 32)/2, (36 − 32)/2).
+    const got = await view(png(40, 36, 3, pixel), { size: 32, resize: 36 });
+    expect([...got]).toEqual(planes(32, (x, y) => pixel(x + 4, y + 2)));
+  });
+
+  test("keeps every byte of a region that has the size", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.nat(20), fc.nat(10), async (seed, left, top) => {
+        const pixel = noise(seed);
+        const region = (width: number, height: number) => {
+          expect([width, height]).toEqual([28, 18]);
+          return { left, top, width: 8, height: 8 };
+        };
+        expect([...(await view(png(28, 18, 3, pixel), { size: 8, region }))]).toEqual(planes(8, (x, y) => pixel(left + x, top + y)));
+      }),
+      { numRuns: 10 },
+    ));
+
+  test("chooses a region of the upright image, whose sides EXIF exchanges", async () => {
+    // Orientation 6 turns the stored image clockwise: the upright pixel (x, y) is the stored pixel (y, height − 1 − x).
+    const pixel: Pixel = (x, y) => [4 * x, 8 * y, 0];
+    const bytes = await jpeg(60, 30, pixel).withMetadata({ orientation: 6 }).toBuffer();
+    const region = (width: number, height: number) => {
+      expect([width, height]).toEqual([30, 60]);
+      return { left: 10, top: 20, width: 16, height: 16 };
+    };
+    // JPEG is exact to a few levels on a ramp.
+    expectNear(
+      await view(bytes, { size: 16, region }),
+      planes(16, (x, y) => pixel(y + 20, 29 - (x + 10))),
+      6,
+    );
+  });
+
+  test("scales bilinearly, over all pixels that a result covers", async () => {
+    // A triangle filter leaves a ramp a ramp: the result at x is the ramp at the middle of the pixels 2x and 2x + 1.
+    const ramp: Pixel = (x, y) => [4 * x, 4 * y, 100];
+    const got = await view(png(64, 60, 3, ramp), { size: 24, resize: 30 });
+    // 64×60 become 32×30 pixels, of which 24×24 in the middle begin at (4, 3).
+    expectNear(
+      got,
+      planes(24, (x, y) => [4 * (2 * (x + 4) + 0.5), 4 * (2 * (y + 3) + 0.5), 100]),
+      1,
+    );
+  });
+
+  test("has a resize that is at least its size", async () => {
+    await expect(decodeImage("any.png", { size: 8, resize: 7 })).rejects.toThrow(/resize must be at least size, got resize 7 and size 8/);
+  });
+});
+
 describe("files that are no images", () => {
   const refused = async (bytes: Uint8Array, message: RegExp): Promise<void> => {
     await expect(decoded(bytes, 32)).rejects.toThrow(message);
@@ -226,11 +294,14 @@ describe("files that are no images", () => {
   };
 
   test("are refused, and the error names the file and its first bytes", async () => {
-    await refused(new Uint8Array(), /^image: .*image must be a PNG or a JPEG, got an empty file/);
-    await refused(new TextEncoder().encode("<svg/>"), /^image: .*image must be a PNG or a JPEG, got an SVG image; convert it to PNG$/);
+    await refused(new Uint8Array(), /^image: .*image must be a PNG, a JPEG or a WebP image, got an empty file/);
+    await refused(
+      new TextEncoder().encode("<svg/>"),
+      /^image: .*image must be a PNG, a JPEG or a WebP image, got an SVG image; convert it to PNG$/,
+    );
     await refused(
       Uint8Array.of(1, 2, 3, 4, 5),
-      /^image: .*image must be a PNG or a JPEG, got a file that begins 01020304; convert it first$/,
+      /^image: .*image must be a PNG, a JPEG or a WebP image, got a file that begins 01020304; convert it first$/,
     );
     await expect(decodeImage(join(folder, "absent.png"), 32)).rejects.toThrow(/^image: .*absent\.png must be readable, got ENOENT/);
     await expect(decodeImage(folder, 32)).rejects.toThrow(/^image: .* must be readable, got EISDIR/);
@@ -267,7 +338,7 @@ describe("files that are no images", () => {
     for (const bytes of whole)
       for (const share of [0.01, 0.1, 0.5, 0.9]) {
         const cut = bytes.subarray(0, Math.max(9, Math.floor(share * bytes.length)));
-        await refused(cut, /^image: .*image must be a whole PNG or JPEG, got .+; restore it from a copy$/s);
+        await refused(cut, /^image: .*image must be a whole PNG, JPEG or WebP image, got .+; restore it from a copy$/s);
       }
   });
 });

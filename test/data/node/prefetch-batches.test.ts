@@ -8,8 +8,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError } from "../../../src/core/errors.ts";
 import { type Batch, type EpochOptions, epochBatches } from "../../../src/data/batches.ts";
-import { type ImageDataset, sharedBytes } from "../../../src/data/dataset.ts";
-import { type PrefetchOptions, prefetchBatches } from "../../../src/data/node/prefetch-batches.ts";
+import { type ByteDataset, sharedBytes } from "../../../src/data/dataset.ts";
+import { prefetchBatches } from "../../../src/data/node/prefetch-batches.ts";
+import type { PrefetchOptions } from "../../../src/data/node/prefetch-options.ts";
 import { augmentations, sampleDataset, seeds, sizes } from "../arbitraries.ts";
 import { compileData } from "./compiled-data.ts";
 import { temporaryFolder } from "./small-cifar.ts";
@@ -47,7 +48,7 @@ function watchWorkers(): { started: number; ended: number } {
 }
 
 /** `sampleDataset` in shared memory. */
-function shared(dataset: ImageDataset): ImageDataset {
+function shared(dataset: ByteDataset): ByteDataset {
   const share = (bytes: Uint8Array): Uint8Array => {
     const copy = sharedBytes(bytes.length);
     copy.set(bytes);

@@ -18,7 +18,7 @@ import {
   encodeRecords,
   type RecordFile,
 } from "../../../src/data/cifar-format.ts";
-import type { ImageDataset, ImageSplit } from "../../../src/data/dataset.ts";
+import type { ByteDataset, ByteSplit } from "../../../src/data/dataset.ts";
 import type { NpmPackage } from "../../../src/data/node/npm-package.ts";
 import { scrambledBytes } from "../arbitraries.ts";
 
@@ -29,7 +29,7 @@ export function smallFormat(name: CifarName): CifarFormat {
 }
 
 /** The images of one file. They differ from file to file. */
-export function smallRecords(format: CifarFormat, file: RecordFile): ImageSplit {
+export function smallRecords(format: CifarFormat, file: RecordFile): ByteSplit {
   const salt = file.name.length * 31 + (file.name.charCodeAt(11) || 0);
   return {
     images: scrambledBytes(file.records * cifarImage.bytes, salt),
@@ -55,7 +55,7 @@ export function expectedSplit(format: CifarFormat, split: "train" | "test"): { i
 }
 
 /** A split as plain lists, for comparisons. */
-export const plain = (split: ImageDataset["train"]) => ({ images: [...split.images], labels: [...split.labels] });
+export const plain = (split: ByteDataset["train"]) => ({ images: [...split.images], labels: [...split.labels] });
 
 /** A .tar.gz of files in one folder. */
 export async function archiveOf(folder: string, files: Iterable<readonly [string, Uint8Array]>): Promise<Uint8Array> {

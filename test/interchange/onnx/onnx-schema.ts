@@ -21,7 +21,9 @@ message OperatorSetIdProto { string domain = 1; int64 version = 2; }
 message ModelProto {
   int64 ir_version = 1; string producer_name = 2; string producer_version = 3; string domain = 4; int64 model_version = 5;
   string doc_string = 6; GraphProto graph = 7; repeated OperatorSetIdProto opset_import = 8;
+  repeated StringStringEntryProto metadata_props = 14;
 }
+message StringStringEntryProto { string key = 1; string value = 2; }
 message GraphProto {
   repeated NodeProto node = 1; string name = 2; repeated TensorProto initializer = 5; string doc_string = 10;
   repeated ValueInfoProto input = 11; repeated ValueInfoProto output = 12; repeated ValueInfoProto value_info = 13;
@@ -63,6 +65,7 @@ export interface DecodedTensor {
 }
 
 export interface DecodedModel {
+  readonly metadataProps: readonly { readonly key: string; readonly value: string }[];
   readonly irVersion: number;
   readonly producerName: string;
   readonly opsetImport: readonly { readonly domain: string; readonly version: number }[];

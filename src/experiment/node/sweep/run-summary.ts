@@ -1,14 +1,15 @@
 /** The results of a run, read from its folder: a line of the results of a sweep, and a point in a report. */
 
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { largest } from "../../../core/extent.ts";
 import { splitModule } from "../../../structured/convolution-text.ts";
 import { RunFolder } from "../../../train/node/run-folder.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
 import { countSpec } from "../../count-spec.ts";
-import { dataFacts, imageSide } from "../../data-facts.ts";
+import { imageFacts } from "../../data-facts.ts";
 import { formatArchitecture } from "../../network-spec.ts";
 import { checkRunConfig, type RunConfig } from "../../run-config.ts";
+import { isDataName } from "../../setting-rules.ts";
 import { networkOf } from "../../settings.ts";
 import { loadRecordedFamily } from "../load-family.ts";
 
@@ -50,15 +51,15 @@ export async function openRun(path: string): Promise<OpenedRun> {
 export function summarise({ config, metrics }: OpenedRun): RunSummary {
   const { settings, teacher } = config;
   const spec = networkOf(settings);
-  const classes = dataFacts(settings.data).classes.length;
-  const { params, paperMultAdds, multAdds, compressionRatio } = countSpec(spec, classes, imageSide, settings.mode);
+  const { classes, size } = imageFacts(config);
+  const { params, paperMultAdds, multAdds, compressionRatio } = countSpec(spec, classes.length, size, settings.mode);
   const last = metrics.at(-1)!;
   const accuracies = metrics.flatMap(({ testAccuracy }) => (testAccuracy === null ? [] : [testAccuracy]));
   return {
     network: formatArchitecture(spec),
     convolution: splitModule(settings.conv).form,
     seed: settings.seed,
-    data: settings.data,
+    data: isDataName(settings.data) ? settings.data : basename(settings.data),
     teacher: teacher?.network ?? null,
     parameters: params,
     paperMultAdds,

@@ -11,8 +11,9 @@ import { dataFacts } from "../../data-facts.ts";
 import { formatNetwork } from "../../network-spec.ts";
 import { type PresetName, presetNames } from "../../presets.ts";
 import type { Rule } from "../../rules.ts";
-import { optionName, type Settings, settingRules } from "../../setting-rules.ts";
+import { isDataName, optionName, type Settings, settingRules } from "../../setting-rules.ts";
 import { networkOf, resolveSettings } from "../../settings.ts";
+import { classesOfData } from "../data-classes.ts";
 import { loadFamilies } from "../load-family.ts";
 
 /** Settings in the file of a sweep: options of `train` in camel case. */
@@ -53,15 +54,25 @@ export async function readSweep(path: string): Promise<SweepRun[]> {
   const text = await readFile(path, "utf8").catch((error: unknown) => {
     throw new DataError(`sweep: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
   });
-  const file = parseJson(text, `sweep: ${path}`);
-  return expandSweep(await withLoadedFamilies(checkFile(file, path), dirname(path)), dirname(path));
+  const located = await withLoadedFamilies(checkFile(parseJson(text, `sweep: ${path}`), path), dirname(path));
+  return expandSweep(located, dirname(path), await folderClasses(located));
 }
 
-/** The file with the modules of its convolutions loaded. Their paths are relative to the file, and absolute in the result. */
+/** The number of classes of each folder of images in the file. */
+async function folderClasses({ settings = {}, networks = [] }: SweepFile): Promise<Map<string, number>> {
+  const folders = [settings, ...networks].flatMap(({ data }) => (data === undefined || isDataName(data) ? [] : [data]));
+  return new Map(await Promise.all(folders.map(async (data) => [data, (await classesOfData(data)).length] as const)));
+}
+
+/** The file with the modules of its convolutions loaded. Their paths, and those of images, are relative to the file, and absolute here. */
 async function withLoadedFamilies(file: SweepFile, folder: string): Promise<SweepFile> {
   const located = (text: string): Promise<string> => loadFamilies(text, { modules: "load", from: folder });
-  const optionsOf = async (options: Options): Promise<Options> =>
-    options.conv === undefined ? options : { ...options, conv: await located(options.conv) };
+  const optionsOf = async ({ conv, data, initFrom, ...options }: Options): Promise<Options> => ({
+    ...options,
+    ...(data === undefined ? {} : { data: isDataName(data) ? data : resolve(folder, data) }),
+    ...(initFrom === undefined ? {} : { initFrom: resolve(folder, initFrom) }),
+    ...(conv === undefined ? {} : { conv: await located(conv) }),
+  });
   return {
     ...file,
     ...(file.settings && { settings: await optionsOf(file.settings) }),
@@ -104,14 +115,18 @@ function checkOptions(options: unknown): void {
   }
 }
 
-/** All runs of the grid, in its order. @throws ConfigError for settings that are not allowed, and for two runs of one name. */
-export function expandSweep(file: SweepFile, folder: string): SweepRun[] {
+/**
+ * All runs of the grid, in its order.
+ * @param folders The number of classes of each folder of images, which a budget needs. Default: none.
+ * @throws ConfigError for settings that are not allowed, and for two runs of one name.
+ */
+export function expandSweep(file: SweepFile, folder: string, folders: ReadonlyMap<string, number> = new Map()): SweepRun[] {
   const { preset = "quick", settings = {}, networks: sizes = [{}], convolutions = [undefined], budgets = [undefined] } = file;
   const { seeds = [undefined], teachers = [null] } = file;
   const runs: SweepRun[] = [];
   for (const size of sizes)
     for (const convolution of convolutions)
-      for (const conv of convolutionsOf(convolution, budgets, resolveSettings(preset, { ...settings, ...size })))
+      for (const conv of convolutionsOf(convolution, budgets, resolveSettings(preset, { ...settings, ...size }), folders))
         for (const seed of seeds)
           for (const teacher of teachers) {
             const placed = (options: Options): Options =>
@@ -138,18 +153,21 @@ function convolutionsOf(
   text: string | undefined,
   budgets: readonly (number | undefined)[],
   settings: Settings,
+  folders: ReadonlyMap<string, number>,
 ): readonly (string | undefined)[] {
   const family = text === undefined || settingRules.conv.accepts(text) ? undefined : familyNamed(text);
   if (family === undefined) return [text];
   return budgets.map((budget) => {
     if (budget === undefined) return refuse(`${text} must have its hyper-parameter, such as ${text}_0.5, or the file budgets; got neither`);
-    return solved(family, budget, settings);
+    return solved(family, budget, settings, folders);
   });
 }
 
-function solved(family: NamedFamily, budget: number, settings: Settings): string {
+function solved(family: NamedFamily, budget: number, settings: Settings, folders: ReadonlyMap<string, number>): string {
   const network = networkOf(settings);
-  return formatConvolution(solveBudget(network, family, dataFacts(settings.data).classes.length, budget).convolution);
+  const classes = isDataName(settings.data) ? dataFacts(settings.data).classes.length : folders.get(settings.data);
+  if (classes === undefined) return refuse(`the budget of ${settings.data} needs the number of its classes, got none; name it in settings`);
+  return formatConvolution(solveBudget(network, family, classes, budget).convolution);
 }
 
 /** The name of a run: `wrn-10-1-TensorTrain_0.44-seed0-by-teacher`. */
