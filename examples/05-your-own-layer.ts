@@ -1,11 +1,11 @@
 /**
- * 5. A structured layer of your own: W = diag(g)·U·V, a low rank with a gain for each output. Every command takes the family of the record below:
+ * 5. A structured layer of your own: W = diag(g)·U·V, a low rank with a gain for each output. Every command takes its family:
  * separable train --conv ./examples/05-your-own-layer.ts:ScaledLowRank_4     Run the check: npx tsx examples/05-your-own-layer.ts
  */
 import { fileURLToPath } from "node:url";
 import * as s from "separable";
 
-/** g:[out], U:[out,r], V:[r,in].   out + r·(in + out) parameters and multiply-adds per column. `factor` puts them into the weight decay of factors. */
+/** g:[out], U:[out,r], V:[r,in].   out + r·(in + out) parameters. `factor` gives them the weight decay of structured layers. */
 class ScaledLowRank extends s.StructuredLinear {
   readonly name = "ScaledLowRank";
   readonly bias = undefined;

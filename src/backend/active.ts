@@ -13,7 +13,9 @@ export type BackendName = (typeof backendNames)[number];
 /** How `initBackend` makes a backend that is not built in, such as those of `separable/gpu`, and the name it reports for it. */
 export interface BackendMaker {
   readonly name: string;
-  /** What distinguishes the backends of this name, as text. Two makers with equal texts make the same backend. Default: each maker differs. */
+  /**
+   * What distinguishes the backends of this name, as text. Two makers with equal texts make the same backend. Default: each maker differs.
+   */
   readonly request?: string;
   /** @throws BackendError with the reason when it cannot run here. */
   create(options: BackendOptions): Promise<Kernels>;
@@ -128,8 +130,8 @@ async function activate(preference: readonly BackendMaker[], options: BackendOpt
 }
 
 /**
- * Frees the threads, the memory and the device of the active backend and of the backend that `initBackend` made, and leaves none active. The
- * memory of an arena goes with the last tensor that a program can reach. A call without a backend changes nothing.
+ * Frees the threads, the memory and the device of the active backend and of the backend that `initBackend` made, and leaves none active.
+ * The memory of an arena goes with the last tensor that a program can reach. A call without a backend changes nothing.
  */
 export function disposeBackend(): void {
   for (const backend of new Set([active, made?.backend])) backend?.dispose?.();

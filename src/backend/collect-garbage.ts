@@ -17,8 +17,8 @@ const collector = (): Collector => {
 
 /**
  * An engine keeps the target of every new or read WeakRef until the current job ends, and then clears its list of such targets. In Node, a
- * script in a context with its own queue of microtasks ends such a job when it returns. A context that is made while the flag --expose-gc is
- * set has the function `gc`. The flag is set for that moment only.
+ * script in a context with its own queue of microtasks ends such a job when it returns. A context that is made while the flag --expose-gc
+ * is set has the function `gc`. The flag is set for that moment only.
  */
 function nodeCollector(): Collector | undefined {
   const node = nodeProcess();
@@ -40,8 +40,8 @@ function nodeCollector(): Collector | undefined {
 }
 
 /**
- * An engine collects all garbage before it refuses an ArrayBuffer for want of memory, so this collector asks for 16 GiB, which no page gets.
- * (Chromium refuses a much larger buffer by its length alone, and collects nothing.)
+ * An engine collects all garbage before it refuses an ArrayBuffer for want of memory, so this collector asks for 16 GiB, which no page
+ * gets. (Chromium refuses a much larger buffer by its length alone, and collects nothing.)
  */
 const browserCollector: Collector = {
   reachesCurrentJob: false,

@@ -1,4 +1,6 @@
-/** Storage that counts its holders. The subclass decides where the elements are, how they are read, and what happens when they are freed. */
+/**
+ * Storage that counts its holders. The subclass decides where the elements are, how they are read, and what happens when they are freed.
+ */
 
 import { BackendError } from "../core/errors.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";

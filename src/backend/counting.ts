@@ -12,8 +12,8 @@ export interface CountingBackend {
 }
 
 /**
- * Counts what the field counts: copies, comparisons, fused norms and plain additions are left out. The additions inside a cosine transform are
- * counted, because they are half of its work.
+ * Counts what the field counts: copies, comparisons, fused norms and plain additions are left out. The additions inside a cosine transform
+ * are counted, because they are half of its work.
  */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;

@@ -9,8 +9,8 @@ export interface StridedAxes {
 }
 
 /**
- * The same walk in fewer, longer axes: axes of size 1 are left out, and two neighbouring axes become one where every operand passes through both with one
- * stride (the outer stride is the inner stride times the inner size).
+ * The same walk in fewer, longer axes: axes of size 1 are left out, and two neighbouring axes become one where every operand passes through
+ * both with one stride (the outer stride is the inner stride times the inner size).
  */
 export function joinAxes(shape: readonly number[], ...strides: readonly (readonly number[])[]): StridedAxes {
   const joined: StridedAxes = { shape: [], strides: strides.map(() => []) };

@@ -38,7 +38,10 @@ export const unaryOps = [
 ] as const;
 export type UnaryOp = (typeof unaryOps)[number];
 
-/** c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` is IEEE 754's: 1ᵇ is 1 for every b, NaN included. */
+/**
+ * c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` is IEEE 754's:
+ * 1ᵇ is 1 for every b, NaN included.
+ */
 export const binaryOps = [
   "add",
   "subtract",
@@ -59,7 +62,9 @@ export type BinaryOp = (typeof binaryOps)[number];
 
 export type ReduceOp = "sum" | "max";
 
-/** How two operands broadcast: the output's shape (adjacent axes already merged where both allow) and each operand's strides, 0 = repeated. */
+/**
+ * How two operands broadcast: the output's shape (adjacent axes already merged where both allow) and each operand's strides, 0 = repeated.
+ */
 export interface Broadcast {
   readonly shape: readonly number[];
   readonly stridesA: readonly number[];
@@ -175,7 +180,9 @@ export interface Kernels {
    * falling where `descending`. Equal elements keep their order, and NaN counts as the largest. x may be int32.
    */
   argsort(x: Storage, descending: boolean, split: AxisSplit): Storage;
-  /** y[o,j,i] = x[o, indices[o,j,i], i]; x, indices and y are all [outer, axis, inner]. Every index is in [0, axis), as argsort gives them. */
+  /**
+   * y[o,j,i] = x[o, indices[o,j,i], i]; x, indices and y are all [outer, axis, inner]. Every index is in [0, axis), as argsort gives them.
+   */
   takeAlongAxis(x: Storage, indices: Storage, split: AxisSplit): Storage;
   /** y = D·x, or Dᵀ·x when `transpose`, along the axis: D[k,i] = 2·cos(πk(2i+1)/2n), the unnormalised DCT-II (core/cosine-transform.ts). */
   cosineTransform(x: Storage, transpose: boolean, split: AxisSplit): Storage;
@@ -183,7 +190,9 @@ export interface Kernels {
   // — layout —
   /** The view as a contiguous tensor: permute, slice, flip, broadcast and diagonal are all this. */
   readView(x: Storage, view: View): Storage;
-  /** `length` elements of `fill`, then each part written through its view (views don't overlap): pad, concat, and the adjoints of slices. */
+  /**
+   * `length` elements of `fill`, then each part written through its view (views don't overlap): pad, concat, and the adjoints of slices.
+   */
   assemble(dtype: DType, length: number, fill: number, parts: readonly { readonly source: Storage; readonly view: View }[]): Storage;
 
   // — contractions —

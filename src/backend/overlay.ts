@@ -1,9 +1,15 @@
-/** Fast kernels laid over the reference kernels. Each fast kernel has a predicate that says which calls it accepts; the reference computes the other calls. */
+/**
+ * Fast kernels laid over the reference kernels. Each fast kernel has a predicate that says which calls it accepts;
+ * the reference computes the other calls.
+ */
 
 import type { DType } from "../tensor/storage.ts";
 import type { KernelName, Kernels } from "./kernels.ts";
 
-/** Which calls a fast kernel accepts: as data, which `separable info` and docs/backends.md list, and as the predicate that decides each call. */
+/**
+ * Which calls a fast kernel accepts: as data, which `separable info` and docs/backends.md list, and as the predicate that decides each
+ * call.
+ */
 export interface Acceptance<Name extends KernelName = KernelName> {
   /** The dtypes of the floating operands and of the result. */
   readonly dtypes: readonly DType[];
@@ -27,8 +33,8 @@ const choosing =
     accepts(...operands) ? fast(...operands) : reference(...operands);
 
 /**
- * The reference kernels with `fast` kernels laid over them. A call goes to the fast kernel where `accepts` says so, else to the reference kernel of
- * the same name. The compiler demands a predicate for every fast kernel.
+ * The reference kernels with `fast` kernels laid over them. A call goes to the fast kernel where `accepts` says so, else to the reference
+ * kernel of the same name. The compiler demands a predicate for every fast kernel.
  */
 export function overlay<Reference extends Pick<Kernels, KernelName>, Name extends KernelName>(
   reference: Reference,

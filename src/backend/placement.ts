@@ -55,7 +55,10 @@ export function describeSimd({ dtypes, maximumRank, nonEmpty, exceptOps }: NonNu
   ].join(", ");
 }
 
-/** The kernels of the wasm backend, grouped by where they run: [`SIMD: float32`, [`select`, `clamp`, …]]. The last group is plain TypeScript. */
+/**
+ * The kernels of the wasm backend, grouped by where they run: [`SIMD: float32`, [`select`, `clamp`, …]].
+ * The last group is plain TypeScript.
+ */
 export function wasmPlacementGroups(): [place: string, kernels: readonly KernelName[]][] {
   const groups = new Map<string, KernelName[]>();
   for (const { kernel, simd } of wasmPlacement()) {

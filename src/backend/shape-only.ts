@@ -1,6 +1,7 @@
 /**
- * A backend without numbers. Its storages know their dtype and their length, and its kernels return storages of the right dtype and length. A network
- * can be built and run on it in no memory and almost no time, to see which kernels it would call. `countingBackend` around it counts their work.
+ * A backend without numbers. Its storages know their dtype and their length, and its kernels return storages of the right dtype and length.
+ * A network can be built and run on it in no memory and almost no time, to see which kernels it would call.
+ * `countingBackend` around it counts their work.
  */
 
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";

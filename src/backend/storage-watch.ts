@@ -57,7 +57,9 @@ export class StorageWatch<Resource> {
     this.#finalizers.unregister(storage);
   }
 
-  /** Whether to collect before the memory in use grows by `bytes`: it has doubled since the last collection, or is half-way to the limit. */
+  /**
+   * Whether to collect before the memory in use grows by `bytes`: it has doubled since the last collection, or is half-way to the limit.
+   */
   isDue(bytes: number): boolean {
     return this.#used() + bytes > this.#dueAbove;
   }

@@ -27,7 +27,10 @@ export interface StructuredShape {
   readonly batch: number;
 }
 
-/** The shapes of WRN-28-10, and 160 → 320. Of these, the three-way dimensions of 160 → 320 and 640 → 640 are cut cleanly between outputs and inputs. */
+/**
+ * The shapes of WRN-28-10, and 160 → 320. Of these, the three-way dimensions of 160 → 320 and 640 → 640 are cut cleanly between outputs and
+ * inputs.
+ */
 export const structuredShapes: readonly StructuredShape[] = [
   { inChannels: 160, outChannels: 160, size: 32, batch: 8 },
   { inChannels: 160, outChannels: 320, size: 16, batch: 32 },
@@ -106,8 +109,8 @@ const contender = (forward: () => Tensor, wrt: readonly Tensor[], seed: Tensor):
 const valuesOf = (module: Layer | StructuredLinear): Tensor[] => [...module.parameters().values()].map(({ value }) => value);
 
 /**
- * The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`; null if there is none. At equal
- * cost `choose` takes the factors.
+ * The number of columns from which forming W is predicted to be faster, by the inequality of `StructuredLinear.choose`; null if there is
+ * none. At equal cost `choose` takes the factors.
  */
 export function predictedCrossover(map: StructuredLinear): number | null {
   const work = map.contractionCost();

@@ -3,7 +3,10 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Rule } from "../experiment/rules.ts";
 
-/** A parser of commander for an argument that `rule` allows. @throws ConfigError with the option, the allowed values, the given one, and a near value. */
+/**
+ * A parser of commander for an argument that `rule` allows. @throws ConfigError with the option, the allowed values, the given one, and a
+ * near value.
+ */
 export const argument =
   <T>(command: string, option: string, rule: Rule<T>) =>
   (given: string): T => {

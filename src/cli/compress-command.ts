@@ -231,8 +231,8 @@ interface Report {
 const largeError = 0.5;
 
 /**
- * The warning that the network has lost most of what it knew: more than half of its accuracy above chance, which is 1/classes. A network that
- * was not tested is judged by the error of its convolutions.
+ * The warning that the network has lost most of what it knew: more than half of its accuracy above chance, which is 1/classes. A network
+ * that was not tested is judged by the error of its convolutions.
  */
 function lossWarning({ compression: { relativeError }, before, after, images }: Report): string | undefined {
   const advice = "train it further, or choose convolutions with more parameters";

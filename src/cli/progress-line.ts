@@ -35,8 +35,8 @@ const join = (parts: readonly (string | undefined)[]): string => parts.filter((p
 
 /**
  * The parts of a progress on one line: label, bar, amount, details, pace and time left. The line has at most `columns` columns. Where they
- * are too few, the bar becomes short, then the details go from the last to the first, then the bar, the label and the amount. The images per
- * second and the time left stay.
+ * are too few, the bar becomes short, then the details go from the last to the first, then the bar, the label and the amount. The images
+ * per second and the time left stay.
  */
 export function progressLine(progress: Progress, columns: number): string {
   const { label, share, amount, details = [] } = progress;

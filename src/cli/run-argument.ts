@@ -1,4 +1,6 @@
-/** The trained network that a command reads. Every command takes it as its first argument: `eval RUN`, `predict RUN IMAGE…`, `compress RUN`. */
+/**
+ * The trained network that a command reads. Every command takes it as its first argument: `eval RUN`, `predict RUN IMAGE…`, `compress RUN`.
+ */
 
 import { type Command, Option } from "commander";
 import { ConfigError } from "../core/errors.ts";

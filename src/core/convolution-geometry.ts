@@ -17,8 +17,8 @@ export interface Sides {
 
 /**
  * The pixels added around an image: one number for all four sides, `[vertical, horizontal]`, or one number for each side. `"same"` adds as
- * many as ⌈size/stride⌉ windows need along each axis, so that stride 1 keeps the size of the image. If this number is odd, the side below or
- * to the right gets one more, as in PyTorch and in ONNX's SAME_UPPER.
+ * many as ⌈size/stride⌉ windows need along each axis, so that stride 1 keeps the size of the image. If this number is odd, the side below
+ * or to the right gets one more, as in PyTorch and in ONNX's SAME_UPPER.
  */
 export type Padding = Pair | Sides | "same";
 

@@ -1,6 +1,9 @@
 /** The word of a list that a mistyped or abbreviated word was probably meant to be. */
 
-/** The number of edits between two words: a letter is inserted, deleted or replaced, or two neighbours are exchanged (optimal string alignment). */
+/**
+ * The number of edits between two words: a letter is inserted, deleted or replaced, or two neighbours are exchanged (optimal string
+ * alignment).
+ */
 export function editDistance(a: string, b: string): number {
   const width = b.length + 1;
   const distances = new Uint32Array((a.length + 1) * width);

@@ -17,7 +17,9 @@ export type OptionalPackage = keyof typeof optionalPackages;
 const installCommand = (names: readonly OptionalPackage[]): string =>
   `npm install ${names.map((name) => `${name}@${optionalPackages[name]}`).join(" ")}`;
 
-/** Node's codes for a package that is not installed. An error of another kind comes from a package that is installed and cannot run here. */
+/**
+ * Node's codes for a package that is not installed. An error of another kind comes from a package that is installed and cannot run here.
+ */
 const notInstalled: readonly unknown[] = ["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"];
 
 /**

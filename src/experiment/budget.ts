@@ -31,8 +31,9 @@ function specAt(named: NamedFamily, { name, divisor }: BudgetSearch, position: n
 }
 
 /**
- * The largest network of the family that has at most `budget` parameters. Networks are counted, and none is computed. The search takes about thirty
- * counts if the size rises with the hyper-parameter, and one count for each position otherwise. Of several values with one size it gives the smallest.
+ * The largest network of the family that has at most `budget` parameters. Networks are counted, and none is computed. The search takes
+ * about thirty counts if the size rises with the hyper-parameter, and one count for each position otherwise.
+ * Of several values with one size it gives the smallest.
  * @throws ConfigError for a family without a search, and for a budget below the family's smallest network.
  */
 export function solveBudget(network: NetworkSpec, named: NamedFamily, classes: number, budget: number): Solution {

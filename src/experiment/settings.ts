@@ -101,8 +101,8 @@ export const networkOf = ({ network, depth, width, dropout, attentionSplit, auxi
 });
 
 /**
- * What `--drop-last` is where it is not given: a last batch of one image is left out, because batch norms have no variance of one value. Runs
- * that were recorded without the setting keep their last batch, so they resume bit for bit.
+ * What `--drop-last` is where it is not given: a last batch of one image is left out, because batch norms have no variance of one value.
+ * Runs that were recorded without the setting keep their last batch, so they resume bit for bit.
  */
 export const dropsLast = ({ batchSize, dropLast }: Pick<Settings, "batchSize" | "dropLast">, images: number): boolean | undefined =>
   dropLast ?? (images > batchSize && images % batchSize === 1 ? true : undefined);

@@ -15,8 +15,8 @@ export interface Eigh {
 const maximumSweeps = 60;
 
 /**
- * The eigenvalues and eigenvectors of a symmetric A:[n,n]. Only the lower triangle of A is read, as in NumPy and PyTorch. Each eigenvalue is
- * found within a small multiple of ε·‖A‖, and V is orthogonal to rounding, also for repeated eigenvalues.
+ * The eigenvalues and eigenvectors of a symmetric A:[n,n]. Only the lower triangle of A is read, as in NumPy and PyTorch. Each eigenvalue
+ * is found within a small multiple of ε·‖A‖, and V is orthogonal to rounding, also for repeated eigenvalues.
  * @throws ShapeError for a matrix that is not square, an empty one, or entries that are not finite.
  */
 export function eigh(a: Matrix): Eigh {

@@ -53,8 +53,8 @@ function sliceOf(a: Matrix, { p, q, s }: Sizes, j: number, k: number): Matrix {
 }
 
 /**
- * The singular values of all slices, position by position: entry t is √Σ σ_t² over the slices. The norm of the entries from r on is the least error
- * of a Monarch matrix of rank r.
+ * The singular values of all slices, position by position: entry t is √Σ σ_t² over the slices. The norm of the entries from r on is the
+ * least error of a Monarch matrix of rank r.
  * @throws ShapeError when the shape does not divide the matrix, for an empty matrix, or for entries that are not finite.
  */
 export function monarchSpectrum(a: Matrix, shape: Pick<MonarchShape, "blocks" | "middle">): Float64Array {
@@ -69,7 +69,8 @@ export function monarchSpectrum(a: Matrix, shape: Pick<MonarchShape, "blocks" | 
 
 /**
  * The best approximation of A by a Monarch matrix.
- * @throws ShapeError when the shape does not divide the matrix, for a rank below 1, for an empty matrix, or for entries that are not finite.
+ * @throws ShapeError when the shape does not divide the matrix, for a rank below 1, for an empty matrix, or for entries that are not
+ * finite.
  */
 export function nearestMonarch(a: Matrix, shape: MonarchShape): Monarch {
   checkMatrix("nearestMonarch", a);

@@ -7,11 +7,11 @@ import { ShapeError } from "../core/errors.ts";
 import { checkMatrix, type Matrix, matrix, powerOfTwoNear } from "./matrix.ts";
 
 /**
- * X with A·X = B, for A:[n,n] and B:[n,k], by Gaussian elimination with row exchanges (Golub & Van Loan, Matrix Computations, §3.4). Each row
- * is compared by its entries relative to the largest entry of the row, so the scales of the rows do not matter. It takes n³/3 + n²k
+ * X with A·X = B, for A:[n,n] and B:[n,k], by Gaussian elimination with row exchanges (Golub & Van Loan, Matrix Computations, §3.4). Each
+ * row is compared by its entries relative to the largest entry of the row, so the scales of the rows do not matter. It takes n³/3 + n²k
  * multiply-adds.
- * @throws ShapeError when A is not square or is singular, when B has another number of rows, for empty matrices, or for entries that are not
- * finite.
+ * @throws ShapeError when A is not square or is singular, when B has another number of rows, for empty matrices, or for entries that are
+ * not finite.
  */
 export function solve(a: Matrix, b: Matrix): Matrix {
   checkMatrix("solve", a);

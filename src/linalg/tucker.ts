@@ -28,8 +28,8 @@ export interface TuckerOptions {
 export const tuckerOptions: OptionNames = optionNames<TuckerOptions>({ iterations: true });
 
 /**
- * The `rank` leading left singular vectors of the mode-k unfolding. An unfolding with fewer columns than that has fewer singular vectors, so
- * columns of zeros are added to it. They do not change its singular vectors, and the SVD completes these to an orthonormal basis.
+ * The `rank` leading left singular vectors of the mode-k unfolding. An unfolding with fewer columns than that has fewer singular vectors,
+ * so columns of zeros are added to it. They do not change its singular vectors, and the SVD completes these to an orthonormal basis.
  */
 const leadingVectors = (x: TensorArray, mode: number, rank: number): Matrix => {
   const unfolded = unfold(x, mode);

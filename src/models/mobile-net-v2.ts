@@ -1,7 +1,7 @@
 /**
  * MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381): a chain of inverted residuals, which have many channels inside and few at their
- * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision for dense
- * convolutions, and those of the paper's code for structured ones.
+ * ends. A factory makes every 1×1 convolution, that of the classifier included (paper, §4.3). State names are those of torchvision for
+ * dense convolutions, and those of the paper's code for structured ones.
  */
 
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -151,7 +151,9 @@ export class MobileNetV2 extends ImageClassifier {
     });
   }
 
-  /** Earlier versions named the layers of a structured network as those of a dense one, and had `conv.` in the names of dense convolutions. */
+  /**
+   * Earlier versions named the layers of a structured network as those of a dense one, and had `conv.` in the names of dense convolutions.
+   */
   override formerName(name: string): string {
     if (this.classifier === undefined) return name.replace(/^classifier_conv\./, "classifier.1.").replace(flatLayer, nestedLayer);
     return name.replace(denseConvolution, "$1.conv.");

@@ -61,7 +61,9 @@ class Downsample extends Block {
 /** The shortcut's convolution and norm: numbered as in torchvision, or named as in the paper's code. */
 const downsampleOf = (conv: Layer, bn: BatchNorm2d): Layer => (areDense(conv) ? new Sequential(conv, bn) : new Downsample(conv, bn));
 
-/** Convolutions of 1×1, 3×3 and 1×1. The outer ones change the number of channels. Where shapes differ, the shortcut is a 1×1 convolution. */
+/**
+ * Convolutions of 1×1, 3×3 and 1×1. The outer ones change the number of channels. Where shapes differ, the shortcut is a 1×1 convolution.
+ */
 class Bottleneck extends Block {
   readonly conv1: Layer;
   readonly bn1: BatchNorm2d;

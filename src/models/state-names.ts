@@ -1,6 +1,6 @@
 /**
- * WRN-50-2 and MobileNetV2 exist in two state dicts: torchvision's, for dense convolutions, and that of the paper's code, for structured ones.
- * The parts of a network are named after the convolutions that its factory made.
+ * WRN-50-2 and MobileNetV2 exist in two state dicts: torchvision's, for dense convolutions, and that of the paper's code, for structured
+ * ones. The parts of a network are named after the convolutions that its factory made.
  */
 
 import type { Layer } from "../nn/module.ts";

@@ -68,7 +68,8 @@ function hasFormerNames(own: ReadonlyMap<string, State>, values: StateValues, fo
 }
 
 /**
- * Overwrites the entries of `own` with the values of the same name. An entry with a default (a counter) may be missing, and gets the default.
+ * Overwrites the entries of `own` with the values of the same name. An entry with a default (a counter) may be missing, and gets the
+ * default.
  * @param op The operation that an error names.
  * @returns the names that did not fit; without `strict: false` there are none.
  * @throws StateError, unless `strict` is false, if a value is missing, unexpected, of another shape, or no whole number for a counter.

@@ -1,6 +1,8 @@
 /** The search of a module's fields for what the module holds: modules, and entries of the state. */
 
-/** Whether `value` is an object that was written as a literal. Instances of classes are not searched, because their fields may be anything. */
+/**
+ * Whether `value` is an object that was written as a literal. Instances of classes are not searched, because their fields may be anything.
+ */
 function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

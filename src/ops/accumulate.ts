@@ -31,8 +31,8 @@ function productOfRows(x: Tensor): Tensor {
 }
 
 /**
- * y = Π x over `axes`, and 1 over no elements. An intermediate product may overflow where the whole product would not. Its VJP is that of the
- * multiplications that it is composed of, so elements of 0 need no special case.
+ * y = Π x over `axes`, and 1 over no elements. An intermediate product may overflow where the whole product would not. Its VJP is that of
+ * the multiplications that it is composed of, so elements of 0 need no special case.
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {

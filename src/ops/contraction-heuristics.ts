@@ -30,8 +30,8 @@ export function greedyTree(network: Network, leaves: readonly ContractionTree[])
 const intervalLimit = 150;
 
 /**
- * The cheapest tree whose every node covers adjacent operands, by dynamic programming over intervals. This is the classical order of a chain
- * of matrices (Godbole 1973, IEEE Trans. Computers C-22), and for a chain in its own order no tree is cheaper.
+ * The cheapest tree whose every node covers adjacent operands, by dynamic programming over intervals. This is the classical order of a
+ * chain of matrices (Godbole 1973, IEEE Trans. Computers C-22), and for a chain in its own order no tree is cheaper.
  */
 export function intervalTree(network: Network, leaves: readonly ContractionTree[]): ContractionTree {
   const n = leaves.length;

@@ -34,7 +34,9 @@ export function contractionOrder(inputs: readonly Labels[], output: Labels, size
   return flatten(inputs.length <= exactLimit ? optimalTree(network, leaves) : improved(network, heuristicTree(network, leaves)), leaves);
 }
 
-/** The cheapest tree of the given parts. A bit mask stands for a subset, and the best tree of a subset joins the best trees of two parts. */
+/**
+ * The cheapest tree of the given parts. A bit mask stands for a subset, and the best tree of a subset joins the best trees of two parts.
+ */
 function optimalTree(network: Network, parts: readonly ContractionTree[]): ContractionTree {
   const count = parts.length;
   const best: (ContractionTree | undefined)[] = new Array(1 << count);
@@ -53,8 +55,9 @@ function optimalTree(network: Network, parts: readonly ContractionTree[]): Contr
 }
 
 /**
- * The cheapest of four trees. The order of the equation is the bound that no tree may exceed. The greedy tree finds good orders of irregular
- * networks. The interval trees are optimal for chains, and near the optimum for ladders such as the product of two matrix product states.
+ * The cheapest of four trees. The order of the equation is the bound that no tree may exceed. The greedy tree finds good orders of
+ * irregular networks. The interval trees are optimal for chains, and near the optimum for ladders such as the product of two matrix product
+ * states.
  */
 function heuristicTree(network: Network, leaves: readonly ContractionTree[]): ContractionTree {
   const candidates = [

@@ -58,9 +58,9 @@ export function conv2d(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): 
 }
 
 /**
- * The transpose of a convolution: y[n,o,i·stride + u·dilation − top, j·stride + v·dilation − left] = Σ_{c,i,j,u,v} x[n,c,i,j]·w[c,o,u,v], summed
- * over all that meet in one pixel of y. It is the input gradient of conv2d with the same weight and options (arXiv 1603.07285, §4), so it is
- * PyTorch's conv_transpose2d. x:[N,C,H,W], w:[C,O/groups,Kh,Kw] → y:[N,O,H′,W′] with
+ * The transpose of a convolution: y[n,o,i·stride + u·dilation − top, j·stride + v·dilation − left] = Σ_{c,i,j,u,v} x[n,c,i,j]·w[c,o,u,v],
+ * summed over all that meet in one pixel of y. It is the input gradient of conv2d with the same weight and options (arXiv 1603.07285, §4),
+ * so it is PyTorch's conv_transpose2d. x:[N,C,H,W], w:[C,O/groups,Kh,Kw] → y:[N,O,H′,W′] with
  * H′ = (H−1)·stride − top − bottom + dilation·(Kh−1) + outputPadding + 1, in N·C·H·W·(O/groups)·Kh·Kw multiply-adds.
  * @throws ShapeError for shapes, options or dtypes that do not fit together.
  */

@@ -176,8 +176,9 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>, sizes: 
 /**
  * y[output] = Σ Π_i operands[i][labels_i], where Σ runs over all labels that are not in the output: `einsum("bij,bjk->bik", a, b)`.
  *
- * The rules are NumPy's. A label that is repeated within a term takes the diagonal. `...` stands for axes without labels, which broadcast and
- * stay in the output, so an output needs `...` too. Without "->", the output has the labels that appear once, in alphabetical order. `einsumMultiplyAdds` is the cost.
+ * The rules are NumPy's. A label that is repeated within a term takes the diagonal. `...` stands for axes without labels, which broadcast
+ * and stay in the output, so an output needs `...` too. Without "->", the output has the labels that appear once, in alphabetical order.
+ * `einsumMultiplyAdds` is the cost.
  * @throws ShapeError when the equation and the operands do not fit together.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {

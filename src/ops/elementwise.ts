@@ -72,7 +72,10 @@ export const divide = binary(
   (g, _a, b, c) => negate(divide(multiply(g, c), b)),
 );
 
-/** c = aᵇ by IEEE 754: 1ᵇ = 1 and a⁰ = 1, also for NaN, and (−1)^±∞ = 1.   VJP: ā = c̄·b·aᵇ⁻¹ (0 where b = 0), b̄ = c̄·c·log a (0 where a = 0). */
+/**
+ * c = aᵇ by IEEE 754: 1ᵇ = 1 and a⁰ = 1, also for NaN, and (−1)^±∞ = 1.   VJP:
+ * ā = c̄·b·aᵇ⁻¹ (0 where b = 0), b̄ = c̄·c·log a (0 where a = 0).
+ */
 export const power = binary(
   "power",
   (g, a, b) => multiply(g, where(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))))),

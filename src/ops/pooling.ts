@@ -36,12 +36,13 @@ export interface PoolingOptions {
   /** The distance between neighbouring windows, in pixels. Default: the size of a window, so that windows do not overlap. */
   readonly stride?: Pair;
   /**
-   * The pixels added around the image. Each side is smaller than the window, and two opposite sides are at most the window together, so that
-   * every window meets the image. Default: 0.
+   * The pixels added around the image. Each side is smaller than the window, and two opposite sides are at most the window together, so
+   * that every window meets the image. Default: 0.
    */
   readonly padding?: Padding;
   /**
-   * Whether a last window may reach beyond the padded image. It must start inside the image or the padding before the image. Default: false.
+   * Whether a last window may reach beyond the padded image. It must start inside the image or the padding before the image. Default:
+   * false.
    */
   readonly ceilMode?: boolean;
 }
@@ -145,8 +146,8 @@ function countsOf({ size, kernel, stride, before, after }: PaddedAxis, windows: 
 }
 
 /**
- * The mean of each window. x:[N,C,H,W] → y:[N,C,H′,W′]. It is a depthwise convolution whose weights are all 1/(Kh·Kw), so its VJP is that of
- * conv2d. Where some windows count fewer pixels than others, the weights are 1 and the sums are divided by the numbers of pixels.
+ * The mean of each window. x:[N,C,H,W] → y:[N,C,H′,W′]. It is a depthwise convolution whose weights are all 1/(Kh·Kw), so its VJP is that
+ * of conv2d. Where some windows count fewer pixels than others, the weights are 1 and the sums are divided by the numbers of pixels.
  * @throws ShapeError for a rank other than 4, an image without pixels, options that do not fit, or a window larger than the padded image.
  */
 export function avgPool2d(x: Tensor, options: AveragePoolingOptions): Tensor {

@@ -65,8 +65,8 @@ const extremum = (op: string, compute: (x: Tensor, axes: readonly number[]) => T
 export const max = extremum("max", (x, axes) => reduceAxes("max", x, axes));
 
 /**
- * y = min x over `axes`, computed as −max(−x). It is NaN where any element is NaN, and ∞ over no elements. VJP: the elements that attain the
- * minimum share ȳ equally.
+ * y = min x over `axes`, computed as −max(−x). It is NaN where any element is NaN, and ∞ over no elements. VJP: the elements that attain
+ * the minimum share ȳ equally.
  * @throws ShapeError for an int32 tensor, or axes that x does not have.
  */
 export const min = extremum("min", (x, axes) => scope(() => negate(reduceAxes("max", negate(x), axes))));

@@ -1,6 +1,6 @@
 /**
- * Softmax and its logarithm. Both subtract the maximum first, so that no exponential overflows (docs/derivations/cross-entropy.md). Where the
- * maximum is ∞, −∞ or NaN, the difference is NaN for at least one element, and the sum makes the whole line NaN.
+ * Softmax and its logarithm. Both subtract the maximum first, so that no exponential overflows (docs/derivations/cross-entropy.md). Where
+ * the maximum is ∞, −∞ or NaN, the difference is NaN for at least one element, and the sum makes the whole line NaN.
  */
 
 import { normalizeAxis } from "../core/shape.ts";
@@ -10,7 +10,8 @@ import { constantMax } from "./reductions.ts";
 import { sum } from "./sum-and-broadcast.ts";
 
 /**
- * y_i = e^{x_i} / Σ_j e^{x_j} along `axis`, by default the last. A line with a NaN or with ∞, or with nothing but −∞, is NaN (as in PyTorch).
+ * y_i = e^{x_i} / Σ_j e^{x_j} along `axis`, by default the last. A line with a NaN or with ∞, or with nothing but −∞, is NaN (as in
+ * PyTorch).
  * @throws ShapeError for an int32 tensor, or an axis that x does not have.
  */
 export function softmax(x: Tensor, axis = -1): Tensor {

@@ -64,8 +64,8 @@ function sorted(op: string, x: Tensor, axis: number, descending: boolean): Sorte
 }
 
 /**
- * The elements of x in rising order along an axis, and the positions at which they stood. Equal elements keep their order, and NaN counts as
- * the largest. x:[A…,n,B…] → values and indices:[A…,n,B…]. VJP: each cotangent goes back to the position of its element.
+ * The elements of x in rising order along an axis, and the positions at which they stood. Equal elements keep their order, and NaN counts
+ * as the largest. x:[A…,n,B…] → values and indices:[A…,n,B…]. VJP: each cotangent goes back to the position of its element.
  * @throws ShapeError for an int32 tensor, or an axis that x does not have.
  */
 export function sort(x: Tensor, options: SortOptions = {}): Sorted {

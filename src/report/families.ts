@@ -4,8 +4,8 @@ import { builtInFamily } from "../structured/spec.ts";
 import { element } from "./svg.ts";
 
 /**
- * The palette of Okabe and Ito, whose colours colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/). Its yellow is left out because it is
- * too pale for thin marks.
+ * The palette of Okabe and Ito, whose colours colour-blind readers can tell apart (https://jfly.uni-koeln.de/color/). Its yellow is left
+ * out because it is too pale for thin marks.
  */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3", "#7f7f7f"] as const;
 
@@ -30,7 +30,10 @@ export const titleOf = (family: string): string => builtInFamily(family)?.title 
 /** `TensorTrain` of `TensorTrain_0.44`. */
 export const familyOf = (convolution: string): string => convolution.split("_")[0]!;
 
-/** A look for each family of a report, in the order of their names. Eight colours and five shapes are dealt out together, which makes 40 looks. */
+/**
+ * A look for each family of a report, in the order of their names. Eight colours and five shapes are dealt out together, which makes 40
+ * looks.
+ */
 export function looksOf(convolutions: readonly string[]): ReadonlyMap<string, Look> {
   const names = [...new Set(convolutions.map(familyOf))].sort();
   return new Map(names.map((name, i) => [name, { colour: colours[i % colours.length]!, shape: shapeNames[i % shapeNames.length]! }]));

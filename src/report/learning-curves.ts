@@ -1,4 +1,6 @@
-/** Plots a quantity by epoch: a line for each configuration, and a thin line for each of its seeds. A name stands at the end of each line. */
+/**
+ * Plots a quantity by epoch: a line for each configuration, and a thin line for each of its seeds. A name stands at the end of each line.
+ */
 
 import { scaleLinear } from "d3-scale";
 import { largest } from "../core/extent.ts";

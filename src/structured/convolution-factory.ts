@@ -16,8 +16,9 @@ export interface ConvolutionSite {
   readonly groups?: number;
   readonly bias?: boolean;
   /**
-   * How the weight of a dense convolution appears in the state. `conv.weight`: as in the paper's code. `weight`: as in torchvision. `linear`:
-   * as the `weight`:[O,I] of a linear layer, for a 1×1 convolution. Structured convolutions do not use it. Default: `conv.weight`.
+   * How the weight of a dense convolution appears in the state. `conv.weight`: as in the paper's code. `weight`: as in torchvision.
+   * `linear`: as the `weight`:[O,I] of a linear layer, for a 1×1 convolution. Structured convolutions do not use it. Default:
+   * `conv.weight`.
    */
   readonly denseState?: "conv.weight" | "weight" | "linear";
 }

@@ -79,8 +79,8 @@ export class Tensor {
   }
 
   /**
-   * The dtype, the shape and the values, as NumPy prints them. `console.log` and template strings show this text too. It says how to read the
-   * values where they are on a device.
+   * The dtype, the shape and the values, as NumPy prints them. `console.log` and template strings show this text too. It says how to read
+   * the values where they are on a device.
    */
   toString(): string {
     const unread = "on a device; read it with await tensor.data() or await tensor.toArray()";

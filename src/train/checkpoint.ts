@@ -87,8 +87,8 @@ export async function encodeCheckpoint(trainer: Trainer, config: unknown): Promi
 }
 
 /**
- * Reads a checkpoint, or any other safetensors file with a network's state dict. Metadata of other programs are kept. The prefixes `module.`
- * and `_orig_mod.` of PyTorch's wrappers are removed, with a note.
+ * Reads a checkpoint, or any other safetensors file with a network's state dict. Metadata of other programs are kept. The prefixes
+ * `module.` and `_orig_mod.` of PyTorch's wrappers are removed, with a note.
  * @throws DataError naming `source` when the file is truncated, or when its SHA-256 is not the one that it records.
  */
 export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promise<Checkpoint> {

@@ -27,7 +27,9 @@ export function clipGradients(gradients: readonly Tensor[], maxNorm: number): Te
   return gradients.map((g) => multiply(g, factor));
 }
 
-/** Every element of every gradient clipped to [−limit, limit]: PyTorch's `clip_grad_value_`. @throws ConfigError for a limit not above 0. */
+/**
+ * Every element of every gradient clipped to [−limit, limit]: PyTorch's `clip_grad_value_`. @throws ConfigError for a limit not above 0.
+ */
 export function clipGradientValues(gradients: readonly Tensor[], limit: number): Tensor[] {
   checkLimit("clipGradientValues", "limit", limit);
   return gradients.map((g) => clamp(g, -limit, limit));

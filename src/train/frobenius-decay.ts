@@ -18,8 +18,8 @@ function structuredWeights(model: Module): Tensor[] {
 }
 
 /**
- * ½·λ·Σ‖W‖²_F over the structured layers of a model, to be added to the loss; undefined for a model without any. Its gradient with respect to W
- * is λ·W, the gradient of ordinary weight decay. Decay of the factors would shrink their product unevenly. Each W is formed once.
+ * ½·λ·Σ‖W‖²_F over the structured layers of a model, to be added to the loss; undefined for a model without any. Its gradient with respect
+ * to W is λ·W, the gradient of ordinary weight decay. Decay of the factors would shrink their product unevenly. Each W is formed once.
  */
 export function frobeniusPenalty(model: Module, lambda: number): Tensor | undefined {
   const squares = structuredWeights(model).map((w) => sum(multiply(w, w)));

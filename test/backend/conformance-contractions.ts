@@ -50,7 +50,10 @@ function sizesOf(geometry: ConvolutionGeometry): Record<"x" | "w" | "y", number>
 
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.integer({ min, max });
 
-/** Convolutions as networks have them: a window reaching half over the border, sizes that fill vectors and tiles and sizes that leave a rest. */
+/**
+ * Convolutions as networks have them: a window reaching half over the border, sizes that fill vectors and tiles and sizes that leave a
+ * rest.
+ */
 const networkConvolutions: fc.Arbitrary<ConvolutionShapes> = fc
   .record({
     // Large images, many channels or many images: each makes a backend cut its work differently, and none takes the reference long.

@@ -1,6 +1,6 @@
 /**
- * First-order error bounds of the fused kernels, from the error of each step. Constants count roundings generously (4 to 8 where a kernel needs
- * three or four): they leave room for evaluating the same formula in another order, not for another formula.
+ * First-order error bounds of the fused kernels, from the error of each step. Constants count roundings generously (4 to 8 where a kernel
+ * needs three or four): they leave room for evaluating the same formula in another order, not for another formula.
  */
 
 import type { AdamUpdate, NormGeometry, SgdUpdate } from "../../src/backend/kernels.ts";
@@ -17,7 +17,8 @@ function forEachChannel({ batch, channels, inner }: NormGeometry, visit: (c: num
 }
 
 /**
- * [y, mean, variance]. The mean of M numbers is off by M·u·mean|x|. The variance by M·u·κ relatively, κ = √(mean x²)/σ (Chan, Golub & LeVeque
+ * [y, mean, variance]. The mean of M numbers is off by M·u·mean|x|. The variance by M·u·κ relatively, κ = √(mean x²)/σ (Chan, Golub &
+ * LeVeque
  * 1983), and by the mean's error squared: the bound of the two-pass and the updating algorithms, which E[x²] − μ² in float32 exceeds.
  */
 export function normBounds(x: Numbers, gamma: Numbers, beta: Numbers, geometry: NormGeometry, { unit, sides }: Precision): Numbers[] {

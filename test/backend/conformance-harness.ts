@@ -1,6 +1,7 @@
 /**
  * Runs a kernel on the backend under test and on the float64 reference, and compares. Every trial asks four more things of the kernel:
- * the same inputs give the same bits again, the inputs stay as they were, each result holds what it says, and nothing but the results is left allocated.
+ * the same inputs give the same bits again, the inputs stay as they were, each result holds what it says, and nothing but the results is
+ * left allocated.
  */
 
 import fc from "fast-check";
@@ -18,8 +19,9 @@ export interface Subject {
   readonly kernels: () => Kernels;
   readonly tolerance: Tolerance;
   /**
-   * How many cases of a property to draw where backends usually get `usual`. A software GPU takes milliseconds to hand back a single number, and a
-   * thousand times as long as the reference for a large one: it gets fewer cases of every property, but no property is left out.
+   * How many cases of a property to draw where backends usually get `usual`. A software GPU takes milliseconds to hand back a single
+   * number, and a thousand times as long as the reference for a large one: it gets fewer cases of every property, but no property is left
+   * out.
    */
   readonly runs: (usual: number) => number;
   /** `valuesOf`, of numbers that the backend promises to keep: see `nonFinite`. */
@@ -71,8 +73,8 @@ export function onReference(inputs: readonly Operand[], run: Run): TypedArray[] 
 }
 
 /**
- * To the bit: −0 differs from 0. But NaN equals NaN: which of its bit patterns an operation gives is left open by WebAssembly and JavaScript, and
- * changes as an engine recompiles. Memory is compared first, as element by element takes long.
+ * To the bit: −0 differs from 0. But NaN equals NaN: which of its bit patterns an operation gives is left open by WebAssembly and
+ * JavaScript, and changes as an engine recompiles. Memory is compared first, as element by element takes long.
  */
 const sameBits = (a: TypedArray, b: TypedArray): boolean =>
   a.length === b.length && (sameWords(wordsOf(a), wordsOf(b)) || a.every((value, i) => Object.is(value, b[i])));
@@ -107,7 +109,9 @@ async function execute(k: Kernels, dtype: DType, { inputs, run, updates = [] }: 
   return results;
 }
 
-/** Whether `actual` is `expected` rounded to the dtype, or at most `bound` away from it. A bound makes the largest number and ∞ neighbours. */
+/**
+ * Whether `actual` is `expected` rounded to the dtype, or at most `bound` away from it. A bound makes the largest number and ∞ neighbours.
+ */
 export function agrees(actual: number, expected: number, bound: number | undefined, { dtype }: Precision, tolerance: Tolerance): boolean {
   const rounded = dtype === "float32" ? Math.fround(expected) : expected;
   if (Object.is(actual, rounded)) return true;

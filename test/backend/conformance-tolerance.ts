@@ -1,11 +1,11 @@
 /**
  * How far a result may be from the float64 reference, and why: the one place that says so.
  *
- * With u half the distance from 1 to the next number, one operation is off by a factor 1 + δ, |δ| ≤ u. A sum of K products, in whatever order
- * and blocking, with or without fused multiply-add, is off by at most K·u·Σ|a||b| to first order (Higham, Accuracy and Stability of
- * Numerical Algorithms, §3.1): what bounds every contraction and reduction here, with Σ|a||b| computed by the same kernel on absolute values.
- * Functions that IEEE 754 rounds correctly (+ − × ÷ √, comparisons, copies) have no tolerance; for the others a backend states its own, in
- * units of the last place.
+ * With u half the distance from 1 to the next number, one operation is off by a factor 1 + δ, |δ| ≤ u. A sum of K products, in whatever
+ * order and blocking, with or without fused multiply-add, is off by at most K·u·Σ|a||b| to first order (Higham, Accuracy and Stability of
+ * Numerical Algorithms, §3.1): what bounds every contraction and reduction here, with Σ|a||b| computed by the same kernel on absolute
+ * values. Functions that IEEE 754 rounds correctly (+ − × ÷ √, comparisons, copies) have no tolerance; for the others a backend states its
+ * own, in units of the last place.
  */
 
 import type { BinaryOp, UnaryOp } from "../../src/backend/kernels.ts";
@@ -17,8 +17,9 @@ export type Floating = "float32" | "float64";
 export type Ulps = number | ((operands: readonly number[], result: number) => number);
 
 /**
- * What a backend may do to numbers. The first two fields are of every backend; the others are what shading languages leave to the device (WGSL
- * §15.7 Floating Point Evaluation, GLSL ES 3.2 §4.7.1 Range and Precision) and IEEE 754, which JavaScript and WebAssembly follow, does not.
+ * What a backend may do to numbers. The first two fields are of every backend; the others are what shading languages leave to the device
+ * (WGSL §15.7 Floating Point Evaluation, GLSL ES 3.2 §4.7.1 Range and Precision) and IEEE 754, which JavaScript and WebAssembly follow,
+ * does not.
  */
 export interface Tolerance {
   /** The precisions to try; others must be refused with a BackendError. */
@@ -26,14 +27,18 @@ export interface Tolerance {
   /** Error of each function in float32, in units of the last place; 0 (correctly rounded) for those not named. */
   readonly ulps: Partial<Record<UnaryOp | BinaryOp, Ulps>>;
   /**
-   * "flushed": a number below 2⁻¹²⁶ in size may be taken for 0 of its sign whenever it goes into an operation, and where one would come out, any other such number or 0 may.
-   * Both languages allow it, operation by operation, so each operand is tried both ways.
+   * "flushed": a number below 2⁻¹²⁶ in size may be taken for 0 of its sign whenever it goes into an operation, and where one would come
+   * out, any other such number or 0 may. Both languages allow it, operation by operation, so each operand is tried both ways.
    */
   readonly subnormals: "kept" | "flushed";
-  /** false: both languages let a compiler assume that there is no NaN and no ∞. None is then given, and where one would come out, anything may. */
+  /**
+   * false: both languages let a compiler assume that there is no NaN and no ∞. None is then given, and where one would come out, anything
+   * may.
+   */
   readonly nonFinite: boolean;
   /**
-   * Whether the zeros of a convolution's padding take part in products, so that a NaN or ∞ in the weight or in the cotangent reaches the border too. A GPU may leave them out.
+   * Whether the zeros of a convolution's padding take part in products, so that a NaN or ∞ in the weight or in the cotangent reaches the
+   * border too. A GPU may leave them out.
    */
   readonly paddingCounts: boolean;
   /** "ignored": both languages let −0 and 0 stand for each other. */
@@ -69,8 +74,8 @@ export const precisionOf = (dtype: Floating, { subnormals }: Tolerance): Precisi
   subnormals === "flushed" ? { ...precisions[dtype], underflow: smallestNormal } : precisions[dtype];
 
 /**
- * Bound on the error of sums of `terms` products (or of a formula of as many roundings) whose absolute values add up to `magnitudes`. Two more than `terms` for the terms of second order
- * and the last rounding; `underflow` for what is lost in each product.
+ * Bound on the error of sums of `terms` products (or of a formula of as many roundings) whose absolute values add up to `magnitudes`. Two
+ * more than `terms` for the terms of second order and the last rounding; `underflow` for what is lost in each product.
  */
 export const sumBound = (terms: number, magnitudes: ArrayLike<number>, { unit, underflow, sides }: Precision): Float64Array =>
   Float64Array.from(magnitudes, (magnitude) => sides * ((terms + 2) * unit * magnitude + (terms + 1) * underflow));
@@ -102,10 +107,12 @@ export const ulpBound = (
   });
 
 /**
- * Bound, in units of the roundoff, on the error of a cosine transform of length n relative to 2√n·‖x‖, which no transform exceeds: ‖D‖ ≤ 2√n. By the matrix it is a sum
- * of n products, |D| ≤ 2 and Σ|x| ≤ √n·‖x‖: n. In passes of radix r, a real output of a butterfly adds up 2r inputs times factors of modulus ≤ 1, rounded at most
- * 2r + 4 times on the way (the rounding of the factors included); the moduli are a matrix of norm ≤ 2r where the butterfly itself lengthens every vector by √r. So
- * each pass adds (2r + 4)·2√r, and the rotation into cosines as much as a butterfly of four with four more roundings.
+ * Bound, in units of the roundoff, on the error of a cosine transform of length n relative to 2√n·‖x‖, which no transform exceeds: ‖D‖ ≤
+ * 2√n. By the matrix it is a sum of n products, |D| ≤ 2 and Σ|x| ≤ √n·‖x‖: n. In passes of radix r, a real output of a butterfly adds up 2r
+ * inputs times factors of modulus ≤ 1, rounded at most
+ * 2r + 4 times on the way (the rounding of the factors included); the moduli are a matrix of norm ≤ 2r where the butterfly itself lengthens
+ * every vector by √r. So each pass adds (2r + 4)·2√r, and the rotation into cosines as much as a butterfly of four with four more
+ * roundings.
  */
 export function cosineTransformRoundings(n: number): { readonly dense: number; readonly fast: number | undefined } {
   const plan = cosineTransformPlan(n);

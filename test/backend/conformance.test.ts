@@ -7,7 +7,10 @@ import { ieee, type Tolerance } from "./conformance-tolerance.ts";
 
 conformance("reference", createReferenceBackend, { ...ieee, dtypes: ["float32", "float64"], ulps: {} });
 
-/** exp and log are polynomials: 1.01 and 0.8 ulp at worst in millions of draws; 1/√x is two rounded operations (½ + 1 ulp); tanh and sigmoid round a few more around exp. */
+/**
+ * exp and log are polynomials: 1.01 and 0.8 ulp at worst in millions of draws; 1/√x is two rounded operations (½ + 1 ulp);
+ * tanh and sigmoid round a few more around exp.
+ */
 const wasm: Tolerance = {
   ...ieee,
   dtypes: ["float32", "float64"],

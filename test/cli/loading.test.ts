@@ -1,5 +1,6 @@
 /**
- * Which modules the compiled program loads: none that the command does not need, and a missing package stops only the commands that need it.
+ * Which modules the compiled program loads: none that the command does not need, and a missing package stops only the commands that need
+ * it.
  */
 
 import { spawn } from "node:child_process";

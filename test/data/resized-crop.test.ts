@@ -39,8 +39,8 @@ describe("randomRegion", () => {
   });
 
   it("has an area that is uniform, and an aspect whose logarithm is symmetric", () => {
-    // Parts that do not fit are drawn again, which happens to large ones more often. So the shares below 0.5, where every aspect fits into a
-    // square, are counted: uniform shares have half of them below 0.29.
+    // Parts that do not fit are drawn again, which happens to large ones more often. So the shares below 0.5, where every aspect fits into
+    // a square, are counted: uniform shares have half of them below 0.29.
     const [draws, random] = [4000, new Random(7)];
     const regions = Array.from({ length: draws }, () => randomRegion(1000, 1000, random));
     const small = regions.map(({ width, height }) => (width * height) / 1e6).filter((share) => share < 0.5);

@@ -1,4 +1,6 @@
-/** Arguments that linalg refuses: empty axes, entries that are not finite, values that are no numbers, and factors that do not fit together. */
+/**
+ * Arguments that linalg refuses: empty axes, entries that are not finite, values that are no numbers, and factors that do not fit together.
+ */
 
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";

@@ -83,7 +83,9 @@ const networks: Readonly<Record<string, SmallNetwork>> = {
 const networkNames = Object.keys(networks);
 
 const acdcKinds: readonly ConvolutionKind[] = ["ACDC", "OriginalACDC", "PlainACDC"];
-/** The families that refuse a convolution of a small network: its channels shrink by no whole factor, or the budget is less than one weight. */
+/**
+ * The families that refuse a convolution of a small network: its channels shrink by no whole factor, or the budget is less than one weight.
+ */
 const misfits: Readonly<Record<string, readonly ConvolutionKind[]>> = {
   "wrn-50-2": ["LR"],
   darts: [...acdcKinds, "SepHashedDecimate", "LR"],
@@ -94,9 +96,9 @@ const specsOf = (name: string): ConvolutionSpec[] => Object.values(specs).filter
 const norms = (network: Module): BatchNorm2d[] => network.modules().filter((part): part is BatchNorm2d => part instanceof BatchNorm2d);
 
 /**
- * Gives every norm random parameters, and running statistics near those of random images. γ has both signs and is sometimes 0. μ is off by a
- * share of σ, and σ² by a factor; some σ² are so small that only ε counts. Statistics far from those of the feature maps would make the maps
- * grow from norm to norm, and the comparison would measure the rounding of float32 only.
+ * Gives every norm random parameters, and running statistics near those of random images. γ has both signs and is sometimes 0. μ is off by
+ * a share of σ, and σ² by a factor; some σ² are so small that only ε counts. Statistics far from those of the feature maps would make the
+ * maps grow from norm to norm, and the comparison would measure the rounding of float32 only.
  */
 async function disturb(network: Layer, size: number, dtype: FloatType, seed: number, channels = 3, tiny = 0.05): Promise<void> {
   const random = new Random(seed);
@@ -195,8 +197,8 @@ describe("in float64", () => {
   beforeAll(() => useBackend(createReferenceBackend()));
   afterAll(() => useBackend(undefined));
 
-  // These networks have so many norms in a row that float32 loses three digits before they are trained, folded or not. Each family stands for
-  // one way of folding: into the weight, after a hashed window, as an affine after the factors, and into the last factor.
+  // These networks have so many norms in a row that float32 loses three digits before they are trained, folded or not. Each family stands
+  // for one way of folding: into the weight, after a hashed window, as an affine after the factors, and into the last factor.
   test.each([
     ["wrn-50-2", ["Conv", "HashedSeparable", "CP", "Shuffle"]],
     ["mobilenet-v2", ["Sep", "CP", "Shuffle"]],

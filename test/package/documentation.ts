@@ -21,8 +21,8 @@ export async function pages(): Promise<readonly string[]> {
 }
 
 /**
- * The blocks of a page that are TypeScript. The word after the opening fence is `ts`; `ts compile-only: <reason>` marks a block that cannot run
- * on every machine.
+ * The blocks of a page that are TypeScript. The word after the opening fence is `ts`; `ts compile-only: <reason>` marks a block that cannot
+ * run on every machine.
  * @throws Error for another spelling of the language, which would hide a block from the test.
  */
 export async function codeBlocks(page: string): Promise<readonly CodeBlock[]> {

@@ -32,8 +32,9 @@ async function closure(): Promise<readonly string[]> {
 }
 
 /**
- * Packs the package (`dist` must have been built) and installs it in a new project of `tmpdir`. npm takes the dependencies from this clone's
- * node_modules and not from a registry, so that the test needs no network. `also` are packages of node_modules that the project has besides.
+ * Packs the package (`dist` must have been built) and installs it in a new project of `tmpdir`. npm takes the dependencies from this
+ * clone's node_modules and not from a registry, so that the test needs no network.
+ * `also` are packages of node_modules that the project has besides.
  * @returns the folder of the project.
  */
 export async function installPackage(also: readonly string[]): Promise<string> {

@@ -27,7 +27,9 @@ type Create = (build: Build, init: Initialisation) => StructuredLinear;
 
 const few = fc.integer({ min: 1, max: 4 });
 const modes = (least: number, most: number) => fc.array(few, { minLength: least, maxLength: most });
-/** A way to split d modes with the product in·out into in and out. The cut may fall within a mode, so `in` is any divisor of the product. */
+/**
+ * A way to split d modes with the product in·out into in and out. The cut may fall within a mode, so `in` is any divisor of the product.
+ */
 const divisorOf = (size: number): fc.Arbitrary<number> =>
   fc.constantFrom(...Array.from({ length: size }, (_, i) => i + 1).filter((d) => size % d === 0));
 /** Ranks that their neighbours allow, chosen from the left, each of them at most what the modes on its right can carry. */

@@ -34,7 +34,10 @@ const families: readonly (readonly [string, (w: Matrix, options: FromDenseOption
   ["MonarchLinear", (w, options) => MonarchLinear.fromDense(w, options)],
 ];
 
-/** Matrices whose singular values fall by a factor from one to the next: from no structure at all to numerically rank one; some are huge or tiny. */
+/**
+ * Matrices whose singular values fall by a factor from one to the next: from no structure at all to numerically rank one;
+ * some are huge or tiny.
+ */
 const matrices = fc
   .record({
     rows: fc.integer({ min: 1, max: 12 }),

@@ -13,8 +13,9 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 onReferenceBackend();
 
 /**
- * How far the answer may be from the best: 1 where it is the best, √(number of cuts) where one truncated SVD follows another (Oseledets 2011,
- * theorem 2.2), √(number of modes) for HOSVD (De Lathauwer et al. 2000, property 10). MatrixTensorTrain has up to four cores, so three cuts.
+ * How far the answer may be from the best: 1 where it is the best, √(number of cuts) where one truncated SVD follows another (Oseledets
+ * 2011, theorem 2.2), √(number of modes) for HOSVD (De Lathauwer et al. 2000, property 10).
+ * MatrixTensorTrain has up to four cores, so three cuts.
  */
 const promises: readonly (readonly [ConvolutionKind, number])[] = [
   ["Sep", 1],

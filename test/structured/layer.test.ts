@@ -1,4 +1,6 @@
-/** Structured maps as layers: they stand in a `Sequential` where `Linear` would, with the bias, and the context reaches every layer inside. */
+/**
+ * Structured maps as layers: they stand in a `Sequential` where `Linear` would, with the bias, and the context reaches every layer inside.
+ */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

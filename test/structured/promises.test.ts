@@ -1,6 +1,6 @@
 /**
- * What the families promise beside the property they all share, which holds as well for a map that never contracts its factors, or that has other
- * sizes than its documentation says.
+ * What the families promise beside the property they all share, which holds as well for a map that never contracts its factors, or that has
+ * other sizes than its documentation says.
  */
 
 import fc from "fast-check";

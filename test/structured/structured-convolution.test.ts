@@ -1,4 +1,7 @@
-/** Every structured convolution against the ordinary one with the dense kernel it claims to stand for: values and gradients, along both paths. */
+/**
+ * Every structured convolution against the ordinary one with the dense kernel it claims to stand for:
+ * values and gradients, along both paths.
+ */
 
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

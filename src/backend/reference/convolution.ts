@@ -3,10 +3,10 @@
  *
  *     T(x, w, g) = Σ  x[n, c, y·s + ky·d − p, …] · w[o, c, ky, kx] · g[n, o, y, x]
  *
- * x is 0 outside the image, and g is 0 outside its own. T is linear in each of its three arguments. Its derivative by g is the convolution of x with w, its derivative by x is the input
- * gradient, and its derivative by w is the weight gradient. So one nest of loops visits all taps, and each kernel is one line that
- * multiplies two arguments and adds to the third. Groups only limit which input channels c an output channel o sees. groups = C is the
- * depthwise convolution.
+ * x is 0 outside the image, and g is 0 outside its own. T is linear in each of its three arguments. Its derivative by g is the convolution
+ * of x with w, its derivative by x is the input gradient, and its derivative by w is the weight gradient. So one nest of loops visits all
+ * taps, and each kernel is one line that multiplies two arguments and adds to the third. Groups only limit which input channels c an output
+ * channel o sees. groups = C is the depthwise convolution.
  */
 
 import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
@@ -21,8 +21,8 @@ const outside = -1;
 const valueAt = (values: TypedArray, at: number): number => (at === outside ? 0 : values[at]!);
 
 /**
- * Visits every pair of a pixel of x and a position of y that a tap of the window joins, by the positions in x, w and y. One of the two may lie
- * outside its image. Its value is 0 then, and the product still counts, so that 0·∞ and 0·NaN are NaN as in any other sum.
+ * Visits every pair of a pixel of x and a position of y that a tap of the window joins, by the positions in x, w and y. One of the two may
+ * lie outside its image. Its value is 0 then, and the product still counts, so that 0·∞ and 0·NaN are NaN as in any other sum.
  */
 function forEachTap(geometry: ConvolutionGeometry, visit: (atX: number, atW: number, atY: number) => void): void {
   const { batch, inChannels, outChannels, groups, height, width, kernelHeight, kernelWidth, outHeight, outWidth } = geometry;

@@ -1,4 +1,7 @@
-/** Which calls the vector kernels of the wasm backend accept: one table of all kernel families. Every kernel outside the table is plain TypeScript. */
+/**
+ * Which calls the vector kernels of the wasm backend accept: one table of all kernel families.
+ * Every kernel outside the table is plain TypeScript.
+ */
 
 import { batchNormAcceptances } from "./host/batch-norm.ts";
 import { convolutionAcceptances } from "./host/convolution.ts";

@@ -2,11 +2,12 @@
  * Compiles the AssemblyScript kernels and embeds them as base64 TypeScript modules, so that Node, workers and bundlers load
  * them without fetching a file. One source is built twice: for baseline simd128, and for relaxed SIMD (fused multiply-add).
  *
- * Both builds import a shared memory. Where threads are not available the loader clears a flag in the module, which makes the memory unshared
- * (`unshare` in host/kernel-module.ts). Atomics are valid on both kinds of memory, and two more modules would double what a browser downloads.
+ * Both builds import a shared memory. Where threads are not available the loader clears a flag in the module, which makes the memory
+ * unshared (`unshare` in host/kernel-module.ts). Atomics are valid on both kinds of memory, and two more modules would double what a
+ * browser downloads.
  *
- * The script also writes generated/structs.ts: the fields of every structure that the host fills in for the kernels. The kernels' own classes
- * are the only description of these structures.
+ * The script also writes generated/structs.ts: the fields of every structure that the host fills in for the kernels. The kernels' own
+ * classes are the only description of these structures.
  */
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";

@@ -1,6 +1,9 @@
 /** The fields of the structures that the host writes and the kernels read, found in the AssemblyScript sources. */
 
-/** The types a shared field may have: all of four bytes, so that a field's offset is four times its position. A class stands for its address. */
+/**
+ * The types a shared field may have: all of four bytes, so that a field's offset is four times its position.
+ * A class stands for its address.
+ */
 const wordTypes = { i32: "integer", usize: "integer", f32: "float" };
 
 /**

@@ -1,7 +1,7 @@
 /**
  * The fast CPU backend: SIMD kernels written in AssemblyScript, on as many threads as the machine has, behind the same
- * synchronous contract as every other backend. The SIMD kernels are laid over the reference kernels (../overlay.ts), and both compute on storage inside
- * one WebAssembly memory. acceptances.ts lists which calls the SIMD kernels take; docs/backends.md shows the list.
+ * synchronous contract as every other backend. The SIMD kernels are laid over the reference kernels (../overlay.ts), and both compute on
+ * storage inside one WebAssembly memory. acceptances.ts lists which calls the SIMD kernels take; docs/backends.md shows the list.
  */
 
 import { BackendError, ConfigError } from "../../core/errors.ts";

@@ -12,8 +12,8 @@ import type { ConvolutionSpec } from "../../structured/spec.ts";
 import { type EntryPoints, isTypeScript, nodeStripsTypes } from "./module-hooks.ts";
 
 /**
- * Whether a text may name a module. A module is a program that runs with the rights of this process. `load` is for texts that the user of this process
- * has written; `refuse` is for texts from elsewhere, such as a queue or somebody else's checkpoint.
+ * Whether a text may name a module. A module is a program that runs with the rights of this process. `load` is for texts that the user of
+ * this process has written; `refuse` is for texts from elsewhere, such as a queue or somebody else's checkpoint.
  */
 export type ModulePermission = "load" | "refuse";
 

@@ -1,6 +1,6 @@
 /**
- * Hooks that Node calls, in a thread of their own, for every module that is imported after `loadFamilies` has registered them. They let a user's module
- * be TypeScript on every supported version of Node, and they let it import `separable` from wherever it lies.
+ * Hooks that Node calls, in a thread of their own, for every module that is imported after `loadFamilies` has registered them. They let a
+ * user's module be TypeScript on every supported version of Node, and they let it import `separable` from wherever it lies.
  */
 
 import { readFile } from "node:fs/promises";

@@ -95,8 +95,8 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
   };
 
   /**
-   * log(1 + x) = log u·x/(u − 1) with u = 1 + x rounded: the errors of log u and of u − 1 cancel (Kahan; Goldberg 1991, theorem 4). Above 1,
-   * x/(u − 1) is as good as 1.
+   * log(1 + x) = log u·x/(u − 1) with u = 1 + x rounded: the errors of log u and of u − 1 cancel (Kahan; Goldberg 1991, theorem 4). Above
+   * 1, x/(u − 1) is as good as 1.
    */
   const log1p = (x: Value): Value => {
     const u = both("Add", x, number(x, 1));

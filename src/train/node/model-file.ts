@@ -11,7 +11,8 @@ import { writeFileAtomic } from "./atomic-file.ts";
 
 /**
  * Writes the network with its classes and the normalisation of its input: `await saveModel("cat.safetensors", network, { classes })`.
- * @throws ConfigError for a network that cannot be built again from a file (see `encodeModel`); DataError for a file that cannot be written.
+ * @throws ConfigError for a network that cannot be built again from a file (see `encodeModel`);
+ * DataError for a file that cannot be written.
  */
 export async function saveModel(path: string, model: Module, options: SaveModelOptions = {}): Promise<void> {
   await writeFileAtomic(path, await encodeModel(model, options));

@@ -131,7 +131,10 @@ export class RunFolder {
     return join(this.path, `${which}.safetensors`);
   }
 
-  /** The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions. @throws DataError for a file that is no JSON. */
+  /**
+   * The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions.
+   * @throws DataError for a file that is no JSON.
+   */
   async evaluation(): Promise<RecordedEvaluation | undefined> {
     const file = join(this.path, "evaluation.json");
     const text = await readFile(file, "utf8").catch((error: unknown) => {

@@ -1,4 +1,6 @@
-/** What the wasm backend computes in SIMD and what it leaves to the reference: the predicates against their data, the data against the page. */
+/**
+ * What the wasm backend computes in SIMD and what it leaves to the reference: the predicates against their data, the data against the page.
+ */
 
 import { readdirSync, readFileSync } from "node:fs";
 import fc from "fast-check";

@@ -1,4 +1,6 @@
-/** What is the wasm backend's own: threads, builds, the arena's limits, and what happens when a thread dies. Numbers: conformance.test.ts. */
+/**
+ * What is the wasm backend's own: threads, builds, the arena's limits, and what happens when a thread dies. Numbers: conformance.test.ts.
+ */
 
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";

@@ -1,6 +1,6 @@
 /**
- * The outer axes of a broadcast or a view, in lists that the host writes: the sizes first, then the strides of each operand in elements, outermost
- * axis first.
+ * The outer axes of a broadcast or a view, in lists that the host writes: the sizes first, then the strides of each operand in elements,
+ * outermost axis first.
  */
 
 import { axisListsAddress, maximumRank } from "../shared/sizes";

@@ -1,6 +1,7 @@
 /**
- * Batch normalisation, one channel to a chunk. The N rows of H·W values of a channel are read several times while they are in the second-level
- * cache. The mean is computed first, then the squares of the differences from it, because the one-pass formula E[x²] − E[x]² would cancel.
+ * Batch normalisation, one channel to a chunk. The N rows of H·W values of a channel are read several times while they are in the
+ * second-level cache. The mean is computed first, then the squares of the differences from it, because the one-pass formula E[x²] − E[x]²
+ * would cancel.
  */
 
 import { loadLanes, multiplyAdd, storeLanes } from "./simd";

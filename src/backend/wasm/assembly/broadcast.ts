@@ -1,6 +1,6 @@
 /**
- * Functions of two operands with broadcasting. The ops layer has joined axes, so what remains is a few outer axes and one inner row. Along the
- * row each operand either advances (stride 1) or stays (stride 0), which gives three loops, each with the cheapest loads for its case.
+ * Functions of two operands with broadcasting. The ops layer has joined axes, so what remains is a few outer axes and one inner row. Along
+ * the row each operand either advances (stride 1) or stays (stride 0), which gives three loops, each with the cheapest loads for its case.
  * The host cuts a call without outer axes into rows, so that threads have rows to share.
  */
 

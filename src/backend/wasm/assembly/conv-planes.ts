@@ -1,10 +1,10 @@
 /**
  * The padded copy of an image that makes every tap of a convolution read contiguous rows.
  *
- * With stride s, output column j reads source column s·j + r + (something fixed by the tap), where r < s. Splitting the padded image into its
- * s·s residues ("phases": rows ry, ry + s, …, columns rx, rx + s, …) turns any stride and dilation into stride 1: tap k of output
- * (i, j) stands at phase(k), row i + dy(k), column j + dx(k). Only the phases that some tap reads are made. An image takes a few tens of KB,
- * so the copy stays in the second-level cache, and each of its elements serves O·Kh·Kw multiply-adds.
+ * With stride s, output column j reads source column s·j + r + (something fixed by the tap), where r < s. Splitting the padded image into
+ * its s·s residues ("phases": rows ry, ry + s, …, columns rx, rx + s, …) turns any stride and dilation into stride 1: tap k of output
+ * (i, j) stands at phase(k), row i + dy(k), column j + dx(k). Only the phases that some tap reads are made. An image takes a few tens of
+ * KB, so the copy stays in the second-level cache, and each of its elements serves O·Kh·Kw multiply-adds.
  *
  * Layout: [channel][phase][row][pitch]. Lanes behind the end of a row may hold any bits, because results from them are dropped.
  */

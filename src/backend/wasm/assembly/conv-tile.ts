@@ -1,15 +1,16 @@
 /**
  * The innermost loop of convolution: 4 output channels × 8 output pixels in registers while the taps run, all input channels' taps in
- * one row. It is the 4×8 tile of matrix multiplication (see gemm-tile.ts for why that size), with one difference: the right operand is not packed
- * but read where it lies, at the pixel's address plus the tap's offset from a table. So no im2col matrix is ever written. Instead, each
- * input element is read Kh·Kw times from the first-level cache.
+ * one row. It is the 4×8 tile of matrix multiplication (see gemm-tile.ts for why that size), with one difference: the right operand is not
+ * packed but read where it lies, at the pixel's address plus the tap's offset from a table. So no im2col matrix is ever written. Instead,
+ * each input element is read Kh·Kw times from the first-level cache.
  */
 
 import { multiplyAdd, zero } from "./simd";
 
 /**
  * The sums of 4 channels × 2 vectors of pixels, to `low` and `high` and on from there in steps of `plane` bytes per channel. `weights`
- * is packed [tap][4]; `pixels0` and `pixels1` are the addresses of two vectors of four neighbouring pixels, which may stand in different rows.
+ * is packed [tap][4]; `pixels0` and `pixels1` are the addresses of two vectors of four neighbouring pixels, which may stand in different
+ * rows.
  */
 export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usize, pixels1: usize, low: usize, high: usize, plane: usize): void {
   let s00 = zero(), s01 = zero(), s10 = zero(), s11 = zero();

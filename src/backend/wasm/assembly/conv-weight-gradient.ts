@@ -2,8 +2,8 @@
  * gw[o, t] = Σ over images and pixels p of g[o, p] · x[p + offset(t)]: many dot products of contiguous rows.
  *
  * The tile is 4 output channels × 2 taps, which is eight sums of four lanes. Each step along the pixels takes 4 loads of g and 2 of x for 8
- * multiply-adds, and needs no broadcast and no packing. Lanes are added up once per group of images, so that this addition costs little for small
- * images (8×8 is 16 vectors).
+ * multiply-adds, and needs no broadcast and no packing. Lanes are added up once per group of images, so that this addition costs little for
+ * small images (8×8 is 16 vectors).
  *
  * A chunk takes a range of images and of output channels and writes its own partial gw. The partial sums are then added in the order of
  * the chunks. The ranges depend on the shape alone, so the result does not depend on the threads.

@@ -1,8 +1,9 @@
 /**
- * The fast cosine transform of the columns of [outer, n, inner] (docs/derivations/cosine-transform.md): sixteen columns, a cache line of each row,
- * to a block. The forward transform reads the rows of a block in Makhoul's order, two to a complex point, into four buffers of four columns. Each buffer is
- * Fourier transformed while it is in the first-level cache. Then points k and points − k are rotated into four rows of the result. The
- * transposed transform takes the same steps in reverse order, with the conjugate Fourier transform: the same passes with real and imaginary parts exchanged.
+ * The fast cosine transform of the columns of [outer, n, inner] (docs/derivations/cosine-transform.md): sixteen columns, a cache line of
+ * each row, to a block. The forward transform reads the rows of a block in Makhoul's order, two to a complex point, into four buffers of
+ * four columns. Each buffer is Fourier transformed while it is in the first-level cache. Then points k and points − k are rotated into four
+ * rows of the result. The transposed transform takes the same steps in reverse order, with the conjugate Fourier transform:
+ * the same passes with real and imaginary parts exchanged.
  *
  * Where rows are shorter than a block, the columns come from several outer slices. They are collected in a staging area of the same
  * form as a row of blocks, and distributed again afterwards. Lanes without a column compute on arbitrary numbers, and are not stored.
@@ -26,7 +27,10 @@ export class CosineJob {
   points: i32;
   passes: usize;
   passCount: i32;
-  /** For each row of x the bytes from the start of a buffer to the half point that the row becomes; when transposed, for each row of y the half point it comes from. */
+  /**
+   * For each row of x the bytes from the start of a buffer to the half point that the row becomes;
+   * when transposed, for each row of y the half point it comes from.
+   */
   halves: usize;
   /** For point k the bytes from the start of a buffer to where the first pass reads it. Only the transposed transform uses this list. */
   places: usize;

@@ -2,9 +2,9 @@
  * Depthwise convolution: every channel has its own small kernel and uses no other channel, so there is no product of matrices to tile over.
  * Reading pixels bounds the speed: each multiply-add needs one load.
  *
- * A tile is 6 vectors of pixels of one channel: each tap broadcasts its weight once and reads 6 vectors (6 sums + 6 operands + 1 weight = 13
- * registers, see gemm-tile.ts). The weight gradient exchanges the roles: it takes 5 taps against one vector of g. Planes and passes are those of
- * conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level cache.
+ * A tile is 6 vectors of pixels of one channel: each tap broadcasts its weight once and reads 6 vectors (6 sums + 6 operands + 1 weight =
+ * 13 registers, see gemm-tile.ts). The weight gradient exchanges the roles: it takes 5 taps against one vector of g. Planes and passes are
+ * those of conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level cache.
  */
 
 import { Planes, copyPlanes } from "./conv-planes";
@@ -19,7 +19,10 @@ export class DepthwiseTap {
   offset: usize;
 }
 
-/** Four neighbouring pixels: the byte offsets of their sources in the plane and of their results in the output plane, and how many of them exist. */
+/**
+ * Four neighbouring pixels: the byte offsets of their sources in the plane and of their results in the output plane, and how many of them
+ * exist.
+ */
 @unmanaged
 export class DepthwiseVector {
   source: usize;

@@ -1,6 +1,7 @@
 /**
- * Functions of one operand, element by element, in chunks. The loop is written once and inlined once per op, with the op as a constant, so one
- * instruction or a few remain of `apply` in each copy. (Function literals would read better, but the compiler calls them indirectly for every vector.)
+ * Functions of one operand, element by element, in chunks. The loop is written once and inlined once per op, with the op as a constant, so
+ * one instruction or a few remain of `apply` in each copy. (Function literals would read better, but the compiler calls them indirectly for
+ * every vector.)
  */
 
 import { chunkElements } from "../shared/sizes";
@@ -78,7 +79,8 @@ function map(chunk: i32, op: i32): void {
   if (rest > 0) storeLanes(out, apply(op, loadLanes(x, rest)), rest);
 }
 
-// There is one function per op: within one function the optimiser would merge the copies of the loop into one loop that tests the op each time.
+// There is one function per op: within one function the optimiser would merge the copies of the loop into one loop that tests the op each
+// time.
 function negate(i: i32): void { map(i, Unary.negate); }
 function absolute(i: i32): void { map(i, Unary.absolute); }
 function sign(i: i32): void { map(i, Unary.sign); }

@@ -1,9 +1,10 @@
 /**
  * The passes of a complex Fourier transform, four transforms at a time, one to a lane: Z_k = Σ_m z_m·e^(−2πikm/points), in place.
  *
- * Point p stands at 32·p bytes: four real parts, then four imaginary parts. A pass of radix r joins r transforms of `span` points that lie one after
- * the other into one of r·span (decimation in time), so the points come in digit-reversed order and leave in natural order; whoever writes them
- * in applies the order by a table. Lanes never mix, so there are no shuffles, and the rounding of a column does not depend on its neighbours.
+ * Point p stands at 32·p bytes: four real parts, then four imaginary parts. A pass of radix r joins r transforms of `span` points that lie
+ * one after the other into one of r·span (decimation in time), so the points come in digit-reversed order and leave in natural order;
+ * whoever writes them in applies the order by a table. Lanes never mix, so there are no shuffles, and the rounding of a column does not
+ * depend on its neighbours.
  *
  * The body of each butterfly is written once and inlined twice, with and without twiddles. In the first pass (span 1) all twiddles are 1.
  */

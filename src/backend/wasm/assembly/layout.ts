@@ -1,7 +1,7 @@
 /**
- * Copies elements of four bytes between a contiguous tensor and a strided view of another tensor. Reading through a view is permute, slice, flip and broadcast.
- * Writing through a view is pad, concatenate and the adjoint of a slice. A row is the last axis of the view: it is copied as a whole where it is contiguous, else
- * element by element.
+ * Copies elements of four bytes between a contiguous tensor and a strided view of another tensor. Reading through a view is permute, slice,
+ * flip and broadcast. Writing through a view is pad, concatenate and the adjoint of a slice. A row is the last axis of the view: it is
+ * copied as a whole where it is contiguous, else element by element.
  */
 
 import { chunkElements } from "../shared/sizes";

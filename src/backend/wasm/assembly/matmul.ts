@@ -1,11 +1,11 @@
 /**
  * C[b] = A[b]·B[b], any of the four transposes, in blocks that fit the caches.
  *
- * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns. A chunk takes BLOCK_K
- * steps of k at a time: it packs the A and the B of these steps and runs the tiles over them. One panel of B (8 × 256 floats, 8 KB) stays in the
- * first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past it from the second-level cache. The packed block of B
- * takes up to 512 × 256 floats (512 KB). Every block of rows packs B again, which costs about 1/blockM of the arithmetic: less than it
- * would cost to make all threads wait for a common packing phase.
+ * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns. A chunk
+ * takes BLOCK_K steps of k at a time: it packs the A and the B of these steps and runs the tiles over them. One panel of B (8 × 256 floats,
+ * 8 KB) stays in the first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past it from the second-level
+ * cache. The packed block of B takes up to 512 × 256 floats (512 KB). Every block of rows packs B again, which costs about 1/blockM of the
+ * arithmetic: less than it would cost to make all threads wait for a common packing phase.
  */
 
 import { tile4x8 } from "./gemm-tile";

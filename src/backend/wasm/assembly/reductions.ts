@@ -1,6 +1,8 @@
 /**
- * Sum and maximum along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some rows. Otherwise a chunk takes
- * 16 neighbouring columns (one cache line) along the whole axis. Sums are kept in float64, in lanes or from block to block, so the result is rounded about once.
+ * Sum and maximum along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some rows.
+ * Otherwise a chunk takes
+ * 16 neighbouring columns (one cache line) along the whole axis. Sums are kept in float64, in lanes or from block to block, so the result
+ * is rounded about once.
  */
 
 import { loadLanes, storeLanes } from "./simd";

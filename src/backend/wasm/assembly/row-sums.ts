@@ -1,6 +1,6 @@
 /**
- * Sums over a contiguous row, accurate enough for statistics of millions of values: float32 vectors within blocks of 1024 elements (64 additions
- * to a lane), float64 from block to block. Two results come back through globals, one instance of the module being one thread.
+ * Sums over a contiguous row, accurate enough for statistics of millions of values: float32 vectors within blocks of 1024 elements (64
+ * additions to a lane), float64 from block to block. Two results come back through globals, one instance of the module being one thread.
  */
 
 import { loadLanes, multiplyAdd, zero } from "./simd";
@@ -32,8 +32,8 @@ export function rowSum(x: usize, count: i32): f64 {
 }
 
 /**
- * Σ (x − pivot). Where the values lie far from 0 beside their spread, a pivot among them keeps the digits of their mean. The subtraction costs no
- * time, because the loop waits for its loads.
+ * Σ (x − pivot). Where the values lie far from 0 beside their spread, a pivot among them keeps the digits of their mean. The subtraction
+ * costs no time, because the loop waits for its loads.
  */
 export function rowDeviations(x: usize, count: i32, pivot: f32): f64 {
   const p = f32x4.splat(pivot);

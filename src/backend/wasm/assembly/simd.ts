@@ -1,8 +1,8 @@
 /** The vector operations that all kernels use. A vector is four float32 lanes, which is what WebAssembly offers on every machine. */
 
 /**
- * a·b + c. The relaxed build lets the machine fuse the two operations: one rounding and one instruction, so twice the arithmetic per cycle. The
- * baseline build rounds twice. The choice of the module fixes which of the two runs, so results repeat.
+ * a·b + c. The relaxed build lets the machine fuse the two operations: one rounding and one instruction, so twice the arithmetic per cycle.
+ * The baseline build rounds twice. The choice of the module fixes which of the two runs, so results repeat.
  */
 @inline
 export function multiplyAdd(a: v128, b: v128, c: v128): v128 {

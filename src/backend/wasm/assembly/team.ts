@@ -5,8 +5,8 @@
  * included, claims chunk numbers from one atomic counter until none is left. What a chunk computes depends on its number and
  * the arguments alone, never on which thread runs it or how many threads there are. So results are bit-identical for every thread count.
  *
- * The caller computes chunks, then spins until the other threads have finished their last chunks. Where it may (not on a browser's main thread) it also
- * sleeps: on a busy machine, spinning would take the core that a worker waits for. The caller waits until every
+ * The caller computes chunks, then spins until the other threads have finished their last chunks. Where it may (not on a browser's main
+ * thread) it also sleeps: on a busy machine, spinning would take the core that a worker waits for. The caller waits until every
  * worker has left the job, so that the next call may overwrite the arguments.
  *
  * Workers spin for a short time before they sleep, because calls follow each other within microseconds in a training step.
@@ -30,8 +30,9 @@ const CALLER_SLEEPS: usize = STOP + 4;
 export const JOB: usize = jobAddress;
 
 /**
- * How often a thread asks before it goes to sleep. A worker asks for about 0.2 ms, which is longer than the host takes between two kernels of a training
- * step. Waking a sleeper in each gap costs a tenth of the step (WRN-10-1, batch 32, two threads: 53 ms with 8192 spins, 48 ms with 65536).
+ * How often a thread asks before it goes to sleep. A worker asks for about 0.2 ms, which is longer than the host takes between two kernels
+ * of a training step. Waking a sleeper in each gap costs a tenth of the step (WRN-10-1, batch 32, two threads:
+ * 53 ms with 8192 spins, 48 ms with 65536).
  */
 const WORKER_SPINS = 65536;
 const CALLER_SPINS = 32768;
@@ -43,7 +44,10 @@ let member: i32 = 0;
 let workers: i32 = 0;
 let mayBlock: bool = false;
 
-/** The kernels call this host function repeatedly while the caller waits. The host throws if nothing has changed for seconds, as a worker must have died. */
+/**
+ * The kernels call this host function repeatedly while the caller waits. The host throws if nothing has changed for seconds, as a worker
+ * must have died.
+ */
 @external("env", "waiting")
 declare function waiting(job: i32, progress: i32): void;
 
@@ -78,7 +82,9 @@ function pause(address: usize, value: i32): void {
   waiting(atomic.load<i32>(SEQUENCE), value);
 }
 
-/** Runs chunk(0) … chunk(count − 1), on the whole team where `shared` is set. A job of a few microseconds costs less on the caller alone. */
+/**
+ * Runs chunk(0) … chunk(count − 1), on the whole team where `shared` is set. A job of a few microseconds costs less on the caller alone.
+ */
 export function parallel(chunk: (i: i32) => void, count: i32, shared: bool): void {
   if (!shared || workers == 0 || count < 2) {
     for (let i = 0; i < count; i++) chunk(i);
@@ -112,7 +118,8 @@ export function work(index: i32): void {
     }
     if (atomic.load<i32>(STOP) != 0) return;
     seen = atomic.load<i32>(SEQUENCE);
-    // A worker enters before it looks whether the job is open. The caller closes the job and then waits for ACTIVE = 0, so no worker reads arguments after that.
+    // A worker enters before it looks whether the job is open. The caller closes the job and then waits for ACTIVE = 0, so no worker reads
+    // arguments after that.
     atomic.add<i32>(ACTIVE, 1);
     if (atomic.load<i32>(OPEN) != 0) drain();
     atomic.sub<i32>(ACTIVE, 1);

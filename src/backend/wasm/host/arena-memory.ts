@@ -1,6 +1,6 @@
 /**
- * Storage inside the WebAssembly memory, where the kernels compute. A storage is an address and a length, so no kernel copies its operands in or
- * its results out. The garbage collector cannot see these bytes, so every storage counts its holders, and the last release frees it.
+ * Storage inside the WebAssembly memory, where the kernels compute. A storage is an address and a length, so no kernel copies its operands
+ * in or its results out. The garbage collector cannot see these bytes, so every storage counts its holders, and the last release frees it.
  */
 
 import { BackendError } from "../../../core/errors.ts";
@@ -50,7 +50,10 @@ export class ArenaMemory implements HostMemory {
     return this.wasm.buffer.byteLength;
   }
 
-  /** All of the memory as integers, for small tables: element i is at the address 4·i. Take it anew after an allocation, which may replace the buffer. */
+  /**
+   * All of the memory as integers, for small tables: element i is at the address 4·i.
+   * Take it anew after an allocation, which may replace the buffer.
+   */
   get integers(): Int32Array {
     const { buffer } = this.wasm;
     if (this.#integers.buffer !== buffer) this.#integers = new Int32Array(buffer);

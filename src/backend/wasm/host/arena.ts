@@ -1,6 +1,6 @@
 /**
- * A best-fit allocator over one growing range of addresses: it decides which block owns which bytes of the arena. It computes with addresses
- * and never touches the memory.
+ * A best-fit allocator over one growing range of addresses: it decides which block owns which bytes of the arena. It computes with
+ * addresses and never touches the memory.
  *
  * A request gets a block of the smallest free size that holds it. A freed block merges with its free neighbours at once, so free neighbours
  * never stay too small for a request that both together could serve. The same sequence of calls gives the same addresses, because nothing

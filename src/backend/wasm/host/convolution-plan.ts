@@ -1,8 +1,8 @@
 /**
  * How a convolution becomes a list of stride-1 passes over padded planes (assembly/conv-planes.ts, assembly/conv-correlate.ts).
  *
- * Each axis is planned on its own, and the two plans are then combined, because taps, phases and passes are products over the axes. A plan depends on the
- * geometry alone, never on the number of threads.
+ * Each axis is planned on its own, and the two plans are then combined, because taps, phases and passes are products over the axes. A plan
+ * depends on the geometry alone, never on the number of threads.
  */
 
 import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
@@ -64,8 +64,8 @@ function forwardAxis({ size, out, kernel, stride, padding, dilation }: Axis): Ax
 }
 
 /**
- * x at padded position t = stride·u + a (a < stride) received from y at j = u − d for each tap with dilation·k = stride·d + a. There is one pass
- * for each residue a. All passes read one padded copy of g, whose index 0 is position `least − deepest`.
+ * x at padded position t = stride·u + a (a < stride) received from y at j = u − d for each tap with dilation·k = stride·d + a. There is one
+ * pass for each residue a. All passes read one padded copy of g, whose index 0 is position `least − deepest`.
  */
 function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): AxisPlan {
   const classes = Array.from({ length: stride }, (_, a) => {

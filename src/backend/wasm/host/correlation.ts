@@ -38,7 +38,9 @@ export interface Correlation {
   readonly shared: boolean;
 }
 
-/** Rows of a band: the whole image, or fewer rows where the batch is too small to share or the planes are too large to stay in the cache. */
+/**
+ * Rows of a band: the whole image, or fewer rows where the batch is too small to share or the planes are too large to stay in the cache.
+ */
 function bandRowsOf({ plan, batch, channels }: Correlation): number {
   const { y, direct } = plan;
   const fitting = direct ? y.count : Math.max(4, Math.floor(planesLimit / (channels * channelBytesOf(plan, 1))) - y.reach);
@@ -47,7 +49,8 @@ function bandRowsOf({ plan, batch, channels }: Correlation): number {
 }
 
 /**
- * A first-level cache finds a line by the low 12 bits of its address and keeps 8 lines that agree in these bits. Channels that lie a multiple of
+ * A first-level cache finds a line by the low 12 bits of its address and keeps 8 lines that agree in these bits.
+ * Channels that lie a multiple of
  * 1 KB apart would compete for a few places, so their planes are copied with a wider pitch, which spreads them.
  */
 const isCrowded = (channelBytes: number, channels: number): boolean => channelBytes % 1024 === 0 && channels > 8;

@@ -1,4 +1,7 @@
-/** The tables that the fast cosine transform reads. Their orders and factors depend on the length alone (docs/derivations/cosine-transform.md). */
+/**
+ * The tables that the fast cosine transform reads. Their orders and factors depend on the length alone
+ * (docs/derivations/cosine-transform.md).
+ */
 
 import type { CosineTransformPlan } from "../../../core/cosine-transform.ts";
 
@@ -7,8 +10,8 @@ export interface CosineTables {
   /** For each pass its radix, its span and its twiddles: (radix − 1) complex factors for each of the span's points. */
   readonly passes: readonly { readonly radix: number; readonly span: number; readonly twiddles: Float32Array }[];
   /**
-   * For each row, bytes from a buffer's start to the row's half of a point: in `halves` to where the first pass reads it, in `halvesTransposed` to where
-   * the last pass leaves it.
+   * For each row, bytes from a buffer's start to the row's half of a point: in `halves` to where the first pass reads it, in
+   * `halvesTransposed` to where the last pass leaves it.
    */
   readonly halves: Int32Array;
   readonly halvesTransposed: Int32Array;
@@ -34,8 +37,8 @@ function twiddlesOf(radix: number, span: number): Float32Array {
 }
 
 /**
- * The factors that turn the spectrum into cosines, with w_k = e^(−iπk/2n). For odd n they are 2w_k. For even n they are w_k and −i·w_k·e^(−2πik/n); the
- * second factor also joins the even and the odd elements.
+ * The factors that turn the spectrum into cosines, with w_k = e^(−iπk/2n). For odd n they are 2w_k. For even n they are w_k and
+ * −i·w_k·e^(−2πik/n); the second factor also joins the even and the odd elements.
  */
 function rotationsOf(n: number, points: number): Float32Array {
   const factors: number[] = [];

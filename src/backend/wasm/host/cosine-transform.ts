@@ -1,4 +1,7 @@
-/** The cosine transform along an axis: writes the job for assembly/cosine-transform.ts, or multiplies by the matrix where a length has no fast transform. */
+/**
+ * The cosine transform along an axis: writes the job for assembly/cosine-transform.ts, or multiplies by the matrix where a length has no
+ * fast transform.
+ */
 
 import { cosineMatrix, cosineTransformMultiplyAdds, cosineTransformPlan } from "../../../core/cosine-transform.ts";
 import type { AxisSplit, Kernels, MatmulGeometry } from "../../kernels.ts";
@@ -31,7 +34,9 @@ function remembering<T>(make: (n: number) => T): (n: number) => T {
   };
 }
 
-/** The product D·X for each matrix X:[n, inner]. Where every X is a vector, one product X·Dᵀ takes all of them as the rows of one matrix. */
+/**
+ * The product D·X for each matrix X:[n, inner]. Where every X is a vector, one product X·Dᵀ takes all of them as the rows of one matrix.
+ */
 function denseGeometry({ outer, axis: n, inner }: AxisSplit, transpose: boolean): MatmulGeometry {
   if (inner === 1) return { batch: 1, m: outer, k: n, n, transposeA: false, transposeB: !transpose, batchStrideA: 0, batchStrideB: 0 };
   return { batch: outer, m: n, k: n, n: inner, transposeA: transpose, transposeB: false, batchStrideA: 0, batchStrideB: n * inner };

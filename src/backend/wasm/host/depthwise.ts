@@ -24,7 +24,9 @@ const readBeyond = 64;
 const field = fieldPositions("DepthwiseVector");
 const vectorWords = structBytes("DepthwiseVector") / floatBytes;
 
-/** A list of `DepthwiseVector`, one for every four results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`. */
+/**
+ * A list of `DepthwiseVector`, one for every four results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`.
+ */
 function vectorsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, width: number): { count: number; table: Int32Array } {
   const [rows, columns] = [y.passes[passY]!, x.passes[passX]!];
   const count = rows.count * Math.ceil(columns.count / 4);
@@ -59,8 +61,8 @@ function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: numbe
 }
 
 /**
- * Runs a depthwise convolution or one of its gradients. `source` is the address of x, or of g in the input gradient; `factor` is the address of w, or of
- * g in the weight gradient. The target must not be empty.
+ * Runs a depthwise convolution or one of its gradients. `source` is the address of x, or of g in the input gradient; `factor` is the
+ * address of w, or of g in the weight gradient. The target must not be empty.
  */
 export function runDepthwise(
   { kernels, memory, team }: Machine,

@@ -1,6 +1,7 @@
 /**
- * What the compiled module offers (assembly/index.ts). Pointers are byte addresses. `shared` says whether the team computes the call, or the caller
- * alone. A job is the address of a structure that the host has written (host/structs.ts); JOB is the fixed address in shared/sizes.ts.
+ * What the compiled module offers (assembly/index.ts). Pointers are byte addresses. `shared` says whether the team computes the call, or
+ * the caller alone. A job is the address of a structure that the host has written (host/structs.ts);
+ * JOB is the fixed address in shared/sizes.ts.
  */
 
 export interface KernelExports extends WebAssembly.Exports {

@@ -30,8 +30,8 @@ async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
 }
 
 /**
- * Makes the module import an unshared memory. The two kinds of memory differ in one flag of the import's limits (1 = has a maximum, 2 = shared), and
- * atomics are valid on both kinds. So one build serves threads and also pages that may not share memory.
+ * Makes the module import an unshared memory. The two kinds of memory differ in one flag of the import's limits (1 = has a maximum, 2 =
+ * shared), and atomics are valid on both kinds. So one build serves threads and also pages that may not share memory.
  */
 export function unshare(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   const bytes = module.slice();

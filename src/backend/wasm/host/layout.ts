@@ -1,4 +1,6 @@
-/** Strided copies: a view becomes rows along its last axis. The copying kernels move four-byte elements, so they serve float32 and int32. */
+/**
+ * Strided copies: a view becomes rows along its last axis. The copying kernels move four-byte elements, so they serve float32 and int32.
+ */
 
 import { sizeOf } from "../../../core/shape.ts";
 import type { DType } from "../../../tensor/storage.ts";

@@ -13,7 +13,10 @@ const roundUp = (value: number, step: number): number => Math.ceil(value / step)
 const enoughChunks = 8;
 const floatBytes = 4;
 
-/** Blocks of at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), smaller where there would be too few of them. */
+/**
+ * Blocks of at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), smaller where there would be too few
+ * of them.
+ */
 function blocks({ batch, m, n }: MatmulGeometry): { blockM: number; blockN: number } {
   let blockM = Math.min(128, roundUp(m, 4));
   let blockN = Math.min(512, roundUp(n, 8));
@@ -25,7 +28,9 @@ function blocks({ batch, m, n }: MatmulGeometry): { blockM: number; blockN: numb
   return { blockM, blockN };
 }
 
-/** Computes a product with a column, A·b, as a row, bᵀ·Aᵀ: the same numbers in the same places, along the wide side of the kernel's tile. */
+/**
+ * Computes a product with a column, A·b, as a row, bᵀ·Aᵀ: the same numbers in the same places, along the wide side of the kernel's tile.
+ */
 function rowFirst(a: Storage, b: Storage, geometry: MatmulGeometry): { a: Storage; b: Storage; geometry: MatmulGeometry } {
   const { batch, m, k, n, transposeA, transposeB, batchStrideA, batchStrideB } = geometry;
   if (n !== 1 || m === 1) return { a, b, geometry };

@@ -1,6 +1,6 @@
 /**
- * The workers behind `parallel` (assembly/team.ts). Each worker is started once and stays inside the kernels' waiting loop until it is dismissed. JavaScript
- * starts the workers, keeps them from holding up the end of the process, and notices when a worker is gone.
+ * The workers behind `parallel` (assembly/team.ts). Each worker is started once and stays inside the kernels' waiting loop until it is
+ * dismissed. JavaScript starts the workers, keeps them from holding up the end of the process, and notices when a worker is gone.
  */
 
 import { BackendError } from "../../../core/errors.ts";
@@ -11,7 +11,9 @@ import type { KernelExports } from "./kernel-exports.ts";
 /** Milliseconds without a finished chunk after which a call is given up. A chunk takes a few milliseconds. */
 const patience = 20_000;
 
-/** What a worker runs, in Node (CommonJS) and in browsers: it instantiates the module on the common memory, then waits for work for ever. */
+/**
+ * What a worker runs, in Node (CommonJS) and in browsers: it instantiates the module on the common memory, then waits for work for ever.
+ */
 const workerSource = `
 const begin = ({ module, memory, index }) => {
   const { exports } = new WebAssembly.Instance(module, { env: { memory, waiting() {} } });

@@ -1,6 +1,6 @@
 /**
- * The numbers by which the host tells the kernel `binary` which op to compute. Both compilers read this file: TypeScript for the host, AssemblyScript
- * for the kernels. The op that is not named here (power) has no vector kernel.
+ * The numbers by which the host tells the kernel `binary` which op to compute. Both compilers read this file: TypeScript for the host,
+ * AssemblyScript for the kernels. The op that is not named here (power) has no vector kernel.
  */
 
 export const add = 0;

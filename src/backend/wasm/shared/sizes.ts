@@ -1,4 +1,7 @@
-/** Numbers that the host and the kernels must agree on. Both compilers read this file: TypeScript for the host, AssemblyScript for the kernels. */
+/**
+ * Numbers that the host and the kernels must agree on. Both compilers read this file:
+ * TypeScript for the host, AssemblyScript for the kernels.
+ */
 
 /** The address at which the arguments of the running kernel lie, for every thread to read. */
 export const jobAddress = 512;

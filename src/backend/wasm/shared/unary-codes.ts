@@ -1,6 +1,6 @@
 /**
- * The numbers by which the host tells the kernel `unary` which op to compute. Both compilers read this file: TypeScript for the host, AssemblyScript
- * for the kernels. The ops that are not named here (erf, normalCdf, sin, cos, expm1, log1p) have no vector kernel.
+ * The numbers by which the host tells the kernel `unary` which op to compute. Both compilers read this file: TypeScript for the host,
+ * AssemblyScript for the kernels. The ops that are not named here (erf, normalCdf, sin, cos, expm1, log1p) have no vector kernel.
  */
 
 export const negate = 0;
