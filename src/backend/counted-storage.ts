@@ -1,5 +1,5 @@
 /**
- * Storage that counts its holders. The subclass decides where the elements are, how they are read, and what happens when they are freed.
+ * Reference-counted storage. A subclass decides where the elements are, how they are read, and how they are freed.
  */
 
 import { BackendError } from "../core/errors.ts";
@@ -16,7 +16,7 @@ export abstract class CountedStorage implements Storage {
   }
 
   abstract read(): Promise<TypedArray>;
-  /** Called once, when the last holder has released. */
+  /** Frees the elements. `release` calls this method once, when the last holder has released the storage. */
   protected abstract free(): void;
 
   get alive(): boolean {

@@ -1,4 +1,4 @@
-/** A backend that counts multiply-adds and lets another backend compute. */
+/** A backend that counts multiply-adds and leaves the computation to another backend. */
 
 import { convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
@@ -7,13 +7,13 @@ import type { Kernels } from "./kernels.ts";
 
 export interface CountingBackend {
   readonly kernels: Kernels;
-  /** Multiply-adds since the backend was made: of matrix products, convolutions, cosine transforms, and elementwise products. */
+  /** The multiply-adds of matrix products, convolutions, cosine transforms and elementwise products since the backend was made. */
   multiplyAdds(): number;
 }
 
 /**
- * Counts what the field counts: copies, comparisons, fused norms and plain additions are left out. The additions inside a cosine transform
- * are counted, because they are half of its work.
+ * Wraps a backend so that its multiply-adds are counted. As is usual in papers, copies, comparisons, fused norms and plain additions do not
+ * count. The additions inside a cosine transform do count, because they are half of its work.
  */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;

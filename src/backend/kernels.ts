@@ -1,9 +1,9 @@
 /**
- * The contract between ops and the machine: a backend is a record of functions on flat storages.
+ * The interface between ops and a backend. A backend is a record of functions on flat storages.
  *
- * Ops check shapes and dtypes and reduce every case to a few plain numbers (a geometry, a view, outer × axis × inner), so a kernel
- * never sees a shape it has to question. All floating operands of one call have one dtype. Every kernel returns new storage with one holder
- * and leaves its inputs as they were. Only `write` and the two optimiser updates change storage in place.
+ * Ops check shapes and dtypes and reduce every case to a few plain numbers (a geometry, a view, outer × axis × inner), so a kernel does not
+ * check shapes. All floating-point operands of one call have the same dtype. A kernel returns new storage with one holder and does not
+ * change its inputs. The exceptions are `write` and the two optimiser updates, which change storage in place.
  * Calling a kernel is synchronous. Reading (`storage.read()`) is not, because a device may still be computing when a kernel returns.
  */
 
@@ -11,8 +11,8 @@ import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
 /**
- * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `normalCdf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) are exact to the dtype, also
- * near 0. `not` is 1 where x = 0.
+ * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `normalCdf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) have the full accuracy of
+ * the dtype, also near 0. `not` is 1 where x = 0.
  */
 export const unaryOps = [
   "negate",
@@ -39,8 +39,8 @@ export const unaryOps = [
 export type UnaryOp = (typeof unaryOps)[number];
 
 /**
- * c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` is IEEE 754's:
- * 1ᵇ is 1 for every b, NaN included.
+ * c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` follows
+ * IEEE 754, so 1ᵇ is 1 for every b, even for NaN.
  */
 export const binaryOps = [
   "add",
@@ -63,7 +63,8 @@ export type BinaryOp = (typeof binaryOps)[number];
 export type ReduceOp = "sum" | "max";
 
 /**
- * How two operands broadcast: the output's shape (adjacent axes already merged where both allow) and each operand's strides, 0 = repeated.
+ * How two operands broadcast. `shape` is the shape of the output, in which adjacent axes are merged where both operands allow it. A stride
+ * of 0 repeats the operand along the axis.
  */
 export interface Broadcast {
   readonly shape: readonly number[];
@@ -71,14 +72,17 @@ export interface Broadcast {
   readonly stridesB: readonly number[];
 }
 
-/** Element (i₀, i₁, …) of a view stands at `offset + Σ i_k·strides_k` of its storage. Strides may be 0 (repeat) or negative (flip). */
+/** Element (i₀, i₁, …) of a view is element `offset + Σ i_k·strides_k` of its storage. Strides may be 0 (repeat) or negative (flip). */
 export interface View {
   readonly shape: readonly number[];
   readonly strides: readonly number[];
   readonly offset: number;
 }
 
-/** A tensor seen as [outer, axis, inner] around the one axis an op works along. */
+/**
+ * A tensor seen as [outer, axis, inner]. `axis` is the size of the axis that an op works along. `outer` is the product of the sizes before
+ * this axis, and `inner` is the product of the sizes after it.
+ */
 export interface AxisSplit {
   readonly outer: number;
   readonly axis: number;
@@ -86,8 +90,8 @@ export interface AxisSplit {
 }
 
 /**
- * C[b] = A[b]·B[b] for b < batch; A:[m,k] (stored [k,m] when transposeA), B:[k,n] (stored [n,k] when transposeB).
- * The matrices of a batch lie `batchStrideA` elements apart: m·k, or 0 where one matrix serves the whole batch.
+ * C[b] = A[b]·B[b] for b < batch, with A:[m,k] (stored as [k,m] if `transposeA`) and B:[k,n] (stored as [n,k] if `transposeB`).
+ * `batchStrideA` is the number of elements from A[b] to A[b + 1]: m·k, or 0 if all b share one matrix. `batchStrideB` is the same for B.
  */
 export interface MatmulGeometry {
   readonly batch: number;
@@ -108,17 +112,23 @@ export interface NormGeometry {
   readonly epsilon: number;
 }
 
-/** p ← p − lr·(momentum rule of g + weightDecay·p), torch.optim.SGD's rule with the momentum buffer starting at the first gradient. */
+/**
+ * The update of torch.optim.SGD. With d = g + weightDecay·p, the momentum buffer is v ← d in the first step and v ← momentum·v + d in later
+ * steps. Then p ← p − lr·v, or p ← p − lr·(d + momentum·v) if `nesterov`. Without a buffer, p ← p − lr·d.
+ */
 export interface SgdUpdate {
   readonly learningRate: number;
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
-  /** The first step sets the buffer to the gradient instead of mixing. */
+  /** Whether this is the first step. */
   readonly first: boolean;
 }
 
-/** Adam (1412.6980) and AdamW (1711.05101): `decoupled` shrinks p by lr·weightDecay instead of adding weightDecay·p to g. */
+/**
+ * Adam (arXiv 1412.6980) adds weightDecay·p to g. AdamW (arXiv 1711.05101) multiplies p by 1 − lr·weightDecay instead, and is chosen by
+ * `decoupled`.
+ */
 export interface AdamUpdate {
   readonly learningRate: number;
   readonly beta1: number;
@@ -126,11 +136,14 @@ export interface AdamUpdate {
   readonly epsilon: number;
   readonly weightDecay: number;
   readonly decoupled: boolean;
-  /** 1 at the first update: for the bias correction. */
+  /** The number t of this update of the parameter, starting at 1. The bias correction depends on t. */
   readonly step: number;
 }
 
-/** The bytes that a backend holds. `reserved` is what the system gave it; `peak` is the largest value of `used` since `resetPeak`. */
+/**
+ * The number of storages of a backend, and its memory in bytes. `used` is the memory of the storages. `reserved` is the memory that the
+ * system gave the backend. `peak` is the largest value of `used` since `resetPeak`.
+ */
 export interface MemoryReport {
   readonly backend: string;
   readonly storages: number;
@@ -141,7 +154,7 @@ export interface MemoryReport {
 
 export interface Kernels {
   readonly name: string;
-  /** Threads that compute, the caller's included. */
+  /** The number of threads that compute, including the caller's thread. */
   readonly threads: number;
 
   // — storage —
@@ -152,62 +165,70 @@ export interface Kernels {
   cast(x: Storage, dtype: DType): Storage;
   memory(): MemoryReport;
   resetPeak(): void;
-  /** Frees the backend's threads or device. Ops on its tensors are errors afterwards. Default: there is nothing to free. */
+  /** Frees the backend's threads or device. Afterwards, ops on its tensors throw. Default: there is nothing to free. */
   dispose?(): void;
-  /** Whether it can no longer compute: it was disposed of, or a thread or the device is lost. Default: false. */
+  /** Whether the backend can no longer compute, because it was disposed of or lost a thread or its device. Default: false. */
   readonly disposed?: boolean;
-  /** What a program should know about how it runs here, such as why it has one thread. Default: there is nothing to say. */
+  /** What users should know about how the backend runs on this machine, such as why it has one thread. Default: no note. */
   readonly note?: string;
 
   // — elementwise —
   unary(op: UnaryOp, x: Storage): Storage;
   binary(op: BinaryOp, a: Storage, b: Storage, broadcast: Broadcast): Storage;
-  /** condition ≠ 0 ? a : b, all of one length. */
+  /** y_i = a_i where condition_i ≠ 0, else b_i. All storages have the same length. */
   select(condition: Storage, a: Storage, b: Storage): Storage;
+  /** y_i = min(max(x_i, low), high). */
   clamp(x: Storage, low: number, high: number): Storage;
 
   // — along an axis —
-  /** [outer, axis, inner] → [outer, inner]. An empty axis gives 0 (sum) or −∞ (max). NaN wins a max. */
+  /** [outer, axis, inner] → [outer, inner]. An empty axis gives 0 (sum) or −∞ (max). The max over elements with a NaN is NaN. */
   reduce(op: ReduceOp, x: Storage, split: AxisSplit): Storage;
-  /** int32 position of the first maximum: [outer, axis, inner] → [outer, inner]. */
+  /** The int32 position of the first maximum along the axis: [outer, axis, inner] → [outer, inner]. */
   argmax(x: Storage, split: AxisSplit): Storage;
   /** [outer, axis, inner], indices:[count] → [outer, count, inner]. @throws ShapeError for an index outside [0, axis). */
   gather(x: Storage, indices: Storage, split: AxisSplit): Storage;
-  /** Adjoint of gather: zeros [outer, axis, inner] plus y:[outer, count, inner] at the indices, repeated ones adding up in order. */
+  /**
+   * The adjoint of gather: y:[outer, count, inner] is added to zeros [outer, axis, inner] at the indices. If an index is repeated, its
+   * elements are added in order.
+   */
   scatterAdd(y: Storage, indices: Storage, split: AxisSplit): Storage;
   /**
-   * int32 positions along the axis, in the order that sorts each line: [outer, axis, inner] → [outer, axis, inner]. The order is rising, or
-   * falling where `descending`. Equal elements keep their order, and NaN counts as the largest. x may be int32.
+   * The int32 positions along the axis that sort the elements: [outer, axis, inner] → [outer, axis, inner]. The order is ascending, or
+   * descending if `descending`. Equal elements keep their order, and NaN counts as the largest. x may be int32.
    */
   argsort(x: Storage, descending: boolean, split: AxisSplit): Storage;
   /**
-   * y[o,j,i] = x[o, indices[o,j,i], i]; x, indices and y are all [outer, axis, inner]. Every index is in [0, axis), as argsort gives them.
+   * y[o,j,i] = x[o, indices[o,j,i], i], where x, indices and y are all [outer, axis, inner]. Every index must be in [0, axis).
    */
   takeAlongAxis(x: Storage, indices: Storage, split: AxisSplit): Storage;
-  /** y = D·x, or Dᵀ·x when `transpose`, along the axis: D[k,i] = 2·cos(πk(2i+1)/2n), the unnormalised DCT-II (core/cosine-transform.ts). */
+  /** y = D·x along the axis, or Dᵀ·x if `transpose`. D[k,i] = 2·cos(πk(2i+1)/2n), the DCT-II without normalisation. */
   cosineTransform(x: Storage, transpose: boolean, split: AxisSplit): Storage;
 
   // — layout —
-  /** The view as a contiguous tensor: permute, slice, flip, broadcast and diagonal are all this. */
+  /** Copies a view into contiguous storage. Permute, slice, flip, broadcast and diagonal are all views. */
   readView(x: Storage, view: View): Storage;
   /**
-   * `length` elements of `fill`, then each part written through its view (views don't overlap): pad, concat, and the adjoints of slices.
+   * Makes storage with `length` elements equal to `fill`, and then writes each part through its view. The views do not overlap. Pad, concat
+   * and the adjoints of slices use this kernel.
    */
   assemble(dtype: DType, length: number, fill: number, parts: readonly { readonly source: Storage; readonly view: View }[]): Storage;
 
   // — contractions —
   matmul(a: Storage, b: Storage, geometry: MatmulGeometry): Storage;
   conv2d(x: Storage, w: Storage, geometry: ConvolutionGeometry): Storage;
-  /** ∂/∂x of Σ g·conv2d(x, w): g:[N,O,H′,W′], w → [N,C,H,W]. */
+  /** The gradient of Σ g·conv2d(x, w) with respect to x: g:[N,O,H′,W′], w → [N,C,H,W]. */
   conv2dInputGradient(g: Storage, w: Storage, geometry: ConvolutionGeometry): Storage;
-  /** ∂/∂w of Σ g·conv2d(x, w): x, g → [O,C/groups,Kh,Kw]. */
+  /** The gradient of Σ g·conv2d(x, w) with respect to w: x, g → [O,C/groups,Kh,Kw]. */
   conv2dWeightGradient(x: Storage, g: Storage, geometry: ConvolutionGeometry): Storage;
 
-  // — fused for speed; each has a composed oracle in ops —
-  /** Largest value of each window (padding counts as −∞; O = C = groups in the geometry) and its flat index into x, for the gradient. */
+  // — fused for speed —
+  /**
+   * The maximum of each window, and its flat index into x, which the gradient needs. Padding counts as −∞. The geometry has O = C = groups.
+   */
   maxPool2d(x: Storage, geometry: ConvolutionGeometry): { values: Storage; indices: Storage };
-  /** y = γ·(x − μ)/√(σ² + ε) + β with the batch's own μ and biased σ². */
+  /** y = γ·(x − μ)/√(σ² + ε) + β, where μ is the mean and σ² the biased variance of each channel of this batch. */
   batchNorm(x: Storage, gamma: Storage, beta: Storage, geometry: NormGeometry): { y: Storage; mean: Storage; variance: Storage };
+  /** The gradients of Σ g·batchNorm(x) with respect to x, γ and β. */
   batchNormGradient(
     x: Storage,
     gamma: Storage,
@@ -220,5 +241,5 @@ export interface Kernels {
   adamUpdate(parameter: Storage, gradient: Storage, mean: Storage, square: Storage, update: AdamUpdate): void;
 }
 
-/** The functions that compute: all of a backend but who it is and what its memory reports. */
+/** The names of the kernels: all members of a backend but its name, threads, memory report, disposal and note. */
 export type KernelName = Exclude<keyof Kernels, "name" | "threads" | "memory" | "resetPeak" | "dispose" | "disposed" | "note">;

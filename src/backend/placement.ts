@@ -7,16 +7,17 @@ import { HeapMemory } from "./reference/heap-memory.ts";
 import { referenceKernels } from "./reference/reference-kernels.ts";
 import { wasmAcceptances } from "./wasm/acceptances.ts";
 
-/** One kernel of the wasm backend. Without `simd` every call is plain TypeScript; with it, the calls that `simd` does not name are. */
+/** One kernel of the wasm backend. `simd` says which calls run in SIMD. All other calls run in plain TypeScript. */
 export interface KernelPlacement {
   readonly kernel: KernelName;
+  /** Default: no call runs in SIMD. */
   readonly simd?: {
     readonly dtypes: readonly DType[];
-    /** The most axes, after neighbouring axes are joined where they can be. */
+    /** The largest number of axes that a call may have after adjacent axes are merged where they can be. Default: any number. */
     readonly maximumRank?: number;
-    /** Whether the first operand must have elements. */
+    /** Whether the first operand must have at least one element. Default: false. */
     readonly nonEmpty?: boolean;
-    /** The ops that have no SIMD kernel. */
+    /** The ops that have no SIMD kernel. Default: none. */
     readonly exceptOps?: readonly string[];
   };
 }
@@ -56,8 +57,8 @@ export function describeSimd({ dtypes, maximumRank, nonEmpty, exceptOps }: NonNu
 }
 
 /**
- * The kernels of the wasm backend, grouped by where they run: [`SIMD: float32`, [`select`, `clamp`, …]].
- * The last group is plain TypeScript.
+ * The kernels of the wasm backend, grouped by the calls that run in SIMD, such as [`float32`, [`select`, `clamp`, …]].
+ * The last group holds the kernels whose calls all run in plain TypeScript.
  */
 export function wasmPlacementGroups(): [place: string, kernels: readonly KernelName[]][] {
   const groups = new Map<string, KernelName[]>();
@@ -70,7 +71,7 @@ export function wasmPlacementGroups(): [place: string, kernels: readonly KernelN
   return [...[...groups].map(([place, kernels]): [string, KernelName[]] => [place, kernels]), ["plain TypeScript", plain]];
 }
 
-/** The lines that `separable info` prints for a backend of this name: a label, and what runs there. */
+/** The lines that `separable info` prints for a backend of this name. Each line has a label, and the kernels that run there. */
 export function placementLines(backend: string): [label: string, value: string][] {
   if (backend === "reference") return [["kernels", "all in plain TypeScript"]];
   if (backend !== "wasm") return [["kernels", "all in programs of gpu.js"]];

@@ -1,7 +1,7 @@
 /**
  * A backend without numbers. Its storages know their dtype and their length, and its kernels return storages of the right dtype and length.
- * A network can be built and run on it in no memory and almost no time, to see which kernels it would call.
- * `countingBackend` around it counts their work.
+ * A network can be built and run on this backend without memory for elements and in almost no time, to see which kernels the network would
+ * call. `countingBackend` around this backend counts the multiply-adds of those kernels. PyTorch's meta device is of the same kind.
  */
 
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
@@ -10,7 +10,7 @@ import { sizeOf } from "../core/shape.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
 import type { AxisSplit, Kernels } from "./kernels.ts";
 
-/** A storage that holds nothing, so that nothing needs to be counted or freed. */
+/** A storage without elements. Its holders are not counted, because there is nothing to free. */
 class ShapeOnlyStorage implements Storage {
   readonly dtype: DType;
   readonly length: number;
@@ -33,7 +33,7 @@ class ShapeOnlyStorage implements Storage {
 const storage = (dtype: DType, length: number): Storage => new ShapeOnlyStorage(dtype, length);
 const like = ({ dtype }: Storage, length: number): Storage => storage(dtype, length);
 
-const reduced = ({ outer, inner }: AxisSplit): number => outer * inner;
+const reducedLength = ({ outer, inner }: AxisSplit): number => outer * inner;
 const outputLength = (g: ConvolutionGeometry): number => g.batch * g.outChannels * g.outHeight * g.outWidth;
 
 /** Every kernel returns storages of the dtypes and lengths that any backend would return. Reading one of them throws a BackendError. */
@@ -50,10 +50,10 @@ export const createShapeOnlyBackend = (): Kernels => ({
   binary: (_, a, __, { shape }) => like(a, sizeOf(shape)),
   select: (_, a) => like(a, a.length),
   clamp: (x) => like(x, x.length),
-  reduce: (_, x, split) => like(x, reduced(split)),
-  argmax: (_, split) => storage("int32", reduced(split)),
-  gather: (x, indices, split) => like(x, reduced(split) * indices.length),
-  scatterAdd: (y, _, split) => like(y, reduced(split) * split.axis),
+  reduce: (_, x, split) => like(x, reducedLength(split)),
+  argmax: (_, split) => storage("int32", reducedLength(split)),
+  gather: (x, indices, split) => like(x, reducedLength(split) * indices.length),
+  scatterAdd: (y, _, split) => like(y, reducedLength(split) * split.axis),
   argsort: (x) => storage("int32", x.length),
   takeAlongAxis: (x) => like(x, x.length),
   cosineTransform: (x) => like(x, x.length),

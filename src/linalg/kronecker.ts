@@ -1,6 +1,6 @@
 /**
- * The nearest sum of Kronecker products (Van Loan & Pitsianis 1993). A rearrangement of the entries turns each product into a rank-one
- * matrix.
+ * The nearest sum of Kronecker products (Van Loan & Pitsianis 1993). A rearrangement of the entries turns each Kronecker product into a
+ * matrix of rank 1.
  */
 
 import { ShapeError } from "../core/errors.ts";
@@ -11,7 +11,7 @@ import { svd } from "./svd.ts";
 export interface KroneckerSum {
   /** The pairs (B_t, C_t). The norms ‖B_t ⊗ C_t‖ fall from the first pair to the last. */
   readonly terms: readonly { readonly b: Matrix; readonly c: Matrix }[];
-  /** ‖A − Σ_t B_t ⊗ C_t‖, which is the norm of the singular values that were left out. */
+  /** The Frobenius norm ‖A − Σ_t B_t ⊗ C_t‖. It equals the 2-norm of the singular values that were left out. */
   readonly error: number;
 }
 
@@ -24,8 +24,9 @@ export interface KroneckerShape {
 }
 
 /**
- * R(A), whose entry in row (i₁,j₁) and column (i₂,j₂) is A[i₁·m₂ + i₂, j₁·n₂ + j₂], for C:[m₂,n₂]. So R(B ⊗ C) = vec(B)·vec(C)ᵀ.
- * @throws ShapeError when the shape does not divide the matrix.
+ * The rearrangement R(A) of A:[m₁·m₂,n₁·n₂] for B:[m₁,n₁] and C:[m₂,n₂]. Its entry in row (i₁,j₁) and column (i₂,j₂) is
+ * A[i₁·m₂ + i₂, j₁·n₂ + j₂]. So R(B ⊗ C) = vec(B)·vec(C)ᵀ, where vec lists the entries row by row.
+ * @throws ShapeError when the sizes of B do not divide those of A.
  */
 export function rearrange(a: Matrix, { rows, columns }: KroneckerShape): Matrix {
   if (rows < 1 || columns < 1 || a.rows % rows !== 0 || a.columns % columns !== 0)
@@ -41,8 +42,10 @@ export function rearrange(a: Matrix, { rows, columns }: KroneckerShape): Matrix 
 }
 
 /**
- * The best approximation of A by a sum of `terms` products, from the truncated SVD of R(A).
- * @throws ShapeError when the shape does not divide the matrix, for terms below 1, for an empty matrix, or for entries that are not finite.
+ * The best approximation of A by a sum of at most `terms` Kronecker products, in the Frobenius norm. It comes from the truncated SVD of
+ * R(A).
+ * @throws ShapeError when the sizes of B do not divide those of A, for terms below 1, for an empty matrix, or for entries that are not
+ * finite.
  */
 export function nearestKronecker(a: Matrix, shape: KroneckerShape, terms: number): KroneckerSum {
   checkMatrix("nearestKronecker", a);

@@ -1,17 +1,18 @@
 /**
  * The singular value decomposition, by one-sided Jacobi rotations on a triangular factor.
  *
- * Jacobi's method needs no shifts and no deflation, and repeated or zero singular values are no special case (Demmel & Veselić 1992, SIAM
- * J. Matrix Anal. 13; Drmač & Veselić 2008). Two QR factorisations come first. They make the matrix square and nearly diagonal, so that the
- * rotations work on n×n entries instead of m×n and need only a few sweeps (docs/derivations/decompositions.md, also for the accuracy).
+ * Jacobi's method needs neither shifts nor deflation, and repeated or zero singular values are no special case (Demmel & Veselić 1992, SIAM
+ * J. Matrix Anal. 13; Drmač & Veselić 2008). Two QR factorisations come first. They make the matrix square and nearly diagonal. So the
+ * rotations work on n×n entries instead of m×n and need only a few sweeps. docs/derivations/decompositions.md explains the method and its
+ * accuracy.
  */
 
 import { checkMatrix, frobenius, type Matrix, matrix, powerOfTwoNear, product, transposed } from "./matrix.ts";
 import { qr } from "./qr.ts";
 
 /**
- * A = U·diag(s)·Vᵀ, with u:[m,r], s:[r] and v:[n,r] for r = min(m, n). s is sorted from large to small. U and V have orthonormal columns,
- * even for singular values of 0.
+ * A = U·diag(s)·Vᵀ, with u:[m,r], s:[r] and v:[n,r] for r = min(m, n). s is in descending order. U and V have orthonormal columns, even for
+ * singular values of 0.
  */
 export interface Svd {
   readonly u: Matrix;
@@ -25,9 +26,9 @@ const maximumSweeps = 60;
 /**
  * The thin singular value decomposition.
  *
- * Each singular value is found within a small multiple of ε·s₁, where ε is 2⁻⁵² and s₁ is the largest singular value. If the columns of A
- * differ in size, A = B·D with a diagonal D and a well-conditioned B, then even the small singular values have a small relative error. If
- * the rows differ in size, small singular values have no such accuracy.
+ * The absolute error of each singular value is at most a small multiple of ε·s₁, where ε is 2⁻⁵² and s₁ is the largest singular value. If
+ * A = B·D with a diagonal D and a well-conditioned B, then even the small singular values have a small relative error. The columns of A may
+ * therefore differ in norm. If the rows of A differ in norm, the small singular values have no such accuracy.
  * @throws ShapeError for an empty matrix, or entries that are not finite.
  */
 export function svd(a: Matrix): Svd {
@@ -55,7 +56,7 @@ export function svd(a: Matrix): Svd {
   return { u: product(first.q, w), s: s.map((value) => value * scale), v };
 }
 
-/** The columns sorted from the largest norm to the smallest, and the position that each one came from. */
+/** The matrix with its columns sorted from the largest norm to the smallest, and the index that each column had before. */
 function sortedColumns(a: Matrix): { matrix: Matrix; order: number[] } {
   const columns = transposed(a);
   const norms = Array.from({ length: a.columns }, (_, j) => frobenius(columns.data.subarray(j * a.rows, (j + 1) * a.rows)));
@@ -65,7 +66,11 @@ function sortedColumns(a: Matrix): { matrix: Matrix; order: number[] } {
   return { matrix: transposed(out), order };
 }
 
-/** L·J = W·diag(s) for a square L. J is the product of rotations of pairs of columns, repeated until all columns are orthogonal. */
+/**
+ * L·J = W·diag(s) for a square L, where J is the matrix `rotations`. J is the product of rotations, each of which makes two columns
+ * orthogonal. The rotations are repeated until all columns are orthogonal, for at most `maximumSweeps` sweeps. Then the columns of W and J
+ * are sorted so that s is in descending order.
+ */
 function jacobi(l: Matrix): { w: Matrix; rotations: Matrix; s: Float64Array } {
   const n = l.rows;
   const columns = transposed(l).data; // Column j of L starts at columns[j·n].
@@ -90,7 +95,10 @@ function jacobi(l: Matrix): { w: Matrix; rotations: Matrix; s: Float64Array } {
   return { w, rotations, s };
 }
 
-/** Rotates columns i and j so that they become orthogonal, by Rutishauser's formulas. It returns false if they already are. */
+/**
+ * Rotates columns i and j by Rutishauser's formulas, so that they become orthogonal. The function returns false if the columns were already
+ * orthogonal within the tolerance.
+ */
 function orthogonalise(columns: Float64Array, basis: Float64Array, i: number, j: number, n: number, tolerance: number): boolean {
   const [p, q] = [i * n, j * n];
   let [alpha, beta, gamma] = [0, 0, 0];
@@ -120,8 +128,8 @@ function rotate(values: Float64Array, p: number, q: number, n: number, c: number
 }
 
 /**
- * Replaces every column of w whose singular value is negligible, because it is only rounding error. The new columns are orthonormal to all
- * others.
+ * Replaces every column of w whose singular value is negligible, because such a column holds only rounding error. Afterwards all columns of
+ * w are orthonormal.
  */
 function completeBasis(w: Matrix, s: Float64Array): void {
   const n = w.rows;

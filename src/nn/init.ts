@@ -1,4 +1,4 @@
-/** Initialisers of parameters. Each draws from the random stream that it is given, so a seed decides all weights of a network. */
+/** Initialisers of parameters. Random initialisers draw from the given stream, so its seed determines all weights of a network. */
 
 import type { Random } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -19,11 +19,11 @@ export type Initialiser = (shape: Shape, build: Build) => Tensor;
 
 /** The number of inputs that one output depends on: the product of every size but the first. */
 export const fanIn = (shape: Shape): number => sizeOf(shape.slice(1));
-/** The number of outputs that depend on one input: the first size times the size of the window. */
+/** The number of outputs that depend on one input: the first size times the product of the window's sizes. */
 export const fanOut = (shape: Shape): number => (shape[0] ?? 1) * sizeOf(shape.slice(2));
 
 /**
- * U(−1/√fan, 1/√fan): PyTorch's initialisation of the weights of Linear and Conv2d, and of their biases with the fan of the weight.
+ * U(−1/√fan, 1/√fan). PyTorch uses this distribution for the weights of Linear and Conv2d. Their biases use the fan-in of the weight.
  * @param fan Default: the fan-in of `shape`.
  */
 export const uniformFanIn = (shape: Shape, { random, dtype = "float32" }: Build, fan = fanIn(shape)): Tensor => {
@@ -31,7 +31,7 @@ export const uniformFanIn = (shape: Shape, { random, dtype = "float32" }: Build,
   return uniform(shape, random, { low: -bound, high: bound, dtype });
 };
 
-/** N(0, 2/fanOut) (He et al. 2015, arXiv 1502.01852, eq. 14): WideResNets initialise every convolution so. */
+/** N(0, 2/fanOut), with variance 2/fanOut (He et al. 2015, arXiv 1502.01852, eq. 14). WideResNets use it for every convolution. */
 export const normalFanOut = (shape: Shape, { random, dtype = "float32" }: Build): Tensor =>
   normal(shape, random, { std: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
 

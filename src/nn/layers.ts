@@ -1,4 +1,4 @@
-/** Ops as layers, which have no state. A `Sequential` can hold them. */
+/** Layers without state, each of which applies one op. A `Sequential` can hold them. */
 
 import type { Context } from "../core/context.ts";
 import { checkOptions } from "../core/options.ts";
@@ -19,7 +19,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { type Described, type Description, describedPadding } from "./describe.ts";
 import { Layer } from "./module.ts";
 
-/** Any function as a layer. The description is what printing shows. Default: `Lambda()`. */
+/** A layer that applies any function. Printing shows the description, which is `Lambda()` by default. */
 export class Lambda extends Layer {
   readonly #apply: (x: Tensor, context: Context) => Tensor;
   readonly #description: Description;
@@ -39,7 +39,7 @@ export class Lambda extends Layer {
   }
 }
 
-/** The options of a pooling as a description has them. */
+/** The options of a pooling layer in the form that its description shows. */
 const describedPooling = ({ padding, ...options }: AveragePoolingOptions): Readonly<Record<string, Described | undefined>> => ({
   ...options,
   padding: padding === undefined ? undefined : describedPadding(padding),
@@ -55,7 +55,10 @@ export const GELU = (): Layer => new Lambda(gelu, { kind: "GELU" });
 export const Sigmoid = (): Layer => new Lambda(sigmoid, { kind: "Sigmoid" });
 /** y = tanh x, element by element. */
 export const Tanh = (): Layer => new Lambda(tanh, { kind: "Tanh" });
-/** In training y = x·m/(1 − rate) with each m independently 0 with probability `rate`, else 1 (arXiv 1207.0580). In evaluation y = x. */
+/**
+ * In training, y = x·m/(1 − rate). Each element of the mask m is 0 with probability `rate`, independently of the others, and 1 otherwise
+ * (arXiv 1207.0580). In evaluation, y = x.
+ */
 export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context), { kind: "Dropout", sizes: [rate] });
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export function MaxPool2d(options: PoolingOptions): Layer {

@@ -14,9 +14,9 @@ interface Values {
 /** The values of a state dict, by name. */
 export type StateValues = ReadonlyMap<string, Values>;
 
-/** The names that kept a state dict from fitting. */
+/** The names at which a state dict does not fit. */
 export interface LoadReport {
-  /** The entries that got no value. */
+  /** The entries that have no default and no value in the state dict. */
   readonly missing: readonly string[];
   /** The values that belong to no entry. */
   readonly unexpected: readonly string[];
@@ -24,7 +24,7 @@ export interface LoadReport {
   readonly mismatched: readonly string[];
 }
 
-/** A state dict that does not fit. `report` has all names; the message has the first of them. */
+/** The error for a state dict that does not fit. `report` has all names, and the message has the first five. */
 export class StateError extends DataError {
   override name = "StateError";
   readonly report: LoadReport;
@@ -36,7 +36,10 @@ export class StateError extends DataError {
 }
 
 export interface LoadOptions {
-  /** Whether anything that does not fit is an error. If false, every entry that fits is written and the rest is reported. Default: true. */
+  /**
+   * Whether a state dict that does not fit is an error. If false, every entry that fits is written and all others are reported. Default:
+   * true.
+   */
   readonly strict?: boolean;
 }
 
@@ -49,31 +52,37 @@ interface OverwriteOptions extends LoadOptions {
 /** The names of `OverwriteOptions`. */
 const overwriteOptions: OptionNames = optionNames<OverwriteOptions>({ strict: true, formerName: true });
 
-/** The shape without the sizes of 1 at its end. A classifier was once stored as a 1×1 convolution, [O,I,1,1], and is now a matrix. */
-const withoutLastOnes = (shape: Shape): Shape => shape.slice(0, shape.findLastIndex((size) => size !== 1) + 1);
+/**
+ * The shape without its trailing sizes of 1. Files of earlier versions hold a classifier as a 1×1 convolution, [O,I,1,1]. It is now a
+ * matrix, [O,I].
+ */
+const withoutTrailingOnes = (shape: Shape): Shape => shape.slice(0, shape.findLastIndex((size) => size !== 1) + 1);
 
-/** The reason why `given` cannot be written to an entry; undefined where it can. */
+/** The reason why `given` cannot be written to an entry. It is undefined if `given` can be written. */
 function mismatch({ shape, dtype }: State, given: Values, former: boolean): string | undefined {
-  const sameSizes = former ? sameShape(withoutLastOnes(given.shape), withoutLastOnes(shape)) : sameShape(given.shape, shape);
+  const sameSizes = former ? sameShape(withoutTrailingOnes(given.shape), withoutTrailingOnes(shape)) : sameShape(given.shape, shape);
   if (!sameSizes) return `${formatShape(given.shape)} instead of ${formatShape(shape)}`;
   if (given.data.length !== sizeOf(shape)) return `${given.data.length} values for ${formatShape(shape)}`;
   if (dtype === "int32" && !Array.from(given.data).every(Number.isSafeInteger)) return `${Array.from(given.data)} instead of whole numbers`;
   return undefined;
 }
 
-/** Whether the file has the names of an earlier version: the former name of every entry, and not the present name of every entry. */
+/**
+ * Whether the state dict uses the names of an earlier version. It then has the former name of every entry without a default, and lacks the
+ * present name of at least one of them.
+ */
 function hasFormerNames(own: ReadonlyMap<string, State>, values: StateValues, formerName: (name: string) => string): boolean {
   const needed = [...own].filter(([, { missingValue }]) => missingValue === undefined).map(([name]) => name);
   return !needed.every((name) => values.has(name)) && needed.every((name) => values.has(formerName(name)));
 }
 
 /**
- * Overwrites the entries of `own` with the values of the same name. An entry with a default (a counter) may be missing, and gets the
- * default.
- * @param op The operation that an error names.
- * @returns the names that did not fit; without `strict: false` there are none.
- * @throws StateError, unless `strict` is false, if a value is missing, unexpected, of another shape, or no whole number for a counter.
- * Nothing is written then.
+ * Overwrites the entries of `own` with the values of the same name. An entry with a default, such as a counter, may be missing. The entry
+ * then gets the default.
+ * @param op The name of the operation in error messages.
+ * @returns the names that did not fit. There are none unless `strict` is false.
+ * @throws StateError if a value is missing, unexpected, of another shape, or not a whole number for an int32 entry. Nothing is written
+ * then. If `strict` is false, none of these is an error.
  */
 export function overwriteState(
   op: string,

@@ -1,4 +1,4 @@
-/** The losses of training: cross-entropy for classes, and mean squared error for numbers. */
+/** The training losses: cross-entropy for classification, and mean squared error for regression. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -12,7 +12,7 @@ import { logSoftmax } from "../ops/softmax.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface CrossEntropyOptions {
-  /** s, the probability mass that is spread evenly over all classes, in [0, 1] (Szegedy et al. 2016, arXiv 1512.00567, §7). Default: 0. */
+  /** The probability mass s in [0, 1] that is spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567, §7). Default: 0. */
   readonly labelSmoothing?: number;
 }
 
@@ -20,7 +20,7 @@ export interface CrossEntropyOptions {
 export const crossEntropyOptions: OptionNames = optionNames<CrossEntropyOptions>({ labelSmoothing: true });
 
 /**
- * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c with q = (1 − s)·onehot(label) + s/classes.
+ * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c, where q_n = (1 − s)·onehot(label_n) + s/classes.
  * logits:[N,classes], labels: N class numbers → L:[].
  * @throws ShapeError unless there is one label in [0, classes) for each row of logits; ConfigError for s outside [0, 1].
  */
@@ -47,7 +47,7 @@ export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, options:
 
 /**
  * L = (1/n) Σ_i (prediction_i − target_i)² over all n elements.   prediction, target: the same shape → L:[].
- * @throws ShapeError for two shapes. Broadcasting [N,1] against [N] would silently compare every pair.
+ * @throws ShapeError if the shapes differ, because broadcasting [N,1] against [N] would silently compare every pair.
  */
 export function meanSquaredError(prediction: Tensor, target: Tensor): Tensor {
   if (!sameShape(prediction.shape, target.shape))

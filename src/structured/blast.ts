@@ -1,4 +1,7 @@
-/** BLAST (Lee et al. 2024, arXiv 2410.21262): the blocks of a matrix share their bases, and each block has a diagonal of its own. */
+/**
+ * BLAST (Lee et al. 2024, arXiv 2410.21262). The blocks in a row of blocks share their left factor, the blocks in a column of blocks share
+ * their right factor, and each block has a diagonal factor of its own.
+ */
 
 import { greatestCommonDivisor } from "../core/factors.ts";
 import { checkOptions } from "../core/options.ts";
@@ -18,16 +21,16 @@ import { StructuredLinear, type StructuredOptions, type Work } from "./structure
 export interface BlastShape {
   /** The number b of block rows and block columns, a common divisor of in and out. */
   readonly blocks: number;
-  /** The number r of bases that the blocks share. */
+  /** The number r of columns of each U_i, which is also the number of rows of each V_j. */
   readonly rank: number;
 }
 
 const denseEquation = "ipr,ijr,jrq->ipjq";
 
 /**
- * Block (i, j) of W is U_i·diag(s_ij)·V_j with U:[b,out/b,r], S:[b,b,r] and V:[b,r,in/b].   r·(in + out + b²) parameters, and as many
- * multiply-adds per column. A column is multiplied by each V_j, then by a b×b matrix for each of the r places, then by each U_i. If S = 1,
- * W has rank r.
+ * Block (i, j) of W is U_i·diag(s_ij)·V_j with U:[b,out/b,r], S:[b,b,r] and V:[b,r,in/b]. W has r·(in + out + b²) parameters, and W·x takes
+ * as many multiply-adds for a column x. Part j of x is first multiplied by V_j. Then, at each of the r positions, a b×b matrix mixes the b
+ * parts. Last, part i is multiplied by U_i. If all elements of S are 1, the rank of W is at most r.
  */
 export class BlastLinear extends StructuredLinear {
   readonly name = "BlastLinear";
@@ -36,7 +39,7 @@ export class BlastLinear extends StructuredLinear {
   readonly V: Parameter;
   readonly bias: Parameter | undefined;
 
-  /** @throws ConfigError unless blocks is a common divisor of in and out, and rank an integer ≥ 1. */
+  /** @throws ConfigError unless blocks is a common divisor of in and out and rank is an integer ≥ 1; also for `init: "spectral"`. */
   constructor(inFeatures: number, outFeatures: number, { blocks: b, rank }: BlastShape, build: Build, options: StructuredOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
     checkOptions("BlastLinear", options, familyOptions);

@@ -3,37 +3,37 @@
 import { families } from "./families.ts";
 import type { FamilySpec, SpecOfFamily, StructuredFamily } from "./family.ts";
 
-/** A spec of a built-in family: one member of the union for each record of the list. */
+/** A spec of a built-in family. The union has one member for each record in `families`. */
 export type BuiltInSpec = SpecOfFamily<(typeof families)[number]>;
 export type ConvolutionKind = BuiltInSpec["kind"];
 export type SpecOf<K extends ConvolutionKind> = Extract<BuiltInSpec, { readonly kind: K }>;
 
-/** A spec of a family that is not in the list. The spec carries the family's record. */
+/** A spec of a family that is not built in. The spec holds the record of the family. */
 export interface OwnSpec {
   readonly kind: "own";
   readonly family: StructuredFamily;
   /** The kind of the family and its hyper-parameters. */
   readonly spec: FamilySpec;
-  /** The absolute path of the module that exports the record; undefined for a record of the program itself. */
+  /** The absolute path of the module that exports the record. It is undefined if the program itself makes the record. */
   readonly module?: string | undefined;
 }
 
 export type ConvolutionSpec = BuiltInSpec | OwnSpec;
 
-const records: ReadonlyMap<string, StructuredFamily> = new Map(families.map((family) => [family.kind, family as StructuredFamily]));
+const familyByKind: ReadonlyMap<string, StructuredFamily> = new Map(families.map((family) => [family.kind, family as StructuredFamily]));
 
-/** The built-in family of a kind; undefined for any other word. */
-export const builtInFamily = (kind: string): StructuredFamily | undefined => records.get(kind);
+/** The built-in family of this kind. It is undefined if there is none. */
+export const builtInFamily = (kind: string): StructuredFamily | undefined => familyByKind.get(kind);
 
 /** The record of the spec's family. */
-export const familyOf = (spec: ConvolutionSpec): StructuredFamily => (spec.kind === "own" ? spec.family : records.get(spec.kind)!);
+export const familyOf = (spec: ConvolutionSpec): StructuredFamily => (spec.kind === "own" ? spec.family : familyByKind.get(spec.kind)!);
 
-/** The spec as its family's record reads it. */
+/** The kind and the hyper-parameters, in the form that the methods of the family's record take. */
 export const familySpecOf = (spec: ConvolutionSpec): FamilySpec => (spec.kind === "own" ? spec.spec : spec);
 
 /**
- * The spec of a family that is not in the list: `ownSpec(diagonalPlusLowRank, { kind: "DiagonalPlusLowRank", rank: 4 })`.
- * `module` is the absolute path of the module that exports the record, if the spec is to be written as text.
+ * The spec of a family that is not built in, such as `ownSpec(diagonalPlusLowRank, { kind: "DiagonalPlusLowRank", rank: 4 })`.
+ * `module` is the absolute path of the module that exports the record. The text form needs it to find the family again.
  */
 export const ownSpec = <Kind extends string, Name extends string>(
   family: StructuredFamily<Kind, Name>,

@@ -1,4 +1,4 @@
-/** State dicts of other programs: the names that PyTorch's wrappers give to the entries of the network inside. */
+/** State dicts that PyTorch programs saved. PyTorch's wrappers put a prefix before the name of every entry. */
 
 import type { NamedArray } from "./safetensors.ts";
 
@@ -6,8 +6,8 @@ import type { NamedArray } from "./safetensors.ts";
 const wrapperPrefixes = ["module.", "_orig_mod."];
 
 /**
- * A state dict without the prefixes that every one of its names has, such as `module._orig_mod.`.
- * @param source The file's name in notes.
+ * The state dict without the wrapper prefixes that all its names share, such as `module._orig_mod.`.
+ * @param source The name of the file, which the notes mention.
  * @returns the entries, and a note for users for each prefix that was removed.
  */
 export function withoutWrapperPrefixes(
@@ -16,9 +16,9 @@ export function withoutWrapperPrefixes(
 ): { values: ReadonlyMap<string, NamedArray>; notes: string[] } {
   let values = state;
   const notes: string[] = [];
-  const shared = (): string | undefined =>
+  const sharedPrefix = (): string | undefined =>
     wrapperPrefixes.find((prefix) => values.size > 0 && [...values.keys()].every((name) => name.startsWith(prefix)));
-  for (let prefix = shared(); prefix !== undefined; prefix = shared()) {
+  for (let prefix = sharedPrefix(); prefix !== undefined; prefix = sharedPrefix()) {
     const { length } = prefix;
     values = new Map([...values].map(([name, value]) => [name.slice(length), value]));
     notes.push(`the prefix ${prefix} was removed from the names in ${source}`);

@@ -9,9 +9,9 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { checkStep, flattenGroups, type Optimizer, type ParameterGroup, trainable } from "./optimizer.ts";
 
 export interface SgdOptions {
-  /** In [0, 1). Default: 0. */
+  /** The momentum, in [0, 1). Default: 0. */
   readonly momentum?: number;
-  /** Nesterov's momentum. Default: false. */
+  /** Whether to use Nesterov's momentum. Default: false. */
   readonly nesterov?: boolean;
 }
 
@@ -19,8 +19,9 @@ export interface SgdOptions {
 export const sgdOptions: OptionNames = optionNames<SgdOptions>({ momentum: true, nesterov: true });
 
 /**
- * v ← momentum·v + (g + λ·p), p ← p − lr·v; with Nesterov's momentum p ← p − lr·(g + λ·p + momentum·v). As in torch.optim.SGD, the first
- * step sets v to g + λ·p. @throws ConfigError for a momentum outside [0, 1), or Nesterov's without momentum.
+ * v ← momentum·v + (g + λ·p) and then p ← p − lr·v, for a parameter p with gradient g and weight decay λ. With Nesterov's momentum, the
+ * second equation is p ← p − lr·(g + λ·p + momentum·v). As in torch.optim.SGD, the first step sets v to g + λ·p.
+ * @throws ConfigError for a momentum outside [0, 1), or for `nesterov` with a momentum of 0.
  */
 export class Sgd implements Optimizer {
   readonly #entries;

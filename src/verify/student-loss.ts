@@ -12,26 +12,27 @@ import type { NamedArray } from "../train/safetensors.ts";
 import { type Case, type Comparison, isComputedHere, largestMagnitude, type Precision, precisions, verdict } from "./comparison.ts";
 import { type Fields, FixtureError, type FixtureFolder, type FixtureTensors } from "./fixture-folder.ts";
 
-/** Makes the network with a convolution, which is given as text. */
+/** The spec of a network and its number of classes, for a convolution that is given as text, such as `Shuffle_4`. */
 export type NetworkOf = (convolution: string) => { readonly spec: NetworkSpec; readonly classes: number };
 
 export const studentCases = (student: Fields, networkOf: NetworkOf, folder: FixtureFolder): Case[] => {
-  // `teacher Conv in eval mode, student Shuffle_4 in train mode`
-  const [, teacher, pupil] = /teacher (\S+) in eval mode, student (\S+) in train mode/.exec(student.text("description")) ?? [];
-  if (teacher === undefined || pupil === undefined)
+  // An example of a description: `teacher Conv in eval mode, student Shuffle_4 in train mode`.
+  const [, teacherConvolution, studentConvolution] =
+    /teacher (\S+) in eval mode, student (\S+) in train mode/.exec(student.text("description")) ?? [];
+  if (teacherConvolution === undefined || studentConvolution === undefined)
     throw new FixtureError('verify: student.description must say "teacher X in eval mode, student Y in train mode", got neither');
   return student.objects("values").map((values) => {
     const precision = precisionOf(values);
     const alpha = values.number("alpha");
     return {
-      name: `student loss, ${pupil} taught by ${teacher}, α ${alpha}, ${precision}`,
+      name: `student loss, ${studentConvolution} taught by ${teacherConvolution}, α ${alpha}, ${precision}`,
       run: async () => {
         if (!isComputedHere(precision)) return { status: "skipped", reason: "this backend has float32 only" };
         const [golden, batch] = [
           await folder.tensors(`wrn_step/${student.text("file")}`),
           await folder.tensors("wrn_step/common.safetensors"),
         ];
-        const pair = { teacher: networkOf(teacher), student: networkOf(pupil) };
+        const pair = { teacher: networkOf(teacherConvolution), student: networkOf(studentConvolution) };
         return verdict((comparison) => compare({ values, golden, batch, precision, comparison }, pair));
       },
     };
@@ -81,7 +82,8 @@ async function compare({ values, golden, batch, precision, comparison }: Student
   const expected = golden.section(section);
   if (expected.size === 0) throw new FixtureError(`verify: the student's file must hold ${section}/…, got none`);
   comparison.equal("names of the gradients", parameters.map(([name]) => name).sort(), [...expected.keys()].sort());
-  // Before a batch norm, a gradient may cancel to zero, so its error is measured relative to the largest gradient of all.
+  // The gradient of a parameter before a batch norm may be zero except for rounding error. The largest magnitude in all gradients sets how
+  // much rounding error is allowed.
   const around = largest([...expected.values()].map(({ data }) => largestMagnitude(data)));
   for (const [i, [name]] of parameters.entries()) await near(`${section}/${name}`, grads[i]!, expected.get(name)!, around);
   for (const made of [loss, total, ...grads]) made.dispose();

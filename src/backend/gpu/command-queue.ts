@@ -1,10 +1,10 @@
 /**
- * The commands for the device, run in the order in which they were pushed. Ops are synchronous, but the first launch of a kernel is not,
- * because gpu.js compiles it then. Every launch, upload, free and read therefore goes through one queue: a launch cannot overtake an
- * earlier one, and a free cannot come before the last use.
+ * The commands for the device, which run in the order in which they were pushed. Ops are synchronous, but the first launch of a kernel is
+ * not, because gpu.js then compiles the kernel. Every launch, upload, free and read therefore goes through one queue. So no launch
+ * overtakes an earlier launch, and no storage is freed before its last use.
  */
 
-/** One command. It should handle its own errors; the queue reports an error that it does throw, and goes on. */
+/** One command. A command should handle its own errors. If it throws, the queue reports the error and runs the next command. */
 export type Command = () => Promise<void> | void;
 
 export class CommandQueue {
@@ -14,7 +14,8 @@ export class CommandQueue {
   #running = false;
 
   /**
-   * `onError` is called with the error of a command that threw. The queue then goes on, because later reads would otherwise wait for ever.
+   * The queue calls `onError` with the error of a command that threw. The queue then runs the next command, because later reads would
+   * otherwise wait for ever.
    */
   constructor(onError: (error: unknown) => void) {
     this.#onError = onError;
@@ -26,7 +27,7 @@ export class CommandQueue {
     if (!this.#running) void this.#drain();
   }
 
-  /** Resolves when every command that was pushed before has run. */
+  /** Resolves when every command that was pushed before this call has run. */
   fence(): Promise<void> {
     return new Promise((resolve) => this.push(resolve));
   }
@@ -35,7 +36,7 @@ export class CommandQueue {
     this.#running = true;
     while (this.#next < this.#waiting.length) {
       const command = this.#waiting[this.#next]!;
-      this.#waiting[this.#next++] = nothing; // The queue must not keep alive what the command refers to.
+      this.#waiting[this.#next++] = nothing; // The queue must not keep the objects of a finished command alive.
       if (this.#next >= 1024 && this.#next * 2 > this.#waiting.length) {
         this.#waiting = this.#waiting.slice(this.#next); // A queue that is never empty would otherwise grow without bound.
         this.#next = 0;

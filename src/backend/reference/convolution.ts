@@ -3,10 +3,11 @@
  *
  *     T(x, w, g) = Σ  x[n, c, y·s + ky·d − p, …] · w[o, c, ky, kx] · g[n, o, y, x]
  *
- * x is 0 outside the image, and g is 0 outside its own. T is linear in each of its three arguments. Its derivative by g is the convolution
- * of x with w, its derivative by x is the input gradient, and its derivative by w is the weight gradient. So one nest of loops visits all
- * taps, and each kernel is one line that multiplies two arguments and adds to the third. Groups only limit which input channels c an output
- * channel o sees. groups = C is the depthwise convolution.
+ * s is the stride, d the dilation and p the padding. x is 0 outside the input image, and g is 0 outside the output image. T is linear in
+ * each of its three arguments. The derivative of T with respect to g is the convolution of x with w. The derivative with respect to x is
+ * the input gradient, and the derivative with respect to w is the weight gradient. So one nest of loops visits all terms of the sum. Each
+ * kernel is one line, which multiplies two arguments and adds the product to the derivative with respect to the third. Groups only limit
+ * which input channels c an output channel o sees. groups = C is the depthwise convolution.
  */
 
 import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
@@ -14,23 +15,24 @@ import type { TypedArray } from "../../tensor/storage.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 
-/** The position of a tap that falls outside its image, where the value is 0. */
+/** Stands for every position outside an image. The value there is 0. */
 const outside = -1;
 
-/** The value at a position, which is 0 outside the image. */
+/** The value at a position. It is 0 outside the image. */
 const valueAt = (values: TypedArray, at: number): number => (at === outside ? 0 : values[at]!);
 
 /**
- * Visits every pair of a pixel of x and a position of y that a tap of the window joins, by the positions in x, w and y. One of the two may
- * lie outside its image. Its value is 0 then, and the product still counts, so that 0·∞ and 0·NaN are NaN as in any other sum.
+ * Visits every term of the sum. `visit` gets the positions of the term in x, in w, and in y or its gradient g. The positions in x and in y
+ * may be `outside`. The value there is 0. A kernel that reads this 0 still adds its product, so that 0·∞ and 0·NaN are NaN as in any other
+ * sum.
  */
-function forEachTap(geometry: ConvolutionGeometry, visit: (atX: number, atW: number, atY: number) => void): void {
+function forEachTerm(geometry: ConvolutionGeometry, visit: (atX: number, atW: number, atY: number) => void): void {
   const { batch, inChannels, outChannels, groups, height, width, kernelHeight, kernelWidth, outHeight, outWidth } = geometry;
-  if (outHeight === 0 || outWidth === 0) return; // No window fits, so no tap joins anything, and all gradients are 0.
+  if (outHeight === 0 || outWidth === 0) return; // No window fits into the image. The sum has no terms, so all gradients are 0.
   const groupInputs = inChannels / groups;
   const groupOutputs = outChannels / groups;
-  const [firstY, endY] = reach(height, outHeight, kernelHeight, geometry.strideY, geometry.paddingY, geometry.dilationY);
-  const [firstX, endX] = reach(width, outWidth, kernelWidth, geometry.strideX, geometry.paddingX, geometry.dilationX);
+  const [firstY, endY] = windowRange(height, outHeight, kernelHeight, geometry.strideY, geometry.paddingY, geometry.dilationY);
+  const [firstX, endX] = windowRange(width, outWidth, kernelWidth, geometry.strideX, geometry.paddingX, geometry.dilationX);
   for (let n = 0; n < batch; n++)
     for (let o = 0; o < outChannels; o++)
       for (let c = 0; c < groupInputs; c++) {
@@ -55,8 +57,11 @@ function forEachTap(geometry: ConvolutionGeometry, visit: (atX: number, atW: num
       }
 }
 
-/** The positions of the window along one axis at which it meets the image, and all positions of y: from the first to the end, exclusive. */
-function reach(size: number, outSize: number, kernel: number, stride: number, padding: number, dilation: number): [number, number] {
+/**
+ * The first position of the window along one axis, and the end, exclusive. The range holds all positions at which the window overlaps the
+ * image, and all positions of y.
+ */
+function windowRange(size: number, outSize: number, kernel: number, stride: number, padding: number, dilation: number): [number, number] {
   const first = Math.ceil((padding - (kernel - 1) * dilation) / stride);
   const last = Math.floor((size - 1 + padding) / stride);
   return [Math.min(0, first), Math.max(outSize, last + 1)];
@@ -67,7 +72,7 @@ export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" |
     const { batch, outChannels, outHeight, outWidth } = geometry;
     const out = memory.allocate(x.dtype, batch * outChannels * outHeight * outWidth);
     const [xs, ws, sums] = [viewOf(x), viewOf(w), new Float64Array(out.length)];
-    forEachTap(geometry, (atX, atW, atY) => {
+    forEachTerm(geometry, (atX, atW, atY) => {
       if (atY !== outside) sums[atY]! += valueAt(xs, atX) * ws[atW]!;
     });
     out.view.set(sums);
@@ -78,7 +83,7 @@ export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" |
     const { batch, inChannels, height, width } = geometry;
     const out = memory.allocate(g.dtype, batch * inChannels * height * width);
     const [gs, ws, sums] = [viewOf(g), viewOf(w), new Float64Array(out.length)];
-    forEachTap(geometry, (atX, atW, atY) => {
+    forEachTerm(geometry, (atX, atW, atY) => {
       if (atX !== outside) sums[atX]! += valueAt(gs, atY) * ws[atW]!;
     });
     out.view.set(sums);
@@ -89,7 +94,7 @@ export const convolutionKernels = (memory: HostMemory): Pick<Kernels, "conv2d" |
     const { inChannels, outChannels, groups, kernelHeight, kernelWidth } = geometry;
     const out = memory.allocate(x.dtype, outChannels * (inChannels / groups) * kernelHeight * kernelWidth);
     const [xs, gs, sums] = [viewOf(x), viewOf(g), new Float64Array(out.length)];
-    forEachTap(geometry, (atX, atW, atY) => {
+    forEachTerm(geometry, (atX, atW, atY) => {
       if (atY !== outside) sums[atW]! += valueAt(xs, atX) * gs[atY]!;
     });
     out.view.set(sums);

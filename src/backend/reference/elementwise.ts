@@ -1,6 +1,6 @@
 /**
  * y = f(x) and c = f(a, b), element by element. This file teaches that elementwise arithmetic is a table of scalar functions and one loop,
- * and that broadcasting is a stride of 0. Functions are evaluated in float64, and the result is rounded once, when it is stored.
+ * and that broadcasting is a stride of 0. The functions compute in float64, and each result is rounded once, when it is stored.
  */
 
 import { sizeOf } from "../../core/shape.ts";
@@ -32,7 +32,10 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   not: (x) => Number(x === 0),
 };
 
-/** aᵇ by IEEE 754, where 1 to any power is 1, and so is −1 to an infinite power. JavaScript's power is NaN there. */
+/**
+ * aᵇ by IEEE 754. Every power of 1 is 1, and an infinite power of −1 is 1. JavaScript gives NaN for infinite powers of 1 and −1, and for
+ * 1 ** NaN.
+ */
 const power = (a: number, b: number): number => (a === 1 || (a === -1 && Math.abs(b) === Infinity) ? 1 : a ** b);
 
 const binaryFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
@@ -73,8 +76,8 @@ export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | 
 
   select(condition, a, b) {
     const out = memory.allocate(a.dtype, a.length);
-    const [y, chosen, sourceA, sourceB] = [out.view, viewOf(condition), viewOf(a), viewOf(b)];
-    for (let i = 0; i < y.length; i++) y[i] = chosen[i] !== 0 ? sourceA[i]! : sourceB[i]!;
+    const [y, mask, sourceA, sourceB] = [out.view, viewOf(condition), viewOf(a), viewOf(b)];
+    for (let i = 0; i < y.length; i++) y[i] = mask[i] !== 0 ? sourceA[i]! : sourceB[i]!;
     return out;
   },
 

@@ -1,6 +1,6 @@
 /**
- * Uploads and conversions. This file teaches that typed arrays convert numbers: to float32 they round to the nearest, ties to even, and to
- * int32 they drop the fraction.
+ * Uploads and conversions between dtypes. This file teaches that a typed array converts each number that is written to it. A Float32Array
+ * rounds to the nearest float32, with ties to even. An Int32Array drops the fraction.
  */
 
 import { BackendError } from "../../core/errors.ts";
