@@ -2,10 +2,10 @@
  * One step of an optimiser, in place. This file teaches the rules of SGD, Adam and AdamW, with weight decay λ, learning rate lr and step
  * number t:
  *
- *     SGD (torch.optim.SGD)      d = g + λp    v ← d in the first step, then v ← momentum·v + d    p ← p − lr·(nesterov ? d + momentum·v :
- * v)
- *     Adam (arXiv 1412.6980)     d = g + λp    m ← β₁m + (1 − β₁)d    s ← β₂s + (1 − β₂)d²    p ← p − lr·(m/(1 − β₁ᵗ)) / (√(s/(1 − β₂ᵗ)) +
- * ε)
+ *     SGD (torch.optim.SGD)      d = g + λp    v ← d in the first step, then v ← momentum·v + d
+ *                                p ← p − lr·v, with Nesterov's momentum p ← p − lr·(d + momentum·v)
+ *     Adam (arXiv 1412.6980)     d = g + λp    m ← β₁m + (1 − β₁)d    s ← β₂s + (1 − β₂)d²
+ *                                p ← p − lr·(m/(1 − β₁ᵗ)) / (√(s/(1 − β₂ᵗ)) + ε)
  *     AdamW (arXiv 1711.05101)   d = g, and p ← p − lr·λ·p first. The rest is Adam.
  */
 
