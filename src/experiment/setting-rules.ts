@@ -4,6 +4,7 @@
  */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { suggestion } from "../core/nearest-word.ts";
 import { checkConvolution, convolutionForms, convolutionRefusal, convolutionSuggestion } from "../structured/convolution-text.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
@@ -17,10 +18,13 @@ export type DataName = (typeof dataNames)[number];
 export const isDataName = (data: string): data is DataName => (dataNames as readonly string[]).includes(data);
 
 /** A name, or a path. A path has a separator, so that a misspelt name does not pass for one. */
-const dataRule: Rule<string> = text(`one of ${dataNames.join(", ")}, or the path of a folder of images such as ./pictures`, (data) => {
-  if (!isDataName(data) && !/[/\\]/.test(data)) throw new ConfigError(`data: must be a name or a path with a separator, got ${data}`);
-  if (data.includes("\0")) throw new ConfigError("data: must not hold NUL");
-});
+const dataRule: Rule<string> = {
+  ...text(`one of ${dataNames.join(", ")}, or the path of a folder of images such as ./pictures`, (data) => {
+    if (!isDataName(data) && !/[/\\]/.test(data)) throw new ConfigError(`data: must be a name or a path with a separator, got ${data}`);
+    if (data.includes("\0")) throw new ConfigError("data: must not hold NUL");
+  }),
+  suggestion: (name) => suggestion(name, dataNames),
+};
 
 /** The values that each setting may have. A setting has the name of its option, in camel case. */
 export const settingRules = {

@@ -220,7 +220,7 @@ describe("blocks", () => {
       change(changed);
       return (await summaryOf(await blockFolder(entry, changed))).failures[0]!.reason;
     };
-    expect(await reasonOf((t) => t.set("param/extra", t.get("x")!))).toMatch(/DataError: loadState: .* extra is unexpected/);
+    expect(await reasonOf((t) => t.set("param/extra", t.get("x")!))).toMatch(/StateError: loadState: .* extra is unexpected/);
     expect(await reasonOf((t) => t.set("grad64/extra", t.get("x")!))).toMatch(/^names of the gradients is /);
     expect(await reasonOf((t) => t.set("y", { shape: [t.get("y")!.data.length], data: t.get("y")!.data }))).toMatch(/^y is \[2,16,8,8\], /);
     expect(await reasonOf((t) => t.get("y64")!.data.fill(Number.NaN))).toMatch(/^y64 is off by Infinity/);

@@ -61,10 +61,12 @@ const unaryBodies: Record<UnaryOp, string> = {
       return v * p / (q - h * p);
     }
     return Math.exp(v) - 1.0;`,
-  // Near 0 the accuracy of log(1 + v) is not guaranteed. There, it is 2·atanh(s) = 2·(s + s³/3 + s⁵/5 + …) with s = v/(2 + v), |s| ≤ 1/3.
+  // Near 0 the accuracy of log(1 + v) is not guaranteed. There, it is 2·atanh(s) = 2·(s + s³/3 + s⁵/5 + …) with
+  // s = v/(2 + v), |s| ≤ 1/3. Below 1e-8 it is v to the last bit, while s may be a subnormal number, which a device may take for 0.
   log1p: `
     if (v < -1.0 || ${isNotANumber("v")}) { return nan; }
     if (v == -1.0) { return -infinity; }
+    if (v > -0.00000001 && v < 0.00000001) { return v; }
     if (v >= -0.5 && v <= 1.0) {
       const s = v / (2.0 + v);
       const z = s * s;

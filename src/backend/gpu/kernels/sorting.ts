@@ -48,7 +48,8 @@ const orderOfRanks = program({
     ${coordinates(axesWith("a"))}
     let found = 0;
     for (let k = 0; k < axis; k++) {
-      if (rank[${flatIndex(axesWith("k"))}] == a) { found = k; }
+      const place = rank[${flatIndex(axesWith("k"))}];
+      if (place == a) { found = found + k; }
     }
     return found;`,
 });

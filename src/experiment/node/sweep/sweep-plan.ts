@@ -67,12 +67,16 @@ async function folderClasses({ settings = {}, networks = [] }: SweepFile): Promi
 /** The file with the modules of its convolutions loaded. Their paths, and those of images, are relative to the file, and absolute here. */
 async function withLoadedFamilies(file: SweepFile, folder: string): Promise<SweepFile> {
   const located = (text: string): Promise<string> => loadFamilies(text, { modules: "load", from: folder });
-  const optionsOf = async ({ conv, data, initFrom, ...options }: Options): Promise<Options> => ({
-    ...options,
-    ...(data === undefined ? {} : { data: isDataName(data) ? data : resolve(folder, data) }),
-    ...(initFrom === undefined ? {} : { initFrom: resolve(folder, initFrom) }),
-    ...(conv === undefined ? {} : { conv: await located(conv) }),
-  });
+  // An overwritten option keeps its place, so the commands of a dry run have the order of the file.
+  const optionsOf = async (options: Options): Promise<Options> => {
+    const { conv, data, initFrom } = options;
+    return {
+      ...options,
+      ...(data === undefined ? {} : { data: isDataName(data) ? data : resolve(folder, data) }),
+      ...(initFrom === undefined ? {} : { initFrom: resolve(folder, initFrom) }),
+      ...(conv === undefined ? {} : { conv: await located(conv) }),
+    };
+  };
   return {
     ...file,
     ...(file.settings && { settings: await optionsOf(file.settings) }),
