@@ -21,9 +21,10 @@ const above: Colour = [178, 24, 43];
 
 /** White at 0, and the full colour at ±1 and beyond. */
 export function colourOf(share: number): Colour {
-  const end = share < 0 ? below : above;
+  const [red, green, blue] = share < 0 ? below : above;
   const weight = Math.min(1, Math.abs(share));
-  return end.map((channel) => Math.round(255 + (channel - 255) * weight)) as unknown as Colour;
+  const fromWhite = (channel: number): number => Math.round(255 + (channel - 255) * weight);
+  return [fromWhite(red), fromWhite(green), fromWhite(blue)];
 }
 
 /** The layout of a tensor: `down` × `across` blocks of `rows` × `columns` numbers. The last block and the last row may be incomplete. */

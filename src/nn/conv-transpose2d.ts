@@ -7,10 +7,10 @@ import { add, multiply } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine } from "./channel-affine.ts";
-import type { ConvolutionWeights } from "./conv2d.ts";
+import { type ConvolutionWeights, convolutionWeights } from "./conv2d.ts";
 import { type Description, describedPadding, unlessUsual } from "./describe.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
-import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
+import type { Build, Initialiser } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
@@ -52,13 +52,9 @@ export class ConvTranspose2d extends Layer implements FoldableLayer {
   ) {
     super();
     checkOptions("ConvTranspose2d", options, convTranspose2dOptions);
-    const { bias: hasBias = false, init = uniformFanIn, ...convolution } = options;
+    const { bias: hasBias, init, ...convolution } = options;
     const shape = [inChannels, outChannels / (convolution.groups ?? 1), kernel, kernel];
-    const drawn = (build: Build): ConvolutionWeights => {
-      const weight = init(shape, build);
-      return { weight, bias: hasBias ? uniformFanIn([outChannels], build, fanIn(shape)) : undefined };
-    };
-    const { weight, bias } = "weight" in source ? source : drawn(source);
+    const { weight, bias } = convolutionWeights(source, shape, outChannels, { bias: hasBias, init });
     this.weight = new Parameter(weight);
     this.bias = bias && new Parameter(bias);
     this.#options = convolution;

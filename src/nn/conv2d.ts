@@ -41,6 +41,18 @@ export interface ConvolutionWeights {
   readonly bias?: Tensor | undefined;
 }
 
+/** The weight and the bias of a convolution with `outChannels` outputs: those of `source`, or new ones. The weight is drawn first. */
+export function convolutionWeights(
+  source: Build | ConvolutionWeights,
+  shape: readonly number[],
+  outChannels: number,
+  { bias: hasBias = false, init = uniformFanIn }: { readonly bias?: boolean | undefined; readonly init?: Initialiser | undefined },
+): ConvolutionWeights {
+  if ("weight" in source) return source;
+  const weight = init(shape, source);
+  return { weight, bias: hasBias ? uniformFanIn([outChannels], source, fanIn(shape)) : undefined };
+}
+
 /** y = w ∗ x + b.   x:[N,C,H,W], w:[O,C/groups,k,k], b:[O] → y:[N,O,H′,W′].   O·H′·W′·(C/groups)·k² multiply-adds per sample. */
 export class Conv2d extends Layer implements FoldableLayer {
   readonly weight: Parameter;
@@ -51,17 +63,13 @@ export class Conv2d extends Layer implements FoldableLayer {
   constructor(inChannels: number, outChannels: number, kernel: number, source: Build | ConvolutionWeights, options: Conv2dOptions = {}) {
     super();
     checkOptions("Conv2d", options, conv2dOptions);
-    const { bias: hasBias = false, init = uniformFanIn, linearWeight = false, ...convolution } = options;
+    const { bias: hasBias, init, linearWeight = false, ...convolution } = options;
     if (linearWeight && (kernel !== 1 || (convolution.groups ?? 1) !== 1))
       throw new ConfigError(
         `Conv2d: linearWeight needs a 1×1 kernel and one group, got ${kernel}×${kernel} and ${convolution.groups ?? 1}`,
       );
     const shape = linearWeight ? [outChannels, inChannels] : [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
-    const drawn = (build: Build): ConvolutionWeights => {
-      const weight = init(shape, build);
-      return { weight, bias: hasBias ? uniformFanIn([outChannels], build, fanIn(shape)) : undefined };
-    };
-    const { weight, bias } = "weight" in source ? source : drawn(source);
+    const { weight, bias } = convolutionWeights(source, shape, outChannels, { bias: hasBias, init });
     this.weight = new Parameter(weight);
     this.bias = bias && new Parameter(bias);
     this.#options = convolution;

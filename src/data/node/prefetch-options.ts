@@ -2,7 +2,7 @@
 
 import { Worker } from "node:worker_threads";
 import { type OptionNames, optionNames } from "../../core/options.ts";
-import type { EpochOptions } from "../batches.ts";
+import { type EpochOptions, epochOptions } from "../batches.ts";
 
 export interface PrefetchOptions extends EpochOptions {
   /** How many batches are prepared ahead of the batch in use. Default: 2. */
@@ -16,19 +16,10 @@ export interface PrefetchOptions extends EpochOptions {
 }
 
 /** The names of `PrefetchOptions`. */
-export const prefetchOptions: OptionNames = optionNames<PrefetchOptions>({
-  batchSize: true,
-  seed: true,
-  epoch: true,
-  shuffle: true,
-  dropLast: true,
-  augment: true,
-  startBatch: true,
-  depth: true,
-  workers: true,
-  onMainThread: true,
-  workerUrl: true,
-});
+export const prefetchOptions: OptionNames = {
+  ...epochOptions,
+  ...optionNames<Omit<PrefetchOptions, keyof EpochOptions>>({ depth: true, workers: true, onMainThread: true, workerUrl: true }),
+};
 
 export const warnOfMainThread = (reason: string): void =>
   process.emitWarning(`batches are prepared on the main thread: ${reason}`, "SeparableWarning");
