@@ -20,9 +20,9 @@ export interface CalibrationWork {
   readonly linear: { readonly inFeatures: number; readonly outFeatures: number };
 }
 
-const convolution = (inChannels: number, outChannels: number, window: number, stride: number, size: number) => ({
-  ...{ inChannels, outChannels, window, stride, size },
-});
+const convolution = (inChannels: number, outChannels: number, window: number, stride: number, size: number) => {
+  return { inChannels, outChannels, window, stride, size };
+};
 
 /** The layers of WRN-10-1. */
 export const wideResNetStep: CalibrationWork = {
