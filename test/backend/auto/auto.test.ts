@@ -166,7 +166,10 @@ describe("in a list of initBackend", () => {
   test("the import of separable/gpu provides WebGPU, and headless-gl in Node", async () => {
     provideDevices([]);
     await import("../../../src/gpu.ts");
-    expect(providedDevices().map(({ name }) => name)).toEqual(["webgpu", "headlessgl"]);
+    const devices = providedDevices();
+    expect(devices.map(({ name }) => name)).toEqual(["webgpu", "headlessgl"]);
+    const opened = devices[0]!.open(() => {});
+    await expect(opened).rejects.toThrow(/^webgpu: needs navigator\.gpu, which is missing; in Node, call provideWebGpu\(\)/);
   });
 
   test("the same list gives the same backend, also side by side, and another list frees it", async () => {
