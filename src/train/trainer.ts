@@ -11,6 +11,7 @@ import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
 import { checkRegistered } from "../nn/check-registered.ts";
+import { buffersOf, remember } from "../nn/remember-buffers.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
@@ -110,6 +111,7 @@ export class Trainer {
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
+  readonly #buffers: ReturnType<typeof buffersOf>;
   /** Whether a step has shown that every parameter of the network is in its state. */
   #checked = false;
 
@@ -122,6 +124,7 @@ export class Trainer {
     this.imageShape = imageShape;
     this.batchesPerEpoch = batchesPerEpoch;
     this.#schedule = schedule;
+    this.#buffers = buffersOf(model);
     this.#objective = objective ?? learnFromLabels(model);
     this.#dropPath = dropPath;
   }
@@ -138,20 +141,23 @@ export class Trainer {
 
   /**
    * Trains on one batch. All kernels are dispatched before the first await, so the caller can prepare the next batch while the loss is
-   * read.
+   * read. A step that throws before its update leaves the network, the optimiser and the random stream as they were, so the same batch can
+   * be tried again.
    * @param start When the step's time began (performance.now()), for callers that include the wait for the batch.
    * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state.
    */
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
     const learningRate = this.learningRate();
-    const result = scope(() => {
+    const result = this.#orUnchanged(() => {
       const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
       const images = imagesOf(batch, this.imageShape);
       const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
       if (!this.#checked) checkRegistered(this.model, logits);
       this.#checked = true;
+      const report = { loss: detach(loss), predictions: argmax(logits) };
+      // The update comes last: everything before it can run out of memory, and the update allocates nothing.
       this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
-      return { loss: detach(loss), predictions: argmax(logits) };
+      return report;
     });
     const [loss, predictions] = await Promise.all([result.loss.item(), result.predictions.data()]);
     result.loss.dispose();
@@ -175,6 +181,21 @@ export class Trainer {
       },
     };
     return { ...this.progress, learningRate, loss };
+  }
+
+  /** Runs the body of a step in a scope. If the body throws, the running statistics and the random stream become what they were before. */
+  #orUnchanged<T>(body: () => T): T {
+    const random = this.random.state;
+    const undo = remember(this.#buffers);
+    try {
+      return scope(body);
+    } catch (error) {
+      undo.restore();
+      this.random.state = random;
+      throw error;
+    } finally {
+      undo.forget();
+    }
   }
 
   /** Ends the current epoch and returns its results. */
