@@ -40,16 +40,21 @@ export function benchCommand(command: Command, context: CommandContext): void {
     .option(
       "--threads <count>",
       "threads of the wasm backend (default: one per core)",
-      argument("bench", "--threads", integer({ least: 1 })),
+      argument("bench", "--threads", integer({ least: 1, most: 64 })),
     )
     .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
-    .option("--repeats <count>", "minimum number of repetitions", argument("bench", "--repeats", integer({ least: 1 })), 5)
-    .option("--min-seconds <seconds>", "minimum time spent on each benchmark", argument("bench", "--min-seconds", number({ least: 0 })), 1)
+    .option("--repeats <count>", "minimum number of repetitions", argument("bench", "--repeats", integer({ least: 1, most: 1_000_000 })), 5)
+    .option(
+      "--min-seconds <seconds>",
+      "minimum time spent on each benchmark",
+      argument("bench", "--min-seconds", number({ least: 0, most: 86_400 })),
+      1,
+    )
     .option("--structured", "measure structured convolutions and the dense separable one; --only then names specs such as Shuffle_4")
     .option(
       "--profile [images]",
       `profile a WRN-10-1 training step, program by program, on a backend of gpu.js (default: on ${profiledImages} images)`,
-      argument("bench", "--profile", integer({ least: 1 })),
+      argument("bench", "--profile", integer({ least: 1, most: 65_536 })),
     )
     .option("--json", "print one JSON array of rows")
     .addHelpText(

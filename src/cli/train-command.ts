@@ -129,11 +129,11 @@ export function trainCommand(command: Command, context: CommandContext): void {
     )
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
     .option("--resume <run>", "resume a run, bit for bit; with --epochs, prolong it", argument("train", "--resume", path))
-    .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
+    .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0, most: 1e12 })))
     .option(
       "--budget <parameters>",
       "largest number of parameters; it chooses the hyper-parameter of --conv, which is then a family such as TensorTrain",
-      argument("train", "--budget", integer({ least: 1 })),
+      argument("train", "--budget", integer({ least: 1, most: 1e12 })),
     )
     .option("--tensorboard", "write TensorBoard's event files into the run's folder too")
     .option("--offline", "download nothing")

@@ -37,6 +37,11 @@ export class Random {
     this.state = [next(), next(), next(), next()];
   }
 
+  /** Whether the stream draws numbers. A stream for counting a network draws none, and what would be drawn needs no memory. */
+  get draws(): boolean {
+    return true;
+  }
+
   /** The current state. A stream that is given this state continues with the same numbers. */
   get state(): RandomState {
     return [this.#s0 >>> 0, this.#s1 >>> 0, this.#s2 >>> 0, this.#s3 >>> 0];

@@ -7,6 +7,10 @@ export class NoDraws extends Random {
     super(0);
   }
 
+  override get draws(): boolean {
+    return false;
+  }
+
   override fork(): Random {
     return this;
   }

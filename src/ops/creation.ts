@@ -1,7 +1,7 @@
 /** New tensors from arrays, from a formula, or from a random stream. All of them are leaves: they have no origin. */
 
 import { kernels } from "../backend/active.ts";
-import { ShapeError } from "../core/errors.ts";
+import { BackendError, ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
@@ -161,8 +161,9 @@ export function arange(start: number, stop: number, step = 1, options: CreationO
   if (step === 0 || ![start, stop, step].every(Number.isFinite))
     throw new ShapeError(`arange: start, stop and step must be finite and step not 0, got ${start}, ${stop}, ${step}`);
   checkDType("arange", dtype);
-  const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
-  return tensor(typedArray(dtype, values));
+  const values = hostArray("arange", dtype, [Math.max(0, Math.ceil((stop - start) / step))]);
+  for (let i = 0; i < values.length; i++) values[i] = start + i * step;
+  return tensor(values);
 }
 
 /**
@@ -174,10 +175,34 @@ export function eye(rows: number, columns: number = rows, options: CreationOptio
   const { dtype = "float32" } = options;
   checkShape("eye", [rows, columns]);
   checkDType("eye", dtype);
-  const values = typedArray(dtype, rows * columns);
+  const values = hostArray("eye", dtype, [rows, columns]);
   for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
   return tensor(values, { shape: [rows, columns] });
 }
+
+/**
+ * The array of a new tensor's elements, all 0.
+ * @throws BackendError for more elements than JavaScript can allocate.
+ */
+function hostArray(op: string, dtype: DType, shape: Shape): TypedArray {
+  try {
+    return typedArray(dtype, sizeOf(shape));
+  } catch (cause) {
+    throw new BackendError(
+      `${op}: the host has no memory for ${sizeOf(shape)} elements of ${dtype}, got ${formatShape(shape)}; use smaller sizes`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/**
+ * A tensor whose elements are drawn one after the other. A stream that draws nothing gives zeros, for which the host needs no memory.
+ * @throws BackendError for more elements than JavaScript can allocate.
+ */
+export const drawn = (op: string, shape: Shape, dtype: DType, random: Random, draw: () => number): Tensor =>
+  random.draws ? tensor(hostArray(op, dtype, shape).map(draw), { shape }) : full(shape, 0, { dtype });
 
 /** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
 export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
@@ -185,8 +210,7 @@ export function uniform(shape: Shape, random: Random, options: UniformOptions = 
   const { low = 0, high = 1, dtype = "float32" } = options;
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
-  const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
-  return tensor(values, { shape });
+  return drawn("uniform", shape, dtype, random, () => low + (high - low) * random.uniform());
 }
 
 /** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
@@ -195,6 +219,5 @@ export function normal(shape: Shape, random: Random, options: NormalOptions = {}
   const { mean = 0, std = 1, dtype = "float32" } = options;
   checkShape("normal", shape);
   checkDType("normal", dtype);
-  const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
-  return tensor(values, { shape });
+  return drawn("normal", shape, dtype, random, () => mean + std * random.normal());
 }

@@ -164,7 +164,7 @@ describe("bench", () => {
     ["--backend gpu --threads 2", /bench: --threads belongs to --backend wasm, got --backend gpu/],
     ["--backend reference --profile", /bench: --profile needs a backend of gpu\.js, got reference, 1 thread; choose one by --backend/],
     ["--backend cpu --profile --only gemm-256", /bench: --profile measures one training step alone, got --only too/],
-    ["--backend cpu --profile 0", /bench: --profile must be an integer ≥ 1, got "0"/],
+    ["--backend cpu --profile 0", /bench: --profile must be an integer in \[1, 65536\], got "0"/],
   ])("refuses %s", (options, message) => expectError([...once, ...options.split(" ")], message));
 });
 

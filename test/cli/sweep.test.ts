@@ -93,7 +93,7 @@ describe("a grid", () => {
     ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got seed; did you mean seeds\?/],
     ["an empty list", { seeds: [] }, /seeds must be a list that is not empty, got \[\]/],
     ["an unknown option", { settings: { learning_rate: 1 } }, /learning_rate must be an option of train in camel case/],
-    ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer ≥ 1, got 0/],
+    ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer in \[1, 1000000\], got 0/],
     [
       "a family without a budget",
       { convolutions: ["Generic"] },

@@ -136,10 +136,10 @@ describe("resuming", () => {
 describe("bad input", () => {
   const cases: readonly (readonly [argv: string, message: RegExp])[] = [
     ["--depth 11", /ConfigError: train: --depth must be 6n \+ 4 .*, got "11"/],
-    ["--width 0", /ConfigError: train: --width must be an integer ≥ 1, got "0"/],
-    ["--epochs 1.5", /ConfigError: train: --epochs must be an integer ≥ 1, got "1\.5"/],
-    ["--batch-size x", /ConfigError: train: --batch-size must be an integer ≥ 1, got "x"/],
-    ["--learning-rate -1", /ConfigError: train: --learning-rate must be a number > 0, got "-1"/],
+    ["--width 0", /ConfigError: train: --width must be an integer in \[1, 512\], got "0"/],
+    ["--epochs 1.5", /ConfigError: train: --epochs must be an integer in \[1, 1000000\], got "1\.5"/],
+    ["--batch-size x", /ConfigError: train: --batch-size must be an integer in \[1, 65536\], got "x"/],
+    ["--learning-rate -1", /ConfigError: train: --learning-rate must be a number in \(0, 1000000000\], got "-1"/],
     ["--momentum 1", /ConfigError: train: --momentum must be a number in \[0, 1\), got "1"/],
     ["--dropout nan", /ConfigError: train: --dropout must be a number in \[0, 1\), got "nan"/],
     ["--optimizer lion", /ConfigError: train: --optimizer must be one of sgd, adam, adamw, got "lion"/],

@@ -1,11 +1,13 @@
 /** Resumes a training run from its checkpoint. */
 
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { BackendError, ConfigError, DataError } from "../../core/errors.ts";
 import type { DataProgress } from "../../data/node/cifar.ts";
 import { restoreTrainer } from "../../train/checkpoint.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
 import { type ImageFacts, imageFacts } from "../data-facts.ts";
+import { checkMemoryNeed } from "../memory-need.ts";
 import { prolong } from "../prolong.ts";
 import { checkRunConfig, type RunConfig } from "../run-config.ts";
 import { isDataName, optionName, type SettingName, type Settings } from "../setting-rules.ts";
@@ -47,6 +49,7 @@ export async function resumeRun(
   signal?.throwIfAborted();
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   checkSameTeacher(config.teacher, teacher?.record, source);
+  checkMemoryNeed(settings, images.dataset.classes.length, images.dataset.train.count, totalmem());
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
   restoreTrainer(session.trainer, checkpoint);
   const saved = checkRunConfig(checkpoint.config, checkpoint.source);

@@ -1,5 +1,6 @@
 /** Begins a training run in a new folder. */
 
+import { totalmem } from "node:os";
 import { resolve } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { familyNamed, formatConvolution } from "../../structured/convolution-text.ts";
@@ -7,6 +8,7 @@ import { RunFolder } from "../../train/node/run-folder.ts";
 import { describeSolution, solveBudget } from "../budget.ts";
 import { inputSize, recordOf } from "../data-facts.ts";
 import { checkInputSize } from "../input-size.ts";
+import { checkMemoryNeed } from "../memory-need.ts";
 import { type PresetName, presets } from "../presets.ts";
 import { isDataName, type Settings, settingRules } from "../setting-rules.ts";
 import { dropsLast, networkOf, resolveSettings } from "../settings.ts";
@@ -54,6 +56,8 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const given = { ...explicit, ...conv };
   const wanted = await settingsWithin(budget, preset, pretrained === undefined ? given : inheritedSettings(pretrained, given), onNote);
   if (!isDataName(wanted.data)) checkInputSize(networkOf(wanted), inputSize(wanted));
+  const classes = await classesOfData(wanted.data);
+  checkMemoryNeed(wanted, classes.length, wanted.limitTrain ?? 1, totalmem());
   const path = run ?? (await defaultFolder(wanted));
   await RunFolder.checkFree(path);
   const backend = await startBackend(wanted);
