@@ -1,7 +1,7 @@
 /** Which backend computes. A program chooses it once, by name, in order of preference, and is told which one it got and why. */
 
 import { BackendError, ConfigError } from "../core/errors.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, kindOf } from "../core/options.ts";
 import type { BackendOptions } from "./backend-options.ts";
 import { backendOptions } from "./backend-options.ts";
 import type { Kernels, MemoryReport } from "./kernels.ts";
@@ -90,6 +90,10 @@ export function initBackend(
   preference: readonly (BackendName | BackendMaker)[] = backendNames,
   options: BackendOptions = {},
 ): Promise<BackendChoice> {
+  if (!Array.isArray(preference))
+    return Promise.reject(
+      new ConfigError(`initBackend: the backends must be in a list, got ${kindOf(preference)}; write initBackend(["wasm", "reference"])`),
+    );
   // One call after another, so that calls side by side do not each start a backend.
   const call = earlier.then(() => activate(preference.map(makerOf), options));
   earlier = call.catch(() => {});
