@@ -116,7 +116,8 @@ function checkSaved(source: string, model: Layer, { classes, channels, height, w
   const count = classCount("eval", source, model, [channels, height, width]);
   if (count !== classes.length)
     throw new DataError(
-      `eval: the network of ${source} must tell apart the ${classes.length} classes of the images, got ${count}; choose other images with --data`,
+      `eval: the network of ${source} must tell apart the ${classes.length} classes of the images, got ${count}; ` +
+        "choose other images with --data",
     );
   if (recorded.length === 0 || recorded.join("\n") === classes.join("\n")) return [];
   const [own, others] = [recorded, classes].map((names) => names.slice(0, 5).join(", "));
