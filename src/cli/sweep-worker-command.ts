@@ -3,16 +3,15 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Interruption } from "../experiment/interruption.ts";
-import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
 import { type WorkerObserver, workForSweeps } from "../experiment/node/sweep/redis/redis-worker.ts";
 import { integer, number, path } from "../experiment/rules.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
-import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
+import { addRedisOptions, type RedisOptions, redisOf } from "./redis-options.ts";
+import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 
-interface SweepWorkerOptions {
-  readonly redis: string;
+interface SweepWorkerOptions extends RedisOptions {
   readonly out: string;
   readonly jobs?: number;
   readonly threads?: number;
@@ -23,8 +22,8 @@ interface SweepWorkerOptions {
 const count = (option: string): ((given: string) => number) => argument("sweep-worker", option, integer({ least: 1, most: 256 }));
 
 export function sweepWorkerCommand(command: Command, context: CommandContext): void {
+  addRedisOptions(command, "the Redis that holds the sweeps");
   command
-    .requiredOption("--redis <url>", `the Redis that holds the sweeps: ${redisUrl.allowed}`, argument("sweep-worker", "--redis", redisUrl))
     .option(
       "--out <folder>",
       "folder for runs of sweeps whose own folder this machine cannot read",
@@ -46,9 +45,9 @@ export function sweepWorkerCommand(command: Command, context: CommandContext): v
 async function work(options: SweepWorkerOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const cores = availableParallelism();
-  const { redis, out, silence, jobs = cores } = options;
+  const { out, silence, jobs = cores } = options;
   const { threads = Math.max(1, Math.floor(cores / jobs)) } = options;
-  const server = await reachRedis(redis, (note) => writeNote(terminal, note));
+  const server = await redisOf("sweep-worker", options, terminal);
   const observer = options.json
     ? jsonObserver(terminal)
     : textObserver(terminal, `${plural(jobs, "run")} at a time, from ${server.address}`);
@@ -72,6 +71,7 @@ function textObserver({ stdout, stderr }: Terminal, described: string): WorkerOb
     runEnds: ({ id }) => void stdout.write(`end    ${id}\n`),
     runFails: ({ id }, error) => void stderr.write(`fail   ${id}: ${error.name}: ${error.message}\n`),
     runGivenBack: ({ id }) => void stdout.write(`back   ${id}\n`),
+    jobRefused: (jobId, error) => void stderr.write(`refuse ${jobId}: ${error.name}: ${error.message}\n`),
   };
 }
 
@@ -84,5 +84,6 @@ function jsonObserver({ stdout }: Terminal): WorkerObserver {
     runEnds: ({ id }, summary) => writeJson(stdout, { event: "run-end", id, ...summary }),
     runFails: ({ id }, error) => writeJson(stdout, { event: "run-fail", id, error: `${error.name}: ${error.message}` }),
     runGivenBack: ({ id }) => writeJson(stdout, { event: "run-back", id }),
+    jobRefused: (job, error) => writeJson(stdout, { event: "job-refused", job, error: `${error.name}: ${error.message}` }),
   };
 }
