@@ -27,6 +27,9 @@ const initials = (word: string): string => {
   return parts.length > 1 ? parts.map((part) => part[0]!.toLowerCase()).join("") : "";
 };
 
+/** Nobody types a longer word. The distance takes time in proportion to the length. */
+const longestTyped = 100;
+
 /** Shorter words are the beginning of too many others. */
 const leastPrefix = 3;
 
@@ -37,6 +40,7 @@ const leastPrefix = 3;
  * - when one of the two is made of the initials of the other: `TT` for `TensorTrain`.
  */
 export function nearestWord<T extends string>(given: string, words: readonly T[]): T | undefined {
+  if (given.length > longestTyped) return undefined;
   const typed = given.toLowerCase();
   let nearest: T | undefined;
   let least = Infinity;

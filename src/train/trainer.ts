@@ -11,9 +11,11 @@ import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
 import { checkRegistered } from "../nn/check-registered.ts";
+import { AnomalyError, detectAnomaly } from "../nn/detect-anomaly.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type Batches, type Classifier, type EvaluateOptions, type Evaluation, evaluate, type ImageShape, imagesOf } from "./evaluate.ts";
 import { learnFromLabels, type Objective } from "./objective.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -57,6 +59,8 @@ export interface TrainerOptions {
   readonly dropPath?: Schedule | undefined;
   /** The random stream of dropout and drop-path. */
   readonly random: Random;
+  /** Whether each step looks for the op that computes the first number that is not finite. Default: false. */
+  readonly detectAnomaly?: boolean;
 }
 
 /** The names of `TrainerOptions`. */
@@ -69,6 +73,7 @@ export const trainerOptions: OptionNames = optionNames<TrainerOptions>({
   objective: true,
   dropPath: true,
   random: true,
+  detectAnomaly: true,
 });
 
 /** The progress after a step, with the step's own numbers. */
@@ -106,6 +111,8 @@ export class Trainer {
   readonly random: Random;
   readonly imageShape: ImageShape;
   readonly batchesPerEpoch: number;
+  /** Whether each step looks for the op that computes the first number that is not finite. This changes no number. */
+  detectAnomaly: boolean;
   progress: Progress = untrained;
   readonly #schedule: Schedule;
   readonly #objective: Objective;
@@ -115,7 +122,17 @@ export class Trainer {
 
   constructor(options: TrainerOptions) {
     checkOptions("Trainer", options, trainerOptions);
-    const { model, optimizer, schedule, imageShape, batchesPerEpoch, objective, dropPath, random } = options;
+    const {
+      model,
+      optimizer,
+      schedule,
+      imageShape,
+      batchesPerEpoch,
+      objective,
+      dropPath,
+      random,
+      detectAnomaly: detects = false,
+    } = options;
     this.model = model;
     this.optimizer = optimizer;
     this.random = random;
@@ -124,6 +141,7 @@ export class Trainer {
     this.#schedule = schedule;
     this.#objective = objective ?? learnFromLabels(model);
     this.#dropPath = dropPath;
+    this.detectAnomaly = detects;
   }
 
   /** Finished steps since the start of the run. */
@@ -140,19 +158,12 @@ export class Trainer {
    * Trains on one batch. All kernels are dispatched before the first await, so the caller can prepare the next batch while the loss is
    * read.
    * @param start When the step's time began (performance.now()), for callers that include the wait for the batch.
-   * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state.
+   * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state;
+   * AnomalyError, with `detectAnomaly`, at the first op that computes a number that is not finite.
    */
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
     const learningRate = this.learningRate();
-    const result = scope(() => {
-      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
-      const images = imagesOf(batch, this.imageShape);
-      const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
-      if (!this.#checked) checkRegistered(this.model, logits);
-      this.#checked = true;
-      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
-      return { loss: detach(loss), predictions: argmax(logits) };
-    });
+    const result = this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate);
     const [loss, predictions] = await Promise.all([result.loss.item(), result.predictions.data()]);
     result.loss.dispose();
     result.predictions.dispose();
@@ -175,6 +186,30 @@ export class Trainer {
       },
     };
     return { ...this.progress, learningRate, loss };
+  }
+
+  /** One step on the backend: loss, gradients, update. */
+  #compute(batch: Batch, learningRate: number): { loss: Tensor; predictions: Tensor } {
+    return scope(() => {
+      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
+      const images = imagesOf(batch, this.imageShape);
+      const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
+      if (!this.#checked) checkRegistered(this.model, logits);
+      this.#checked = true;
+      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
+      return { loss: detach(loss), predictions: argmax(logits) };
+    });
+  }
+
+  /** The same step. @throws AnomalyError for a number that is not finite. */
+  #searchingCompute(batch: Batch, learningRate: number): { loss: Tensor; predictions: Tensor } {
+    try {
+      return detectAnomaly(() => this.#compute(batch, learningRate), { model: this.model });
+    } catch (error) {
+      if (error instanceof AnomalyError)
+        error.message += `. This was step ${this.progress.step + 1} of epoch ${this.progress.epoch + 1} (learning rate ${Number(learningRate.toPrecision(4))})`;
+      throw error;
+    }
   }
 
   /** Ends the current epoch and returns its results. */

@@ -1,11 +1,11 @@
 /** CIFAR from a folder in the official binary format. */
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { type CifarFormat, cifarImage, countRecords, decodeClassNames, decodeRecords, type RecordFile } from "../cifar-format.ts";
 import { allocateSplit, type ByteDataset, type ByteSplit } from "../dataset.ts";
-import { errorCode } from "./system-error.ts";
+import { isMissing, readBytes } from "./read-file.ts";
 
 export interface CifarReader {
   /** The folder's name in errors. */
@@ -35,7 +35,7 @@ export async function readCifar(format: CifarFormat, { folder, read, classesOpti
     try {
       return decodeClassNames(format, join(folder, format.classesFile), new TextDecoder().decode(await read(format.classesFile)));
     } catch (error) {
-      if (classesOptional && errorCode(error) === "ENOENT") return format.classes;
+      if (classesOptional && isMissing(error)) return format.classes;
       throw error;
     }
   };
@@ -63,11 +63,13 @@ export async function readCifarFolder(
   onFile?: (done: number, total: number) => void,
 ): Promise<ByteDataset> {
   const found = await locate(format, folder);
-  const read = (file: string): Promise<Uint8Array> =>
-    readFile(join(found, file)).catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT" && file !== format.classesFile) throw missing(format, `${join(found, file)}, got no such file`);
+  const read = (file: string): Promise<Uint8Array> => {
+    const path = join(found, file);
+    return readBytes(path, { op: format.name, remedy: "unpack the official archive again" }).catch((error: unknown) => {
+      if (isMissing(error) && file !== format.classesFile) throw missing(format, `${path}, got no such file`);
       throw error;
     });
+  };
   return readCifar(format, { folder: found, read, classesOptional: true, onFile });
 }
 
