@@ -123,7 +123,9 @@ async function trainJob(
       reported = reported.then(() => job.updateProgress({ ...metrics })).catch(() => undefined);
     };
     await trainInProcess(run, folder, { root, signal, threads, program, timeLimit, onEpoch });
-    await reported;
+    // A worker that is cut off from Redis cannot report. It stops waiting when its lock is lost, and says nothing of an end.
+    await Promise.race([reported, untilAborted(signal)]);
+    signal.throwIfAborted();
     const summary = summarise(await openRun(folder));
     observer.runEnds(run, summary);
     return { summary, elsewhere: shared ? null : `${hostname()}:${resolve(folder)}` };
@@ -132,6 +134,9 @@ async function trainJob(
     throw error;
   }
 }
+
+const untilAborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => (signal.aborted ? resolve(undefined) : signal.addEventListener("abort", resolve, { once: true })));
 
 /** @throws DataError when the teacher of the run is not on this machine. */
 async function checkTeacher({ id, settings: { teacher } }: SweepRun): Promise<void> {
