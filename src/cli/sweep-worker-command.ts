@@ -4,6 +4,7 @@ import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Interruption } from "../experiment/interruption.ts";
 import { type WorkerObserver, workForSweeps } from "../experiment/node/sweep/redis/redis-worker.ts";
+import { limitRules } from "../experiment/node/sweep/run-limits.ts";
 import { integer, number, path } from "../experiment/rules.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
@@ -16,6 +17,7 @@ interface SweepWorkerOptions extends RedisOptions {
   readonly jobs?: number;
   readonly threads?: number;
   readonly silence: number;
+  readonly timeLimit?: number;
   readonly json?: boolean;
 }
 
@@ -38,6 +40,11 @@ export function sweepWorkerCommand(command: Command, context: CommandContext): v
       argument("sweep-worker", "--silence", number({ least: 1, most: 3600 })),
       30,
     )
+    .option(
+      "--time-limit <seconds>",
+      "longest time of one try of any run, whatever its sweep allows (default: none)",
+      argument("sweep-worker", "--time-limit", limitRules.timeLimit),
+    )
     .option("--json", "print JSON lines to stdout")
     .action((options: SweepWorkerOptions) => work(options, context));
 }
@@ -45,7 +52,7 @@ export function sweepWorkerCommand(command: Command, context: CommandContext): v
 async function work(options: SweepWorkerOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const cores = availableParallelism();
-  const { out, silence, jobs = cores } = options;
+  const { out, silence, timeLimit, jobs = cores } = options;
   const { threads = Math.max(1, Math.floor(cores / jobs)) } = options;
   const server = await redisOf("sweep-worker", options, terminal);
   const observer = options.json
@@ -54,7 +61,7 @@ async function work(options: SweepWorkerOptions, context: CommandContext): Promi
   const inOrder = await interruptible(
     terminal,
     () => terminal.stderr.write("Stopping every run after its step, and giving it back; once more to leave at once.\n"),
-    (signal) => workForSweeps(server, { out, jobs, threads, silence, program: terminal.program, signal, observer }),
+    (signal) => workForSweeps(server, { out, jobs, threads, silence, timeLimit, program: terminal.program, signal, observer }),
   );
   context.exitCode = Interruption.exitCode;
   if (!inOrder) terminal.exit(Interruption.exitCode);

@@ -38,6 +38,8 @@ export interface WorkerOptions {
   readonly threads: number;
   /** The path of the program `separable` (`dist/cli/main.js`). */
   readonly program: string;
+  /** Seconds that one try of any run may take here. A job may ask for less. Default: no limit. */
+  readonly timeLimit?: number | undefined;
   /** Seconds after which a worker that renews no lock counts as dead. */
   readonly silence: number;
   readonly signal: AbortSignal;
@@ -112,6 +114,7 @@ async function trainJob(
   options: WorkerOptions,
 ): Promise<TrainedRun> {
   const { threads, program, observer } = options;
+  const limits = [timeLimit, options.timeLimit].filter((limit) => limit !== undefined);
   const { root, folder, shared } = await placeOf({ sweep, run }, options.out);
   observer.runBegins(run, folder);
   try {
@@ -122,7 +125,14 @@ async function trainJob(
       // The reports are sent one after another, before the result of the run. A worker that has lost the job ignores the refusal.
       reported = reported.then(() => job.updateProgress({ ...metrics })).catch(() => undefined);
     };
-    await trainInProcess(run, folder, { root, signal, threads, program, timeLimit, onEpoch });
+    await trainInProcess(run, folder, {
+      root,
+      signal,
+      threads,
+      program,
+      timeLimit: limits.length === 0 ? undefined : Math.min(...limits),
+      onEpoch,
+    });
     // A worker that is cut off from Redis cannot report. It stops waiting when its lock is lost, and says nothing of an end.
     await Promise.race([reported, untilAborted(signal)]);
     signal.throwIfAborted();
