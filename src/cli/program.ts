@@ -50,6 +50,7 @@ async function createProgram(called: string | undefined, context: CommandContext
     if (entry.name === called) (await entry.load())(command, context);
     // The help writes [options] after a command that has an option. All commands have --json.
     else command.option("--json");
+    if (entry.readsRuns) addFamilyOption(command);
     program.addCommand(command);
   }
   for (const command of [program, ...program.commands]) {
@@ -63,6 +64,25 @@ async function createProgram(called: string | undefined, context: CommandContext
     });
   }
   return program;
+}
+
+/**
+ * Adds `--family`, which loads modules before the command begins. Only the command line may name a program. A run, a checkpoint or a grid
+ * that names one may come from somebody else.
+ */
+function addFamilyOption(command: Command): void {
+  command
+    .option(
+      "--family <file>",
+      "load families of your own from this module, for runs and grids that name it; may be repeated",
+      (file: string, files: readonly string[] = []) => [...files, file],
+    )
+    .hook("preAction", async () => {
+      const { family = [] } = command.opts<{ readonly family?: readonly string[] }>();
+      if (family.length === 0) return;
+      const { loadFamilyModule } = await import("../experiment/node/load-family.ts");
+      for (const file of family) await loadFamilyModule(file);
+    });
 }
 
 interface ErrorForm {

@@ -23,7 +23,7 @@ import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { plural } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { interruptible, writeJson, writeNote } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
 import { loadImagesWithProgress, type ProgressContext } from "./with-progress.ts";
 
 interface ReportOptions {
@@ -59,7 +59,7 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
     terminal,
     () => undefined,
     async (signal) => {
-      const opened = await Promise.all((await Promise.all(paths.map(runsIn))).flat().map(openRun));
+      const opened = await Promise.all((await Promise.all(paths.map((path) => runsIn(path, terminal)))).flat().map(openRun));
       const finished = opened.filter(({ metrics }) => metrics.length > 0);
       if (finished.length < opened.length)
         writeNote(terminal, `${plural(opened.length - finished.length, "run")} without a finished epoch left out`);
@@ -76,9 +76,13 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
 }
 
 /** The run folders that a path names: a run, all runs of a sweep, or the runs in a file of results. */
-async function runsIn(path: string): Promise<string[]> {
+async function runsIn(path: string, terminal: Terminal): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile()) return parseResults(await readText(path, reading), path).map(({ run }) => run);
+  if (found?.isFile()) {
+    const { results, note } = parseResults(await readText(path, reading), path);
+    if (note !== undefined) writeNote(terminal, note);
+    return results.map(({ run }) => run);
+  }
   const entries = found === undefined ? [] : await namesIn(path);
   if (entries.includes("config.json") || !entries.includes("runs")) return [path];
   return (await namesIn(join(path, "runs"))).sort().map((name) => join(path, "runs", name));

@@ -23,6 +23,9 @@ const loadedModules = new Map<string, readonly StructuredFamily[]>();
 /** Makes the records of a module known to `parseConvolution`. `module` is the absolute path of the module. */
 export const provideFamilies = (module: string, records: readonly StructuredFamily[]): void => void loadedModules.set(module, records);
 
+/** Whether the records of a module are known. */
+export const isProvided = (module: string): boolean => loadedModules.has(module);
+
 /** Splits a text into its module and its form. The path of a module may contain colons, and the form may not. */
 export function splitModule(text: string): { readonly module: string | undefined; readonly form: string } {
   const [, module, form] = /^(.+):([^:/\\]*)$/.exec(text) ?? [];

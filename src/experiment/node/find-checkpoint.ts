@@ -5,17 +5,16 @@ import { DataError } from "../../core/errors.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
 import { RunFolder, readCheckpointFile } from "../../train/node/run-folder.ts";
-import { loadRecordedFamily, type ModulePermission } from "./load-family.ts";
+import { checkRecordedFamily } from "./load-family.ts";
 
 /**
  * Reads the checkpoint at `source`. Of a run's folder this is the checkpoint with the best test accuracy, or the last one of a run without
  * tests.
- * @param modules Whether a family may be loaded from the module that the checkpoint names. Default: "load".
- * @throws DataError when there is no checkpoint.
+ * @throws DataError when there is no checkpoint, ConfigError when it names a module that has not been loaded.
  */
-export async function findCheckpoint(source: string, modules: ModulePermission = "load"): Promise<Checkpoint> {
+export async function findCheckpoint(source: string): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(source);
-  await loadRecordedFamily(checkpoint.config, modules);
+  await checkRecordedFamily(checkpoint.config);
   return checkpoint;
 }
 

@@ -9,7 +9,7 @@ import { type ImageFacts, imageFacts } from "../data-facts.ts";
 import { prolong } from "../prolong.ts";
 import { checkRunConfig, type RunConfig } from "../run-config.ts";
 import { isDataName, optionName, type SettingName, type Settings } from "../setting-rules.ts";
-import { loadRecordedFamily } from "./load-family.ts";
+import { checkRecordedFamily } from "./load-family.ts";
 import { type Images, loadImages } from "./load-images.ts";
 import { createSession } from "./session.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
@@ -37,7 +37,7 @@ export async function resumeRun(
   for (const note of folder.notes) onNote(note);
   const source = join(path, "config.json");
   const recorded = checkRunConfig(await folder.config(), source);
-  await loadRecordedFamily(recorded, "load");
+  await checkRecordedFamily(recorded);
   const checkpoint = await folder.readCheckpoint("checkpoint");
   const config = prolong(recorded, explicit.epochs, checkpoint.training?.progress.epoch ?? 0, onNote);
   const settings = resumedSettings(config.settings, explicit);

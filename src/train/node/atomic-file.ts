@@ -31,7 +31,7 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
 }
 
 /** Flushes a folder, so that a rename in it survives a power failure. Platforms that cannot flush a folder are left alone. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, "r").catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();
