@@ -2,10 +2,9 @@
 
 import { fork } from "node:child_process";
 import { readdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DataError, type SeparableError } from "../../../core/errors.ts";
-import { lockHolder, lockName } from "../../../train/node/folder-lock.ts";
+import { lockHolder } from "../../../train/node/folder-lock.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
 import { Interruption } from "../../interruption.ts";
 import { type SweepRun, toArguments } from "./sweep-plan.ts";
@@ -50,13 +49,10 @@ async function canResume(folder: string): Promise<boolean> {
 async function waitForLock(folder: string, signal: AbortSignal): Promise<void> {
   for (let tries = 0; tries < patience.tries; tries++) {
     signal.throwIfAborted();
-    if ((await lockHolder(folder)) === undefined) {
-      await rm(join(folder, lockName), { force: true });
-      return;
-    }
+    if ((await lockHolder(folder)) === undefined) return;
     await new Promise((resolve) => setTimeout(resolve, patience.milliseconds));
   }
-  throw new DataError(`sweep: ${folder} must be free, got a lock of process ${await lockHolder(folder)}; stop that process`);
+  throw new DataError(`sweep: ${folder} must be free, got a lock of ${await lockHolder(folder)}; stop that process`);
 }
 
 function runProgram(argv: readonly string[], id: string, { signal, onEpoch, program }: TrainProcessOptions): Promise<void> {
