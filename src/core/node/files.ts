@@ -50,9 +50,14 @@ export class NewFile {
     // O_NOFOLLOW is missing on Windows. O_EXCL alone refuses links too; the flag says so to systems whose O_EXCL is weaker.
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
     let handle: FileHandle | undefined;
-    await change({ kind: "create", path }, async () => {
-      handle = await open(path, flags);
-    });
+    try {
+      await change({ kind: "create", path }, async () => {
+        handle = await open(path, flags);
+      });
+    } catch (error) {
+      await handle?.close();
+      throw error;
+    }
     return new NewFile(path, handle!);
   }
 

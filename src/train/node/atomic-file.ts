@@ -34,7 +34,8 @@ export async function writeNewFile(path: string, content: Uint8Array | string): 
 
 /**
  * Replaces the file at `path` by the one that `make` puts at the path that it is given. That file must be on the disk already.
- * @throws DataError when any of this fails. The file at `path` is then as it was before, and no other file is left.
+ * @throws DataError when any of this fails. The file at `path` is then as it was before, or is replaced and not safe from a power failure.
+ * No other file is left.
  */
 export async function replaceFile(path: string, make: (partial: string) => Promise<void>): Promise<void> {
   const folder = dirname(path);
@@ -46,7 +47,9 @@ export async function replaceFile(path: string, make: (partial: string) => Promi
     await remove(partial).catch(() => undefined);
     throw writeError(path, error);
   }
-  await syncFolder(folder);
+  await syncFolder(folder).catch((error: unknown) => {
+    throw writeError(path, error);
+  });
 }
 
 const remedies: Readonly<Record<string, string>> = {

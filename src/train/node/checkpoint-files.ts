@@ -11,10 +11,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import { linkFile, remove, renameFile } from "../../core/node/files.ts";
+import { linkFile, remove, renameFile, syncFolder } from "../../core/node/files.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { type Checkpoint, decodeCheckpoint } from "../checkpoint.ts";
-import { replaceFile, writeFileAtomic, writeNewFile } from "./atomic-file.ts";
+import { replaceFile, writeError, writeFileAtomic, writeNewFile } from "./atomic-file.ts";
 
 /** How many checkpoints a run keeps unless it is told otherwise: the newest one and the one before. */
 export const defaultKeep = 2;
@@ -63,11 +63,16 @@ export class CheckpointFiles {
       // All of the new checkpoint is on the disk before an old one goes.
       await writeNewFile(partial, bytes);
       const ages = await this.#ages();
-      for (let age = keep - 1; age > 1; age--) if (ages.includes(age - 1)) await renameFile(this.#at(age - 1), this.#at(age));
+      for (let age = keep - 1; age > 1; age--) if (ages.includes(age - 1)) await this.#rename(this.#at(age - 1), this.#at(age));
       // The newest one gets a second name instead of another name, so that the run has a checkpoint at every moment.
       if (keep > 1 && ages.includes(0)) await replaceFile(this.#at(1), (second) => this.#double(second));
     });
-    for (const age of await this.#ages()) if (age >= keep && age > 0) await remove(this.#at(age));
+    for (const age of await this.#ages()) {
+      if (age < keep) continue;
+      await remove(this.#at(age)).catch((error: unknown) => {
+        throw writeError(this.#at(age), error);
+      });
+    }
   }
 
   /** Writes the state with the best test accuracy twice, because no later epoch may reach it again. @throws DataError */
@@ -101,9 +106,9 @@ export class CheckpointFiles {
   async adopt({ checkpoint, insteadOf }: FoundCheckpoint): Promise<void> {
     if (insteadOf === undefined) return;
     const newest = this.path("checkpoint");
-    if ((await this.#ages()).includes(0)) await renameFile(newest, join(this.#folder, names.damaged));
+    if ((await this.#ages()).includes(0)) await this.#rename(newest, join(this.#folder, names.damaged));
     if (ageOf(basename(checkpoint.source)) === undefined) await writeFileAtomic(newest, await readFile(checkpoint.source));
-    else await renameFile(checkpoint.source, newest);
+    else await this.#rename(checkpoint.source, newest);
   }
 
   /**
@@ -140,6 +145,14 @@ export class CheckpointFiles {
   async #ages(): Promise<number[]> {
     const ages = (await readdir(this.#folder)).map(ageOf).filter((age) => age !== undefined);
     return ages.sort((a, b) => a - b);
+  }
+
+  async #rename(path: string, to: string): Promise<void> {
+    await renameFile(path, to)
+      .then(() => syncFolder(this.#folder))
+      .catch((error: unknown) => {
+        throw writeError(to, error);
+      });
   }
 
   /** Gives the newest checkpoint a second name, or copies it on a disk that cannot give names. */

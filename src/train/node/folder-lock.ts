@@ -126,7 +126,8 @@ async function hold({ file }: Announcement): Promise<() => Promise<void>> {
   // After a power failure, the content says that the machine was started again.
   await file.sync();
   await file.close();
-  return () => remove(file.path);
+  // An announcement that cannot be removed is void when this process ends, so the work under the lock has not failed.
+  return () => remove(file.path).catch(() => undefined);
 }
 
 async function withdraw({ file }: Announcement): Promise<void> {

@@ -147,7 +147,8 @@ export class RunFolder {
 
   /** Undoes `create`, for a run that could not start. */
   async discard(): Promise<void> {
-    await remove(join(this.path, "config.json"));
+    // What cannot be removed is reported by the error that stopped the run.
+    await remove(join(this.path, "config.json")).catch(() => undefined);
     await this.close();
     // The folder is removed only when it is empty, because other files in it do not belong to the run.
     await removeEmptyFolder(this.path).catch(() => undefined);
@@ -239,7 +240,10 @@ export class RunFolder {
   /** Under the lock, no other process writes the run, so every temporary file is a leftover. */
   async #removeLeftovers(): Promise<void> {
     for (const name of await readdir(this.path))
-      if (isTemporaryName(name) || formerTemporaryName.test(name)) await remove(join(this.path, name));
+      if (isTemporaryName(name) || formerTemporaryName.test(name))
+        await remove(join(this.path, name)).catch((error: unknown) => {
+          throw writeError(join(this.path, name), error);
+        });
   }
 
   /** Reads the metrics. A last line that a crash has cut is left out. @throws DataError for any other line that is no epoch's. */
