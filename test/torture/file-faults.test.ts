@@ -19,7 +19,11 @@ test.each(scenarios.flatMap((scenario) => faults.map((fault) => ({ scenario, fau
   async ({ scenario, fault }) => {
     const changes = await harness.countChanges(scenario);
     const wrong: string[] = [];
-    for (let n = 1; n <= changes; n++) wrong.push(...(await harness.check(scenario, fault, n)));
+    for (let n = 1; n <= changes; n++) {
+      const found = await harness.check(scenario, fault, n);
+      for (const fault of found) console.log(fault);
+      wrong.push(...found);
+    }
     console.log(`${scenario}, ${fault}: ${changes} points of failure, ${wrong.length} wrong`);
     expect(wrong).toEqual([]);
   },

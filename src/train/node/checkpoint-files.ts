@@ -8,7 +8,7 @@
  *     checkpoint.damaged.safetensors  the last one that could not be read, if there was one
  */
 
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { linkFile, remove, renameFile, syncFolder } from "../../core/node/files.ts";
@@ -65,7 +65,7 @@ export class CheckpointFiles {
       const ages = await this.#ages();
       for (let age = keep - 1; age > 1; age--) if (ages.includes(age - 1)) await this.#rename(this.#at(age - 1), this.#at(age));
       // The newest one gets a second name instead of another name, so that the run has a checkpoint at every moment.
-      if (keep > 1 && ages.includes(0)) await replaceFile(this.#at(1), (second) => this.#double(second));
+      if (keep > 1 && ages.includes(0) && !(await this.#isDoubled())) await replaceFile(this.#at(1), (second) => this.#double(second));
     });
     for (const age of await this.#ages()) {
       if (age < keep) continue;
@@ -127,6 +127,11 @@ export class CheckpointFiles {
     return damage !== undefined && "reason" in damage ? [`${other} was damaged, and is written again from ${whole}`] : [];
   }
 
+  /** Removes the checkpoints of a run that could not begin. What cannot be removed stays. */
+  async discard(): Promise<void> {
+    for (const age of await this.#ages()) await remove(this.#at(age)).catch(() => undefined);
+  }
+
   /** The best checkpoint, or its copy with a note when it is damaged. @throws DataError when neither is whole. */
   async readBest(): Promise<Checkpoint> {
     const best = await this.#read(names.best);
@@ -153,6 +158,12 @@ export class CheckpointFiles {
       .catch((error: unknown) => {
         throw writeError(to, error);
       });
+  }
+
+  /** Whether the newest checkpoint has its second name already, as after a write that failed. Renaming one over the other does nothing. */
+  async #isDoubled(): Promise<boolean> {
+    const [newest, second] = await Promise.all([0, 1].map((age) => stat(this.#at(age), { bigint: true }).catch(() => undefined)));
+    return newest !== undefined && newest.ino === second?.ino && newest.dev === second.dev;
   }
 
   /** Gives the newest checkpoint a second name, or copies it on a disk that cannot give names. */

@@ -60,12 +60,13 @@ export class RunFolder {
       await RunFolder.checkFree(path);
       await run.#removeLeftovers();
       await run.writeConfig(config);
+      return run;
     } catch (error) {
-      await run.close();
-      await removeEmptyFolder(path).catch(() => undefined);
+      // The configuration of another run is not this one's to remove.
+      if (error instanceof ConfigError) await run.close();
+      else await run.discard();
       throw error;
     }
-    return run;
   }
 
   /** Checks that `path` is free for a new run. @throws ConfigError when something is there. */
@@ -148,6 +149,7 @@ export class RunFolder {
   /** Undoes `create`, for a run that could not start. */
   async discard(): Promise<void> {
     // What cannot be removed is reported by the error that stopped the run.
+    await this.#checkpoints.discard();
     await remove(join(this.path, "config.json")).catch(() => undefined);
     await this.close();
     // The folder is removed only when it is empty, because other files in it do not belong to the run.

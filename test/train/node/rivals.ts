@@ -20,6 +20,8 @@ export interface RivalsOptions {
   readonly lock?: string;
   /** The name and the content of a stale lock in the format of that module. */
   readonly stale?: () => { readonly name: string; readonly content: string };
+  /** Called after each round. */
+  readonly onRound?: (report: RivalsReport) => void;
 }
 
 export interface RivalsReport {
@@ -42,6 +44,7 @@ import { lockFolder } from ${JSON.stringify(lock)};
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 const turn = () => new Promise((resolve) => setImmediate(resolve));
+const pause = () => new Promise((resolve) => setTimeout(resolve, 2 * Math.random()));
 process.on("message", async ({ folder, turns, dies }) => {
   for (let tries = 0; ; tries++) {
     let unlock;
@@ -49,7 +52,7 @@ process.on("message", async ({ folder, turns, dies }) => {
       unlock = await lockFolder(folder);
     } catch (error) {
       if (!/is being written by/.test(error.message)) { process.send({ error: String(error.stack) }); return; }
-      await turn();
+      await pause();
       continue;
     }
     const inside = join(folder, "inside");
@@ -66,27 +69,28 @@ process.send({ ready: true });
 `;
 
 /** Lets four processes take the lock of a folder once each, for so many folders. */
-export async function letRivalsRun({ rounds, seed, lock = here("../../../src/train/node/folder-lock.ts"), stale }: RivalsOptions) {
+export async function letRivalsRun({ rounds, seed, lock = here("../../../src/train/node/folder-lock.ts"), stale, onRound }: RivalsOptions) {
   const work = await mkdtemp(join(tmpdir(), "separable-rivals-"));
   const program = join(work, "rival.mjs");
   await build({ stdin: { contents: child(lock), resolveDir: work }, outfile: program, bundle: true, platform: "node", format: "esm" });
   const random = new Random(seed);
   const below = (n: number): number => Math.floor(random.uniform() * n);
   const start = async (): Promise<ChildProcess> => {
-    const started = fork(program, { stdio: "inherit" });
+    const started = fork(program, { stdio: "inherit", execArgv: [] });
     await once(started, "message");
     return started;
   };
   const rivals = await Promise.all(Array.from({ length: processes }, start));
   let [taken, overlaps, killed] = [0, 0, 0];
   const left = new Set<string>();
+  const report = (): RivalsReport => ({ taken, overlaps, killed, left: [...left] });
   try {
     for (let round = 0; round < rounds; round++) {
       const folder = await mkdtemp(join(work, "round-"));
       const { name, content } = stale?.() ?? { name: deadName(".lock-"), content: "{}" };
       await writeFile(join(folder, name), content);
-      // In one round of fifty, a process is killed while it has the lock.
-      const victim = below(50) === 0 ? below(processes) : undefined;
+      // In one round of a hundred, a process is killed while it has the lock.
+      const victim = below(100) === 0 ? below(processes) : undefined;
       const answers = rivals.map(async (rival, index) => {
         const answer = once(rival, index === victim ? "exit" : "message");
         rival.send({ folder, turns: below(4), dies: index === victim });
@@ -103,10 +107,11 @@ export async function letRivalsRun({ rounds, seed, lock = here("../../../src/tra
       }
       for (const entry of await readdir(folder)) if (victim === undefined) left.add(entry);
       await rm(folder, { recursive: true });
+      onRound?.(report());
     }
   } finally {
     for (const rival of rivals) rival.kill();
     await rm(work, { recursive: true, force: true });
   }
-  return { taken, overlaps, killed, left: [...left] } satisfies RivalsReport;
+  return report();
 }

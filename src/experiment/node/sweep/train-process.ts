@@ -1,9 +1,10 @@
 /** Trains one run of a sweep in a process of its own. The process begins the run, or resumes it where an earlier process left it. */
 
 import { fork } from "node:child_process";
-import { readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { DataError, type SeparableError } from "../../../core/errors.ts";
+import { remove } from "../../../core/node/files.ts";
 import { lockHolder } from "../../../train/node/folder-lock.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
 import { Interruption } from "../../interruption.ts";
@@ -31,7 +32,7 @@ export async function trainInProcess(run: SweepRun, folder: string, options: Tra
   await waitForLock(folder, options.signal);
   const begun = await canResume(folder);
   // A run that was killed before its first checkpoint cannot be resumed, and its folder would block a new run.
-  if (!begun) await rm(folder, { recursive: true, force: true });
+  if (!begun) await remove(folder);
   // The option --threads also selects the wasm backend. Runs side by side must not compete for one device.
   const { backend = "auto", threads } = run.explicit;
   const onWasm = backend === "auto" || backend === "wasm";
