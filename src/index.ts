@@ -1,10 +1,9 @@
 /** The public library: everything that runs both in Node and in a browser. Files, downloads and processes are in `separable/node`. */
 
 export {
-  type BackendChoice,
-  type BackendMaker,
   type BackendName,
   type BackendOptions,
+  type BackendRequest,
   backendNames,
   disposeBackend,
   initBackend,
@@ -12,6 +11,16 @@ export {
   memory,
   useBackend,
 } from "./backend/active.ts";
+export type {
+  AutoReport,
+  BackendChoice,
+  BackendChooser,
+  BackendMaker,
+  CalibrationFigure,
+  Candidate,
+  Chosen,
+  PassedOver,
+} from "./backend/backend-maker.ts";
 export type * from "./backend/kernels.ts";
 export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
 export { approximateConvolution, type CompressedConvolution, compressConvolution } from "./compress/approximate-convolution.ts";

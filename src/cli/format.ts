@@ -1,5 +1,7 @@
 /** Formats numbers and tables for people. */
 
+import { largest } from "../core/extent.ts";
+
 export const formatPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 export const formatCount = (count: number): string => Math.round(count).toLocaleString("en-US");
@@ -29,7 +31,7 @@ export const formatRows = (rows: readonly (readonly string[])[], width: number):
 
 /** A table whose columns are as wide as their widest cell. `align` has an entry a column. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const widths = header.map((title, column) => largest([title, ...rows.map((row) => row[column]!)].map(({ length }) => length)));
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => (align[column] === "right" ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))

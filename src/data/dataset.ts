@@ -1,6 +1,7 @@
 /** Labelled images, in memory or on a disk. Every source of data produces one of the two, and every batch is made of it. */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { isFloat32Array } from "../core/typed-arrays.ts";
 
 /** One label an image: indices into the classes. A set of more than 256 classes needs 16 bits a label. */
 export type Labels = Uint8Array | Uint16Array;
@@ -133,7 +134,7 @@ export interface ChannelStatistics {
 export function channelStatistics({ images, count }: ImageSplit, channels: number): ChannelStatistics {
   if (count === 0) throw new DataError("channelStatistics: needs at least one image, got 0");
   const plane = images.length / (count * channels);
-  if (images instanceof Float32Array) return floatStatistics(images, count, channels, plane);
+  if (isFloat32Array(images)) return floatStatistics(images, count, channels, plane);
   const sums = new ChannelSums(channels);
   for (let n = 0; n < count; n++) sums.add(images, n * channels * plane, plane);
   return sums.statistics();
