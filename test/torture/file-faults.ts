@@ -162,8 +162,9 @@ class FaultyDisk {
     const { kind, path } = effect;
     const before = (name: string): Promise<Buffer | undefined> => readFile(name).catch(() => undefined);
     const restore = (name: string, content: Buffer | undefined) => async (): Promise<void> => {
-      if (content === undefined) await rm(name, { recursive: true, force: true });
-      else await mkdir(dirname(name), { recursive: true }).then(() => writeFile(name, content));
+      // A file with two names must not be written by one of them.
+      await rm(name, { recursive: true, force: true });
+      if (content !== undefined) await mkdir(dirname(name), { recursive: true }).then(() => writeFile(name, content));
     };
     const later = (name: string, undo: () => Promise<unknown>): void => void this.#unsafeNames.push({ folder: dirname(name), undo });
     if (kind === "write" && !this.#unsafe.has(path)) this.#unsafe.set(path, await lengthOf(path));
