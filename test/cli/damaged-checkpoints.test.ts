@@ -185,7 +185,9 @@ describe("a run that was killed before its first checkpoint", () => {
 
   test("and was made by another command says which to repeat", async () => {
     const run = at("compressed");
-    expect((await runCli(["compress", at("whole"), "--conv", "TensorTrain_0.5", "--no-evaluate", "--out", run, "--no-progress"])).code).toBe(0);
+    expect(
+      (await runCli(["compress", at("whole"), "--conv", "TensorTrain_0.5", "--no-evaluate", "--out", run, "--no-progress"])).code,
+    ).toBe(0);
     await killed(run);
     expect((await resume(run)).stderr).toMatch(/made the run from .* was stopped; delete the folder and run that command again/);
   });
