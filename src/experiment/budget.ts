@@ -63,7 +63,8 @@ export function solveBudget(network: NetworkSpec, named: NamedFamily, classes: n
   if (parameters === 0 || parameters > budget) {
     const least = smallest([...known.values()].filter((count) => count > 0));
     throw new ConfigError(
-      `budget: must be at least the ${least.toLocaleString("en-US")} parameters of the smallest ${kind} network, got ${budget}; choose another family or more`,
+      `budget: must be at least the ${least.toLocaleString("en-US")} parameters of the smallest ${kind} network, got ${budget}; ` +
+        "choose another family or more",
     );
   }
   const position = search.rises ? firstBeyond(parameters - 1) : all.find((candidate) => parametersAt(candidate) === parameters)!;
@@ -82,4 +83,5 @@ function sizeOrNothing(spec: NetworkSpec, classes: number, { refusesSmallValues 
 
 /** `TensorTrain_0.4387: wrn-10-1-TensorTrain_0.4387 has 19,876 of 20,000 parameters`. */
 export const describeSolution = ({ convolution, parameters }: Solution, network: NetworkSpec, budget: number): string =>
-  `${formatConvolution(convolution)}: ${formatNetwork({ ...network, convolution })} has ${parameters.toLocaleString("en-US")} of ${budget.toLocaleString("en-US")} parameters`;
+  `${formatConvolution(convolution)}: ${formatNetwork({ ...network, convolution })} has ${parameters.toLocaleString("en-US")} of ` +
+  `${budget.toLocaleString("en-US")} parameters`;

@@ -33,7 +33,8 @@ export function distillation(student: Tensor, teacher: Tensor, labels: ArrayLike
   const { alpha, temperature, ...options } = allOptions;
   if (!sameShape(student.shape, teacher.shape))
     throw new ShapeError(
-      `distillation: student and teacher must have logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
+      "distillation: student and teacher must have logits of one shape, " +
+        `got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
     );
   if (!(alpha >= 0 && alpha <= 1)) throw new ConfigError(`distillation: alpha must be in [0, 1], got ${alpha}`);
   if (!(temperature > 0 && Number.isFinite(temperature)))

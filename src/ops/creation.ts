@@ -1,8 +1,8 @@
 /** New tensors from arrays, from a formula, or from a random stream. All of them are leaves: they have no origin. */
 
 import { kernels } from "../backend/active.ts";
-import { ShapeError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { typedArrayName } from "../core/typed-arrays.ts";
@@ -179,9 +179,16 @@ export function eye(rows: number, columns: number = rows, options: CreationOptio
   return tensor(values, { shape: [rows, columns] });
 }
 
+/** @throws ConfigError unless `random` is a stream, for programs in plain JavaScript. */
+function checkRandom(op: "uniform" | "normal", random: Random): void {
+  if (typeof random?.[op] !== "function")
+    throw new ConfigError(`${op}: random must be a stream, got ${kindOf(random)}; pass new Random(0)`);
+}
+
 /** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
 export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
   checkOptions("uniform", options, uniformOptions);
+  checkRandom("uniform", random);
   const { low = 0, high = 1, dtype = "float32" } = options;
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
@@ -192,6 +199,7 @@ export function uniform(shape: Shape, random: Random, options: UniformOptions = 
 /** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
 export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
   checkOptions("normal", options, normalOptions);
+  checkRandom("normal", random);
   const { mean = 0, std = 1, dtype = "float32" } = options;
   checkShape("normal", shape);
   checkDType("normal", dtype);

@@ -50,15 +50,41 @@ export const notesMetadata = ({ classes, normalization }: ModelNotes): Record<st
   ...(normalization && { normalization: JSON.stringify(normalization) }),
 });
 
+/** The value of a JSON text; undefined for any other text, since other programs give our keys other values. */
+function jsonOf(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const isListOf = <T extends string | number>(value: unknown, type: "string" | "number"): value is readonly T[] =>
+  Array.isArray(value) && value.every((each) => typeof each === type);
+
 /** What `notesMetadata` wrote. */
-export const notesOf = ({ classes, normalization }: Readonly<Record<string, string>>): ModelNotes => ({
-  ...(classes !== undefined && { classes: JSON.parse(classes) as string[] }),
-  ...(normalization !== undefined && { normalization: JSON.parse(normalization) as Normalization }),
-});
+export function notesOf(metadata: Readonly<Record<string, string>>): ModelNotes {
+  const classes = jsonOf(metadata.classes);
+  const normalization = jsonOf(metadata.normalization) as Partial<Normalization> | null | undefined;
+  return {
+    ...(isListOf<string>(classes, "string") && { classes }),
+    ...(isListOf<number>(normalization?.mean, "number") &&
+      isListOf<number>(normalization.std, "number") && { normalization: { mean: normalization.mean, std: normalization.std } }),
+  };
+}
 
 const blueprintMetadata = (model: Module, recipe: Recipe): Record<string, string> => ({
   model: JSON.stringify({ recipe, dtype: dtypeOfModel(model) } satisfies Blueprint),
 });
+
+/** The recipe that `encodeModel` wrote; undefined for the file of another program. */
+function blueprintOf(metadata: Readonly<Record<string, string>>): Blueprint | undefined {
+  const blueprint = jsonOf(metadata.model) as Partial<Blueprint> | null | undefined;
+  return typeof blueprint?.recipe?.kind === "string" ? (blueprint as Blueprint) : undefined;
+}
+
+/** The recipe by which a file says how to build its network; undefined for a file that does not say it. */
+export const savedRecipe = (metadata: Readonly<Record<string, string>>): Recipe | undefined => blueprintOf(metadata)?.recipe;
 
 /** The metadata from which `decodeModel` builds one of the four networks; none for other networks. */
 export function networkMetadata(model: Module): Record<string, string> {
@@ -102,17 +128,30 @@ export async function encodeModel(model: Module, options: SaveModelOptions = {})
 export function decodeModel(bytes: Uint8Array, source = "the file", options: RecipeOptions = {}): SavedModel {
   checkOptions("decodeModel", options, recipeOptions);
   const { tensors, metadata } = decodeSafetensors(bytes, source);
-  if (metadata.model === undefined)
-    throw new DataError(
-      `loadModel: ${source} must say how to build its network, got none of it; make the network yourself and load the file with loadState`,
-    );
-  const { recipe, dtype } = JSON.parse(metadata.model) as Blueprint;
-  const network = layerOf(recipe, { random: new Random(0), dtype }, source, options);
   // The file of a training run holds the state of the optimiser too.
   const isRun = [...tensors.keys()].some((name) => name.startsWith("model/"));
   const values = isRun
     ? new Map([...tensors].flatMap(([name, value]) => (name.startsWith("model/") ? [[name.slice("model/".length), value] as const] : [])))
     : tensors;
+  return modelOf(values, metadata, source, options);
+}
+
+/**
+ * The network that the metadata of a file describe, with the values of the file.
+ * @throws DataError for metadata that describe no network, or one that needs a class or a family which the options lack.
+ */
+export function modelOf(
+  values: ReadonlyMap<string, NamedArray>,
+  metadata: Readonly<Record<string, string>>,
+  source: string,
+  options: RecipeOptions = {},
+): SavedModel {
+  const blueprint = blueprintOf(metadata);
+  if (blueprint === undefined)
+    throw new DataError(
+      `loadModel: ${source} must say how to build its network, got none of it; make the network yourself and load the file with loadState`,
+    );
+  const network = layerOf(blueprint.recipe, { random: new Random(0), dtype: blueprint.dtype }, source, options);
   overwriteState(`loadModel: ${source}`, network.state(), values, { formerName: (name) => network.formerName(name) });
   setFrozen(network, frozenOf(metadata));
   return { network, ...notesOf(metadata) };

