@@ -202,6 +202,18 @@ test('package.json keeps bundlers from dropping `import "separable/gpu"`, in dis
   expect(sideEffects).toEqual([exports["./gpu"].default, "./src/gpu.ts"]);
 });
 
+test("files are written in one place, where a test can let each change of the disk fail", () => {
+  const changes =
+    /^(appendFile|chmod|copyFile|cp|createWriteStream|link|mkdir|mkdtemp|open|rename|rm|rmdir|symlink|truncate|unlink|writeFile)(Sync)?$/;
+  const writers = files.filter((file) =>
+    [...readFileSync(join(root, file), "utf8").matchAll(/^import \{([^}]*)\} from "node:fs(?:\/promises)?";$/gm)]
+      .flatMap(([, names]) => names!.split(","))
+      .some((name) => changes.test(name.trim())),
+  );
+  // The other two fill a folder that no other process knows, and that is thrown away when they fail.
+  expect(writers.sort()).toEqual(["core/node/files.ts", "data/node/cached-folder.ts", "data/node/cifar-png.ts"]);
+});
+
 describe("commands", () => {
   const toCommands = inner.filter(({ to }) => /^cli\/.*-command\.ts$/.test(to));
 

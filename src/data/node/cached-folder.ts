@@ -3,11 +3,11 @@
  * folder is renamed into place. Every later read is checked against the manifest.
  */
 
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { temporaryName } from "../../core/node/temporary-names.ts";
 import { accepted, dictionary, object, oneOf, readJson, type Schema, text, whole } from "../../core/schema.ts";
 import { readBytes, readTextIfPresent } from "./read-file.ts";
 import { errorCode } from "./system-error.ts";
@@ -94,12 +94,6 @@ async function isIntact(folder: string): Promise<boolean> {
   }
 }
 
-// A temporary name holds the host and the process that own the folder, so that other processes can tell abandoned folders from those in
-// use.
-const partialMark = ".partial-";
-const ownHost = hostname().replaceAll(/[^\w]/g, "_");
-const partialName = (name: string): string => `${name}${partialMark}${ownHost}-${process.pid}-${randomBytes(6).toString("hex")}`;
-
 export interface PublishOptions {
   /** The folder in which the new folder is made. */
   readonly cache: string;
@@ -120,7 +114,7 @@ export interface PublishOptions {
  */
 export async function publishFolder({ cache, name, source, files, build }: PublishOptions): Promise<void> {
   await mkdir(cache, { recursive: true });
-  const partial = join(cache, partialName(name));
+  const partial = join(cache, temporaryName());
   await mkdir(partial);
   try {
     await build(partial);
@@ -151,41 +145,10 @@ async function moveIntoPlace(partial: string, cache: string, name: string): Prom
       if (!["ENOTEMPTY", "EEXIST", "EPERM", "EACCES"].includes(errorCode(error) ?? "") || attempt === 3) throw error;
     }
     if (await isIntact(target)) return;
-    const aside = join(cache, partialName(name));
+    const aside = join(cache, temporaryName());
     await rename(target, aside).catch((error: unknown) => {
       if (errorCode(error) !== "ENOENT") throw error;
     });
     await rm(aside, { recursive: true, force: true });
   }
-}
-
-const dayMs = 24 * 60 * 60 * 1000;
-
-/** Removes temporary folders whose process has ended. A folder of another host is removed when it is a day old. */
-export async function removeLeftovers(cache: string): Promise<void> {
-  const entries = await readdir(cache).catch(() => []);
-  for (const entry of entries) {
-    const owner = /\.partial-(\w+)-(\d+)-[0-9a-f]+$/.exec(entry);
-    if (!owner) continue;
-    const path = join(cache, entry);
-    const abandoned = owner[1] === ownHost ? !isRunning(Number(owner[2])) : await isOlderThanADay(path);
-    if (abandoned) await rm(path, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === "EPERM";
-  }
-}
-
-async function isOlderThanADay(path: string): Promise<boolean> {
-  const modified = await stat(path).then(
-    (s) => s.mtimeMs,
-    () => undefined,
-  );
-  return modified !== undefined && Date.now() - modified > dayMs;
 }

@@ -3,13 +3,14 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { removeLeftovers } from "../../core/node/temporary-names.ts";
 import { type OptionNames, optionNames } from "../../core/options.ts";
 import { type CifarFormat, type CifarName, cifarFormats } from "../cifar-format.ts";
 import { DataUnavailableError } from "../data-unavailable-error.ts";
 import type { ByteDataset } from "../dataset.ts";
 import { syntheticImages } from "../synthetic.ts";
 import { cacheFolder } from "./cache-folder.ts";
-import { CorruptedCacheError, openCachedFolder, publishFolder, removeLeftovers } from "./cached-folder.ts";
+import { CorruptedCacheError, openCachedFolder, publishFolder } from "./cached-folder.ts";
 import { readCifar, readCifarFolder } from "./cifar-folder.ts";
 import { convertPngPackage, pngPackageFiles } from "./cifar-png.ts";
 import { type DownloadOptions, downloadBytes, UnreachableError } from "./download.ts";

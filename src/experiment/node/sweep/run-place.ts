@@ -1,10 +1,13 @@
 /** The folder in which a sweep trains a run, which lies within the folder of the sweep, and which is emptied of nothing but a run's files. */
 
-import { lstat, readdir, rm } from "node:fs/promises";
+import { lstat, readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { DataError } from "../../../core/errors.ts";
+import { remove } from "../../../core/node/files.ts";
+import { isTemporaryName } from "../../../core/node/temporary-names.ts";
 import { visible } from "../../../core/quote.ts";
 import { errorCode } from "../../../data/node/system-error.ts";
+import { isLockName } from "../../../train/node/folder-lock.ts";
 
 /**
  * Checks that every folder from `root` down to `path` is a folder of its own or is absent. A symbolic link could lead out of `root`.
@@ -30,16 +33,16 @@ export async function checkWithin(root: string, path: string): Promise<void> {
   }
 }
 
-/** The files that a run has before its first checkpoint, and the marks that its locks and half-written files bear. */
-const ownFile = /^(config\.json|metrics\.jsonl|evaluation\.json|best\.safetensors|\.lock|\.(lock|partial)-.*|.*\.partial-.*)$/;
+/** Whether a run that was killed before its configuration was written may have a file of this name: its lock, or a half-written file. */
+const isOwnFile = (name: string): boolean => isLockName(name) || isTemporaryName(name);
 
 /**
- * Removes the files of a run that was killed before its first checkpoint. Such a run cannot be resumed, and its files would block a new run.
+ * Removes the files of a run that was killed before it had a configuration. Such a run cannot be resumed.
  * @throws DataError when the folder holds anything else. Nothing is removed then.
  */
 export async function removeUnbegunRun(folder: string): Promise<void> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const foreign = entries.filter((entry) => entry.isDirectory() || !ownFile.test(entry.name)).map(({ name }) => visible(name));
+  const foreign = entries.filter((entry) => entry.isDirectory() || !isOwnFile(entry.name)).map(({ name }) => visible(name));
   if (foreign.length > 0) {
     const [shown, more] = [foreign.slice(0, 3).join(", "), foreign.length - 3];
     throw new DataError(
@@ -47,5 +50,6 @@ export async function removeUnbegunRun(folder: string): Promise<void> {
         "the sweep removes no file of yours, so move them elsewhere",
     );
   }
-  for (const { name } of entries) await rm(join(folder, name), { force: true });
+  // The lock of this process goes with its release.
+  for (const { name } of entries) if (isTemporaryName(name)) await remove(join(folder, name));
 }

@@ -1,7 +1,7 @@
 /** Runs a sweep: an engine trains the runs, and every run that ends gets a line of results. A run with a line is not trained again. */
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../../core/node/files.ts";
 import { lockFolder } from "../../../train/node/folder-lock.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
 import { type SweepResult, SweepResults } from "./sweep-results.ts";
@@ -63,7 +63,7 @@ export const runFolderOf = (out: string, { id }: SweepRun): string => join(out, 
  * @throws ConfigError when another sweep writes the same folder, the reason of the signal when it is aborted.
  */
 export async function runSweep(runs: readonly SweepRun[], { out, engine, signal, observer }: SweepOptions): Promise<SweepRun[]> {
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const unlock = await lockFolder(out);
   try {
     const results = await SweepResults.open(join(out, "results.jsonl"), (note) => observer.note?.(note));

@@ -1,12 +1,13 @@
 /** The results of a sweep: one JSON line a run. No run gets a second line, whenever a process is killed. */
 
-import { open, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DataError } from "../../../core/errors.ts";
 import { type JsonLines, parseJsonLines } from "../../../core/json.ts";
+import { OutputFile, syncFolder } from "../../../core/node/files.ts";
 import { accepted, checkSchema, finite, nullable, object, type Schema, where, whole } from "../../../core/schema.ts";
 import { errorCode } from "../../../data/node/system-error.ts";
-import { syncFolder, writeError, writeFileAtomic } from "../../../train/node/atomic-file.ts";
+import { writeError, writeFileAtomic } from "../../../train/node/atomic-file.ts";
 import type { RunSummary } from "./run-summary.ts";
 
 export interface SweepResult extends RunSummary {
@@ -119,11 +120,11 @@ export class SweepResults {
     if (this.has(result.id)) return;
     const line = Buffer.from(lineOf(result));
     try {
-      const file = await open(this.path, "a");
+      const file = await OutputFile.extend(this.path);
       try {
         // A part of a line, which a full disk has left, is removed before the next line.
         await file.truncate(this.#size);
-        await file.writeFile(line);
+        await file.write(line);
         await file.sync();
       } finally {
         await file.close();

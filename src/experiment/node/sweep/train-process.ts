@@ -60,8 +60,7 @@ async function makeReady(folder: string, signal: AbortSignal): Promise<boolean> 
     try {
       const unlock = await lockFolder(folder);
       try {
-        const entries = await readdir(folder);
-        if (entries.includes("config.json") && entries.includes("checkpoint.safetensors")) return true;
+        if ((await readdir(folder)).includes("config.json")) return true;
         await removeUnbegunRun(folder);
         return false;
       } finally {
