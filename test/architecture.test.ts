@@ -144,7 +144,7 @@ test("no file imports itself through other files, not even for a type", () => {
 
 describe("the library runs in a browser", () => {
   /** Packages that run in browsers, too. */
-  const browserPackages = ["gpu.js", "fflate"];
+  const browserPackages = ["gpu.js", "fflate", "valibot"];
   /** Layers that run in Node only. */
   const nodeLayers = ["report", "bench", "inspect", "verify", "cli"];
   /** Entries of the package that run in Node only. */
@@ -183,6 +183,9 @@ test("an optional package is imported in one place, where its absence is reporte
 
 test("fflate is imported only by the file that reads and writes zip archives", () =>
   expect([...new Set(edges.filter(({ to }) => to === "fflate").map(({ from }) => from))]).toEqual(["interchange/zip.ts"]));
+
+test("valibot is imported only by the file with the words of the schemas", () =>
+  expect([...new Set(edges.filter(({ to }) => to === "valibot").map(({ from }) => from))]).toEqual(["core/schema.ts"]));
 
 test("gpu.js is imported only by the GPU backend", () =>
   expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));

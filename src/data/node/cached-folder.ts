@@ -8,6 +8,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { accepted, dictionary, object, oneOf, readJson, type Schema, text, whole } from "../../core/schema.ts";
+import { readBytes, readTextIfPresent } from "./read-file.ts";
 import { errorCode } from "./system-error.ts";
 
 const manifestFile = "manifest.json";
@@ -19,6 +21,17 @@ interface Manifest {
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
 
+const digest = accepted<string>("64 hexadecimal digits", (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value));
+
+const manifestSchema: Schema<Manifest> = object({
+  version: oneOf([1]),
+  source: text,
+  files: dictionary(object({ bytes: whole(), sha256: digest })),
+});
+
+/** What to do about anything that is wrong in the cache: the folder holds nothing but copies. */
+const remedy = "delete the folder and load again";
+
 /** A file does not match its manifest. This error has its own class, because a caller can build the cache again. */
 export class CorruptedCacheError extends DataError {
   override name = "CorruptedCacheError";
@@ -26,23 +39,20 @@ export class CorruptedCacheError extends DataError {
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
+/** Errors of reading as errors of a cache that can be built again. */
+const orCorrupted = (error: unknown): never => {
+  if (error instanceof DataError) throw new CorruptedCacheError(error.message, { cause: error });
+  throw error;
+};
+
 async function readManifest(folder: string): Promise<Manifest | undefined> {
-  let text: string;
+  const path = join(folder, manifestFile);
   try {
-    text = await readFile(join(folder, manifestFile), "utf8");
+    const json = await readTextIfPresent(path, { op: "cache", remedy });
+    return json === undefined ? undefined : readJson(manifestSchema, json, { source: `cache: ${path}`, remedy });
   } catch (error) {
-    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
-    throw error;
+    return orCorrupted(error);
   }
-  try {
-    const manifest = JSON.parse(text) as Manifest;
-    if (manifest.version === 1 && typeof manifest.files === "object" && manifest.files !== null) return manifest;
-  } catch {
-    // A text that is not JSON is reported below, like a JSON value that is no manifest.
-  }
-  throw new CorruptedCacheError(
-    `cache: ${join(folder, manifestFile)} must be a manifest, got something else; delete the folder and load again`,
-  );
 }
 
 /** Reads the files of one cached folder and checks each of them. */
@@ -58,13 +68,9 @@ export async function openCachedFolder(folder: string): Promise<CachedFolder | u
   if (!manifest) return undefined;
   const read = async (file: string): Promise<Uint8Array> => {
     const path = join(folder, file);
-    const expected = manifest.files[file];
-    const remedy = "delete the folder and load again";
+    const expected = Object.hasOwn(manifest.files, file) ? manifest.files[file] : undefined;
     if (!expected) throw new CorruptedCacheError(`cache: the manifest of ${folder} must list ${file}, got none; ${remedy}`);
-    const bytes = await readFile(path).catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") throw new CorruptedCacheError(`cache: ${path} must exist, got no such file; ${remedy}`);
-      throw error;
-    });
+    const bytes = await readBytes(path, { op: "cache", remedy }).catch(orCorrupted);
     const sum = sha256(bytes);
     if (sum !== expected.sha256)
       throw new CorruptedCacheError(

@@ -1,6 +1,6 @@
 /** CIFAR from a folder in the official binary format. */
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
   type RecordFile,
 } from "../cifar-format.ts";
 import { allocateSplit, type ByteDataset, type ByteSplit } from "../dataset.ts";
-import { errorCode } from "./system-error.ts";
+import { isMissing, readBytes } from "./read-file.ts";
 
 /** In bytes. The list of CIFAR-100 has 800. */
 const largestClassList = 2 ** 16;
@@ -46,7 +46,7 @@ export async function readCifar(format: CifarFormat, { folder, read, classesOpti
     try {
       return decodeClassNames(format, join(folder, format.classesFile), new TextDecoder().decode(await read(format.classesFile)));
     } catch (error) {
-      if (classesOptional && errorCode(error) === "ENOENT") return format.classes;
+      if (classesOptional && isMissing(error)) return format.classes;
       throw error;
     }
   };
@@ -76,13 +76,15 @@ export async function readCifarFolder(
   const found = await locate(format, folder);
   const read = async (file: string): Promise<Uint8Array> => {
     const path = join(found, file);
-    try {
-      checkLength(format, file, path, (await stat(path)).size);
-      return await readFile(path);
-    } catch (error) {
-      if (errorCode(error) === "ENOENT" && file !== format.classesFile) throw missing(format, `${path}, got no such file`);
+    const length = await stat(path).then(
+      ({ size }) => size,
+      () => undefined,
+    );
+    if (length !== undefined) checkLength(format, file, path, length);
+    return readBytes(path, { op: format.name, remedy: "unpack the official archive again" }).catch((error: unknown) => {
+      if (isMissing(error) && file !== format.classesFile) throw missing(format, `${path}, got no such file`);
       throw error;
-    }
+    });
   };
   return readCifar(format, { folder: found, read, classesOptional: true, onFile });
 }

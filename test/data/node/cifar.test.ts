@@ -148,7 +148,10 @@ describe("the official archive", () => {
   it("is refused when its MD5 differs, and leaves no file", async () => {
     const { options, cache, archive } = await officialSetup();
     const sources = { archive: { url: options.sources.archive.url, md5: "0123456789abcdef0123456789abcdef" } };
-    await expect(loadCifar({ ...options, sources })).rejects.toThrow(`must have md5 0123456789abcdef0123456789abcdef, got ${md5(archive)}`);
+    const message = `must have md5 0123456789abcdef0123456789abcdef, got ${md5(archive)}`;
+    await expect(loadCifar({ ...options, sources })).rejects.toThrow(message);
+    // Other images must not replace data that were delivered and are not those which were asked for.
+    await expect(loadCifarOrSynthetic({ ...options, sources })).rejects.toThrow(message);
     expect(await listFolder(cache)).toEqual([]);
   });
 
@@ -287,8 +290,12 @@ describe("the npm package", () => {
     // The checksum of the pixels stands before the end chunk, which has 12 bytes.
     ["a PNG with a broken checksum", (f) => (f.get("test_batch.png")![f.get("test_batch.png")!.length - 13]! ^= 1), "must be a PNG"],
     ["no PNG", (f) => f.set("test_batch.png", new Uint8Array(100)), "must be a PNG"],
-    ["too few labels", (f) => f.set("train_lables.json", new TextEncoder().encode("[1,2]")), "must list 6 labels in [0, 10)"],
-    ["a label out of range", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,2,3,10]")), "must list 4 labels in [0, 10)"],
+    ["too few labels", (f) => f.set("train_lables.json", new TextEncoder().encode("[1,2]")), "must hold a list of 6 entries"],
+    [
+      "a label out of range",
+      (f) => f.set("test_lables.json", new TextEncoder().encode("[1,2,3,10]")),
+      "must hold a label in [0, 10) as 3, got 10",
+    ],
     ["labels that are no JSON", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,")), "must be JSON"],
     ["a file missing", (f) => f.delete("data_batch_2.png"), "data_batch_2.png"],
   ];

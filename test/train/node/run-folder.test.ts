@@ -176,16 +176,16 @@ describe("an existing run", () => {
     [
       "a loss that is null, as JSON writes NaN",
       JSON.stringify({ ...line(2), trainLoss: null }),
-      /must hold a number as trainLoss, got null/,
+      /must hold a finite number as trainLoss, got null/,
     ],
     [
       "a test accuracy in quotes",
       JSON.stringify({ ...line(2), testAccuracy: "0.5" }),
-      /must hold a number or null as testAccuracy, got "0\.5"/,
+      /must hold a finite number or null as testAccuracy, got "0\.5"/,
     ],
-    ["no time", JSON.stringify({ ...line(2), seconds: undefined }), /must hold a number as seconds, got undefined/],
+    ["no time", JSON.stringify({ ...line(2), seconds: undefined }), /must hold seconds, got none/],
     ["another epoch", JSON.stringify(line(3)), /must hold 2 as epoch, got 3/],
-    ["a value that is no object", "7", /must hold the metrics of an epoch, got 7/],
+    ["a value that is no object", "7", /must hold an object, got 7/],
     ["half a line", '{"epoch": 2, "train', /must be JSON, got .+; the file is damaged/],
     ["a page", "<!doctype html>", /must be JSON, got an HTML page/],
   ])("whose second line of three has %s is damaged: the error names the line", async (_, second, message) => {
@@ -194,6 +194,16 @@ describe("an existing run", () => {
     await expect(RunFolder.open(run.path)).rejects.toThrow(DataError);
     await expect(RunFolder.open(run.path)).rejects.toThrow(/run: line 2 of .*metrics\.jsonl must/);
     await expect(RunFolder.open(run.path)).rejects.toThrow(message);
+  });
+
+  test("whose last line of metrics is cut off loses the line, and says so", async () => {
+    const run = await RunFolder.create(join(folder, "run"), {});
+    await writeFile(metricsFile(run), `${JSON.stringify(line(1))}\n${JSON.stringify(line(2)).slice(0, 20)}`);
+    const opened = await RunFolder.open(run.path);
+    expect(opened.metrics).toEqual([line(1)]);
+    expect(opened.notes).toEqual([expect.stringMatching(/^run: line 2 of .*metrics\.jsonl is cut off, and is left out: "\{.*"$/)]);
+    await opened.rewind(1);
+    expect((await RunFolder.open(run.path)).notes).toEqual([]);
   });
 
   test("whose evaluation is no JSON is damaged", async () => {
