@@ -4,6 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
+import { fileKind } from "../../core/file-kind.ts";
 import { accepted, list, readJson } from "../../core/schema.ts";
 import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
 import { type ReadOptions, readBytes, readText } from "./read-file.ts";
@@ -70,8 +71,10 @@ function planarImages(format: CifarFormat, file: RecordFile, path: string, png: 
   };
   // The decoder allocates what the header asks for. The size stands after the signature, the length of the chunk and its name.
   const header = new DataView(png.buffer, png.byteOffset, png.byteLength);
-  const [claimedWidth, claimedHeight] = png.length < 24 ? [pixels, file.records] : [header.getUint32(16), header.getUint32(20)];
-  if (claimedWidth !== pixels || claimedHeight !== file.records) refuse(`${claimedWidth}×${claimedHeight} pixels`);
+  if (fileKind(png)?.name === "a PNG image" && png.length >= 24) {
+    const [width, height] = [header.getUint32(16), header.getUint32(20)];
+    if (width !== pixels || height !== file.records) refuse(`${width}×${height} pixels`);
+  }
   let decoded: ReturnType<typeof decode>;
   try {
     decoded = decode(png, { checkCrc: true });

@@ -68,10 +68,10 @@ const damages: readonly Damage[] = [
   },
 ];
 
-/** A copy of the bytes with one to six damages. */
+/** A copy of the bytes with one to six damages, in half of the cases with one. */
 export function mutateBytes(bytes: Uint8Array, dice: Dice): Uint8Array {
   let damaged: Uint8Array = bytes.slice();
-  for (let left = 1 + dice.below(6); left > 0; left--) damaged = dice.pick(damages)(damaged, dice).slice();
+  for (let left = dice.chance(0.5) ? 1 : 1 + dice.below(6); left > 0; left--) damaged = dice.pick(damages)(damaged, dice).slice();
   return damaged;
 }
 
@@ -131,10 +131,10 @@ function placesOf(root: unknown): { holder: Record<string, unknown>; key: string
 const define = (holder: Record<string, unknown>, key: string, value: unknown): void =>
   void Object.defineProperty(holder, key, { value, enumerable: true, configurable: true, writable: true });
 
-/** The value with one to three of its fields removed, renamed, exchanged or replaced. The original stays as it is. */
+/** The value with one to three of its fields, mostly one, removed, renamed, exchanged or replaced. The original stays as it is. */
 export function mutateValue(original: unknown, dice: Dice): unknown {
   const box: Record<string, unknown> = { value: structuredClone(original) };
-  for (let left = 1 + dice.below(3); left > 0; left--) {
+  for (let left = dice.chance(0.6) ? 1 : 1 + dice.below(3); left > 0; left--) {
     const places = placesOf(box);
     if (places.length === 0) break;
     const { holder, key } = dice.pick(places.length > 1 && dice.chance(0.95) ? places.filter((place) => place.holder !== box) : places);

@@ -276,12 +276,12 @@ export async function createTargets(runFolder: string, scratch: string): Promise
   return [
     {
       name: "safetensors, damaged bytes",
-      weight: 10,
+      weight: 40,
       run: async (dice) => decodeSafetensors(mutateBytes(dice.chance(0.5) ? plainFile : corpus.model, dice), "f"),
     },
     {
       name: "safetensors, any header",
-      weight: 10,
+      weight: 40,
       run: async (dice) => {
         const header = drawn(
           fc.dictionary(fc.oneof(fc.string({ unit: "binary", maxLength: 8 }), fc.constantFrom("__metadata__", "__proto__")), headerEntry, {
@@ -311,10 +311,10 @@ export async function createTargets(runFolder: string, scratch: string): Promise
         );
       },
     },
-    { name: "checkpoint, damaged bytes", weight: 2, run: async (dice) => decodeCheckpoint(mutateBytes(checkpoint, dice), "f") },
+    { name: "checkpoint, damaged bytes", weight: 3, run: async (dice) => decodeCheckpoint(mutateBytes(checkpoint, dice), "f") },
     {
       name: "checkpoint with a right checksum",
-      weight: 4,
+      weight: 2,
       run: async (dice) => {
         const read = await decodeCheckpoint(await forgedCheckpoint(checkpoint, dice), "f");
         configOf(read);
@@ -334,17 +334,17 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "model file",
-      weight: 4,
+      weight: 6,
       run: async (dice) => {
         const key = dice.pick(Object.keys(model.metadata).filter((name) => name !== "format"));
         const metadata = { ...model.metadata, [key]: mutateJson(JSON.parse(model.metadata[key]!), dice) };
         return decodeModel(encodeSafetensors(model.tensors, metadata), "f");
       },
     },
-    { name: "npy, damaged bytes", weight: 10, run: async (dice) => decodeNpy(mutateBytes(dice.pick(npy), dice), "f") },
+    { name: "npy, damaged bytes", weight: 40, run: async (dice) => decodeNpy(mutateBytes(dice.pick(npy), dice), "f") },
     {
       name: "npy, any header",
-      weight: 8,
+      weight: 30,
       run: async (dice) => {
         const text = drawn(
           fc.oneof(
@@ -396,19 +396,19 @@ export async function createTargets(runFolder: string, scratch: string): Promise
         );
       },
     },
-    { name: "npz, damaged bytes", weight: 8, run: async (dice) => decodeNpz(mutateBytes(dice.pick(npz), dice), "f") },
+    { name: "npz, damaged bytes", weight: 40, run: async (dice) => decodeNpz(mutateBytes(dice.pick(npz), dice), "f") },
     {
       name: "npz, deflated zeros",
       weight: 1,
       memory: 512 * 2 ** 20,
       run: async (dice) => {
-        const length = dice.below(2 ** 22);
+        const length = dice.below(2 ** dice.pick([12, 16, 20]));
         return decodeNpz(encodeNpz(new Map([["a", { shape: [length], data: new Uint8Array(length) }]]), { compress: true }), "f");
       },
     },
     {
       name: "CIFAR records",
-      weight: 4,
+      weight: 20,
       run: async (dice) => {
         const format = smallCifar(dice.pick(["cifar10", "cifar100"]));
         const whole = new Uint8Array(2 * recordBytes(format)).fill(1);
@@ -418,12 +418,12 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "CIFAR class names",
-      weight: 3,
+      weight: 10,
       run: async (dice) => decodeClassNames(smallCifar("cifar10"), "f", drawn(anyText, dice).replaceAll("a", "\n")),
     },
     {
       name: "images",
-      weight: 2,
+      weight: 3,
       memory: 768 * 2 ** 20,
       run: async (dice) => {
         await writeFile(path, mutateBytes(dice.pick(corpus.images), dice));
@@ -432,7 +432,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "tar.gz",
-      weight: 2,
+      weight: 10,
       run: async (dice) => {
         await mkdir(out, { recursive: true });
         const bytes = dice.chance(0.5) ? gzipSync(mutateBytes(corpus.tar, dice)) : mutateBytes(gzipSync(corpus.tar), dice);
@@ -446,7 +446,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "specs and settings as text",
-      weight: 12,
+      weight: 8,
       run: async (dice) => {
         const text = drawn(specText, dice);
         const attempts = [
@@ -470,7 +470,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "command lines",
-      weight: 2,
+      weight: 1,
       run: async (dice) => {
         const options = [
           "--depth",
@@ -514,7 +514,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "sweep files",
-      weight: 3,
+      weight: 1,
       run: async (dice) => {
         await writeFile(path, mutateJson(sweep, dice));
         return readSweep(path);
@@ -522,7 +522,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "config.json of a run",
-      weight: 3,
+      weight: 2,
       run: async (dice) => readRun(await damagedRun("config.json", mutateJson(toJson("config.json"), dice))),
     },
     {
@@ -540,12 +540,12 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "evaluation.json of a run",
-      weight: 3,
+      weight: 1,
       run: async (dice) => readRun(await damagedRun("evaluation.json", mutateJson(toJson("evaluation.json"), dice))),
     },
     {
       name: "results.jsonl of a sweep",
-      weight: 3,
+      weight: 2,
       run: async (dice) => {
         const results = [summary, { ...summary, id: "b" }].map((line) =>
           dice.chance(0.5) ? mutateJson(line, dice) : JSON.stringify(line),
@@ -566,7 +566,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
     },
     {
       name: "JSON, and the kinds of files",
-      weight: 6,
+      weight: 30,
       run: async (dice) => {
         const text = dice.chance(0.5) ? mutateJson(drawn(fc.jsonValue(), dice) ?? {}, dice) : stringify(dice.pick(hostileValues)());
         fileKind(mutateBytes(dice.pick([...corpus.images, corpus.model, npz[0]!, gunzipSync(gzipSync(corpus.tar))]), dice));
