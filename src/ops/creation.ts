@@ -185,6 +185,7 @@ export function uniform(shape: Shape, random: Random, options: UniformOptions = 
   const { low = 0, high = 1, dtype = "float32" } = options;
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
+  if (!random.isRandom) return full(shape, low, { dtype });
   const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
   return tensor(values, { shape });
 }
@@ -195,6 +196,7 @@ export function normal(shape: Shape, random: Random, options: NormalOptions = {}
   const { mean = 0, std = 1, dtype = "float32" } = options;
   checkShape("normal", shape);
   checkDType("normal", dtype);
+  if (!random.isRandom) return full(shape, mean, { dtype });
   const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
   return tensor(values, { shape });
 }
