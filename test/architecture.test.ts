@@ -187,8 +187,20 @@ test("fflate is imported only by the file that reads and writes zip archives", (
 test("valibot is imported only by the file with the words of the schemas", () =>
   expect([...new Set(edges.filter(({ to }) => to === "valibot").map(({ from }) => from))]).toEqual(["core/schema.ts"]));
 
-test("gpu.js is imported only by the GPU backend", () =>
-  expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));
+test("gpu.js is imported by one file", () =>
+  expect(edges.filter(({ to, typeOnly }) => to === "gpu.js" && !typeOnly).map(edge)).toEqual(["src/backend/gpu/gpu-js.ts → gpu.js"]));
+
+test("no import leads from the main entry to the GPU backend, so that a bundle without separable/gpu has no trace of gpu.js", () => {
+  const reached = new Set(["index.ts"]);
+  for (const file of reached) for (const { from, to, typeOnly } of inner) if (from === file && !typeOnly) reached.add(to);
+  expect([...reached].filter((file) => file.startsWith("backend/gpu/"))).toEqual([]);
+  expect([...reached]).toContain("backend/auto/calibration.ts");
+});
+
+test('package.json keeps bundlers from dropping `import "separable/gpu"`, in dist and in src', () => {
+  const { sideEffects, exports } = JSON.parse(readFileSync(join(root, "../package.json"), "utf8"));
+  expect(sideEffects).toEqual([exports["./gpu"].default, "./src/gpu.ts"]);
+});
 
 describe("commands", () => {
   const toCommands = inner.filter(({ to }) => /^cli\/.*-command\.ts$/.test(to));

@@ -1,5 +1,6 @@
 /** Formats numbers and tables for people. */
 
+import { largest } from "../core/extent.ts";
 import { printableLine } from "./printable-output.ts";
 
 export const formatPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -32,7 +33,7 @@ export const formatRows = (rows: readonly (readonly string[])[], width: number):
 /** A table whose columns are as wide as their widest cell. `align` has an entry a column. */
 export function formatTable(header: readonly string[], body: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
   const rows = body.map((row) => row.map(printableLine));
-  const widths = header.map((title, column) => rows.reduce((width, row) => Math.max(width, row[column]!.length), title.length));
+  const widths = header.map((title, column) => largest([title, ...rows.map((row) => row[column]!)].map(({ length }) => length)));
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => (align[column] === "right" ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))

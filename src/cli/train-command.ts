@@ -136,6 +136,7 @@ export function trainCommand(command: Command, context: CommandContext): void {
       argument("train", "--budget", integer({ least: 1 })),
     )
     .option("--tensorboard", "write TensorBoard's event files into the run's folder too")
+    .option("--detect-anomaly", "stop at the first op that computes NaN or an infinity, and name its layer (slower; wasm or reference)")
     .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");

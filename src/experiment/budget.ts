@@ -1,7 +1,7 @@
 /** `--budget`: the hyper-parameter with which the network of a family has at most a given number of parameters. */
 
 import { ConfigError } from "../core/errors.ts";
-import { smallest } from "../core/extent.ts";
+import { largest, smallest } from "../core/extent.ts";
 import { countParameters } from "../count/count-network.ts";
 import { formatConvolution, type NamedFamily, specFor } from "../structured/convolution-text.ts";
 import { families } from "../structured/families.ts";
@@ -59,7 +59,7 @@ export function solveBudget(network: NetworkSpec, named: NamedFamily, classes: n
   const all = Array.from({ length: search.rises ? 0 : search.positions }, (_, i) => i + 1);
   const parameters = search.rises
     ? parametersAt(Math.max(1, firstBeyond(budget) - 1))
-    : Math.max(0, ...all.map(parametersAt).filter((count) => count <= budget));
+    : largest([0, ...all.map(parametersAt).filter((count) => count <= budget)]);
   if (parameters === 0 || parameters > budget) {
     const least = smallest([...known.values()].filter((count) => count > 0));
     throw new ConfigError(

@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
@@ -179,10 +180,11 @@ export function eye(rows: number, columns: number = rows, options: CreationOptio
   return tensor(values, { shape: [rows, columns] });
 }
 
-/** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
+/** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless the bounds are finite. */
 export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
   checkOptions("uniform", options, uniformOptions);
   const { low = 0, high = 1, dtype = "float32" } = options;
+  checkNumbers("uniform", { low, high }, {});
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
   if (!random.isRandom) return full(shape, low, { dtype });
@@ -190,10 +192,12 @@ export function uniform(shape: Shape, random: Random, options: UniformOptions = 
   return tensor(values, { shape });
 }
 
-/** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
+/** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless std ≥ 0. */
 export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
   checkOptions("normal", options, normalOptions);
   const { mean = 0, std = 1, dtype = "float32" } = options;
+  checkNumbers("normal", { mean }, {});
+  checkNumbers("normal", { std }, { least: 0 });
   checkShape("normal", shape);
   checkDType("normal", dtype);
   if (!random.isRandom) return full(shape, mean, { dtype });

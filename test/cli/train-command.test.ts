@@ -333,3 +333,18 @@ test("--tensorboard tells of every epoch once, across an interruption too, and c
   const metrics = jsonLines(await readFile(join(at("whole"), "metrics.jsonl"), "utf8"));
   expect(losses).toEqual(metrics.map(({ epoch, testLoss }) => ({ step: Number(epoch) * 3, value: Math.fround(Number(testLoss)) })));
 });
+
+describe("--detect-anomaly", () => {
+  const wild = [...tinyRun, "--learning-rate", "1e30"];
+
+  test("names the op and the layer where a run that diverges computes the first number that is not finite", () =>
+    expectError(
+      [...wild, "--detect-anomaly", "--run", at("anomaly")],
+      /AnomalyError: detect-anomaly: \w+ in [\w.]+: the (value|gradient) .*must be finite, got .* This was step \d+ of epoch 1/,
+    ));
+
+  test("changes no number of a run that does not", async () => {
+    expect((await runCli([...tinyRun, "--detect-anomaly", "--run", at("watched")])).code).toBe(0);
+    expect(await resultsOf(at("watched"))).toEqual(await resultsOf(at("whole")));
+  });
+});

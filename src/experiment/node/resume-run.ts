@@ -29,7 +29,7 @@ export async function resumeRun(
   options: InvocationOptions = {},
   control: TrainControl = {},
 ): Promise<TrainOutcome> {
-  const { steps, offline = false, tensorboard = false } = options;
+  const { steps, offline = false, tensorboard = false, detectAnomaly = false } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   refuseFixed(Object.keys(explicit).filter((name) => !(changeable as readonly string[]).includes(name)));
@@ -49,6 +49,7 @@ export async function resumeRun(
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   checkSameTeacher(config.teacher, teacher?.record, source);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  session.trainer.detectAnomaly = detectAnomaly;
   restoreTrainer(session.trainer, checkpoint);
   const saved = checkRunConfig(checkpoint.config, checkpoint.source);
   // A run that was prolonged, and killed before its next checkpoint, has a checkpoint with the epochs that it had before.

@@ -30,6 +30,8 @@ export interface InvocationOptions {
   readonly offline?: boolean | undefined;
   /** Writes event files for TensorBoard too. Default: false. */
   readonly tensorboard?: boolean | undefined;
+  /** Looks in each step for the op that computes the first number that is not finite. Default: false. */
+  readonly detectAnomaly?: boolean | undefined;
 }
 
 export interface StartOptions extends InvocationOptions {
@@ -46,7 +48,7 @@ export interface StartOptions extends InvocationOptions {
 
 /** Trains a new run. @throws SeparableError; nothing is on the disk then unless the training has begun. */
 export async function startRun(explicit: Partial<Settings>, options: StartOptions = {}, control: TrainControl = {}): Promise<TrainOutcome> {
-  const { preset = "quick", run, steps, offline = false, tensorboard = false, budget } = options;
+  const { preset = "quick", run, steps, offline = false, tensorboard = false, detectAnomaly = false, budget } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
@@ -71,6 +73,7 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  session.trainer.detectAnomaly = detectAnomaly;
   const facts = factsOf(images.dataset);
   const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);
   const { fallback, fingerprint } = images;

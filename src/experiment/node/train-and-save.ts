@@ -1,6 +1,7 @@
 /** Trains a run up to its end, and saves it after every epoch and when it is stopped. */
 
 import { SeparableError } from "../../core/errors.ts";
+import { largest } from "../../core/extent.ts";
 import { encodeCheckpoint } from "../../train/checkpoint.ts";
 import type { Evaluation } from "../../train/evaluate.ts";
 import { lockFolder } from "../../train/node/folder-lock.ts";
@@ -66,7 +67,7 @@ async function trainWithLog(
       onEpoch: async (metrics, tested) => {
         evaluation = tested;
         const { testAccuracy } = metrics;
-        const best = Math.max(-1, ...folder.metrics.map((line) => line.testAccuracy ?? -1));
+        const best = largest([-1, ...folder.metrics.map((line) => line.testAccuracy ?? -1)]);
         const improved = testAccuracy !== null && testAccuracy > best;
         const bytes = await encodeCheckpoint(trainer, config);
         // The checkpoint is written last: after a crash between two files, the epoch is repeated and all files are written again.
