@@ -28,10 +28,11 @@ import { argument } from "./argument.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
+import type { Output } from "./printable-output.ts";
 import { printableLine } from "./printable-output.ts";
 import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, type Output, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings>, RunOptions {
   readonly top?: number;

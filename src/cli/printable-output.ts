@@ -3,7 +3,12 @@
  * name could move the cursor, rename the window, or hide text.
  */
 
-import type { Output } from "./terminal.ts";
+/** A stream for text. Results go to stdout, and everything else goes to stderr. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number | undefined;
+}
 
 /** Control characters except tabs and line breaks, marks that turn the direction of a text, separators of lines, and lone surrogates. */
 const acting = /(?![\t\n])[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;

@@ -1,14 +1,7 @@
 /** What a command needs of the process in which it runs. A test passes a substitute. */
 
 import { Interruption } from "../experiment/interruption.ts";
-import { printableLine } from "./printable-output.ts";
-
-/** A stream for text. Results go to stdout, and everything else goes to stderr. */
-export interface Output {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number | undefined;
-}
+import { type Output, printableLine } from "./printable-output.ts";
 
 export interface Terminal {
   readonly stdout: Output;
