@@ -15,7 +15,7 @@ const largestMessage = 4000;
 export class SeparableError extends Error {
   override name = "SeparableError";
 
-  constructor(message?: string, options?: ErrorOptions) {
+  constructor(message?: string, options?: { cause?: unknown }) {
     super(message === undefined ? message : visibleLines(message, largestMessage), options);
   }
 }
