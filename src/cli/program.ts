@@ -7,6 +7,7 @@ import { Interruption } from "../experiment/interruption.ts";
 import { packageVersion } from "../experiment/node/version.ts";
 import type { CommandContext } from "./command.ts";
 import { commands } from "./commands.ts";
+import { printableOutput } from "./printable-output.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -14,7 +15,8 @@ import type { Terminal } from "./terminal.ts";
  * one line on stderr, `separable: <class>: <message>`, or with --json `{"error":{"name":…,"message":…}}`. The option --verbose adds the
  * stack.
  */
-export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function run(argv: readonly string[], { stdout, stderr, ...rest }: Terminal): Promise<number> {
+  const terminal: Terminal = { ...rest, stdout: printableOutput(stdout), stderr: printableOutput(stderr) };
   const context: CommandContext = { terminal, exitCode: 0 };
   const called = calledCommand(argv);
   try {
@@ -118,4 +120,10 @@ function describeError(error: unknown, verbose: boolean): { readonly name: strin
   return { name, message: `${oneLine(message)}${hint}` };
 }
 
-const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ").trim();
+/** The text with its lines joined, in linear time. */
+const oneLine = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join(" ");

@@ -2,7 +2,7 @@
 
 import { DataError } from "./errors.ts";
 import { fileKind } from "./file-kind.ts";
-import { quote, visible } from "./quote.ts";
+import { quote } from "./quote.ts";
 
 const byteOrderMark = "\ufeff";
 
@@ -16,8 +16,39 @@ export const withoutByteOrderMark = (text: string): string => (text.startsWith(b
 const deepest = 200;
 
 /** The error for a text that is not the JSON which it should be. */
-const refusal = (source: string, got: string, remedy: string, cause?: unknown): DataError =>
-  new DataError(`${source} must be JSON, got ${got}; ${remedy}`, { cause });
+const refusal = (source: string, got: string, remedy: string): DataError => new DataError(`${source} must be JSON, got ${got}; ${remedy}`);
+
+const messageOf = (json: string): string | undefined => {
+  try {
+    JSON.parse(json);
+    return undefined;
+  } catch (error) {
+    return (error as SyntaxError).message;
+  }
+};
+
+/** Whether more characters could make the text JSON: the engine objects to the end of the text only. */
+function breaksOff(json: string): boolean {
+  const message = messageOf(json) ?? "Unexpected end";
+  const position = / at position (\d+)/.exec(message)?.[1];
+  return message.startsWith("Unexpected end") || message.startsWith("Unterminated") || Number(position) === json.length;
+}
+
+/**
+ * Where a text stops being JSON. The text is not quoted, and neither is the engine's message, which quotes it: the path of a file may lead
+ * to a secret.
+ */
+function faultOf(json: string): string {
+  if (breaksOff(json)) return "a text that ends too early";
+  let [sound, broken] = [0, json.length];
+  while (broken - sound > 1) {
+    const middle = Math.floor((sound + broken) / 2);
+    if (breaksOff(json.slice(0, middle))) sound = middle;
+    else broken = middle;
+  }
+  const before = json.slice(0, sound);
+  return `a mistake in line ${before.split("\n").length}, column ${sound - before.lastIndexOf("\n")}`;
+}
 
 /**
  * Parses a JSON file.
@@ -30,10 +61,10 @@ export function parseJson(text: string, source: string): unknown {
   let value: unknown;
   try {
     value = JSON.parse(withoutByteOrderMark(text));
-  } catch (error) {
+  } catch {
     const kind = fileKind(new TextEncoder().encode(text.slice(0, 512)));
-    if (kind !== undefined && kind.name !== "a JSON file") throw refusal(source, kind.name, kind.remedy, error);
-    throw refusal(source, visible(error instanceof Error ? error.message : String(error), 200), damaged, error);
+    if (kind !== undefined && kind.name !== "a JSON file") throw refusal(source, kind.name, kind.remedy);
+    throw refusal(source, faultOf(withoutByteOrderMark(text)), damaged);
   }
   if (depthOf(text) > deepest) throw refusal(source, `${quote(value)}, which is nested more than ${deepest} times`, damaged);
   return value;
@@ -72,7 +103,7 @@ export function parseJsonLines(text: string, source: (line: number) => string): 
       values.push(parseJson(line, source(index + 1)));
     } catch (error) {
       if (index < lines.length - 1 || !(error instanceof DataError)) throw error;
-      return { values, note: `${source(index + 1)} is cut off, and is left out: ${quote(line, 40)}` };
+      return { values, note: `${source(index + 1)} of ${line.length} characters is cut off, and is left out` };
     }
   }
   return { values, note: undefined };

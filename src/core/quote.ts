@@ -28,6 +28,16 @@ const cut = (text: string, length: number): string => (text.length > length ? `$
 export const visible = (text: string, length: number = defaultLength): string =>
   cut(cut(text, length).replace(unseen, escapeCharacter), length);
 
+/**
+ * A text of several lines, whose line breaks and tabs stay. Every other control character becomes an escape.
+ * @param length The largest length of the result.
+ */
+export const visibleLines = (text: string, length: number): string =>
+  cut(
+    cut(text, length).replace(unseen, (character) => (character === "\n" || character === "\t" ? character : escapeCharacter(character))),
+    length,
+  );
+
 /** A text in quotation marks. A quotation mark inside gets a backslash, as in JSON. */
 function quoteText(text: string, length: number): string {
   const inside = JSON.stringify(text.slice(0, length)).slice(1, -1).replace(unseen, escapeCharacter);

@@ -197,6 +197,7 @@ export function uniform(shape: Shape, random: Random, options: UniformOptions = 
   checkNumbers("uniform", { low, high }, {});
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
+  if (random.isRandom === false) return full(shape, low, { dtype });
   const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
   return tensor(values, { shape });
 }
@@ -213,6 +214,7 @@ export function normal(shape: Shape, random: Random, options: NormalOptions = {}
   checkNumbers("normal", { std }, { least: 0 });
   checkShape("normal", shape);
   checkDType("normal", dtype);
+  if (random.isRandom === false) return full(shape, mean, { dtype });
   const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
   return tensor(values, { shape });
 }

@@ -4,6 +4,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
+import { fileKind } from "../../core/file-kind.ts";
 import { accepted, list, readJson } from "../../core/schema.ts";
 import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
 import { type ReadOptions, readBytes, readText } from "./read-file.ts";
@@ -62,6 +63,18 @@ async function readLabels(format: CifarFormat, path: string, files: readonly Rec
 /** Interleaved pixels [records,1024,3] → planes [records,3,1024]. */
 function planarImages(format: CifarFormat, file: RecordFile, path: string, png: Uint8Array): Uint8Array {
   const pixels = cifarImage.height * cifarImage.width;
+  const refuse = (got: string): never => {
+    throw new DataError(
+      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${got}; the package is not the one ` +
+        "that is meant",
+    );
+  };
+  // The decoder allocates what the header asks for. The size stands after the signature, the length of the chunk and its name.
+  const header = new DataView(png.buffer, png.byteOffset, png.byteLength);
+  if (fileKind(png)?.name === "a PNG image" && png.length >= 24) {
+    const [width, height] = [header.getUint32(16), header.getUint32(20)];
+    if (width !== pixels || height !== file.records) refuse(`${width}×${height} pixels`);
+  }
   let decoded: ReturnType<typeof decode>;
   try {
     decoded = decode(png, { checkCrc: true });
@@ -70,10 +83,7 @@ function planarImages(format: CifarFormat, file: RecordFile, path: string, png: 
   }
   const { width, height, channels, depth, data } = decoded;
   if (width !== pixels || height !== file.records || channels !== 3 || depth !== 8)
-    throw new DataError(
-      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${width}×${height} pixels, ` +
-        `${channels} channels and ${depth} bits`,
-    );
+    refuse(`${width}×${height} pixels, ${channels} channels and ${depth} bits`);
   const planar = new Uint8Array(data.length);
   for (let record = 0; record < file.records; record++) {
     const base = record * cifarImage.bytes;

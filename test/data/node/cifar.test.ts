@@ -88,6 +88,19 @@ describe("a folder", () => {
     expect((await loadCifar({ name: "cifar10", format, folder })).dataset.classes.join("")).toBe("abcdefghij");
   });
 
+  it("with a file of several gigabytes is refused by its length, and the file is not read", async () => {
+    const format = smallFormat("cifar10");
+    const folder = await writeFolder(await temporaryFolder(), "data", officialFiles(format));
+    const load = (): Promise<unknown> => loadCifar({ name: "cifar10", format, folder });
+    // Such a file takes no space on the disk, because it has no blocks.
+    await truncate(join(folder, format.classesFile), 3 * 2 ** 30);
+    await expect(load()).rejects.toThrow(/batches\.meta\.txt must list the class names in at most 65536 bytes, got 3221225472/);
+    await truncate(join(folder, format.classesFile), 0);
+    await rm(join(folder, format.classesFile));
+    await truncate(join(folder, format.test[0]!.name), 3 * 2 ** 30);
+    await expect(load()).rejects.toThrow(/test_batch\.bin must be \d+ bytes \(4 records of 3073\), got 3221225472/);
+  });
+
   it.each(both)("of %s that is missing, empty or a file is refused by name and is not replaced by other images", async (name) => {
     const parent = await temporaryFolder();
     const { folder: official, train } = smallFormat(name);
@@ -286,6 +299,11 @@ describe("the npm package", () => {
       "a PNG of other sizes",
       (f) => f.set("data_batch_1.png", f.get("test_batch.png")!),
       "must be an RGB image of 1024×3 pixels and 8 bits, got 1024×4",
+    ],
+    [
+      "a PNG whose header asks for 12 GB, which is refused before it is decoded",
+      (f) => new DataView(f.get("test_batch.png")!.buffer).setUint32(20, 4_000_000),
+      "must be an RGB image of 1024×4 pixels and 8 bits, got 1024×4000000",
     ],
     // The checksum of the pixels stands before the end chunk, which has 12 bytes.
     ["a PNG with a broken checksum", (f) => (f.get("test_batch.png")![f.get("test_batch.png")!.length - 13]! ^= 1), "must be a PNG"],

@@ -185,7 +185,9 @@ describe("an existing run", () => {
     await writeFile(metricsFile(run), `${JSON.stringify(line(1))}\n${JSON.stringify(line(2)).slice(0, 20)}`);
     const opened = await RunFolder.open(run.path);
     expect(opened.metrics).toEqual([line(1)]);
-    expect(opened.notes).toEqual([expect.stringMatching(/^run: line 2 of .*metrics\.jsonl is cut off, and is left out: "\{.*"$/)]);
+    expect(opened.notes).toEqual([
+      expect.stringMatching(/^run: line 2 of .*metrics\.jsonl of \d+ characters is cut off, and is left out$/),
+    ]);
     await opened.rewind(1);
     expect((await RunFolder.open(run.path)).notes).toEqual([]);
   });
