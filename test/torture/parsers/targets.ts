@@ -329,7 +329,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
           "checkpoint.safetensors",
           dice.chance(0.5) ? mutateBytes(checkpoint, dice) : await forgedCheckpoint(checkpoint, dice),
         );
-        configOf(await findCheckpoint(join(source, "checkpoint.safetensors"), "refuse" as never));
+        configOf(await findCheckpoint(join(source, "checkpoint.safetensors")));
       },
     },
     {
@@ -552,7 +552,7 @@ export async function createTargets(runFolder: string, scratch: string): Promise
         );
         const file = join(scratch, "results.jsonl");
         await writeFile(file, results.join("\n") + (dice.chance(0.5) ? "\n" : ""));
-        return SweepResults.open(file);
+        return SweepResults.open(file, () => {});
       },
     },
     {
