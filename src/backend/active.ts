@@ -1,7 +1,8 @@
 /** Which backend computes. A program chooses it once, by name, in order of preference, and is told which one it got and why. */
 
 import { BackendError, ConfigError } from "../core/errors.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkNumbers } from "../core/numbers.ts";
+import { checkOptions, kindOf } from "../core/options.ts";
 import { providedDevices } from "./auto/devices.ts";
 import { type BackendChoice, type BackendChooser, type BackendMaker, type PassedOver, tryMaker } from "./backend-maker.ts";
 import type { BackendOptions } from "./backend-options.ts";
@@ -85,6 +86,10 @@ const sameMaker = (a: BackendMaker | BackendChooser, b: BackendMaker | BackendCh
  * @throws BackendError when none can run, with the reason of each.
  */
 export function initBackend(preference: readonly BackendRequest[] = backendNames, options: BackendOptions = {}): Promise<BackendChoice> {
+  if (!Array.isArray(preference))
+    return Promise.reject(
+      new ConfigError(`initBackend: the backends must be in a list, got ${kindOf(preference)}; write initBackend(["wasm", "reference"])`),
+    );
   // One call after another, so that calls side by side do not each start a backend.
   const call = earlier.then(async () => activate(await Promise.all(preference.map(makerOf)), options));
   earlier = call.catch(() => {});
@@ -93,6 +98,9 @@ export function initBackend(preference: readonly BackendRequest[] = backendNames
 
 async function activate(preference: readonly (BackendMaker | BackendChooser)[], options: BackendOptions): Promise<BackendChoice> {
   checkOptions("initBackend", options, backendOptions);
+  const { threads, maximumBytes } = options;
+  if (threads !== undefined) checkNumbers("initBackend", { threads }, { integer: true, least: 1 });
+  if (maximumBytes !== undefined) checkNumbers("initBackend", { maximumBytes }, { least: 1 });
   const before = made;
   const key = JSON.stringify([options.threads, options.maximumBytes, options.relaxedSimd]);
   const repeated =

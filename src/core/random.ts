@@ -37,11 +37,6 @@ export class Random {
     this.state = [next(), next(), next(), next()];
   }
 
-  /** Whether the stream draws numbers. A stream for counting a network draws none, and what would be drawn needs no memory. */
-  get draws(): boolean {
-    return true;
-  }
-
   /** The current state. A stream that is given this state continues with the same numbers. */
   get state(): RandomState {
     return [this.#s0 >>> 0, this.#s1 >>> 0, this.#s2 >>> 0, this.#s3 >>> 0];
@@ -52,6 +47,11 @@ export class Random {
     [this.#s0, this.#s1, this.#s2, this.#s3] = state;
     if ((this.#s0 | this.#s1 | this.#s2 | this.#s3) === 0)
       throw new ConfigError("Random: the state must not be all zeros, because the stream would then give zeros forever, got [0,0,0,0]");
+  }
+
+  /** Whether draws are random. A stream whose draws are all 0 makes tensors of a network that is only counted, which need no memory. */
+  get isRandom(): boolean {
+    return true;
   }
 
   /** A new stream that this stream's current state and `key` determine. Drawing from one stream does not advance the other. */

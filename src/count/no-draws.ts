@@ -7,7 +7,7 @@ export class NoDraws extends Random {
     super(0);
   }
 
-  override get draws(): boolean {
+  override get isRandom(): boolean {
     return false;
   }
 

@@ -1,8 +1,9 @@
 /** New tensors from arrays, from a formula, or from a random stream. All of them are leaves: they have no origin. */
 
 import { kernels } from "../backend/active.ts";
-import { BackendError, ShapeError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { BackendError, ConfigError, ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { typedArrayName } from "../core/typed-arrays.ts";
@@ -198,26 +199,43 @@ function hostArray(op: string, dtype: DType, shape: Shape): TypedArray {
 }
 
 /**
- * A tensor whose elements are drawn one after the other. A stream that draws nothing gives zeros, for which the host needs no memory.
+ * A tensor whose elements are drawn one after the other. A stream that draws nothing gives `usual`, for which the host needs no memory.
  * @throws BackendError for more elements than JavaScript can allocate.
  */
-export const drawn = (op: string, shape: Shape, dtype: DType, random: Random, draw: () => number): Tensor =>
-  random.draws ? tensor(hostArray(op, dtype, shape).map(draw), { shape }) : full(shape, 0, { dtype });
+export const drawn = (op: string, shape: Shape, dtype: DType, random: Random, draw: () => number, usual = 0): Tensor =>
+  random.isRandom === false ? full(shape, usual, { dtype }) : tensor(hostArray(op, dtype, shape).map(draw), { shape });
 
-/** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
-export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
-  checkOptions("uniform", options, uniformOptions);
-  const { low = 0, high = 1, dtype = "float32" } = options;
-  checkShape("uniform", shape);
-  checkDType("uniform", dtype);
-  return drawn("uniform", shape, dtype, random, () => low + (high - low) * random.uniform());
+/** @throws ConfigError unless `random` is a stream, for programs in plain JavaScript. */
+function checkRandom(op: "uniform" | "normal", random: Random): void {
+  if (typeof random?.[op] !== "function")
+    throw new ConfigError(`${op}: random must be a stream, got ${kindOf(random)}; pass new Random(0)`);
 }
 
-/** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
+/**
+ * Independent draws from the uniform distribution on [low, high).
+ * @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless the bounds are finite.
+ */
+export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
+  checkOptions("uniform", options, uniformOptions);
+  checkRandom("uniform", random);
+  const { low = 0, high = 1, dtype = "float32" } = options;
+  checkNumbers("uniform", { low, high }, {});
+  checkShape("uniform", shape);
+  checkDType("uniform", dtype);
+  return drawn("uniform", shape, dtype, random, () => low + (high - low) * random.uniform(), low);
+}
+
+/**
+ * Independent draws from the normal distribution N(mean, std²).
+ * @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless std ≥ 0.
+ */
 export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
   checkOptions("normal", options, normalOptions);
+  checkRandom("normal", random);
   const { mean = 0, std = 1, dtype = "float32" } = options;
+  checkNumbers("normal", { mean }, {});
+  checkNumbers("normal", { std }, { least: 0 });
   checkShape("normal", shape);
   checkDType("normal", dtype);
-  return drawn("normal", shape, dtype, random, () => mean + std * random.normal());
+  return drawn("normal", shape, dtype, random, () => mean + std * random.normal(), mean);
 }
