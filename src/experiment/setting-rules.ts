@@ -30,7 +30,7 @@ const dataRule: Rule<string> = {
 };
 
 /** The largest number of images, of epochs, and of a factor such as a learning rate. Every number has a largest value. */
-const [mostImages, mostEpochs, mostNumber] = [100_000_000, 1_000_000, 1e9];
+const [mostImages, mostEpochs, mostNumber] = [100_000_000, 1_000_000, 1e12];
 
 /** The values that each setting may have. A setting has the name of its option, in camel case. */
 export const settingRules = {
