@@ -7,6 +7,7 @@ import { full, zeros } from "../ops/creation.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import { noGrad } from "../tape/tape.ts";
+import { tapeObserver } from "../tape/tape-observer.ts";
 import { scope } from "../tensor/scope.ts";
 import { share, Tensor, type Vjp } from "../tensor/tensor.ts";
 
@@ -108,7 +109,9 @@ function backward(
       if (contribution === undefined) return;
       const input = tensor.origin!.inputs[i]!;
       const before = cotangents.get(input);
-      cotangents.set(input, before === undefined ? contribution : add(before, contribution));
+      const total = before === undefined ? contribution : add(before, contribution);
+      cotangents.set(input, total);
+      if (before !== undefined) tapeObserver?.sum(input, total);
       if (before !== undefined && !createGraph) {
         before.dispose();
         contribution.dispose();
@@ -140,6 +143,7 @@ function pullBack(tensor: Tensor, cotangent: Tensor, onPath: ReadonlySet<Tensor>
         `${op}: the VJP of input ${i} must have the input's shape and dtype, ` +
           `got ${contribution.dtype} ${formatShape(contribution.shape)} for ${input.dtype} ${formatShape(input.shape)}`,
       );
+    if (contribution !== undefined) tapeObserver?.gradient(tensor, i, contribution);
     return contribution;
   });
 }
