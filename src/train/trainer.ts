@@ -14,6 +14,7 @@ import { checkRegistered } from "../nn/check-registered.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type Batches, type Classifier, type EvaluateOptions, type Evaluation, evaluate, type ImageShape, imagesOf } from "./evaluate.ts";
 import { learnFromLabels, type Objective } from "./objective.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -107,6 +108,11 @@ export class Trainer {
   readonly imageShape: ImageShape;
   readonly batchesPerEpoch: number;
   progress: Progress = untrained;
+  /**
+   * Runs the computation of each step: loss, gradients and update, up to the reading of the loss. It must call `compute` once and return its
+   * result. Default: it does nothing else. A profile takes its place for one step.
+   */
+  around: <T>(compute: () => T) => T = (compute) => compute();
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
@@ -144,15 +150,7 @@ export class Trainer {
    */
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
     const learningRate = this.learningRate();
-    const result = scope(() => {
-      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
-      const images = imagesOf(batch, this.imageShape);
-      const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
-      if (!this.#checked) checkRegistered(this.model, logits);
-      this.#checked = true;
-      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
-      return { loss: detach(loss), predictions: argmax(logits) };
-    });
+    const result = this.around(() => this.#compute(batch, learningRate));
     const [loss, predictions] = await Promise.all([result.loss.item(), result.predictions.data()]);
     result.loss.dispose();
     result.predictions.dispose();
@@ -175,6 +173,19 @@ export class Trainer {
       },
     };
     return { ...this.progress, learningRate, loss };
+  }
+
+  /** One step on the backend: loss, gradients, update. */
+  #compute(batch: Batch, learningRate: number): { loss: Tensor; predictions: Tensor } {
+    return scope(() => {
+      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
+      const images = imagesOf(batch, this.imageShape);
+      const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
+      if (!this.#checked) checkRegistered(this.model, logits);
+      this.#checked = true;
+      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
+      return { loss: detach(loss), predictions: argmax(logits) };
+    });
   }
 
   /** Ends the current epoch and returns its results. */

@@ -13,7 +13,7 @@ import { loadRecordedFamily } from "./load-family.ts";
 import { type Images, loadImages } from "./load-images.ts";
 import { createSession } from "./session.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
-import type { InvocationOptions } from "./start-run.ts";
+import { type InvocationOptions, refuseProfileOnDevice } from "./start-run.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
 import { hasEvents } from "./tensorboard-log.ts";
 import { trainAndSave } from "./train-and-save.ts";
@@ -29,7 +29,7 @@ export async function resumeRun(
   options: InvocationOptions = {},
   control: TrainControl = {},
 ): Promise<TrainOutcome> {
-  const { steps, offline = false, tensorboard = false } = options;
+  const { steps, offline = false, tensorboard = false, profile = false } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   refuseFixed(Object.keys(explicit).filter((name) => !(changeable as readonly string[]).includes(name)));
@@ -41,6 +41,7 @@ export async function resumeRun(
   const config = prolong(recorded, explicit.epochs, checkpoint.training?.progress.epoch ?? 0, onNote);
   const settings = resumedSettings(config.settings, explicit);
   const backend = await startAgain(settings, explicit);
+  if (profile) refuseProfileOnDevice(backend);
   const onProgress = (progress: DataProgress): void => observer.data?.(progress);
   const images = await loadImages(settings, { signal, onProgress, offline, onNote, facts: factsForResume(config) });
   checkSameImages(config, images, source);
@@ -68,7 +69,7 @@ export async function resumeRun(
   // The checkpoints from now on record the backend of today, but the settings with which the run began.
   const started = { config: { ...config, environment }, images: shown, folder, session, resumed: true };
   observer.start?.({ ...started, config: { ...started.config, settings } });
-  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)) }, control);
+  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile }, control);
 }
 
 /** The facts by which a folder of images is read again. Any other data set has facts of its own. */

@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { familyNamed, formatConvolution } from "../../structured/convolution-text.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
+import { isGpuMode } from "../backend-names.ts";
 import { describeSolution, solveBudget } from "../budget.ts";
 import { inputSize, recordOf } from "../data-facts.ts";
 import { checkInputSize } from "../input-size.ts";
@@ -17,7 +18,7 @@ import { loadFamilies } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
 import { defaultFolder } from "./run-folder-name.ts";
 import { createSession } from "./session.ts";
-import { startBackend } from "./start-backend.ts";
+import { type BackendReport, describeBackend, startBackend } from "./start-backend.ts";
 import { loadTeacher } from "./teacher.ts";
 import { trainAndSave } from "./train-and-save.ts";
 import type { TrainControl, TrainOutcome } from "./train-observer.ts";
@@ -30,6 +31,8 @@ export interface InvocationOptions {
   readonly offline?: boolean | undefined;
   /** Writes event files for TensorBoard too. Default: false. */
   readonly tensorboard?: boolean | undefined;
+  /** Profiles one step after the first steps, and reports it to the observer. Default: false. */
+  readonly profile?: boolean | undefined;
 }
 
 export interface StartOptions extends InvocationOptions {
@@ -46,7 +49,7 @@ export interface StartOptions extends InvocationOptions {
 
 /** Trains a new run. @throws SeparableError; nothing is on the disk then unless the training has begun. */
 export async function startRun(explicit: Partial<Settings>, options: StartOptions = {}, control: TrainControl = {}): Promise<TrainOutcome> {
-  const { preset = "quick", run, steps, offline = false, tensorboard = false, budget } = options;
+  const { preset = "quick", run, steps, offline = false, tensorboard = false, profile = false, budget } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
@@ -57,6 +60,7 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const path = run ?? (await defaultFolder(wanted));
   await RunFolder.checkFree(path);
   const backend = await startBackend(wanted);
+  if (profile) refuseProfileOnDevice(backend);
   const images = await loadImages(wanted, {
     signal,
     onProgress: (progress) => observer.data?.(progress),
@@ -79,7 +83,15 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const folder = await RunFolder.create(path, config);
   const started = { config, images, folder, session, resumed: false };
   observer.start?.(started);
-  return trainAndSave(started, { steps, tensorboard }, control);
+  return trainAndSave(started, { steps, tensorboard, profile }, control);
+}
+
+/** @throws ConfigError for a device, which still computes when a kernel returns. */
+export function refuseProfileOnDevice(backend: BackendReport): void {
+  if (isGpuMode(backend.name))
+    throw new ConfigError(
+      `train: --profile needs --backend wasm or reference, got ${describeBackend(backend)}; separable bench --profile profiles a device`,
+    );
 }
 
 /** The settings, with the hyper-parameter that keeps the network within the budget. @throws ConfigError when no hyper-parameter does. */

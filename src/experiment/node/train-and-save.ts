@@ -6,6 +6,7 @@ import { encodeCheckpoint } from "../../train/checkpoint.ts";
 import type { Evaluation } from "../../train/evaluate.ts";
 import { lockFolder } from "../../train/node/folder-lock.ts";
 import { trainEpochs } from "../../train/trainer.ts";
+import { profileTraining, warmUpSteps } from "./profile-training.ts";
 import { TensorBoardLog } from "./tensorboard-log.ts";
 import type { StartedRun, TrainControl, TrainOutcome } from "./train-observer.ts";
 
@@ -14,6 +15,8 @@ export interface TrainingLimits {
   readonly steps: number | undefined;
   /** Whether event files for TensorBoard are written into the folder. */
   readonly tensorboard: boolean;
+  /** Whether one step is profiled. */
+  readonly profile: boolean;
 }
 
 /** @throws DataError when the folder cannot be written. The run stays as it was saved last. */
@@ -24,7 +27,7 @@ export async function trainAndSave(run: StartedRun, limits: TrainingLimits, cont
   try {
     const { steps, batchesPerEpoch } = session.trainer;
     if (limits.tensorboard) log = await TensorBoardLog.open(folder.path, steps, batchesPerEpoch);
-    return await trainWithLog(run, limits.steps, log, control);
+    return await trainWithLog(run, limits, log, control);
   } finally {
     await log?.close();
     await unlock();
@@ -33,7 +36,7 @@ export async function trainAndSave(run: StartedRun, limits: TrainingLimits, cont
 
 async function trainWithLog(
   { config, images, folder, session, resumed }: StartedRun,
-  steps: number | undefined,
+  { steps, profile }: TrainingLimits,
   log: TensorBoardLog | undefined,
   { signal, observer = {} }: TrainControl,
 ): Promise<TrainOutcome> {
@@ -44,6 +47,8 @@ async function trainWithLog(
     savedStep = trainer.steps;
   };
   let evaluation: Evaluation | undefined;
+  const profiler = profile ? profileTraining(trainer) : undefined;
+  let profiled = false;
   try {
     // A checkpoint before the first step makes the run resumable from the start, and shows a full disk now instead of after an hour.
     if (!resumed) await save();
@@ -58,6 +63,9 @@ async function trainWithLog(
       onStep: async (report) => {
         observer.step?.(report);
         log?.step(report);
+        const taken = profiler?.take();
+        if (taken !== undefined) observer.profile?.(taken);
+        profiled ||= taken !== undefined;
         await turnEventLoop();
       },
       onTestBatch: async (done) => {
@@ -80,6 +88,8 @@ async function trainWithLog(
         observer.epoch?.(metrics);
       },
     });
+    if (profile && !profiled)
+      observer.note?.(`no step was profiled, because fewer than ${warmUpSteps + 1} steps were trained; train longer`);
     if (savedStep !== trainer.steps) await save();
     return { result, evaluation, images, folder, trainer };
   } catch (error) {
