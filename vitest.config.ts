@@ -18,7 +18,11 @@ const gpuFolder = "test/backend/gpu";
 
 const node: TestProjectInlineConfiguration = {
   extends: true,
-  test: { name: "node", include: ["test/**/*.test.ts"], exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`] },
+  test: {
+    name: "node",
+    include: ["test/**/*.test.ts"],
+    exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`, "test/torture/**"],
+  },
 };
 
 const headlessGl: TestProjectInlineConfiguration = {

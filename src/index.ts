@@ -104,6 +104,7 @@ export * from "./nn/combinators.ts";
 export { ConvTranspose2d, type ConvTranspose2dOptions } from "./nn/conv-transpose2d.ts";
 export { Conv2d, type Conv2dOptions, type ConvolutionWeights, foldedConvolution } from "./nn/conv2d.ts";
 export type { Described, Description } from "./nn/describe.ts";
+export { type Anomaly, AnomalyError, type DetectAnomalyOptions, detectAnomaly } from "./nn/detect-anomaly.ts";
 export * from "./nn/distillation.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
 export type { FoldableLayer } from "./nn/foldable-layer.ts";

@@ -1,6 +1,7 @@
 /** Which backend computes. A program chooses it once, by name, in order of preference, and is told which one it got and why. */
 
 import { BackendError, ConfigError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, kindOf } from "../core/options.ts";
 import { providedDevices } from "./auto/devices.ts";
 import { type BackendChoice, type BackendChooser, type BackendMaker, type PassedOver, tryMaker } from "./backend-maker.ts";
@@ -97,6 +98,9 @@ export function initBackend(preference: readonly BackendRequest[] = backendNames
 
 async function activate(preference: readonly (BackendMaker | BackendChooser)[], options: BackendOptions): Promise<BackendChoice> {
   checkOptions("initBackend", options, backendOptions);
+  const { threads, maximumBytes } = options;
+  if (threads !== undefined) checkNumbers("initBackend", { threads }, { integer: true, least: 1 });
+  if (maximumBytes !== undefined) checkNumbers("initBackend", { maximumBytes }, { least: 1 });
   const before = made;
   const key = JSON.stringify([options.threads, options.maximumBytes, options.relaxedSimd]);
   const repeated =

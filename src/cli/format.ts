@@ -1,6 +1,7 @@
 /** Formats numbers and tables for people. */
 
 import { largest } from "../core/extent.ts";
+import { printableLine } from "./printable-output.ts";
 
 export const formatPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -27,10 +28,11 @@ export const plural = (count: number, noun: string): string => `${formatCount(co
 
 /** `label   value`, one row a line. All values begin in column `width`. */
 export const formatRows = (rows: readonly (readonly string[])[], width: number): string =>
-  rows.map(([label, value]) => `${label!.padEnd(width)}${value}\n`).join("");
+  rows.map(([label, value]) => `${label!.padEnd(width)}${printableLine(value!)}\n`).join("");
 
 /** A table whose columns are as wide as their widest cell. `align` has an entry a column. */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
+export function formatTable(header: readonly string[], body: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
+  const rows = body.map((row) => row.map(printableLine));
   const widths = header.map((title, column) => largest([title, ...rows.map((row) => row[column]!)].map(({ length }) => length)));
   const line = (cells: readonly string[]): string =>
     cells

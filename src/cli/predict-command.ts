@@ -27,9 +27,11 @@ import { argument } from "./argument.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
+import type { Output } from "./printable-output.ts";
+import { printableLine } from "./printable-output.ts";
 import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, type Output, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings>, RunOptions {
   readonly top?: number;
@@ -166,7 +168,7 @@ async function decodeBatch(
 /** With --json, the line of an image that cannot be decoded is in the place of its prediction. */
 function reportFailure(image: string, { name, message }: DataError, { stdout, stderr }: Terminal, json: boolean): void {
   if (json) writeJson(stdout, { image, error: { name, message } });
-  else stderr.write(`separable: ${name}: ${message}\n`);
+  else stderr.write(`separable: ${name}: ${printableLine(message)}\n`);
 }
 
 /** The probabilities of all classes, image by image, and the number of the classes. */
@@ -198,9 +200,9 @@ const rank = (shares: readonly number[], names: readonly string[]): Guess[] =>
   shares.map((probability, label) => ({ class: names[label]!, probability })).sort((a, b) => b.probability - a.probability);
 
 function writeRanked(output: Output, image: string, ranked: readonly Guess[]): void {
-  const width = largest(ranked.map((guess) => guess.class.length));
+  const width = largest(ranked.map((guess) => printableLine(guess.class).length));
   const rows = ranked.map(({ class: name, probability }) =>
-    `  ${name.padEnd(width)}  ${formatPercent(probability).padStart(7)}  ${bar(probability)}`.trimEnd(),
+    `  ${printableLine(name).padEnd(width)}  ${formatPercent(probability).padStart(7)}  ${bar(probability)}`.trimEnd(),
   );
-  output.write(`\n${image}\n${rows.join("\n")}\n`);
+  output.write(`\n${printableLine(image)}\n${rows.join("\n")}\n`);
 }

@@ -1,10 +1,9 @@
 /** Prints a profile: what the kernels and the layers cost. Writes its trace. */
 
-import { writeFile } from "node:fs/promises";
 import { chromeTrace } from "../bench/chrome-trace.ts";
 import type { ProfileRow, ProfileRows } from "../bench/profile-rows.ts";
-import { DataError } from "../core/errors.ts";
 import type { Profile } from "../nn/profile.ts";
+import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 
 const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 3 : 1);
@@ -40,10 +39,5 @@ function table(first: string, rows: readonly ProfileRow[]): string {
 }
 
 /** @throws DataError when the file cannot be written. */
-export async function writeTrace(path: string, profiles: readonly { readonly name: string; readonly profile: Profile }[]): Promise<void> {
-  try {
-    await writeFile(path, `${JSON.stringify(chromeTrace(profiles))}\n`);
-  } catch (error) {
-    throw new DataError(`--trace: ${path} must be a file that can be written, got ${(error as Error).message}; choose another path`);
-  }
-}
+export const writeTrace = (path: string, profiles: readonly { readonly name: string; readonly profile: Profile }[]): Promise<void> =>
+  writeFileAtomic(path, `${JSON.stringify(chromeTrace(profiles))}\n`);

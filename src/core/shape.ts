@@ -31,8 +31,12 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return true;
 }
 
-/** A shape as error messages write it: `[2,3]`. */
-export const formatShape = (shape: Shape): string => `[${shape.join(",")}]`;
+/** A shape in an error message has at most this many sizes. A hostile file may give a tensor a million axes. */
+const mostSizes = 64;
+
+/** A shape as error messages write it: `[2,3]`. A shape of more than 64 axes is cut, and its number of axes is said. */
+export const formatShape = (shape: Shape): string =>
+  shape.length <= mostSizes ? `[${shape.join(",")}]` : `[${shape.slice(0, mostSizes).join(",")},… ${shape.length} axes]`;
 
 /**
  * The one check of a shape. Every op that takes a shape calls it before it allocates, and the constructor of `Tensor` calls it once more.

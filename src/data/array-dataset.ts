@@ -1,6 +1,7 @@
 /** Data sets from typed arrays. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { isFloat32Array, typedArrayName } from "../core/typed-arrays.ts";
@@ -68,6 +69,14 @@ export function arrayDataset(options: ArrayDatasetOptions): ImageDataset {
     if (!Number.isInteger(size) || size < 1)
       throw new ShapeError(`arrayDataset: shape must be [C,H,W] of integers ≥ 1, got [${shape.join(",")}]`);
   checkShare("arrayDataset", testShare);
+  for (const [name, values, above] of [
+    ["mean", options.mean, -Infinity],
+    ["std", options.std, 0],
+  ] as const) {
+    if (values === undefined) continue;
+    checkNumbers("arrayDataset", { [`the number of numbers in ${name}`]: values.length }, { least: channels, most: channels });
+    for (const [c, value] of values.entries()) checkNumbers("arrayDataset", { [`${name}[${c}]`]: value }, { above });
+  }
   const classes = options.classes ?? numbered(labels, test?.labels ?? []);
   checkImages("images", { images, labels }, shape, classes);
   if (test !== undefined) {

@@ -22,7 +22,8 @@ export interface NamedNetwork {
 }
 
 /** Whether the file says how to build its network. The file of a run says it in its configuration too, and the configuration says more. */
-export const describesItself = ({ config, metadata }: Checkpoint): boolean => config === undefined && savedRecipe(metadata) !== undefined;
+export const describesItself = ({ config, metadata, source }: Checkpoint): boolean =>
+  config === undefined && savedRecipe(metadata, source) !== undefined;
 
 /**
  * The network of a checkpoint: the one that the file describes, or else the one that the settings describe.
@@ -48,7 +49,7 @@ export function restoreNamed(
     throw new ConfigError(
       `${op}: ${source} describes its network, got ${named.map(optionName).join(", ")} too; leave out what the file describes`,
     );
-  const { kind, spec } = savedRecipe(metadata)!;
+  const { kind, spec } = savedRecipe(metadata, source)!;
   const name = spec === undefined ? kind : `${kind}-${convolutionName(spec as ConvolutionSpec)}`;
   return { model: modelOf(model, metadata, source).network, name };
 }

@@ -2,6 +2,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { quote, visible } from "../core/quote.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 import type { State } from "./state.ts";
 
@@ -61,7 +62,7 @@ function mismatch({ shape, dtype }: State, given: Values): string | undefined {
   if (!sameShape(given.shape, shape)) return `${formatShape(given.shape)} instead of ${formatShape(shape)}`;
   if (given.data.length !== sizeOf(shape)) return `${given.data.length} values for ${formatShape(shape)}`;
   if (dtype === "int32" && !Array.from(numbersOf(given)).every(Number.isSafeInteger))
-    return `${Array.from<number | bigint>(given.data)} instead of whole numbers`;
+    return `${quote(Array.from<number | bigint>(given.data))} instead of whole numbers`;
   return undefined;
 }
 
@@ -141,7 +142,8 @@ export function overwriteState(
   ];
   if (strict && faults.length > 0) {
     const more = faults.length > 5 ? ` and ${faults.length - 5} more` : "";
-    throw new StateError(`${op}: the state must fit the network, got ${faults.slice(0, 5).join("; ")}${more}`, report);
+    const first = faults.slice(0, 5).map((fault) => visible(fault, 300));
+    throw new StateError(`${op}: the state must fit the network, got ${first.join("; ")}${more}`, report);
   }
   for (const write of writes) write();
   return report;

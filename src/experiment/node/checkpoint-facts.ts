@@ -42,7 +42,7 @@ export async function checkpointFacts(
 
 /** The facts of a file that `saveModel` wrote. Nothing is guessed: what the file does not say, the options must say. */
 async function savedFacts(op: string, { source, metadata }: Checkpoint, given: Partial<Settings>): Promise<ImageFacts> {
-  const { classes, normalization } = notesOf(metadata);
+  const { classes, normalization } = notesOf(metadata, source);
   const { data, imageSize } = given;
   const set: Partial<DataFacts> =
     data === undefined ? {} : isDataName(data) ? dataFacts(data) : { classes: classes ?? (await classesOfData(data)) };
@@ -54,7 +54,7 @@ async function savedFacts(op: string, { source, metadata }: Checkpoint, given: P
     );
   if (mean.length !== 3 || std.length !== 3)
     throw new ConfigError(`${op}: the network must take images of 3 channels, got a normalisation of ${mean.length} in ${source}`);
-  const size = imageSize ?? inputOfClass(savedRecipe(metadata)!.kind);
+  const size = imageSize ?? inputOfClass(savedRecipe(metadata, source)!.kind);
   if (size === undefined)
     throw new ConfigError(
       `${op}: ${source} does not say how large its images are; give the input size in pixels with ` +
