@@ -116,10 +116,7 @@ describe("bench --profile", () => {
     ["--trace t.json", /bench: --trace needs --profile, got --trace alone; add --profile/],
     ["--profile --structured", /bench: --profile and --structured measure different things, got both/],
     ["--profile 8 --only gemm-256", /bench: --profile must have no number with --only, because a benchmark has its own batch, got 8/],
-    [
-      "--profile --trace no-such-folder/t.json --only gemm-256",
-      /DataError: --trace: no-such-folder.t\.json must be a file that can be written/,
-    ],
+    ["--profile --trace no-such-folder/t.json --only gemm-256", /DataError: write: no-such-folder.t\.json must be writable, got ENOENT/],
   ])("refuses %s", async (options, message) => {
     const { code, stderr } = await runCli(["bench", ...once, ...options.split(" ")]);
     expect(code).toBe(1);
