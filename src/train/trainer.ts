@@ -124,6 +124,11 @@ export class Trainer {
   /** Whether each step looks for the op that computes the first number that is not finite. This changes no number. */
   detectAnomaly: boolean;
   progress: Progress = untrained;
+  /**
+   * Runs the computation of each step: loss, gradients and update, up to the reading of the loss. It must call `compute` once and return its
+   * result. Default: it does nothing else. A profile takes its place for one step.
+   */
+  around: <T>(compute: () => T) => T = (compute) => compute();
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
@@ -187,7 +192,9 @@ export class Trainer {
           "give the number of batches that the data set has",
       );
     const learningRate = this.learningRate();
-    const result = this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate);
+    const result = this.around(() =>
+      this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate),
+    );
     const [loss, predictions, ...terms] = await Promise.all([
       result.loss.item(),
       result.predictions.data(),

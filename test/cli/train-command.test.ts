@@ -315,6 +315,40 @@ test("--tensorboard tells of every epoch once, across an interruption too, and c
   expect(losses).toEqual(metrics.map(({ epoch, testLoss }) => ({ step: Number(epoch) * 3, value: Math.fround(Number(testLoss)) })));
 });
 
+describe("--profile", () => {
+  test("prints what the fourth step cost, writes its trace, and changes no number", async () => {
+    const trace = at("trace.json");
+    const { code, stdout } = await runCli([...tinyRun, "--profile", "--trace", trace, "--json", "--run", at("profiled")]);
+    expect(code).toBe(0);
+    expect(await resultsOf(at("profiled"))).toEqual(await resultsOf(at("whole")));
+    const events = jsonLines(stdout);
+    // An epoch has three steps, so the fourth is the first of the second epoch.
+    expect(events.map(({ event }) => event)).toEqual(["start", "epoch", "profile", "epoch", "finished"]);
+    const { kernels, layers } = events[2] as Record<"kernels" | "layers", { name: string; calls: number }[]>;
+    expect(kernels).toContainEqual(expect.objectContaining({ name: "conv2d", calls: 9 }));
+    expect(layers.map(({ name }) => name)).toContain("block2.0.layer.0.bn1");
+    const { traceEvents } = JSON.parse(await readFile(trace, "utf8"));
+    expect(traceEvents).toContainEqual(expect.objectContaining({ ph: "X", name: "conv2d" }));
+  });
+
+  test("prints tables, and says so where too few steps were trained", async () => {
+    const { stdout } = await runCli([...tinyRun, "--profile", "--run", at("profiled-table")]);
+    expect(stdout).toMatch(/^ *kernel +calls/m);
+    expect(stdout).toMatch(/^ *layer +calls/m);
+    const short = await runCli([...tinyRun, "--profile", "--steps", "2", "--run", at("profiled-short")]);
+    expect(short.stderr).toMatch(/^note: no step was profiled, because fewer than 4 steps were trained; train longer$/m);
+  });
+
+  test("is needed for a trace", () =>
+    expectError([...tinyRun, "--trace", "t.json"], /train: --trace needs --profile, got --trace alone; add --profile/));
+
+  test("does not go with --detect-anomaly", () =>
+    expectError(
+      [...tinyRun, "--profile", "--detect-anomaly", "--run", at("profiled-watched")],
+      /train: --profile must not measure the search of --detect-anomaly, got both; leave out one/,
+    ));
+});
+
 describe("--detect-anomaly", () => {
   const wild = [...tinyRun, "--learning-rate", "1e12"];
 
