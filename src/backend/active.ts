@@ -99,7 +99,7 @@ export function initBackend(
 async function activate(preference: readonly BackendMaker[], options: BackendOptions): Promise<BackendChoice> {
   checkOptions("initBackend", options, backendOptions);
   const before = made;
-  const key = JSON.stringify([options.threads, options.maximumBytes, options.relaxedSimd]);
+  const key = JSON.stringify([options.threads, options.maximumBytes, options.simd]);
   const repeated =
     before !== undefined &&
     before.options === key &&

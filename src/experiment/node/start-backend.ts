@@ -5,6 +5,7 @@ import type { AdapterReport } from "../../backend/gpu/adapter.ts";
 import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
 import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
 import type { Kernels } from "../../backend/kernels.ts";
+import type { Simd } from "../../backend/wasm/host/simd.ts";
 import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
 import { BackendError } from "../../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
@@ -23,7 +24,7 @@ export interface BackendReport {
   readonly name: ComputingName;
   readonly threads: number;
   /** The build of the wasm kernels that runs. */
-  readonly simd?: "baseline" | "relaxed";
+  readonly simd?: Simd;
   /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
   /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */

@@ -14,6 +14,8 @@ export const isDepthwise = ({ groups, inChannels, outChannels }: ConvolutionGeom
 
 export type DepthwiseKind = "forward" | "inputGradient" | "weightGradient";
 
+/** Neighbouring pixels of a vector. */
+const depthwiseRun = 4;
 /** Float operations of a chunk, at least: enough to outweigh claiming it. */
 const chunkWork = 50_000;
 /** Room in a thread's scratch memory for the results of one tile: six vectors of four numbers. */
@@ -73,7 +75,7 @@ export function runDepthwise(
   geometry: ConvolutionGeometry,
 ): void {
   const { batch, groups: channels, kernelHeight, kernelWidth, height, width, outHeight, outWidth } = geometry;
-  const plan = kind === "inputGradient" ? inputGradientPlan(geometry) : forwardPlan(geometry);
+  const plan = kind === "inputGradient" ? inputGradientPlan(geometry, depthwiseRun) : forwardPlan(geometry, depthwiseRun);
   const { y, x, direct } = plan;
   const [resultHeight, resultWidth] = kind === "inputGradient" ? [height, width] : [outHeight, outWidth];
   const rows = direct ? y.size : y.count + y.reach;
