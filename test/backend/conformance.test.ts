@@ -1,8 +1,8 @@
 import { describe } from "vitest";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
+import { simdNames } from "../../src/backend/wasm/host/simd.ts";
 import { enableRelaxedSimd } from "../../src/backend/wasm/node/enable-relaxed-simd.ts";
 import { enableWideSimd } from "../../src/backend/wasm/node/enable-wide-simd.ts";
-import { simdNames } from "../../src/backend/wasm/host/simd.ts";
 import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
 import { conformance } from "./conformance.ts";
 import { ieee, type Tolerance } from "./conformance-tolerance.ts";

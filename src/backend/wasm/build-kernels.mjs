@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { main as compile } from "assemblyscript/asc";
 import { exportedStructs } from "./exported-structs.mjs";
-import { convTile, dotTile, gemmTile } from "./tiles.mjs";
+import { convTile, depthwiseTile, dotTile, gemmTile } from "./tiles.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const assembly = join(here, "assembly");
@@ -38,6 +38,7 @@ const tileFiles = ({ gemm, convolution }) => ({
   "single-tile.ts": gemmTile({ rows: 8, vectors: 1 }, "singleTile"),
   "conv-tile.ts": convTile(convolution),
   "conv-dots.ts": dotTile(convolution),
+  "depthwise-tile.ts": depthwiseTile(convolution),
 });
 
 /** Constants of the kernels that differ from build to build (assembly/build-constants.d.ts). */

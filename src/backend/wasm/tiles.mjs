@@ -92,8 +92,14 @@ export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usi
  * takes 4 loads of g and 2 of x for 8 multiply-adds, and needs no broadcast and no packing. The addresses of g's channels are \`g\`,
  * \`g + second\`, … Sum (channel, tap) is written to \`sums\`, run by run.
  */
-export const dotTile = ({ vectors }) => {
-  const run = vectors / 2;
+export const dotTile = ({ vectors }) => `
+import { multiplyAdd, zero } from "./simd";
+${dotsOfRuns("dotsOfVectors", 1)}
+${dotsOfRuns("dotsOfRuns", vectors / 2)}
+${dotsOfRows(vectors / 2)}`;
+
+/** The parts of both loops, for runs of `run` vectors. */
+const dotParts = (run) => {
   const rowsOfG = ["at", "at + second", "at + third", "at + fourth"];
   const eachSum = (text) => each(4, (o) => table(2, run, (t, v) => text(o, t, v)));
   const step = (x0, x1, read) => `
@@ -106,16 +112,22 @@ export const dotTile = ({ vectors }) => {
         )}`;
   const whole = (address, v) => `v128.load(${address}, ${16 * v})`;
   const masked = (address, v) => `v128.and(${whole(address, v)}, mask${v})`;
-  const begin = eachSum((o, t, v) => `let s${o}_${t}_${v} = zero();`);
-  const end = eachSum((o, t, v) => `v128.store(sums, s${o}_${t}_${v}, ${16 * ((2 * o + t) * run + v)});`);
-  return `
-import { multiplyAdd, zero } from "./simd";
+  return {
+    begin: eachSum((o, t, v) => `let s${o}_${t}_${v} = zero();`),
+    step: (x0, x1) => step(x0, x1, whole),
+    maskedStep: (x0, x1) => step(x0, x1, masked),
+    end: eachSum((o, t, v) => `v128.store(sums, s${o}_${t}_${v}, ${16 * ((2 * o + t) * run + v)});`),
+  };
+};
 
+const dotsOfRuns = (name, run) => {
+  const { begin, step, end } = dotParts(run);
+  return `
 /**
- * For planes whose rows are whole runs: one loop over a list of the runs' offsets in x, because rows of a few runs are too short to be loops
- * of their own.
+ * For planes whose rows are whole runs of ${4 * run} pixels: one loop over a list of the runs' offsets in x, because rows of a few runs are too
+ * short to be loops of their own.
  */
-export function dotsOfRuns(
+export function ${name}(
   runs: usize, count: i32, g: usize, second: usize, third: usize, fourth: usize, gImage: usize,
   pixels0: usize, pixels1: usize, imageStep: usize, images: i32, sums: usize,
 ): void {
@@ -126,7 +138,7 @@ export function dotsOfRuns(
     const end = g + bytes;
     while (at < end) {
       const offset = load<usize>(list);
-      ${step("pixels0 + offset", "pixels1 + offset", whole)}
+      ${step("pixels0 + offset", "pixels1 + offset")}
       list += 4;
       at += ${16 * run};
     }
@@ -136,7 +148,12 @@ export function dotsOfRuns(
   }
   ${end}
 }
+`;
+};
 
+const dotsOfRows = (run) => {
+  const { begin, step, maskedStep, end } = dotParts(run);
+  return `
 /** For rows that end inside a run. \`pitch\` is the byte distance of x's rows. */
 export function dotsOfRows(
   rows: i32, columns: i32, pitch: usize, g: usize, second: usize, third: usize, fourth: usize, gImage: usize,
@@ -154,14 +171,14 @@ export function dotsOfRows(
       let x0 = row0, x1 = row1;
       const end = x0 + whole;
       while (x0 < end) {
-        ${step("x0", "x1", whole)}
+        ${step("x0", "x1")}
         x0 += ${16 * run};
         x1 += ${16 * run};
         at += ${16 * run};
       }
       if (rest) {
         // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
-        ${step("x0", "x1", masked)}
+        ${maskedStep("x0", "x1")}
         at += restBytes;
       }
       row0 += pitch;
@@ -172,6 +189,57 @@ export function dotsOfRows(
     g += gImage;
   }
   ${end}
+}
+`;
+};
+
+/**
+ * Depthwise convolution: six runs of pixels of one channel while the taps run. A tap broadcasts its weight once for all of them.
+ */
+export const depthwiseTile = ({ vectors }) => {
+  const run = vectors / 2;
+  return `
+import { DepthwisePass, DepthwiseTap, DepthwiseVector } from "./depthwise";
+import { multiplyAdd, zero } from "./simd";
+
+const tapBytes = offsetof<DepthwiseTap>();
+const vectorBytes = offsetof<DepthwiseVector>();
+const OFFSET = offsetof<DepthwiseTap>("offset");
+const TARGET = offsetof<DepthwiseVector>("target");
+const LANES = offsetof<DepthwiseVector>("lanes");
+
+/** The sums of six runs, from \`vector\` on in the list of the pass, to \`results\` and on. */
+export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize): void {
+  ${each(6, (r) => `const p${r} = pixels + load<usize>(vector, ${r} * vectorBytes);`)}
+  ${table(6, run, (r, v) => `let s${r}_${v} = zero();`)}
+  const end = pass.list + (<usize>pass.taps) * tapBytes;
+  for (let tap = pass.list; tap < end; tap += tapBytes) {
+    const w = v128.load32_splat(weights + (load<usize>(tap) << 2));
+    const offset = load<usize>(tap, OFFSET);
+    ${table(6, run, (r, v) => `s${r}_${v} = multiplyAdd(w, v128.load(p${r} + offset, ${16 * v}), s${r}_${v});`)}
+  }
+  ${table(6, run, (r, v) => `v128.store(results, s${r}_${v}, ${16 * (r * run + v)});`)}
+}
+
+/** Σ g·x over all runs of the pass, for five taps whose pixels begin at t0 … t4: five sums, whose lanes are still apart, to \`sums\`. */
+export function fiveDots(pass: DepthwisePass, g: usize, t0: usize, t1: usize, t2: usize, t3: usize, t4: usize, sums: usize): void {
+  ${table(5, run, (t, v) => `let s${t}_${v} = zero();`)}
+  const end = pass.vectors + pass.vectorCount * vectorBytes;
+  for (let vector = pass.vectors; vector < end; vector += vectorBytes) {
+    const from = load<usize>(vector);
+    const lanes = load<i32>(vector, LANES);
+    const at = g + load<usize>(vector, TARGET);
+    if (lanes == ${4 * run}) {
+      ${each(run, (v) => `const g${v} = v128.load(at, ${16 * v});`)}
+      ${table(5, run, (t, v) => `s${t}_${v} = multiplyAdd(g${v}, v128.load(t${t} + from, ${16 * v}), s${t}_${v});`)}
+    } else {
+      // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
+      ${each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(lanes), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`)}
+      ${each(run, (v) => `const g${v} = v128.and(v128.load(at, ${16 * v}), mask${v});`)}
+      ${table(5, run, (t, v) => `s${t}_${v} = multiplyAdd(g${v}, v128.and(v128.load(t${t} + from, ${16 * v}), mask${v}), s${t}_${v});`)}
+    }
+  }
+  ${table(5, run, (t, v) => `v128.store(sums, s${t}_${v}, ${16 * (t * run + v)});`)}
 }
 `;
 };

@@ -9,7 +9,7 @@
  */
 
 import { Planes, channelBytes, copyPlanes } from "./conv-planes";
-import { dotsOfRows, dotsOfRuns } from "./conv-dots";
+import { dotsOfRows, dotsOfRuns, dotsOfVectors } from "./conv-dots";
 import { laneSum } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
@@ -38,6 +38,8 @@ export class WeightGradientJob {
   /** Blocks of 4 output channels that one chunk takes, and how many chunks share a range of images. */
   blocksPerSplit: i32;
   splits: i32;
+  /** Pixels of a run: 4, or as many as a tile of this build takes. */
+  run: i32;
   /** Byte offset of each run of output pixels in a plane, where rows are whole runs; else no list (count 0). */
   runs: usize;
   runCount: i32;
@@ -51,9 +53,8 @@ export function weightGradient(description: usize, ranges: i32, shared: bool): v
   parallel(range, ranges * changetype<WeightGradientJob>(description).splits, shared);
 }
 
-/** Bytes of one sum of a tile, whose lanes are still apart, and of all eight. */
-const sumBytes: usize = CONV_RUN << 2;
-const sumsBytes: usize = 8 * sumBytes;
+/** Room for the eight sums of a tile, whose lanes are still apart. */
+const sumsBytes: usize = 32 * CONV_RUN;
 
 function range(index: i32): void {
   const job = changetype<WeightGradientJob>(load<usize>(JOB));
@@ -70,6 +71,7 @@ function range(index: i32): void {
   const planeG = (<usize>(job.rows * job.columns)) << 2;
   const xGroup = (<usize>(job.channels * planes.height * planes.width)) << 2;
   const rowTaps = (<usize>job.taps) << 2;
+  const sumBytes = (<usize>job.run) << 2;
 
   for (let group = 0; group < job.groups; group++) {
     const gw = partial + group * job.outChannels * rowTaps;
@@ -91,17 +93,21 @@ function range(index: i32): void {
           const pair = t + 1 < job.taps;
           const tap0 = job.offsets + ((<usize>t) << 2), tap1 = pair ? tap0 + 4 : tap0;
           const pixels0 = pixels + load<usize>(tap0), pixels1 = pixels + load<usize>(tap1);
-          if (job.runCount)
-            dotsOfRuns(
-              job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
-            );
-          else
+          if (job.runCount == 0)
             dotsOfRows(
               job.rows, job.columns, (<usize>planes.pitch) << 2, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
             );
+          else if (job.run == 4)
+            dotsOfVectors(
+              job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
+            );
+          else
+            dotsOfRuns(
+              job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
+            );
           for (let channel = 0, at = to + ((<usize>t) << 2), from = sums; channel < valid; channel++, at += rowTaps, from += 2 * sumBytes) {
-            put(at, from, add);
-            if (pair) put(at + 4, from + sumBytes, add);
+            put(at, from, sumBytes, add);
+            if (pair) put(at + 4, from + sumBytes, sumBytes, add);
           }
         }
       }
@@ -111,9 +117,9 @@ function range(index: i32): void {
 
 /** Adds the lanes of one sum and stores the result, or adds it to what is there. */
 @inline
-function put(at: usize, sum: usize, add: bool): void {
+function put(at: usize, sum: usize, bytes: usize, add: bool): void {
   let lanes = v128.load(sum);
-  if (CONV_RUN > 4) lanes = f32x4.add(lanes, v128.load(sum, 16));
+  if (CONV_RUN > 4 && bytes > 16) lanes = f32x4.add(lanes, v128.load(sum, 16));
   store<f32>(at, (add ? load<f32>(at) : 0) + laneSum(lanes));
 }
 

@@ -46,7 +46,8 @@ export function runWeightGradient(
 ): void {
   const { batch, groups, height, width, outHeight, outWidth } = geometry;
   const [channels, outChannels] = [geometry.inChannels / groups, geometry.outChannels / groups];
-  const run = kernels.convRun.value;
+  // Rows of four pixels would leave half of a longer run empty.
+  const run = outWidth === 4 ? 4 : kernels.convRun.value;
   const plan = forwardPlan(geometry, run);
   const rows = plan.direct ? plan.y.size : plan.y.count + plan.y.reach;
   const channelBytes = channelBytesOf(plan, rows);
@@ -107,6 +108,7 @@ export function runWeightGradient(
       imagesAtOnce,
       blocksPerSplit,
       splits,
+      run,
       runs: base + at.runs,
       runCount: listed ? runs : 0,
       scratch: base + scratch,

@@ -105,19 +105,25 @@ const elementwise: readonly Case[] = [
 
 const alongAxes: readonly Case[] = [
   ...(["sum", "max"] as const).flatMap((op) =>
-    [1, 21].map((inner): Case => ({
-      name: `${op}, inner ${inner}`,
-      run: (kernels, numbers) => [kernels.reduce(op, numbers(3 * 45 * inner), { outer: 3, axis: 45, inner })],
-    })),
+    [1, 21].map(
+      (inner): Case => ({
+        name: `${op}, inner ${inner}`,
+        run: (kernels, numbers) => [kernels.reduce(op, numbers(3 * 45 * inner), { outer: 3, axis: 45, inner })],
+      }),
+    ),
   ),
   ...[
     [60, 16],
     [9, 3],
   ].flatMap(([axis, inner]) =>
-    [false, true].map((transpose): Case => ({
-      name: `cosineTransform of ${axis}${transpose ? ", transposed" : ""}`,
-      run: (kernels, numbers) => [kernels.cosineTransform(numbers(2 * axis! * inner!), transpose, { outer: 2, axis: axis!, inner: inner! })],
-    })),
+    [false, true].map(
+      (transpose): Case => ({
+        name: `cosineTransform of ${axis}${transpose ? ", transposed" : ""}`,
+        run: (kernels, numbers) => [
+          kernels.cosineTransform(numbers(2 * axis! * inner!), transpose, { outer: 2, axis: axis!, inner: inner! }),
+        ],
+      }),
+    ),
   ),
 ];
 
@@ -133,25 +139,29 @@ const batchNormCase: Case = {
 };
 
 const optimisers: readonly Case[] = [
-  ...[false, true].map((nesterov): Case => ({
-    name: "sgdUpdate",
-    run: (kernels, numbers) => {
-      const [parameter, momentum] = [numbers(length), numbers(length)];
-      const update = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov, first: false };
-      kernels.sgdUpdate(parameter, numbers(length), momentum, update);
-      return [parameter, momentum];
-    },
-  })),
-  ...[false, true].map((decoupled): Case => ({
-    name: "adamUpdate",
-    run: (kernels, numbers) => {
-      const [parameter, mean] = [numbers(length), numbers(length)];
-      const square = kernels.unary("absolute", mean);
-      const update = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, decoupled, step: 3 };
-      kernels.adamUpdate(parameter, numbers(length), mean, square, update);
-      return [parameter, mean, square];
-    },
-  })),
+  ...[false, true].map(
+    (nesterov): Case => ({
+      name: "sgdUpdate",
+      run: (kernels, numbers) => {
+        const [parameter, momentum] = [numbers(length), numbers(length)];
+        const update = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov, first: false };
+        kernels.sgdUpdate(parameter, numbers(length), momentum, update);
+        return [parameter, momentum];
+      },
+    }),
+  ),
+  ...[false, true].map(
+    (decoupled): Case => ({
+      name: "adamUpdate",
+      run: (kernels, numbers) => {
+        const [parameter, mean] = [numbers(length), numbers(length)];
+        const square = kernels.unary("absolute", mean);
+        const update = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, decoupled, step: 3 };
+        kernels.adamUpdate(parameter, numbers(length), mean, square, update);
+        return [parameter, mean, square];
+      },
+    }),
+  ),
 ];
 
 const cases: readonly Case[] = [

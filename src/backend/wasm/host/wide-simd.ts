@@ -4,10 +4,10 @@
  * the joined code is never trusted unseen: it must compute what the baseline build computes, and its tiles must be faster.
  */
 
-import { createMemory, embeddedKernels, instantiateKernels } from "./kernel-module.ts";
 import { ArenaMemory } from "./arena-memory.ts";
 import { assembleKernels } from "./assemble-kernels.ts";
 import type { KernelExports } from "./kernel-exports.ts";
+import { createMemory, embeddedKernels, instantiateKernels } from "./kernel-module.ts";
 import { ThreadTeam } from "./thread-team.ts";
 import { differenceOf } from "./wide-self-test.ts";
 
@@ -43,7 +43,7 @@ async function open(shared: boolean): Promise<WideKernels> {
     const baseline = testBed(await WebAssembly.compile(await embeddedKernels("baseline", shared)), shared);
     const difference = differenceOf(wide.kernels, baseline.kernels);
     if (difference !== undefined) return refused(`the self-test found a wrong result (${difference})`);
-    const slow = slowTile(wide.exports, wide.scratch);
+    const slow = wide.memory.withScratch(probeBytes, (base) => slowTile(wide, base));
     return slow === undefined ? { module } : refused(slow);
   } catch (error) {
     return refused(error instanceof Error ? error.message : String(error));
@@ -58,25 +58,26 @@ function testBed(module: WebAssembly.Module, shared: boolean) {
   const memory = new ArenaMemory(wasmMemory, maximumBytes);
   const team = new ThreadTeam(1);
   const exports = instantiateKernels(module, wasmMemory, team);
-  // 32 KB for the probe.
-  const scratch = memory.allocate("float32", 8192);
-  scratch.view.fill(0);
-  return { kernels: assembleKernels({ kernels: exports, memory, team }), exports, scratch: scratch.pointer };
+  return { kernels: assembleKernels({ kernels: exports, memory, team }), exports, memory };
 }
 
+/** What the probe computes on (assembly/pairing-probe.ts). */
+const probeBytes = 32_768;
 const tiles = ["matrix multiplication", "convolution", "weight gradient"] as const;
 /** Joined pairs compute about twice as fast as single vectors, and pairs that were not joined at best as fast. */
 const leastGain = 1.2;
 const rounds = 60;
 
 /** Says which tile of pairs is not faster than a tile of single vectors; undefined where all are. */
-function slowTile(exports: KernelExports, scratch: number): string | undefined {
+function slowTile({ exports, memory }: { exports: KernelExports; memory: ArenaMemory }, base: number): string | undefined {
+  // The probe reads a table of offsets, which are all 0, and numbers.
+  memory.integers.fill(0, base / 4, (base + probeBytes) / 4);
   // The shortest of many short times is taken: other programs may run beside this one.
   const pace = Array.from({ length: tiles.length + 1 }, () => 0);
   for (let round = 0; round < rounds; round++)
     for (const tile of pace.keys()) {
       const start = performance.now();
-      const multiplyAdds = exports.probe(tile, scratch, 24);
+      const multiplyAdds = exports.probe(tile, base, 24);
       pace[tile] = Math.max(pace[tile]!, multiplyAdds / (performance.now() - start));
     }
   const [single, ...paired] = pace as [number, ...number[]];
