@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { kernels } from "../backend/active.ts";
+import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
 import { benchmarks, selectBenchmarks } from "../bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "../bench/machine.ts";
 import { profileStep, type StepProfile } from "../bench/profile-step.ts";
@@ -11,12 +12,13 @@ import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
 import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
-import { integer, number } from "../experiment/rules.ts";
+import { choice, integer, number } from "../experiment/rules.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
+import { simdHelp } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 /** The default number of images of the profiled training step. */
@@ -25,6 +27,7 @@ const profiledImages = 32;
 interface BenchOptions {
   readonly only?: readonly string[];
   readonly threads?: number;
+  readonly simd?: Simd;
   readonly backend: BackendOption;
   readonly repeats: number;
   readonly minSeconds: number;
@@ -42,6 +45,7 @@ export function benchCommand(command: Command, context: CommandContext): void {
       "threads of the wasm backend (default: one per core)",
       argument("bench", "--threads", integer({ least: 1 })),
     )
+    .option("--simd <build>", simdHelp, argument("bench", "--simd", choice(simdNames)))
     .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
     .option("--repeats <count>", "minimum number of repetitions", argument("bench", "--repeats", integer({ least: 1 })), 5)
     .option("--min-seconds <seconds>", "minimum time spent on each benchmark", argument("bench", "--min-seconds", number({ least: 0 })), 1)
@@ -60,7 +64,7 @@ export function benchCommand(command: Command, context: CommandContext): void {
 }
 
 async function bench(
-  { only, threads, backend, json = false, structured = false, profile, ...repetition }: BenchOptions,
+  { only, threads, simd, backend, json = false, structured = false, profile, ...repetition }: BenchOptions,
   { terminal: { stdout, stderr } }: CommandContext,
 ): Promise<void> {
   const texts = structured ? (only ?? structuredSpecs) : [];
@@ -74,7 +78,7 @@ async function bench(
     throw new ConfigError(
       `bench: --profile measures one training step alone, got ${structured ? "--structured" : "--only"} too; leave out one`,
     );
-  const chosen = await startBackend({ backend, threads });
+  const chosen = await startBackend({ backend, threads, simd });
   const gpu = asGpu(kernels());
   const machine = describeMachine(kernels(), gpu?.adapter);
   if (profile !== undefined && gpu === undefined)

@@ -126,7 +126,7 @@ function settingsFor(options: PredictOptions, checkpoint: Checkpoint): Settings 
   const given = settingsIn(options);
   const recorded = configOf(checkpoint)?.settings;
   // The prediction may run on another machine than the training.
-  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
+  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined, simd: undefined };
   return recorded === undefined ? resolveSettings("quick", given) : { ...recorded, ...machine, ...given };
 }
 

@@ -48,7 +48,9 @@ async function findDevice(source: BackendSource): Promise<GpuBackend | string> {
 /** Chooses a backend. @throws BackendError when neither a device nor wasm runs here. */
 export async function chooseBackend(options: BackendOptions, source: BackendSource): Promise<Chosen> {
   // Options of the wasm backend are a choice of the wasm backend.
-  const given = [options.threads && "--threads", options.maximumBytes && "--memory-limit"].filter((name) => name !== undefined);
+  const given = [options.threads && "--threads", options.maximumBytes && "--memory-limit", options.simd && "--simd"].filter(
+    (name) => name !== undefined,
+  );
   if (given.length > 0)
     return { backend: await source.openWasm(options), reason: `${given.join(" and ")} belong${given.length > 1 ? "" : "s"} to wasm` };
   const device = await findDevice(source);

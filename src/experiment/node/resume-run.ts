@@ -20,7 +20,7 @@ import { trainAndSave } from "./train-and-save.ts";
 import type { TrainControl, TrainOutcome } from "./train-observer.ts";
 
 /** Settings that may change when a run is resumed: where the data and the teacher lie, what computes the run, and how long it is. */
-const changeable: readonly SettingName[] = ["data", "folder", "teacher", "backend", "threads", "memoryLimit", "epochs"];
+const changeable: readonly SettingName[] = ["data", "folder", "teacher", "backend", "threads", "memoryLimit", "simd", "epochs"];
 
 /** Trains the run in the folder `path` further. @throws SeparableError; the run stays as it was saved last. */
 export async function resumeRun(
@@ -39,7 +39,7 @@ export async function resumeRun(
   await loadRecordedFamily(recorded, "load");
   const checkpoint = await folder.readCheckpoint("checkpoint");
   const config = prolong(recorded, explicit.epochs, checkpoint.training?.progress.epoch ?? 0, onNote);
-  const settings = resumedSettings(config.settings, explicit);
+  const settings = resumedSettings(config, explicit);
   const backend = await startAgain(settings, explicit);
   const onProgress = (progress: DataProgress): void => observer.data?.(progress);
   const images = await loadImages(settings, { signal, onProgress, offline, onNote, facts: factsForResume(config) });
@@ -96,16 +96,18 @@ export function refuseFixed(names: readonly string[]): void {
  * The settings of the run with those given now.
  * @throws ConfigError for another data set: only the folder of a data set may lie elsewhere.
  */
-function resumedSettings(recorded: Settings, explicit: Partial<Settings>): Settings {
+function resumedSettings({ settings, environment }: RunConfig, explicit: Partial<Settings>): Settings {
+  // Runs of earlier versions record the build of the kernels in their environment only.
+  const recorded = { ...settings, simd: settings.simd ?? environment.backend.simd };
   if (explicit.data !== undefined && explicit.data !== recorded.data && (isDataName(explicit.data) || isDataName(recorded.data)))
     refuseFixed(["data"]);
   return onBackend(recorded, explicit);
 }
 
-/** When the backend changes, threads and memory of the old backend are dropped. */
+/** When the backend changes, the threads, the memory and the build of the old backend are dropped. */
 function onBackend(recorded: Settings, explicit: Partial<Settings>): Settings {
   const moves = explicit.backend !== undefined && explicit.backend !== recorded.backend;
-  return { ...recorded, ...(moves ? { threads: undefined, memoryLimit: undefined } : {}), ...explicit };
+  return { ...recorded, ...(moves ? { threads: undefined, memoryLimit: undefined, simd: undefined } : {}), ...explicit };
 }
 
 /** Starts the backend that the run records. `auto` does not choose again, since another backend would not continue bit for bit. */
@@ -113,10 +115,9 @@ async function startAgain(settings: Settings, explicit: Partial<Settings>): Prom
   try {
     return await startBackend(settings);
   } catch (error) {
-    if (!(error instanceof BackendError) || explicit.backend !== undefined) throw error;
-    throw new BackendError(`${error.message}. The run is on ${settings.backend}; to go on with another, name it by --backend`, {
-      cause: error,
-    });
+    if (!(error instanceof BackendError) || explicit.backend !== undefined || explicit.simd !== undefined) throw error;
+    const [computes, option] = settings.simd === undefined ? [settings.backend, "--backend"] : [`${settings.simd} SIMD`, "--simd"];
+    throw new BackendError(`${error.message}. The run is on ${computes}; to go on with another, name it by ${option}`, { cause: error });
   }
 }
 

@@ -7,7 +7,7 @@ import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
 import type { Kernels } from "../../backend/kernels.ts";
 import type { Simd } from "../../backend/wasm/host/simd.ts";
 import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
-import { BackendError } from "../../core/errors.ts";
+import { BackendError, ConfigError } from "../../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
 import { type Chosen, chooseBackend } from "./choose-backend.ts";
@@ -18,6 +18,8 @@ export interface BackendSettings {
   readonly threads?: number | undefined;
   /** The largest size of the wasm arena in MiB. Default: the limit of the wasm backend. */
   readonly memoryLimit?: number | undefined;
+  /** The build of the wasm kernels. Default: the fastest that runs here. */
+  readonly simd?: Simd | undefined;
 }
 
 export interface BackendReport {
@@ -25,6 +27,8 @@ export interface BackendReport {
   readonly threads: number;
   /** The build of the wasm kernels that runs. */
   readonly simd?: Simd;
+  /** What the backend says about how it runs here, such as why a faster build of the kernels does not. */
+  readonly note?: string;
   /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
   /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */
@@ -45,19 +49,23 @@ export async function startBackend(settings: BackendSettings, source: BackendSou
     name: backend.name as ComputingName,
     threads: backend.threads,
     ...(simd === undefined ? {} : { simd }),
+    ...(backend.note === undefined ? {} : { note: backend.note }),
     ...(adapter === undefined ? {} : { adapter }),
     ...((asked === "auto" || asked === "gpu") && reason !== undefined ? { choice: { asked, reason } } : {}),
   };
 }
 
 async function open(
-  { backend, threads, memoryLimit }: BackendSettings,
+  { backend, threads, memoryLimit, simd }: BackendSettings,
   source: BackendSource,
 ): Promise<Omit<Chosen, "reason"> & Partial<Chosen>> {
   const options: BackendOptions = {
     ...(threads === undefined ? {} : { threads }),
     ...(memoryLimit === undefined ? {} : { maximumBytes: memoryLimit * 2 ** 20 }),
+    ...(simd === undefined ? {} : { simd }),
   };
+  if (simd !== undefined && backend !== "wasm" && backend !== "auto")
+    throw new ConfigError(`simd: belongs to the backend wasm, got ${simd} with the backend ${backend}; leave out one`);
   if (backend === "gpu") return firstDevice(source);
   if (isGpuMode(backend)) return { backend: await openNamed(backend, source) };
   if (backend === "reference") {
