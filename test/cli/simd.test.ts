@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { enableWideSimd } from "../../src/backend/wasm/node/enable-wide-simd.ts";
+import { resumedSettings } from "../../src/experiment/node/resume-run.ts";
+import { presets } from "../../src/experiment/presets.ts";
+import type { Settings } from "../../src/experiment/setting-rules.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
 let folder = "";
@@ -50,14 +53,13 @@ describe("--simd", () => {
     expect(moved.stderr).toMatch(/the run began on wasm, 1 thread, baseline SIMD and goes on with wasm, 1 thread, relaxed SIMD.*last bits/);
   });
 
-  test("is taken from the environment of a run that an earlier version wrote", async () => {
-    await runCli([...tiny, "--simd", "baseline", "--run", at("earlier"), "--steps", "1"]);
-    // Earlier versions had no setting of this name. The settings stand before the environment in both files.
-    for (const file of ["config.json", "checkpoint.safetensors"]) {
-      const bytes = await readFile(join(at("earlier"), file), "latin1");
-      await writeFile(join(at("earlier"), file), bytes.replace("simd", "smid"), "latin1");
-    }
-    expect((await resume("earlier", "--steps", "2")).stdout).toMatch(/^backend {2}wasm, 1 thread, baseline SIMD/m);
+  test("is taken from the environment of a run that an earlier version wrote", () => {
+    const { simd: _, ...settings } = presets.quick;
+    const environment = { node: "20", platform: "any", backend: { name: "wasm", threads: 1, simd: "relaxed" } } as const;
+    const config = { separable: "0.0.1", preset: "quick", settings: settings as Settings, environment };
+    expect(resumedSettings(config, {})).toMatchObject({ simd: "relaxed" });
+    expect(resumedSettings(config, { simd: "wide" })).toMatchObject({ simd: "wide" });
+    expect(resumedSettings(config, { backend: "reference" }).simd).toBeUndefined();
   });
 
   test.skipIf(enableWideSimd())("says why a run cannot go on where its build does not run (skipped where all builds run)", async () => {
