@@ -1,6 +1,6 @@
 /**
  * The wide build: kernels whose loops are written in pairs of neighbouring 128-bit vectors, for an engine that joins each pair into one
- * 256-bit vector. V8 does so under a flag, when it optimises code (docs/decisions/0010-…). WebAssembly itself says nothing of it, so
+ * 256-bit vector. V8 does so under a flag, when it optimises code (docs/decisions/0010-wide-kernels-are-tested-before-they-run.md). WebAssembly itself says nothing of it, so
  * the joined code is never trusted unseen: it must compute what the baseline build computes, and its tiles must be faster.
  */
 
