@@ -1,6 +1,7 @@
 /**
  * The test projects: `node`, and `chromium` for tests that need the WebGL or WebGPU of a browser. The project `headless-gl` is added where
- * `npm run test:headless-gl` has built the package gl.
+ * `npm run test:headless-gl` has built the package gl. The project `wide` is run by test/engines/wide-engines.test.ts, on other versions of
+ * Node.
  */
 
 import { existsSync } from "node:fs";
@@ -15,14 +16,20 @@ const swiftShader = "/usr/lib/chromium/vk_swiftshader_icd.json";
 if (process.env.VK_ICD_FILENAMES === undefined && existsSync(swiftShader)) process.env.VK_ICD_FILENAMES = swiftShader;
 
 const gpuFolder = "test/backend/gpu";
+const wideFolder = "test/engines/wide";
 
 const node: TestProjectInlineConfiguration = {
   extends: true,
   test: {
     name: "node",
     include: ["test/**/*.test.ts"],
-    exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`, "test/torture/**"],
+    exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`, `${wideFolder}/**`, "test/torture/**"],
   },
+};
+
+const wide: TestProjectInlineConfiguration = {
+  extends: true,
+  test: { name: "wide", include: [`${wideFolder}/*.test.ts`] },
 };
 
 const headlessGl: TestProjectInlineConfiguration = {
@@ -65,6 +72,11 @@ export default defineConfig({
   test: {
     testTimeout: 120_000,
     hookTimeout: 60_000,
-    projects: [node, ...(existsSync(chromium) ? [browser] : []), ...(process.env.GL_PACKAGE ? [headlessGl] : [])],
+    projects: [
+      node,
+      ...(existsSync(chromium) ? [browser] : []),
+      ...(process.env.GL_PACKAGE ? [headlessGl] : []),
+      ...(process.env.WIDE_ENGINE ? [wide] : []),
+    ],
   },
 });

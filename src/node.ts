@@ -4,6 +4,7 @@
 
 export { provideWebGpu } from "./backend/gpu/node/provide-webgpu.ts";
 export { enableRelaxedSimd } from "./backend/wasm/node/enable-relaxed-simd.ts";
+export { enableWideSimd } from "./backend/wasm/node/enable-wide-simd.ts";
 export type { CifarName } from "./data/cifar-format.ts";
 export { DataUnavailableError } from "./data/data-unavailable-error.ts";
 export { cacheFolder } from "./data/node/cache-folder.ts";

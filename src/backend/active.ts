@@ -102,7 +102,7 @@ async function activate(preference: readonly (BackendMaker | BackendChooser)[], 
   if (threads !== undefined) checkNumbers("initBackend", { threads }, { integer: true, least: 1 });
   if (maximumBytes !== undefined) checkNumbers("initBackend", { maximumBytes }, { least: 1 });
   const before = made;
-  const key = JSON.stringify([options.threads, options.maximumBytes, options.relaxedSimd]);
+  const key = JSON.stringify([options.threads, options.maximumBytes, options.simd]);
   const repeated =
     before !== undefined &&
     before.options === key &&

@@ -6,9 +6,12 @@ export interface BackendOptions {
   readonly threads?: number;
   /** Upper bound of the backend's memory in bytes; wasm only. Default: 4 GiB, or as much as the engine allows. */
   readonly maximumBytes?: number;
-  /** Fused multiply-add (relaxed SIMD); wasm only. Default "auto": used where the engine has it. */
-  readonly relaxedSimd?: "auto" | "on" | "off";
+  /**
+   * The build of the kernels: `baseline` (128-bit SIMD), `relaxed` (with fused multiply-add) or `wide` (256-bit, after `enableWideSimd()` of
+   * separable/node); wasm only. Default "auto": the last of these that runs here. Any other value is an error where it cannot run.
+   */
+  readonly simd?: "auto" | "baseline" | "relaxed" | "wide";
 }
 
 /** The names of `BackendOptions`. */
-export const backendOptions: OptionNames = optionNames<BackendOptions>({ threads: true, maximumBytes: true, relaxedSimd: true });
+export const backendOptions: OptionNames = optionNames<BackendOptions>({ threads: true, maximumBytes: true, simd: true });

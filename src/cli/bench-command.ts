@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { kernels } from "../backend/active.ts";
+import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
 import { type Benchmark, benchmarks, selectBenchmarks } from "../bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "../bench/machine.ts";
 import { type BenchmarkProfile, profileBenchmark } from "../bench/profile-benchmark.ts";
@@ -12,7 +13,7 @@ import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
 import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
-import { integer, number, path } from "../experiment/rules.ts";
+import { choice, integer, number, path } from "../experiment/rules.ts";
 import type { Profile } from "../nn/profile.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
@@ -20,6 +21,7 @@ import type { CommandContext } from "./command.ts";
 import { formatCount, formatMegabytes, formatPercent, formatTable, plural } from "./format.ts";
 import { profileTables, writeTrace } from "./profile-table.ts";
 import { progressStyle, startJob } from "./progress.ts";
+import { simdHelp } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 /** The default number of images of the profiled training step. */
@@ -28,6 +30,7 @@ const profiledImages = 32;
 interface BenchOptions {
   readonly only?: readonly string[];
   readonly threads?: number;
+  readonly simd?: Simd;
   readonly backend: BackendOption;
   readonly repeats: number;
   readonly minSeconds: number;
@@ -47,6 +50,7 @@ export function benchCommand(command: Command, context: CommandContext): void {
       "threads of the wasm backend (default: one per core)",
       argument("bench", "--threads", integer({ least: 1, most: 64 })),
     )
+    .option("--simd <build>", simdHelp, argument("bench", "--simd", choice(simdNames)))
     .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
     .option("--repeats <count>", "minimum number of repetitions", argument("bench", "--repeats", integer({ least: 1, most: 1_000_000 })), 5)
     .option(
@@ -72,7 +76,7 @@ export function benchCommand(command: Command, context: CommandContext): void {
 }
 
 async function bench(
-  { only, threads, backend, json = false, structured = false, profile, trace, ...repetition }: BenchOptions,
+  { only, threads, simd, backend, json = false, structured = false, profile, trace, ...repetition }: BenchOptions,
   { terminal: { stdout, stderr } }: CommandContext,
 ): Promise<void> {
   const texts = structured ? (only ?? structuredSpecs) : [];
@@ -88,7 +92,7 @@ async function bench(
     throw new ConfigError(`bench: --profile must have no number with --only, because a benchmark has its own batch, got ${profile}`);
   if (trace !== undefined && profile === undefined)
     throw new ConfigError("bench: --trace needs --profile, got --trace alone; add --profile");
-  const chosen = await startBackend({ backend, threads });
+  const chosen = await startBackend({ backend, threads, simd });
   const gpu = asGpu(kernels());
   const machine = describeMachine(kernels(), gpu?.adapter);
   if (profile !== undefined && gpu !== undefined)

@@ -160,7 +160,7 @@ async function readSource(path: string, options: CompressOptions, terminal: Term
     ...(data === undefined || isDataName(data) ? {} : { data: resolve(data) }),
   };
   // The work is decompositions, which are computed on the host. A device would not speed them up.
-  const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined } as const;
+  const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined, simd: undefined } as const;
   const elsewhere =
     explicit.data !== undefined && explicit.data !== recorded.data
       ? { folder: undefined, limitTrain: undefined, limitTest: undefined }

@@ -129,7 +129,7 @@ function settingsFor(options: EvalOptions, checkpoint: Checkpoint): Settings {
   const explicit = settingsIn(options);
   const recorded = configOf(checkpoint)?.settings ?? presets.quick;
   // The test may run on another machine than the training. It needs no training images, and one is the smallest number allowed.
-  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
+  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined, simd: undefined };
   const data = explicit.data === undefined || isDataName(explicit.data) ? explicit.data : resolve(explicit.data);
   const elsewhere = data !== undefined && data !== recorded.data ? { folder: undefined, limitTest: undefined, testShare: 1 } : {};
   return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit, data: data ?? recorded.data };

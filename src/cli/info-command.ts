@@ -7,20 +7,23 @@ import type { Command } from "commander";
 import { kernels, memory } from "../backend/active.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { placementLines, wasmPlacement } from "../backend/placement.ts";
+import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
 import { cifarFormats } from "../data/cifar-format.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { packageVersion } from "../experiment/node/version.ts";
-import { integer } from "../experiment/rules.ts";
+import { choice, integer } from "../experiment/rules.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatMegabytes, formatRows } from "./format.ts";
+import { simdHelp } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 interface InfoOptions {
   readonly backend: BackendOption;
   readonly threads?: number;
+  readonly simd?: Simd;
   readonly json?: boolean;
 }
 
@@ -32,17 +35,13 @@ export function infoCommand(command: Command, context: CommandContext): void {
       "threads of the wasm backend (default: one per core)",
       argument("info", "--threads", integer({ least: 1, most: 64 })),
     )
+    .option("--simd <build>", simdHelp, argument("info", "--simd", choice(simdNames)))
     .option("--json", "print one JSON object to stdout")
-    .action(({ backend: wanted, threads, json }: InfoOptions) => describeMachine(wanted, threads, json === true, context));
+    .action((options: InfoOptions) => describeMachine(options, context));
 }
 
-async function describeMachine(
-  wanted: BackendOption,
-  threads: number | undefined,
-  json: boolean,
-  { terminal }: CommandContext,
-): Promise<void> {
-  const backend = await startBackend({ backend: wanted, threads });
+async function describeMachine({ backend: wanted, threads, simd, json = false }: InfoOptions, { terminal }: CommandContext): Promise<void> {
+  const backend = await startBackend({ backend: wanted, threads, simd });
   const gpu = asGpu(kernels());
   const { node, v8 } = process.versions;
   const cores = availableParallelism();
@@ -72,6 +71,7 @@ async function describeMachine(
     ["node", `${node} (V8 ${v8}), ${platform}`],
     ["machine", `${cores} cores, ${processor}`],
     ["backend", describeBackend(backend)],
+    ...(backend.note === undefined ? [] : [["note", backend.note]]),
     ...placementLines(backend.name),
     ...(gpu === undefined ? [] : deviceRows(gpu)),
     ["memory", `${formatMegabytes(used)} in use, ${formatMegabytes(peak)} at most, ${formatMegabytes(reserved)} reserved`],

@@ -133,7 +133,7 @@ async function predict(path: string, images: readonly string[], options: Predict
 function settingsFor(given: Partial<Settings>, checkpoint: Checkpoint): Settings {
   const recorded = configOf(checkpoint)?.settings;
   // The prediction may run on another machine than the training.
-  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined };
+  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined, simd: undefined };
   if (recorded !== undefined) return { ...recorded, ...machine, ...given };
   // The options for a file that describes its network say nothing of the preset's network.
   return describesItself(checkpoint) ? { ...presets.quick, ...machine, ...given } : resolveSettings("quick", given);

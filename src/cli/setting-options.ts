@@ -1,6 +1,7 @@
 /** Options that set settings. */
 
 import type { Command } from "commander";
+import { simdNames } from "../backend/wasm/host/simd.ts";
 import type { Rule } from "../experiment/rules.ts";
 import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
 import { argument } from "./argument.ts";
@@ -20,8 +21,12 @@ export const longFlag = (flags: string): string => flags.split(" ")[0]!;
 export const settingsIn = (options: Partial<Settings>): Partial<Settings> =>
   Object.fromEntries(Object.entries(options).filter(([name]) => name in settingRules));
 
+/** The help of --simd. */
+export const simdHelp = `build of the wasm kernels: ${simdNames.join(", ")} (default: the last of these that runs here)`;
+
 /** Options that several commands share. */
 export const machineOptions: readonly SettingOption[] = [
   ["threads", "--threads <n>", "threads of the wasm backend (default: one per core)"],
   ["memoryLimit", "--memory-limit <MiB>", "memory of the wasm backend (its maximumBytes)"],
+  ["simd", "--simd <build>", simdHelp],
 ];

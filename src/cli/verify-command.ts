@@ -1,19 +1,22 @@
 /** `separable verify`: recomputes the numbers in a folder of fixtures, case by case. */
 
 import type { Command } from "commander";
+import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
-import { integer, path } from "../experiment/rules.ts";
+import { choice, integer, path } from "../experiment/rules.ts";
 import { collectCases } from "../verify/collect-cases.ts";
 import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
+import { simdHelp } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 interface VerifyOptions {
   readonly fixtures: string;
   readonly backend: BackendOption;
   readonly threads?: number;
+  readonly simd?: Simd;
   readonly json?: boolean;
 }
 
@@ -45,14 +48,15 @@ export function verifyCommand(command: Command, context: CommandContext): void {
       "threads of the wasm backend (default: one per core)",
       argument("verify", "--threads", integer({ least: 1, most: 64 })),
     )
+    .option("--simd <build>", simdHelp, argument("verify", "--simd", choice(simdNames)))
     .option("--json", "print only the summary to stdout, and the cases to stderr")
     .action((options: VerifyOptions) => verify(options, context));
 }
 
-async function verify({ fixtures, backend, threads, json }: VerifyOptions, context: CommandContext): Promise<void> {
+async function verify({ fixtures, backend, threads, simd, json }: VerifyOptions, context: CommandContext): Promise<void> {
   const { stdout, stderr } = context.terminal;
   const cases = await collectCases(fixtures);
-  await startBackend({ backend, threads });
+  await startBackend({ backend, threads, simd });
   const summary: VerifySummary = { passed: 0, failed: 0, skipped: 0, worst: {}, failures: [] };
   for (const { name, run } of cases) {
     const outcome = await run();

@@ -50,6 +50,7 @@ const quick: Settings = {
   backend: "auto",
   threads: undefined,
   memoryLimit: undefined,
+  simd: undefined,
 };
 
 /** The settings that all recipes of the paper share (Gray et al. 2019, §4). */

@@ -1,5 +1,6 @@
 /** The configuration of a run, as config.json and every checkpoint record it: enough to repeat the run. */
 
+import { simdNames } from "../backend/wasm/host/simd.ts";
 import { accepted, checkSchema, finite, flag, list, nullable, object, oneOf, optional, type Schema, text, whole } from "../core/schema.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { backendOptions } from "./backend-names.ts";
@@ -50,7 +51,8 @@ export interface RunConfig {
 const backendSchema = object({
   name: oneOf(backendOptions),
   threads: whole(1),
-  simd: optional(oneOf(["baseline", "relaxed"])),
+  simd: optional(oneOf(simdNames)),
+  note: optional(text),
   adapter: optional(object({ name: text, software: flag, maximumBytes: finite(0) })),
   choice: optional(object({ asked: oneOf(["auto", "gpu"]), reason: text })),
 });

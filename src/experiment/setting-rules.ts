@@ -3,6 +3,7 @@
  * alone decide the numbers of a run.
  */
 
+import { simdNames } from "../backend/wasm/host/simd.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { suggestion } from "../core/nearest-word.ts";
 import { quote } from "../core/quote.ts";
@@ -77,6 +78,7 @@ export const settingRules = {
   backend: backendRule,
   threads: optional(integer({ least: 1, most: 64 })),
   memoryLimit: optional(integer({ least: 16, most: 4096 })),
+  simd: optional(choice(simdNames)),
 } as const satisfies Record<string, Rule<unknown>>;
 
 export type Settings = { readonly [K in keyof typeof settingRules]: RuleValue<(typeof settingRules)[K]> };

@@ -20,7 +20,7 @@ const teaching = { alpha: 0, temperature: 4, beta: 1000 } as const;
 const dependent: readonly (readonly [names: readonly SettingName[], owner: string, applies: (settings: Settings) => boolean])[] = [
   [["momentum", "nesterov"], "--optimizer sgd", ({ optimizer }) => optimizer === "sgd"],
   [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
-  [["threads", "memoryLimit"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
+  [["threads", "memoryLimit", "simd"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
   [["alpha", "temperature", "beta"], "--teacher", ({ teacher }) => teacher !== undefined],
   [["imageSize", "testShare", "mean", "std"], "--data with a folder of images", ({ data }) => !isDataName(data)],
   [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],

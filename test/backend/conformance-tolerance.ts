@@ -118,3 +118,13 @@ export function cosineTransformRoundings(n: number): { readonly dense: number; r
   const plan = cosineTransformPlan(n);
   return { dense: n + 2, fast: plan?.radices.reduce((total, r) => total + (2 * r + 4) * 2 * Math.sqrt(r), 64) };
 }
+
+/**
+ * exp and log are polynomials: 1.01 and 0.8 ulp at worst in millions of draws; 1/√x is two rounded operations (½ + 1 ulp);
+ * tanh and sigmoid round a few more around exp.
+ */
+export const wasm: Tolerance = {
+  ...ieee,
+  dtypes: ["float32", "float64"],
+  ulps: { exp: 1.5, log: 1.5, reciprocalSqrt: 1.5, tanh: 2, sigmoid: 3 },
+};

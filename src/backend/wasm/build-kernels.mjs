@@ -1,9 +1,10 @@
 /**
  * Compiles the AssemblyScript kernels and embeds them as base64 TypeScript modules, so that Node, workers and bundlers load
- * them without fetching a file. One source is built twice: for baseline simd128, and for relaxed SIMD (fused multiply-add).
+ * them without fetching a file. One source is built three times: for baseline simd128, for relaxed SIMD (fused multiply-add), and for engines
+ * that join pairs of relaxed vectors into 256-bit ones (wide).
  *
- * Both builds import a shared memory. Where threads are not available the loader clears a flag in the module, which makes the memory
- * unshared (`unshare` in host/kernel-module.ts). Atomics are valid on both kinds of memory, and two more modules would double what a
+ * All builds import a shared memory. Where threads are not available the loader clears a flag in the module, which makes the memory
+ * unshared (`unshare` in host/kernel-module.ts). Atomics are valid on both kinds of memory, and more modules would double what a
  * browser downloads.
  *
  * The script also writes generated/structs.ts: the fields of every structure that the host fills in for the kernels. The kernels' own
@@ -11,16 +12,42 @@
  */
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { main as compile } from "assemblyscript/asc";
 import { exportedStructs } from "./exported-structs.mjs";
+import { convTile, depthwiseTile, dotTile, gemmTile } from "./tiles.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const assembly = join(here, "assembly");
 const generated = join(here, "generated");
-const builds = { baseline: "simd,threads", relaxed: "simd,threads,relaxed-simd" };
+
+/** What distinguishes the builds: features of WebAssembly, whether vectors are written in pairs, and the tiles (tiles.mjs). */
+const narrow = { gemm: { rows: 4, vectors: 2 }, convolution: { rows: 4, vectors: 2 } };
+const wide = { gemm: { rows: 6, vectors: 4 }, convolution: { rows: 4, vectors: 4 } };
+const builds = {
+  baseline: { features: "simd,threads", tiles: narrow },
+  relaxed: { features: "simd,threads,relaxed-simd", tiles: narrow },
+  wide: { features: "simd,threads,relaxed-simd", tiles: wide },
+};
+
+/** Files of `assembly` that are written for the tiles of a build. */
+const tileFiles = ({ gemm, convolution }) => ({
+  "gemm-tile.ts": gemmTile(gemm),
+  "single-tile.ts": gemmTile({ rows: 8, vectors: 1 }, "singleTile"),
+  "conv-tile.ts": convTile(convolution),
+  "conv-dots.ts": dotTile(convolution),
+  "depthwise-tile.ts": depthwiseTile(convolution),
+});
+
+/** Constants of the kernels that differ from build to build (assembly/build-constants.d.ts). */
+const constants = ({ gemm, convolution }) => ({
+  WIDE: Number(gemm.vectors === wide.gemm.vectors),
+  GEMM_ROWS: gemm.rows,
+  GEMM_COLUMNS: 4 * gemm.vectors,
+  CONV_RUN: 2 * convolution.vectors,
+});
 
 await mkdir(generated, { recursive: true });
 
@@ -34,9 +61,15 @@ export const structs = ${JSON.stringify(structs, undefined, 2)} as const;
 `,
 );
 
-for (const [name, features] of Object.entries(builds)) {
+for (const [name, { features, tiles }] of Object.entries(builds)) {
   const wasm = join(generated, `${name}.wasm`);
-  const { error, stderr } = await compile([
+  const made = tileFiles(tiles);
+  const readSource = async (file, folder) => {
+    const path = resolve(folder, file);
+    if (dirname(path) === assembly && basename(path) in made) return made[basename(path)];
+    return readFile(path, "utf8").catch(() => null); // The compiler asks for several names until one exists.
+  };
+  const options = [
     join(assembly, "index.ts"),
     ...["--outFile", wasm, "--enable", features, "--runtime", "stub", "--noAssert", "--uncheckedBehavior", "always"],
     // One page is enough to validate. The host's memory may start larger than declared here, and its maximum must not exceed this one.
@@ -44,7 +77,9 @@ for (const [name, features] of Object.entries(builds)) {
     ...["--memoryBase", "2048", "--optimizeLevel", "3", "--shrinkLevel", "0", "--converge"],
     // Addresses are usize, counts are i32. On 32-bit WebAssembly the two can be mixed freely, so the warning about it is disabled.
     ...["--disableWarning", "201"],
-  ]);
+    ...Object.entries(constants(tiles)).flatMap(([constant, value]) => ["--use", `${constant}=${value}`]),
+  ];
+  const { error, stderr } = await compile(options, { readFile: readSource });
   if (error) {
     process.stderr.write(`${stderr.toString()}\nkernels: ${name} build failed: ${error.message}\n`);
     process.exit(1);

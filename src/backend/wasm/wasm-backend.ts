@@ -7,26 +7,16 @@
 import { BackendError, ConfigError } from "../../core/errors.ts";
 import type { BackendOptions } from "../backend-options.ts";
 import type { Kernels } from "../kernels.ts";
-import { overlay } from "../overlay.ts";
-import { referenceKernels } from "../reference/reference-kernels.ts";
-import { wasmAcceptances } from "./acceptances.ts";
 import { ArenaMemory, retryWhenExhausted } from "./host/arena-memory.ts";
-import { batchNormKernels } from "./host/batch-norm.ts";
-import { convolutionKernels } from "./host/convolution.ts";
-import { cosineTransformKernels } from "./host/cosine-transform.ts";
-import { elementwiseKernels } from "./host/elementwise.ts";
-import type { KernelExports } from "./host/kernel-exports.ts";
-import { chooseSimd, compileKernels, createMemory, type Simd } from "./host/kernel-module.ts";
-import { layoutKernels } from "./host/layout.ts";
-import type { Machine } from "./host/machine.ts";
-import { matmulKernels } from "./host/matmul.ts";
-import { optimiserKernels } from "./host/optimiser.ts";
-import { reductionKernels } from "./host/reductions.ts";
+import { assembleKernels } from "./host/assemble-kernels.ts";
+import { compileKernels, createMemory, instantiateKernels } from "./host/kernel-module.ts";
+import { narrowSimd, type Simd, simdNames } from "./host/simd.ts";
 import { availableThreads, canShareMemory, ForbiddenWorkersError, type TeamWorker, ThreadTeam } from "./host/thread-team.ts";
+import { openWideKernels } from "./host/wide-simd.ts";
 
 export interface WasmBackend extends Kernels {
   readonly name: "wasm";
-  /** Which of the two builds of the kernels runs. */
+  /** Which of the builds of the kernels runs. */
   readonly simd: Simd;
   /** Whether its memory is shared: false where only one thread computes. */
   readonly shared: boolean;
@@ -65,44 +55,52 @@ export async function createWasmBackend(options: BackendOptions = {}): Promise<W
     return await start(options);
   } catch (error) {
     if (!(error instanceof ForbiddenWorkersError) || options.threads !== undefined) throw error;
-    return { ...(await start({ ...options, threads: 1 })), note: `one thread computes: ${error.message}` };
+    const backend = await start({ ...options, threads: 1 });
+    const notes = [`one thread computes: ${error.message}`, ...(backend.note === undefined ? [] : [backend.note])];
+    return { ...backend, note: notes.join("; ") };
   }
+}
+
+/**
+ * The fastest build that runs here, or the build that is wanted, compiled. The note says why the wide build does not run, in a program that
+ * enabled it.
+ * @throws ConfigError for an unknown build, BackendError for one that does not run here.
+ */
+async function openKernels(
+  wanted: "auto" | Simd,
+  shared: boolean,
+): Promise<{ module: WebAssembly.Module; simd: Simd; note?: string | undefined }> {
+  if (wanted !== "auto" && !simdNames.includes(wanted))
+    throw new ConfigError(`wasm: simd must be one of auto, ${simdNames.join(", ")}, got ${wanted}`);
+  const narrow = async (asked: "auto" | "baseline" | "relaxed") => {
+    const simd = narrowSimd(asked);
+    return { module: await compileKernels(simd, shared), simd };
+  };
+  if (wanted === "baseline" || wanted === "relaxed") return narrow(wanted);
+  const wide = await openWideKernels(shared);
+  if ("module" in wide) return { module: wide.module, simd: "wide" };
+  if (wanted === "wide") throw new BackendError(`wasm: simd "wide" cannot run here: ${wide.refusal}; use "auto" or "relaxed"`);
+  return { ...(await narrow("auto")), note: wide.tried ? `no wide SIMD: ${wide.refusal}` : undefined };
 }
 
 async function start(options: BackendOptions): Promise<WasmBackend> {
   const threads = checkedThreads(options.threads);
   const shared = threads > 1;
-  const simd = chooseSimd(options.relaxedSimd ?? "auto");
+  const { module, simd, note } = await openKernels(options.simd ?? "auto", shared);
   const { memory: wasmMemory, maximumBytes } = createMemory(checkedMaximum(options.maximumBytes), shared);
   const memory = new ArenaMemory(wasmMemory, maximumBytes);
   const team = new ThreadTeam(threads);
-  const module = await compileKernels(simd, shared);
-  const instance = await WebAssembly.instantiate(module, {
-    env: { memory: wasmMemory, waiting: (job: number, progress: number) => team.waiting(job, progress) },
-  });
-  const kernels = instance.exports as KernelExports;
+  const kernels = instantiateKernels(module, wasmMemory, team);
   await team.start(module, wasmMemory, kernels);
-
-  const machine: Machine = { kernels, memory, team };
-  const products = matmulKernels(machine);
-  const fast = {
-    ...layoutKernels(machine),
-    ...elementwiseKernels(machine),
-    ...reductionKernels(machine),
-    ...cosineTransformKernels(machine, products),
-    ...products,
-    ...convolutionKernels(machine),
-    ...batchNormKernels(machine),
-    ...optimiserKernels(machine),
-  };
   return {
-    ...retryWhenExhausted(overlay(referenceKernels(memory), fast, wasmAcceptances), memory),
+    ...retryWhenExhausted(assembleKernels({ kernels, memory, team }), memory),
     name: "wasm",
     threads,
     simd,
     shared,
     maximumBytes,
     workers: team.workers,
+    ...(note === undefined ? {} : { note }),
     memory: () => memory.report(),
     resetPeak: () => memory.resetPeak(),
     get disposed() {

@@ -9,6 +9,7 @@ import type { GpuModeName } from "../../backend/gpu/gpu-mode.ts";
 import { provideWebGpu } from "../../backend/gpu/node/provide-webgpu.ts";
 import type { Kernels } from "../../backend/kernels.ts";
 import { enableRelaxedSimd } from "../../backend/wasm/node/enable-relaxed-simd.ts";
+import { enableWideSimd } from "../../backend/wasm/node/enable-wide-simd.ts";
 import { createWasmBackend } from "../../backend/wasm/wasm-backend.ts";
 import { BackendError } from "../../core/errors.ts";
 import { hasVulkanDriver } from "./vulkan-driver.ts";
@@ -41,8 +42,11 @@ async function openGpu(mode: GpuModeName, options?: GpuOptions): Promise<GpuBack
 }
 
 async function openWasm(options: BackendOptions): Promise<Kernels> {
-  // A program owns its process, so it may enable fused multiply-add in the engine. Under `node --jitless` there is no WebAssembly.
-  if (typeof WebAssembly !== "undefined") enableRelaxedSimd();
+  // A program owns its process, so it may enable what the engine has behind flags. Under `node --jitless` there is no WebAssembly.
+  if (typeof WebAssembly !== "undefined") {
+    enableRelaxedSimd();
+    enableWideSimd();
+  }
   return createWasmBackend(options);
 }
 

@@ -13,9 +13,10 @@ export function createRunConfig({ backend, ...run }: NewRun): RunConfig {
   return { separable: packageVersion(), ...run, settings: settingsOn(backend, run.settings), environment };
 }
 
-/** The settings with the backend, and the number of threads, that compute the run. */
+/** The settings with the backend, the number of threads and the build of the kernels that compute the run. */
 export const settingsOn = (backend: BackendReport, settings: Settings): Settings => ({
   ...settings,
   backend: backend.name,
   threads: backend.name === "wasm" ? backend.threads : undefined,
+  simd: backend.simd,
 });

@@ -25,7 +25,7 @@ import { trainAndSave } from "./train-and-save.ts";
 import type { TrainControl, TrainOutcome } from "./train-observer.ts";
 
 /** Settings that may change when a run is resumed: where the data and the teacher lie, what computes the run, and how long it is. */
-const changeable: readonly SettingName[] = ["data", "folder", "teacher", "backend", "threads", "memoryLimit", "epochs"];
+const changeable: readonly SettingName[] = ["data", "folder", "teacher", "backend", "threads", "memoryLimit", "simd", "epochs"];
 
 /**
  * Trains the run in the folder `path` further, from its newest checkpoint that is whole. A run that was killed before its first checkpoint
@@ -63,7 +63,7 @@ async function resumeLocked(
   const found = await folder.findNewest();
   const checkpoint = found?.checkpoint;
   const config = prolong(recorded, explicit.epochs, checkpoint?.training?.progress.epoch ?? 0, onNote);
-  const settings = resumedSettings(config.settings, explicit);
+  const settings = resumedSettings(config, explicit);
   const backend = await startAgain(settings, explicit);
   if (profile) checkProfile(backend, detectAnomaly);
   const onProgress = (progress: DataProgress): void => observer.data?.(progress);
@@ -176,16 +176,18 @@ export function refuseFixed(names: readonly string[]): void {
  * The settings of the run with those given now.
  * @throws ConfigError for another data set: only the folder of a data set may lie elsewhere.
  */
-function resumedSettings(recorded: Settings, explicit: Partial<Settings>): Settings {
+export function resumedSettings({ settings, environment }: RunConfig, explicit: Partial<Settings>): Settings {
+  // Runs of earlier versions record the build of the kernels in their environment only.
+  const recorded = { ...settings, simd: settings.simd ?? environment.backend.simd };
   if (explicit.data !== undefined && explicit.data !== recorded.data && (isDataName(explicit.data) || isDataName(recorded.data)))
     refuseFixed(["data"]);
   return onBackend(recorded, explicit);
 }
 
-/** When the backend changes, threads and memory of the old backend are dropped. */
+/** When the backend changes, the threads, the memory and the build of the old backend are dropped. */
 function onBackend(recorded: Settings, explicit: Partial<Settings>): Settings {
   const moves = explicit.backend !== undefined && explicit.backend !== recorded.backend;
-  return { ...recorded, ...(moves ? { threads: undefined, memoryLimit: undefined } : {}), ...explicit };
+  return { ...recorded, ...(moves ? { threads: undefined, memoryLimit: undefined, simd: undefined } : {}), ...explicit };
 }
 
 /** Starts the backend that the run records. `auto` does not choose again, since another backend would not continue bit for bit. */
@@ -193,10 +195,9 @@ async function startAgain(settings: Settings, explicit: Partial<Settings>): Prom
   try {
     return await startBackend(settings);
   } catch (error) {
-    if (!(error instanceof BackendError) || explicit.backend !== undefined) throw error;
-    throw new BackendError(`${error.message}. The run is on ${settings.backend}; to go on with another, name it by --backend`, {
-      cause: error,
-    });
+    if (!(error instanceof BackendError) || explicit.backend !== undefined || explicit.simd !== undefined) throw error;
+    const [computes, option] = settings.simd === undefined ? [settings.backend, "--backend"] : [`${settings.simd} SIMD`, "--simd"];
+    throw new BackendError(`${error.message}. The run is on ${computes}; to go on with another, name it by ${option}`, { cause: error });
   }
 }
 

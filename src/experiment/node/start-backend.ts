@@ -8,8 +8,9 @@ import type { AdapterReport } from "../../backend/gpu/adapter.ts";
 import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
 import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
 import type { Kernels } from "../../backend/kernels.ts";
+import type { Simd } from "../../backend/wasm/host/simd.ts";
 import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
-import { BackendError } from "../../core/errors.ts";
+import { BackendError, ConfigError } from "../../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
 import { autoCandidates } from "./auto-candidates.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
@@ -20,13 +21,17 @@ export interface BackendSettings {
   readonly threads?: number | undefined;
   /** The largest size of the wasm arena in MiB. Default: the limit of the wasm backend. */
   readonly memoryLimit?: number | undefined;
+  /** The build of the wasm kernels. Default: the fastest that runs here. */
+  readonly simd?: Simd | undefined;
 }
 
 export interface BackendReport {
   readonly name: ComputingName;
   readonly threads: number;
   /** The build of the wasm kernels that runs. */
-  readonly simd?: "baseline" | "relaxed";
+  readonly simd?: Simd;
+  /** What the backend says about how it runs here, such as why a faster build of the kernels does not. */
+  readonly note?: string;
   /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
   /** Why this backend computes, when `auto` or `gpu` left the choice to the program. */
@@ -47,24 +52,28 @@ export async function startBackend(settings: BackendSettings, source: BackendSou
     name: backend.name as ComputingName,
     threads: backend.threads,
     ...(simd === undefined ? {} : { simd }),
+    ...(backend.note === undefined ? {} : { note: backend.note }),
     ...(adapter === undefined ? {} : { adapter }),
     ...((asked === "auto" || asked === "gpu") && report !== undefined ? { choice: { asked, ...report } } : {}),
   };
 }
 
 /** Makes the backend the active one. The report is that of a choice. */
-async function start({ backend, threads, memoryLimit }: BackendSettings, source: BackendSource): Promise<AutoReport | undefined> {
+async function start({ backend, threads, memoryLimit, simd }: BackendSettings, source: BackendSource): Promise<AutoReport | undefined> {
+  if (simd !== undefined && backend !== "wasm" && backend !== "auto")
+    throw new ConfigError(`simd: belongs to the backend wasm, got ${simd} with the backend ${backend}; leave out one`);
   if (backend === "gpu") return firstDevice(source);
   if (isGpuMode(backend)) return activate(await openNamed(backend, source));
-  const options = {
+  const options: BackendOptions = {
     ...(threads === undefined ? {} : { threads }),
     ...(memoryLimit === undefined ? {} : { maximumBytes: memoryLimit * 2 ** 20 }),
+    ...(simd === undefined ? {} : { simd }),
   };
   if (backend === "reference") return reportOf(["reference"], {});
   try {
     if (backend === "wasm") return await reportOf([source.wasm], options);
     // A setting of wasm is a choice of wasm.
-    const given = [threads && "--threads", memoryLimit && "--memory-limit"].filter((name) => name !== undefined);
+    const given = [threads && "--threads", memoryLimit && "--memory-limit", simd && "--simd"].filter((name) => name !== undefined);
     if (given.length === 0) return await reportOf([auto(autoCandidates(source))], options);
     await initBackend([source.wasm], options);
     return { reason: `${given.join(" and ")} belong${given.length > 1 ? "" : "s"} to wasm` };

@@ -32,7 +32,7 @@ async function resultOf(backend: WasmBackend, inputs: readonly Float32Array[], k
 describe("wasm threads", () => {
   const teams: WasmBackend[] = [];
   beforeAll(async () => {
-    for (const threads of [1, 2, 3]) teams.push(await createWasmBackend({ threads, relaxedSimd: "off" }));
+    for (const threads of [1, 2, 3]) teams.push(await createWasmBackend({ threads, simd: "baseline" }));
   });
   afterAll(() => {
     for (const backend of teams) backend.dispose();
@@ -146,17 +146,20 @@ describe("wasm arena", () => {
 describe("wasm options", () => {
   it("are checked", async () => {
     for (const threads of [0, 1.5, -1, 65, Number.NaN]) await expect(createWasmBackend({ threads })).rejects.toThrow(ConfigError);
+    await expect(createWasmBackend({ simd: "widest" as "wide" })).rejects.toThrow(
+      /simd must be one of auto, baseline, relaxed, wide, got widest/,
+    );
     for (const maximumBytes of [0, 2 ** 33, Number.NaN]) await expect(createWasmBackend({ maximumBytes })).rejects.toThrow(ConfigError);
   });
 
-  it("choose the build: relaxed SIMD where the engine has it, an error where it is demanded in vain", async () => {
+  it("choose the build, which is relaxed SIMD where the engine has it and no program enabled the wide build", async () => {
     expect(enableRelaxedSimd()).toBe(true);
-    for (const [relaxedSimd, simd] of [
-      ["off", "baseline"],
-      ["on", "relaxed"],
+    for (const [wanted, simd] of [
+      ["baseline", "baseline"],
+      ["relaxed", "relaxed"],
       ["auto", "relaxed"],
     ] as const) {
-      const backend = await createWasmBackend({ threads: 1, relaxedSimd });
+      const backend = await createWasmBackend({ threads: 1, simd: wanted });
       expect(backend).toMatchObject({ name: "wasm", simd, shared: false, threads: 1 });
       backend.dispose();
     }

@@ -59,6 +59,13 @@ function forwardChannel(channel: i32): void {
     const row = rowOf(n, channel);
     let x = job.x + row, y = job.out + row;
     const end = x + ((<usize>(job.inner & ~3)) << 2);
+    if (WIDE) {
+      for (const pairs = x + ((<usize>(job.inner & ~7)) << 2); x < pairs; x += 32, y += 32) {
+        const low = f32x4.sub(v128.load(x), centre), high = f32x4.sub(v128.load(x, 16), centre);
+        v128.store(y, multiplyAdd(low, a, b));
+        v128.store(y, multiplyAdd(high, a, b), 16);
+      }
+    }
     for (; x < end; x += 16, y += 16) v128.store(y, multiplyAdd(f32x4.sub(v128.load(x), centre), a, b));
     const rest = job.inner & 3;
     if (rest > 0) storeLanes(y, multiplyAdd(f32x4.sub(loadLanes(x, rest), centre), a, b), rest);
@@ -106,6 +113,13 @@ function backwardChannel(channel: i32): void {
     const row = rowOf(n, channel);
     let x = job.x + row, g = job.g + row, out = job.out + row;
     const end = x + ((<usize>(job.inner & ~3)) << 2);
+    if (WIDE) {
+      for (const pairs = x + ((<usize>(job.inner & ~7)) << 2); x < pairs; x += 32, g += 32, out += 32) {
+        const low = multiplyAdd(b, f32x4.sub(v128.load(x), centre), c), high = multiplyAdd(b, f32x4.sub(v128.load(x, 16), centre), c);
+        v128.store(out, multiplyAdd(a, v128.load(g), low));
+        v128.store(out, multiplyAdd(a, v128.load(g, 16), high), 16);
+      }
+    }
     for (; x < end; x += 16, g += 16, out += 16)
       v128.store(out, multiplyAdd(a, v128.load(g), multiplyAdd(b, f32x4.sub(v128.load(x), centre), c)));
     const rest = job.inner & 3;

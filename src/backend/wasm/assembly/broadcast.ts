@@ -60,15 +60,31 @@ function rows(chunk: i32, op: i32): void {
     let out = job.out + ((<usize>(row * job.inner)) << 2);
     const end = out + ((<usize>(count & ~3)) << 2);
     const rest = count & 3;
+    const pairs = WIDE ? out + ((<usize>(count & ~7)) << 2) : out;
     if (job.runsA && job.runsB) {
+      if (WIDE) for (; out < pairs; out += 32, a += 32, b += 32) {
+        const low = apply(op, v128.load(a), v128.load(b)), high = apply(op, v128.load(a, 16), v128.load(b, 16));
+        v128.store(out, low);
+        v128.store(out, high, 16);
+      }
       for (; out < end; out += 16, a += 16, b += 16) v128.store(out, apply(op, v128.load(a), v128.load(b)));
       if (rest > 0) storeLanes(out, apply(op, loadLanes(a, rest), loadLanes(b, rest)), rest);
     } else if (job.runsA) {
       const still = v128.load32_splat(b);
+      if (WIDE) for (; out < pairs; out += 32, a += 32) {
+        const low = apply(op, v128.load(a), still), high = apply(op, v128.load(a, 16), still);
+        v128.store(out, low);
+        v128.store(out, high, 16);
+      }
       for (; out < end; out += 16, a += 16) v128.store(out, apply(op, v128.load(a), still));
       if (rest > 0) storeLanes(out, apply(op, loadLanes(a, rest), still), rest);
     } else {
       const still = v128.load32_splat(a);
+      if (WIDE) for (; out < pairs; out += 32, b += 32) {
+        const low = apply(op, still, v128.load(b)), high = apply(op, still, v128.load(b, 16));
+        v128.store(out, low);
+        v128.store(out, high, 16);
+      }
       for (; out < end; out += 16, b += 16) v128.store(out, apply(op, still, v128.load(b)));
       if (rest > 0) storeLanes(out, apply(op, still, loadLanes(b, rest)), rest);
     }

@@ -53,7 +53,13 @@ export class CorrelateJob {
 }
 
 const passBytes = offsetof<CorrelatePass>();
-const sumsBytes: usize = 128;
+/** Pixels of a run. A tile is 4 output channels × 2 runs (tiles.mjs). */
+const RUN = CONV_RUN;
+const runBytes: usize = RUN << 2;
+const sumsBytes: usize = 8 * runBytes;
+
+/** The pixels of a run, for the host. */
+export const convRun: i32 = RUN;
 /** What a run of tiles may read of the planes: about a first-level cache. */
 const cacheBytes: usize = 32768;
 
@@ -101,7 +107,7 @@ function run(job: CorrelateJob, pass: CorrelatePass, group: i32, pixels: usize, 
     let row = from, column = 0;
     while (row < to) {
       const row0 = row, column0 = column;
-      column += 4;
+      column += RUN;
       if (column >= columns) {
         column = 0;
         row++;
@@ -111,18 +117,18 @@ function run(job: CorrelateJob, pass: CorrelatePass, group: i32, pixels: usize, 
       const pixels0 = pixels + row0 * rowBytes + ((<usize>column0) << 2);
       const pixels1 = pixels + row1 * rowBytes + ((<usize>column1) << 2);
       const to0 = plane + (first + row0) * pass.targetRow, to1 = plane + (first + row1) * pass.targetRow;
-      if (valid == 4 && pass.targetColumn == 1 && column0 + 4 <= columns && column1 + 4 <= columns) {
-        // An odd vector at the end is computed and stored twice, to the same place.
+      if (valid == 4 && pass.targetColumn == 1 && column0 + RUN <= columns && column1 + RUN <= columns) {
+        // An odd run at the end is computed and stored twice, to the same place.
         convTile(
           pass.taps, pass.offsets, weights, pixels0, pixels1,
           to0 + ((<usize>column0) << 2), to1 + ((<usize>column1) << 2), job.targetPlane,
         );
       } else {
-        convTile(pass.taps, pass.offsets, weights, pixels0, pixels1, sums, sums + 16, 32);
+        convTile(pass.taps, pass.offsets, weights, pixels0, pixels1, sums, sums + runBytes, 2 * runBytes);
         put(job, pass, to0, column0, valid, sums);
-        if (pair) put(job, pass, to1, column1, valid, sums + 16);
+        if (pair) put(job, pass, to1, column1, valid, sums + runBytes);
       }
-      column += 4;
+      column += RUN;
       if (column >= columns) {
         column = 0;
         row++;
@@ -131,16 +137,17 @@ function run(job: CorrelateJob, pass: CorrelatePass, group: i32, pixels: usize, 
   }
 }
 
-/** One vector of each channel from the tile's sums to its row of the output. */
+/** One run of each channel from the tile's sums to its row of the output. */
 @inline
 function put(job: CorrelateJob, pass: CorrelatePass, row: usize, column: i32, channels: i32, sums: usize): void {
-  const lanes = min(4, pass.columns - column);
+  const count = min(RUN, pass.columns - column);
   const step = pass.targetColumn;
   let at = row + ((<usize>(column * step)) << 2);
-  for (let o = 0; o < channels; o++, at += job.targetPlane, sums += 32) {
-    const v = v128.load(sums);
-    if (step == 1) storeLanes(at, v, lanes);
-    else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(sums + ((<usize>lane) << 2)));
+  for (let o = 0; o < channels; o++, at += job.targetPlane, sums += 2 * runBytes) {
+    if (step == 1) {
+      storeLanes(at, v128.load(sums), count);
+      if (RUN > 4) storeLanes(at + 16, v128.load(sums, 16), count - 4);
+    } else for (let i = 0; i < count; i++) store<f32>(at + ((<usize>(i * step)) << 2), load<f32>(sums + ((<usize>i) << 2)));
   }
 }
 

@@ -2,14 +2,15 @@
  * Depthwise convolution: every channel has its own small kernel and uses no other channel, so there is no product of matrices to tile over.
  * Reading pixels bounds the speed: each multiply-add needs one load.
  *
- * A tile is 6 vectors of pixels of one channel: each tap broadcasts its weight once and reads 6 vectors (6 sums + 6 operands + 1 weight =
- * 13 registers, see gemm-tile.ts). The weight gradient exchanges the roles: it takes 5 taps against one vector of g. Planes and passes are
+ * A tile is 6 runs of pixels of one channel (tiles.mjs): each tap broadcasts its weight once and reads 6 vectors or pairs (6 sums + 6 operands
+ * + 1 weight = 13 registers). The weight gradient exchanges the roles: it takes 5 taps against one run of g. Planes and passes are
  * those of conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level cache.
  */
 
 import { Planes, copyPlanes } from "./conv-planes";
 import { depthwiseVectors } from "../shared/sizes";
-import { laneSum, multiplyAdd, storeLanes, zero } from "./simd";
+import { fiveDots, sixRuns } from "./depthwise-tile";
+import { laneSum, storeLanes } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
 /** One tap: its position in the kernel of its channel, and its distance from a pixel in bytes. */
@@ -20,7 +21,7 @@ export class DepthwiseTap {
 }
 
 /**
- * Four neighbouring pixels: the byte offsets of their sources in the plane and of their results in the output plane, and how many of them
+ * A run of neighbouring pixels, as many as a tile takes: the byte offsets of their sources in the plane and of their results in the output plane, and how many of them
  * exist.
  */
 @unmanaged
@@ -74,7 +75,8 @@ const TARGET = offsetof<DepthwiseVector>("target");
 const LANES = offsetof<DepthwiseVector>("lanes");
 const OFFSET = offsetof<DepthwiseTap>("offset");
 /** Room for the results of one tile. */
-const resultBytes: usize = depthwiseVectors * 16;
+const runBytes: usize = CONV_RUN << 2;
+const resultBytes: usize = depthwiseVectors * runBytes;
 
 /** The convolution or its input gradient, as the host's passes say. */
 export function depthwise(description: usize, shared: bool): void {
@@ -102,45 +104,24 @@ function somePlanes(index: i32): void {
       for (let vector = pass.vectors; vector < endVector; vector += depthwiseVectors * vectorBytes) {
         const count = <i32>min<usize>(depthwiseVectors, (endVector - vector) / vectorBytes);
         if (pass.contiguous && count == depthwiseVectors) {
-          sixVectors(pass, weights, pixels, vector, target + load<usize>(vector, TARGET));
+          sixRuns(pass, weights, pixels, vector, target + load<usize>(vector, TARGET));
           continue;
         }
-        sixVectors(pass, weights, pixels, vector, results);
-        for (let v = 0; v < count; v++) put(target, vector + v * vectorBytes, pass.step, results + v * 16);
+        sixRuns(pass, weights, pixels, vector, results);
+        for (let v = 0; v < count; v++) put(target, vector + v * vectorBytes, pass.step, results + v * runBytes);
       }
     }
   }
-}
-
-function sixVectors(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize): void {
-  const p0 = pixels + load<usize>(vector), p1 = pixels + load<usize>(vector, vectorBytes), p2 = pixels + load<usize>(vector, 2 * vectorBytes);
-  const p3 = pixels + load<usize>(vector, 3 * vectorBytes), p4 = pixels + load<usize>(vector, 4 * vectorBytes), p5 = pixels + load<usize>(vector, 5 * vectorBytes);
-  let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero(), s4 = zero(), s5 = zero();
-  const end = pass.list + (<usize>pass.taps) * tapBytes;
-  for (let tap = pass.list; tap < end; tap += tapBytes) {
-    const w = v128.load32_splat(weights + (load<usize>(tap) << 2));
-    const offset = load<usize>(tap, OFFSET);
-    s0 = multiplyAdd(w, v128.load(p0 + offset), s0);
-    s1 = multiplyAdd(w, v128.load(p1 + offset), s1);
-    s2 = multiplyAdd(w, v128.load(p2 + offset), s2);
-    s3 = multiplyAdd(w, v128.load(p3 + offset), s3);
-    s4 = multiplyAdd(w, v128.load(p4 + offset), s4);
-    s5 = multiplyAdd(w, v128.load(p5 + offset), s5);
-  }
-  v128.store(results, s0);
-  v128.store(results, s1, 16);
-  v128.store(results, s2, 32);
-  v128.store(results, s3, 48);
-  v128.store(results, s4, 64);
-  v128.store(results, s5, 80);
 }
 
 @inline
 function put(target: usize, vector: usize, step: i32, result: usize): void {
   const at = target + load<usize>(vector, TARGET);
   const lanes = load<i32>(vector, LANES);
-  if (step == 1) storeLanes(at, v128.load(result), lanes);
-  else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(result + ((<usize>lane) << 2)));
+  if (step == 1) {
+    storeLanes(at, v128.load(result), lanes);
+    if (CONV_RUN > 4) storeLanes(at + 16, v128.load(result, 16), lanes - 4);
+  } else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(result + ((<usize>lane) << 2)));
 }
 
 /**
@@ -156,7 +137,8 @@ function oneChannel(c: i32): void {
   const job = changetype<DepthwiseJob>(load<usize>(JOB));
   const planes = job.planes;
   const pass = changetype<DepthwisePass>(job.passes);
-  const copy = job.scratch + thread() * job.scratchBytes;
+  const sums = job.scratch + thread() * job.scratchBytes;
+  const copy = sums + resultBytes;
   const sourcePlane = (<usize>(planes.height * planes.width)) << 2;
   const gw = job.target + ((<usize>(c * job.kernel)) << 2);
   memory.fill(gw, 0, (<usize>job.kernel) << 2);
@@ -164,49 +146,25 @@ function oneChannel(c: i32): void {
     const source = job.source + p * sourcePlane;
     if (!planes.direct) copyPlanes(planes, source, 1, 0, job.rows, copy);
     const pixels = planes.direct ? source : copy;
-    for (let t = 0; t < pass.taps; t += 5) fiveTaps(pass, t, pixels, job.weights + p * job.targetPlane, gw);
+    for (let t = 0; t < pass.taps; t += 5) fiveTaps(pass, t, pixels, job.weights + p * job.targetPlane, gw, sums);
   }
 }
 
-function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: usize): void {
+function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: usize, sums: usize): void {
   const count = min(5, pass.taps - first);
   const list = pass.list + (<usize>first) * tapBytes;
   // Taps that do not exist repeat the first tap, and their sums are not stored.
   const t0 = pixels + load<usize>(list, OFFSET), t1 = pixels + load<usize>(list + (count > 1 ? tapBytes : 0), OFFSET);
   const t2 = pixels + load<usize>(list + (count > 2 ? 2 * tapBytes : 0), OFFSET), t3 = pixels + load<usize>(list + (count > 3 ? 3 * tapBytes : 0), OFFSET);
   const t4 = pixels + load<usize>(list + (count > 4 ? 4 * tapBytes : 0), OFFSET);
-  let s0 = zero(), s1 = zero(), s2 = zero(), s3 = zero(), s4 = zero();
-  const end = pass.vectors + pass.vectorCount * vectorBytes;
-  for (let vector = pass.vectors; vector < end; vector += vectorBytes) {
-    const from = load<usize>(vector);
-    const lanes = load<i32>(vector, LANES);
-    let gs = v128.load(g + load<usize>(vector, TARGET));
-    let x0 = v128.load(t0 + from), x1 = v128.load(t1 + from), x2 = v128.load(t2 + from), x3 = v128.load(t3 + from), x4 = v128.load(t4 + from);
-    if (lanes < 4) {
-      // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
-      const mask = i32x4.gt_s(i32x4.splat(lanes), i32x4(0, 1, 2, 3));
-      gs = v128.and(gs, mask);
-      x0 = v128.and(x0, mask);
-      x1 = v128.and(x1, mask);
-      x2 = v128.and(x2, mask);
-      x3 = v128.and(x3, mask);
-      x4 = v128.and(x4, mask);
-    }
-    s0 = multiplyAdd(gs, x0, s0);
-    s1 = multiplyAdd(gs, x1, s1);
-    s2 = multiplyAdd(gs, x2, s2);
-    s3 = multiplyAdd(gs, x3, s3);
-    s4 = multiplyAdd(gs, x4, s4);
-  }
-  add(gw, load<usize>(list), s0);
-  if (count > 1) add(gw, load<usize>(list, tapBytes), s1);
-  if (count > 2) add(gw, load<usize>(list, 2 * tapBytes), s2);
-  if (count > 3) add(gw, load<usize>(list, 3 * tapBytes), s3);
-  if (count > 4) add(gw, load<usize>(list, 4 * tapBytes), s4);
+  fiveDots(pass, g, t0, t1, t2, t3, t4, sums);
+  for (let t = 0; t < count; t++) add(gw, load<usize>(list + t * tapBytes), sums + t * runBytes);
 }
 
 @inline
-function add(gw: usize, index: usize, sums: v128): void {
+function add(gw: usize, index: usize, sum: usize): void {
   const at = gw + (index << 2);
-  store<f32>(at, load<f32>(at) + laneSum(sums));
+  let lanes = v128.load(sum);
+  if (CONV_RUN > 4) lanes = f32x4.add(lanes, v128.load(sum, 16));
+  store<f32>(at, load<f32>(at) + laneSum(lanes));
 }

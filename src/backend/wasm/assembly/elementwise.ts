@@ -70,6 +70,13 @@ function map(chunk: i32, op: i32): void {
   let x = job.x + ((<usize>first) << 2);
   let out = job.out + ((<usize>first) << 2);
   const end = x + ((<usize>(count & ~3)) << 2);
+  if (WIDE) {
+    for (const pairs = x + ((<usize>(count & ~7)) << 2); x < pairs; x += 32, out += 32) {
+      const low = apply(op, v128.load(x)), high = apply(op, v128.load(x, 16));
+      v128.store(out, low);
+      v128.store(out, high, 16);
+    }
+  }
   while (x < end) {
     v128.store(out, apply(op, v128.load(x)));
     x += 16;
@@ -138,7 +145,15 @@ function selectChunk(i: i32): void {
   const count = min(CHUNK, job.length - first);
   const start = (<usize>first) << 2;
   const end = start + ((<usize>count) << 2);
-  for (let at = start; at < end; at += 16) {
+  let at = start;
+  if (WIDE) {
+    for (const pairs = start + ((<usize>(count & ~7)) << 2); at < pairs; at += 32) {
+      const low = f32x4.ne(v128.load(job.x + at), zero()), high = f32x4.ne(v128.load(job.x + at, 16), zero());
+      v128.store(job.out + at, v128.bitselect(v128.load(job.y + at), v128.load(job.z + at), low));
+      v128.store(job.out + at, v128.bitselect(v128.load(job.y + at, 16), v128.load(job.z + at, 16), high), 16);
+    }
+  }
+  for (; at < end; at += 16) {
     const lanes = min(4, <i32>((end - at) >> 2));
     const holds = f32x4.ne(loadLanes(job.x + at, lanes), zero());
     storeLanes(job.out + at, v128.bitselect(loadLanes(job.y + at, lanes), loadLanes(job.z + at, lanes), holds), lanes);

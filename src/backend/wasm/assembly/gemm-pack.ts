@@ -1,7 +1,7 @@
 /**
  * Packing: copying a block of a matrix into the order in which a tile reads it.
  *
- * A panel is `width` rows of A (or columns of B) by k, stored [k][width]; width is 4 for A, 8 for B. Packing costs one pass over the block.
+ * A panel is `width` rows of A (or columns of B) by k, stored [k][width]: the rows or columns of a tile. Packing costs one pass over the block.
  * Every tile then reads its panel from front to back, and a transposed operand costs nothing more:
  * only the way the panel is filled differs.
  */
@@ -26,13 +26,20 @@ export function packPanel(source: usize, strideK: usize, strideJ: usize, k: i32,
 
 /** For a source in which the rows of the panel are contiguous: copies them. */
 function packAlong(source: usize, strideK: usize, k: i32, width: i32, panel: usize): void {
-  if (width == 8) {
-    for (let i = 0; i < k; i++, source += strideK, panel += 32) {
+  if (width == GEMM_COLUMNS) {
+    for (let i = 0; i < k; i++, source += strideK, panel += GEMM_COLUMNS << 2) {
       v128.store(panel, v128.load(source));
       v128.store(panel, v128.load(source, 16), 16);
+      if (GEMM_COLUMNS > 8) {
+        v128.store(panel, v128.load(source, 32), 32);
+        v128.store(panel, v128.load(source, 48), 48);
+      }
     }
   } else {
-    for (let i = 0; i < k; i++, source += strideK, panel += 16) v128.store(panel, v128.load(source));
+    for (let i = 0; i < k; i++, source += strideK, panel += GEMM_ROWS << 2) {
+      v128.store(panel, v128.load(source));
+      if (GEMM_ROWS > 4) store<u64>(panel, load<u64>(source, 16), 16);
+    }
   }
 }
 
@@ -54,17 +61,30 @@ function packAcross(source: usize, strideJ: usize, k: i32, width: i32, panel: us
       v128.store(to + row * 3, v128.shuffle<f32>(AB, CD, 2, 3, 6, 7));
     }
   }
+  if ((width & 3) == 2) packTwoAcross(source + (<usize>(width - 2)) * strideJ, strideJ, whole, row, panel + ((<usize>(width - 2)) << 2));
   for (let i = whole; i < k; i++)
     for (let j = 0; j < width; j++)
       store<f32>(panel + (<usize>i) * row + ((<usize>j) << 2), load<f32>(source + ((<usize>i) << 2) + (<usize>j) * strideJ));
 }
 
-/** Writes `rows`×`columns` of a tile's result kept aside in an 8-wide buffer: the ragged edge of C. */
+/** The last two rows of a panel of six, in the same way. */
+function packTwoAcross(source: usize, strideJ: usize, k: i32, row: usize, panel: usize): void {
+  for (let i = 0; i < k; i += 4, source += 16, panel += row * 4) {
+    const a = v128.load(source), b = v128.load(source + strideJ);
+    const low = v128.shuffle<f32>(a, b, 0, 4, 1, 5), high = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+    v128.store_lane<u64>(panel, low, 0);
+    v128.store_lane<u64>(panel + row, low, 1);
+    v128.store_lane<u64>(panel + row * 2, high, 0);
+    v128.store_lane<u64>(panel + row * 3, high, 1);
+  }
+}
+
+/** Writes `rows`×`columns` of a tile's result kept aside in a buffer as wide as the tile: the ragged edge of C. */
 export function storeCorner(tile: usize, c: usize, rowC: usize, rows: i32, columns: i32, accumulate: bool): void {
   for (let i = 0; i < rows; i++)
     for (let j = 0; j < columns; j++) {
       const at = c + (<usize>i) * rowC + ((<usize>j) << 2);
-      const value = load<f32>(tile + ((<usize>(i * 8 + j)) << 2));
+      const value = load<f32>(tile + ((<usize>(i * GEMM_COLUMNS + j)) << 2));
       store<f32>(at, accumulate ? load<f32>(at) + value : value);
     }
 }

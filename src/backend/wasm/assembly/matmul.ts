@@ -3,16 +3,30 @@
  *
  * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns. A chunk
  * takes BLOCK_K steps of k at a time: it packs the A and the B of these steps and runs the tiles over them. One panel of B (8 × 256 floats,
- * 8 KB) stays in the first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past it from the second-level
+ * 8 KB; 16 KB in the wide build) stays in the first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past it from the second-level
  * cache. The packed block of B takes up to 512 × 256 floats (512 KB). Every block of rows packs B again, which costs about 1/blockM of the
  * arithmetic: less than it would cost to make all threads wait for a common packing phase.
  */
 
-import { tile4x8 } from "./gemm-tile";
+import { gemmTile } from "./gemm-tile";
 import { packPanel, storeCorner } from "./gemm-pack";
 import { JOB, parallel, thread } from "./team";
 
 const BLOCK_K = 256;
+const ROWS = GEMM_ROWS, COLUMNS = GEMM_COLUMNS;
+const cornerBytes: usize = (ROWS * COLUMNS) << 2;
+/** Bytes of one step of k in a panel of A and of B. */
+const stepA: usize = ROWS << 2, stepB: usize = COLUMNS << 2;
+
+/** The size of a tile, for the host. */
+export const gemmRows: i32 = ROWS;
+export const gemmColumns: i32 = COLUMNS;
+
+/** Panels of `width` that `count` rows or columns take. */
+@inline
+function panels(count: i32, width: i32): i32 {
+  return (count + width - 1) / width;
+}
 
 /** What the host writes at JOB. Strides are in bytes. */
 @unmanaged
@@ -51,7 +65,7 @@ export function matmul(batch: i32, shared: bool): void {
 /** The working memory of one block in bytes: packed A, packed B, and one tile for the edges of C. */
 export function matmulScratch(blockM: i32, blockN: i32, k: i32): usize {
   const depth = min(k, BLOCK_K);
-  return (<usize>((((blockM + 3) & ~3) + ((blockN + 7) & ~7)) * depth + 32)) << 2;
+  return (<usize>(panels(blockM, ROWS) * depth)) * stepA + (<usize>(panels(blockN, COLUMNS) * depth)) * stepB + cornerBytes;
 }
 
 function block(index: i32): void {
@@ -71,22 +85,23 @@ function block(index: i32): void {
   for (let k0 = 0; k0 < k; k0 += BLOCK_K) {
     const depth = min(BLOCK_K, k - k0);
     const corner = scratch;
-    const packedA = corner + 128;
-    const packedB = packedA + ((<usize>(((rows + 3) & ~3) * depth)) << 2);
-    for (let i = 0, to = packedA; i < rows; i += 4, to += (<usize>depth) << 4)
-      packPanel(a + (<usize>k0) * job.strideAk + (<usize>i) * job.strideAm, job.strideAk, job.strideAm, depth, min(4, rows - i), 4, to);
-    for (let j = 0, to = packedB; j < columns; j += 8, to += (<usize>depth) << 5)
-      packPanel(b + (<usize>k0) * job.strideBk + (<usize>j) * job.strideBn, job.strideBk, job.strideBn, depth, min(8, columns - j), 8, to);
+    const packedA = corner + cornerBytes;
+    const packedB = packedA + (<usize>(panels(rows, ROWS) * depth)) * stepA;
+    const panelBytesA = (<usize>depth) * stepA, panelBytesB = (<usize>depth) * stepB;
+    for (let i = 0, to = packedA; i < rows; i += ROWS, to += panelBytesA)
+      packPanel(a + (<usize>k0) * job.strideAk + (<usize>i) * job.strideAm, job.strideAk, job.strideAm, depth, min(ROWS, rows - i), ROWS, to);
+    for (let j = 0, to = packedB; j < columns; j += COLUMNS, to += panelBytesB)
+      packPanel(b + (<usize>k0) * job.strideBk + (<usize>j) * job.strideBn, job.strideBk, job.strideBn, depth, min(COLUMNS, columns - j), COLUMNS, to);
 
     const accumulate = k0 > 0;
-    for (let j = 0, panelB = packedB; j < columns; j += 8, panelB += (<usize>depth) << 5) {
-      const width = min(8, columns - j);
-      for (let i = 0, panelA = packedA; i < rows; i += 4, panelA += (<usize>depth) << 4) {
-        const height = min(4, rows - i);
+    for (let j = 0, panelB = packedB; j < columns; j += COLUMNS, panelB += panelBytesB) {
+      const width = min(COLUMNS, columns - j);
+      for (let i = 0, panelA = packedA; i < rows; i += ROWS, panelA += panelBytesA) {
+        const height = min(ROWS, rows - i);
         const at = c + (<usize>i) * rowC + ((<usize>j) << 2);
-        if (width == 8 && height == 4) tile4x8(depth, panelA, panelB, at, rowC, accumulate);
+        if (width == COLUMNS && height == ROWS) gemmTile(depth, panelA, panelB, at, rowC, accumulate);
         else {
-          tile4x8(depth, panelA, panelB, corner, 32, false);
+          gemmTile(depth, panelA, panelB, corner, stepB, false);
           storeCorner(corner, at, rowC, height, width, accumulate);
         }
       }

@@ -49,14 +49,40 @@ function sgdChunk(chunk: i32): void {
   const start = (<usize>(chunk * CHUNK)) << 2;
   const end = start + ((<usize>min(CHUNK, job.length - chunk * CHUNK)) << 2);
   const decay = f32x4.splat(job.weightDecay), rate = f32x4.splat(-job.learningRate), momentum = f32x4.splat(job.momentum);
-  for (let at = start; at < end; at += 16) {
+  const hasVelocity = job.velocity != 0, first = job.first != 0, nesterov = job.nesterov != 0;
+  let at = start;
+  if (WIDE) {
+    for (const pairs = start + ((end - start) & ~31); at < pairs; at += 32) {
+      const p0 = v128.load(job.parameter + at), p1 = v128.load(job.parameter + at, 16);
+      const step0 = multiplyAdd(decay, p0, v128.load(job.gradient + at)), step1 = multiplyAdd(decay, p1, v128.load(job.gradient + at, 16));
+      let s0 = step0, s1 = step1;
+      if (hasVelocity) {
+        let v0 = s0, v1 = s1;
+        if (!first) {
+          v0 = multiplyAdd(momentum, v128.load(job.velocity + at), s0);
+          v1 = multiplyAdd(momentum, v128.load(job.velocity + at, 16), s1);
+        }
+        v128.store(job.velocity + at, v0);
+        v128.store(job.velocity + at, v1, 16);
+        s0 = v0;
+        s1 = v1;
+        if (nesterov) {
+          s0 = multiplyAdd(momentum, v0, step0);
+          s1 = multiplyAdd(momentum, v1, step1);
+        }
+      }
+      v128.store(job.parameter + at, multiplyAdd(rate, s0, p0));
+      v128.store(job.parameter + at, multiplyAdd(rate, s1, p1), 16);
+    }
+  }
+  for (; at < end; at += 16) {
     const lanes = min(4, <i32>((end - at) >> 2));
     const p = loadLanes(job.parameter + at, lanes);
     let step = multiplyAdd(decay, p, loadLanes(job.gradient + at, lanes));
-    if (job.velocity != 0) {
-      const v = job.first ? step : multiplyAdd(momentum, loadLanes(job.velocity + at, lanes), step);
+    if (hasVelocity) {
+      const v = first ? step : multiplyAdd(momentum, loadLanes(job.velocity + at, lanes), step);
       storeLanes(job.velocity + at, v, lanes);
-      step = job.nesterov ? multiplyAdd(momentum, v, step) : v;
+      step = nesterov ? multiplyAdd(momentum, v, step) : v;
     }
     storeLanes(job.parameter + at, multiplyAdd(rate, step, p), lanes);
   }
@@ -75,11 +101,38 @@ function adamChunk(chunk: i32): void {
   const beta1 = f32x4.splat(job.beta1), beta2 = f32x4.splat(job.beta2), epsilon = f32x4.splat(job.epsilon);
   const rest1 = f32x4.splat(job.rest1), rest2 = f32x4.splat(job.rest2);
   const correction1 = f32x4.splat(job.correction1), correction2 = f32x4.splat(job.correction2);
-  for (let at = start; at < end; at += 16) {
+  const decoupled = job.decoupled != 0;
+  let at = start;
+  if (WIDE) {
+    for (const pairs = start + ((end - start) & ~31); at < pairs; at += 32) {
+      let p0 = v128.load(job.parameter + at), p1 = v128.load(job.parameter + at, 16);
+      let g0 = v128.load(job.gradient + at), g1 = v128.load(job.gradient + at, 16);
+      if (decoupled) {
+        p0 = f32x4.mul(p0, keep);
+        p1 = f32x4.mul(p1, keep);
+      } else {
+        g0 = multiplyAdd(decay, p0, g0);
+        g1 = multiplyAdd(decay, p1, g1);
+      }
+      const v0 = multiplyAdd(beta1, v128.load(job.mean + at), f32x4.mul(rest1, g0));
+      const v1 = multiplyAdd(beta1, v128.load(job.mean + at, 16), f32x4.mul(rest1, g1));
+      const s0 = multiplyAdd(beta2, v128.load(job.square + at), f32x4.mul(f32x4.mul(rest2, g0), g0));
+      const s1 = multiplyAdd(beta2, v128.load(job.square + at, 16), f32x4.mul(f32x4.mul(rest2, g1), g1));
+      v128.store(job.mean + at, v0);
+      v128.store(job.mean + at, v1, 16);
+      v128.store(job.square + at, s0);
+      v128.store(job.square + at, s1, 16);
+      const size0 = f32x4.add(f32x4.sqrt(f32x4.mul(s0, correction2)), epsilon);
+      const size1 = f32x4.add(f32x4.sqrt(f32x4.mul(s1, correction2)), epsilon);
+      v128.store(job.parameter + at, multiplyAdd(rate, f32x4.div(f32x4.mul(v0, correction1), size0), p0));
+      v128.store(job.parameter + at, multiplyAdd(rate, f32x4.div(f32x4.mul(v1, correction1), size1), p1), 16);
+    }
+  }
+  for (; at < end; at += 16) {
     const lanes = min(4, <i32>((end - at) >> 2));
     let p = loadLanes(job.parameter + at, lanes);
     let g = loadLanes(job.gradient + at, lanes);
-    if (job.decoupled) p = f32x4.mul(p, keep);
+    if (decoupled) p = f32x4.mul(p, keep);
     else g = multiplyAdd(decay, p, g);
     const v = multiplyAdd(beta1, loadLanes(job.mean + at, lanes), f32x4.mul(rest1, g));
     const s = multiplyAdd(beta2, loadLanes(job.square + at, lanes), f32x4.mul(f32x4.mul(rest2, g), g));

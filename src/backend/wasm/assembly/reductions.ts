@@ -26,6 +26,17 @@ const COLUMNS: i32 = 16;
 function rowMaximum(x: usize, count: i32): f32 {
   let top = f32x4.splat(-Infinity);
   const end = x + ((<usize>(count & ~3)) << 2);
+  if (count >= 16) {
+    // Four maxima beside each other, because each step waits for the one before.
+    let t1 = top, t2 = top, t3 = top;
+    for (const whole = x + ((<usize>(count & ~15)) << 2); x < whole; x += 64) {
+      top = f32x4.max(top, v128.load(x));
+      t1 = f32x4.max(t1, v128.load(x, 16));
+      t2 = f32x4.max(t2, v128.load(x, 32));
+      t3 = f32x4.max(t3, v128.load(x, 48));
+    }
+    top = f32x4.max(f32x4.max(top, t1), f32x4.max(t2, t3));
+  }
   for (; x < end; x += 16) top = f32x4.max(top, v128.load(x));
   let best = max(max(f32x4.extract_lane(top, 0), f32x4.extract_lane(top, 1)), max(f32x4.extract_lane(top, 2), f32x4.extract_lane(top, 3)));
   for (let rest = count & 3; rest > 0; rest--, x += 4) best = max(best, load<f32>(x));

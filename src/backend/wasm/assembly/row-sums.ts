@@ -4,12 +4,46 @@
  */
 
 import { loadLanes, multiplyAdd, zero } from "./simd";
+import { thread } from "./team";
 
 const BLOCK: usize = 4096; // bytes
 
 @inline
 export function wideLaneSum(v: v128): f64 {
   return (<f64>f32x4.extract_lane(v, 0) + <f64>f32x4.extract_lane(v, 1)) + (<f64>f32x4.extract_lane(v, 2) + <f64>f32x4.extract_lane(v, 3));
+}
+
+/** Where each of the at most 64 threads puts its sums of a block. */
+const blockSums: usize = memory.data(64 * 64, 64);
+
+/** The sum of all lanes of a block's four sums. */
+@inline
+function blockSum(s0: v128, s1: v128, s2: v128, s3: v128): f64 {
+  if (!WIDE) return wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+  // The engine joins sums that are stored side by side, and not sums whose lanes are added in registers.
+  const at = blockSums + (thread() << 6);
+  v128.store(at, s0);
+  v128.store(at, s1, 16);
+  v128.store(at, s2, 32);
+  v128.store(at, s3, 48);
+  return wideLaneSum(f32x4.add(f32x4.add(v128.load(at), v128.load(at, 16)), f32x4.add(v128.load(at, 32), v128.load(at, 48))));
+}
+
+/** The sums of both pairs of a block: Σ s, and Σ p in `pairSum`. */
+let pairSum: f64 = 0;
+@inline
+function blockPairs(s0: v128, s1: v128, p0: v128, p1: v128): f64 {
+  if (!WIDE) {
+    pairSum = wideLaneSum(f32x4.add(p0, p1));
+    return wideLaneSum(f32x4.add(s0, s1));
+  }
+  const at = blockSums + (thread() << 6);
+  v128.store(at, s0);
+  v128.store(at, s1, 16);
+  v128.store(at, p0, 32);
+  v128.store(at, p1, 48);
+  pairSum = wideLaneSum(f32x4.add(v128.load(at, 32), v128.load(at, 48)));
+  return wideLaneSum(f32x4.add(v128.load(at), v128.load(at, 16)));
 }
 
 /** Σ x over `count` floats. */
@@ -25,7 +59,7 @@ export function rowSum(x: usize, count: i32): f64 {
       s2 = f32x4.add(s2, v128.load(x, 32));
       s3 = f32x4.add(s3, v128.load(x, 48));
     }
-    total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+    total += blockSum(s0, s1, s2, s3);
   }
   for (let rest = count & 15; rest > 0; rest -= 4, x += 16) total += wideLaneSum(loadLanes(x, min(4, rest)));
   return total;
@@ -48,7 +82,7 @@ export function rowDeviations(x: usize, count: i32, pivot: f32): f64 {
       s2 = f32x4.add(s2, f32x4.sub(v128.load(x, 32), p));
       s3 = f32x4.add(s3, f32x4.sub(v128.load(x, 48), p));
     }
-    total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+    total += blockSum(s0, s1, s2, s3);
   }
   for (let rest = count & 15; rest > 0; rest--, x += 4) total += <f64>load<f32>(x) - pivot;
   return total;
@@ -70,7 +104,7 @@ export function rowSquares(x: usize, count: i32, centre: f32): f64 {
       s2 = multiplyAdd(d2, d2, s2);
       s3 = multiplyAdd(d3, d3, s3);
     }
-    total += wideLaneSum(f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3)));
+    total += blockSum(s0, s1, s2, s3);
   }
   for (let rest = count & 15; rest > 0; rest--, x += 4) {
     const d = load<f32>(x) - centre;
@@ -96,8 +130,8 @@ export function rowProducts(x: usize, g: usize, count: i32, centre: f32): f64 {
       p0 = multiplyAdd(g0, f32x4.sub(v128.load(x), c), p0);
       p1 = multiplyAdd(g1, f32x4.sub(v128.load(x, 16), c), p1);
     }
-    total += wideLaneSum(f32x4.add(s0, s1));
-    products += wideLaneSum(f32x4.add(p0, p1));
+    total += blockPairs(s0, s1, p0, p1);
+    products += pairSum;
   }
   for (let rest = count & 7; rest > 0; rest--, x += 4, g += 4) {
     const gi = load<f32>(g);

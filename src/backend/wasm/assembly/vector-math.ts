@@ -21,9 +21,12 @@ function powerOfTwo(n: v128): v128 {
  * eˣ = 2ⁿ·eʳ with n = round(x/ln 2), |r| ≤ ½ ln 2. ln 2 is subtracted in two parts, the first short enough that n times it is exact.
  * 2ⁿ is applied in two halves, so results below 2⁻¹²⁶ (denormal) and at the top of the range need no case of their own.
  */
+@inline
 export function exp(x: v128): v128 {
   const bounded = f32x4.min(f32x4.max(x, splat(-104)), splat(89));
-  const n = f32x4.nearest(f32x4.mul(bounded, splat(1.44269504088896341)));
+  // Adding 1.5·2²³ rounds to an integer, to even where two are as near, and leaves the integer in the low bits.
+  const shifted = f32x4.add(f32x4.mul(bounded, splat(1.44269504088896341)), splat(12582912));
+  const n = f32x4.sub(shifted, splat(12582912));
   let r = f32x4.sub(bounded, f32x4.mul(n, splat(0.693359375)));
   r = f32x4.sub(r, f32x4.mul(n, splat(-2.12194440e-4)));
   let p = splat(1.9875691500e-4);
@@ -33,12 +36,13 @@ export function exp(x: v128): v128 {
   p = multiplyAdd(p, r, splat(1.6666665459e-1));
   p = multiplyAdd(p, r, splat(5.0000001201e-1));
   p = f32x4.add(multiplyAdd(p, f32x4.mul(r, r), r), splat(1));
-  const whole = i32x4.trunc_sat_f32x4_s(n);
+  const whole = i32x4.sub(shifted, i32x4.splat(0x4b400000));
   const half = i32x4.shr_s(whole, 1);
   return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
 }
 
 /** log x = e·ln 2 + log m with m in [√½, √2): log(1 + f) by a polynomial in f. Denormals are scaled up first. */
+@inline
 export function log(x: v128): v128 {
   const small = f32x4.lt(x, splat(1.17549435e-38));
   const scaled = v128.bitselect(f32x4.mul(x, splat(8388608)), x, small);
@@ -70,6 +74,7 @@ export function log(x: v128): v128 {
 }
 
 /** 1/(1 + e⁻ˣ), from e^(−|x|) ≤ 1 so that neither side loses digits or overflows. */
+@inline
 export function sigmoid(x: v128): v128 {
   const e = exp(f32x4.neg(f32x4.abs(x)));
   const numerator = v128.bitselect(e, splat(1), f32x4.lt(x, splat(0)));
@@ -77,6 +82,7 @@ export function sigmoid(x: v128): v128 {
 }
 
 /** tanh x: an odd polynomial below 0.625, where 1 − 2/(e^(2|x|) + 1) would cancel. */
+@inline
 export function tanh(x: v128): v128 {
   const size = f32x4.abs(x);
   const large = f32x4.sub(splat(1), f32x4.div(splat(2), f32x4.add(exp(f32x4.add(size, size)), splat(1))));

@@ -15,7 +15,7 @@ import type { Block } from "./free-blocks.ts";
 const page = 65536;
 /** The kernels use the first page themselves: for the counters of the thread team, arguments and constants. */
 const firstByte = page;
-/** Bytes kept free behind the last block: vector loads may read up to 12 bytes past the end of a row, and must find memory there. */
+/** Bytes kept free behind the last block: vector loads may read up to 28 bytes past the end of a row, and must find memory there. */
 const guard = 64;
 const growthStep = 16 * 2 ** 20;
 

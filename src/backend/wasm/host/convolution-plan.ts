@@ -105,9 +105,9 @@ export interface ConvolutionPlan {
 const readsInside = ({ size, padding, stride, passes }: AxisPlan): boolean =>
   padding === 0 && stride === 1 && passes.every(({ count, taps }) => taps.every(({ shift }) => count + shift <= size));
 
-function combine(y: AxisPlan, x: AxisPlan): ConvolutionPlan {
+function combine(y: AxisPlan, x: AxisPlan, run: number): ConvolutionPlan {
   const direct = readsInside(y) && readsInside(x);
-  return { y, x, direct, pitch: direct ? x.size : Math.ceil(x.count / 4) * 4 + x.reach };
+  return { y, x, direct, pitch: direct ? x.size : Math.ceil(x.count / run) * run + x.reach };
 }
 
 const axes = (g: ConvolutionGeometry): [Axis, Axis] => [
@@ -115,17 +115,19 @@ const axes = (g: ConvolutionGeometry): [Axis, Axis] => [
   { size: g.width, out: g.outWidth, kernel: g.kernelWidth, stride: g.strideX, padding: g.paddingX, dilation: g.dilationX },
 ];
 
-export function forwardPlan(geometry: ConvolutionGeometry): ConvolutionPlan {
+/** A plan for kernels that take `run` neighbouring pixels of a row together. */
+export function forwardPlan(geometry: ConvolutionGeometry, run: number): ConvolutionPlan {
   const [y, x] = axes(geometry);
-  return combine(forwardAxis(y), forwardAxis(x));
+  return combine(forwardAxis(y), forwardAxis(x), run);
 }
 
-export function inputGradientPlan(geometry: ConvolutionGeometry): ConvolutionPlan {
+/** The same for the input gradient. */
+export function inputGradientPlan(geometry: ConvolutionGeometry, run: number): ConvolutionPlan {
   const [y, x] = axes(geometry);
-  return combine(gradientAxis(y), gradientAxis(x));
+  return combine(gradientAxis(y), gradientAxis(x), run);
 }
 
-/** A 1×1 convolution sees no neighbours, so its planes can be treated as single rows. Then fewer rows end in the middle of a vector. */
+/** A 1×1 convolution sees no neighbours, so its planes can be treated as single rows. Then fewer rows end in the middle of a run. */
 export function flattened(geometry: ConvolutionGeometry): ConvolutionGeometry {
   const { kernelHeight, kernelWidth, strideY, strideX, paddingY, paddingX, height, width, outHeight, outWidth } = geometry;
   const isPadded = paddingY + paddingX !== 0 || outHeight !== height || outWidth !== width;

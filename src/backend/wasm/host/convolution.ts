@@ -18,15 +18,16 @@ export const convolutionAcceptances: Acceptances<Convolution> = {
   conv2dWeightGradient: { dtypes: ["float32"], accepts: (x, g) => isFloat32(x) && isFloat32(g) },
 };
 
-/** A 1×1 convolution runs on planes seen as single rows, unless their rows already end at the end of a vector. */
-const inWholeRows = (geometry: ConvolutionGeometry): ConvolutionGeometry => (geometry.width % 4 === 0 ? geometry : flattened(geometry));
+/** A 1×1 convolution runs on planes seen as single rows, unless their rows already end at the end of a run. */
+const inWholeRows = (geometry: ConvolutionGeometry, run: number): ConvolutionGeometry =>
+  geometry.width % run === 0 ? geometry : flattened(geometry);
 
 type Roles = Pick<Correlation, "source" | "weights" | "target">;
 
-function forward({ source, weights, target }: Roles, g: ConvolutionGeometry): Correlation {
+function forward({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
   const [channels, outChannels, taps] = [g.inChannels / g.groups, g.outChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
-    plan: forwardPlan(g),
+    plan: forwardPlan(g, run),
     source,
     weights,
     target,
@@ -45,10 +46,10 @@ function forward({ source, weights, target }: Roles, g: ConvolutionGeometry): Co
 }
 
 /** The correlation that takes g to x: input and output channels exchange their roles. */
-function backward({ source, weights, target }: Roles, g: ConvolutionGeometry): Correlation {
+function backward({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
   const [channels, outChannels, taps] = [g.outChannels / g.groups, g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
-    plan: inputGradientPlan(g),
+    plan: inputGradientPlan(g, run),
     source,
     weights,
     target,
@@ -68,6 +69,7 @@ function backward({ source, weights, target }: Roles, g: ConvolutionGeometry): C
 
 export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution> {
   const { memory, team } = machine;
+  const run = machine.kernels.convRun.value;
   /** A result of `length` elements, each of them the sum of `terms` terms. It is `finished` where there is nothing to add up. */
   const result = (length: number, terms: number): { target: ArenaStorage; finished: boolean } => {
     const target = memory.allocate("float32", length);
@@ -79,22 +81,22 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
     conv2d(x, w, geometry) {
       team.check();
       const [source, weights] = [memory.pointerOf(x), memory.pointerOf(w)];
-      const g = inWholeRows(geometry);
+      const g = inWholeRows(geometry, run);
       const { target, finished } = result(g.batch * g.outChannels * g.outHeight * g.outWidth, g.inChannels);
       if (finished) return target;
       if (isDepthwise(g)) runDepthwise(machine, "forward", source, weights, target, g);
-      else runCorrelation(machine, forward({ source, weights, target }, g));
+      else runCorrelation(machine, forward({ source, weights, target }, g, run));
       return target;
     },
 
     conv2dInputGradient(gradient, w, geometry) {
       team.check();
       const [source, weights] = [memory.pointerOf(gradient), memory.pointerOf(w)];
-      const g = inWholeRows(geometry);
+      const g = inWholeRows(geometry, run);
       const { target, finished } = result(g.batch * g.inChannels * g.height * g.width, g.outChannels * g.outHeight * g.outWidth);
       if (finished) return target;
       if (isDepthwise(g)) runDepthwise(machine, "inputGradient", source, weights, target, g);
-      else runCorrelation(machine, backward({ source, weights, target }, g));
+      else runCorrelation(machine, backward({ source, weights, target }, g, run));
       return target;
     },
 

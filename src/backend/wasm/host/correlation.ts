@@ -12,8 +12,8 @@ import { structBytes, writeStruct, writeStructs } from "./structs.ts";
 const enoughChunks = 8;
 /** Output channels that the kernel computes together: a block. */
 const blockChannels = 4;
-/** Room in a thread's scratch memory for the sums of one tile. */
-const sumsBytes = 128;
+/** Room in a thread's scratch memory for the sums of one tile: two runs of each channel. */
+const sumsBytes = (run: number): number => floatBytes * blockChannels * 2 * run;
 /** Vector loads may read up to one cache line behind the last row of a copy. */
 const readBeyond = 64;
 
@@ -105,7 +105,7 @@ export function runCorrelation({ kernels, memory, team }: Machine, c: Correlatio
     job: layout.take(structBytes("CorrelateJob")),
     passes: layout.take(structBytes("CorrelatePass") * passes.length),
   };
-  const scratchBytes = wholeLines(sumsBytes + (direct ? 0 : channels * channelBytes) + readBeyond);
+  const scratchBytes = wholeLines(sumsBytes(kernels.convRun.value) + (direct ? 0 : channels * channelBytes) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const targetPlane = floatBytes * c.targetHeight * c.targetWidth;
 

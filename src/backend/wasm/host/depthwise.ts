@@ -16,8 +16,8 @@ export type DepthwiseKind = "forward" | "inputGradient" | "weightGradient";
 
 /** Float operations of a chunk, at least: enough to outweigh claiming it. */
 const chunkWork = 50_000;
-/** Room in a thread's scratch memory for the results of one tile: six vectors of four numbers. */
-const resultsBytes = 16 * depthwiseVectors;
+/** Room in a thread's scratch memory for the results of one tile. */
+const resultsBytes = (run: number): number => floatBytes * run * depthwiseVectors;
 /** Vector loads may read up to one cache line behind the last row of a copy. */
 const readBeyond = 64;
 
@@ -25,30 +25,36 @@ const field = fieldPositions("DepthwiseVector");
 const vectorWords = structBytes("DepthwiseVector") / floatBytes;
 
 /**
- * A list of `DepthwiseVector`, one for every four results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`.
+ * A list of `DepthwiseVector`, one for every run of `run` results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`.
  */
-function vectorsOf({ y, x, pitch }: ConvolutionPlan, passY: number, passX: number, width: number): { count: number; table: Int32Array } {
+function vectorsOf(
+  { y, x, pitch }: ConvolutionPlan,
+  passY: number,
+  passX: number,
+  width: number,
+  run: number,
+): { count: number; table: Int32Array } {
   const [rows, columns] = [y.passes[passY]!, x.passes[passX]!];
-  const count = rows.count * Math.ceil(columns.count / 4);
+  const count = rows.count * Math.ceil(columns.count / run);
   const table = new Int32Array(Math.ceil(count / depthwiseVectors) * depthwiseVectors * vectorWords);
   let at = 0;
   for (let r = 0; r < rows.count; r++)
-    for (let c = 0; c < columns.count; c += 4, at += vectorWords) {
+    for (let c = 0; c < columns.count; c += run, at += vectorWords) {
       table[at + field.source] = floatBytes * (r * pitch + c);
       table[at + field.target] = floatBytes * ((rows.first + r * y.step) * width + columns.first + c * x.step);
-      table[at + field.lanes] = Math.min(4, columns.count - c);
+      table[at + field.lanes] = Math.min(run, columns.count - c);
     }
   for (; at < table.length; at += vectorWords) table.copyWithin(at, at - vectorWords, at);
   return { count, table };
 }
 
 /** The passes that have taps, with the places of their tables in scratch memory. */
-function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, layout: ScratchLayout) {
+function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, run: number, layout: ScratchLayout) {
   return plan.y.passes.flatMap((_, passY) =>
     plan.x.passes.flatMap((_, passX) => {
       const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
       if (taps.length === 0) return [];
-      const { count, table } = vectorsOf(plan, passY, passX, resultWidth);
+      const { count, table } = vectorsOf(plan, passY, passX, resultWidth, run);
       return {
         taps,
         vectorCount: count,
@@ -73,12 +79,13 @@ export function runDepthwise(
   geometry: ConvolutionGeometry,
 ): void {
   const { batch, groups: channels, kernelHeight, kernelWidth, height, width, outHeight, outWidth } = geometry;
-  const plan = kind === "inputGradient" ? inputGradientPlan(geometry) : forwardPlan(geometry);
+  const run = kernels.convRun.value;
+  const plan = kind === "inputGradient" ? inputGradientPlan(geometry, run) : forwardPlan(geometry, run);
   const { y, x, direct } = plan;
   const [resultHeight, resultWidth] = kind === "inputGradient" ? [height, width] : [outHeight, outWidth];
   const rows = direct ? y.size : y.count + y.reach;
   const layout = new ScratchLayout();
-  const passes = passesOf(plan, kernelWidth, resultWidth, rows, layout);
+  const passes = passesOf(plan, kernelWidth, resultWidth, rows, run, layout);
   // A stride beyond the kernel leaves pixels that no tap reaches. No pass writes these pixels.
   if (passes.length < y.passes.length * x.passes.length) target.view.fill(0);
   const at = {
@@ -86,11 +93,11 @@ export function runDepthwise(
     job: layout.take(structBytes("DepthwiseJob")),
     passes: layout.take(structBytes("DepthwisePass") * passes.length),
   };
-  const scratchBytes = wholeLines(resultsBytes + (direct ? 0 : channelBytesOf(plan, rows)) + readBeyond);
+  const scratchBytes = wholeLines(resultsBytes(run) + (direct ? 0 : channelBytesOf(plan, rows)) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const work = 2 * convolutionMultiplyAdds(geometry);
   const planeCount = batch * channels;
-  const contiguous = Number(passes.length === 1 && x.step * y.step === 1 && resultWidth % 4 === 0);
+  const contiguous = Number(passes.length === 1 && x.step * y.step === 1 && resultWidth % run === 0);
 
   memory.withScratch(layout.bytes, (base) => {
     for (const { taps, vectors, tapsAt, vectorsAt } of passes) {

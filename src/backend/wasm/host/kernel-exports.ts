@@ -4,7 +4,19 @@
  * JOB is the fixed address in shared/sizes.ts.
  */
 
+/** A number that the build fixes. */
+export interface BuildConstant extends WebAssembly.Global {
+  readonly value: number;
+}
+
 export interface KernelExports extends WebAssembly.Exports {
+  /** The tile of matrix multiplication. */
+  readonly gemmRows: BuildConstant;
+  readonly gemmColumns: BuildConstant;
+  /** Neighbouring pixels that the tile of a convolution takes from one row. */
+  readonly convRun: BuildConstant;
+  /** Runs an innermost loop on 32 KB at `memory` and returns its multiply-adds (assembly/pairing-probe.ts). */
+  probe(tile: number, memory: number, calls: number): number;
   setWorkers(count: number, callerMayBlock: boolean): void;
   dismiss(): void;
   matmulScratch(blockM: number, blockN: number, k: number): number;

@@ -1,27 +1,16 @@
-/** Turns the embedded base64 into a compiled module, and chooses which of the two builds runs here and on which kind of memory. */
+/** Turns the embedded base64 into compiled modules, on either kind of memory. */
 
 import { BackendError } from "../../../core/errors.ts";
+import type { KernelExports } from "./kernel-exports.ts";
+import type { Simd } from "./simd.ts";
+import type { ThreadTeam } from "./thread-team.ts";
 
-export type Simd = "baseline" | "relaxed";
-
-/** (func (param v128 v128 v128) (result v128) f32x4.relaxed_madd): valid where relaxed SIMD is. */
-const relaxedProbe = new Uint8Array([
-  0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11,
-]);
-
-/** Whether the engine has fused multiply-add (relaxed SIMD). Node 20 has it behind a flag (node/enable-relaxed-simd.ts). */
-export const hasRelaxedSimd = (): boolean => WebAssembly.validate(relaxedProbe);
-
-/** The build that runs here. @throws BackendError when relaxed SIMD is demanded and the engine has none. */
-export function chooseSimd(wanted: "auto" | "on" | "off"): Simd {
-  if (wanted === "off") return "baseline";
-  if (hasRelaxedSimd()) return "relaxed";
-  if (wanted === "on")
-    throw new BackendError(
-      'wasm: relaxedSimd "on" needs an engine with relaxed SIMD; use "auto", or call enableRelaxedSimd() first (Node 20), or run node --experimental-wasm-relaxed-simd',
-    );
-  return "baseline";
-}
+/** Each build is a module of its own, so that a program loads the one that it runs. */
+const builds: Readonly<Record<Simd, () => Promise<{ kernels: string }>>> = {
+  baseline: () => import("../generated/baseline.ts"),
+  relaxed: () => import("../generated/relaxed.ts"),
+  wide: () => import("../generated/wide.ts"),
+};
 
 async function inflate(base64: string): Promise<Uint8Array<ArrayBuffer>> {
   const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -66,12 +55,18 @@ export function unshare(module: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer
   throw new BackendError("wasm: the embedded kernels import no memory; rebuild them with npm run kernels");
 }
 
+/** The bytes of a build, for a shared or an unshared memory. */
+export async function embeddedKernels(simd: Simd, shared: boolean): Promise<Uint8Array<ArrayBuffer>> {
+  const { kernels } = await builds[simd]();
+  const bytes = await inflate(kernels);
+  return shared ? bytes : unshare(bytes);
+}
+
 /** The compiled kernels. @throws BackendError where the engine refuses them (no SIMD or no atomics). */
 export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAssembly.Module> {
-  const { kernels } = simd === "relaxed" ? await import("../generated/relaxed.ts") : await import("../generated/baseline.ts");
-  const bytes = await inflate(kernels);
+  const bytes = await embeddedKernels(simd, shared);
   try {
-    return await WebAssembly.compile(shared ? bytes : unshare(bytes));
+    return await WebAssembly.compile(bytes);
   } catch (cause) {
     if (isForbidden(cause))
       throw new BackendError(
@@ -89,6 +84,11 @@ export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAs
 /** Whether a Content-Security-Policy, and not the engine, refused to compile. Browsers say so only in the message. */
 const isForbidden = (error: unknown): boolean =>
   error instanceof Error && /content.security.policy|unsafe-eval|blocked by csp/i.test(error.message);
+
+/** The functions of a module on `memory`. */
+export const instantiateKernels = (module: WebAssembly.Module, memory: WebAssembly.Memory, team: ThreadTeam): KernelExports =>
+  new WebAssembly.Instance(module, { env: { memory, waiting: (job: number, progress: number) => team.waiting(job, progress) } })
+    .exports as KernelExports;
 
 /** A memory that may grow to `maximumBytes`, or as far as this engine allows. @throws BackendError when the engine allows none. */
 export function createMemory(maximumBytes: number, shared: boolean): { memory: WebAssembly.Memory; maximumBytes: number } {

@@ -14,15 +14,15 @@ const enoughChunks = 8;
 const floatBytes = 4;
 
 /**
- * Blocks of at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), smaller where there would be too few
- * of them.
+ * Blocks of whole tiles, at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), smaller where there would
+ * be too few of them.
  */
-function blocks({ batch, m, n }: MatmulGeometry): { blockM: number; blockN: number } {
-  let blockM = Math.min(128, roundUp(m, 4));
-  let blockN = Math.min(512, roundUp(n, 8));
+function blocks({ batch, m, n }: MatmulGeometry, tileRows: number, tileColumns: number): { blockM: number; blockN: number } {
+  let blockM = Math.min(128 - (128 % tileRows), roundUp(m, tileRows));
+  let blockN = Math.min(512, roundUp(n, tileColumns));
   while (batch * Math.ceil(m / blockM) * Math.ceil(n / blockN) < enoughChunks) {
-    if (blockN >= 2 * blockM && blockN > 64) blockN = roundUp(blockN / 2, 8);
-    else if (blockM > 32) blockM = roundUp(blockM / 2, 4);
+    if (blockN >= 2 * blockM && blockN > 64) blockN = roundUp(blockN / 2, tileColumns);
+    else if (blockM > 32) blockM = roundUp(blockM / 2, tileRows);
     else break;
   }
   return { blockM, blockN };
@@ -66,7 +66,7 @@ export const matmulKernels = ({ kernels, memory, team }: Machine): Pick<Kernels,
       c.view.fill(0);
       return c;
     }
-    const { blockM, blockN } = blocks(geometry);
+    const { blockM, blockN } = blocks(geometry, kernels.gemmRows.value, kernels.gemmColumns.value);
     const scratchBytes = roundUp(kernels.matmulScratch(blockM, blockN, k), 64);
     memory.withScratch(scratchBytes * team.threads, (scratch) => {
       writeStruct(memory, jobAddress, "MatmulJob", {

@@ -11,22 +11,29 @@ import { structBytes, writeStruct } from "./structs.ts";
 const enoughChunks = 8;
 /** Above this many bytes a partial gradient is large, and there are fewer of them. */
 const largeGradient = 2 ** 18;
-/** A tile should run over at least so many vectors of pixels to outweigh its start and its end. */
-const vectorsOfATile = 64;
-const vectorBytes = 16;
+/** A tile should go over at least so many runs of pixels to outweigh its start and its end. */
+const runsOfATile = 64;
+/** Sums of one tile: 4 output channels × 2 taps. Each may have the lanes of the longest run. */
+const sumsOfATile = 8;
 /** Vector loads may read up to one cache line behind the last row of a copy. */
 const readBeyond = 64;
 
 /** How the work is divided: images that a tile runs over, images of a range, ranges, and how the output channels of a range are split. */
-function divide({ batch, outHeight, outWidth }: ConvolutionGeometry, outChannels: number, imageBytes: number, gradientBytes: number) {
-  const vectors = outHeight * Math.ceil(outWidth / 4);
-  const imagesAtOnce = Math.max(1, Math.min(Math.ceil(vectorsOfATile / vectors), Math.floor(planesLimit / imageBytes), batch));
+function divide(
+  { batch, outHeight, outWidth }: ConvolutionGeometry,
+  outChannels: number,
+  imageBytes: number,
+  gradientBytes: number,
+  run: number,
+) {
+  const runs = outHeight * Math.ceil(outWidth / run);
+  const imagesAtOnce = Math.max(1, Math.min(Math.ceil(runsOfATile / runs), Math.floor(planesLimit / imageBytes), batch));
   const mostRanges = gradientBytes > largeGradient ? enoughChunks : 4 * enoughChunks;
   const imagesPerRange = Math.ceil(Math.ceil(batch / imagesAtOnce) / mostRanges) * imagesAtOnce;
   const ranges = Math.ceil(batch / imagesPerRange);
   const blocks = Math.ceil(outChannels / 4);
   const blocksPerSplit = Math.ceil(blocks / Math.min(blocks, Math.ceil(enoughChunks / ranges)));
-  return { vectors, imagesAtOnce, imagesPerRange, ranges, blocksPerSplit, splits: Math.ceil(blocks / blocksPerSplit) };
+  return { runs, imagesAtOnce, imagesPerRange, ranges, blocksPerSplit, splits: Math.ceil(blocks / blocksPerSplit) };
 }
 
 /** `x` and `g` are addresses. The target must not be empty. */
@@ -39,38 +46,48 @@ export function runWeightGradient(
 ): void {
   const { batch, groups, height, width, outHeight, outWidth } = geometry;
   const [channels, outChannels] = [geometry.inChannels / groups, geometry.outChannels / groups];
-  const plan = forwardPlan(geometry);
+  // Rows of four pixels would leave half of a longer run empty.
+  const run = outWidth === 4 ? 4 : kernels.convRun.value;
+  const plan = forwardPlan(geometry, run);
   const rows = plan.direct ? plan.y.size : plan.y.count + plan.y.reach;
   const channelBytes = channelBytesOf(plan, rows);
   const taps = tapsOf(plan, 0, 0, geometry.kernelWidth, rows);
   const tapCount = taps.length * channels;
   const imageBytes = channels * channelBytes;
   const partialBytes = floatBytes * target.length;
-  const { vectors, imagesAtOnce, imagesPerRange, ranges, blocksPerSplit, splits } = divide(geometry, outChannels, imageBytes, partialBytes);
+  const { runs, imagesAtOnce, imagesPerRange, ranges, blocksPerSplit, splits } = divide(
+    geometry,
+    outChannels,
+    imageBytes,
+    partialBytes,
+    run,
+  );
 
   const layout = new ScratchLayout();
   const at = {
     planes: takePlanes(layout, plan),
     job: layout.take(structBytes("WeightGradientJob")),
     offsets: layout.take(floatBytes * tapCount),
-    vectors: layout.take(floatBytes * vectors),
+    runs: layout.take(floatBytes * runs),
   };
   const partials = layout.take(ranges > 1 ? ranges * partialBytes : 0);
-  const scratchBytes = wholeLines((plan.direct ? 0 : imagesAtOnce * imageBytes) + readBeyond);
+  const scratchBytes = wholeLines(
+    floatBytes * kernels.convRun.value * sumsOfATile + (plan.direct ? 0 : imagesAtOnce * imageBytes) + readBeyond,
+  );
   const scratch = layout.take(scratchBytes * team.threads);
   const shared = 2 * convolutionMultiplyAdds(geometry) > sharedWork;
 
   memory.withScratch(layout.bytes, (base) => {
     const partial = ranges > 1 ? base + partials : target.pointer;
     writeIntegers(memory, base + at.offsets, channelOffsets(taps, channels, channelBytes));
-    // Short rows of whole vectors are listed, because loops over so few vectors would be too short.
-    const listed = outWidth % 4 === 0 && outWidth < 32;
-    const perRow = outWidth / 4;
+    // Short rows of whole runs are listed, because loops over so few runs would be too short.
+    const listed = outWidth % run === 0 && outWidth < 8 * run;
+    const perRow = outWidth / run;
     if (listed)
       writeIntegers(
         memory,
-        base + at.vectors,
-        Array.from({ length: vectors }, (_, v) => vectorBytes * (v % perRow) + floatBytes * plan.pitch * Math.floor(v / perRow)),
+        base + at.runs,
+        Array.from({ length: runs }, (_, r) => floatBytes * (run * (r % perRow) + plan.pitch * Math.floor(r / perRow))),
       );
     writeStruct(memory, base + at.job, "WeightGradientJob", {
       planes: writePlanes(memory, base, at.planes, plan),
@@ -93,8 +110,9 @@ export function runWeightGradient(
       imagesAtOnce,
       blocksPerSplit,
       splits,
-      vectors: base + at.vectors,
-      vectorCount: listed ? vectors : 0,
+      run,
+      runs: base + at.runs,
+      runCount: listed ? runs : 0,
       scratch: base + scratch,
       scratchBytes,
     });

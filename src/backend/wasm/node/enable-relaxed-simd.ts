@@ -1,7 +1,7 @@
 /** Node only: fused multiply-add for engines that have it behind a flag. */
 
 import { setFlagsFromString } from "node:v8";
-import { hasRelaxedSimd } from "../host/kernel-module.ts";
+import { hasRelaxedSimd } from "../host/simd.ts";
 
 /**
  * Turns on relaxed SIMD in engines that have it behind a flag (V8 before 11.4: Node 20), and returns whether it is available. The function

@@ -18,5 +18,5 @@ export const axisListsAddress = 640;
 /** Columns that the cosine transform takes at a time: one cache line of each row. */
 export const cosineColumns = 16;
 
-/** Vectors of four pixels that the depthwise convolution computes at a time. */
+/** Runs of pixels that the depthwise convolution computes at a time. */
 export const depthwiseVectors = 6;

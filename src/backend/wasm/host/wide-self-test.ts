@@ -1,0 +1,186 @@
+/**
+ * Checks the wide build before it is trusted: the engine's joining of vectors is experimental. Every kernel of the build computes small,
+ * fixed inputs, and so does the baseline build in the same engine. The sizes make each kernel run whole tiles, ragged edges and rests.
+ */
+
+import { type ConvolutionOptions, convolutionGeometry } from "../../../core/convolution-geometry.ts";
+import type { Storage } from "../../../tensor/storage.ts";
+import { viewOf } from "../../host-storage.ts";
+import { type BinaryOp, binaryOps, type KernelName, type Kernels, type UnaryOp, unaryOps } from "../../kernels.ts";
+
+type Tested = Pick<Kernels, KernelName>;
+
+/** One call of a kernel. Its inputs are made by `numbers(length)` and are the same for both builds. */
+interface Case {
+  readonly name: string;
+  readonly run: (kernels: Tested, numbers: (length: number) => Storage) => readonly Storage[];
+}
+
+/**
+ * The builds differ in the rounding of single operations. Over the at most 300 terms of a sum this stays below 10⁻⁵ of the largest result.
+ */
+const tolerance = 1e-5;
+
+/** What the wide build computes differently from the baseline build, as text; undefined where nothing differs. */
+export function differenceOf(wide: Tested, baseline: Tested): string | undefined {
+  for (const { name, run } of cases) {
+    const results = [wide, baseline].map((kernels) => {
+      let drawn = 0;
+      const inputs: Storage[] = [];
+      const outputs = run(kernels, (length) => {
+        const input = kernels.upload(
+          "float32",
+          Float32Array.from({ length }, () => Math.sin(1.7 * ++drawn)),
+        );
+        inputs.push(input);
+        return input;
+      });
+      const values = outputs.map((output) => Float64Array.from(viewOf(output)));
+      for (const storage of new Set([...inputs, ...outputs])) storage.release();
+      return values;
+    });
+    const [got, expected] = results as [Float64Array[], Float64Array[]];
+    for (const [i, values] of expected.entries()) {
+      const largest = values.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 0);
+      const at = values.findIndex((value, j) => !agrees(got[i]![j]!, value, tolerance * largest));
+      if (at >= 0) return `${name}: element ${at} must be ${values[at]}, got ${got[i]![at]}`;
+    }
+  }
+  return undefined;
+}
+
+const agrees = (got: number, expected: number, bound: number): boolean => Object.is(got, expected) || Math.abs(got - expected) <= bound;
+
+const matmulCase = (m: number, k: number, n: number, transposeA: boolean, transposeB: boolean): Case => ({
+  name: `matmul of ${m}×${k} and ${k}×${n}${transposeA ? ", A transposed" : ""}${transposeB ? ", B transposed" : ""}`,
+  run: (kernels, numbers) => {
+    const geometry = { batch: 1, m, k, n, transposeA, transposeB, batchStrideA: m * k, batchStrideB: k * n };
+    return [kernels.matmul(numbers(m * k), numbers(k * n), geometry)];
+  },
+});
+
+/** A convolution and both gradients. */
+function convolutionCase(x: readonly number[], w: readonly number[], options: ConvolutionOptions): Case {
+  const geometry = convolutionGeometry("self-test", x, w, options);
+  const size = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+  const { batch, outChannels, outHeight, outWidth } = geometry;
+  return {
+    name: `convolution of ${x.join("×")} with ${w.join("×")}, ${JSON.stringify(options)}`,
+    run: (kernels, numbers) => {
+      const [image, weights, g] = [numbers(size(x)), numbers(size(w)), numbers(batch * outChannels * outHeight * outWidth)];
+      return [
+        kernels.conv2d(image, weights, geometry),
+        kernels.conv2dInputGradient(g, weights, geometry),
+        kernels.conv2dWeightGradient(image, g, geometry),
+      ];
+    },
+  };
+}
+
+/** A chunk and a rest. */
+const length = 77;
+
+const elementwise: readonly Case[] = [
+  ...unaryOps.map((op: UnaryOp): Case => ({ name: op, run: (kernels, numbers) => [kernels.unary(op, numbers(length))] })),
+  ...binaryOps.flatMap((op: BinaryOp): Case[] =>
+    [
+      [1, 1],
+      [1, 0],
+      [0, 1],
+    ].map(([a, b]) => ({
+      name: op,
+      run: (kernels, numbers) => [
+        kernels.binary(op, numbers(a ? length : 1), numbers(b ? length : 1), { shape: [length], stridesA: [a!], stridesB: [b!] }),
+      ],
+    })),
+  ),
+  { name: "select", run: (kernels, numbers) => [kernels.select(kernels.unary("step", numbers(length)), numbers(length), numbers(length))] },
+  { name: "clamp", run: (kernels, numbers) => [kernels.clamp(numbers(length), -0.5, 0.25)] },
+  { name: "full", run: (kernels) => [kernels.full("float32", length, 3)] },
+  {
+    name: "readView",
+    run: (kernels, numbers) => [kernels.readView(numbers(60), { shape: [5, 12], strides: [1, 5], offset: 0 })],
+  },
+  {
+    name: "assemble",
+    run: (kernels, numbers) => [
+      kernels.assemble("float32", 80, 2, [{ source: numbers(60), view: { shape: [5, 12], strides: [16, 1], offset: 3 } }]),
+    ],
+  },
+];
+
+const alongAxes: readonly Case[] = [
+  ...(["sum", "max"] as const).flatMap((op) =>
+    [1, 21].map(
+      (inner): Case => ({
+        name: `${op}, inner ${inner}`,
+        run: (kernels, numbers) => [kernels.reduce(op, numbers(3 * 45 * inner), { outer: 3, axis: 45, inner })],
+      }),
+    ),
+  ),
+  ...[
+    [60, 16],
+    [9, 3],
+  ].flatMap(([axis, inner]) =>
+    [false, true].map(
+      (transpose): Case => ({
+        name: `cosineTransform of ${axis}${transpose ? ", transposed" : ""}`,
+        run: (kernels, numbers) => [
+          kernels.cosineTransform(numbers(2 * axis! * inner!), transpose, { outer: 2, axis: axis!, inner: inner! }),
+        ],
+      }),
+    ),
+  ),
+];
+
+const batchNormCase: Case = {
+  name: "batchNorm",
+  run: (kernels, numbers) => {
+    const geometry = { batch: 2, channels: 3, inner: 43, epsilon: 1e-5 };
+    const [x, gamma, beta, g] = [numbers(258), numbers(3), numbers(3), numbers(258)];
+    const forward = kernels.batchNorm(x, gamma, beta, geometry);
+    const gradient = kernels.batchNormGradient(x, gamma, forward.mean, forward.variance, g, geometry);
+    return [forward.y, forward.mean, forward.variance, gradient.x, gradient.gamma, gradient.beta];
+  },
+};
+
+const optimisers: readonly Case[] = [
+  ...[false, true].map(
+    (nesterov): Case => ({
+      name: "sgdUpdate",
+      run: (kernels, numbers) => {
+        const [parameter, momentum] = [numbers(length), numbers(length)];
+        const update = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov, first: false };
+        kernels.sgdUpdate(parameter, numbers(length), momentum, update);
+        return [parameter, momentum];
+      },
+    }),
+  ),
+  ...[false, true].map(
+    (decoupled): Case => ({
+      name: "adamUpdate",
+      run: (kernels, numbers) => {
+        const [parameter, mean] = [numbers(length), numbers(length)];
+        const square = kernels.unary("absolute", mean);
+        const update = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, decoupled, step: 3 };
+        kernels.adamUpdate(parameter, numbers(length), mean, square, update);
+        return [parameter, mean, square];
+      },
+    }),
+  ),
+];
+
+const cases: readonly Case[] = [
+  matmulCase(13, 300, 37, false, false),
+  matmulCase(13, 40, 37, true, false),
+  matmulCase(13, 40, 37, false, true),
+  convolutionCase([2, 5, 8, 8], [7, 5, 3, 3], { padding: 1 }),
+  convolutionCase([1, 5, 7, 19], [6, 5, 3, 3], { padding: 1, stride: 2 }),
+  convolutionCase([2, 9, 6, 6], [5, 9, 1, 1], {}),
+  convolutionCase([2, 6, 8, 11], [6, 1, 3, 3], { padding: 1, groups: 6 }),
+  convolutionCase([2, 6, 16, 16], [6, 1, 3, 3], { padding: 1, groups: 6 }),
+  ...elementwise,
+  ...alongAxes,
+  batchNormCase,
+  ...optimisers,
+];

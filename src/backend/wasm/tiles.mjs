@@ -1,0 +1,245 @@
+/**
+ * The innermost loops, written out for a size of tile: the sums of a tile are local variables, and AssemblyScript has no arrays of
+ * registers. build-kernels.mjs compiles the text that these functions return as files of `assembly`.
+ *
+ * Narrow tiles (128-bit registers) are 4 rows × 2 vectors. Two multiply-adds per cycle with a latency of 4 cycles need 8 independent sums.
+ * A step loads 2 vectors and broadcasts 4 numbers: 6 loads in 4 cycles, where the machine can do 8. V8 before version 12 moves all loads of
+ * a loop body to its top, so every loaded vector of one body is alive at once: 8 sums + 6 operands = 14 of the 15 usable registers. A 6×8
+ * tile (20) or two steps of k (20) spill to the stack. Measured with operands in the first-level cache, GFLOP/s baseline / relaxed: 4×8
+ * 40 / 52, 4×8 twice unrolled 31 / 49, 6×8 29 / 56, 6×8 twice unrolled 37 / 38, 2×20 24 / 23. Broadcasting by load beats loading four
+ * and shuffling.
+ *
+ * Wide tiles are for engines that fuse neighbouring vectors into 256-bit ones (host/wide-simd.ts). The engine joins vectors v and v + 16
+ * where both go through the same operations, so every row of a wide tile is a whole number of such pairs. Here V8 keeps the order of the
+ * text, so a row's number is broadcast just before its use: 12 sums + 2 operands + 1 number fill the 15 registers of a 6×16 tile.
+ * Measured on an AMD EPYC (AVX2), GFLOP/s on Node 24 / 26: 4×8 52 / 50, 8×8 72 / 73, 4×16 98 / 94, 5×16 99 / 95, 6×16 99 / 97, 4×24 (16
+ * registers) 41 / 41.
+ */
+
+/** `text(0)`, `text(1)`, …, one to a line. */
+const each = (count, text) => Array.from({ length: count }, (_, i) => text(i)).join("\n");
+/** `text(row, column)` for every place of a table. */
+const table = (rows, columns, text) => each(rows, (r) => each(columns, (c) => text(r, c)));
+
+/** Matrix multiplication. A is packed [k][rows], B is packed [k][vectors · 4]: both are read front to back. */
+export const gemmTile = ({ rows, vectors }, name = "gemmTile") => `
+import { multiplyAdd, zero } from "./simd";
+
+/** C[${rows}, ${4 * vectors}] = or += A·B. \`rowC\` is the byte distance of C's rows. */
+export function ${name}(k: i32, a: usize, b: usize, c: usize, rowC: usize, accumulate: bool): void {
+  ${table(rows, vectors, (r, v) => `let c${r}_${v} = zero();`)}
+  const end = a + (<usize>k) * ${4 * rows};
+  while (a < end) {
+    ${each(vectors, (v) => `const b${v} = v128.load(b, ${16 * v});`)}
+    ${each(
+      rows,
+      (r) => `
+    const a${r} = v128.load32_splat(a, ${4 * r});
+    ${each(vectors, (v) => `c${r}_${v} = multiplyAdd(a${r}, b${v}, c${r}_${v});`)}`,
+    )}
+    a += ${4 * rows};
+    b += ${16 * vectors};
+  }
+  if (accumulate) {
+    let at = c;
+    ${each(rows, (r) => `${each(vectors, (v) => `c${r}_${v} = f32x4.add(c${r}_${v}, v128.load(at, ${16 * v}));`)}\nat += rowC;`)}
+  }
+  ${each(rows, (r) => `${each(vectors, (v) => `v128.store(c, c${r}_${v}, ${16 * v});`)}\nc += rowC;`)}
+}
+`;
+
+/**
+ * Convolution: output channels × two runs of neighbouring pixels, while the taps run, all input channels' taps in one row. It is the tile of
+ * matrix multiplication with one difference: the right operand is not packed but read where it lies, at the pixel's address plus the tap's
+ * offset from a table. So no im2col matrix is ever written. Instead, each input element is read Kh·Kw times from the first-level cache.
+ */
+export const convTile = ({ rows, vectors }) => {
+  const run = vectors / 2;
+  return `
+import { multiplyAdd, zero } from "./simd";
+
+/**
+ * The sums of ${rows} channels × 2 runs of ${4 * run} pixels, to \`to0\` and \`to1\` and on from there in steps of \`plane\` bytes per channel.
+ * \`weights\` is packed [tap][${rows}]. \`pixels0\` and \`pixels1\` are the addresses of the runs, which may stand in different rows.
+ */
+export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usize, pixels1: usize, to0: usize, to1: usize, plane: usize): void {
+  ${table(rows, vectors, (r, v) => `let s${r}_${v} = zero();`)}
+  const end = weights + (<usize>taps) * ${4 * rows};
+  while (weights < end) {
+    const offset = load<usize>(offsets);
+    ${table(2, run, (p, v) => `const x${p * run + v} = v128.load(pixels${p} + offset, ${16 * v});`)}
+    ${each(
+      rows,
+      (r) => `
+    const w${r} = v128.load32_splat(weights, ${4 * r});
+    ${each(vectors, (v) => `s${r}_${v} = multiplyAdd(w${r}, x${v}, s${r}_${v});`)}`,
+    )}
+    weights += ${4 * rows};
+    offsets += 4;
+  }
+  ${each(
+    rows,
+    (r) => `${table(2, run, (p, v) => `v128.store(to${p}, s${r}_${p * run + v}, ${16 * v});`)}
+  to0 += plane;
+  to1 += plane;`,
+  )}
+}
+`;
+};
+
+/**
+ * The weight gradient of a convolution: 4 output channels × 2 taps, while the pixels run. Every sum has the lanes of a run of pixels. A step
+ * takes 4 loads of g and 2 of x for 8 multiply-adds, and needs no broadcast and no packing. The addresses of g's channels are \`g\`,
+ * \`g + second\`, … Sum (channel, tap) is written to \`sums\`, run by run.
+ */
+export const dotTile = ({ vectors }) => `
+import { multiplyAdd, zero } from "./simd";
+${dotsOfRuns("dotsOfVectors", 1)}
+${dotsOfRuns("dotsOfRuns", vectors / 2)}
+${dotsOfRows(vectors / 2)}`;
+
+/** The parts of both loops, for runs of `run` vectors. */
+const dotParts = (run) => {
+  const rowsOfG = ["at", "at + second", "at + third", "at + fourth"];
+  const eachSum = (text) => each(4, (o) => table(2, run, (t, v) => text(o, t, v)));
+  const step = (x0, x1, read) => `
+        ${table(2, run, (t, v) => `const x${t}_${v} = ${read([x0, x1][t], v)};`)}
+        ${each(
+          4,
+          (o) => `
+        ${each(run, (v) => `const g${o}_${v} = ${read(rowsOfG[o], v)};`)}
+        ${table(2, run, (t, v) => `s${o}_${t}_${v} = multiplyAdd(g${o}_${v}, x${t}_${v}, s${o}_${t}_${v});`)}`,
+        )}`;
+  const whole = (address, v) => `v128.load(${address}, ${16 * v})`;
+  const masked = (address, v) => `v128.and(${whole(address, v)}, mask${v})`;
+  return {
+    begin: eachSum((o, t, v) => `let s${o}_${t}_${v} = zero();`),
+    step: (x0, x1) => step(x0, x1, whole),
+    maskedStep: (x0, x1) => step(x0, x1, masked),
+    end: eachSum((o, t, v) => `v128.store(sums, s${o}_${t}_${v}, ${16 * ((2 * o + t) * run + v)});`),
+  };
+};
+
+const dotsOfRuns = (name, run) => {
+  const { begin, step, end } = dotParts(run);
+  return `
+/**
+ * For planes whose rows are whole runs of ${4 * run} pixels: one loop over a list of the runs' offsets in x, because rows of a few runs are too
+ * short to be loops of their own.
+ */
+export function ${name}(
+  runs: usize, count: i32, g: usize, second: usize, third: usize, fourth: usize, gImage: usize,
+  pixels0: usize, pixels1: usize, imageStep: usize, images: i32, sums: usize,
+): void {
+  ${begin}
+  const bytes = (<usize>count) * ${16 * run};
+  for (let i = 0; i < images; i++) {
+    let at = g, list = runs;
+    const end = g + bytes;
+    while (at < end) {
+      const offset = load<usize>(list);
+      ${step("pixels0 + offset", "pixels1 + offset")}
+      list += 4;
+      at += ${16 * run};
+    }
+    pixels0 += imageStep;
+    pixels1 += imageStep;
+    g += gImage;
+  }
+  ${end}
+}
+`;
+};
+
+const dotsOfRows = (run) => {
+  const { begin, step, maskedStep, end } = dotParts(run);
+  return `
+/** For rows that end inside a run. \`pitch\` is the byte distance of x's rows. */
+export function dotsOfRows(
+  rows: i32, columns: i32, pitch: usize, g: usize, second: usize, third: usize, fourth: usize, gImage: usize,
+  pixels0: usize, pixels1: usize, imageStep: usize, images: i32, sums: usize,
+): void {
+  ${begin}
+  const rest = columns % ${4 * run};
+  const whole = (<usize>(columns - rest)) << 2;
+  const restBytes = (<usize>rest) << 2;
+  ${each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(rest), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`)}
+  for (let i = 0; i < images; i++) {
+    let row0 = pixels0, row1 = pixels1;
+    let at = g;
+    for (let r = 0; r < rows; r++) {
+      let x0 = row0, x1 = row1;
+      const end = x0 + whole;
+      while (x0 < end) {
+        ${step("x0", "x1")}
+        x0 += ${16 * run};
+        x1 += ${16 * run};
+        at += ${16 * run};
+      }
+      if (rest) {
+        // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
+        ${maskedStep("x0", "x1")}
+        at += restBytes;
+      }
+      row0 += pitch;
+      row1 += pitch;
+    }
+    pixels0 += imageStep;
+    pixels1 += imageStep;
+    g += gImage;
+  }
+  ${end}
+}
+`;
+};
+
+/**
+ * Depthwise convolution: six runs of pixels of one channel while the taps run. A tap broadcasts its weight once for all of them.
+ */
+export const depthwiseTile = ({ vectors }) => {
+  const run = vectors / 2;
+  return `
+import { DepthwisePass, DepthwiseTap, DepthwiseVector } from "./depthwise";
+import { multiplyAdd, zero } from "./simd";
+
+const tapBytes = offsetof<DepthwiseTap>();
+const vectorBytes = offsetof<DepthwiseVector>();
+const OFFSET = offsetof<DepthwiseTap>("offset");
+const TARGET = offsetof<DepthwiseVector>("target");
+const LANES = offsetof<DepthwiseVector>("lanes");
+
+/** The sums of six runs, from \`vector\` on in the list of the pass, to \`results\` and on. */
+export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize): void {
+  ${each(6, (r) => `const p${r} = pixels + load<usize>(vector, ${r} * vectorBytes);`)}
+  ${table(6, run, (r, v) => `let s${r}_${v} = zero();`)}
+  const end = pass.list + (<usize>pass.taps) * tapBytes;
+  for (let tap = pass.list; tap < end; tap += tapBytes) {
+    const w = v128.load32_splat(weights + (load<usize>(tap) << 2));
+    const offset = load<usize>(tap, OFFSET);
+    ${table(6, run, (r, v) => `s${r}_${v} = multiplyAdd(w, v128.load(p${r} + offset, ${16 * v}), s${r}_${v});`)}
+  }
+  ${table(6, run, (r, v) => `v128.store(results, s${r}_${v}, ${16 * (r * run + v)});`)}
+}
+
+/** Σ g·x over all runs of the pass, for five taps whose pixels begin at t0 … t4: five sums, whose lanes are still apart, to \`sums\`. */
+export function fiveDots(pass: DepthwisePass, g: usize, t0: usize, t1: usize, t2: usize, t3: usize, t4: usize, sums: usize): void {
+  ${table(5, run, (t, v) => `let s${t}_${v} = zero();`)}
+  const end = pass.vectors + pass.vectorCount * vectorBytes;
+  for (let vector = pass.vectors; vector < end; vector += vectorBytes) {
+    const from = load<usize>(vector);
+    const lanes = load<i32>(vector, LANES);
+    const at = g + load<usize>(vector, TARGET);
+    if (lanes == ${4 * run}) {
+      ${each(run, (v) => `const g${v} = v128.load(at, ${16 * v});`)}
+      ${table(5, run, (t, v) => `s${t}_${v} = multiplyAdd(g${v}, v128.load(t${t} + from, ${16 * v}), s${t}_${v});`)}
+    } else {
+      // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
+      ${each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(lanes), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`)}
+      ${each(run, (v) => `const g${v} = v128.and(v128.load(at, ${16 * v}), mask${v});`)}
+      ${table(5, run, (t, v) => `s${t}_${v} = multiplyAdd(g${v}, v128.and(v128.load(t${t} + from, ${16 * v}), mask${v}), s${t}_${v});`)}
+    }
+  }
+  ${table(5, run, (t, v) => `v128.store(sums, s${t}_${v}, ${16 * (t * run + v)});`)}
+}
+`;
+};
