@@ -133,7 +133,7 @@ test("options describe the network of a checkpoint without a configuration, and 
   expect(numbers.map((guess) => guess.class).sort()).toEqual([..."0123456789"]);
   await expectError(
     ["--checkpoint", bare, "--conv", "Conv", files[0]!],
-    /StateError: checkpoint .*bare\.safetensors: the state must fit the network/,
+    /DataError: checkpoint: .*bare\.safetensors must hold the \d+ parameters of wrn-10-1-Conv, got \d+ numbers; name a checkpoint of/,
   );
 });
 
@@ -144,7 +144,7 @@ describe("an image that cannot be decoded", () => {
     await writeFile(text, "no image");
     await writeFile(cut, (await readFile(files[0]!)).subarray(0, 900));
     bad = [
-      [text, /^image: .*text\.png must be a PNG, a JPEG or a WebP image, got a file that begins 6e6f2069/],
+      [text, /^image: .*text\.png must be a PNG, a JPEG or a WebP image, got a file of another format; convert it first/],
       [cut, /^image: .*cut\.png must be a whole PNG, JPEG or WebP image, got /],
       [absent, /^image: .*absent\.png must be readable, got ENOENT/],
     ];

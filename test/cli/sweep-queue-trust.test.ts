@@ -174,10 +174,9 @@ describe.skipIf(!redisAvailable)(redisAvailable ? "a worker" : "a worker (skippe
     // The run's folder is a link that leads out of the sweep, to a folder with a file that a run would have.
     await writeFile(join(victim, "config.json"), "{}");
     await symlink(victim, join(linked, "runs", "wrn-10-1-Conv-seed0"));
-    // The run's folder holds a user's notes beside what a killed run left.
+    // The run's folder holds a user's notes, and no run.
     const noted = createRun("quick", { ...settings, seed: 3 });
     await mkdir(join(grid, "runs", noted.id));
-    await writeFile(join(grid, "runs", noted.id, "config.json"), "{}");
     await writeFile(join(grid, "runs", noted.id, "notes.txt"), "mine");
 
     const away = honest().data.run;
@@ -202,7 +201,7 @@ describe.skipIf(!redisAvailable)(redisAvailable ? "a worker" : "a worker (skippe
     ]);
     expect(await readFile(join(victim, "thesis.txt"), "utf8")).toBe("years of work");
     expect((await readdir(victim)).sort()).toEqual(["config.json", "thesis.txt"]);
-    expect((await readdir(join(grid, "runs", noted.id))).sort()).toEqual(["config.json", "notes.txt"]);
+    expect((await readdir(join(grid, "runs", noted.id))).sort()).toEqual(["notes.txt"]);
     expect(await readdir(folder)).not.toContain("own");
 
     await writeFile(join(folder, "honest.json"), JSON.stringify({ settings }));

@@ -183,7 +183,8 @@ describe("an existing run", () => {
   test("whose last line of metrics is cut off loses the line, and says so", async () => {
     const run = await RunFolder.create(join(folder, "run"), {});
     await writeFile(metricsFile(run), `${JSON.stringify(line(1))}\n${JSON.stringify(line(2)).slice(0, 20)}`);
-    const opened = await RunFolder.open(run.path);
+    await run.close();
+    const opened = await RunFolder.openLocked(run.path);
     expect(opened.metrics).toEqual([line(1)]);
     expect(opened.notes).toEqual([
       expect.stringMatching(/^run: line 2 of .*metrics\.jsonl is cut off after \d+ characters, and is left out$/),
