@@ -10,6 +10,7 @@ import { elementwiseAcceptances } from "./host/elementwise.ts";
 import { layoutAcceptances } from "./host/layout.ts";
 import { matmulAcceptances } from "./host/matmul.ts";
 import { optimiserAcceptances } from "./host/optimiser.ts";
+import { poolingAcceptances } from "./host/pooling.ts";
 import { reductionAcceptances } from "./host/reductions.ts";
 
 export const wasmAcceptances = {
@@ -19,6 +20,7 @@ export const wasmAcceptances = {
   ...cosineTransformAcceptances,
   ...matmulAcceptances,
   ...convolutionAcceptances,
+  ...poolingAcceptances,
   ...batchNormAcceptances,
   ...optimiserAcceptances,
 };

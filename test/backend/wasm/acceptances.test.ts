@@ -66,6 +66,7 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   conv2d: (d) => [storage(d), storage(d), {}],
   conv2dInputGradient: (d) => [storage(d), storage(d), {}],
   conv2dWeightGradient: (d) => [storage(d), storage(d), {}],
+  maxPool2d: (d) => [storage(d), {}],
   batchNorm: (d) => [storage(d), storage(d), storage(d), {}],
   batchNormGradient: (d) => [storage(d), storage(d), storage(d), storage(d), storage(d), {}],
   sgdUpdate: (d) => [storage(d), storage(d), undefined, {}],

@@ -10,6 +10,7 @@ export { clamp, select_, unary } from "./elementwise";
 export { batchNorm, batchNormGradient } from "./batch-norm";
 export { reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
+export { maxPool2d } from "./pooling";
 export { probe } from "./pairing-probe";
 export { fill, moveView } from "./layout";
 export { adamUpdate, sgdUpdate } from "./optimiser";

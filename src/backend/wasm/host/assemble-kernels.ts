@@ -12,6 +12,7 @@ import { layoutKernels } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import { matmulKernels } from "./matmul.ts";
 import { optimiserKernels } from "./optimiser.ts";
+import { poolingKernels } from "./pooling.ts";
 import { reductionKernels } from "./reductions.ts";
 
 export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
@@ -23,6 +24,7 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...cosineTransformKernels(machine, products),
     ...products,
     ...convolutionKernels(machine),
+    ...poolingKernels(machine),
     ...batchNormKernels(machine),
     ...optimiserKernels(machine),
   };

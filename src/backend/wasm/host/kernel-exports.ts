@@ -80,6 +80,8 @@ export interface KernelExports extends WebAssembly.Exports {
   /** Reads the axis lists: `rank` sizes, and the strides of the strided side. */
   moveView(write: boolean, packed: number, strided: number, inner: number, rows: number, step: number, rank: number, shared: boolean): void;
   fill(out: number, length: number, value: number, shared: boolean): void;
+  /** Reads a PoolJob at JOB. */
+  maxPool2d(shared: boolean): void;
   /** Reads an SgdJob at JOB. */
   sgdUpdate(shared: boolean): void;
   /** Reads an AdamJob at JOB. */

@@ -138,6 +138,22 @@ const batchNormCase: Case = {
   },
 };
 
+/** Windows inside the image, windows over its border, and rows that are no multiple of a vector. */
+const poolingCases = [
+  { size: 14, kernel: 2, stride: 2, padding: 0 },
+  { size: 13, kernel: 3, stride: 2, padding: 1 },
+  { size: 9, kernel: 3, stride: 1, padding: 1 },
+].map(
+  ({ size, kernel, stride, padding }): Case => ({
+    name: `maxPool2d of ${kernel}×${kernel}, stride ${stride}`,
+    run: (kernels, numbers) => {
+      const geometry = convolutionGeometry("self-test", [1, 2, size, size], [2, 1, kernel, kernel], { stride, padding, groups: 2 });
+      const { values, indices } = kernels.maxPool2d(numbers(2 * size * size), geometry);
+      return [values, indices];
+    },
+  }),
+);
+
 const optimisers: readonly Case[] = [
   ...[false, true].map(
     (nesterov): Case => ({
@@ -175,6 +191,7 @@ const cases: readonly Case[] = [
   convolutionCase([2, 6, 16, 16], [6, 1, 3, 3], { padding: 1, groups: 6 }),
   ...elementwise,
   ...alongAxes,
+  ...poolingCases,
   batchNormCase,
   ...optimisers,
 ];
