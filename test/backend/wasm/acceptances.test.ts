@@ -128,7 +128,7 @@ describe("calls that wasm leaves to the reference", () => {
   const cases: [string, DType, (k: Kernels, x: Storage) => Storage][] = [
     ["a float64 product", "float64", (k, x) => k.matmul(x, x, square)],
     ["a float64 sum", "float64", (k, x) => k.reduce("sum", x, { outer: 1, axis: 512, inner: 1 })],
-    ["erf", "float32", (k, x) => k.unary("erf", x)],
+    ["sin", "float32", (k, x) => k.unary("sin", x)],
     ["power", "float32", (k, x) => k.binary("power", x, x, { shape: [512], stridesA: [1], stridesB: [1] })],
     [
       "a product of rank 9",

@@ -5,6 +5,7 @@
  * is rounded about once.
  */
 
+import { joinHalves, lowerHalf, upperHalf } from "./double-math";
 import { loadLanes, storeLanes } from "./simd";
 import { rowSum } from "./row-sums";
 import { JOB, parallel } from "./team";
@@ -55,12 +56,6 @@ function maximumRows(chunk: i32): void {
     store<f32>(job.out + ((<usize>row) << 2), rowMaximum(job.x + (((<usize>row) * job.axis) << 2), job.axis));
 }
 
-/** Upper two lanes of v in float64. */
-@inline
-function high(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3));
-}
-
 function sumColumns(chunk: i32): void {
   const first = (chunk % job.columnBlocks) * COLUMNS;
   const outer = chunk / job.columnBlocks;
@@ -73,11 +68,10 @@ function sumColumns(chunk: i32): void {
     let x = base + ((<usize>column) << 2);
     for (let i = 0; i < job.axis; i++, x += stride) {
       const v = loadLanes(x, lanes);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(v));
-      top = f64x2.add(top, high(v));
+      low = f64x2.add(low, lowerHalf(v));
+      top = f64x2.add(top, upperHalf(v));
     }
-    const sums = v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(top), 0, 1, 4, 5);
-    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), sums, lanes);
+    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), joinHalves(low, top), lanes);
   }
 }
 
