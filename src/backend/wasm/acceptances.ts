@@ -7,6 +7,7 @@ import { batchNormAcceptances } from "./host/batch-norm.ts";
 import { convolutionAcceptances } from "./host/convolution.ts";
 import { cosineTransformAcceptances } from "./host/cosine-transform.ts";
 import { elementwiseAcceptances } from "./host/elementwise.ts";
+import { indexingAcceptances } from "./host/indexing.ts";
 import { layoutAcceptances } from "./host/layout.ts";
 import { matmulAcceptances } from "./host/matmul.ts";
 import { optimiserAcceptances } from "./host/optimiser.ts";
@@ -17,6 +18,7 @@ export const wasmAcceptances = {
   ...layoutAcceptances,
   ...elementwiseAcceptances,
   ...reductionAcceptances,
+  ...indexingAcceptances,
   ...cosineTransformAcceptances,
   ...matmulAcceptances,
   ...convolutionAcceptances,

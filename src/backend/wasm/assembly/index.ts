@@ -11,6 +11,7 @@ export { batchNorm, batchNormGradient } from "./batch-norm";
 export { reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
 export { maxPool2d } from "./pooling";
+export { firstOutside, gather, scatterAdd } from "./indexing";
 export { probe } from "./pairing-probe";
 export { fill, moveView } from "./layout";
 export { adamUpdate, sgdUpdate } from "./optimiser";

@@ -8,6 +8,7 @@ import { batchNormKernels } from "./batch-norm.ts";
 import { convolutionKernels } from "./convolution.ts";
 import { cosineTransformKernels } from "./cosine-transform.ts";
 import { elementwiseKernels } from "./elementwise.ts";
+import { indexingKernels } from "./indexing.ts";
 import { layoutKernels } from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import { matmulKernels } from "./matmul.ts";
@@ -21,6 +22,7 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...layoutKernels(machine),
     ...elementwiseKernels(machine),
     ...reductionKernels(machine),
+    ...indexingKernels(machine),
     ...cosineTransformKernels(machine, products),
     ...products,
     ...convolutionKernels(machine),

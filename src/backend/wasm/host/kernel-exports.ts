@@ -76,6 +76,9 @@ export interface KernelExports extends WebAssembly.Exports {
     shared: boolean,
   ): void;
   reduce(maximum: boolean, x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
+  firstOutside(indices: number, count: number, bound: number): number;
+  gather(x: number, indices: number, y: number, outer: number, axis: number, inner: number, count: number, shared: boolean): void;
+  scatterAdd(y: number, indices: number, x: number, outer: number, axis: number, inner: number, count: number, shared: boolean): void;
   cosineTransform(job: number, shared: boolean): void;
   /** Reads the axis lists: `rank` sizes, and the strides of the strided side. */
   moveView(write: boolean, packed: number, strided: number, inner: number, rows: number, step: number, rank: number, shared: boolean): void;

@@ -138,6 +138,24 @@ const batchNormCase: Case = {
   },
 };
 
+/** Rows of one element and rows of vectors and a rest. Windows of max pooling overlap, so their positions repeat. */
+const indexingCases = [1, 37].map(
+  (inner): Case => ({
+    name: `gather and scatterAdd, inner ${inner}`,
+    run: (kernels, numbers) => {
+      const geometry = convolutionGeometry("self-test", [1, 1, 9, 9], [1, 1, 3, 3], { padding: 1 });
+      const { values, indices } = kernels.maxPool2d(numbers(81), geometry);
+      const split = { outer: 1, axis: 81, inner };
+      return [
+        values,
+        indices,
+        kernels.gather(numbers(81 * inner), indices, split),
+        kernels.scatterAdd(numbers(81 * inner), indices, split),
+      ];
+    },
+  }),
+);
+
 /** Windows inside the image, windows over its border, and rows that are no multiple of a vector. */
 const poolingCases = [
   { size: 14, kernel: 2, stride: 2, padding: 0 },
@@ -192,6 +210,7 @@ const cases: readonly Case[] = [
   ...elementwise,
   ...alongAxes,
   ...poolingCases,
+  ...indexingCases,
   batchNormCase,
   ...optimisers,
 ];
