@@ -127,5 +127,18 @@ export function cosineTransformRoundings(n: number): { readonly dense: number; r
 export const wasm: Tolerance = {
   ...ieee,
   dtypes: ["float32", "float64"],
-  ulps: { exp: 1.5, log: 1.5, reciprocalSqrt: 1.5, tanh: 2, sigmoid: 3, erf: 0.52, normalCdf: 0.52, expm1: 0.52, log1p: 0.52 },
+  ulps: {
+    exp: 1.5,
+    log: 1.5,
+    reciprocalSqrt: 1.5,
+    tanh: 2,
+    sigmoid: 3,
+    erf: 0.52,
+    normalCdf: 0.52,
+    expm1: 0.52,
+    log1p: 0.52,
+    sin: 0.52,
+    cos: 0.52,
+    power: 0.52,
+  },
 };

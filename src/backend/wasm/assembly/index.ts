@@ -8,7 +8,7 @@ export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
 export { batchNorm, batchNormGradient } from "./batch-norm";
-export { reduce } from "./reductions";
+export { argmax, reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
 export { maxPool2d } from "./pooling";
 export { firstOutside, gather, scatterAdd } from "./indexing";

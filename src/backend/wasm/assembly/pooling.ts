@@ -6,6 +6,7 @@
  * first of equal pixels wins, whatever the width of the vectors.
  */
 
+import { improves } from "./simd";
 import { JOB, parallel } from "./team";
 
 @unmanaged
@@ -34,12 +35,6 @@ export class PoolJob {
 }
 
 const job = changetype<PoolJob>(JOB);
-
-/** Whether each pixel replaces the best one before it. */
-@inline
-function improves(pixel: v128, best: v128): v128 {
-  return v128.or(f32x4.gt(pixel, best), v128.and(f32x4.ne(pixel, pixel), f32x4.eq(best, best)));
-}
 
 /** Four pixels that lie `stride` pixels apart. */
 @inline

@@ -1,5 +1,5 @@
 /**
- * erf, the normal distribution function, eˣ − 1 and log(1 + x) on four lanes of float32, computed in float64 (double-math.ts). NaN stays
+ * erf, the normal distribution function, eˣ − 1, log(1 + x) and powers on four lanes of float32, computed in float64 (double-math.ts). NaN stays
  * NaN, and the sign of a zero stays where the function is odd.
  */
 
@@ -109,4 +109,30 @@ export function log1p(x: v128): v128 {
   y = v128.bitselect(f32x4.splat(-Infinity), y, f32x4.eq(x, f32x4.splat(-1)));
   y = v128.bitselect(x, y, f32x4.eq(x, f32x4.splat(Infinity)));
   return keepNaN(v128.or(y, f32x4.lt(x, f32x4.splat(-1))), x);
+}
+
+/** |a|ᵇ = e^(b·log |a|). The limits of the exponent lie beyond the largest and the smallest number of float32. */
+@inline
+function powerHalf(a: v128, b: v128): v128 {
+  const logarithm = v128.bitselect(d(-Infinity), logLanes(a), f64x2.eq(a, d(0)));
+  const finite = v128.bitselect(d(Infinity), logarithm, f64x2.eq(a, d(Infinity)));
+  return exp2Lanes(limited(f64x2.mul(b, finite), -110, 90));
+}
+
+/**
+ * aᵇ by IEEE 754. For a < 0 it is ±|a|ᵇ where b is an integer, with − where b is odd, and NaN elsewhere. a⁰ and 1ᵇ are 1, also for NaN,
+ * and so is (−1)^±∞. An infinite b counts as even.
+ */
+export function power(a: v128, b: v128): v128 {
+  const one = f32x4.splat(1), infinity = f32x4.splat(Infinity);
+  const size = f32x4.abs(a);
+  let y = joinHalves(powerHalf(lowerHalf(size), lowerHalf(b)), powerHalf(upperHalf(size), upperHalf(b)));
+  const half = f32x4.mul(b, f32x4.splat(0.5));
+  const integer = f32x4.eq(f32x4.floor(b), b);
+  const odd = v128.andnot(integer, f32x4.eq(f32x4.floor(half), half));
+  y = v128.or(y, v128.and(v128.and(a, odd), i32x4.splat(0x80000000)));
+  const undefined_ = v128.andnot(v128.and(f32x4.lt(a, f32x4.splat(0)), f32x4.ne(size, infinity)), integer);
+  y = keepNaN(keepNaN(v128.or(y, undefined_), a), b);
+  const unit = v128.and(f32x4.eq(size, one), f32x4.eq(f32x4.abs(b), infinity));
+  return v128.bitselect(one, y, v128.or(unit, v128.or(f32x4.eq(a, one), f32x4.eq(b, f32x4.splat(0)))));
 }

@@ -75,6 +75,7 @@ export interface KernelExports extends WebAssembly.Exports {
     epsilon: number,
     shared: boolean,
   ): void;
+  argmax(x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
   reduce(maximum: boolean, x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
   firstOutside(indices: number, count: number, bound: number): number;
   gather(x: number, indices: number, y: number, outer: number, axis: number, inner: number, count: number, shared: boolean): void;

@@ -112,6 +112,12 @@ const alongAxes: readonly Case[] = [
       }),
     ),
   ),
+  ...[1, 21].map(
+    (inner): Case => ({
+      name: `argmax, inner ${inner}`,
+      run: (kernels, numbers) => [kernels.argmax(numbers(3 * 45 * inner), { outer: 3, axis: 45, inner })],
+    }),
+  ),
   ...[
     [60, 16],
     [9, 3],

@@ -1,6 +1,6 @@
 /**
  * The numbers by which the host tells the kernel `unary` which op to compute. Both compilers read this file: TypeScript for the host,
- * AssemblyScript for the kernels. The ops that are not named here (sin, cos) have no vector kernel.
+ * AssemblyScript for the kernels.
  */
 
 export const negate = 0;
@@ -21,3 +21,5 @@ export const erf = 14;
 export const normalCdf = 15;
 export const expm1 = 16;
 export const log1p = 17;
+export const sin = 18;
+export const cos = 19;
