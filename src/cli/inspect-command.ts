@@ -23,7 +23,8 @@ import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
-import { type Output, writeJson } from "./terminal.ts";
+import type { Output } from "./printable-output.ts";
+import { writeJson } from "./terminal.ts";
 
 interface InspectOptions extends HyperParameters {
   readonly checkpoint?: string;

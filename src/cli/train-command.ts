@@ -130,6 +130,11 @@ export function trainCommand(command: Command, context: CommandContext): void {
     )
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
     .option("--resume <run>", "resume a run, bit for bit; with --epochs, prolong it", argument("train", "--resume", path))
+    .option(
+      "--keep <n>",
+      "checkpoints to keep, the newest included; --resume goes on from the newest one that is not damaged (default: 2)",
+      argument("train", "--keep", integer({ least: 1 })),
+    )
     .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
     .option(
       "--budget <parameters>",
@@ -137,6 +142,7 @@ export function trainCommand(command: Command, context: CommandContext): void {
       argument("train", "--budget", integer({ least: 1 })),
     )
     .option("--tensorboard", "write TensorBoard's event files into the run's folder too")
+    .option("--detect-anomaly", "stop at the first op that computes NaN or an infinity, and name its layer (slower; wasm or reference)")
     .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");

@@ -93,6 +93,20 @@ export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
   },
 };
 
+/** The kind of each network's class, by the name that its recipe has. */
+const kindsOfClasses: Readonly<Record<string, NetworkKind>> = {
+  WideResNet: "wrn",
+  ResNet: "wrn-50-2",
+  Darts: "darts",
+  MobileNetV2: "mobilenet-v2",
+};
+
+/** The input size of the paper for the network of a class such as `ResNet`, in pixels; undefined for any other class. */
+export function inputOfClass(name: string): number | undefined {
+  const kind = Object.hasOwn(kindsOfClasses, name) ? kindsOfClasses[name] : undefined;
+  return kind && networks[kind].input;
+}
+
 /** Says what is wrong with the depth or width given for a network; undefined when both are allowed. */
 export function sizeRefusal(kind: NetworkKind, given: Pick<NetworkSpec, "depth" | "width">): string | undefined {
   const { sizes, depthRule } = networks[kind];

@@ -3,8 +3,10 @@
 import { DataError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
 import { countParameters } from "../count/count-network.ts";
+import { withPresentNames } from "../nn/load-state.ts";
 import type { Mode } from "../structured/structured-linear.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
+import type { NamedArray } from "../train/safetensors.ts";
 import { createNetwork, type Network, type NetworkSpec } from "./network-spec.ts";
 
 export interface RestoreOptions {
@@ -33,6 +35,27 @@ export function classesOf({ source, model }: Checkpoint, spec: NetworkSpec): num
   const classes = (model.get(name) ?? model.get(formerName))?.shape[0];
   if (classes !== undefined) return classes;
   throw new DataError(`checkpoint: ${source} must hold ${name}, the bias of the classifier, got none; name a checkpoint of this network`);
+}
+
+/** The networks whose layers had other names in earlier versions, with dense convolutions. */
+const renamedNetworks: readonly NetworkSpec[] = (["wrn-50-2", "mobilenet-v2"] as const).map((kind) => ({
+  kind,
+  convolution: { kind: "Conv" },
+}));
+
+/**
+ * The arrays of a checkpoint under the names of today, where an earlier version wrote it.
+ * @param spec The network. Default: a dense WRN-50-2 or MobileNetV2, if the names are those of one.
+ */
+export function presentArrays({ model }: Checkpoint, spec?: NetworkSpec): ReadonlyMap<string, NamedArray> {
+  let arrays = model as ReadonlyMap<string, NamedArray>;
+  for (const each of spec === undefined ? renamedNetworks : [spec])
+    countParameters((build) => {
+      const network = createNetwork(each, 10, build, { init: "variance-preserving" });
+      arrays = withPresentNames(network.state(), arrays, (name) => network.formerName(name));
+      return network;
+    });
+  return arrays;
 }
 
 /** The parameters whose size depends on the number of classes: the classifiers. */

@@ -68,10 +68,13 @@ export function choice<const T extends string>(names: readonly T[]): Rule<T> {
   };
 }
 
+/** The length of the longest path that Linux takes. No other setting is nearly as long, and `check` may take time in proportion to it. */
+const longestText = 4096;
+
 /** Texts for which `check` does not throw a ConfigError. */
 export function text(allowed: string, check: (text: string) => void): Rule<string> {
   const accepts = (value: unknown): value is string => {
-    if (typeof value !== "string") return false;
+    if (typeof value !== "string" || value.length > longestText) return false;
     try {
       check(value);
       return true;

@@ -6,6 +6,7 @@
 import { simdNames } from "../backend/wasm/host/simd.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { suggestion } from "../core/nearest-word.ts";
+import { quote } from "../core/quote.ts";
 import { checkConvolution, convolutionForms, convolutionRefusal, convolutionSuggestion } from "../structured/convolution-text.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
@@ -84,11 +85,11 @@ export const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, 
 /** Checks settings that were read from `source`. @throws DataError that names the first setting with a wrong value. */
 export function checkSettings(value: unknown, source: string): Settings {
   if (typeof value !== "object" || value === null)
-    throw new DataError(`settings: ${source} must hold an object, got ${JSON.stringify(value)}`);
+    throw new DataError(`settings: ${source} must hold an object, got ${quote(value)}; restore it from a copy`);
   for (const [name, rule] of Object.entries(settingRules) as [string, Rule<unknown>][]) {
     const given = (value as Record<string, unknown>)[name];
     if (!rule.accepts(given))
-      throw new DataError(`settings: ${name} in ${source} must be ${rule.allowed}, got ${JSON.stringify(given)}; restore it from a copy`);
+      throw new DataError(`settings: ${name} in ${source} must be ${rule.allowed}, got ${quote(given)}; restore it from a copy`);
   }
   return value as Settings;
 }

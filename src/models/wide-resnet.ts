@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
@@ -112,6 +113,7 @@ export class WideResNet extends ImageClassifier {
     super();
     checkOptions("WideResNet", options, wideResNetOptions);
     const { depth, width, classes = 10, dropout = 0, convolution = Conv, attentionSplit: parts = 1 } = options;
+    checkNumbers("WideResNet", { dropout }, { least: 0, below: 1 });
     this.#options = options;
     const count = (depth - 4) / 6;
     if (!Number.isInteger(count) || count < 1)

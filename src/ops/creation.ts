@@ -1,8 +1,9 @@
 /** New tensors from arrays, from a formula, or from a random stream. All of them are leaves: they have no origin. */
 
 import { kernels } from "../backend/active.ts";
-import { ShapeError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { typedArrayName } from "../core/typed-arrays.ts";
@@ -179,22 +180,41 @@ export function eye(rows: number, columns: number = rows, options: CreationOptio
   return tensor(values, { shape: [rows, columns] });
 }
 
-/** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
+/** @throws ConfigError unless `random` is a stream, for programs in plain JavaScript. */
+function checkRandom(op: "uniform" | "normal", random: Random): void {
+  if (typeof random?.[op] !== "function")
+    throw new ConfigError(`${op}: random must be a stream, got ${kindOf(random)}; pass new Random(0)`);
+}
+
+/**
+ * Independent draws from the uniform distribution on [low, high).
+ * @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless the bounds are finite.
+ */
 export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
   checkOptions("uniform", options, uniformOptions);
+  checkRandom("uniform", random);
   const { low = 0, high = 1, dtype = "float32" } = options;
+  checkNumbers("uniform", { low, high }, {});
   checkShape("uniform", shape);
   checkDType("uniform", dtype);
+  if (random.isRandom === false) return full(shape, low, { dtype });
   const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
   return tensor(values, { shape });
 }
 
-/** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
+/**
+ * Independent draws from the normal distribution N(mean, std²).
+ * @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless std ≥ 0.
+ */
 export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
   checkOptions("normal", options, normalOptions);
+  checkRandom("normal", random);
   const { mean = 0, std = 1, dtype = "float32" } = options;
+  checkNumbers("normal", { mean }, {});
+  checkNumbers("normal", { std }, { least: 0 });
   checkShape("normal", shape);
   checkDType("normal", dtype);
+  if (random.isRandom === false) return full(shape, mean, { dtype });
   const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
   return tensor(values, { shape });
 }

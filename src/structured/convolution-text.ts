@@ -23,10 +23,17 @@ const loadedModules = new Map<string, readonly StructuredFamily[]>();
 /** Makes the records of a module known to `parseConvolution`. `module` is the absolute path of the module. */
 export const provideFamilies = (module: string, records: readonly StructuredFamily[]): void => void loadedModules.set(module, records);
 
+/** Whether the records of a module are known. */
+export const isProvided = (module: string): boolean => loadedModules.has(module);
+
 /** Splits a text into its module and its form. The path of a module may contain colons, and the form may not. */
 export function splitModule(text: string): { readonly module: string | undefined; readonly form: string } {
-  const [, module, form] = /^(.+):([^:/\\]*)$/.exec(text) ?? [];
-  return module === undefined ? { module: undefined, form: text } : { module, form: form! };
+  const colon = text.lastIndexOf(":");
+  const form = text.slice(colon + 1);
+  // A colon before a separator of folders, as in `C:\families`, is part of a path.
+  return colon < 1 || form.includes("/") || form.includes("\\")
+    ? { module: undefined, form: text }
+    : { module: text.slice(0, colon), form };
 }
 
 const label = ({ name, textOffset = 0 }: HyperParameter): string => (textOffset === 0 ? `<${name}>` : `<${name} + ${textOffset}>`);

@@ -102,6 +102,23 @@ describe("selectBenchmarks", () => {
     );
   });
 
+  it("takes any number of stars, each for any characters", () => {
+    // The parts may not share characters: `gemm-256` has the beginning and the end of this pattern, and too few characters between.
+    expect(() => selectBenchmarks(["gemm-25*256"])).toThrow(ConfigError);
+    const pieces = fc.constantFrom("*", "**", "gemm", "-", "256", "conv3x3", "16", "fwdbwd", "wrn", "2", "b32", "m");
+    fc.assert(
+      fc.property(fc.array(pieces, { minLength: 1, maxLength: 6 }), (parts) => {
+        const wanted = parts.join("");
+        fc.pre(wanted.includes("*"));
+        const pattern = new RegExp(`^${wanted.replaceAll("*", ".*")}$`);
+        const expected = usual.filter((name) => pattern.test(name));
+        if (expected.length === 0) expect(() => selectBenchmarks([wanted])).toThrow(ConfigError);
+        else expect(selectBenchmarks([wanted]).map(({ name }) => name)).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   it("refuses a text that matches no name", () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 12 }), (text) => {

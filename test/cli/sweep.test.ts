@@ -10,8 +10,9 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
-import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/node/sweep/sweep-plan.ts";
+import { expandSweep, type SweepFile } from "../../src/experiment/node/sweep/sweep-plan.ts";
 import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
+import { toArguments } from "../../src/experiment/node/sweep/sweep-run.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -90,9 +91,13 @@ describe("a grid", () => {
 
   test.each<[string, unknown, RegExp]>([
     ["no object", [], /must hold an object/],
-    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got seed; did you mean seeds\?/],
+    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got "seed"; did you mean seeds\?/],
     ["an empty list", { seeds: [] }, /seeds must be a list that is not empty, got \[\]/],
-    ["an unknown option", { settings: { learning_rate: 1 } }, /learning_rate must be an option of train in camel case/],
+    [
+      "an unknown option",
+      { settings: { learning_rate: 1 } },
+      /settings must be options of train in camel case, such as learningRate, got "learning_rate"/,
+    ],
     ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer ≥ 1, got 0/],
     [
       "a family without a budget",
@@ -101,7 +106,7 @@ describe("a grid", () => {
     ],
     ["an unknown convolution", { convolutions: ["Dense"] }, /conv must be one of .*, got "Dense"/],
     ["a misspelt convolution", { convolutions: ["Sepp"] }, /conv must be one of .*, got "Sepp"; did you mean Sep\?/],
-    ["a misspelt option", { settings: { learningrate: 1 } }, /learningrate must be an option of train .*; did you mean learningRate\?/],
+    ["a misspelt option", { settings: { learningrate: 1 } }, /options of train .* got "learningrate"; did you mean learningRate\?/],
     ["the same run twice", { seeds: [1, 1] }, /must differ in network, convolution, seed or teacher, got wrn-10-1-Conv-seed1 twice/],
   ])("with %s is refused", async (_, file, message) => {
     const { code, stderr } = await runCli(["sweep", await grid("bad.json", file), "--dry-run"]);

@@ -30,6 +30,10 @@ export interface InvocationOptions {
   readonly offline?: boolean | undefined;
   /** Writes event files for TensorBoard too. Default: false. */
   readonly tensorboard?: boolean | undefined;
+  /** Looks in each step for the op that computes the first number that is not finite. Default: false. */
+  readonly detectAnomaly?: boolean | undefined;
+  /** How many checkpoints the run keeps: the newest one and those before. Default: 2. */
+  readonly keep?: number | undefined;
 }
 
 export interface StartOptions extends InvocationOptions {
@@ -46,7 +50,7 @@ export interface StartOptions extends InvocationOptions {
 
 /** Trains a new run. @throws SeparableError; nothing is on the disk then unless the training has begun. */
 export async function startRun(explicit: Partial<Settings>, options: StartOptions = {}, control: TrainControl = {}): Promise<TrainOutcome> {
-  const { preset = "quick", run, steps, offline = false, tensorboard = false, budget } = options;
+  const { preset = "quick", run, steps, offline = false, tensorboard = false, detectAnomaly = false, keep, budget } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
@@ -71,15 +75,20 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  session.trainer.detectAnomaly = detectAnomaly;
   const facts = factsOf(images.dataset);
   const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);
   const { fallback, fingerprint } = images;
   const record = { ...recordOf(facts), fingerprint, initialised };
   const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, ...record });
   const folder = await RunFolder.create(path, config);
-  const started = { config, images, folder, session, resumed: false };
-  observer.start?.(started);
-  return trainAndSave(started, { steps, tensorboard }, control);
+  try {
+    const started = { config, images, folder, session, resumed: false, saved: false };
+    observer.start?.(started);
+    return await trainAndSave(started, { steps, tensorboard, keep }, control);
+  } finally {
+    await folder.close();
+  }
 }
 
 /** The settings, with the hyper-parameter that keeps the network within the budget. @throws ConfigError when no hyper-parameter does. */

@@ -14,8 +14,10 @@ export interface StartedRun {
   readonly images: Images;
   readonly folder: RunFolder;
   readonly session: Session;
-  /** Whether the run was resumed from a checkpoint. */
+  /** Whether the run began earlier. */
   readonly resumed: boolean;
+  /** Whether the folder holds a checkpoint of the trainer's state. A run that was killed before its first one is resumed without. */
+  readonly saved: boolean;
 }
 
 export interface TrainOutcome {
