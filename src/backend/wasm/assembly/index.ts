@@ -2,6 +2,7 @@
 
 export { dismiss, setWorkers, work } from "./team";
 export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";
+export { matmul64 } from "./matmul64";
 export { convRun, correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";

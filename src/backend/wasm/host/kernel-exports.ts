@@ -22,6 +22,7 @@ export interface KernelExports extends WebAssembly.Exports {
   matmulScratch(blockM: number, blockN: number, k: number): number;
   /** Reads a MatmulJob at JOB. */
   matmul(batch: number, shared: boolean): void;
+  matmul64(batch: number, shared: boolean): void;
   /** Reads a PackJob at JOB. */
   packWeights(groups: number, shared: boolean): void;
   correlate(job: number, images: number, shared: boolean): void;
