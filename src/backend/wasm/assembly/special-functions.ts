@@ -4,6 +4,7 @@
  */
 
 import { exp2Lanes, expm1Lanes, joinHalves, logLanes, lowerHalf, multiplyAdd2, upperHalf } from "./double-math";
+import { withSign } from "./vector-math";
 
 @inline
 function d(x: f64): v128 {
@@ -19,12 +20,6 @@ function limited(x: v128, low: f64, high: f64): v128 {
 @inline
 function keepNaN(y: v128, x: v128): v128 {
   return v128.or(y, f32x4.ne(x, x));
-}
-
-/** The absolute value of y with the sign of x. */
-@inline
-function withSign(y: v128, x: v128): v128 {
-  return v128.bitselect(x, y, i32x4.splat(0x80000000));
 }
 
 /**

@@ -59,6 +59,17 @@ const matmulCase = (m: number, k: number, n: number, transposeA: boolean, transp
   },
 });
 
+/** Whole tiles and edges. The operands count as results, so that they are released. */
+const doubleMatmulCase: Case = {
+  name: "matmul in float64",
+  run: (kernels, numbers) => {
+    const [m, k, n] = [9, 40, 11];
+    const geometry = { batch: 1, m, k, n, transposeA: false, transposeB: true, batchStrideA: m * k, batchStrideB: k * n };
+    const [a, b] = [kernels.cast(numbers(m * k), "float64"), kernels.cast(numbers(k * n), "float64")];
+    return [a, b, kernels.matmul(a, b, geometry)];
+  },
+};
+
 /** A convolution and both gradients. */
 function convolutionCase(x: readonly number[], w: readonly number[], options: ConvolutionOptions): Case {
   const geometry = convolutionGeometry("self-test", x, w, options);
@@ -214,6 +225,7 @@ const cases: readonly Case[] = [
   matmulCase(13, 300, 37, false, false),
   matmulCase(13, 40, 37, true, false),
   matmulCase(13, 40, 37, false, true),
+  doubleMatmulCase,
   convolutionCase([2, 5, 8, 8], [7, 5, 3, 3], { padding: 1 }),
   convolutionCase([1, 5, 7, 19], [6, 5, 3, 3], { padding: 1, stride: 2 }),
   convolutionCase([2, 9, 6, 6], [5, 9, 1, 1], {}),
