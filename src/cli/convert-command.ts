@@ -54,8 +54,8 @@ export function convertCommand(command: Command, context: CommandContext): void 
       "onnx: contracted writes the factors, folded writes one matrix for each layer",
       argument("convert", "--weights", choice(weightForms)),
     )
-    .option("--batch <n>", "onnx: images in a call (default: 1)", argument("convert", "--batch", integer({ least: 1 })))
-    .option("--input <pixels>", "onnx: height and width of an image", argument("convert", "--input", integer({ least: 1 })))
+    .option("--batch <n>", "onnx: images in a call (default: 1)", argument("convert", "--batch", integer({ least: 1, most: 65_536 })))
+    .option("--input <pixels>", "onnx: height and width of an image", argument("convert", "--input", integer({ least: 1, most: 4096 })))
     .option("--json", "print one JSON object to stdout")
     .action((from: string, to: string, options: ConvertOptions) => convert(from, to, options, context));
 }

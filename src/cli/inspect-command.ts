@@ -67,7 +67,8 @@ export function inspectCommand(command: Command, context: CommandContext): void 
     )
     .option("--json", "print one JSON object to stdout")
     .optionsGroup("Hyper-parameters, in place of the layer's usual ones:");
-  for (const name of hyperParameters) command.option(`--${name} <x>`, "", argument("inspect", `--${name}`, number({ above: 0 })));
+  for (const name of hyperParameters)
+    command.option(`--${name} <x>`, "", argument("inspect", `--${name}`, number({ above: 0, most: 65_536 })));
   command.action((options: InspectOptions) => inspect(options, context));
 }
 

@@ -56,8 +56,16 @@ const settingOptions: readonly SettingOption[] = [
 
 export function predictCommand(command: Command, context: CommandContext): void {
   command
-    .option("--top <k>", "classes to name for each image (default: 3)", argument("predict", "--top", integer({ least: 1 })))
-    .option("--input <pixels>", "height and width of the network's input", argument("predict", "--input", integer({ least: 1 })))
+    .option(
+      "--top <k>",
+      "classes to name for each image (default: 3)",
+      argument("predict", "--top", integer({ least: 1, most: 1_000_000 })),
+    )
+    .option(
+      "--input <pixels>",
+      "height and width of the network's input",
+      argument("predict", "--input", integer({ least: 1, most: 4096 })),
+    )
     .option("--no-fold", "run the batch norms as they are, instead of folding them into the convolutions")
     .option("--json", "print one JSON object per image to stdout");
   addRunOptions(command);

@@ -103,7 +103,7 @@ export function parseJsonLines(text: string, source: (line: number) => string): 
       values.push(parseJson(line, source(index + 1)));
     } catch (error) {
       if (index < lines.length - 1 || !(error instanceof DataError)) throw error;
-      return { values, note: `${source(index + 1)} of ${line.length} characters is cut off, and is left out` };
+      return { values, note: `${source(index + 1)} is cut off after ${line.length} characters, and is left out` };
     }
   }
   return { values, note: undefined };

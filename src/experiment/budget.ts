@@ -2,7 +2,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { largest, smallest } from "../core/extent.ts";
-import { countParameters } from "../count/count-network.ts";
+import { countParameters, TooManyTensorsError } from "../count/count-network.ts";
 import { formatConvolution, type NamedFamily, specFor } from "../structured/convolution-text.ts";
 import { families } from "../structured/families.ts";
 import type { BudgetSearch, FamilySpec } from "../structured/family.ts";
@@ -71,11 +71,15 @@ export function solveBudget(network: NetworkSpec, named: NamedFamily, classes: n
   return { convolution: specAt(named, search, position), parameters };
 }
 
-/** The number of parameters; 0 for a network with a layer that refuses the hyper-parameter as too small. */
+/**
+ * The number of parameters; 0 for a network with a layer that refuses the hyper-parameter as too small, and Infinity for a network of too
+ * many tensors.
+ */
 function sizeOrNothing(spec: NetworkSpec, classes: number, { refusesSmallValues }: BudgetSearch): number {
   try {
     return countParameters((build) => createNetwork(spec, classes, build, { init: "variance-preserving" }));
   } catch (error) {
+    if (error instanceof TooManyTensorsError) return Number.POSITIVE_INFINITY;
     if (error instanceof ConfigError && refusesSmallValues) return 0;
     throw error;
   }

@@ -7,7 +7,7 @@ import { withPresentNames } from "../nn/load-state.ts";
 import type { Mode } from "../structured/structured-linear.ts";
 import { type Checkpoint, restoreModel } from "../train/checkpoint.ts";
 import type { NamedArray } from "../train/safetensors.ts";
-import { createNetwork, type Network, type NetworkSpec } from "./network-spec.ts";
+import { createNetwork, formatNetwork, type Network, type NetworkSpec } from "./network-spec.ts";
 
 export interface RestoreOptions {
   /** The number of classes. Default: as many as the classifier in the checkpoint has. */
@@ -23,10 +23,22 @@ export interface RestoreOptions {
  */
 export function restoreNetwork(checkpoint: Checkpoint, spec: NetworkSpec, options: RestoreOptions = {}): Network {
   const { classes = classesOf(checkpoint, spec), mode = "auto" } = options;
+  checkNumbers(checkpoint, spec, classes);
   // The checkpoint overwrites every number, so the network starts with the initialisation that decomposes no matrix.
   const network = createNetwork(spec, classes, { random: new Random(0) }, { init: "variance-preserving", mode });
   restoreModel(network, checkpoint);
   return network;
+}
+
+/** Refuses a network with more parameters than the checkpoint has numbers, before the network takes memory. @throws DataError */
+function checkNumbers({ source, model }: Checkpoint, spec: NetworkSpec, classes: number): void {
+  const parameters = countParameters((build) => createNetwork(spec, classes, build, { init: "variance-preserving" }));
+  const numbers = [...model.values()].reduce((total, { data }) => total + data.length, 0);
+  if (numbers < parameters)
+    throw new DataError(
+      `checkpoint: ${source} must hold the ${parameters} parameters of ${formatNetwork(spec)}, got ${numbers} numbers; ` +
+        "name a checkpoint of this network",
+    );
 }
 
 /** The number of classes that a checkpoint of the network `spec` tells apart. @throws DataError for a checkpoint without a classifier. */

@@ -10,8 +10,8 @@ const computing = ["forward", "forwardWithAttention"] as const;
 type Computing = { [Name in (typeof computing)[number]]?: Method };
 
 /**
- * Runs `body` and tells it at any moment which layer of the model is computing: the innermost one whose `forward` (or `forwardWithAttention`) is running; undefined
- * outside of the model. Names are those of `namedModules`.
+ * Runs `body` and tells it at any moment which layer of the model is computing: the innermost one whose `forward` (or
+ * `forwardWithAttention`) is running; undefined outside of the model. Names are those of `namedModules`.
  */
 export function withLayerNames<T>(model: Module, body: (current: () => string | undefined) => T): T {
   const running: string[] = [];

@@ -6,7 +6,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { nearestWord } from "../core/nearest-word.ts";
 import { families } from "./families.ts";
-import { type FamilySpec, type HyperParameter, parameterValue, type StructuredFamily } from "./family.ts";
+import { type FamilySpec, type HyperParameter, mostOf, parameterValue, type StructuredFamily } from "./family.ts";
 import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
 
 /** A family that a text names, and the module that the family comes from. */
@@ -60,8 +60,8 @@ export function familyNamed(text: string): NamedFamily | undefined {
   return family && { family, module };
 }
 
-const inRange = ({ range }: HyperParameter, value: number): boolean =>
-  range === "whole" ? Number.isInteger(value) && value >= 1 : value > 0;
+const inRange = (parameter: HyperParameter, value: number): boolean =>
+  (parameter.range === "whole" ? Number.isInteger(value) && value >= 1 : value > 0) && value <= mostOf(parameter);
 
 /** The hyper-parameters that follow the kind; undefined where they are not what the family takes. */
 function readParameters({ kind, parameters }: StructuredFamily, form: string): FamilySpec | undefined {
@@ -80,9 +80,13 @@ function readParameters({ kind, parameters }: StructuredFamily, form: string): F
 
 /** The rule that the numbers of a family's text follow. */
 function numbersRule({ kind, parameters }: StructuredFamily): string {
-  const offset = parameters.find(({ textOffset = 0 }) => textOffset > 0)?.textOffset;
-  if (offset !== undefined) return ` with an integer of at least ${1 + offset} (${kind}_n has n − ${offset} ${parameters[0]!.name})`;
-  return parameters.length === 0 ? "" : " with numbers above 0";
+  const shifted = parameters.find(({ textOffset = 0 }) => textOffset > 0);
+  if (shifted !== undefined) {
+    const { name, textOffset = 0 } = shifted;
+    return ` with an integer from ${1 + textOffset} to ${mostOf(shifted) + textOffset} (${kind}_n has n − ${textOffset} ${name})`;
+  }
+  if (parameters.length === 0) return "";
+  return ` with numbers above 0 (${parameters.map((parameter) => `${parameter.name} at most ${mostOf(parameter)}`).join(", ")})`;
 }
 
 /** The mistake in the hyper-parameters of a family that exists; undefined for other texts. */

@@ -13,6 +13,7 @@ import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
 import { checkRegistered } from "../nn/check-registered.ts";
 import { AnomalyError, detectAnomaly } from "../nn/detect-anomaly.ts";
+import { buffersOf, remember } from "../nn/remember-buffers.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
@@ -123,9 +124,15 @@ export class Trainer {
   /** Whether each step looks for the op that computes the first number that is not finite. This changes no number. */
   detectAnomaly: boolean;
   progress: Progress = untrained;
+  /**
+   * Runs the computation of each step: loss, gradients and update, up to the reading of the loss. It must call `compute` once and return its
+   * result. Default: it does nothing else. A profile takes its place for one step.
+   */
+  around: <T>(compute: () => T) => T = (compute) => compute();
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
+  readonly #buffers: ReturnType<typeof buffersOf>;
   /** The terms of the last step whose numbers were finite. */
   #terms: readonly SizedTerm[] = [];
   /** Whether a step has shown that every parameter of the network is in its state. */
@@ -153,6 +160,7 @@ export class Trainer {
     this.imageShape = imageShape;
     this.batchesPerEpoch = batchesPerEpoch;
     this.#schedule = schedule;
+    this.#buffers = buffersOf(model);
     this.#objective = objective ?? learnFromLabels(model);
     this.#dropPath = dropPath;
     this.detectAnomaly = detects;
@@ -170,7 +178,8 @@ export class Trainer {
 
   /**
    * Trains on one batch. All kernels are dispatched before the first await, so the caller can prepare the next batch while the loss is
-   * read.
+   * read. A step that throws before its update leaves the network, the optimiser and the random stream as they were, so the same batch can
+   * be tried again.
    * @param start When the step's time began (performance.now()), for callers that include the wait for the batch.
    * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state;
    * AnomalyError, with `detectAnomaly`, at the first op that computes a number that is not finite.
@@ -183,7 +192,9 @@ export class Trainer {
           "give the number of batches that the data set has",
       );
     const learningRate = this.learningRate();
-    const result = this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate);
+    const result = this.around(() =>
+      this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate),
+    );
     const [loss, predictions, ...terms] = await Promise.all([
       result.loss.item(),
       result.predictions.data(),
@@ -214,9 +225,24 @@ export class Trainer {
     return { ...this.progress, learningRate, loss };
   }
 
+  /** Runs the body of a step in a scope. If the body throws, the running statistics and the random stream become what they were before. */
+  #orUnchanged<T>(body: () => T): T {
+    const random = this.random.state;
+    const undo = remember(this.#buffers);
+    try {
+      return scope(body);
+    } catch (error) {
+      undo.restore();
+      this.random.state = random;
+      throw error;
+    } finally {
+      undo.forget();
+    }
+  }
+
   /** One step on the backend: loss, gradients, update. */
   #compute(batch: Batch, learningRate: number): Computed {
-    return scope(() => {
+    return this.#orUnchanged(() => {
       const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
       const images = imagesOf(batch, this.imageShape);
       const {
@@ -227,10 +253,12 @@ export class Trainer {
       } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
       if (!this.#checked) checkRegistered(this.model, logits);
       this.#checked = true;
-      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
       // An objective of one term needs no further number to be read.
       const kept = terms.length < 2 ? [] : terms.map((term) => ({ ...term, value: detach(term.value) }));
-      return { loss: detach(loss), predictions: argmax(logits), terms: kept };
+      const computed = { loss: detach(loss), predictions: argmax(logits), terms: kept };
+      // The update comes last: everything before it can run out of memory, and the update allocates nothing.
+      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
+      return computed;
     });
   }
 

@@ -3,10 +3,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
-import { countParameters } from "../../src/count/count-network.ts";
+import { countParameters, TooManyTensorsError } from "../../src/count/count-network.ts";
 import { budgetKinds, solveBudget } from "../../src/experiment/budget.ts";
 import { createNetwork, type NetworkSpec } from "../../src/experiment/network-spec.ts";
 import { familyNamed } from "../../src/structured/convolution-text.ts";
+import type { StructuredFamily } from "../../src/structured/family.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";
 
 const network: NetworkSpec = { kind: "wrn", depth: 10, width: 1, convolution: { kind: "Conv" } };
@@ -52,6 +53,19 @@ test("what has nothing to turn, or is too large at its smallest, is refused", ()
   expect(() => solveBudget(network, familyNamed("CP")!, 10, 100)).toThrow(
     /at least the [\d,]+ parameters of the smallest CP network, got 100/,
   );
+});
+
+test("a network of too many tensors is above every budget, so the search takes the largest that can be counted", () => {
+  const acdc = familyNamed("ACDC")!.family;
+  const family: StructuredFamily = {
+    ...acdc,
+    linear: (spec, ...rest) => {
+      if ((spec as unknown as { factors: number }).factors > 10) throw new TooManyTensorsError("count: too many");
+      return acdc.linear(spec, ...rest);
+    },
+  };
+  const { convolution } = solveBudget(network, { family, module: "/acdc.ts" }, 10, 1e12);
+  expect(convolution).toMatchObject({ spec: { factors: 10 } });
 });
 
 // The networks of ACDC have many layers, and counting them takes long. Their search is that of the other ranks.

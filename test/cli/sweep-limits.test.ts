@@ -7,12 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { temporaryName } from "../../src/core/node/temporary-names.ts";
 import { localEngine } from "../../src/experiment/node/sweep/local-engine.ts";
 import { runSweep, type SweepEngine, type SweepObserver } from "../../src/experiment/node/sweep/run-sweep.ts";
 import { expandSweep, readSweep } from "../../src/experiment/node/sweep/sweep-plan.ts";
 import { parseResults, type SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
 import { createRun, type SweepRun } from "../../src/experiment/node/sweep/sweep-run.ts";
 import { DataError, SeparableError } from "../../src/index.ts";
+import { lockProcess } from "./lock-process.ts";
 import { ProgramProcess } from "./program-process.ts";
 import { runCli } from "./run-cli.ts";
 
@@ -63,7 +65,9 @@ describe("results.jsonl", () => {
         expect(await runSweep(runs, { out, engine: instant, signal, observer })).toEqual([]);
         const last = whole.trimEnd().split("\n").at(-1)!.length === missing;
         // Where the whole line is missing, nothing was cut off.
-        expect(notes).toEqual(last ? [] : [expect.stringMatching(/sweep: line 3 of .*results\.jsonl is cut off, and is left out/)]);
+        expect(notes).toEqual(
+          last ? [] : [expect.stringMatching(/sweep: line 3 of .*results\.jsonl is cut off after \d+ characters, and is left out/)],
+        );
         expect(trained).toEqual([runs[2]!.id]);
         expect(await readFile(join(out, "results.jsonl"), "utf8")).toBe(whole);
       }),
@@ -183,19 +187,20 @@ describe("a run's folder", () => {
     return { code, stderr, errors: program.events.filter(({ event }) => event === "run-fail").map(({ error }) => error) };
   };
 
-  test("that holds a file of the user is left alone, and emptied of a killed run's files otherwise", async () => {
+  test("that holds a file of the user is left alone, and is emptied of half-written files otherwise", async () => {
     const run = join(folder, "noted", "runs", id);
     await mkdir(run, { recursive: true });
-    for (const name of ["notes.txt", "config.json", "best.safetensors", ".partial-0"]) await writeFile(join(run, name), "{}");
+    const half = temporaryName();
+    for (const name of ["notes.txt", half]) await writeFile(join(run, name), "{}");
     const refused = await sweep("noted");
     expect([refused.code, refused.errors]).toEqual([
       1,
       [expect.stringMatching(/must hold nothing but a run, got notes\.txt; the sweep removes/)],
     ]);
-    expect((await readdir(run)).sort()).toEqual([".partial-0", "best.safetensors", "config.json", "notes.txt"]);
+    expect((await readdir(run)).sort()).toEqual([half, "notes.txt"].sort());
     await rm(join(run, "notes.txt"));
     expect(await sweep("noted")).toEqual({ code: 0, stderr: "", errors: [] });
-    expect(await readdir(run)).not.toContain(".partial-0");
+    expect(await readdir(run)).not.toContain(half);
   }, 60_000);
 
   test("that is a link is not followed", async () => {
@@ -272,13 +277,13 @@ test("a second Ctrl-C kills the runs too", async () => {
   await writeFile(join(folder, "long.json"), JSON.stringify({ settings: { ...tiny, limitTrain: 4096, epochs: 1000 } }));
   const argv = [ProgramProcess.path, "sweep", "long.json", "--out", "long", "--threads", "1"];
   const child = spawn(process.execPath, argv, { cwd: folder, stdio: ["ignore", "pipe", "pipe"] });
-  const lock = join(folder, "long", "runs", id, ".lock");
+  const run = join(folder, "long", "runs", id);
   const ended = once(child, "close");
   const pid = await new Promise<number>((resolve) => {
     const look = async (): Promise<void> => {
-      const text = await readFile(lock, "utf8").catch(() => "");
-      if (text === "") setTimeout(() => void look(), 50);
-      else resolve((JSON.parse(text) as { pid: number }).pid);
+      const found = await lockProcess(run);
+      if (found === undefined) setTimeout(() => void look(), 50);
+      else resolve(found);
     };
     void look();
   });

@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { queueName } from "../../src/experiment/node/sweep/redis/connection.ts";
 import type { SweepFile } from "../../src/experiment/node/sweep/sweep-plan.ts";
 import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
+import { lockProcess } from "./lock-process.ts";
 import { type ProgramEvent, ProgramProcess } from "./program-process.ts";
 import { type RedisProcess, redisAvailable, startRedis } from "./redis-server.ts";
 import { type CliResult, jsonLines, runCli } from "./run-cli.ts";
@@ -132,7 +133,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     const first = await work("--silence", "1");
     const coordinator = coordinate(await grid("pair", { ...tiny, seeds: [0, 1] }), "killed");
     const { id } = await first.until("epoch");
-    const lock = await readFile(join(folder, "killed", "runs", id!, ".lock"), "utf8");
+    const trainer = await lockProcess(join(folder, "killed", "runs", id!));
     await first.kill("SIGKILL");
     const second = await work("--silence", "1");
     expect(await coordinator.ended).toMatchObject({
@@ -144,7 +145,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     // The first epoch is not trained again; the last is, for the process that trained has stopped when its worker was no more.
     expect(second.events).not.toContainEqual(expect.objectContaining({ event: "epoch", id, epoch: 1 }));
     expect(second.events).toContainEqual(expect.objectContaining({ event: "epoch", id, epoch: 3 }));
-    expect(() => process.kill((JSON.parse(lock) as { pid: number }).pid, 0)).toThrow(/ESRCH/);
+    expect(() => process.kill(trainer!, 0)).toThrow(/ESRCH/);
     expect(await jobsLeft()).toEqual([]);
   });
 
@@ -181,7 +182,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(first.events.at(-1)).toEqual({ event: "run-back", id: ids[0] });
     expect(await jobsLeft()).toEqual(["waiting"]);
     // Saved, and let go of in good order.
-    expect(await readdir(join(folder, "interrupted", "runs", ids[0]!))).not.toContain(".lock");
+    expect(await lockProcess(join(folder, "interrupted", "runs", ids[0]!))).toBeUndefined();
     const second = await work();
     const again = coordinate(file, "interrupted");
     expect(await again.ended).toEqual({ code: 0, stderr: "" });

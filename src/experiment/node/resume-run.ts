@@ -1,5 +1,6 @@
 /** Resumes a training run from its checkpoint. */
 
+import { totalmem } from "node:os";
 import { join } from "node:path";
 import { BackendError, ConfigError, DataError } from "../../core/errors.ts";
 import type { DataProgress } from "../../data/node/cifar.ts";
@@ -8,6 +9,7 @@ import type { FoundCheckpoint } from "../../train/node/checkpoint-files.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
 import type { Progress } from "../../train/trainer.ts";
 import { type ImageFacts, imageFacts } from "../data-facts.ts";
+import { checkMemoryNeed } from "../memory-need.ts";
 import { prolong } from "../prolong.ts";
 import { checkRunConfig, type RunConfig } from "../run-config.ts";
 import { isDataName, optionName, type SettingName, type Settings } from "../setting-rules.ts";
@@ -16,7 +18,7 @@ import { checkRecordedFamily } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
 import { createSession, type Session } from "./session.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
-import type { InvocationOptions } from "./start-run.ts";
+import { checkProfile, type InvocationOptions } from "./start-run.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
 import { hasEvents } from "./tensorboard-log.ts";
 import { trainAndSave } from "./train-and-save.ts";
@@ -51,7 +53,7 @@ async function resumeLocked(
   options: InvocationOptions,
   control: TrainControl,
 ): Promise<TrainOutcome> {
-  const { steps, offline = false, tensorboard = false, detectAnomaly = false, keep } = options;
+  const { steps, offline = false, tensorboard = false, detectAnomaly = false, profile = false, keep } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   for (const note of folder.notes) onNote(note);
@@ -63,12 +65,14 @@ async function resumeLocked(
   const config = prolong(recorded, explicit.epochs, checkpoint?.training?.progress.epoch ?? 0, onNote);
   const settings = resumedSettings(config, explicit);
   const backend = await startAgain(settings, explicit);
+  if (profile) checkProfile(backend, detectAnomaly);
   const onProgress = (progress: DataProgress): void => observer.data?.(progress);
   const images = await loadImages(settings, { signal, onProgress, offline, onNote, facts: factsForResume(config) });
   checkSameImages(config, images, source);
   signal?.throwIfAborted();
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   checkSameTeacher(config.teacher, teacher?.record, source);
+  checkMemoryNeed(settings, images.dataset.classes.length, images.dataset.train.count, totalmem());
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
   session.trainer.detectAnomaly = detectAnomaly;
   const saved = checkpoint && checkRunConfig(checkpoint.config, checkpoint.source);
@@ -101,7 +105,7 @@ async function resumeLocked(
     saved: found !== undefined,
   };
   observer.start?.({ ...started, config: { ...started.config, settings } });
-  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), keep }, control);
+  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile, keep }, control);
 }
 
 /** Gives the network of a run without a checkpoint the weights that it began with. @throws DataError when they are not to be had. */

@@ -5,6 +5,7 @@ import { largest } from "../../core/extent.ts";
 import { encodeCheckpoint } from "../../train/checkpoint.ts";
 import type { Evaluation } from "../../train/evaluate.ts";
 import { trainEpochs } from "../../train/trainer.ts";
+import { profileTraining, warmUpSteps } from "./profile-training.ts";
 import { TensorBoardLog } from "./tensorboard-log.ts";
 import type { StartedRun, TrainControl, TrainOutcome } from "./train-observer.ts";
 
@@ -15,6 +16,8 @@ export interface TrainingLimits {
   readonly tensorboard: boolean;
   /** How many checkpoints the run keeps; undefined for the default. */
   readonly keep: number | undefined;
+  /** Whether one step is profiled. */
+  readonly profile: boolean;
 }
 
 /**
@@ -23,7 +26,7 @@ export interface TrainingLimits {
  */
 export async function trainAndSave(run: StartedRun, limits: TrainingLimits, control: TrainControl): Promise<TrainOutcome> {
   const { config, images, folder, session, saved } = run;
-  const { steps, tensorboard, keep } = limits;
+  const { steps, tensorboard, profile, keep } = limits;
   const { signal, observer = {} } = control;
   const { trainer } = session;
   let savedStep = saved ? trainer.steps : undefined;
@@ -33,6 +36,8 @@ export async function trainAndSave(run: StartedRun, limits: TrainingLimits, cont
   };
   let log: TensorBoardLog | undefined;
   let evaluation: Evaluation | undefined;
+  const profiler = profile ? profileTraining(trainer) : undefined;
+  let profiled = false;
   try {
     // A checkpoint before the first step makes the run resumable from the start, and shows a full disk now instead of after an hour.
     if (!saved) await save(await encodeCheckpoint(trainer, config));
@@ -48,6 +53,9 @@ export async function trainAndSave(run: StartedRun, limits: TrainingLimits, cont
       onStep: async (report) => {
         observer.step?.(report);
         log?.step(report);
+        const taken = profiler?.take();
+        if (taken !== undefined) observer.profile?.(taken);
+        profiled ||= taken !== undefined;
         await turnEventLoop();
       },
       onTestBatch: async (done) => {
@@ -69,6 +77,8 @@ export async function trainAndSave(run: StartedRun, limits: TrainingLimits, cont
         observer.epoch?.(metrics);
       },
     });
+    if (profile && !profiled)
+      observer.note?.(`no step was profiled, because fewer than ${warmUpSteps + 1} steps were trained; train longer`);
     if (savedStep !== trainer.steps) await save(await encodeCheckpoint(trainer, config));
     return { result, evaluation, images, folder, trainer };
   } catch (error) {

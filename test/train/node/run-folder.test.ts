@@ -186,7 +186,7 @@ describe("an existing run", () => {
     const opened = await RunFolder.open(run.path);
     expect(opened.metrics).toEqual([line(1)]);
     expect(opened.notes).toEqual([
-      expect.stringMatching(/^run: line 2 of .*metrics\.jsonl of \d+ characters is cut off, and is left out$/),
+      expect.stringMatching(/^run: line 2 of .*metrics\.jsonl is cut off after \d+ characters, and is left out$/),
     ]);
     await opened.rewind(1);
     expect((await RunFolder.open(run.path)).notes).toEqual([]);
