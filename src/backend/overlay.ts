@@ -13,8 +13,6 @@ import type { KernelName, Kernels } from "./kernels.ts";
 export interface Acceptance<Name extends KernelName = KernelName> {
   /** The dtypes of the floating operands and of the result. */
   readonly dtypes: readonly DType[];
-  /** The ops, for a kernel that computes several. Default: all ops of the kernel. */
-  readonly ops?: readonly string[];
   /** The most axes that remain when neighbouring axes are joined where they can be. Default: any number. */
   readonly maximumRank?: number;
   /** Whether the first operand must have elements. Default: false. */

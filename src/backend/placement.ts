@@ -1,7 +1,7 @@
 /** Where each kernel of a backend runs: the data that `separable info` prints and that docs/backends.md lists. */
 
 import type { DType } from "../tensor/storage.ts";
-import { binaryOps, type KernelName, unaryOps } from "./kernels.ts";
+import type { KernelName } from "./kernels.ts";
 import type { Acceptance } from "./overlay.ts";
 import { HeapMemory } from "./reference/heap-memory.ts";
 import { referenceKernels } from "./reference/reference-kernels.ts";
@@ -17,24 +17,18 @@ export interface KernelPlacement {
     readonly maximumRank?: number;
     /** Whether the first operand must have at least one element. Default: false. */
     readonly nonEmpty?: boolean;
-    /** The ops that have no SIMD kernel. Default: none. */
-    readonly exceptOps?: readonly string[];
   };
 }
 
-const allOps: Partial<Record<KernelName, readonly string[]>> = { unary: unaryOps, binary: binaryOps };
-
 function placementOf(kernel: KernelName, acceptance: Acceptance | undefined): KernelPlacement {
   if (acceptance === undefined) return { kernel };
-  const { dtypes, ops, maximumRank, nonEmpty } = acceptance;
-  const exceptOps = ops && (allOps[kernel] ?? []).filter((op) => !ops.includes(op));
+  const { dtypes, maximumRank, nonEmpty } = acceptance;
   return {
     kernel,
     simd: {
       dtypes,
       ...(maximumRank === undefined ? {} : { maximumRank }),
       ...(nonEmpty === undefined ? {} : { nonEmpty }),
-      ...(exceptOps === undefined ? {} : { exceptOps }),
     },
   };
 }
@@ -46,13 +40,12 @@ export function wasmPlacement(): KernelPlacement[] {
   return kernels.map((kernel) => placementOf(kernel, acceptances[kernel] as Acceptance | undefined));
 }
 
-/** Which calls run in SIMD, in words: `float32, at most 8 axes, all ops but power`. */
-export function describeSimd({ dtypes, maximumRank, nonEmpty, exceptOps }: NonNullable<KernelPlacement["simd"]>): string {
+/** Which calls run in SIMD, in words: `float32, at most 8 axes`. */
+export function describeSimd({ dtypes, maximumRank, nonEmpty }: NonNullable<KernelPlacement["simd"]>): string {
   return [
     dtypes.join(" and "),
     ...(maximumRank === undefined ? [] : [`at most ${maximumRank} axes`]),
     ...(nonEmpty ? ["at least one element"] : []),
-    ...(exceptOps === undefined || exceptOps.length === 0 ? [] : [`all ops but ${exceptOps.join(", ")}`]),
   ].join(", ");
 }
 

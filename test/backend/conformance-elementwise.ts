@@ -73,6 +73,12 @@ export function elementwiseConformance(subject: Subject): void {
       ));
   }
 
+  it("functions that pass through 0 there keep the sign of a zero", async () => {
+    if (subject.tolerance.zeroSigns === "ignored") return;
+    for (const op of ["sign", "floor", "sqrt", "tanh", "sin", "erf", "expm1", "log1p"] as const)
+      await conforms(subject, { inputs: [floating([0, -0, 0, -0, -0])], run: (k, [x]) => [k.unary(op, x!)] });
+  });
+
   for (const op of namesOf(binaryOps)) {
     const { [op]: ulps = 0 } = subject.tolerance.ulps;
     it(`binary ${op}, broadcasting`, () =>

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { it } from "vitest";
 import type { AdamUpdate, NormGeometry, SgdUpdate } from "../../src/backend/kernels.ts";
+import { convolutionGeometry } from "../../src/core/convolution-geometry.ts";
 import { geometryOf, norms, poolings } from "../arbitraries/geometries.ts";
 import { sizes } from "../arbitraries/shapes.ts";
 import { seeds, type ValueKind, valuesOf } from "../arbitraries/values.ts";
@@ -75,6 +76,34 @@ export function fusedConformance(subject: Subject): void {
         },
       ),
       150,
+    ));
+
+  it("maxPool2d of rows that are longer than a vector: first of equal pixels, first NaN", () =>
+    holds(
+      subject,
+      fc.asyncProperty(
+        seeds,
+        fc.constantFrom<ValueKind>("normal", "integers", "nonFinite"),
+        fc.record({
+          height: fc.integer({ min: 5, max: 8 }),
+          width: fc.integer({ min: 9, max: 40 }),
+          kernel: fc.integer({ min: 2, max: 3 }),
+          stride: fc.integer({ min: 1, max: 3 }),
+          padding: fc.nat({ max: 1 }),
+          dilation: fc.integer({ min: 1, max: 2 }),
+        }),
+        async (seed, kind, { height, width, kernel, stride, padding, dilation }) => {
+          const geometry = convolutionGeometry("maxPool2d", [2, 1, height, width], [1, 1, kernel, kernel], { stride, padding, dilation });
+          await conforms(subject, {
+            inputs: [floating(subject.values(seed, 2 * height * width, kind))],
+            run: (k, [x]) => {
+              const { values, indices } = k.maxPool2d(x!, geometry);
+              return [values, indices];
+            },
+          });
+        },
+      ),
+      60,
     ));
 
   it("batchNorm: y, the batch's mean and its variance", () =>

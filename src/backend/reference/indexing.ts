@@ -3,17 +3,16 @@
  * copying is adding: an element that was read twice receives two cotangents.
  */
 
-import { ShapeError } from "../../core/errors.ts";
 import type { TypedArray } from "../../tensor/storage.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
+import { indexError } from "../index-error.ts";
 import type { Kernels } from "../kernels.ts";
 
 /** @throws ShapeError unless every index is an integer in [0, bound). */
 function checkIndices(op: string, indices: TypedArray, bound: number): void {
   for (let j = 0; j < indices.length; j++) {
     const index = indices[j]!;
-    if (!Number.isInteger(index) || index < 0 || index >= bound)
-      throw new ShapeError(`${op}: indices must be integers in [0, ${bound}), got ${index} at position ${j}`);
+    if (!Number.isInteger(index) || index < 0 || index >= bound) throw indexError(op, bound, index, j);
   }
 }
 

@@ -7,18 +7,22 @@ import { batchNormAcceptances } from "./host/batch-norm.ts";
 import { convolutionAcceptances } from "./host/convolution.ts";
 import { cosineTransformAcceptances } from "./host/cosine-transform.ts";
 import { elementwiseAcceptances } from "./host/elementwise.ts";
+import { indexingAcceptances } from "./host/indexing.ts";
 import { layoutAcceptances } from "./host/layout.ts";
 import { matmulAcceptances } from "./host/matmul.ts";
 import { optimiserAcceptances } from "./host/optimiser.ts";
+import { poolingAcceptances } from "./host/pooling.ts";
 import { reductionAcceptances } from "./host/reductions.ts";
 
 export const wasmAcceptances = {
   ...layoutAcceptances,
   ...elementwiseAcceptances,
   ...reductionAcceptances,
+  ...indexingAcceptances,
   ...cosineTransformAcceptances,
   ...matmulAcceptances,
   ...convolutionAcceptances,
+  ...poolingAcceptances,
   ...batchNormAcceptances,
   ...optimiserAcceptances,
 };

@@ -7,8 +7,8 @@
 import { BackendError, ConfigError } from "../../core/errors.ts";
 import type { BackendOptions } from "../backend-options.ts";
 import type { Kernels } from "../kernels.ts";
+import { assembleKernels } from "./assemble-kernels.ts";
 import { ArenaMemory, retryWhenExhausted } from "./host/arena-memory.ts";
-import { assembleKernels } from "./host/assemble-kernels.ts";
 import { compileKernels, createMemory, instantiateKernels } from "./host/kernel-module.ts";
 import { narrowSimd, type Simd, simdNames } from "./host/simd.ts";
 import { availableThreads, canShareMemory, ForbiddenWorkersError, type TeamWorker, ThreadTeam } from "./host/thread-team.ts";

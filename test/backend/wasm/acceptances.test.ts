@@ -61,11 +61,15 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   select: (d) => [storage(d), storage(d), storage(d)],
   clamp: (d) => [storage(d), 0, 1],
   reduce: (d) => ["sum", storage(d), {}],
+  argmax: (d) => [storage(d), {}],
+  gather: (d) => [storage(d), { dtype: "int32", length: 2 }, {}],
+  scatterAdd: (d) => [storage(d), { dtype: "int32", length: 2 }, {}],
   cosineTransform: (d) => [storage(d), false, {}],
   matmul: (d) => [storage(d), storage(d), {}],
   conv2d: (d) => [storage(d), storage(d), {}],
   conv2dInputGradient: (d) => [storage(d), storage(d), {}],
   conv2dWeightGradient: (d) => [storage(d), storage(d), {}],
+  maxPool2d: (d) => [storage(d), {}],
   batchNorm: (d) => [storage(d), storage(d), storage(d), {}],
   batchNormGradient: (d) => [storage(d), storage(d), storage(d), storage(d), storage(d), {}],
   sgdUpdate: (d) => [storage(d), storage(d), undefined, {}],
@@ -73,14 +77,8 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
 };
 
 /** Whether the data of an acceptance covers a drawn call: an oracle that never asks the predicate. */
-function covers(name: FastName, { dtypes, ops, maximumRank, nonEmpty }: Acceptance, d: Drawn): boolean {
-  const op = name === "unary" ? d.unary : d.binary;
-  return (
-    dtypes.includes(d.dtype) &&
-    (ops === undefined || ops.includes(op)) &&
-    (maximumRank === undefined || d.rank <= maximumRank) &&
-    (!nonEmpty || d.length > 0)
-  );
+function covers({ dtypes, maximumRank, nonEmpty }: Acceptance, d: Drawn): boolean {
+  return dtypes.includes(d.dtype) && (maximumRank === undefined || d.rank <= maximumRank) && (!nonEmpty || d.length > 0);
 }
 
 describe("each fast kernel of wasm", () => {
@@ -95,7 +93,7 @@ describe("each fast kernel of wasm", () => {
   it.each(fastNames)("%s takes exactly the calls that its data says, the reference the others", (name) => {
     fc.assert(
       fc.property(drawn, (d) => {
-        const expected = covers(name, wasmAcceptances[name] as Acceptance, d) ? "fast" : "reference";
+        const expected = covers(wasmAcceptances[name] as Acceptance, d) ? "fast" : "reference";
         expect(kernels[name]!(...callOf[name](d))).toBe(expected);
       }),
       { numRuns: 500 },
@@ -123,12 +121,9 @@ describe("calls that wasm leaves to the reference", () => {
   const data = Array.from({ length: 512 }, (_, i) => Math.sin(i));
   const axes = Array.from({ length: 9 }, (_, axis) => 2 ** axis);
   const nine = { shape: axes.map(() => 2), strides: axes, offset: 0 };
-  const square = { batch: 1, m: 4, k: 4, n: 4, transposeA: false, transposeB: false, batchStrideA: 16, batchStrideB: 16 };
   const cases: [string, DType, (k: Kernels, x: Storage) => Storage][] = [
-    ["a float64 product", "float64", (k, x) => k.matmul(x, x, square)],
     ["a float64 sum", "float64", (k, x) => k.reduce("sum", x, { outer: 1, axis: 512, inner: 1 })],
-    ["erf", "float32", (k, x) => k.unary("erf", x)],
-    ["power", "float32", (k, x) => k.binary("power", x, x, { shape: [512], stridesA: [1], stridesB: [1] })],
+    ["a float64 sine", "float64", (k, x) => k.unary("sin", x)],
     [
       "a product of rank 9",
       "float32",

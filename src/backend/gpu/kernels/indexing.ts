@@ -4,7 +4,7 @@
  * pooling, they are among the windows over the element.
  */
 
-import { ShapeError } from "../../../core/errors.ts";
+import { indexError } from "../../index-error.ts";
 import type { Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { type Axis, coordinates, program } from "../program.ts";
@@ -83,8 +83,7 @@ const scatterWindows = program({
 function checkIndices(op: string, indices: Int32Array, bound: number): void {
   for (let j = 0; j < indices.length; j++) {
     const index = indices[j]!;
-    if (index < 0 || index >= bound)
-      throw new ShapeError(`${op}: indices must be integers in [0, ${bound}), got ${index} at position ${j}`);
+    if (index < 0 || index >= bound) throw indexError(op, bound, index, j);
   }
 }
 

@@ -7,6 +7,7 @@
 import * as Binary from "../shared/binary-codes";
 import { axisOffset } from "./axis-lists";
 import { loadLanes, storeLanes } from "./simd";
+import { power as powerOf } from "./special-functions";
 import { JOB, parallel } from "./team";
 
 @unmanaged
@@ -47,6 +48,7 @@ function apply(op: i32, a: v128, b: v128): v128 {
   if (op == Binary.lessEqual) return truth(f32x4.le(a, b));
   if (op == Binary.greater) return truth(f32x4.gt(a, b));
   if (op == Binary.greaterEqual) return truth(f32x4.ge(a, b));
+  if (op == Binary.power) return powerOf(a, b);
   return v128.and(b, f32x4.gt(a, f32x4.splat(0)));
 }
 
@@ -104,6 +106,7 @@ function less(i: i32): void { rows(i, Binary.less); }
 function lessEqual(i: i32): void { rows(i, Binary.lessEqual); }
 function greater(i: i32): void { rows(i, Binary.greater); }
 function greaterEqual(i: i32): void { rows(i, Binary.greaterEqual); }
+function power(i: i32): void { rows(i, Binary.power); }
 function reluGradient(i: i32): void { rows(i, Binary.reluGradient); }
 
 function chunkOf(op: i32): (i: i32) => void {
@@ -120,6 +123,7 @@ function chunkOf(op: i32): (i: i32) => void {
     case Binary.lessEqual: return lessEqual;
     case Binary.greater: return greater;
     case Binary.greaterEqual: return greaterEqual;
+    case Binary.power: return power;
     default: return reluGradient;
   }
 }

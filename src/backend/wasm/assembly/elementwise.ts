@@ -7,7 +7,9 @@
 import { chunkElements } from "../shared/sizes";
 import * as Unary from "../shared/unary-codes";
 import { loadLanes, storeLanes } from "./simd";
+import { erf, expm1, log1p, normalCdf } from "./special-functions";
 import { JOB, parallel } from "./team";
+import { cos, sin } from "./trigonometry";
 import { exp, log, sigmoid, tanh } from "./vector-math";
 
 const CHUNK: i32 = chunkElements;
@@ -58,6 +60,12 @@ function apply(op: i32, x: v128): v128 {
   if (op == Unary.relu) return f32x4.max(x, zero());
   if (op == Unary.step) return v128.and(one(), f32x4.gt(x, zero()));
   if (op == Unary.floor) return f32x4.floor(x);
+  if (op == Unary.erf) return erf(x);
+  if (op == Unary.normalCdf) return normalCdf(x);
+  if (op == Unary.expm1) return expm1(x);
+  if (op == Unary.log1p) return log1p(x);
+  if (op == Unary.sin) return sin(x);
+  if (op == Unary.cos) return cos(x);
   if (op == Unary.not) return v128.and(one(), f32x4.eq(x, zero()));
   return f32x4.min(f32x4.max(x, f32x4.splat(job.low)), f32x4.splat(job.high));
 }
@@ -102,6 +110,12 @@ function relu(i: i32): void { map(i, Unary.relu); }
 function step(i: i32): void { map(i, Unary.step); }
 function floor(i: i32): void { map(i, Unary.floor); }
 function not(i: i32): void { map(i, Unary.not); }
+function errorFunction(i: i32): void { map(i, Unary.erf); }
+function normalDistribution(i: i32): void { map(i, Unary.normalCdf); }
+function exponentialMinusOne(i: i32): void { map(i, Unary.expm1); }
+function logarithmOfOnePlus(i: i32): void { map(i, Unary.log1p); }
+function sine(i: i32): void { map(i, Unary.sin); }
+function cosine(i: i32): void { map(i, Unary.cos); }
 function clamped(i: i32): void { map(i, CLAMP); }
 
 function chunkOf(op: i32): (i: i32) => void {
@@ -120,6 +134,12 @@ function chunkOf(op: i32): (i: i32) => void {
     case Unary.step: return step;
     case Unary.floor: return floor;
     case Unary.not: return not;
+    case Unary.erf: return errorFunction;
+    case Unary.normalCdf: return normalDistribution;
+    case Unary.expm1: return exponentialMinusOne;
+    case Unary.log1p: return logarithmOfOnePlus;
+    case Unary.sin: return sine;
+    case Unary.cos: return cosine;
     default: return clamped;
   }
 }

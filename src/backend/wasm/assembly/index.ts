@@ -2,14 +2,17 @@
 
 export { dismiss, setWorkers, work } from "./team";
 export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";
+export { matmul64 } from "./matmul64";
 export { convRun, correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
 export { batchNorm, batchNormGradient } from "./batch-norm";
-export { reduce } from "./reductions";
+export { argmax, reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
+export { maxPool2d } from "./pooling";
+export { firstOutside, gather, scatterAdd } from "./indexing";
 export { probe } from "./pairing-probe";
 export { fill, moveView } from "./layout";
 export { adamUpdate, sgdUpdate } from "./optimiser";

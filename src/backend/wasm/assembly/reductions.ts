@@ -1,11 +1,12 @@
 /**
- * Sum and maximum along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some rows.
+ * Sum, maximum and its position along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some rows.
  * Otherwise a chunk takes
  * 16 neighbouring columns (one cache line) along the whole axis. Sums are kept in float64, in lanes or from block to block, so the result
  * is rounded about once.
  */
 
-import { loadLanes, storeLanes } from "./simd";
+import { joinHalves, lowerHalf, upperHalf } from "./double-math";
+import { improves, loadLanes, storeLanes } from "./simd";
 import { rowSum } from "./row-sums";
 import { JOB, parallel } from "./team";
 
@@ -55,12 +56,6 @@ function maximumRows(chunk: i32): void {
     store<f32>(job.out + ((<usize>row) << 2), rowMaximum(job.x + (((<usize>row) * job.axis) << 2), job.axis));
 }
 
-/** Upper two lanes of v in float64. */
-@inline
-function high(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<f32>(v, v, 2, 3, 2, 3));
-}
-
 function sumColumns(chunk: i32): void {
   const first = (chunk % job.columnBlocks) * COLUMNS;
   const outer = chunk / job.columnBlocks;
@@ -73,11 +68,10 @@ function sumColumns(chunk: i32): void {
     let x = base + ((<usize>column) << 2);
     for (let i = 0; i < job.axis; i++, x += stride) {
       const v = loadLanes(x, lanes);
-      low = f64x2.add(low, f64x2.promote_low_f32x4(v));
-      top = f64x2.add(top, high(v));
+      low = f64x2.add(low, lowerHalf(v));
+      top = f64x2.add(top, upperHalf(v));
     }
-    const sums = v128.shuffle<f32>(f32x4.demote_f64x2_zero(low), f32x4.demote_f64x2_zero(top), 0, 1, 4, 5);
-    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), sums, lanes);
+    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), joinHalves(low, top), lanes);
   }
 }
 
@@ -96,8 +90,55 @@ function maximumColumns(chunk: i32): void {
   }
 }
 
-/** Computes the maximum where `maximum` is set, else the sum. */
-export function reduce(maximum: bool, x: usize, out: usize, outer: i32, axis: i32, inner: i32, shared: bool): void {
+/** The position of the first element that equals `best`, or of the first NaN where `best` is NaN. One of the `count` elements does. */
+function positionOf(best: f32, x: usize, count: i32): i32 {
+  const wanted = f32x4.splat(best);
+  const isNaN = best != best;
+  let i = 0;
+  for (const whole = count & ~3; i < whole; i += 4) {
+    const v = v128.load(x + ((<usize>i) << 2));
+    const found = i32x4.bitmask(isNaN ? f32x4.ne(v, v) : f32x4.eq(v, wanted));
+    if (found != 0) return i + ctz(found);
+  }
+  for (; i < count; i++) {
+    const value = load<f32>(x + ((<usize>i) << 2));
+    if (isNaN ? value != value : value == best) return i;
+  }
+  return 0;
+}
+
+function positionRows(chunk: i32): void {
+  const last = min(job.outer, (chunk + 1) * job.rowsPerChunk);
+  for (let row = chunk * job.rowsPerChunk; row < last; row++) {
+    const x = job.x + (((<usize>row) * job.axis) << 2);
+    store<i32>(job.out + ((<usize>row) << 2), positionOf(rowMaximum(x, job.axis), x, job.axis));
+  }
+}
+
+function positionColumns(chunk: i32): void {
+  const first = (chunk % job.columnBlocks) * COLUMNS;
+  const outer = chunk / job.columnBlocks;
+  const stride = (<usize>job.inner) << 2;
+  const base = job.x + (((<usize>outer) * job.axis * job.inner) << 2);
+  const last = min(job.inner, first + COLUMNS);
+  for (let column = first; column < last; column += 4) {
+    const lanes = min(4, last - column);
+    let x = base + ((<usize>column) << 2);
+    let best = loadLanes(x, lanes);
+    let position = i32x4.splat(0);
+    x += stride;
+    for (let i = 1; i < job.axis; i++, x += stride) {
+      const v = loadLanes(x, lanes);
+      const better = improves(v, best);
+      best = v128.bitselect(v, best, better);
+      position = v128.bitselect(i32x4.splat(i), position, better);
+    }
+    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), position, lanes);
+  }
+}
+
+@inline
+function reduceWith(rows: (chunk: i32) => void, columns: (chunk: i32) => void, x: usize, out: usize, outer: i32, axis: i32, inner: i32, shared: bool): void {
   job.x = x;
   job.out = out;
   job.outer = outer;
@@ -105,9 +146,19 @@ export function reduce(maximum: bool, x: usize, out: usize, outer: i32, axis: i3
   job.inner = inner;
   if (inner == 1) {
     job.rowsPerChunk = max(1, 16384 / max(1, axis));
-    parallel(maximum ? maximumRows : sumRows, (outer + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
+    parallel(rows, (outer + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
   } else {
     job.columnBlocks = (inner + COLUMNS - 1) / COLUMNS;
-    parallel(maximum ? maximumColumns : sumColumns, outer * job.columnBlocks, shared);
+    parallel(columns, outer * job.columnBlocks, shared);
   }
+}
+
+/** The position of the first maximum, or of the first NaN, along an axis that is not empty. */
+export function argmax(x: usize, out: usize, outer: i32, axis: i32, inner: i32, shared: bool): void {
+  reduceWith(positionRows, positionColumns, x, out, outer, axis, inner, shared);
+}
+
+/** Computes the maximum where `maximum` is set, else the sum. */
+export function reduce(maximum: bool, x: usize, out: usize, outer: i32, axis: i32, inner: i32, shared: bool): void {
+  reduceWith(maximum ? maximumRows : sumRows, maximum ? maximumColumns : sumColumns, x, out, outer, axis, inner, shared);
 }

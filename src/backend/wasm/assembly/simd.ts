@@ -10,6 +10,12 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(c, f32x4.mul(a, b));
 }
 
+/** Whether each value replaces the best one before it as the maximum: it is greater, or it is the first NaN. */
+@inline
+export function improves(value: v128, best: v128): v128 {
+  return v128.or(f32x4.gt(value, best), v128.and(f32x4.ne(value, value), f32x4.eq(best, best)));
+}
+
 /** Lane sum, in the fixed order (0 + 2) + (1 + 3). */
 @inline
 export function laneSum(v: v128): f32 {

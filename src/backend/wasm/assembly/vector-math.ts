@@ -81,6 +81,12 @@ export function sigmoid(x: v128): v128 {
   return f32x4.div(numerator, f32x4.add(splat(1), e));
 }
 
+/** The absolute value of y with the sign of x. */
+@inline
+export function withSign(y: v128, x: v128): v128 {
+  return v128.bitselect(x, y, i32x4.splat(0x80000000));
+}
+
 /** tanh x: an odd polynomial below 0.625, where 1 − 2/(e^(2|x|) + 1) would cancel. */
 @inline
 export function tanh(x: v128): v128 {
@@ -93,6 +99,5 @@ export function tanh(x: v128): v128 {
   p = multiplyAdd(p, square, splat(1.33314422036e-1));
   p = multiplyAdd(p, square, splat(-3.33332819422e-1));
   const small = multiplyAdd(f32x4.mul(p, square), x, x);
-  const signed = v128.or(large, v128.and(x, i32x4.splat(0x80000000)));
-  return v128.bitselect(small, signed, f32x4.lt(size, splat(0.625)));
+  return withSign(v128.bitselect(small, large, f32x4.lt(size, splat(0.625))), x);
 }

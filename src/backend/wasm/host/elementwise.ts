@@ -1,4 +1,4 @@
-/** Elementwise kernels: which ops run on vectors, and how a broadcast becomes rows. */
+/** Elementwise kernels, and how a broadcast becomes rows. */
 
 import { sizeOf } from "../../../core/shape.ts";
 import type { BinaryOp, Broadcast, Kernels, UnaryOp } from "../../kernels.ts";
@@ -9,23 +9,18 @@ import * as unaryCodeNames from "../shared/unary-codes.ts";
 import { writeAxisLists } from "./axis-lists.ts";
 import { isFloat32, type Machine, sharedElements } from "./machine.ts";
 
-/** The ops that have a vector kernel, and the number by which the kernel knows each. */
-const unaryCodes: Partial<Record<UnaryOp, number>> = { ...unaryCodeNames };
-const binaryCodes: Partial<Record<BinaryOp, number>> = { ...binaryCodeNames };
+/** The number by which the kernel knows each op. */
+const unaryCodes: Record<UnaryOp, number> = unaryCodeNames;
+const binaryCodes: Record<BinaryOp, number> = binaryCodeNames;
 
 type Elementwise = "unary" | "binary" | "select" | "clamp";
 
 export const elementwiseAcceptances: Acceptances<Elementwise> = {
-  unary: {
-    dtypes: ["float32"],
-    ops: Object.keys(unaryCodes),
-    accepts: (op, x) => isFloat32(x) && unaryCodes[op] !== undefined,
-  },
+  unary: { dtypes: ["float32"], accepts: (_, x) => isFloat32(x) },
   binary: {
     dtypes: ["float32"],
-    ops: Object.keys(binaryCodes),
     maximumRank,
-    accepts: (op, a, b, { shape }) => isFloat32(a) && isFloat32(b) && binaryCodes[op] !== undefined && shape.length <= maximumRank,
+    accepts: (_, a, b, { shape }) => isFloat32(a) && isFloat32(b) && shape.length <= maximumRank,
   },
   select: { dtypes: ["float32"], accepts: (condition, a, b) => isFloat32(condition) && isFloat32(a) && isFloat32(b) },
   clamp: { dtypes: ["float32"], accepts: isFloat32 },
@@ -36,7 +31,7 @@ export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Ker
     team.check();
     const source = memory.pointerOf(x);
     const out = memory.allocate("float32", x.length);
-    kernels.unary(unaryCodes[op]!, source, out.pointer, x.length, x.length > sharedElements);
+    kernels.unary(unaryCodes[op], source, out.pointer, x.length, x.length > sharedElements);
     return out;
   },
 
@@ -66,7 +61,7 @@ export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Ker
     const { inner, axes } = rowsOf(broadcast, total);
     if (axes.shape.length > 0) writeAxisLists(memory, axes.shape, axes.stridesA, axes.stridesB);
     kernels.binary(
-      binaryCodes[op]!,
+      binaryCodes[op],
       pa,
       pb,
       out.pointer,

@@ -22,6 +22,7 @@ export interface KernelExports extends WebAssembly.Exports {
   matmulScratch(blockM: number, blockN: number, k: number): number;
   /** Reads a MatmulJob at JOB. */
   matmul(batch: number, shared: boolean): void;
+  matmul64(batch: number, shared: boolean): void;
   /** Reads a PackJob at JOB. */
   packWeights(groups: number, shared: boolean): void;
   correlate(job: number, images: number, shared: boolean): void;
@@ -75,11 +76,17 @@ export interface KernelExports extends WebAssembly.Exports {
     epsilon: number,
     shared: boolean,
   ): void;
+  argmax(x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
   reduce(maximum: boolean, x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
+  firstOutside(indices: number, count: number, bound: number): number;
+  gather(x: number, indices: number, y: number, outer: number, axis: number, inner: number, count: number, shared: boolean): void;
+  scatterAdd(y: number, indices: number, x: number, outer: number, axis: number, inner: number, count: number, shared: boolean): void;
   cosineTransform(job: number, shared: boolean): void;
   /** Reads the axis lists: `rank` sizes, and the strides of the strided side. */
   moveView(write: boolean, packed: number, strided: number, inner: number, rows: number, step: number, rank: number, shared: boolean): void;
   fill(out: number, length: number, value: number, shared: boolean): void;
+  /** Reads a PoolJob at JOB. */
+  maxPool2d(shared: boolean): void;
   /** Reads an SgdJob at JOB. */
   sgdUpdate(shared: boolean): void;
   /** Reads an AdamJob at JOB. */

@@ -3,18 +3,14 @@
  */
 
 import { sizeOf } from "../../../core/shape.ts";
-import type { DType } from "../../../tensor/storage.ts";
 import { joinViewAxes } from "../../join-axes.ts";
 import type { Kernels, View } from "../../kernels.ts";
 import type { Acceptances } from "../../overlay.ts";
 import { maximumRank } from "../shared/sizes.ts";
 import { writeAxisLists } from "./axis-lists.ts";
-import { type Machine, sharedElements } from "./machine.ts";
+import { fourByteTypes, hasFourBytes, type Machine, sharedElements } from "./machine.ts";
 
 type Layout = "readView" | "assemble" | "full";
-
-const fourByteTypes: readonly DType[] = ["float32", "int32"];
-const hasFourBytes = (dtype: DType): boolean => dtype !== "float64";
 
 /** Joining axes never raises the rank, so views of low rank, which are nearly all, are not joined here. */
 const ranksFit = (view: View): boolean => view.shape.length <= maximumRank || joinViewAxes(view).shape.length <= maximumRank;

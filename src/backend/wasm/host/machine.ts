@@ -1,6 +1,6 @@
 /** What every kernel family needs: the compiled functions, the memory they compute in, and the team that shares the work. */
 
-import type { Storage } from "../../../tensor/storage.ts";
+import type { DType, Storage } from "../../../tensor/storage.ts";
 import type { ArenaMemory } from "./arena-memory.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 import type { ThreadTeam } from "./thread-team.ts";
@@ -19,3 +19,7 @@ export const sharedElements = 32_768;
 
 /** The dtype that the vector kernels compute in. */
 export const isFloat32 = ({ dtype }: Storage): boolean => dtype === "float32";
+
+/** The dtypes that kernels which only move elements take. */
+export const fourByteTypes: readonly DType[] = ["float32", "int32"];
+export const hasFourBytes = (dtype: DType): boolean => dtype !== "float64";

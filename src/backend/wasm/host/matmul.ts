@@ -11,7 +11,9 @@ const roundUp = (value: number, step: number): number => Math.ceil(value / step)
 
 /** So many chunks keep a few threads busy to the end. */
 const enoughChunks = 8;
-const floatBytes = 4;
+/** The columns of a block of a float64 product, and the bytes of one step of k in it (assembly/matmul64.ts). */
+const columns64 = 4;
+const stepBytes64 = 8 * columns64;
 
 /**
  * Blocks of whole tiles, at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), smaller where there would
@@ -51,7 +53,7 @@ function rowFirst(a: Storage, b: Storage, geometry: MatmulGeometry): { a: Storag
 }
 
 export const matmulAcceptances: Acceptances<"matmul"> = {
-  matmul: { dtypes: ["float32"], accepts: (a, b) => isFloat32(a) && isFloat32(b) },
+  matmul: { dtypes: ["float32", "float64"], accepts: (a, b) => a.dtype === b.dtype && a.dtype !== "int32" },
 };
 
 export const matmulKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, "matmul"> => ({
@@ -60,14 +62,18 @@ export const matmulKernels = ({ kernels, memory, team }: Machine): Pick<Kernels,
     team.check();
     const { batch, m, k, n, transposeA, transposeB, batchStrideA, batchStrideB } = geometry;
     const [pa, pb] = [memory.pointerOf(a), memory.pointerOf(b)];
-    const c = memory.allocate("float32", batch * m * n);
+    const c = memory.allocate(a.dtype, batch * m * n);
     if (c.length === 0) return c;
     if (k === 0) {
       c.view.fill(0);
       return c;
     }
-    const { blockM, blockN } = blocks(geometry, kernels.gemmRows.value, kernels.gemmColumns.value);
-    const scratchBytes = roundUp(kernels.matmulScratch(blockM, blockN, k), 64);
+    const single = isFloat32(a);
+    const bytes = single ? 4 : 8;
+    const { blockM, blockN } = single
+      ? blocks(geometry, kernels.gemmRows.value, kernels.gemmColumns.value)
+      : { blockM: m, blockN: columns64 };
+    const scratchBytes = roundUp(single ? kernels.matmulScratch(blockM, blockN, k) : k * stepBytes64, 64);
     memory.withScratch(scratchBytes * team.threads, (scratch) => {
       writeStruct(memory, jobAddress, "MatmulJob", {
         a: pa,
@@ -78,18 +84,18 @@ export const matmulKernels = ({ kernels, memory, team }: Machine): Pick<Kernels,
         m,
         k,
         n,
-        strideAm: floatBytes * (transposeA ? 1 : k),
-        strideAk: floatBytes * (transposeA ? m : 1),
-        strideBk: floatBytes * (transposeB ? 1 : n),
-        strideBn: floatBytes * (transposeB ? k : 1),
-        batchA: floatBytes * batchStrideA,
-        batchB: floatBytes * batchStrideB,
+        strideAm: bytes * (transposeA ? 1 : k),
+        strideAk: bytes * (transposeA ? m : 1),
+        strideBk: bytes * (transposeB ? 1 : n),
+        strideBn: bytes * (transposeB ? k : 1),
+        batchA: bytes * batchStrideA,
+        batchB: bytes * batchStrideB,
         blockM,
         blockN,
         blocksM: Math.ceil(m / blockM),
         blocksN: Math.ceil(n / blockN),
       });
-      kernels.matmul(batch, 2 * batch * m * n * k > sharedWork);
+      (single ? kernels.matmul : kernels.matmul64)(batch, 2 * batch * m * n * k > sharedWork);
     });
     return c;
   },

@@ -59,6 +59,17 @@ const matmulCase = (m: number, k: number, n: number, transposeA: boolean, transp
   },
 });
 
+/** Whole tiles and edges. The operands count as results, so that they are released. */
+const doubleMatmulCase: Case = {
+  name: "matmul in float64",
+  run: (kernels, numbers) => {
+    const [m, k, n] = [9, 40, 11];
+    const geometry = { batch: 1, m, k, n, transposeA: false, transposeB: true, batchStrideA: m * k, batchStrideB: k * n };
+    const [a, b] = [kernels.cast(numbers(m * k), "float64"), kernels.cast(numbers(k * n), "float64")];
+    return [a, b, kernels.matmul(a, b, geometry)];
+  },
+};
+
 /** A convolution and both gradients. */
 function convolutionCase(x: readonly number[], w: readonly number[], options: ConvolutionOptions): Case {
   const geometry = convolutionGeometry("self-test", x, w, options);
@@ -118,6 +129,12 @@ const alongAxes: readonly Case[] = [
       }),
     ),
   ),
+  ...[1, 21].map(
+    (inner): Case => ({
+      name: `argmax, inner ${inner}`,
+      run: (kernels, numbers) => [kernels.argmax(numbers(3 * 45 * inner), { outer: 3, axis: 45, inner })],
+    }),
+  ),
   ...[
     [60, 16],
     [9, 3],
@@ -143,6 +160,40 @@ const batchNormCase: Case = {
     return [forward.y, forward.mean, forward.variance, gradient.x, gradient.gamma, gradient.beta];
   },
 };
+
+/** Rows of one element and rows of vectors and a rest. Windows of max pooling overlap, so their positions repeat. */
+const indexingCases = [1, 37].map(
+  (inner): Case => ({
+    name: `gather and scatterAdd, inner ${inner}`,
+    run: (kernels, numbers) => {
+      const geometry = convolutionGeometry("self-test", [1, 1, 9, 9], [1, 1, 3, 3], { padding: 1 });
+      const { values, indices } = kernels.maxPool2d(numbers(81), geometry);
+      const split = { outer: 1, axis: 81, inner };
+      return [
+        values,
+        indices,
+        kernels.gather(numbers(81 * inner), indices, split),
+        kernels.scatterAdd(numbers(81 * inner), indices, split),
+      ];
+    },
+  }),
+);
+
+/** Windows inside the image, windows over its border, and rows that are no multiple of a vector. */
+const poolingCases = [
+  { size: 14, kernel: 2, stride: 2, padding: 0 },
+  { size: 13, kernel: 3, stride: 2, padding: 1 },
+  { size: 9, kernel: 3, stride: 1, padding: 1 },
+].map(
+  ({ size, kernel, stride, padding }): Case => ({
+    name: `maxPool2d of ${kernel}×${kernel}, stride ${stride}`,
+    run: (kernels, numbers) => {
+      const geometry = convolutionGeometry("self-test", [1, 2, size, size], [2, 1, kernel, kernel], { stride, padding, groups: 2 });
+      const { values, indices } = kernels.maxPool2d(numbers(2 * size * size), geometry);
+      return [values, indices];
+    },
+  }),
+);
 
 const optimisers: readonly Case[] = [
   ...[false, true].map(
@@ -174,6 +225,7 @@ const cases: readonly Case[] = [
   matmulCase(13, 300, 37, false, false),
   matmulCase(13, 40, 37, true, false),
   matmulCase(13, 40, 37, false, true),
+  doubleMatmulCase,
   convolutionCase([2, 5, 8, 8], [7, 5, 3, 3], { padding: 1 }),
   convolutionCase([1, 5, 7, 19], [6, 5, 3, 3], { padding: 1, stride: 2 }),
   convolutionCase([2, 9, 6, 6], [5, 9, 1, 1], {}),
@@ -181,6 +233,8 @@ const cases: readonly Case[] = [
   convolutionCase([2, 6, 16, 16], [6, 1, 3, 3], { padding: 1, groups: 6 }),
   ...elementwise,
   ...alongAxes,
+  ...poolingCases,
+  ...indexingCases,
   batchNormCase,
   ...optimisers,
 ];

@@ -4,8 +4,8 @@
  * the joined code is never trusted unseen: it must compute what the baseline build computes, and its tiles must be faster.
  */
 
+import { assembleKernels } from "../assemble-kernels.ts";
 import { ArenaMemory } from "./arena-memory.ts";
-import { assembleKernels } from "./assemble-kernels.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 import { createMemory, embeddedKernels, instantiateKernels } from "./kernel-module.ts";
 import { ThreadTeam } from "./thread-team.ts";

@@ -1,6 +1,6 @@
 /**
  * The numbers by which the host tells the kernel `binary` which op to compute. Both compilers read this file: TypeScript for the host,
- * AssemblyScript for the kernels. The op that is not named here (power) has no vector kernel.
+ * AssemblyScript for the kernels.
  */
 
 export const add = 0;
@@ -16,3 +16,4 @@ export const lessEqual = 9;
 export const greater = 10;
 export const greaterEqual = 11;
 export const reluGradient = 12;
+export const power = 13;

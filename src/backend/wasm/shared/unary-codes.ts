@@ -1,6 +1,6 @@
 /**
  * The numbers by which the host tells the kernel `unary` which op to compute. Both compilers read this file: TypeScript for the host,
- * AssemblyScript for the kernels. The ops that are not named here (erf, normalCdf, sin, cos, expm1, log1p) have no vector kernel.
+ * AssemblyScript for the kernels.
  */
 
 export const negate = 0;
@@ -17,3 +17,9 @@ export const relu = 10;
 export const step = 11;
 export const floor = 12;
 export const not = 13;
+export const erf = 14;
+export const normalCdf = 15;
+export const expm1 = 16;
+export const log1p = 17;
+export const sin = 18;
+export const cos = 19;
