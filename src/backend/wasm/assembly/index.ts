@@ -4,6 +4,7 @@ export { dismiss, setWorkers, work } from "./team";
 export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";
 export { convRun, correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";
+export { winogradWeightGradient } from "./winograd-weight-gradient";
 export { winograd, winogradWeights } from "./winograd";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary } from "./broadcast";

@@ -13,8 +13,9 @@
 
 import { Planes, copyPlanes } from "./conv-planes";
 import { gemmTile } from "./gemm-tile";
-import { multiplyAdd, storeLanes, zero } from "./simd";
+import { zero } from "./simd";
 import { JOB, parallel, thread } from "./team";
+import { transformInput, transformOutput } from "./winograd-transforms";
 
 const ROWS = GEMM_ROWS, COLUMNS = GEMM_COLUMNS;
 const panelRow: usize = COLUMNS << 2;
@@ -37,7 +38,8 @@ export class WinogradJob {
   bandRows: i32;
   /** Packed [ξ][block of ROWS output channels][channel][ROWS]. */
   weights: usize;
-  /** Distances of two places in V and in M. */
+  /** Distances of two places in U, V and M. */
+  stepU: usize;
   stepV: usize;
   stepM: usize;
   scratch: usize;
@@ -79,8 +81,8 @@ function band(index: i32): void {
       const planeBytes = planeRows * rowBytes;
       for (let c = 0; c < job.channels; c++, from += planeBytes, to += panelRow) transformInput(from, rowBytes, to, job.stepV);
     }
-    let weights = job.weights;
     for (let place: usize = 0; place < 16; place++) {
+      let weights = job.weights + place * job.stepU;
       let to = m + place * job.stepM;
       const from = v + place * job.stepV;
       for (let block = 0; block < blocks; block++, weights += blockBytes, to += ROWS * panelRow)
@@ -99,80 +101,6 @@ function band(index: i32): void {
   if (v128.any_true(f32x4.ne(finite, finite))) job.nonFinite = 1;
 }
 
-@inline
-function even(a: v128, b: v128): v128 {
-  return v128.shuffle<f32>(a, b, 0, 2, 4, 6);
-}
-@inline
-function odd(a: v128, b: v128): v128 {
-  return v128.shuffle<f32>(a, b, 1, 3, 5, 7);
-}
-
-/** The four windows from `at` on: one vector to each of the 16 places. */
-function transformInput(at: usize, rowBytes: usize, to: usize, step: usize): void {
-  let a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 8), d = v128.load(at, 24);
-  let e0 = even(a, b), o0 = odd(a, b), e1 = even(c, d), o1 = odd(c, d);
-  const r00 = f32x4.sub(e0, e1), r01 = f32x4.add(o0, e1), r02 = f32x4.sub(e1, o0), r03 = f32x4.sub(o0, o1);
-  at += rowBytes;
-  a = v128.load(at); b = v128.load(at, 16); c = v128.load(at, 8); d = v128.load(at, 24);
-  e0 = even(a, b); o0 = odd(a, b); e1 = even(c, d); o1 = odd(c, d);
-  const r10 = f32x4.sub(e0, e1), r11 = f32x4.add(o0, e1), r12 = f32x4.sub(e1, o0), r13 = f32x4.sub(o0, o1);
-  at += rowBytes;
-  a = v128.load(at); b = v128.load(at, 16); c = v128.load(at, 8); d = v128.load(at, 24);
-  e0 = even(a, b); o0 = odd(a, b); e1 = even(c, d); o1 = odd(c, d);
-  const r20 = f32x4.sub(e0, e1), r21 = f32x4.add(o0, e1), r22 = f32x4.sub(e1, o0), r23 = f32x4.sub(o0, o1);
-  at += rowBytes;
-  v128.store(to, f32x4.sub(r00, r20)); to += step;
-  v128.store(to, f32x4.sub(r01, r21)); to += step;
-  v128.store(to, f32x4.sub(r02, r22)); to += step;
-  v128.store(to, f32x4.sub(r03, r23)); to += step;
-  v128.store(to, f32x4.add(r10, r20)); to += step;
-  v128.store(to, f32x4.add(r11, r21)); to += step;
-  v128.store(to, f32x4.add(r12, r22)); to += step;
-  v128.store(to, f32x4.add(r13, r23)); to += step;
-  v128.store(to, f32x4.sub(r20, r10)); to += step;
-  v128.store(to, f32x4.sub(r21, r11)); to += step;
-  v128.store(to, f32x4.sub(r22, r12)); to += step;
-  v128.store(to, f32x4.sub(r23, r13)); to += step;
-  a = v128.load(at); b = v128.load(at, 16); c = v128.load(at, 8); d = v128.load(at, 24);
-  e0 = even(a, b); o0 = odd(a, b); e1 = even(c, d); o1 = odd(c, d);
-  v128.store(to, f32x4.sub(r10, f32x4.sub(e0, e1))); to += step;
-  v128.store(to, f32x4.sub(r11, f32x4.add(o0, e1))); to += step;
-  v128.store(to, f32x4.sub(r12, f32x4.sub(e1, o0))); to += step;
-  v128.store(to, f32x4.sub(r13, f32x4.sub(o0, o1)));
-}
-
-/** 2×8 outputs of one channel from the products at the 16 places. */
-function transformOutput(m: usize, step: usize, to: usize, rowBytes: usize, pair: bool, count: i32, finite: v128): v128 {
-  let a = v128.load(m), b = v128.load(m + step), c = v128.load(m + step * 2), d = v128.load(m + step * 3);
-  m += step << 2;
-  const r00 = f32x4.add(f32x4.add(a, b), c), r01 = f32x4.sub(f32x4.sub(b, c), d);
-  a = v128.load(m); b = v128.load(m + step); c = v128.load(m + step * 2); d = v128.load(m + step * 3);
-  m += step << 2;
-  const r10 = f32x4.add(f32x4.add(a, b), c), r11 = f32x4.sub(f32x4.sub(b, c), d);
-  a = v128.load(m); b = v128.load(m + step); c = v128.load(m + step * 2); d = v128.load(m + step * 3);
-  m += step << 2;
-  const r20 = f32x4.add(f32x4.add(a, b), c), r21 = f32x4.sub(f32x4.sub(b, c), d);
-  a = v128.load(m); b = v128.load(m + step); c = v128.load(m + step * 2); d = v128.load(m + step * 3);
-  const r30 = f32x4.add(f32x4.add(a, b), c), r31 = f32x4.sub(f32x4.sub(b, c), d);
-  finite = writeRow(to, f32x4.add(f32x4.add(r00, r10), r20), f32x4.add(f32x4.add(r01, r11), r21), count, finite);
-  if (pair) finite = writeRow(to + rowBytes, f32x4.sub(f32x4.sub(r10, r20), r30), f32x4.sub(f32x4.sub(r11, r21), r31), count, finite);
-  return finite;
-}
-
-@inline
-function writeRow(to: usize, a: v128, b: v128, count: i32, finite: v128): v128 {
-  const low = v128.shuffle<f32>(a, b, 0, 4, 1, 5), high = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-  if (count >= 8) {
-    v128.store(to, low);
-    v128.store(to, high, 16);
-  } else {
-    storeLanes(to, low, count);
-    storeLanes(to + 16, high, count - 4);
-  }
-  return multiplyAdd(b, zero(), multiplyAdd(a, zero(), finite));
-}
-
 /** What the host writes at JOB to have weights transformed. Distances in w are in elements. */
 @unmanaged
 export class WinogradWeightsJob {
@@ -180,6 +108,8 @@ export class WinogradWeightsJob {
   target: usize;
   /** Positions in a kernel of w of the nine taps, in the order in which they meet the pixels of a window. */
   taps: usize;
+  /** Distance in bytes of two places. */
+  step: usize;
   outChannels: i32;
   inChannels: i32;
   strideOut: i32;
@@ -193,35 +123,36 @@ export function winogradWeights(shared: bool): void {
 
 function weightBlock(block: i32): void {
   const job = changetype<WinogradWeightsJob>(JOB);
-  const blocks = (job.outChannels + ROWS - 1) / ROWS;
-  const place = (<usize>(blocks * job.inChannels * ROWS)) << 2;
-  const target = job.target + ((<usize>(block * job.inChannels * ROWS)) << 2);
-  for (let r = 0; r < ROWS; r++) {
-    const o = block * ROWS + r;
-    for (let c = 0; c < job.inChannels; c++) {
-      const to = target + ((<usize>(c * ROWS + r)) << 2);
-      if (o >= job.outChannels) {
-        for (let i: usize = 0; i < 16; i++) store<f32>(to + i * place, 0);
-        continue;
+  const step = job.step;
+  const o = block * ROWS;
+  const valid = min(ROWS, job.outChannels - o);
+  const strideOut = (<usize>job.strideOut) << 2, strideIn = (<usize>job.strideIn) << 2;
+  const half = f32x4.splat(0.5);
+  let to = job.target + ((<usize>(o * job.inChannels)) << 2);
+  let channel = job.source + o * strideOut;
+  for (let c = 0; c < job.inChannels; c++, channel += strideIn) {
+    for (let r = 0, w = channel; r < ROWS; r++, w += strideOut, to += 4) {
+      let k0 = zero(), k1 = zero(), k2 = zero();
+      if (r < valid) {
+        k0 = row(w, job.taps);
+        k1 = row(w, job.taps + 12);
+        k2 = row(w, job.taps + 24);
       }
-      const w = job.source + ((<usize>(o * job.strideOut + c * job.strideIn)) << 2);
-      // Column by column: G times a column of w, then the rows by Gᵀ.
-      const k0 = row(w, job.taps, 0), k1 = row(w, job.taps, 12), k2 = row(w, job.taps, 24);
-      const sum = f32x4.mul(f32x4.splat(0.5), f32x4.add(k0, k2)), middle = f32x4.mul(f32x4.splat(0.5), k1);
-      put(to, place, k0);
-      put(to + place * 4, place, f32x4.add(sum, middle));
-      put(to + place * 8, place, f32x4.sub(sum, middle));
-      put(to + place * 12, place, k2);
+      const sum = f32x4.mul(half, f32x4.add(k0, k2)), middle = f32x4.mul(half, k1);
+      put(to, step, k0);
+      put(to + step * 4, step, f32x4.add(sum, middle));
+      put(to + step * 8, step, f32x4.sub(sum, middle));
+      put(to + step * 12, step, k2);
     }
   }
 }
 
 /** G times one row of a kernel. */
 @inline
-function row(w: usize, taps: usize, at: usize): v128 {
-  const a = load<f32>(w + ((<usize>load<i32>(taps + at)) << 2));
-  const b = load<f32>(w + ((<usize>load<i32>(taps + at, 4)) << 2));
-  const c = load<f32>(w + ((<usize>load<i32>(taps + at, 8)) << 2));
+function row(w: usize, taps: usize): v128 {
+  const a = load<f32>(w + ((<usize>load<i32>(taps)) << 2));
+  const b = load<f32>(w + ((<usize>load<i32>(taps, 4)) << 2));
+  const c = load<f32>(w + ((<usize>load<i32>(taps, 8)) << 2));
   const sum: f32 = 0.5 * (a + c), half: f32 = 0.5 * b;
   let v = f32x4.splat(a);
   v = f32x4.replace_lane(v, 1, sum + half);

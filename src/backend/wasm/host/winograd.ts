@@ -1,21 +1,32 @@
 /** The convolution of 3×3 kernels with stride 1 and its input gradient by Winograd's F(2×2, 3×3): writes the job (assembly/winograd.ts). */
 
 import { jobAddress } from "../shared/sizes.ts";
+import type { ArenaMemory } from "./arena-memory.ts";
 import type { Correlation } from "./correlation.ts";
 import type { Machine } from "./machine.ts";
 import { channelBytesOf, floatBytes, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
-import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
-import { structBytes, writeStruct } from "./structs.ts";
+import { cacheLine, ScratchLayout, wholeLines } from "./scratch-layout.ts";
+import { fieldPositions, structBytes, writeStruct } from "./structs.ts";
 
 /** Places of a transformed window. */
-const places = 16;
+export const places = 16;
 /** Windows of a row that the kernel takes together give so many outputs. */
-const quadColumns = 8;
+export const quadColumns = 8;
 /** Vector loads may read so far behind the last row of a copy. */
-const readBeyond = 64;
+export const readBeyond = 64;
 /** A thread's copy of the planes shares its second-level cache with the transformed weights and windows. */
 const planesLimit = 128 * 1024;
 const enoughChunks = 8;
+
+/**
+ * The distance of two places that hold `count` floats each. Distances that are a multiple of 4096 bytes would make all places compete for
+ * the same lines of the first-level cache, so a line is left between them.
+ */
+export const placeDistance = (count: number): number => wholeLines(floatBytes * count) + cacheLine;
+
+/** Whether the kernel that ran the job at `pointer` found a result that is NaN or infinite. */
+export const foundNonFinite = ({ integers }: ArenaMemory, pointer: number, name: "WinogradJob" | "WinogradGradientJob"): boolean =>
+  integers[pointer / integers.BYTES_PER_ELEMENT + fieldPositions(name).nonFinite] !== 0;
 
 /** Rows of a band, an even number unless it is the whole image. */
 function bandRowsOf(rows: number, rowBytes: number, batch: number): number {
@@ -34,14 +45,13 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
   const bandRows = bandRowsOf(rows, channels * channelBytesOf(plan, 1), batch);
   const taps = tapsOf(plan, 0, 0, c.kernelWidth, bandRows + 2).toSorted((a, b) => a.offset - b.offset);
   const paddedOut = tileRows * Math.ceil(outChannels / tileRows);
-  // Distances that are a multiple of 4096 bytes would make all places compete for the same lines of the first-level cache.
-  const [stepV, stepM] = [channels, paddedOut].map((count) => wholeLines(floatBytes * tileColumns * count) + 64) as [number, number];
+  const [stepU, stepV, stepM] = [paddedOut * channels, tileColumns * channels, tileColumns * paddedOut].map(placeDistance) as [number, number, number];
   const layout = new ScratchLayout();
   const at = {
     planes: takePlanes(layout, plan),
     job: layout.take(structBytes("WinogradJob")),
     taps: layout.take(floatBytes * taps.length),
-    weights: layout.take(floatBytes * places * paddedOut * channels),
+    weights: layout.take(places * stepU),
   };
   const scratchBytes = wholeLines(places * (stepV + stepM) + channels * channelBytesOf(plan, bandRows + 2) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
@@ -56,6 +66,7 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
       source: c.weights,
       target: base + at.weights,
       taps: base + at.taps,
+      step: stepU,
       outChannels,
       inChannels: channels,
       strideOut: c.strideOut,
@@ -77,6 +88,7 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
       bands: Math.ceil(rows / bandRows),
       bandRows,
       weights: base + at.weights,
+      stepU,
       stepV,
       stepM,
       scratch: base + scratch,
@@ -84,6 +96,6 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
       nonFinite: 0,
     });
     kernels.winograd(job, batch, c.shared);
-    return memory.integers[job / floatBytes + structBytes("WinogradJob") / floatBytes - 1] === 0;
+    return !foundNonFinite(memory, job, "WinogradJob");
   });
 }
