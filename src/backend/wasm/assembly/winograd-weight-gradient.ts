@@ -97,10 +97,7 @@ function range(index: i32): void {
   if (v128.any_true(f32x4.ne(finite, finite))) job.nonFinite = 1;
 }
 
-/**
- * Transforms the windows of all channels of x or g, and packs them as panels of `width` channels. The channels that the last panel lacks
- * hold any numbers, because the sums that they reach are not read.
- */
+/** Transforms the windows of all channels of x or g, and packs them as panels of `width` channels. */
 @inline
 function pack(
   job: WinogradGradientJob, planes: Planes, source: usize, imageBytes: usize, channels: i32, images: i32, first: i32,
@@ -120,7 +117,11 @@ function pack(
             else transformCotangent(at, rowBytes, to, job.stepStage);
       }
     }
-    for (let place: usize = 0; place < 16; place++)
+    // The channels that the last panel lacks are zeros.
+    const existing = windowBytes * min(width, channels - c);
+    for (let place: usize = 0; place < 16; place++) {
+      memory.fill(stage + place * job.stepStage + existing, 0, windowBytes * width - existing);
       packPanel(stage + place * job.stepStage, 4, windowBytes, windows, width, width, packed + place * step);
+    }
   }
 }

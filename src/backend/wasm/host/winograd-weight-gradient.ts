@@ -11,11 +11,10 @@ import { floatBytes, takePlanes, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { structBytes, writeStruct } from "./structs.ts";
 import { foundNonFinite, placeDistance, places, quadColumns, readBeyond } from "./winograd.ts";
+import { mostRanges } from "./winograd-choice.ts";
 
 /** A tile should add up so many windows to outweigh its start and its end. */
 const windowsOfAPiece = 64;
-/** So many ranges keep a few threads busy to the end. */
-const enoughRanges = 8;
 
 /** How the windows are divided into pieces, and the pieces into ranges. */
 function divide({ batch, outHeight }: ConvolutionGeometry, pitch: number) {
@@ -26,7 +25,7 @@ function divide({ batch, outHeight }: ConvolutionGeometry, pitch: number) {
   const rowsOfABand = Math.ceil(windowRows / bands);
   const used = Math.ceil(windowRows / rowsOfABand);
   const pieces = Math.ceil(batch / imagesAtOnce) * used;
-  const piecesPerRange = Math.ceil(pieces / enoughRanges);
+  const piecesPerRange = Math.ceil(pieces / mostRanges);
   return {
     imagesAtOnce,
     bands: used,
@@ -68,9 +67,7 @@ export function runWinogradWeightGradient(
     job: layout.take(structBytes("WinogradGradientJob")),
   };
   const partials = layout.take(ranges > 1 ? ranges * partialBytes : 0);
-  const scratchBytes = wholeLines(
-    places * (stepStage + stepX + stepG + stepM) + floatBytes * (bandRows + 2) * planX.pitch + readBeyond,
-  );
+  const scratchBytes = wholeLines(places * (stepStage + stepX + stepG + stepM) + floatBytes * (bandRows + 2) * planX.pitch + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const shared = 2 * convolutionMultiplyAdds(geometry) > sharedWork;
   return memory.withScratch(layout.bytes, (base) => {

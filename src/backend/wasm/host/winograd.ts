@@ -45,7 +45,11 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
   const bandRows = bandRowsOf(rows, channels * channelBytesOf(plan, 1), batch);
   const taps = tapsOf(plan, 0, 0, c.kernelWidth, bandRows + 2).toSorted((a, b) => a.offset - b.offset);
   const paddedOut = tileRows * Math.ceil(outChannels / tileRows);
-  const [stepU, stepV, stepM] = [paddedOut * channels, tileColumns * channels, tileColumns * paddedOut].map(placeDistance) as [number, number, number];
+  const [stepU, stepV, stepM] = [paddedOut * channels, tileColumns * channels, tileColumns * paddedOut].map(placeDistance) as [
+    number,
+    number,
+    number,
+  ];
   const layout = new ScratchLayout();
   const at = {
     planes: takePlanes(layout, plan),
