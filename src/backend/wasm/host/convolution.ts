@@ -27,7 +27,7 @@ const inWholeRows = (geometry: ConvolutionGeometry, run: number): ConvolutionGeo
 
 type Roles = Pick<Correlation, "source" | "weights" | "target">;
 
-function forward({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
+export function forwardCorrelation({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
   const [channels, outChannels, taps] = [g.inChannels / g.groups, g.outChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
     plan: forwardPlan(g, run),
@@ -49,7 +49,7 @@ function forward({ source, weights, target }: Roles, g: ConvolutionGeometry, run
 }
 
 /** The correlation that takes g to x: input and output channels exchange their roles. */
-function backward({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
+export function inputGradientCorrelation({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
   const [channels, outChannels, taps] = [g.outChannels / g.groups, g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
     plan: inputGradientPlan(g, run),
@@ -98,7 +98,7 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
       const { target, finished } = result(g.batch * g.outChannels * g.outHeight * g.outWidth, g.inChannels);
       if (finished) return target;
       if (isDepthwise(g)) runDepthwise(machine, "forward", source, weights, target, g);
-      else correlate("forward", forward({ source, weights, target }, g, run), g);
+      else correlate("forward", forwardCorrelation({ source, weights, target }, g, run), g);
       return target;
     },
 
@@ -109,7 +109,7 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
       const { target, finished } = result(g.batch * g.inChannels * g.height * g.width, g.outChannels * g.outHeight * g.outWidth);
       if (finished) return target;
       if (isDepthwise(g)) runDepthwise(machine, "inputGradient", source, weights, target, g);
-      else correlate("inputGradient", backward({ source, weights, target }, g, run), g);
+      else correlate("inputGradient", inputGradientCorrelation({ source, weights, target }, g, run), g);
       return target;
     },
 
