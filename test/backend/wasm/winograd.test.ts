@@ -172,7 +172,7 @@ function gradientMagnitudes(s: ConvolutionGeometry, x: Float64Array, g: Float64A
 function boundOf(role: Role, g: ConvolutionGeometry, a: Float64Array, b: Float64Array): { magnitudes: Float64Array; roundings: number } {
   const { batch, inChannels, outChannels, height, width, outHeight, outWidth, paddingY, paddingX } = g;
   if (role === "weightGradient")
-    return { magnitudes: gradientMagnitudes(g, a, b), roundings: batch * Math.ceil(outHeight / 2) * Math.ceil(outWidth / 2) + 10 };
+    return { magnitudes: gradientMagnitudes(g, a, b), roundings: batch * Math.ceil(outHeight / 2) * Math.ceil(outWidth / 2) + 8 };
   const tap = (o: number, c: number, u: number, v: number): number => b[((o * inChannels + c) * 3 + u) * 3 + v]!;
   if (role === "forward") {
     const shape = { batch, channels: inChannels, outChannels, height, width, outHeight, outWidth, top: paddingY, left: paddingX };
