@@ -25,11 +25,13 @@ interface TransformCosts {
 
 /** A multiply-add of a wide tile takes half the time, so the same transforms count for more of them. */
 const transformCosts = {
-  narrow: { correlation: { window: 75, kernel: 600 }, weightGradient: { window: 150, kernel: 150 } },
-  wide: { correlation: { window: 145, kernel: 1200 }, weightGradient: { window: 200, kernel: 300 } },
+  narrow: { correlation: { window: 75, kernel: 150 }, weightGradient: { window: 150, kernel: 150 } },
+  wide: { correlation: { window: 145, kernel: 350 }, weightGradient: { window: 200, kernel: 300 } },
 } satisfies Record<string, Record<"correlation" | "weightGradient", TransformCosts>>;
 
-/** The kernels divide the windows of a weight gradient into at most so many ranges, each of which is transformed back. */
+/** A tile of the weight gradient should add up so many windows to outweigh its start and its end. */
+export const windowsOfAPiece = 64;
+/** The pieces are divided into at most so many ranges, which keep a few threads busy to the end. Each is transformed back on its own. */
 export const mostRanges = 8;
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
@@ -49,8 +51,9 @@ export function choosesWinograd(role: ConvolutionRole, g: ConvolutionGeometry, t
   const windows = batch * Math.ceil(height / 2) * (roundUp(width, 8) / 2);
   if (role === "weightGradient") {
     const products = 16 * windows * roundUp(outChannels, tiles.gemmRows) * roundUp(inChannels, tiles.gemmColumns);
+    const ranges = Math.min(mostRanges, Math.ceil(windows / windowsOfAPiece));
     const { window, kernel } = costs.weightGradient;
-    return products + window * windows * (inChannels + outChannels) + mostRanges * kernel * inChannels * outChannels < direct;
+    return products + window * windows * (inChannels + outChannels) + ranges * kernel * inChannels * outChannels < direct;
   }
   const [source, target] = role === "forward" ? [inChannels, outChannels] : [outChannels, inChannels];
   // A panel of windows is always computed whole.

@@ -11,10 +11,7 @@ import { floatBytes, takePlanes, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { structBytes, writeStruct } from "./structs.ts";
 import { foundNonFinite, placeDistance, places, quadColumns, readBeyond } from "./winograd.ts";
-import { mostRanges } from "./winograd-choice.ts";
-
-/** A tile should add up so many windows to outweigh its start and its end. */
-const windowsOfAPiece = 64;
+import { mostRanges, windowsOfAPiece } from "./winograd-choice.ts";
 
 /** How the windows are divided into pieces, and the pieces into ranges. */
 function divide({ batch, outHeight }: ConvolutionGeometry, pitch: number) {

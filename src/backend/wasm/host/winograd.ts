@@ -28,11 +28,14 @@ export const placeDistance = (count: number): number => wholeLines(floatBytes * 
 export const foundNonFinite = ({ integers }: ArenaMemory, pointer: number, name: "WinogradJob" | "WinogradGradientJob"): boolean =>
   integers[pointer / integers.BYTES_PER_ELEMENT + fieldPositions(name).nonFinite] !== 0;
 
-/** Rows of a band, an even number unless it is the whole image. */
-function bandRowsOf(rows: number, rowBytes: number, batch: number): number {
-  const fitting = Math.max(2, Math.floor(planesLimit / rowBytes) - 2);
+/**
+ * Rows of a band, an even number unless it is the whole image: so many that the planes fit, that the work can be shared, and that the
+ * `leastRows` of windows fill a panel.
+ */
+function bandRowsOf(rows: number, rowBytes: number, batch: number, leastRows: number): number {
+  const fitting = Math.floor(planesLimit / rowBytes) - 2;
   const sharing = Math.ceil(rows / Math.max(1, Math.ceil(enoughChunks / batch)));
-  const most = Math.min(rows, fitting, Math.max(4, sharing));
+  const most = Math.min(rows, Math.max(leastRows, Math.min(fitting, sharing)));
   return most === rows ? rows : 2 * Math.ceil(Math.ceil(rows / Math.ceil(rows / most)) / 2);
 }
 
@@ -42,7 +45,9 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
   const [tileRows, tileColumns] = [kernels.gemmRows.value, kernels.gemmColumns.value];
   const pitch = quadColumns * Math.ceil(columns / quadColumns) + 4;
   const plan = { ...c.plan, direct: false, pitch };
-  const bandRows = bandRowsOf(rows, channels * channelBytesOf(plan, 1), batch);
+  const quadsOfARow = Math.ceil(columns / quadColumns);
+  const leastRows = 2 * Math.ceil(tileColumns / 4 / quadsOfARow);
+  const bandRows = bandRowsOf(rows, channels * channelBytesOf(plan, 1), batch, leastRows);
   const taps = tapsOf(plan, 0, 0, c.kernelWidth, bandRows + 2).toSorted((a, b) => a.offset - b.offset);
   const paddedOut = tileRows * Math.ceil(outChannels / tileRows);
   const [stepU, stepV, stepM] = [paddedOut * channels, tileColumns * channels, tileColumns * paddedOut].map(placeDistance) as [
