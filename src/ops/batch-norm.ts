@@ -7,6 +7,7 @@
 import { kernels } from "../backend/active.ts";
 import type { NormGeometry } from "../backend/kernels.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { isRecording, noGrad, record } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -28,6 +29,7 @@ export interface BatchNormResult {
 /** The sizes of a normalisation of x. @throws ShapeError unless `gamma` and `beta` have one value for each channel of x. */
 function normGeometry(op: string, x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): NormGeometry {
   checkFloating(op, x, gamma, beta);
+  checkNumbers(op, { epsilon }, { least: 0 });
   const channels = x.shape[1];
   if (x.rank < 2 || formatShape(gamma.shape) !== `[${channels}]` || formatShape(beta.shape) !== `[${channels}]`)
     throw new ShapeError(
