@@ -74,14 +74,21 @@ function range(index: i32): void {
     const images = min(job.imagesAtOnce, job.images - image);
     const first = (piece % job.bands) * job.bandRows;
     const windows = images * (job.bandRows >> 1) * (job.planesG.pitch >> 1);
-    pack(job, job.planesX, job.x + image * job.xImage, job.xImage, job.channels, images, first, COLUMNS, windows, stage, packedX, job.stepX, copy);
-    pack(job, job.planesG, job.g + image * job.gImage, job.gImage, job.outChannels, images, first, ROWS, windows, stage, packedG, job.stepG, copy);
+    pack(
+      job, job.planesX, job.x + image * job.xImage, job.xImage, job.channels, images, first, COLUMNS, windows, stage,
+      packedX, job.stepX, copy,
+    );
+    pack(
+      job, job.planesG, job.g + image * job.gImage, job.gImage, job.outChannels, images, first, ROWS, windows, stage,
+      packedG, job.stepG, copy,
+    );
     const panelX = (<usize>windows) * panelRow, panelG = (<usize>(windows * ROWS)) << 2;
     for (let place: usize = 0; place < 16; place++) {
       let to = m + place * job.stepM, g = packedG + place * job.stepG;
       for (let block = 0; block < blocks; block++, g += panelG) {
         let x = packedX + place * job.stepX;
-        for (let panel = 0; panel < panels; panel++, x += panelX, to += tileBytes) gemmTile(windows, g, x, to, panelRow, piece > firstPiece);
+        for (let panel = 0; panel < panels; panel++, x += panelX, to += tileBytes)
+          gemmTile(windows, g, x, to, panelRow, piece > firstPiece);
       }
     }
   }
@@ -110,7 +117,8 @@ function pack(
   for (let c = 0; c < channels; c += width, packed += windowBytes * width) {
     for (let i = 0, to = stage; i < min(width, channels - c); i++) {
       for (let image = 0; image < images; image++) {
-        copyPlanes(planes, source + image * imageBytes + (c + i) * planeBytes, 1, first, width == COLUMNS ? job.bandRows + 2 : job.bandRows, copy);
+        const from = source + image * imageBytes + (c + i) * planeBytes;
+        copyPlanes(planes, from, 1, first, width == COLUMNS ? job.bandRows + 2 : job.bandRows, copy);
         for (let row = 0, line = copy; row < job.bandRows; row += 2, line += 2 * rowBytes)
           for (let quad = 0, at = line; quad < perRow; quad++, at += 32, to += 16)
             if (width == COLUMNS) transformInput(at, rowBytes, to, job.stepStage);

@@ -1,6 +1,6 @@
 /**
- * The convolution of 3×3 kernels with stride 1 and its input gradient by Winograd's F(2×2, 3×3): 16 multiplications instead of 36 for each
- * 2×2 outputs (docs/derivations/winograd.md).
+ * The convolution of 3×3 kernels with stride 1 and its input gradient by Winograd's F(2×2, 3×3): 16 multiplications instead of 36 for
+ * each 2×2 outputs (docs/derivations/winograd.md).
  *
  *   V = Bᵀ·d·B of each 4×4 window d of the source, U = G·w·Gᵀ, M[ξ] = U[ξ]·V[ξ] for each of the 16 places ξ, y = Aᵀ·M·A
  *
