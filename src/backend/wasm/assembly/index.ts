@@ -5,6 +5,8 @@ export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";
 export { matmul64 } from "./matmul64";
 export { convRun, correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";
+export { winogradWeightGradient } from "./winograd-weight-gradient";
+export { winograd, winogradWeights } from "./winograd";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";

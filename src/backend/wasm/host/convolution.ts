@@ -9,6 +9,9 @@ import { type Correlation, runCorrelation } from "./correlation.ts";
 import { isDepthwise, runDepthwise } from "./depthwise.ts";
 import { isFloat32, type Machine, sharedWork } from "./machine.ts";
 import { runWeightGradient } from "./weight-gradient.ts";
+import { runWinograd } from "./winograd.ts";
+import { type ConvolutionRole, choosesWinograd } from "./winograd-choice.ts";
+import { runWinogradWeightGradient } from "./winograd-weight-gradient.ts";
 
 type Convolution = "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient";
 
@@ -24,7 +27,7 @@ const inWholeRows = (geometry: ConvolutionGeometry, run: number): ConvolutionGeo
 
 type Roles = Pick<Correlation, "source" | "weights" | "target">;
 
-function forward({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
+export function forwardCorrelation({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
   const [channels, outChannels, taps] = [g.inChannels / g.groups, g.outChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
     plan: forwardPlan(g, run),
@@ -46,7 +49,7 @@ function forward({ source, weights, target }: Roles, g: ConvolutionGeometry, run
 }
 
 /** The correlation that takes g to x: input and output channels exchange their roles. */
-function backward({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
+export function inputGradientCorrelation({ source, weights, target }: Roles, g: ConvolutionGeometry, run: number): Correlation {
   const [channels, outChannels, taps] = [g.outChannels / g.groups, g.inChannels / g.groups, g.kernelHeight * g.kernelWidth];
   return {
     plan: inputGradientPlan(g, run),
@@ -77,6 +80,16 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
     return { target, finished: length === 0 || terms === 0 };
   };
 
+  const tiles = { gemmRows: machine.kernels.gemmRows.value, gemmColumns: machine.kernels.gemmColumns.value, convRun: run };
+  const isChosen = (role: ConvolutionRole, g: ConvolutionGeometry): boolean => choosesWinograd(role, g, tiles);
+  /**
+   * Winograd's algorithm mixes the pixels of a window, so a NaN or an infinity could reach results that it takes no part in. Where one comes
+   * out, the direct algorithm computes everything again.
+   */
+  const correlate = (role: ConvolutionRole, correlation: Correlation, g: ConvolutionGeometry): void => {
+    if (!(isChosen(role, g) && runWinograd(machine, correlation))) runCorrelation(machine, correlation);
+  };
+
   return {
     conv2d(x, w, geometry) {
       team.check();
@@ -85,7 +98,7 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
       const { target, finished } = result(g.batch * g.outChannels * g.outHeight * g.outWidth, g.inChannels);
       if (finished) return target;
       if (isDepthwise(g)) runDepthwise(machine, "forward", source, weights, target, g);
-      else runCorrelation(machine, forward({ source, weights, target }, g, run));
+      else correlate("forward", forwardCorrelation({ source, weights, target }, g, run), g);
       return target;
     },
 
@@ -96,7 +109,7 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
       const { target, finished } = result(g.batch * g.inChannels * g.height * g.width, g.outChannels * g.outHeight * g.outWidth);
       if (finished) return target;
       if (isDepthwise(g)) runDepthwise(machine, "inputGradient", source, weights, target, g);
-      else runCorrelation(machine, backward({ source, weights, target }, g, run));
+      else correlate("inputGradient", inputGradientCorrelation({ source, weights, target }, g, run), g);
       return target;
     },
 
@@ -108,7 +121,8 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
       const { target, finished } = result(length, batch * outHeight * outWidth);
       if (finished) return target;
       if (isDepthwise(geometry)) runDepthwise(machine, "weightGradient", source, g, target, geometry);
-      else runWeightGradient(machine, source, g, target, flattened(geometry));
+      else if (!(isChosen("weightGradient", geometry) && runWinogradWeightGradient(machine, source, g, target, geometry)))
+        runWeightGradient(machine, source, g, target, flattened(geometry));
       return target;
     },
   };

@@ -26,6 +26,10 @@ export interface KernelExports extends WebAssembly.Exports {
   /** Reads a PackJob at JOB. */
   packWeights(groups: number, shared: boolean): void;
   correlate(job: number, images: number, shared: boolean): void;
+  winograd(job: number, images: number, shared: boolean): void;
+  /** Reads a WinogradWeightsJob at JOB. */
+  winogradWeights(shared: boolean): void;
+  winogradWeightGradient(job: number, ranges: number, shared: boolean): void;
   weightGradient(job: number, ranges: number, shared: boolean): void;
   depthwise(job: number, shared: boolean): void;
   depthwiseWeightGradient(job: number, shared: boolean): void;
