@@ -13,7 +13,7 @@ export interface CountingBackend {
 
 /**
  * Wraps a backend so that its multiply-adds are counted. As is usual in papers, copies, comparisons, fused norms and plain additions do not
- * count. The additions inside a cosine transform do count, because they are half of its work.
+ * count. The product in a scale and shift of channels counts, and so do the additions inside a cosine transform, which are half of its work.
  */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;
@@ -39,6 +39,10 @@ export function countingBackend(inner: Kernels): CountingBackend {
     cosineTransform: (x, transpose, split) => {
       total += split.outer * split.inner * cosineTransformMultiplyAdds(split.axis);
       return inner.cosineTransform(x, transpose, split);
+    },
+    channelAffine: (x, scale, shift, geometry, then) => {
+      total += x.length;
+      return inner.channelAffine(x, scale, shift, geometry, then);
     },
     binary: (op, a, b, broadcast) => {
       if (op === "multiply") total += sizeOf(broadcast.shape);

@@ -7,7 +7,7 @@ export { addPartials, weightGradient } from "./conv-weight-gradient";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
-export { batchNorm, batchNormGradient } from "./batch-norm";
+export { normalise, normaliseGradient } from "./batch-norm";
 export { reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
 export { probe } from "./pairing-probe";
