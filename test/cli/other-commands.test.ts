@@ -113,7 +113,7 @@ describe("info", () => {
     expect(jsonLines(stdout)[0]).toMatchObject({
       separable: expect.stringMatching(/^\d+\.\d+\.\d+/),
       node: process.versions.node,
-      backend: { name: "wasm", threads: 1, simd: expect.stringMatching(/^(baseline|relaxed)$/) },
+      backend: { name: "wasm", threads: 1, simd: expect.stringMatching(/^(baseline|relaxed|wide)$/) },
       memory: { backend: "wasm", used: 0 },
     });
     expect((await runCli(["info", "--backend", "reference"])).stdout).toMatch(/^backend +reference, 1 thread$/m);

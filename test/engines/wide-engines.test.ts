@@ -48,12 +48,16 @@ for (const major of [24, 26]) {
       10 * minutes,
     );
 
-    test("compute the golden steps", async () => {
-      const options = ["--fixtures", "test/fixtures", "--backend", "wasm", "--threads", "2", "--simd", "wide", "--json"];
-      const summary = JSON.parse(await run(node, "dist/cli/main.js", "verify", ...options)) as Record<string, unknown>;
-      expect(summary).toMatchObject({ failed: 0, skipped: 0 });
-      expect(summary.passed).toBeGreaterThan(100);
-    });
+    test(
+      "compute the golden steps",
+      async () => {
+        const options = ["--fixtures", "test/fixtures", "--backend", "wasm", "--threads", "2", "--simd", "wide", "--json"];
+        const summary = JSON.parse(await run(node, "dist/cli/main.js", "verify", ...options)) as Record<string, unknown>;
+        expect(summary).toMatchObject({ failed: 0, skipped: 0 });
+        expect(summary.passed).toBeGreaterThan(100);
+      },
+      10 * minutes,
+    );
 
     test("are what the command line chooses", async () => {
       const report = JSON.parse(await run(node, "dist/cli/main.js", "info", "--backend", "wasm", "--json")) as { backend: unknown };

@@ -96,7 +96,7 @@ export function refuseFixed(names: readonly string[]): void {
  * The settings of the run with those given now.
  * @throws ConfigError for another data set: only the folder of a data set may lie elsewhere.
  */
-function resumedSettings({ settings, environment }: RunConfig, explicit: Partial<Settings>): Settings {
+export function resumedSettings({ settings, environment }: RunConfig, explicit: Partial<Settings>): Settings {
   // Runs of earlier versions record the build of the kernels in their environment only.
   const recorded = { ...settings, simd: settings.simd ?? environment.backend.simd };
   if (explicit.data !== undefined && explicit.data !== recorded.data && (isDataName(explicit.data) || isDataName(recorded.data)))

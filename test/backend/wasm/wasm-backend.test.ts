@@ -146,10 +146,13 @@ describe("wasm arena", () => {
 describe("wasm options", () => {
   it("are checked", async () => {
     for (const threads of [0, 1.5, -1, 65, Number.NaN]) await expect(createWasmBackend({ threads })).rejects.toThrow(ConfigError);
+    await expect(createWasmBackend({ simd: "widest" as "wide" })).rejects.toThrow(
+      /simd must be one of auto, baseline, relaxed, wide, got widest/,
+    );
     for (const maximumBytes of [0, 2 ** 33, Number.NaN]) await expect(createWasmBackend({ maximumBytes })).rejects.toThrow(ConfigError);
   });
 
-  it("choose the build: relaxed SIMD where the engine has it, an error where it is demanded in vain", async () => {
+  it("choose the build, which is relaxed SIMD where the engine has it and no program enabled the wide build", async () => {
     expect(enableRelaxedSimd()).toBe(true);
     for (const [wanted, simd] of [
       ["baseline", "baseline"],

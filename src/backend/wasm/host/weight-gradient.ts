@@ -13,7 +13,7 @@ const enoughChunks = 8;
 const largeGradient = 2 ** 18;
 /** A tile should go over at least so many runs of pixels to outweigh its start and its end. */
 const runsOfATile = 64;
-/** Sums of one tile: 4 output channels × 2 taps. */
+/** Sums of one tile: 4 output channels × 2 taps. Each may have the lanes of the longest run. */
 const sumsOfATile = 8;
 /** Vector loads may read up to one cache line behind the last row of a copy. */
 const readBeyond = 64;
@@ -71,7 +71,9 @@ export function runWeightGradient(
     runs: layout.take(floatBytes * runs),
   };
   const partials = layout.take(ranges > 1 ? ranges * partialBytes : 0);
-  const scratchBytes = wholeLines(floatBytes * run * sumsOfATile + (plan.direct ? 0 : imagesAtOnce * imageBytes) + readBeyond);
+  const scratchBytes = wholeLines(
+    floatBytes * kernels.convRun.value * sumsOfATile + (plan.direct ? 0 : imagesAtOnce * imageBytes) + readBeyond,
+  );
   const scratch = layout.take(scratchBytes * team.threads);
   const shared = 2 * convolutionMultiplyAdds(geometry) > sharedWork;
 

@@ -1,6 +1,6 @@
 /**
  * The wide build: kernels whose loops are written in pairs of neighbouring 128-bit vectors, for an engine that joins each pair into one
- * 256-bit vector. V8 does so under a flag, when it optimises code (docs/decisions/0010-…). WebAssembly itself says nothing of it, so
+ * 256-bit vector. V8 does so under a flag, when it optimises code (docs/decisions/0010-wide-kernels-are-tested-before-they-run.md). WebAssembly itself says nothing of it, so
  * the joined code is never trusted unseen: it must compute what the baseline build computes, and its tiles must be faster.
  */
 
@@ -43,7 +43,7 @@ async function open(shared: boolean): Promise<WideKernels> {
     const baseline = testBed(await WebAssembly.compile(await embeddedKernels("baseline", shared)), shared);
     const difference = differenceOf(wide.kernels, baseline.kernels);
     if (difference !== undefined) return refused(`the self-test found a wrong result (${difference})`);
-    const slow = wide.memory.withScratch(probeBytes, (base) => slowTile(wide, base));
+    const slow = slowTile(wide.memory.withScratch(probeBytes, (base) => paces(wide, base)));
     return slow === undefined ? { module } : refused(slow);
   } catch (error) {
     return refused(error instanceof Error ? error.message : String(error));
@@ -68,20 +68,25 @@ const tiles = ["matrix multiplication", "convolution", "weight gradient"] as con
 const leastGain = 1.2;
 const rounds = 60;
 
-/** Says which tile of pairs is not faster than a tile of single vectors; undefined where all are. */
-function slowTile({ exports, memory }: { exports: KernelExports; memory: ArenaMemory }, base: number): string | undefined {
+/** Multiply-adds per millisecond of single vectors and of each tile. */
+function paces({ exports, memory }: { exports: KernelExports; memory: ArenaMemory }, base: number): number[] {
   // The probe reads a table of offsets, which are all 0, and numbers.
   memory.integers.fill(0, base / 4, (base + probeBytes) / 4);
-  // The shortest of many short times is taken: other programs may run beside this one.
-  const pace = Array.from({ length: tiles.length + 1 }, () => 0);
+  const best = Array.from({ length: tiles.length + 1 }, () => 0);
+  // The shortest of many short times counts: other programs may run beside this one.
   for (let round = 0; round < rounds; round++)
-    for (const tile of pace.keys()) {
+    for (const tile of best.keys()) {
       const start = performance.now();
       const multiplyAdds = exports.probe(tile, base, 24);
-      pace[tile] = Math.max(pace[tile]!, multiplyAdds / (performance.now() - start));
+      best[tile] = Math.max(best[tile]!, multiplyAdds / (performance.now() - start));
     }
-  const [single, ...paired] = pace as [number, ...number[]];
-  const slow = paired.findIndex((tile) => tile < leastGain * single);
+  return best;
+}
+
+/** Says which tile of pairs is not faster than single vectors, whose pace comes first; undefined where all are. */
+export function slowTile([single, ...paired]: readonly number[]): string | undefined {
+  const slow = paired.findIndex((pace) => pace < leastGain * single!);
   if (slow < 0) return undefined;
-  return `the engine does not join pairs of vectors: the ${tiles[slow]} runs at ${(paired[slow]! / single).toFixed(2)} times the pace of single vectors`;
+  const gain = (paired[slow]! / single!).toFixed(2);
+  return `the engine does not join pairs of vectors: the ${tiles[slow]} runs at ${gain} times the pace of single vectors`;
 }
