@@ -1,7 +1,7 @@
 /**
  * Batch normalisation of each channel over its batch·inner elements (formulas in backend/reference/batch-norm.ts). Each sum over a channel
- * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, the backward pass four. An addend
- * and an activation are part of these launches. The gradient of the addend takes one more.
+ * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, with an addend and an activation
+ * too. The backward pass takes four, and one more where an activation comes after the norm.
  *
  * The forward pass works with differences from the first element of each channel, the pivot. The mean of the differences is as small as
  * their spread, so a float32 holds it to all digits that matter, also where the channel's own mean is much larger than its spread.
@@ -82,39 +82,33 @@ const returnActivated: ByActivation<string> = {
   relu6: `if (${isNotANumber("v")}) { return v; }\nif (v <= 0.0) { return 0.0; }\nif (v >= 6.0) { return 6.0; }\nreturn v;`,
 };
 
-/** The element of g at an index, or 0 where the activation that gave y has slope 0. */
-const slopedGradient: ByActivation<(index: string) => string> = {
-  none: (index) => `g[${index}]`,
-  relu: (index) => `(y[${index}] > 0.0 ? g[${index}] : 0.0)`,
-  relu6: (index) => `(y[${index}] > 0.0 && y[${index}] < 6.0 ? g[${index}] : 0.0)`,
-};
 const suffix = (activation: Activation | "none"): string => (activation === "none" ? "" : `, ${activation}`);
-const withResult = (activation: Activation | "none"): readonly string[] => (activation === "none" ? [] : ["y"]);
 
-/** g, and 0 where the activation has slope 0: the gradient of the addend. */
-const sloped = byActivation((activation) =>
+/** The gradient before an activation: g where the activation that gave y has slope 1, and 0 elsewhere. */
+const slopedGradient = (activation: Activation, hasSlope: string) =>
   program({
-    name: `batch-norm: gradient of the addend${suffix(activation)}`,
-    tensors: ["g", ...withResult(activation)],
-    body: `return ${slopedGradient[activation]("this.thread.x")};`,
-  }),
-);
+    name: `batch-norm: gradient before the activation${suffix(activation)}`,
+    tensors: ["g", "y"],
+    body: `
+    const v = y[this.thread.x];
+    if (${hasSlope}) { return g[this.thread.x]; }
+    return 0.0;`,
+  });
+const slopedGradients = { relu: slopedGradient("relu", "v > 0.0"), relu6: slopedGradient("relu6", "v > 0.0 && v < 6.0") } as const;
 
 /** Both sums of the backward pass in one launch: sum 0 is Σg and sum 1 is Σg·x̂. */
-const gradientSums = byActivation((activation) =>
-  program({
-    name: `batch-norm: sums of the gradient${suffix(activation)}`,
-    tensors: ["x", "mean", "variance", "g", ...withResult(activation)],
-    integers: [...integers, "sumCount"],
-    floats: ["epsilon"],
-    body: `
+const gradientSums = program({
+  name: "batch-norm: sums of the gradient",
+  tensors: ["x", "mean", "variance", "g"],
+  integers: [...integers, "sumCount"],
+  floats: ["epsilon"],
+  body: `
     ${coordinates([["which", "sumCount"], ...partAxes])}
     const mu = mean[c];
     const scale = which > 0.5 ? 1.0 / Math.sqrt(variance[c] + epsilon) : 0.0;
     const one = which > 0.5 ? 0.0 : 1.0;
-    ${channelSum(`total = total + ${slopedGradient[activation](at)} * (one + (x[${at}] - mu) * scale);`)}`,
-  }),
-);
+    ${channelSum(`total = total + g[${at}] * (one + (x[${at}] - mu) * scale);`)}`,
+});
 
 /** Σ over the parts of row `first` + c of `partials`:[rows, parts], times a factor. */
 const total = program({
@@ -162,20 +156,17 @@ const normalise = finished(
 
 const affine = finished("channel affine", ["x", "scale", "shift"], [], "const v = scale[c] * x[this.thread.x] + shift[c];");
 
-const inputGradient = byActivation((activation) =>
-  program({
-    name: `batch-norm: gradient of x${suffix(activation)}`,
-    tensors: ["x", "gamma", "mean", "variance", "g", "gradientGamma", "gradientBeta", ...withResult(activation)],
-    integers: ["batch", "channels", "inner"],
-    floats: ["epsilon", "inverseCount"],
-    body: `
+const inputGradient = program({
+  name: "batch-norm: gradient of x",
+  tensors: ["x", "gamma", "mean", "variance", "g", "gradientGamma", "gradientBeta"],
+  integers: ["batch", "channels", "inner"],
+  floats: ["epsilon", "inverseCount"],
+  body: `
     ${coordinates(elementAxes)}
     const scale = 1.0 / Math.sqrt(variance[c] + epsilon);
     const normalised = (x[this.thread.x] - mean[c]) * scale;
-    const cotangent = ${slopedGradient[activation]("this.thread.x")};
-    return gamma[c] * scale * (cotangent - gradientBeta[c] * inverseCount - normalised * gradientGamma[c] * inverseCount);`,
-  }),
-);
+    return gamma[c] * scale * (g[this.thread.x] - gradientBeta[c] * inverseCount - normalised * gradientGamma[c] * inverseCount);`,
+});
 
 /** The number of threads that keep a device busy. */
 const busyThreads = 8192;
@@ -228,18 +219,18 @@ export const batchNormKernels = (device: Device): Pick<Kernels, "channelAffine" 
       const { batch, channels, inner, epsilon } = geometry;
       const sizes = sizesOf(geometry);
       const inverseCount = 1 / (batch * inner);
-      const addend = through?.addend ? device.run(sloped[through.activation], g.length, { g, y: through.y }) : undefined;
-      // Where the cotangent of the sum exists already, the activation has been passed.
-      const cotangent = addend === undefined && through !== undefined ? { g, y: through.y } : { g: addend ?? g };
-      const activation = addend === undefined ? (through?.activation ?? "none") : "none";
-      const common = { x, mean, variance, ...cotangent, epsilon };
-      const partials = device.run(gradientSums[activation], 2 * channels * sizes.parts, { ...common, ...sizes, sumCount: 2 });
+      // It is a launch of its own, because the last launch reads as many tensors as WebGPU guarantees to a program: eight with the result.
+      const sloped = through && device.run(slopedGradients[through.activation], g.length, { g, y: through.y });
+      const cotangent = sloped ?? g;
+      const common = { x, mean, variance, g: cotangent, epsilon };
+      const partials = device.run(gradientSums, 2 * channels * sizes.parts, { ...common, ...sizes, sumCount: 2 });
       const gradientBeta = totalOf(partials, sizes, 0, 1);
       const gradientGamma = totalOf(partials, sizes, channels, 1);
       partials.release();
       const tensors = { ...common, gamma, gradientGamma, gradientBeta };
-      const gradient = device.run(inputGradient[activation], x.length, { ...tensors, batch, channels, inner, inverseCount });
-      return { x: gradient, gamma: gradientGamma, beta: gradientBeta, ...(addend === undefined ? {} : { addend }) };
+      const gradient = device.run(inputGradient, x.length, { ...tensors, batch, channels, inner, inverseCount });
+      if (!through?.addend) sloped?.release();
+      return { x: gradient, gamma: gradientGamma, beta: gradientBeta, ...(sloped && through?.addend ? { addend: sloped } : {}) };
     },
   };
 };
