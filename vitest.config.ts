@@ -23,7 +23,7 @@ const node: TestProjectInlineConfiguration = {
   test: {
     name: "node",
     include: ["test/**/*.test.ts"],
-    exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`, `${wideFolder}/**`],
+    exclude: [`${gpuFolder}/chromium/**`, `${gpuFolder}/headless-gl/**`, `${wideFolder}/**`, "test/torture/**"],
   },
 };
 

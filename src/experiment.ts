@@ -18,6 +18,7 @@ export {
   networkKinds,
 } from "./experiment/network-spec.ts";
 export { findCheckpoint } from "./experiment/node/find-checkpoint.ts";
+export { loadFamilyModule } from "./experiment/node/load-family.ts";
 export { type ImageSettings, type Images, type LoadImagesOptions, loadImages } from "./experiment/node/load-images.ts";
 export { resumeRun } from "./experiment/node/resume-run.ts";
 export { createSession, createTrainer, type Session } from "./experiment/node/session.ts";
@@ -25,8 +26,10 @@ export { type BackendReport, type BackendSettings, describeBackend, startBackend
 export { type InvocationOptions, type StartOptions, startRun } from "./experiment/node/start-run.ts";
 export { type LocalEngineOptions, localEngine } from "./experiment/node/sweep/local-engine.ts";
 export { reachRedis } from "./experiment/node/sweep/redis/connection.ts";
+export type { RedisAccess } from "./experiment/node/sweep/redis/redis-access.ts";
 export { redisEngine } from "./experiment/node/sweep/redis/redis-engine.ts";
 export { type WorkerObserver, type WorkerOptions, workForSweeps } from "./experiment/node/sweep/redis/redis-worker.ts";
+export type { RunLimits } from "./experiment/node/sweep/run-limits.ts";
 export { type OpenedRun, openRun, type RunSummary, summarise } from "./experiment/node/sweep/run-summary.ts";
 export {
   runSweep,
@@ -35,8 +38,9 @@ export {
   type SweepObserver,
   type SweepOptions,
 } from "./experiment/node/sweep/run-sweep.ts";
-export { expandSweep, readSweep, type SweepFile, type SweepRun } from "./experiment/node/sweep/sweep-plan.ts";
+export { expandSweep, readSweep, type SweepFile } from "./experiment/node/sweep/sweep-plan.ts";
 export type { SweepResult } from "./experiment/node/sweep/sweep-results.ts";
+export type { SweepRun } from "./experiment/node/sweep/sweep-run.ts";
 export { loadTeacher, type Teacher } from "./experiment/node/teacher.ts";
 export type { StartedRun, TrainControl, TrainObserver, TrainOutcome } from "./experiment/node/train-observer.ts";
 export { type UntrainedRun, writeUntrainedRun } from "./experiment/node/write-run.ts";

@@ -1,11 +1,14 @@
 /**
  * The entry `separable/gpu`: backends on gpu.js, for `initBackend([webgpu(), "wasm"])`. gpu.js is an optional peer dependency, installed by
- * `npm install gpu.js@2`. It has an entry of its own, so that programs without gpu.js never load it.
+ * `npm install gpu.js@2`. It has an entry of its own, so that programs without gpu.js never load it. Its import lets `initBackend(["auto"])`
+ * try the devices; package.json says so under `sideEffects`, or else bundlers would drop the import.
  */
 
-import type { BackendMaker } from "./backend/active.ts";
+import { provideDevices } from "./backend/auto/devices.ts";
+import type { BackendMaker } from "./backend/backend-maker.ts";
 import { createGpuBackend, type GpuOptions } from "./backend/gpu/gpu-backend.ts";
 import type { GpuModeName } from "./backend/gpu/gpu-mode.ts";
+import { nodeProcess } from "./backend/host-process.ts";
 
 export type { AdapterReport } from "./backend/gpu/adapter.ts";
 export type { DeviceCounters } from "./backend/gpu/device-stream.ts";
@@ -32,3 +35,6 @@ export const headlessgl = maker("headlessgl");
 export const webasm = maker("webasm");
 /** The JavaScript mode of gpu.js, for comparison. */
 export const cpu = maker("cpu");
+
+const devices: readonly GpuModeName[] = ["webgpu", nodeProcess() === undefined ? "webgl2" : "headlessgl"];
+provideDevices(devices.map((name) => ({ name, open: (accept) => createGpuBackend(name, { accept }) })));

@@ -1,10 +1,9 @@
 /** The public library: everything that runs both in Node and in a browser. Files, downloads and processes are in `separable/node`. */
 
 export {
-  type BackendChoice,
-  type BackendMaker,
   type BackendName,
   type BackendOptions,
+  type BackendRequest,
   backendNames,
   disposeBackend,
   initBackend,
@@ -12,6 +11,16 @@ export {
   memory,
   useBackend,
 } from "./backend/active.ts";
+export type {
+  AutoReport,
+  BackendChoice,
+  BackendChooser,
+  BackendMaker,
+  CalibrationFigure,
+  Candidate,
+  Chosen,
+  PassedOver,
+} from "./backend/backend-maker.ts";
 export type * from "./backend/kernels.ts";
 export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
 export { approximateConvolution, type CompressedConvolution, compressConvolution } from "./compress/approximate-convolution.ts";
@@ -95,6 +104,7 @@ export * from "./nn/combinators.ts";
 export { ConvTranspose2d, type ConvTranspose2dOptions } from "./nn/conv-transpose2d.ts";
 export { Conv2d, type Conv2dOptions, type ConvolutionWeights, foldedConvolution } from "./nn/conv2d.ts";
 export type { Described, Description } from "./nn/describe.ts";
+export { type Anomaly, AnomalyError, type DetectAnomalyOptions, detectAnomaly } from "./nn/detect-anomaly.ts";
 export * from "./nn/distillation.ts";
 export { ActivationLayer, type EpilogueLayer } from "./nn/epilogue.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";

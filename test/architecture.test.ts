@@ -144,7 +144,7 @@ test("no file imports itself through other files, not even for a type", () => {
 
 describe("the library runs in a browser", () => {
   /** Packages that run in browsers, too. */
-  const browserPackages = ["gpu.js", "fflate"];
+  const browserPackages = ["gpu.js", "fflate", "valibot"];
   /** Layers that run in Node only. */
   const nodeLayers = ["report", "bench", "inspect", "verify", "cli"];
   /** Entries of the package that run in Node only. */
@@ -184,8 +184,35 @@ test("an optional package is imported in one place, where its absence is reporte
 test("fflate is imported only by the file that reads and writes zip archives", () =>
   expect([...new Set(edges.filter(({ to }) => to === "fflate").map(({ from }) => from))]).toEqual(["interchange/zip.ts"]));
 
-test("gpu.js is imported only by the GPU backend", () =>
-  expect(edges.filter(({ from, to }) => to === "gpu.js" && !from.startsWith("backend/gpu/")).map(edge)).toEqual([]));
+test("valibot is imported only by the file with the words of the schemas", () =>
+  expect([...new Set(edges.filter(({ to }) => to === "valibot").map(({ from }) => from))]).toEqual(["core/schema.ts"]));
+
+test("gpu.js is imported by one file", () =>
+  expect(edges.filter(({ to, typeOnly }) => to === "gpu.js" && !typeOnly).map(edge)).toEqual(["src/backend/gpu/gpu-js.ts → gpu.js"]));
+
+test("no import leads from the main entry to the GPU backend, so that a bundle without separable/gpu has no trace of gpu.js", () => {
+  const reached = new Set(["index.ts"]);
+  for (const file of reached) for (const { from, to, typeOnly } of inner) if (from === file && !typeOnly) reached.add(to);
+  expect([...reached].filter((file) => file.startsWith("backend/gpu/"))).toEqual([]);
+  expect([...reached]).toContain("backend/auto/calibration.ts");
+});
+
+test('package.json keeps bundlers from dropping `import "separable/gpu"`, in dist and in src', () => {
+  const { sideEffects, exports } = JSON.parse(readFileSync(join(root, "../package.json"), "utf8"));
+  expect(sideEffects).toEqual([exports["./gpu"].default, "./src/gpu.ts"]);
+});
+
+test("files are written in one place, where a test can let each change of the disk fail", () => {
+  const changes =
+    /^(appendFile|chmod|copyFile|cp|createWriteStream|link|mkdir|mkdtemp|open|rename|rm|rmdir|symlink|truncate|unlink|writeFile)(Sync)?$/;
+  const writers = files.filter((file) =>
+    [...readFileSync(join(root, file), "utf8").matchAll(/^import \{([^}]*)\} from "node:fs(?:\/promises)?";$/gm)]
+      .flatMap(([, names]) => names!.split(","))
+      .some((name) => changes.test(name.trim())),
+  );
+  // The other two fill a folder that no other process knows, and that is thrown away when they fail.
+  expect(writers.sort()).toEqual(["core/node/files.ts", "data/node/cached-folder.ts", "data/node/cifar-png.ts"]);
+});
 
 describe("commands", () => {
   const toCommands = inner.filter(({ to }) => /^cli\/.*-command\.ts$/.test(to));

@@ -1,7 +1,10 @@
 /** Which backend computes. A program chooses it once, by name, in order of preference, and is told which one it got and why. */
 
 import { BackendError, ConfigError } from "../core/errors.ts";
-import { checkOptions } from "../core/options.ts";
+import { checkNumbers } from "../core/numbers.ts";
+import { checkOptions, kindOf } from "../core/options.ts";
+import { providedDevices } from "./auto/devices.ts";
+import { type BackendChoice, type BackendChooser, type BackendMaker, type PassedOver, tryMaker } from "./backend-maker.ts";
 import type { BackendOptions } from "./backend-options.ts";
 import { backendOptions } from "./backend-options.ts";
 import type { Kernels, MemoryReport } from "./kernels.ts";
@@ -9,26 +12,6 @@ import type { Kernels, MemoryReport } from "./kernels.ts";
 export const backendNames = ["wasm", "reference"] as const;
 export type { BackendOptions };
 export type BackendName = (typeof backendNames)[number];
-
-/** How `initBackend` makes a backend that is not built in, such as those of `separable/gpu`, and the name it reports for it. */
-export interface BackendMaker {
-  readonly name: string;
-  /**
-   * What distinguishes the backends of this name, as text. Two makers with equal texts make the same backend. Default: each maker differs.
-   */
-  readonly request?: string;
-  /** @throws BackendError with the reason when it cannot run here. */
-  create(options: BackendOptions): Promise<Kernels>;
-}
-
-/** Which backend was chosen, and why the backends before it in the order of preference were not. */
-export interface BackendChoice {
-  readonly name: string;
-  readonly threads: number;
-  readonly passedOver: readonly { readonly name: string; readonly reason: string }[];
-  /** What the backend says about how it runs here, such as why it has one thread. */
-  readonly note?: string;
-}
 
 let active: Kernels | undefined;
 
@@ -55,11 +38,25 @@ const builtIn: Readonly<Record<BackendName, BackendMaker>> = {
   },
 };
 
-function makerOf(wanted: BackendName | BackendMaker): BackendMaker {
+/** An entry of the list that `initBackend` takes. `"auto"` is the faster of a hardware device and wasm, or else reference. */
+export type BackendRequest = BackendName | "auto" | BackendMaker | BackendChooser;
+
+/** The devices are those that were provided when `initBackend` was called. */
+async function automatic(): Promise<BackendChooser> {
+  const { auto } = await import("./auto/auto.ts");
+  const devices = providedDevices();
+  const noDevices = devices.length === 0 ? 'separable/gpu is not imported; import that entry to let "auto" try GPUs' : undefined;
+  return auto({ devices, wasm: builtIn.wasm, last: builtIn.reference, ...(noDevices === undefined ? {} : { noDevices }) });
+}
+
+async function makerOf(wanted: BackendRequest): Promise<BackendMaker | BackendChooser> {
   if (typeof wanted !== "string") return wanted;
+  if (wanted === "auto") return automatic();
   const maker = builtIn[wanted];
   if (maker === undefined)
-    throw new ConfigError(`initBackend: backend must be one of ${backendNames.join(", ")}, or one made by separable/gpu, got ${wanted}`);
+    throw new ConfigError(
+      `initBackend: backend must be one of auto, ${backendNames.join(", ")}, or one made by separable/gpu, got ${wanted}`,
+    );
   return maker;
 }
 
@@ -67,7 +64,7 @@ function makerOf(wanted: BackendName | BackendMaker): BackendMaker {
 interface Made {
   readonly backend: Kernels;
   readonly choice: BackendChoice;
-  readonly preference: readonly BackendMaker[];
+  readonly preference: readonly (BackendMaker | BackendChooser)[];
   readonly options: string;
 }
 
@@ -75,29 +72,35 @@ let made: Made | undefined;
 let earlier: Promise<unknown> = Promise.resolve();
 
 /** Whether two makers make the same backend: they are one maker, or they state equal requests. */
-const sameMaker = (a: BackendMaker, b: BackendMaker): boolean =>
+const sameMaker = (a: BackendMaker | BackendChooser, b: BackendMaker | BackendChooser): boolean =>
   a === b || (a.name === b.name && a.request !== undefined && a.request === b.request);
 
 /**
  * Activates the first backend of `preference` (default: wasm, then reference) that this machine can run, and returns which one it was.
+ * `"auto"` times a hardware device against wasm and takes the faster, or else reference. It knows the devices of `separable/gpu` once that
+ * entry is imported. It never takes a software adapter.
  *
  * A call with the request of the call before gives the backend of that call. A call with another request disposes of that backend after the
  * new one runs: its threads and its device are freed. Tensors do not outlive it. An op on one of them is an error; on wasm and reference
  * their numbers can still be read. When no backend can run, the active backend stays as it is.
  * @throws BackendError when none can run, with the reason of each.
  */
-export function initBackend(
-  preference: readonly (BackendName | BackendMaker)[] = backendNames,
-  options: BackendOptions = {},
-): Promise<BackendChoice> {
+export function initBackend(preference: readonly BackendRequest[] = backendNames, options: BackendOptions = {}): Promise<BackendChoice> {
+  if (!Array.isArray(preference))
+    return Promise.reject(
+      new ConfigError(`initBackend: the backends must be in a list, got ${kindOf(preference)}; write initBackend(["wasm", "reference"])`),
+    );
   // One call after another, so that calls side by side do not each start a backend.
-  const call = earlier.then(() => activate(preference.map(makerOf), options));
+  const call = earlier.then(async () => activate(await Promise.all(preference.map(makerOf)), options));
   earlier = call.catch(() => {});
   return call;
 }
 
-async function activate(preference: readonly BackendMaker[], options: BackendOptions): Promise<BackendChoice> {
+async function activate(preference: readonly (BackendMaker | BackendChooser)[], options: BackendOptions): Promise<BackendChoice> {
   checkOptions("initBackend", options, backendOptions);
+  const { threads, maximumBytes } = options;
+  if (threads !== undefined) checkNumbers("initBackend", { threads }, { integer: true, least: 1 });
+  if (maximumBytes !== undefined) checkNumbers("initBackend", { maximumBytes }, { least: 1 });
   const before = made;
   const key = JSON.stringify([options.threads, options.maximumBytes, options.simd]);
   const repeated =
@@ -109,22 +112,18 @@ async function activate(preference: readonly BackendMaker[], options: BackendOpt
     useBackend(before.backend);
     return before.choice;
   }
-  const passedOver: { name: string; reason: string }[] = [];
-  for (const { name, create } of preference) {
-    try {
-      const backend = await create(options);
-      const choice: BackendChoice = {
-        ...{ name, threads: backend.threads, passedOver },
-        ...(backend.note === undefined ? {} : { note: backend.note }),
-      };
-      before?.backend.dispose?.();
-      made = { backend, choice, preference, options: key };
-      useBackend(backend);
-      return choice;
-    } catch (error) {
-      if (error instanceof ConfigError) throw error;
-      passedOver.push({ name, reason: error instanceof Error ? error.message : String(error) });
-    }
+  const passedOver: PassedOver[] = [];
+  for (const maker of preference) {
+    const { passedOver: more, taken } = await ("choose" in maker ? maker.choose(options) : tryMaker(maker, options));
+    passedOver.push(...more);
+    if (taken === undefined) continue;
+    const { name, backend, report } = taken;
+    const { threads, note } = backend;
+    const choice: BackendChoice = { name, threads, passedOver, ...(note === undefined ? {} : { note }), ...report };
+    before?.backend.dispose?.();
+    made = { backend, choice, preference, options: key };
+    useBackend(backend);
+    return choice;
   }
   throw new BackendError(`initBackend: no backend can run here: ${passedOver.map(({ name, reason }) => `${name} (${reason})`).join("; ")}`);
 }

@@ -4,13 +4,15 @@
 
 import { BackendError } from "../core/errors.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
+import { Watchable } from "./storage-watch.ts";
 
-export abstract class CountedStorage implements Storage {
+export abstract class CountedStorage extends Watchable implements Storage {
   readonly dtype: DType;
   readonly length: number;
   #holders = 1;
 
   constructor(dtype: DType, length: number) {
+    super();
     this.dtype = dtype;
     this.length = length;
   }

@@ -1,8 +1,8 @@
 /** A backend that counts multiply-adds and leaves the computation to another backend. */
 
-import { convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
-import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { sizeOf } from "../core/shape.ts";
+import { interpose } from "./interpose.ts";
+import { contractionMultiplyAdds } from "./kernel-work.ts";
 import type { Kernels } from "./kernels.ts";
 
 export interface CountingBackend {
@@ -17,37 +17,11 @@ export interface CountingBackend {
  */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;
-  const kernels: Kernels = {
-    ...inner,
-    name: `counting ${inner.name}`,
-    matmul: (a, b, geometry) => {
-      total += geometry.batch * geometry.m * geometry.k * geometry.n;
-      return inner.matmul(a, b, geometry);
-    },
-    conv2d: (x, w, geometry) => {
-      total += convolutionMultiplyAdds(geometry);
-      return inner.conv2d(x, w, geometry);
-    },
-    conv2dInputGradient: (g, w, geometry) => {
-      total += convolutionMultiplyAdds(geometry);
-      return inner.conv2dInputGradient(g, w, geometry);
-    },
-    conv2dWeightGradient: (x, g, geometry) => {
-      total += convolutionMultiplyAdds(geometry);
-      return inner.conv2dWeightGradient(x, g, geometry);
-    },
-    cosineTransform: (x, transpose, split) => {
-      total += split.outer * split.inner * cosineTransformMultiplyAdds(split.axis);
-      return inner.cosineTransform(x, transpose, split);
-    },
-    channelAffine: (x, scale, shift, geometry, then) => {
-      total += x.length;
-      return inner.channelAffine(x, scale, shift, geometry, then);
-    },
-    binary: (op, a, b, broadcast) => {
-      if (op === "multiply") total += sizeOf(broadcast.shape);
-      return inner.binary(op, a, b, broadcast);
-    },
-  };
-  return { kernels, multiplyAdds: () => total };
+  const counted = interpose(inner, (call, compute) => {
+    total += contractionMultiplyAdds(call);
+    if (call[0] === "binary" && call[1] === "multiply") total += sizeOf(call[4].shape);
+    if (call[0] === "channelAffine") total += call[1].length;
+    return compute();
+  });
+  return { kernels: { ...counted, name: `counting ${inner.name}` }, multiplyAdds: () => total };
 }

@@ -8,8 +8,30 @@ import { collectGarbage, collectsCurrentJob, nextJob } from "./collect-garbage.t
 
 /** A storage that outlived the job in which it was made, held weakly. */
 interface Watched<Resource> {
-  readonly storage: WeakRef<object>;
+  readonly storage: WeakRef<Watchable>;
   readonly resource: Resource;
+}
+
+/** What a watch knows of one storage: its resource and its place among the young storages, or its entry among the watched ones. */
+interface Mark {
+  readonly resource: unknown;
+  place: number;
+  entry: Watched<unknown> | undefined;
+}
+
+let markOf: (storage: Watchable) => Mark | undefined;
+let setMark: (storage: Watchable, mark: Mark | undefined) => void;
+
+/** What a watch can watch. Every op makes a storage, so a storage carries its own mark: a map from storages to marks would cost more. */
+export abstract class Watchable {
+  #mark: Mark | undefined = undefined;
+
+  static {
+    markOf = (storage) => storage.#mark;
+    setMark = (storage, mark) => {
+      storage.#mark = mark;
+    };
+  }
 }
 
 /** Below this number of bytes in use, the collector is left to itself. */
@@ -19,9 +41,8 @@ export class StorageWatch<Resource> {
   readonly #free: (resource: Resource) => void;
   readonly #used: () => number;
   /** The storages of the current job. Most are released before the job ends, so that no weak reference is ever made for them. */
-  readonly #young = new Map<object, Resource>();
+  readonly #young: Watchable[] = [];
   readonly #watched = new Set<Watched<Resource>>();
-  readonly #entryOf = new WeakMap<object, Watched<Resource>>();
   readonly #finalizers = new FinalizationRegistry<Watched<Resource>>((entry) => this.#release(entry));
   #settling = false;
   readonly #limit: number;
@@ -39,8 +60,8 @@ export class StorageWatch<Resource> {
   }
 
   /** Watches a new storage. `resource` must not refer to the storage. */
-  add(storage: object, resource: Resource): void {
-    this.#young.set(storage, resource);
+  add(storage: Watchable, resource: Resource): void {
+    setMark(storage, { resource, place: this.#young.push(storage) - 1, entry: undefined });
     if (this.#settling) return;
     this.#settling = true;
     queueMicrotask(() => {
@@ -50,11 +71,19 @@ export class StorageWatch<Resource> {
   }
 
   /** Ends the watch of a storage that was released. */
-  remove(storage: object): void {
-    if (this.#young.delete(storage)) return;
-    const entry = this.#entryOf.get(storage);
-    if (entry === undefined || !this.#watched.delete(entry)) return;
-    this.#finalizers.unregister(storage);
+  remove(storage: Watchable): void {
+    const mark = markOf(storage);
+    if (mark === undefined) return;
+    const entry = mark.entry as Watched<Resource> | undefined;
+    if (entry !== undefined) {
+      if (this.#watched.delete(entry)) this.#finalizers.unregister(storage);
+      return;
+    }
+    setMark(storage, undefined);
+    const last = this.#young.pop()!;
+    if (last === storage) return;
+    this.#young[mark.place] = last;
+    markOf(last)!.place = mark.place;
   }
 
   /**
@@ -89,13 +118,14 @@ export class StorageWatch<Resource> {
   }
 
   #settle(): void {
-    for (const [storage, resource] of this.#young) {
-      const entry: Watched<Resource> = { storage: new WeakRef(storage), resource };
-      this.#entryOf.set(storage, entry);
+    for (const storage of this.#young) {
+      const mark = markOf(storage)!;
+      const entry: Watched<Resource> = { storage: new WeakRef(storage), resource: mark.resource as Resource };
+      mark.entry = entry;
       this.#watched.add(entry);
       this.#finalizers.register(storage, entry, storage);
     }
-    this.#young.clear();
+    this.#young.length = 0;
   }
 
   #release(entry: Watched<Resource>): void {

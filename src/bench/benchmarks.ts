@@ -40,6 +40,8 @@ export interface TrainingStepProblem {
   readonly depth: number;
   readonly width: number;
   readonly batch: number;
+  /** What the 3×3 convolutions of the blocks are made of, such as `Sep` or `Monarch_4`. */
+  readonly convolution: string;
 }
 
 /** `count` additions of one-element tensors, which measure the overhead of an op. */
@@ -68,10 +70,23 @@ function convolution(inChannels: number, outChannels: number, size: number, batc
   ];
 }
 
-const trainingStep = (depth: number, width: number, batch: number): Benchmark => ({
-  name: `wrn-${depth}-${width}-step-b${batch}`,
-  problem: { kind: "trainingStep", depth, width, batch },
+/** The step of a network, under the name that the option --only takes. */
+export const trainingStep = (depth: number, width: number, batch: number, convolution = "Conv"): Benchmark => ({
+  name: `wrn-${depth}-${width}-${convolution === "Conv" ? "" : `${convolution}-`}step-b${batch}`,
+  problem: { kind: "trainingStep", depth, width, batch, convolution },
 });
+
+/** The structured networks whose steps are measured, in the sizes that people train. */
+const structuredConvolutions = [
+  "Sep",
+  "Generic_0.25",
+  "Monarch_4",
+  "BlockTensorTrain_2",
+  "TensorTrain_0.5",
+  "ACDC_3",
+  "Butterfly",
+  "Shuffle_4",
+] as const;
 
 export const benchmarks: readonly Benchmark[] = [
   gemm(256),
@@ -87,7 +102,9 @@ export const benchmarks: readonly Benchmark[] = [
   { name: "relu-1m-fwdbwd", problem: { kind: "relu", length: 2 ** 20 } },
   { name: "dispatch-1k", problem: { kind: "dispatch", count: 1000 } },
   trainingStep(10, 1, 32),
+  trainingStep(10, 1, 32, "Sep"),
   trainingStep(16, 2, 32),
+  ...structuredConvolutions.map((convolution) => trainingStep(16, 2, 32, convolution)),
   { ...trainingStep(16, 2, 128), onDemand: true },
 ];
 
@@ -98,21 +115,32 @@ export const benchmarks: readonly Benchmark[] = [
 function matches(benchmark: Benchmark, wanted: string): boolean {
   if (benchmarks.some(({ name }) => name === wanted)) return benchmark.name === wanted;
   if (benchmark.onDemand || wanted === "") return false;
-  const literal = wanted.split("*").map((part) => part.replace(/[^\w]/g, "\\$&"));
-  return new RegExp(`^${literal.join(".*")}${literal.length > 1 ? "$" : ""}`).test(benchmark.name);
+  const [first = "", ...parts] = wanted.split("*");
+  if (!benchmark.name.startsWith(first)) return false;
+  const last = parts.pop();
+  if (last === undefined) return true;
+  // Each part is taken at its first place after the part before it. No other choice leaves more room for the parts that follow.
+  let at = first.length;
+  for (const part of parts) {
+    const found = benchmark.name.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return benchmark.name.length - last.length >= at && benchmark.name.endsWith(last);
 }
 
 /**
  * The benchmarks that `only` selects, in the order of the list; without `only`, all that are not on demand.
  *
+ * @param option What an error calls the option that the names come from.
  * @throws ConfigError for a name that selects none.
  */
-export function selectBenchmarks(only: readonly string[] | undefined): Benchmark[] {
+export function selectBenchmarks(only: readonly string[] | undefined, option = "bench: --only"): Benchmark[] {
   if (only === undefined) return benchmarks.filter(({ onDemand }) => !onDemand);
   for (const wanted of only)
     if (!benchmarks.some((benchmark) => matches(benchmark, wanted)))
       throw new ConfigError(
-        `bench: --only must be one of ${benchmarks.map(({ name }) => name).join(", ")}, ` +
+        `${option} must be one of ${benchmarks.map(({ name }) => name).join(", ")}, ` +
           `or the beginning of one, or a pattern with *, got "${wanted}"` +
           suggestion(
             wanted,

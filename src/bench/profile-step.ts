@@ -50,7 +50,7 @@ const counted = ["launches", "uploads", "uploadedBytes", "readbacks"] as const s
  * Profiles the step of `train` on `batch` images: WRN-10-1, SGD with momentum, images and labels uploaded, loss and correct answers read.
  */
 export async function profileStep(backend: GpuBackend, batch: number, options: MeasureOptions): Promise<StepProfile> {
-  const problem = { kind: "trainingStep", depth: 10, width: 1, batch } as const;
+  const problem = { kind: "trainingStep", depth: 10, width: 1, batch, convolution: "Conv" } as const;
   const model = stepNetwork(problem);
   const { learningRate, momentum, weightDecay } = stepRates;
   const optimizer = new Sgd([{ parameters: model.parameters(), weightDecay }], { momentum });

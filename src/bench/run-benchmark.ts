@@ -3,10 +3,10 @@
 import { kernels, memory } from "../backend/active.ts";
 import { scope } from "../tensor/scope.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { type Benchmark, compulsoryBytes } from "./benchmarks.ts";
+import { type Benchmark, benchmarks, compulsoryBytes, type TrainingStepProblem } from "./benchmarks.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
 import { countMultiplyAdds } from "./multiply-adds.ts";
-import { prepareWorkload } from "./workload.ts";
+import { prepareWorkload, type Workload } from "./workload.ts";
 
 export interface BenchmarkRow {
   readonly name: string;
@@ -17,6 +17,8 @@ export interface BenchmarkRow {
   readonly minMs: number;
   readonly maxMs: number;
   readonly repeats: number;
+  /** The multiply-adds that a repetition executes. */
+  readonly multiplyAdds: number;
   /** 2·multiply-adds/time in 10⁹/s; 0 for work without multiply-adds. */
   readonly gflops: number;
   /** Compulsory traffic/time in 10⁹ bytes/s; absent for work that is not elementwise. */
@@ -31,19 +33,22 @@ export interface BenchmarkRow {
 export const firstElement = ({ storage }: Tensor): Tensor =>
   new Tensor([1], kernels().readView(storage, { shape: [1], strides: [1], offset: 0 }));
 
+/** Runs one repetition and waits until its last result is computed. */
+export async function runToEnd(workload: Workload): Promise<void> {
+  const end = scope(() => firstElement(workload.run().at(-1)!));
+  await end.data();
+  end.dispose();
+}
+
 /** Rounds to five digits, since the noise of a timing is larger than the sixth. */
-const rounded = (value: number): number => Number(value.toPrecision(5));
+export const rounded = (value: number): number => Number(value.toPrecision(5));
 
 export async function runBenchmark({ name, problem }: Benchmark, options: MeasureOptions): Promise<BenchmarkRow> {
   const workload = prepareWorkload(problem);
   try {
     const multiplyAdds = countMultiplyAdds(() => scope(() => void workload.run()));
     kernels().resetPeak();
-    const timing = await measure(async () => {
-      const end = scope(() => firstElement(workload.run().at(-1)!));
-      await end.data();
-      end.dispose();
-    }, options);
+    const timing = await measure(() => runToEnd(workload), options);
     const perSecond = (amount: number): number => rounded(amount / (timing.medianMs * 1e6));
     const bytes = compulsoryBytes(problem);
     return {
@@ -54,6 +59,7 @@ export async function runBenchmark({ name, problem }: Benchmark, options: Measur
       minMs: rounded(timing.minMs),
       maxMs: rounded(timing.maxMs),
       repeats: timing.repeats,
+      multiplyAdds,
       gflops: perSecond(2 * multiplyAdds),
       ...(bytes === undefined ? {} : { gigabytesPerSecond: perSecond(bytes) }),
       peakBytes: memory().peak,
@@ -63,3 +69,41 @@ export async function runBenchmark({ name, problem }: Benchmark, options: Measur
     workload.dispose();
   }
 }
+
+/** How a training step of a structured network compares with the same step of a plain one, for a time of which less is better. */
+export interface StepRatios {
+  /** The time divided by that of the network of dense convolutions; undefined unless both ran. */
+  readonly overConv?: number;
+  /** The time divided by that of the network of dense separable convolutions. */
+  readonly overSep?: number;
+}
+
+/**
+ * The rows, where each training step of a structured network has its ratios to the steps of `Conv` and `Sep` among the rows.
+ * @param known The benchmarks that the rows name.
+ */
+export function withStepRatios<Row extends Pick<BenchmarkRow, "name" | "ms">>(
+  rows: readonly Row[],
+  known: readonly Benchmark[] = benchmarks,
+): (Row & StepRatios)[] {
+  const stepOf = (name: string): TrainingStepProblem | undefined => {
+    const problem = known.find((benchmark) => benchmark.name === name)?.problem;
+    return problem?.kind === "trainingStep" ? problem : undefined;
+  };
+  return rows.map((row) => {
+    const own = stepOf(row.name);
+    const over = (convolution: string): number | undefined => {
+      const other = rows.find(({ name }) => {
+        const step = stepOf(name);
+        return step !== undefined && own !== undefined && sameStep(step, { ...own, convolution });
+      });
+      return other === undefined || other === row ? undefined : rounded(row.ms / other.ms);
+    };
+    if (own === undefined || own.convolution === "Conv") return row;
+    const [overConv, overSep] = [over("Conv"), over("Sep")];
+    return { ...row, ...(overConv === undefined ? {} : { overConv }), ...(overSep === undefined ? {} : { overSep }) };
+  });
+}
+
+const sameStep = (a: TrainingStepProblem, b: TrainingStepProblem): boolean =>
+  a.depth === b.depth && a.width === b.width && a.batch === b.batch && a.convolution === b.convolution;

@@ -10,6 +10,8 @@ import { conv2d } from "../ops/convolution.ts";
 import { tensor } from "../ops/creation.ts";
 import { add, relu } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
+import { parseConvolution } from "../structured/convolution-text.ts";
+import { convolutionFactory } from "../structured/create-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { Sgd } from "../train/sgd.ts";
 import type { ConvolutionProblem, Problem, TrainingStepProblem } from "./benchmarks.ts";
@@ -19,6 +21,8 @@ export interface Workload {
   run(): readonly Tensor[];
   /** Frees the operands. */
   dispose(): void;
+  /** The network of a training step, so that a profile can name its layers. */
+  readonly model?: WideResNet;
 }
 
 /** The numbers of an operand, drawn from U(−1, 1) with the place of the operand in the problem as seed. Every library starts from these. */
@@ -41,8 +45,11 @@ export const stepClasses = 10;
 export const stepRates = { learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 } as const;
 export const stepImageShape = ({ batch }: TrainingStepProblem): Shape => [batch, 3, 32, 32];
 export const stepLabels = ({ batch }: TrainingStepProblem): Int32Array => Int32Array.from({ length: batch }, (_, n) => n % stepClasses);
-export const stepNetwork = ({ depth, width }: TrainingStepProblem): WideResNet =>
-  new WideResNet({ depth, width, classes: stepClasses }, { random: new Random(0) });
+/** The initialisation decomposes no matrix, since the numbers in the factors do not change the time of a step. */
+export function stepNetwork({ depth, width, convolution }: TrainingStepProblem): WideResNet {
+  const factory = convolutionFactory(parseConvolution(convolution), { init: "variance-preserving" });
+  return new WideResNet({ depth, width, classes: stepClasses, convolution: factory }, { random: new Random(0) });
+}
 
 /** Makes the operands of `problem` on the active backend. */
 export function prepareWorkload(problem: Problem): Workload {
@@ -58,7 +65,8 @@ export function prepareWorkload(problem: Problem): Workload {
 
 type OpProblem = Exclude<Problem, TrainingStepProblem>;
 
-function operandShapes(problem: OpProblem): readonly Shape[] {
+/** The shapes of the operands of a problem, in the order of their places. */
+export function operandShapes(problem: OpProblem): readonly Shape[] {
   switch (problem.kind) {
     case "gemm":
       return [
@@ -118,6 +126,7 @@ function prepareStep(problem: TrainingStepProblem): Workload {
       optimizer.step(gradients(loss, optimizer.values), learningRate);
       return [loss];
     },
+    model: network,
     dispose: () => {
       images.dispose();
       network.dispose();

@@ -10,6 +10,8 @@ export interface CommandEntry {
   readonly description: string;
   /** The arguments as commander writes them, each with its description. Default: none. */
   readonly arguments?: readonly (readonly [name: string, description: string])[];
+  /** Whether the command reads runs or grids, which may name a module of families. */
+  readonly readsRuns?: true;
   readonly load: () => Promise<DefineCommand>;
 }
 
@@ -20,12 +22,14 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "train",
     description: "train a network and write the run to a folder",
+    readsRuns: true,
     load: async () => (await import("./train-command.ts")).trainCommand,
   },
   {
     name: "eval",
     description: "test a trained network: loss, accuracy, accuracy by class",
     arguments: [runArgument],
+    readsRuns: true,
     load: async () => (await import("./eval-command.ts")).evalCommand,
   },
   {
@@ -34,6 +38,7 @@ export const commands: readonly CommandEntry[] = [
       "classify images with a trained network. Each image is turned upright, laid on white where it is transparent, scaled until its " +
       "shorter side fits the network's input, and cropped to the middle of its longer side",
     arguments: [runArgument, ["[images...]", "PNG and JPEG files"]],
+    readsRuns: true,
     load: async () => (await import("./predict-command.ts")).predictCommand,
   },
   {
@@ -41,23 +46,27 @@ export const commands: readonly CommandEntry[] = [
     description:
       "train every run of a grid of networks, convolutions, seeds and teachers; run the command again to resume an interrupted sweep",
     arguments: [["<file>", "the grid, as JSON (docs/sweeps.md)"]],
+    readsRuns: true,
     load: async () => (await import("./sweep-command.ts")).sweepCommand,
   },
   {
     name: "sweep-worker",
     description: "train runs of sweeps that were begun with --redis, here or on other machines, until Ctrl-C",
+    readsRuns: true,
     load: async () => (await import("./sweep-worker-command.ts")).sweepWorkerCommand,
   },
   {
     name: "report",
     description: "compare runs on a page: error against parameters and multiply-adds, learning curves, classes, attention",
     arguments: [["<runs...>", "run folders, or folders of a sweep"]],
+    readsRuns: true,
     load: async () => (await import("./report-command.ts")).reportCommand,
   },
   {
     name: "compress",
     description: "replace a trained dense network's convolutions by their nearest structured ones",
     arguments: [runArgument],
+    readsRuns: true,
     load: async () => (await import("./compress-command.ts")).compressCommand,
   },
   {
@@ -67,11 +76,13 @@ export const commands: readonly CommandEntry[] = [
       ["<from>", "a run, a checkpoint, a .safetensors of a PyTorch state dict, or an .npz"],
       ["<to>", "a file .safetensors (PyTorch's names), .npz or .onnx; or a folder, for a run that eval, predict and train can read"],
     ],
+    readsRuns: true,
     load: async () => (await import("./convert-command.ts")).convertCommand,
   },
   {
     name: "inspect",
     description: "analyse one structured layer: parameters, cost, errors, singular values, and a picture of its matrix",
+    readsRuns: true,
     load: async () => (await import("./inspect-command.ts")).inspectCommand,
   },
   {

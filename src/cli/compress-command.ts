@@ -131,7 +131,8 @@ function factsFor({ config, settings, checkpoint }: Source): ImageFacts {
     return { ...facts, classes: names, size: imageSide, resize: imageSide };
   }
   throw new ConfigError(
-    `compress: ${checkpoint.source} does not say how its images are normalised, so --data must be a data set with a name, got ${settings.data}`,
+    `compress: ${checkpoint.source} does not say how its images are normalised, so --data must be a data set with a name, ` +
+      `got ${settings.data}`,
   );
 }
 

@@ -5,11 +5,11 @@ import { extname } from "node:path";
 import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { dataFacts, type ImageFacts, imageFacts, imageSide } from "../experiment/data-facts.ts";
-import { formatNetwork, type Network, networks } from "../experiment/network-spec.ts";
+import { formatNetwork, type Network, type NetworkSpec, networks } from "../experiment/network-spec.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { writeUntrainedRun } from "../experiment/node/write-run.ts";
-import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
+import { classesOf, presentArrays, restoreNetwork } from "../experiment/restore-network.ts";
 import { choice, integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
 import { type DataName, isDataName, type Settings } from "../experiment/setting-rules.ts";
@@ -54,8 +54,8 @@ export function convertCommand(command: Command, context: CommandContext): void 
       "onnx: contracted writes the factors, folded writes one matrix for each layer",
       argument("convert", "--weights", choice(weightForms)),
     )
-    .option("--batch <n>", "onnx: images in a call (default: 1)", argument("convert", "--batch", integer({ least: 1 })))
-    .option("--input <pixels>", "onnx: height and width of an image", argument("convert", "--input", integer({ least: 1 })))
+    .option("--batch <n>", "onnx: images in a call (default: 1)", argument("convert", "--batch", integer({ least: 1, most: 65_536 })))
+    .option("--input <pixels>", "onnx: height and width of an image", argument("convert", "--input", integer({ least: 1, most: 4096 })))
     .option("--json", "print one JSON object to stdout")
     .action((from: string, to: string, options: ConvertOptions) => convert(from, to, options, context));
 }
@@ -101,9 +101,10 @@ interface Written {
 
 async function write(to: string, checkpoint: Checkpoint, options: ConvertOptions): Promise<Written> {
   const extension = extname(to);
-  const arrays = checkpoint.model as ReadonlyMap<string, NamedArray>;
-  if (extension === ".safetensors") return writeBytes(to, encodeSafetensors(arrays, { format: "pt" }), plural(arrays.size, "tensor"));
-  if (extension === ".npz") return writeBytes(to, encodeNpz(arrays), plural(arrays.size, "array"));
+  const arrays = (): ReadonlyMap<string, NamedArray> => presentArrays(checkpoint, specFor(checkpoint, options));
+  if (extension === ".safetensors")
+    return writeBytes(to, encodeSafetensors(arrays(), { format: "pt" }), plural(checkpoint.model.size, "tensor"));
+  if (extension === ".npz") return writeBytes(to, encodeNpz(arrays()), plural(checkpoint.model.size, "array"));
   if (extension === ".onnx") return writeOnnx(to, checkpoint, options);
   return writeRun(to, checkpoint, options);
 }
@@ -131,6 +132,12 @@ function settingsFor(
     );
   return resolveSettings("quick", { ...given, ...(mode === undefined ? {} : { mode }) });
 }
+
+/** The network that the file or the options describe; undefined where neither does. A file of names and numbers can do without. */
+const specFor = (checkpoint: Checkpoint, options: ConvertOptions): NetworkSpec | undefined =>
+  configOf(checkpoint) === undefined && options.network === undefined && options.depth === undefined
+    ? undefined
+    : networkOf(settingsFor(checkpoint, options));
 
 function networkFrom(checkpoint: Checkpoint, settings: Settings): { readonly network: Network; readonly classes: number } {
   const spec = networkOf(settings);

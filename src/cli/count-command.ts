@@ -8,6 +8,7 @@ import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { presets } from "../experiment/presets.ts";
 import { integer, type Rule } from "../experiment/rules.ts";
 import { type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { mostClasses } from "../models/check-size.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
 import type { Mode } from "../structured/structured-linear.ts";
 import { argument } from "./argument.ts";
@@ -31,11 +32,15 @@ export function countCommand(command: Command, context: CommandContext): void {
     .option("--depth <n>", "wrn: layers, 6n + 4 (10); darts: cells (20)", rule("--depth", settingRules.depth))
     .option("--width <n>", "wrn: factor of the channels (1); darts: channels of the first cells (36)", rule("--width", settingRules.width))
     .option("--conv <spec>", `one of ${convolutionForms}`, rule("--conv", settingRules.conv))
-    .option("--classes <n>", "number of classes (default: that of the paper, 10 or 1000)", rule("--classes", integer({ least: 1 })))
+    .option(
+      "--classes <n>",
+      "number of classes (default: that of the paper, 10 or 1000)",
+      rule("--classes", integer({ least: 1, most: mostClasses })),
+    )
     .option(
       "--input <pixels>",
       "height and width of an image (default: that of the paper, 32 or 224)",
-      rule("--input", integer({ least: 1 })),
+      rule("--input", integer({ least: 1, most: 4096 })),
     )
     .option("--mode <mode>", "how structured layers compute: auto, factorized or dense", rule("--mode", settingRules.mode))
     .option("--json", "print one JSON object to stdout")

@@ -3,18 +3,18 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { DataError } from "../core/errors.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { displayName } from "../experiment/data-facts.ts";
-import { formatNetwork } from "../experiment/network-spec.ts";
+import { displayName, imageSide } from "../experiment/data-facts.ts";
 import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
-import { restoreNetwork } from "../experiment/restore-network.ts";
 import { configOf } from "../experiment/run-config.ts";
+import { classCount, describesItself, restoreNamed } from "../experiment/saved-network.ts";
 import { isDataName, type Settings } from "../experiment/setting-rules.ts";
-import { networkOf } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
+import type { Layer } from "../nn/module.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
@@ -68,21 +68,24 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
     () => undefined,
     async (signal) => {
       const progress = { terminal, style, signal };
-      // The network sees the images of a folder as it was trained on others.
-      const facts = isDataName(settings.data) ? undefined : await checkpointFacts("eval", checkpoint, settings);
+      const given = settingsIn(options);
+      const { source } = checkpoint;
+      const named = isDataName(settings.data);
+      const saved = describesItself(checkpoint);
+      // A data set with a name has its own facts. The network of a run was trained with them.
+      const facts = named && !saved ? undefined : await checkpointFacts("eval", checkpoint, settings, evalGiven(given));
       const backend = await startBackend(settings);
-      const { dataset, origin } = await loadImagesWithProgress(settings, progress, { facts });
-      const spec = networkOf(settings);
-      const model = restoreNetwork(checkpoint, spec, { classes: dataset.classes.length });
+      const { dataset: loaded, origin } = await loadImagesWithProgress(settings, progress, { facts: named ? undefined : facts });
+      const dataset = named && facts !== undefined ? { ...loaded, mean: facts.mean, std: facts.std } : loaded;
+      const { model, name: network } = restoreNamed("eval", checkpoint, settings, given, dataset.classes.length);
+      if (saved) writeNotes(terminal, checkSaved(source, model, dataset, facts?.classes ?? []));
       const tested = options.fold ? foldBatchNorm(model) : model;
       const evaluation = await evaluateWithProgress(tested, dataset, { label: "testing", batchSize: settings.batchSize }, progress);
       const { count, loss, accuracy, confusion } = evaluation;
-      const { source } = checkpoint;
       if (!Number.isFinite(loss))
         throw new DataError(
           `eval: the loss must be finite, got ${loss}; ${source} holds numbers that are not finite, use another checkpoint`,
         );
-      const network = formatNetwork(spec);
       if (options.json) {
         const classes = classRows(evaluation, dataset.classes);
         const numbers = { count, loss, accuracy, classes, confusion };
@@ -99,6 +102,26 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
       terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
     },
   );
+}
+
+/** What the options say of the images. The images of a data set with a name have one size. */
+const evalGiven = (given: Partial<Settings>): Partial<Settings> =>
+  given.data === undefined || isDataName(given.data) ? { ...given, imageSize: imageSide } : given;
+
+/**
+ * Notes on a network that `saveModel` wrote, tested on these images.
+ * @throws DataError for a network of another number of classes.
+ */
+function checkSaved(source: string, model: Layer, { classes, channels, height, width }: Dataset, recorded: readonly string[]): string[] {
+  const count = classCount("eval", source, model, [channels, height, width]);
+  if (count !== classes.length)
+    throw new DataError(
+      `eval: the network of ${source} must tell apart the ${classes.length} classes of the images, got ${count}; ` +
+        "choose other images with --data",
+    );
+  if (recorded.length === 0 || recorded.join("\n") === classes.join("\n")) return [];
+  const [own, others] = [recorded, classes].map((names) => names.slice(0, 5).join(", "));
+  return [`${source} names its classes ${own}, …, and the images are of ${others}, …: they are compared in this order`];
 }
 
 /** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */

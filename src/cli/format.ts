@@ -1,5 +1,8 @@
 /** Formats numbers and tables for people. */
 
+import { largest } from "../core/extent.ts";
+import { printableLine } from "./printable-output.ts";
+
 export const formatPercent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 export const formatCount = (count: number): string => Math.round(count).toLocaleString("en-US");
@@ -25,11 +28,12 @@ export const plural = (count: number, noun: string): string => `${formatCount(co
 
 /** `label   value`, one row a line. All values begin in column `width`. */
 export const formatRows = (rows: readonly (readonly string[])[], width: number): string =>
-  rows.map(([label, value]) => `${label!.padEnd(width)}${value}\n`).join("");
+  rows.map(([label, value]) => `${label!.padEnd(width)}${printableLine(value!)}\n`).join("");
 
 /** A table whose columns are as wide as their widest cell. `align` has an entry a column. */
-export function formatTable(header: readonly string[], rows: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+export function formatTable(header: readonly string[], body: readonly (readonly string[])[], align: readonly ("left" | "right")[]): string {
+  const rows = body.map((row) => row.map(printableLine));
+  const widths = header.map((title, column) => largest([title, ...rows.map((row) => row[column]!)].map(({ length }) => length)));
   const line = (cells: readonly string[]): string =>
     cells
       .map((cell, column) => (align[column] === "right" ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))

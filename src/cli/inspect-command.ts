@@ -23,7 +23,8 @@ import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
-import { type Output, writeJson } from "./terminal.ts";
+import type { Output } from "./printable-output.ts";
+import { writeJson } from "./terminal.ts";
 
 interface InspectOptions extends HyperParameters {
   readonly checkpoint?: string;
@@ -66,7 +67,8 @@ export function inspectCommand(command: Command, context: CommandContext): void 
     )
     .option("--json", "print one JSON object to stdout")
     .optionsGroup("Hyper-parameters, in place of the layer's usual ones:");
-  for (const name of hyperParameters) command.option(`--${name} <x>`, "", argument("inspect", `--${name}`, number({ above: 0 })));
+  for (const name of hyperParameters)
+    command.option(`--${name} <x>`, "", argument("inspect", `--${name}`, number({ above: 0, most: 65_536 })));
   command.action((options: InspectOptions) => inspect(options, context));
 }
 

@@ -7,16 +7,15 @@ import { Random } from "../core/random.ts";
 import { augmentImage, createAugmenter } from "../data/augment.ts";
 import { decodeImage } from "../data/node/decode-image.ts";
 import type { DataFacts } from "../experiment/data-facts.ts";
-import { formatNetwork } from "../experiment/network-spec.ts";
 import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { presets } from "../experiment/presets.ts";
-import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
+import { checkLogits, describesItself, restoreNamed } from "../experiment/saved-network.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
-import { networkOf, resolveSettings } from "../experiment/settings.ts";
+import { resolveSettings } from "../experiment/settings.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import { tensor } from "../ops/creation.ts";
 import { softmax } from "../ops/softmax.ts";
@@ -28,9 +27,11 @@ import { argument } from "./argument.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
+import type { Output } from "./printable-output.ts";
+import { printableLine } from "./printable-output.ts";
 import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, type Output, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
 
 interface PredictOptions extends Partial<Settings>, RunOptions {
   readonly top?: number;
@@ -55,8 +56,16 @@ const settingOptions: readonly SettingOption[] = [
 
 export function predictCommand(command: Command, context: CommandContext): void {
   command
-    .option("--top <k>", "classes to name for each image (default: 3)", argument("predict", "--top", integer({ least: 1 })))
-    .option("--input <pixels>", "height and width of the network's input", argument("predict", "--input", integer({ least: 1 })))
+    .option(
+      "--top <k>",
+      "classes to name for each image (default: 3)",
+      argument("predict", "--top", integer({ least: 1, most: 1_000_000 })),
+    )
+    .option(
+      "--input <pixels>",
+      "height and width of the network's input",
+      argument("predict", "--input", integer({ least: 1, most: 4096 })),
+    )
     .option("--no-fold", "run the batch norms as they are, instead of folding them into the convolutions")
     .option("--json", "print one JSON object per image to stdout");
   addRunOptions(command);
@@ -75,12 +84,9 @@ async function predict(path: string, images: readonly string[], options: Predict
     throw new ConfigError("predict: needs images after the run, got none; write separable predict runs/… cat.jpg dog.png");
   const checkpoint = await findCheckpoint(path);
   writeNotes(terminal, checkpoint.notes);
-  const settings = settingsFor(options, checkpoint);
-  const spec = networkOf(settings);
-  const classes = classesOf(checkpoint, spec);
-  const facts = await checkpointFacts("predict", checkpoint, settings);
-  // A network with another number of classes was trained on other data. Its classes are called by their numbers.
-  const names = facts.classes.length === classes ? facts.classes : Array.from({ length: classes }, (_, label) => String(label));
+  const given = settingsIn(options);
+  const settings = settingsFor(given, checkpoint);
+  const facts = await checkpointFacts("predict", checkpoint, settings, { ...given, imageSize: options.input });
   const { input = facts.size, top = 3, fold } = options;
   const view = { size: input, resize: Math.max(input, Math.round((input * facts.resize) / facts.size)) };
   await interruptible(
@@ -88,10 +94,10 @@ async function predict(path: string, images: readonly string[], options: Predict
     () => undefined,
     async (signal) => {
       await startBackend(settings);
-      const model = restoreNetwork(checkpoint, spec, { classes, mode: settings.mode });
+      const { model, name } = restoreNamed("predict", checkpoint, settings, given);
       const network = fold ? foldBatchNorm(model) : model;
       if (!options.json) {
-        const what = `${formatNetwork(spec)}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`;
+        const what = `${name}, ${plural(model.parameterCount(), "parameter")}, from ${checkpoint.source}`;
         terminal.stdout.write(`network  ${what}\nimages   the middle, ${input}×${input}\n`);
       }
       let failed = 0;
@@ -99,7 +105,9 @@ async function predict(path: string, images: readonly string[], options: Predict
         const { rows, count, pixels } = await decodeBatch(images.slice(first, first + settings.batchSize), view, facts);
         signal.throwIfAborted();
         failed += rows.length - count;
-        const shares = count === 0 ? [] : await probabilities(network, pixels, [count, 3, input, input]);
+        const { shares, classes } = await probabilities(network, pixels, [count, 3, input, input], checkpoint.source);
+        // A network with another number of classes was trained on other data. Its classes are called by their numbers.
+        const names = facts.classes.length === classes ? facts.classes : Array.from({ length: classes }, (_, label) => String(label));
         for (const { image, row } of rows) {
           if (row instanceof DataError) {
             reportFailure(image, row, terminal, options.json === true);
@@ -122,12 +130,13 @@ async function predict(path: string, images: readonly string[], options: Predict
 }
 
 /** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */
-function settingsFor(options: PredictOptions, checkpoint: Checkpoint): Settings {
-  const given = settingsIn(options);
+function settingsFor(given: Partial<Settings>, checkpoint: Checkpoint): Settings {
   const recorded = configOf(checkpoint)?.settings;
   // The prediction may run on another machine than the training.
   const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined, simd: undefined };
-  return recorded === undefined ? resolveSettings("quick", given) : { ...recorded, ...machine, ...given };
+  if (recorded !== undefined) return { ...recorded, ...machine, ...given };
+  // The options for a file that describes its network say nothing of the preset's network.
+  return describesItself(checkpoint) ? { ...presets.quick, ...machine, ...given } : resolveSettings("quick", given);
 }
 
 interface DecodedBatch {
@@ -167,14 +176,26 @@ async function decodeBatch(
 /** With --json, the line of an image that cannot be decoded is in the place of its prediction. */
 function reportFailure(image: string, { name, message }: DataError, { stdout, stderr }: Terminal, json: boolean): void {
   if (json) writeJson(stdout, { image, error: { name, message } });
-  else stderr.write(`separable: ${name}: ${message}\n`);
+  else stderr.write(`separable: ${name}: ${printableLine(message)}\n`);
 }
 
-async function probabilities(network: Classifier, pixels: Float32Array, shape: readonly number[]): Promise<number[]> {
-  const shares = scope(() => noGrad(() => detach(softmax(network.forward(tensor(pixels, { shape }), { training: false })))));
+/** The probabilities of all classes, image by image, and the number of the classes. */
+async function probabilities(
+  network: Classifier,
+  pixels: Float32Array,
+  shape: readonly number[],
+  source: string,
+): Promise<{ shares: number[]; classes: number }> {
+  const [count] = shape as [number];
+  if (count === 0) return { shares: [], classes: 0 };
+  const shares = scope(() => {
+    const logits = noGrad(() => detach(network.forward(tensor(pixels, { shape }), { training: false })));
+    checkLogits("predict", source, logits.shape, count);
+    return noGrad(() => softmax(logits));
+  });
   const values = Array.from(await shares.data());
   shares.dispose();
-  return values;
+  return { shares: values, classes: values.length / count };
 }
 
 interface Guess {
@@ -187,9 +208,9 @@ const rank = (shares: readonly number[], names: readonly string[]): Guess[] =>
   shares.map((probability, label) => ({ class: names[label]!, probability })).sort((a, b) => b.probability - a.probability);
 
 function writeRanked(output: Output, image: string, ranked: readonly Guess[]): void {
-  const width = largest(ranked.map((guess) => guess.class.length));
+  const width = largest(ranked.map((guess) => printableLine(guess.class).length));
   const rows = ranked.map(({ class: name, probability }) =>
-    `  ${name.padEnd(width)}  ${formatPercent(probability).padStart(7)}  ${bar(probability)}`.trimEnd(),
+    `  ${printableLine(name).padEnd(width)}  ${formatPercent(probability).padStart(7)}  ${bar(probability)}`.trimEnd(),
   );
-  output.write(`\n${image}\n${rows.join("\n")}\n`);
+  output.write(`\n${printableLine(image)}\n${rows.join("\n")}\n`);
 }

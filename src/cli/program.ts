@@ -7,6 +7,7 @@ import { Interruption } from "../experiment/interruption.ts";
 import { packageVersion } from "../experiment/node/version.ts";
 import type { CommandContext } from "./command.ts";
 import { commands } from "./commands.ts";
+import { printableOutput } from "./printable-output.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
@@ -14,7 +15,8 @@ import type { Terminal } from "./terminal.ts";
  * one line on stderr, `separable: <class>: <message>`, or with --json `{"error":{"name":…,"message":…}}`. The option --verbose adds the
  * stack.
  */
-export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function run(argv: readonly string[], { stdout, stderr, ...rest }: Terminal): Promise<number> {
+  const terminal: Terminal = { ...rest, stdout: printableOutput(stdout), stderr: printableOutput(stderr) };
   const context: CommandContext = { terminal, exitCode: 0 };
   const called = calledCommand(argv);
   try {
@@ -50,6 +52,7 @@ async function createProgram(called: string | undefined, context: CommandContext
     if (entry.name === called) (await entry.load())(command, context);
     // The help writes [options] after a command that has an option. All commands have --json.
     else command.option("--json");
+    if (entry.readsRuns) addFamilyOption(command);
     program.addCommand(command);
   }
   for (const command of [program, ...program.commands]) {
@@ -63,6 +66,25 @@ async function createProgram(called: string | undefined, context: CommandContext
     });
   }
   return program;
+}
+
+/**
+ * Adds `--family`, which loads modules before the command begins. Only the command line may name a program. A run, a checkpoint or a grid
+ * that names one may come from somebody else.
+ */
+function addFamilyOption(command: Command): void {
+  command
+    .option(
+      "--family <file>",
+      "load families of your own from this module, for runs and grids that name it; may be repeated",
+      (file: string, files: readonly string[] = []) => [...files, file],
+    )
+    .hook("preAction", async () => {
+      const { family = [] } = command.opts<{ readonly family?: readonly string[] }>();
+      if (family.length === 0) return;
+      const { loadFamilyModule } = await import("../experiment/node/load-family.ts");
+      for (const file of family) await loadFamilyModule(file);
+    });
 }
 
 interface ErrorForm {
@@ -98,4 +120,10 @@ function describeError(error: unknown, verbose: boolean): { readonly name: strin
   return { name, message: `${oneLine(message)}${hint}` };
 }
 
-const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ").trim();
+/** The text with its lines joined, in linear time. */
+const oneLine = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
+    .join(" ");

@@ -1,8 +1,9 @@
 /** Shows the progress of a long job on stderr: a bar on a terminal, a line every few seconds elsewhere. */
 
 import cliProgress from "cli-progress";
+import type { Output } from "./printable-output.ts";
+import { printableLine, streamOf } from "./printable-output.ts";
 import { logLine, type Progress, progressLine } from "./progress-line.ts";
-import type { Output } from "./terminal.ts";
 
 export type ProgressStyle = "bar" | "lines" | "none";
 
@@ -53,9 +54,10 @@ function barJob(stderr: Output, options: JobOptions): ProgressJob {
   const { total, start = 0 } = options;
   const at = progressOf(options);
   const bar = new cliProgress.SingleBar({
-    stream: stderr as NodeJS.WritableStream,
+    stream: streamOf(stderr) as NodeJS.WritableStream,
     // The width is read at every draw, because the user may change it.
-    format: (_options, _params, { progress }: { progress: Progress }) => progressLine(progress, stderr.columns ?? usualColumns),
+    format: (_options, _params, { progress }: { progress: Progress }) =>
+      printableLine(progressLine(progress, stderr.columns ?? usualColumns)),
     hideCursor: true,
     clearOnComplete: true,
     // The program handles Ctrl-C itself.

@@ -1,10 +1,12 @@
 /** `separable report`: compares runs on a page with plots. */
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { type ReadOptions, readText } from "../data/node/read-file.ts";
+import { describeError } from "../data/node/system-error.ts";
 import { imageFacts } from "../experiment/data-facts.ts";
 import { picturesOf } from "../experiment/node/run-pictures.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
@@ -21,7 +23,7 @@ import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { plural } from "./format.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { interruptible, writeJson, writeNote } from "./terminal.ts";
+import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
 import { loadImagesWithProgress, type ProgressContext } from "./with-progress.ts";
 
 interface ReportOptions {
@@ -57,7 +59,7 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
     terminal,
     () => undefined,
     async (signal) => {
-      const opened = await Promise.all((await Promise.all(paths.map(runsIn))).flat().map(openRun));
+      const opened = await Promise.all((await Promise.all(paths.map((path) => runsIn(path, terminal)))).flat().map(openRun));
       const finished = opened.filter(({ metrics }) => metrics.length > 0);
       if (finished.length < opened.length)
         writeNote(terminal, `${plural(opened.length - finished.length, "run")} without a finished epoch left out`);
@@ -74,13 +76,28 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
 }
 
 /** The run folders that a path names: a run, all runs of a sweep, or the runs in a file of results. */
-async function runsIn(path: string): Promise<string[]> {
+async function runsIn(path: string, terminal: Terminal): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile()) return parseResults(await readFile(path, "utf8"), path).map(({ run }) => run);
-  const entries = found === undefined ? [] : await readdir(path);
+  if (found?.isFile()) {
+    const { results, note } = parseResults(await readText(path, reading), path);
+    if (note !== undefined) writeNote(terminal, note);
+    return results.map(({ run }) => run);
+  }
+  const entries = found === undefined ? [] : await namesIn(path);
   if (entries.includes("config.json") || !entries.includes("runs")) return [path];
-  return (await readdir(join(path, "runs"))).sort().map((name) => join(path, "runs", name));
+  return (await namesIn(join(path, "runs"))).sort().map((name) => join(path, "runs", name));
 }
+
+/** What errors say of a path that cannot be read. */
+const reading: ReadOptions = { op: "report", remedy: "name the folder of a run or of a sweep, or the results of a sweep" };
+
+/** The names in a folder. @throws DataError for a folder that cannot be read. */
+const namesIn = (path: string): Promise<string[]> =>
+  readdir(path).catch((error: unknown) => {
+    throw new DataError(`report: ${path} must be a folder that can be read, got ${describeError(error)}; ${reading.remedy}`, {
+      cause: error,
+    });
+  });
 
 async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOptions, progress: ProgressContext): Promise<ReportRun[]> {
   const { terminal, style, signal } = progress;
@@ -92,7 +109,9 @@ async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOp
     for (const [i, run] of opened.entries()) {
       signal.throwIfAborted();
       const { teacher, testAccuracy, bestTestAccuracy, ...summary } = summarise(run);
-      const evaluation = await (await RunFolder.open(run.path)).evaluation();
+      const folder = await RunFolder.open(run.path);
+      for (const note of folder.notes) writeNote(terminal, note);
+      const evaluation = await folder.evaluation();
       const dataset = await images?.(run.config);
       runs.push({
         ...summary,

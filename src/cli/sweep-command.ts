@@ -6,21 +6,24 @@ import type { Command } from "commander";
 import { ConfigError } from "../core/errors.ts";
 import { Interruption } from "../experiment/interruption.ts";
 import { localEngine } from "../experiment/node/sweep/local-engine.ts";
-import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
 import { redisEngine } from "../experiment/node/sweep/redis/redis-engine.ts";
+import { defaultTries, limitRules } from "../experiment/node/sweep/run-limits.ts";
 import { runSweep, type SweepEngine, type SweepObserver } from "../experiment/node/sweep/run-sweep.ts";
-import { readSweep, type SweepRun, toArguments } from "../experiment/node/sweep/sweep-plan.ts";
+import { readSweep } from "../experiment/node/sweep/sweep-plan.ts";
+import { type SweepRun, toArguments } from "../experiment/node/sweep/sweep-run.ts";
 import { integer, path } from "../experiment/rules.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatDuration, formatPercent, plural } from "./format.ts";
+import { addRedisOptions, type RedisOptions, redisOf } from "./redis-options.ts";
 import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
 
-interface SweepCommandOptions {
+interface SweepCommandOptions extends RedisOptions {
   readonly out?: string;
   readonly jobs?: number;
   readonly threads?: number;
-  readonly redis?: string;
+  readonly tries?: number;
+  readonly timeLimit?: number;
   readonly dryRun?: boolean;
   readonly json?: boolean;
 }
@@ -36,11 +39,14 @@ export function sweepCommand(command: Command, context: CommandContext): void {
     )
     .option("--jobs <n>", "runs at a time (default: one per core)", count("--jobs"))
     .option("--threads <n>", "threads of each run (default: the cores divided by --jobs)", count("--threads"))
+    .option("--tries <n>", `how often a run is tried (default: ${defaultTries})`, argument("sweep", "--tries", limitRules.tries))
     .option(
-      "--redis <url>",
-      `leave the training to sweep-workers, through this Redis: ${redisUrl.allowed}`,
-      argument("sweep", "--redis", redisUrl),
-    )
+      "--time-limit <seconds>",
+      "longest time of one try; the run is then saved, and the next try goes on from there (default: none)",
+      argument("sweep", "--time-limit", limitRules.timeLimit),
+    );
+  addRedisOptions(command, "leave the training to sweep-workers, through this Redis");
+  command
     .option("--dry-run", "print the runs and train none")
     .option("--json", "print JSON lines to stdout")
     .action((file: string, options: SweepCommandOptions) => sweep(file, options, context));
@@ -82,19 +88,21 @@ async function sweep(file: string, options: SweepCommandOptions, context: Comman
 /** The engine that trains the runs. @throws ConfigError for options that do not fit --redis, DataError for a Redis that cannot be used. */
 async function engineFor(
   runs: readonly SweepRun[],
-  { redis, jobs, threads }: SweepCommandOptions,
+  { redis, redisCa, jobs, threads, tries, timeLimit }: SweepCommandOptions,
   terminal: Terminal,
 ): Promise<SweepEngine> {
   const cores = availableParallelism();
   if (redis === undefined) {
+    if (redisCa !== undefined) throw new ConfigError("sweep: --redis-ca belongs to --redis, got none");
     const processes = jobs ?? Math.min(cores, runs.length);
-    return localEngine({ jobs: processes, threads: threads ?? Math.max(1, Math.floor(cores / processes)), program: terminal.program });
+    const { program } = terminal;
+    return localEngine({ jobs: processes, threads: threads ?? Math.max(1, Math.floor(cores / processes)), program, tries, timeLimit });
   }
   const misplaced = Object.entries({ jobs, threads }).find(([, value]) => value !== undefined)?.[0];
   if (misplaced !== undefined)
     throw new ConfigError(`sweep: --${misplaced} belongs to sweep-worker beside --redis; give it to the workers`);
-  const onNote = (note: string): void => writeNote(terminal, note);
-  return redisEngine(await reachRedis(redis, onNote), onNote);
+  const server = await redisOf("sweep", { redis, redisCa }, terminal);
+  return redisEngine(server, (note) => writeNote(terminal, note), { tries, timeLimit });
 }
 
 function describeRun({ id, preset, explicit }: SweepRun, json: boolean, { stdout }: Terminal): void {
@@ -102,7 +110,8 @@ function describeRun({ id, preset, explicit }: SweepRun, json: boolean, { stdout
   else stdout.write(`${id}\n  train --preset ${preset} ${toArguments(explicit).join(" ")}\n`);
 }
 
-function textObserver({ stdout, stderr }: Terminal, out: string): SweepObserver {
+function textObserver(terminal: Terminal, out: string): SweepObserver {
+  const { stdout, stderr } = terminal;
   let [runs, finished] = [0, 0];
   return {
     begin(counts) {
@@ -118,17 +127,22 @@ function textObserver({ stdout, stderr }: Terminal, out: string): SweepObserver 
       const test = testAccuracy === null ? "" : `  test accuracy ${formatPercent(testAccuracy)}`;
       stdout.write(`end    ${id}${test}  in ${formatDuration(seconds)}  (${counts.finished} of ${counts.runs})\n`);
     },
+    runIsTriedAgain: ({ id }, error) => void stderr.write(`again  ${id}: ${error.name}: ${error.message}\n`),
     runFails: ({ id }, error) => void stderr.write(`fail   ${id}: ${error.name}: ${error.message}\n`),
+    note: (note) => writeNote(terminal, note),
   };
 }
 
 /** Writes one event a line. */
-function jsonObserver({ stdout }: Terminal): SweepObserver {
+function jsonObserver(terminal: Terminal): SweepObserver {
+  const { stdout } = terminal;
   return {
     begin: (counts) => writeJson(stdout, { event: "begin", ...counts }),
     runBegins: ({ id }) => writeJson(stdout, { event: "run-begin", id }),
     epoch: ({ id }, metrics) => writeJson(stdout, { event: "epoch", id, ...metrics }),
     runEnds: (result) => writeJson(stdout, { event: "run-end", ...result }),
+    runIsTriedAgain: ({ id }, error) => writeJson(stdout, { event: "run-again", id, error: `${error.name}: ${error.message}` }),
+    note: (note) => writeNote(terminal, note),
     runFails: ({ id }, error) => writeJson(stdout, { event: "run-fail", id, error: `${error.name}: ${error.message}` }),
   };
 }

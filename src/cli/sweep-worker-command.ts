@@ -3,28 +3,29 @@
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { Interruption } from "../experiment/interruption.ts";
-import { reachRedis, redisUrl } from "../experiment/node/sweep/redis/connection.ts";
 import { type WorkerObserver, workForSweeps } from "../experiment/node/sweep/redis/redis-worker.ts";
+import { limitRules } from "../experiment/node/sweep/run-limits.ts";
 import { integer, number, path } from "../experiment/rules.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
-import { interruptible, type Terminal, writeJson, writeNote } from "./terminal.ts";
+import { addRedisOptions, type RedisOptions, redisOf } from "./redis-options.ts";
+import { interruptible, type Terminal, writeJson } from "./terminal.ts";
 
-interface SweepWorkerOptions {
-  readonly redis: string;
+interface SweepWorkerOptions extends RedisOptions {
   readonly out: string;
   readonly jobs?: number;
   readonly threads?: number;
   readonly silence: number;
+  readonly timeLimit?: number;
   readonly json?: boolean;
 }
 
 const count = (option: string): ((given: string) => number) => argument("sweep-worker", option, integer({ least: 1, most: 256 }));
 
 export function sweepWorkerCommand(command: Command, context: CommandContext): void {
+  addRedisOptions(command, "the Redis that holds the sweeps");
   command
-    .requiredOption("--redis <url>", `the Redis that holds the sweeps: ${redisUrl.allowed}`, argument("sweep-worker", "--redis", redisUrl))
     .option(
       "--out <folder>",
       "folder for runs of sweeps whose own folder this machine cannot read",
@@ -39,6 +40,11 @@ export function sweepWorkerCommand(command: Command, context: CommandContext): v
       argument("sweep-worker", "--silence", number({ least: 1, most: 3600 })),
       30,
     )
+    .option(
+      "--time-limit <seconds>",
+      "longest time of one try of any run, whatever its sweep allows (default: none)",
+      argument("sweep-worker", "--time-limit", limitRules.timeLimit),
+    )
     .option("--json", "print JSON lines to stdout")
     .action((options: SweepWorkerOptions) => work(options, context));
 }
@@ -46,16 +52,16 @@ export function sweepWorkerCommand(command: Command, context: CommandContext): v
 async function work(options: SweepWorkerOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
   const cores = availableParallelism();
-  const { redis, out, silence, jobs = cores } = options;
+  const { out, silence, timeLimit, jobs = cores } = options;
   const { threads = Math.max(1, Math.floor(cores / jobs)) } = options;
-  const server = await reachRedis(redis, (note) => writeNote(terminal, note));
+  const server = await redisOf("sweep-worker", options, terminal);
   const observer = options.json
     ? jsonObserver(terminal)
     : textObserver(terminal, `${plural(jobs, "run")} at a time, from ${server.address}`);
   const inOrder = await interruptible(
     terminal,
     () => terminal.stderr.write("Stopping every run after its step, and giving it back; once more to leave at once.\n"),
-    (signal) => workForSweeps(server, { out, jobs, threads, silence, program: terminal.program, signal, observer }),
+    (signal) => workForSweeps(server, { out, jobs, threads, silence, timeLimit, program: terminal.program, signal, observer }),
   );
   context.exitCode = Interruption.exitCode;
   if (!inOrder) terminal.exit(Interruption.exitCode);
@@ -72,6 +78,7 @@ function textObserver({ stdout, stderr }: Terminal, described: string): WorkerOb
     runEnds: ({ id }) => void stdout.write(`end    ${id}\n`),
     runFails: ({ id }, error) => void stderr.write(`fail   ${id}: ${error.name}: ${error.message}\n`),
     runGivenBack: ({ id }) => void stdout.write(`back   ${id}\n`),
+    jobRefused: (jobId, error) => void stderr.write(`refuse ${jobId}: ${error.name}: ${error.message}\n`),
   };
 }
 
@@ -84,5 +91,6 @@ function jsonObserver({ stdout }: Terminal): WorkerObserver {
     runEnds: ({ id }, summary) => writeJson(stdout, { event: "run-end", id, ...summary }),
     runFails: ({ id }, error) => writeJson(stdout, { event: "run-fail", id, error: `${error.name}: ${error.message}` }),
     runGivenBack: ({ id }) => writeJson(stdout, { event: "run-back", id }),
+    jobRefused: (job, error) => writeJson(stdout, { event: "job-refused", job, error: `${error.name}: ${error.message}` }),
   };
 }

@@ -1,13 +1,7 @@
 /** What a command needs of the process in which it runs. A test passes a substitute. */
 
 import { Interruption } from "../experiment/interruption.ts";
-
-/** A stream for text. Results go to stdout, and everything else goes to stderr. */
-export interface Output {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-}
+import { type Output, printableLine } from "./printable-output.ts";
 
 export interface Terminal {
   readonly stdout: Output;
@@ -51,7 +45,7 @@ export async function interruptible<T>(terminal: Terminal, announce: () => void,
 }
 
 /** Reports something that the user should know. */
-export const writeNote = ({ stderr }: Pick<Terminal, "stderr">, note: string): void => void stderr.write(`note: ${note}\n`);
+export const writeNote = ({ stderr }: Pick<Terminal, "stderr">, note: string): void => void stderr.write(`note: ${printableLine(note)}\n`);
 
 /** Writes one JSON value on a line of its own. */
 export const writeJson = (output: Output, value: unknown): void => {
@@ -60,5 +54,5 @@ export const writeJson = (output: Output, value: unknown): void => {
 
 /** Notes for the user, a line each. They go to stderr, because stdout carries results. */
 export function writeNotes({ stderr }: Pick<Terminal, "stderr">, notes: readonly string[]): void {
-  for (const note of notes) stderr.write(`note: ${note}\n`);
+  for (const note of notes) stderr.write(`note: ${printableLine(note)}\n`);
 }

@@ -1,6 +1,7 @@
 /** `separable train`: begins a run, or resumes one. */
 
 import type { Command } from "commander";
+import { ConfigError } from "../core/errors.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
 import { budgetKinds } from "../experiment/budget.ts";
 import { Interruption } from "../experiment/interruption.ts";
@@ -11,9 +12,11 @@ import type { TrainObserver } from "../experiment/node/train-observer.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
 import { choice, integer, path, type Rule } from "../experiment/rules.ts";
 import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
+import type { Profile } from "../nn/profile.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
+import { writeTrace } from "./profile-table.ts";
 import { progressStyle } from "./progress.ts";
 import { longFlag, type SettingOption, settingsIn, simdHelp } from "./setting-options.ts";
 import { interruptible } from "./terminal.ts";
@@ -24,6 +27,8 @@ interface TrainCommandOptions extends StartOptions, Partial<Settings> {
   readonly resume?: string;
   readonly json?: boolean;
   readonly progress: boolean;
+  /** The file that gets the trace of the profile. */
+  readonly trace?: string;
 }
 
 const optionGroups: readonly (readonly [heading: string, rows: readonly SettingOption[]])[] = [
@@ -130,13 +135,21 @@ export function trainCommand(command: Command, context: CommandContext): void {
     )
     .option("--run <path>", "folder to write (default: runs/<time>-<network>)", argument("train", "--run", path))
     .option("--resume <run>", "resume a run, bit for bit; with --epochs, prolong it", argument("train", "--resume", path))
-    .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0 })))
+    .option(
+      "--keep <n>",
+      "checkpoints to keep, the newest included; --resume goes on from the newest one that is not damaged (default: 2)",
+      argument("train", "--keep", integer({ least: 1, most: 1000 })),
+    )
+    .option("--steps <n>", "stop, resumable, after n steps in all", argument("train", "--steps", integer({ least: 0, most: 1e12 })))
     .option(
       "--budget <parameters>",
       "largest number of parameters; it chooses the hyper-parameter of --conv, which is then a family such as TensorTrain",
-      argument("train", "--budget", integer({ least: 1 })),
+      argument("train", "--budget", integer({ least: 1, most: 1e12 })),
     )
     .option("--tensorboard", "write TensorBoard's event files into the run's folder too")
+    .option("--detect-anomaly", "stop at the first op that computes NaN or an infinity, and name its layer (slower; wasm or reference)")
+    .option("--profile", "profile the fourth step, kernel by kernel and layer by layer, and train on (wasm or reference)")
+    .option("--trace <file>", "write the profile as a trace for chrome://tracing and Perfetto too", argument("train", "--trace", path))
     .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");
@@ -156,6 +169,9 @@ export function trainCommand(command: Command, context: CommandContext): void {
 
 async function train(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
+  const { trace } = options;
+  if (trace !== undefined && !options.profile) throw new ConfigError("train: --trace needs --profile, got --trace alone; add --profile");
+  let profiled: Profile | undefined;
   const style = progressStyle(terminal.stderr, options.progress);
   const reporter = options.json ? jsonReporter(terminal, style) : textReporter(terminal, style);
   const downloads = downloadBars({ terminal, style });
@@ -165,6 +181,10 @@ async function train(options: TrainCommandOptions, context: CommandContext): Pro
     start: (run) => {
       downloads.stop();
       reporter.start(run);
+    },
+    profile: (profile) => {
+      reporter.profile(profile);
+      profiled = profile;
     },
   };
   const explicit = settingsIn(options);
@@ -177,6 +197,7 @@ async function train(options: TrainCommandOptions, context: CommandContext): Pro
         : resumeRun(resume, explicit, options, { signal, observer }));
       const interrupted = signal.aborted;
       reporter.finish(outcome, interrupted);
+      if (trace !== undefined && profiled !== undefined) await writeTrace(trace, [{ name: "training step", profile: profiled }]);
       if (outcome.result === "stopped" && interrupted) context.exitCode = Interruption.exitCode;
     });
   } finally {

@@ -1,5 +1,6 @@
 /** Reports a training run: to people in lines and bars, to programs as JSON lines. */
 
+import { profileRows } from "../bench/profile-rows.ts";
 import { displayName } from "../experiment/data-facts.ts";
 import { formatArchitecture } from "../experiment/network-spec.ts";
 import type { Images } from "../experiment/node/load-images.ts";
@@ -12,6 +13,7 @@ import type { RunFolder } from "../train/node/run-folder.ts";
 import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, formatRows, plural } from "./format.ts";
+import { profileTables } from "./profile-table.ts";
 import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
 import { type Terminal, writeJson, writeNote } from "./terminal.ts";
 
@@ -132,6 +134,10 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
       stdout.write(`  config.json  metrics.jsonl  evaluation.json  checkpoint.safetensors  best.safetensors\n`);
       if (images.fallback) stderr.write(`\n${fallbackWarning(images.fallback)}`);
     },
+    profile(profile) {
+      progress.stop();
+      stdout.write(`\n${profileTables(profileRows(profile))}\n`);
+    },
     note: (text) => writeNote(terminal, text),
     stop: progress.stop,
     interrupted: progress.interrupted,
@@ -180,6 +186,7 @@ export function jsonReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         if (images.fallback) stderr.write(fallbackWarning(images.fallback));
       }
     },
+    profile: (profile) => writeJson(stdout, { event: "profile", ...profileRows(profile) }),
     note: (text) => writeNote(terminal, text),
     stop: progress.stop,
     interrupted: progress.interrupted,

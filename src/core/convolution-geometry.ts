@@ -122,6 +122,24 @@ export function sidesOf(op: string, padding: Padding, [y, x]: readonly [WindowAx
   return padding;
 }
 
+/** An axis on which any padding that is allowed fits. */
+const anyAxis: WindowAxis = { size: 1, kernel: 1, stride: 1, dilation: 1 };
+
+/**
+ * Checks the options of a layer when the layer is made, before there is an image.
+ * @throws ShapeError for numbers that no image allows.
+ */
+export function checkWindowOptions(
+  op: string,
+  options: ConvolutionOptions & { readonly kernel?: Pair; readonly outputPadding?: Pair },
+): void {
+  const { kernel = 1, stride = 1, dilation = 1, padding = 0, groups = 1, outputPadding = 0 } = options;
+  for (const [name, value] of Object.entries({ kernel, stride, dilation })) pair(op, name, value, 1);
+  pair(op, "outputPadding", outputPadding, 0);
+  sidesOf(op, padding, [anyAxis, anyAxis]);
+  checkInteger(op, "groups", groups, 1);
+}
+
 /**
  * The sizes of the convolution of x with w.
  * @throws ShapeError when the ranks, the channels, the groups or the options do not fit together, or when the window is larger than the

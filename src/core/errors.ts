@@ -3,9 +3,21 @@
  * is not obvious: `matmul: inner sizes must agree, got A:[3,4] · B:[5,6]`.
  */
 
-/** The base class of every error that is thrown on purpose. Any other error is a fault of the library. */
+import { visibleLines } from "./quote.ts";
+
+/** The largest length of a message, in UTF-16 units. The longest message of a sound file, which names five images, has half of it. */
+const largestMessage = 4000;
+
+/**
+ * The base class of every error that is thrown on purpose. Any other error is a fault of the library. A message is bounded and has no
+ * character that a terminal would obey, because it may quote the names of a stranger's file. It keeps its line breaks.
+ */
 export class SeparableError extends Error {
   override name = "SeparableError";
+
+  constructor(message?: string, options?: { cause?: unknown }) {
+    super(message === undefined ? message : visibleLines(message, largestMessage), options);
+  }
 }
 
 /** Shapes, axes or dtypes that do not fit an op. */

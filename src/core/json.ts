@@ -2,6 +2,7 @@
 
 import { DataError } from "./errors.ts";
 import { fileKind } from "./file-kind.ts";
+import { quote } from "./quote.ts";
 
 const byteOrderMark = "\ufeff";
 
@@ -9,21 +10,103 @@ const byteOrderMark = "\ufeff";
 export const withoutByteOrderMark = (text: string): string => (text.startsWith(byteOrderMark) ? text.slice(1) : text);
 
 /**
+ * How many lists and objects may lie in one another. What the library writes has a depth below 30. Functions that call themselves for each
+ * level, such as JSON.stringify, overflow the stack at some thousand levels.
+ */
+const deepest = 200;
+
+/** The error for a text that is not the JSON which it should be. */
+const refusal = (source: string, got: string, remedy: string): DataError => new DataError(`${source} must be JSON, got ${got}; ${remedy}`);
+
+const messageOf = (json: string): string | undefined => {
+  try {
+    JSON.parse(json);
+    return undefined;
+  } catch (error) {
+    return (error as SyntaxError).message;
+  }
+};
+
+/** Whether more characters could make the text JSON: the engine objects to the end of the text only. */
+function breaksOff(json: string): boolean {
+  const message = messageOf(json) ?? "Unexpected end";
+  const position = / at position (\d+)/.exec(message)?.[1];
+  return message.startsWith("Unexpected end") || message.startsWith("Unterminated") || Number(position) === json.length;
+}
+
+/**
+ * Where a text stops being JSON. The text is not quoted, and neither is the engine's message, which quotes it: the path of a file may lead
+ * to a secret.
+ */
+function faultOf(json: string): string {
+  if (breaksOff(json)) return "a text that ends too early";
+  let [sound, broken] = [0, json.length];
+  while (broken - sound > 1) {
+    const middle = Math.floor((sound + broken) / 2);
+    if (breaksOff(json.slice(0, middle))) sound = middle;
+    else broken = middle;
+  }
+  const before = json.slice(0, sound);
+  return `a mistake in line ${before.split("\n").length}, column ${sound - before.lastIndexOf("\n")}`;
+}
+
+/**
  * Parses a JSON file.
  * @param source What an error begins with: the operation and the file, such as `run: runs/a/config.json`.
- * @throws DataError for any other text. It says what the file is where that is known.
+ * @throws DataError for any other text, and for lists or objects that are nested more than 200 times. It says what the file is where that
+ * is known.
  */
 export function parseJson(text: string, source: string): unknown {
+  const damaged = "the file is damaged, restore it from a copy";
+  let value: unknown;
   try {
-    return JSON.parse(withoutByteOrderMark(text));
-  } catch (error) {
+    value = JSON.parse(withoutByteOrderMark(text));
+  } catch {
     const kind = fileKind(new TextEncoder().encode(text.slice(0, 512)));
-    const isOther = kind !== undefined && kind.name !== "a JSON file";
-    const [got, remedy] = isOther
-      ? [kind.name, kind.remedy]
-      : [error instanceof Error ? error.message : String(error), "the file is damaged, restore it from a copy"];
-    throw new DataError(`${source} must be JSON, got ${got}; ${remedy}`, { cause: error });
+    if (kind !== undefined && kind.name !== "a JSON file") throw refusal(source, kind.name, kind.remedy);
+    throw refusal(source, faultOf(withoutByteOrderMark(text)), damaged);
   }
+  if (depthOf(text) > deepest) throw refusal(source, `${quote(value)}, which is nested more than ${deepest} times`, damaged);
+  return value;
+}
+
+/** The largest number of lists and objects around one position of a text that JSON.parse accepts. */
+function depthOf(json: string): number {
+  let [depth, largest] = [0, 0];
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') at = stringEnd(json, at) - 1;
+    else if (character === "[" || character === "{") largest = Math.max(largest, ++depth);
+    else if (character === "]" || character === "}") depth--;
+  }
+  return largest;
+}
+
+/** The values of a text with one JSON value a line, and what was left out. */
+export interface JsonLines {
+  readonly values: readonly unknown[];
+  /** What a user should know of a last line that is no JSON: a process was killed while it wrote the line. Undefined for a whole file. */
+  readonly note: string | undefined;
+}
+
+/**
+ * Parses the lines of a file. A last line that is no JSON is left out, and the note says so.
+ * @param source What an error begins with, by the number of the line.
+ * @throws DataError for any other line that is no JSON.
+ */
+export function parseJsonLines(text: string, source: (line: number) => string): JsonLines {
+  const lines = withoutByteOrderMark(text).trimEnd().split("\n");
+  const values: unknown[] = [];
+  for (const [index, line] of lines.entries()) {
+    if (line.trim() === "" && lines.length === 1) break;
+    try {
+      values.push(parseJson(line, source(index + 1)));
+    } catch (error) {
+      if (index < lines.length - 1 || !(error instanceof DataError)) throw error;
+      return { values, note: `${source(index + 1)} is cut off after ${line.length} characters, and is left out` };
+    }
+  }
+  return { values, note: undefined };
 }
 
 /** The end of the string that begins at `start`: the position after its closing quote. */

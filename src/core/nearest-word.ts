@@ -27,6 +27,9 @@ const initials = (word: string): string => {
   return parts.length > 1 ? parts.map((part) => part[0]!.toLowerCase()).join("") : "";
 };
 
+/** Longer texts are no mistyped words. The edits between two words take time and memory in proportion to the product of their lengths. */
+const longestWord = 200;
+
 /** Shorter words are the beginning of too many others. */
 const leastPrefix = 3;
 
@@ -35,8 +38,11 @@ const leastPrefix = 3;
  * - when at most a third of the letters must be changed,
  * - when one of the two is the beginning of the other: `Hash` and `HashedNet` for `Hashed`,
  * - when one of the two is made of the initials of the other: `TT` for `TensorTrain`.
+ *
+ * Nothing is near to a text of more than 200 letters.
  */
 export function nearestWord<T extends string>(given: string, words: readonly T[]): T | undefined {
+  if (given.length > longestWord) return undefined;
   const typed = given.toLowerCase();
   let nearest: T | undefined;
   let least = Infinity;

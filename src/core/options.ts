@@ -8,8 +8,19 @@ export type OptionNames = Readonly<Record<string, true>>;
 /** The names of the options `T`. The compiler demands each name of `T` and no other. */
 export const optionNames = <T>(names: { readonly [Name in keyof Required<T>]: true }): OptionNames => names;
 
-/** @throws ConfigError for a name that is not among `known`. The error names the option that was probably meant. */
+/** What a value of the wrong kind is, for errors: `an array`, `Random`, `7`. */
+export const kindOf = (value: unknown): string => {
+  if (Array.isArray(value)) return "an array";
+  return typeof value === "object" && value !== null ? (value.constructor?.name ?? "an object") : String(value);
+};
+
+/**
+ * @throws ConfigError for a value that is no object, and for a name that is not among `known`. The error names the option that was probably
+ * meant.
+ */
 export function checkOptions(op: string, options: object | undefined, known: OptionNames): void {
+  if (options !== undefined && (typeof options !== "object" || options === null || Array.isArray(options)))
+    throw new ConfigError(`${op}: the options must be an object with ${Object.keys(known).join(", ")}, got ${kindOf(options)}`);
   for (const name in options) if (known[name] !== true) throw unknownOption(op, name, Object.keys(known));
 }
 

@@ -49,6 +49,11 @@ export class Random {
       throw new ConfigError("Random: the state must not be all zeros, because the stream would then give zeros forever, got [0,0,0,0]");
   }
 
+  /** Whether draws are random. A stream whose draws are all 0 makes tensors of a network that is only counted, which need no memory. */
+  get isRandom(): boolean {
+    return true;
+  }
+
   /** A new stream that this stream's current state and `key` determine. Drawing from one stream does not advance the other. */
   fork(key: number): Random {
     const [a, b, c, d] = this.state;

@@ -6,7 +6,12 @@ import { ShapeError } from "./errors.ts";
 export type Shape = readonly number[];
 
 /** The number of elements: the product of the sizes, which is 1 for a scalar. */
-export const sizeOf = (shape: Shape): number => shape.reduce((product, size) => product * size, 1);
+export function sizeOf(shape: Shape): number {
+  // A plain loop: every op passes through here several times.
+  let product = 1;
+  for (let axis = 0; axis < shape.length; axis++) product *= shape[axis]!;
+  return product;
+}
 
 /** The row-major strides, in elements. A step along the last axis moves by 1. */
 export function stridesOf(shape: Shape): number[] {
@@ -20,10 +25,18 @@ export function stridesOf(shape: Shape): number[] {
 }
 
 /** Whether two shapes are equal. */
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((size, axis) => size === b[axis]);
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
 
-/** A shape as error messages write it: `[2,3]`. */
-export const formatShape = (shape: Shape): string => `[${shape.join(",")}]`;
+/** A shape in an error message has at most this many sizes. A hostile file may give a tensor a million axes. */
+const mostSizes = 64;
+
+/** A shape as error messages write it: `[2,3]`. A shape of more than 64 axes is cut, and its number of axes is said. */
+export const formatShape = (shape: Shape): string =>
+  shape.length <= mostSizes ? `[${shape.join(",")}]` : `[${shape.slice(0, mostSizes).join(",")},… ${shape.length} axes]`;
 
 /**
  * The one check of a shape. Every op that takes a shape calls it before it allocates, and the constructor of `Tensor` calls it once more.

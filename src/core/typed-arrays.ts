@@ -8,3 +8,6 @@ const nameGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Ar
 
 /** The name of the type of a typed array, such as `Float64Array`. It is undefined for anything else, a `DataView` included. */
 export const typedArrayName = (value: unknown): string | undefined => nameGetter.call(value) as string | undefined;
+
+/** Whether a value is a Float32Array of any realm. */
+export const isFloat32Array = (value: unknown): value is Float32Array => typedArrayName(value) === "Float32Array";

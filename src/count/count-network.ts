@@ -5,6 +5,7 @@ import type { Kernels } from "../backend/kernels.ts";
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
 import type { Context } from "../core/context.ts";
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
+import { ConfigError } from "../core/errors.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Build } from "../nn/init.ts";
 import { Layer, type Module } from "../nn/module.ts";
@@ -50,9 +51,32 @@ export interface NetworkCount {
 
 type Create<N> = (build: Build) => N;
 
-/** The number of parameters of the module that `create` makes. No number is drawn or stored. @throws ConfigError as `create` does. */
-export const countParameters = (create: Create<Module>): number =>
-  withBackend(createShapeOnlyBackend(), () => create({ random: new NoDraws() }).parameterCount());
+/** The most tensors of a network that is counted. Every network here has fewer than 20,000, and more would take seconds to count. */
+const mostTensors = 100_000;
+
+/** A network has too many tensors to be counted. */
+export class TooManyTensorsError extends ConfigError {}
+
+/** Makes a module without numbers. @throws ConfigError as `create` does, and for a module of more than 100,000 tensors. */
+function createShapes<M extends Module>(create: Create<M>, backend: Kernels): M {
+  let tensors = 0;
+  const counted = <Operands extends unknown[], Result>(kernel: (...operands: Operands) => Result): ((...operands: Operands) => Result) => {
+    return (...operands) => {
+      if (++tensors > mostTensors)
+        throw new TooManyTensorsError(
+          `count: a network may have at most ${mostTensors} tensors, got more; use fewer layers, or fewer factors in a layer`,
+        );
+      return kernel(...operands);
+    };
+  };
+  return withBackend({ ...backend, full: counted(backend.full), upload: counted(backend.upload) }, () => create({ random: new NoDraws() }));
+}
+
+/**
+ * The number of parameters of the module that `create` makes. No number is drawn or stored.
+ * @throws ConfigError as `create` does, and for a module of more than 100,000 tensors.
+ */
+export const countParameters = (create: Create<Module>): number => createShapes(create, createShapeOnlyBackend()).parameterCount();
 
 /**
  * Counts the network that `create` makes, on one sample of `image` = [C,H,W]. A layer that the convention knows is counted as a whole,
@@ -63,8 +87,9 @@ export const countParameters = (create: Create<Module>): number =>
 export function countNetwork(create: Create<Network>, image: Shape): NetworkCount {
   const counting = countingBackend(createShapeOnlyBackend());
   const watch = new ForwardWatch(counting.multiplyAdds);
-  return withBackend(watch.kernels(counting.kernels), () => {
-    const network = create({ random: new NoDraws() });
+  const backend = watch.kernels(counting.kernels);
+  return withBackend(backend, () => {
+    const network = createShapes(create, backend);
     const before = counting.multiplyAdds();
     const layers = watch.run(network, () => noGrad(() => network.forward(zeros([1, ...image]), { training: false })));
     const total = (of: (layer: LayerCount) => number): number => layers.reduce((sum, layer) => sum + of(layer), 0);

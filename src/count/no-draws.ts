@@ -7,6 +7,10 @@ export class NoDraws extends Random {
     super(0);
   }
 
+  override get isRandom(): boolean {
+    return false;
+  }
+
   override fork(): Random {
     return this;
   }

@@ -2,6 +2,7 @@
 
 import { countingBackend } from "../backend/counting.ts";
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
+import { largest } from "../core/extent.ts";
 import { inspectKey } from "../core/inspect.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
@@ -62,7 +63,7 @@ export class Summary {
       ]),
       ["total", "", "", count(this.parameters), count(this.multiplyAdds)],
     ];
-    const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+    const widths = table[0]!.map((_, column) => largest(table.map((row) => row[column]!.length)));
     const lines = table.map((row) =>
       row.map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))).join("  "),
     );

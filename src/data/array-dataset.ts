@@ -1,8 +1,10 @@
 /** Data sets from typed arrays. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
+import { isFloat32Array, typedArrayName } from "../core/typed-arrays.ts";
 import {
   allocateLabels,
   type ChannelStatistics,
@@ -67,11 +69,19 @@ export function arrayDataset(options: ArrayDatasetOptions): ImageDataset {
     if (!Number.isInteger(size) || size < 1)
       throw new ShapeError(`arrayDataset: shape must be [C,H,W] of integers ≥ 1, got [${shape.join(",")}]`);
   checkShare("arrayDataset", testShare);
+  for (const [name, values, above] of [
+    ["mean", options.mean, -Infinity],
+    ["std", options.std, 0],
+  ] as const) {
+    if (values === undefined) continue;
+    checkNumbers("arrayDataset", { [`the number of numbers in ${name}`]: values.length }, { least: channels, most: channels });
+    for (const [c, value] of values.entries()) checkNumbers("arrayDataset", { [`${name}[${c}]`]: value }, { above });
+  }
   const classes = options.classes ?? numbered(labels, test?.labels ?? []);
   checkImages("images", { images, labels }, shape, classes);
   if (test !== undefined) {
     checkImages("test.images", test, shape, classes);
-    if (test.images instanceof Float32Array !== images instanceof Float32Array)
+    if (isFloat32Array(test.images) !== isFloat32Array(images))
       throw new ConfigError("arrayDataset: images and test.images must both be bytes or both be floats, got one of each; convert one");
   }
   const all = { images, labels };
@@ -90,7 +100,7 @@ function numbered(...lists: readonly ArrayLike<number>[]): string[] {
 }
 
 function checkImages(op: string, { images, labels }: LabelledImages, shape: readonly number[], classes: readonly string[]): void {
-  if (!(images instanceof Uint8Array || images instanceof Float32Array))
+  if (!isFloat32Array(images) && typedArrayName(images) !== "Uint8Array")
     throw new ConfigError(`arrayDataset: ${op} must be a Uint8Array or a Float32Array, got ${Object.prototype.toString.call(images)}`);
   const size = shape.reduce((product, side) => product * side, 1);
   if (images.length !== labels.length * size)
@@ -101,7 +111,7 @@ function checkImages(op: string, { images, labels }: LabelledImages, shape: read
   for (let n = 0; n < labels.length; n++)
     if (!Number.isInteger(labels[n]) || labels[n]! < 0 || labels[n]! >= classes.length)
       throw new ConfigError(`arrayDataset: every label must be an integer in [0, ${classes.length}), got ${labels[n]} for image ${n}`);
-  if (images instanceof Float32Array) {
+  if (isFloat32Array(images)) {
     const bad = images.findIndex((value) => !Number.isFinite(value));
     if (bad !== -1)
       throw new ConfigError(`arrayDataset: every number of ${op} must be finite, got ${images[bad]} in image ${Math.floor(bad / size)}`);
@@ -123,8 +133,9 @@ function divide(labels: ArrayLike<number>, classes: number, share: number, seed:
 
 function pickImages({ images, labels }: LabelledImages, members: readonly number[], shape: readonly number[], classes: number): ImageSplit {
   const size = shape.reduce((product, side) => product * side, 1);
-  const copy =
-    images instanceof Float32Array ? new Float32Array(sharedBytes(4 * members.length * size).buffer) : sharedBytes(members.length * size);
+  const copy = isFloat32Array(images)
+    ? new Float32Array(sharedBytes(4 * members.length * size).buffer)
+    : sharedBytes(members.length * size);
   const kept = allocateLabels(members.length, classes);
   for (const [n, image] of members.entries()) {
     copy.set(images.subarray(image * size, (image + 1) * size), n * size);

@@ -5,6 +5,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
+import { isFloat32Array } from "../core/typed-arrays.ts";
 
 export interface Augmentation {
   /**
@@ -91,7 +92,7 @@ export function augmentImage(
   to: number,
   random: Random,
 ): void {
-  const floats = source instanceof Float32Array;
+  const floats = isFloat32Array(source);
   const { channels, height, width, crop, flip, table } = augmenter;
   const dy = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
   const dx = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;

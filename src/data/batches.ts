@@ -4,10 +4,11 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { type Augmentation, augmentImage, createAugmenter } from "./augment.ts";
-import type { ImageDataset, SplitName } from "./dataset.ts";
+import { checkSplit, type Dataset, type ImageDataset, type SplitName } from "./dataset.ts";
 
 export interface Batch {
   /** Position in the epoch, from 0. */
@@ -66,12 +67,14 @@ export interface EpochOrder {
 const orderKey = 0;
 const augmentKey = (batch: number): number => 1 + batch;
 
-/** Checks the options and decides the images of each batch of a split that has `count` images. @throws ConfigError */
-export function orderEpoch(splitName: SplitName, count: number, options: EpochOptions): EpochOrder {
+/** Checks the options and the split, and decides the images of each batch. @throws ConfigError */
+export function orderEpoch(dataset: Dataset, splitName: SplitName, options: EpochOptions): EpochOrder {
   checkOptions("epochBatches", options, epochOptions);
+  checkSplit(dataset, splitName);
+  const { count } = dataset[splitName];
   const { batchSize, seed, epoch, shuffle = false, dropLast = false, startBatch = 0 } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1) throw new ConfigError(`epoch: batchSize must be an integer ≥ 1, got ${batchSize}`);
-  if (!Number.isInteger(epoch) || epoch < 0) throw new ConfigError(`epoch: epoch must be an integer ≥ 0, got ${epoch}`);
+  checkNumbers("epoch", { batchSize }, { integer: true, least: 1 });
+  checkNumbers("epoch", { epoch }, { integer: true, least: 0 });
   const batchCount = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
   if (batchCount === 0)
     throw new ConfigError(
@@ -96,7 +99,7 @@ export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: 
   const split = dataset[splitName];
   if (augment?.resizedCrop)
     throw new ConfigError("epoch: resizedCrop cuts parts from image files, got images in memory; use crop, or stream the images");
-  const { batchCount, startBatch, stream, imagesOf } = orderEpoch(splitName, split.count, options);
+  const { batchCount, startBatch, stream, imagesOf } = orderEpoch(dataset, splitName, options);
   const augmenter = createAugmenter({ ...dataset, augment });
   const imageSize = dataset.channels * dataset.height * dataset.width;
 

@@ -90,6 +90,20 @@ export const recordBytes = (format: CifarFormat): number => format.labelBytes + 
 export const countRecords = (files: readonly RecordFile[]): number => files.reduce((total, file) => total + file.records, 0);
 
 /**
+ * Checks the length of a file before the file is read.
+ * @param path The file's name in errors.
+ * @throws DataError when the length is not records × recordBytes.
+ */
+export function checkRecordLength(format: CifarFormat, file: RecordFile, path: string, length: number): void {
+  const expected = file.records * recordBytes(format);
+  if (length !== expected)
+    throw new DataError(
+      `${format.name}: ${path} must be ${expected} bytes (${file.records} records of ${recordBytes(format)}), got ${length}; ` +
+        "the file is truncated or not of this data set: unpack the official archive again",
+    );
+}
+
+/**
  * Reads the records of one file into the split `into`: record 0 becomes image `first`.
  * @param path The file's name in errors.
  * @throws DataError when the length is not records × recordBytes, or a label is out of range.
@@ -103,12 +117,7 @@ export function decodeRecords(
   first: number,
 ): void {
   const layout = recordLayout(format);
-  if (bytes.length !== file.records * layout.end)
-    throw new DataError(
-      `${format.name}: ${path} must be ${file.records * layout.end} bytes (${file.records} records of ${layout.end}), ` +
-        `got ${bytes.length}; ` +
-        "the file is truncated or not of this data set: unpack the official archive again",
-    );
+  checkRecordLength(format, file, path, bytes.length);
   for (let record = 0; record < file.records; record++) {
     const start = record * layout.end;
     const label = bytes[start + layout.label]!;

@@ -1,6 +1,8 @@
 /** Labelled images, in memory or on a disk. Every source of data produces one of the two, and every batch is made of it. */
 
 import { ConfigError, DataError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
+import { isFloat32Array } from "../core/typed-arrays.ts";
 
 /** One label an image: indices into the classes. A set of more than 256 classes needs 16 bits a label. */
 export type Labels = Uint8Array | Uint16Array;
@@ -133,7 +135,7 @@ export interface ChannelStatistics {
 export function channelStatistics({ images, count }: ImageSplit, channels: number): ChannelStatistics {
   if (count === 0) throw new DataError("channelStatistics: needs at least one image, got 0");
   const plane = images.length / (count * channels);
-  if (images instanceof Float32Array) return floatStatistics(images, count, channels, plane);
+  if (isFloat32Array(images)) return floatStatistics(images, count, channels, plane);
   const sums = new ChannelSums(channels);
   for (let n = 0; n < count; n++) sums.add(images, n * channels * plane, plane);
   return sums.statistics();
@@ -156,6 +158,25 @@ function floatStatistics(images: Float32Array, count: number, channels: number, 
  * (scikit-learn's StandardScaler does the same).
  */
 export const normalizationOf = ({ mean, std }: ChannelStatistics): ChannelStatistics => ({ mean, std: std.map((s) => (s === 0 ? 1 : s)) });
+
+/**
+ * Checks that a split holds what its count says. A typed array gives nothing beyond its end, which would silently become a label of 0 or a
+ * pixel that is NaN.
+ * @throws ConfigError for a count that is no integer ≥ 0, or another number of images or labels.
+ */
+export function checkSplit(dataset: Dataset, name: SplitName): void {
+  const split = dataset[name];
+  const { labels, count } = split;
+  checkNumbers(`${name} split`, { count }, { integer: true, least: 0 });
+  const size = dataset.channels * dataset.height * dataset.width;
+  const [what, length, expected] =
+    "paths" in split ? ["paths", split.paths.length, count] : ["numbers in images", split.images.length, count * size];
+  if (labels.length !== count || length !== expected)
+    throw new ConfigError(
+      `${name} split: ${count} images must have ${count} labels and ${expected} ${what}, got ${labels.length} and ${length}; ` +
+        "make the split with arrayDataset, which checks its arrays",
+    );
+}
 
 /**
  * The first images of each split, without copying pixels. A limit that is left out keeps the whole split.

@@ -85,10 +85,20 @@ const between = (random: Random, low: number, high: number): number => low + (hi
 /** The names of the ten kinds. */
 export const syntheticClasses: readonly string[] = patterns.map(([name]) => name);
 
-/** Paints images whose classes are 0, 1, 2 … in turn. Image n depends on the stream and on n only, and not on `count`. */
-function paintSplit(count: number, classes: number, height: number, width: number, stream: Random): ByteSplit {
+/** The images that are painted between two pauses: some milliseconds of work for images of the usual size. */
+const imagesAtOnce = 100;
+
+/** The most bytes of a split. JavaScript allocates no larger array. */
+const mostBytes = 2 ** 32;
+
+/**
+ * Paints images whose classes are 0, 1, 2 … in turn. Image n depends on the stream and on n only, and not on `count`. The generator pauses
+ * from time to time.
+ */
+function* paintSplit(count: number, classes: number, height: number, width: number, stream: Random): Generator<void, ByteSplit> {
   const split = allocateSplit(count, 3 * height * width);
   for (let n = 0; n < count; n++) {
+    if (n % imagesAtOnce === 0) yield;
     split.labels[n] = n % classes;
     paintImage(patterns[n % classes]![1], split.images, n * 3 * height * width, height, width, stream.fork(n));
   }
@@ -134,18 +144,33 @@ function requireIntegers(values: Readonly<Record<string, number>>, least: number
 
 /**
  * Synthetic images, which depend on nothing but the options.
- * @throws ConfigError for a count that is no integer ≥ 1, a side that is no integer ≥ 8, or a number of classes outside [2, 10].
+ * @throws ConfigError for a count that is no integer ≥ 1, a side that is no integer ≥ 8, more than 4 GiB of images, or a number of classes
+ * outside [2, 10].
  */
 export function syntheticImages(options: SyntheticOptions): ByteDataset {
+  const painting = paintSynthetic(options);
+  for (;;) {
+    const { done, value } = painting.next();
+    if (done) return value;
+  }
+}
+
+/** Paints `syntheticImages`, and pauses from time to time so that the caller may do something else, or stop. */
+export function* paintSynthetic(options: SyntheticOptions): Generator<void, ByteDataset> {
   checkOptions("syntheticImages", options, syntheticOptions);
   const { trainCount, testCount, seed, classes = patterns.length, height = 32, width = 32 } = options;
   requireIntegers({ trainCount, testCount }, 1);
   requireIntegers({ height, width }, 8);
+  for (const [name, count] of Object.entries({ trainCount, testCount }))
+    if (3 * height * width * count > mostBytes)
+      throw new ConfigError(
+        `syntheticImages: ${name} must be at most ${Math.floor(mostBytes / (3 * height * width))} images of ${height}×${width} pixels, got ${count}`,
+      );
   if (!Number.isInteger(classes) || classes < 2 || classes > patterns.length)
     throw new ConfigError(`syntheticImages: classes must be an integer in [2, ${patterns.length}], got ${classes}`);
   const stream = new Random(seed);
-  const train = paintSplit(trainCount, classes, height, width, stream.fork(0));
-  const test = paintSplit(testCount, classes, height, width, stream.fork(1));
+  const train = yield* paintSplit(trainCount, classes, height, width, stream.fork(0));
+  const test = yield* paintSplit(testCount, classes, height, width, stream.fork(1));
   return {
     name: "synthetic",
     classes: syntheticClasses.slice(0, classes),

@@ -1,8 +1,8 @@
 /** `--budget`: the hyper-parameter with which the network of a family has at most a given number of parameters. */
 
 import { ConfigError } from "../core/errors.ts";
-import { smallest } from "../core/extent.ts";
-import { countParameters } from "../count/count-network.ts";
+import { largest, smallest } from "../core/extent.ts";
+import { countParameters, TooManyTensorsError } from "../count/count-network.ts";
 import { formatConvolution, type NamedFamily, specFor } from "../structured/convolution-text.ts";
 import { families } from "../structured/families.ts";
 import type { BudgetSearch, FamilySpec } from "../structured/family.ts";
@@ -59,22 +59,27 @@ export function solveBudget(network: NetworkSpec, named: NamedFamily, classes: n
   const all = Array.from({ length: search.rises ? 0 : search.positions }, (_, i) => i + 1);
   const parameters = search.rises
     ? parametersAt(Math.max(1, firstBeyond(budget) - 1))
-    : Math.max(0, ...all.map(parametersAt).filter((count) => count <= budget));
+    : largest([0, ...all.map(parametersAt).filter((count) => count <= budget)]);
   if (parameters === 0 || parameters > budget) {
     const least = smallest([...known.values()].filter((count) => count > 0));
     throw new ConfigError(
-      `budget: must be at least the ${least.toLocaleString("en-US")} parameters of the smallest ${kind} network, got ${budget}; choose another family or more`,
+      `budget: must be at least the ${least.toLocaleString("en-US")} parameters of the smallest ${kind} network, got ${budget}; ` +
+        "choose another family or more",
     );
   }
   const position = search.rises ? firstBeyond(parameters - 1) : all.find((candidate) => parametersAt(candidate) === parameters)!;
   return { convolution: specAt(named, search, position), parameters };
 }
 
-/** The number of parameters; 0 for a network with a layer that refuses the hyper-parameter as too small. */
+/**
+ * The number of parameters; 0 for a network with a layer that refuses the hyper-parameter as too small, and Infinity for a network of too
+ * many tensors.
+ */
 function sizeOrNothing(spec: NetworkSpec, classes: number, { refusesSmallValues }: BudgetSearch): number {
   try {
     return countParameters((build) => createNetwork(spec, classes, build, { init: "variance-preserving" }));
   } catch (error) {
+    if (error instanceof TooManyTensorsError) return Number.POSITIVE_INFINITY;
     if (error instanceof ConfigError && refusesSmallValues) return 0;
     throw error;
   }
@@ -82,4 +87,5 @@ function sizeOrNothing(spec: NetworkSpec, classes: number, { refusesSmallValues 
 
 /** `TensorTrain_0.4387: wrn-10-1-TensorTrain_0.4387 has 19,876 of 20,000 parameters`. */
 export const describeSolution = ({ convolution, parameters }: Solution, network: NetworkSpec, budget: number): string =>
-  `${formatConvolution(convolution)}: ${formatNetwork({ ...network, convolution })} has ${parameters.toLocaleString("en-US")} of ${budget.toLocaleString("en-US")} parameters`;
+  `${formatConvolution(convolution)}: ${formatNetwork({ ...network, convolution })} has ${parameters.toLocaleString("en-US")} of ` +
+  `${budget.toLocaleString("en-US")} parameters`;

@@ -1,10 +1,10 @@
 /** The networks that settings can describe. One entry a network holds its sizes, its usual input, its constructor and its name. */
 
 import type { ConvolutionNetwork } from "../compress/compress.ts";
-import { Darts } from "../models/darts.ts";
+import { Darts, dartsLimits } from "../models/darts.ts";
 import { MobileNetV2 } from "../models/mobile-net-v2.ts";
 import { ResNet } from "../models/res-net.ts";
-import { WideResNet } from "../models/wide-resnet.ts";
+import { WideResNet, wideResNetLimits } from "../models/wide-resnet.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 import { convolutionName } from "../structured/convolution-text.ts";
@@ -41,8 +41,8 @@ interface Sizes {
 interface NetworkEntry {
   /** The default depth and width; undefined for a network that has one size. */
   readonly sizes: Sizes | undefined;
-  /** The depths that are allowed; all of them where this is undefined. */
-  readonly depthRule?: { readonly allowed: string; accepts(depth: number): boolean };
+  /** The depths and widths that are allowed. A network that has one size has no rules. */
+  readonly rules?: { readonly [Size in keyof Sizes]: { readonly allowed: string; accepts(size: number): boolean } };
   /** Height and width in pixels of the images in the paper. */
   readonly input: number;
   /** The number of classes in the paper. */
@@ -58,7 +58,13 @@ const fixed: Sizes = { depth: 0, width: 0 };
 export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
   wrn: {
     sizes: { depth: 10, width: 1 },
-    depthRule: { allowed: "6n + 4 with n ≥ 1 (10, 16, 22, …)", accepts: (depth) => depth >= 10 && depth % 6 === 4 },
+    rules: {
+      depth: {
+        allowed: `6n + 4 with n ≥ 1 (10, 16, 22, …, ${wideResNetLimits.depth})`,
+        accepts: (depth) => depth >= 10 && depth % 6 === 4 && depth <= wideResNetLimits.depth,
+      },
+      width: { allowed: `from 1 to ${wideResNetLimits.width}`, accepts: (width) => width <= wideResNetLimits.width },
+    },
     input: 32,
     classes: 10,
     dense: { kind: "Conv" },
@@ -75,7 +81,10 @@ export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
   },
   darts: {
     sizes: { depth: 20, width: 36 },
-    depthRule: { allowed: "at least 3 cells", accepts: (depth) => depth >= 3 },
+    rules: {
+      depth: { allowed: `from 3 to ${dartsLimits.layers} cells`, accepts: (depth) => depth >= 3 && depth <= dartsLimits.layers },
+      width: { allowed: `from 1 to ${dartsLimits.channels}`, accepts: (width) => width <= dartsLimits.channels },
+    },
     input: 32,
     classes: 10,
     // The architecture search that found DARTS used separable convolutions, and the paper compresses relative to those (table 2).
@@ -93,15 +102,31 @@ export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
   },
 };
 
+/** The kind of each network's class, by the name that its recipe has. */
+const kindsOfClasses: Readonly<Record<string, NetworkKind>> = {
+  WideResNet: "wrn",
+  ResNet: "wrn-50-2",
+  Darts: "darts",
+  MobileNetV2: "mobilenet-v2",
+};
+
+/** The input size of the paper for the network of a class such as `ResNet`, in pixels; undefined for any other class. */
+export function inputOfClass(name: string): number | undefined {
+  const kind = Object.hasOwn(kindsOfClasses, name) ? kindsOfClasses[name] : undefined;
+  return kind && networks[kind].input;
+}
+
 /** Says what is wrong with the depth or width given for a network; undefined when both are allowed. */
 export function sizeRefusal(kind: NetworkKind, given: Pick<NetworkSpec, "depth" | "width">): string | undefined {
-  const { sizes, depthRule } = networks[kind];
+  const { sizes, rules } = networks[kind];
   if (sizes === undefined) {
     const name = given.depth !== undefined ? "depth" : given.width !== undefined ? "width" : undefined;
     return name && `--${name} has no use with --network ${kind}, which has one size`;
   }
-  if (given.depth !== undefined && depthRule?.accepts(given.depth) === false)
-    return `--depth must be ${depthRule.allowed}, got "${given.depth}"`;
+  for (const name of ["depth", "width"] as const) {
+    const [size, rule] = [given[name], rules?.[name]];
+    if (size !== undefined && rule?.accepts(size) === false) return `--${name} must be ${rule.allowed}, got "${size}"`;
+  }
   return undefined;
 }
 

@@ -68,10 +68,13 @@ export function choice<const T extends string>(names: readonly T[]): Rule<T> {
   };
 }
 
+/** The length of the longest path that Linux takes. No other setting is nearly as long, and `check` may take time in proportion to it. */
+const longestText = 4096;
+
 /** Texts for which `check` does not throw a ConfigError. */
 export function text(allowed: string, check: (text: string) => void): Rule<string> {
   const accepts = (value: unknown): value is string => {
-    if (typeof value !== "string") return false;
+    if (typeof value !== "string" || value.length > longestText) return false;
     try {
       check(value);
       return true;
@@ -88,16 +91,16 @@ export const path: Rule<string> = text("a path", (value) => {
   if (value === "" || value.includes("\0")) throw new ConfigError("path: must not be empty or hold NUL");
 });
 
-/** A list of increasing integers, separated by commas. */
-export const milestones: Rule<readonly number[]> = (() => {
+/** A list of increasing integers up to `most`, separated by commas. */
+export function milestones(most: number): Rule<readonly number[]> {
   const accepts = (value: unknown): value is readonly number[] =>
-    Array.isArray(value) && value.every((v, i) => Number.isSafeInteger(v) && v > (i === 0 ? 0 : value[i - 1]));
+    Array.isArray(value) && value.every((v, i) => Number.isSafeInteger(v) && v > (i === 0 ? 0 : value[i - 1]) && v <= most);
   const parse = (argument: string): readonly number[] | undefined => {
     const values = argument.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
     return accepts(values) ? values : undefined;
   };
-  return { allowed: "increasing epochs ≥ 1, separated by commas", accepts, parse };
-})();
+  return { allowed: `increasing epochs in [1, ${most}], separated by commas`, accepts, parse };
+}
 
 /** One finite number for each channel of an RGB image, separated by commas. */
 export function perChannel(bounds: Bounds): Rule<readonly number[]> {

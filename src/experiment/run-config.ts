@@ -1,8 +1,11 @@
 /** The configuration of a run, as config.json and every checkpoint record it: enough to repeat the run. */
 
-import { DataError } from "../core/errors.ts";
+import { simdNames } from "../backend/wasm/host/simd.ts";
+import { accepted, checkSchema, finite, flag, list, nullable, object, oneOf, optional, type Schema, text, whole } from "../core/schema.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
+import { backendOptions } from "./backend-names.ts";
 import type { BackendReport } from "./node/start-backend.ts";
+import { perChannel, type Rule } from "./rules.ts";
 import { checkSettings, type Settings } from "./setting-rules.ts";
 
 /** A data set that could not be had, and the reason why synthetic images replaced it. */
@@ -45,14 +48,43 @@ export interface RunConfig {
   readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
 }
 
+const backendSchema = object({
+  name: oneOf(backendOptions),
+  threads: whole(1),
+  simd: optional(oneOf(simdNames)),
+  note: optional(text),
+  adapter: optional(object({ name: text, software: flag, maximumBytes: finite(0) })),
+  choice: optional(object({ asked: oneOf(["auto", "gpu"]), reason: text })),
+});
+
+/** The settings have rules of their own, which `checkSettings` applies. */
+const settingsSchema = object({}) as Schema<unknown> as Schema<Settings>;
+
+/** The values that a rule of the settings allows. */
+const ruled = <T>({ allowed, accepts }: Rule<T>): Schema<T> => accepted(allowed, accepts);
+
+const configSchema = object({
+  separable: optional(text),
+  preset: optional(text),
+  settings: settingsSchema,
+  fallback: optional(object({ wanted: text, reason: text })),
+  compressed: optional(object({ from: text, relativeError: nullable(finite()) })),
+  converted: optional(object({ from: text })),
+  teacher: optional(object({ network: text, sha256: text })),
+  classes: optional(list(text)),
+  normalization: optional(object({ mean: ruled(perChannel({})), std: ruled(perChannel({ above: 0 })) })),
+  input: optional(object({ size: whole(1), resize: whole(1) })),
+  fingerprint: optional(text),
+  initialised: optional(object({ from: text, sha256: text, fresh: list(text) })),
+  prolonged: optional(list(object({ at: whole(), from: whole(1), to: whole(1) }))),
+  environment: object({ node: optional(text), platform: optional(text), backend: backendSchema }),
+});
+
 /** Checks a configuration that was read from `source`. @throws DataError unless this version can run it. */
 export function checkRunConfig(value: unknown, source: string): RunConfig {
-  if (typeof value !== "object" || value === null || !("settings" in value) || !("environment" in value))
-    throw new DataError(
-      `run: ${source} must hold settings and environment, got ${JSON.stringify(value)?.slice(0, 60)}; restore it from a copy`,
-    );
-  checkSettings(value.settings, source);
-  return value as RunConfig;
+  const config = checkSchema(configSchema, value, { source: `run: ${source}`, remedy: "restore it from a copy" });
+  checkSettings(config.settings, source);
+  return config as RunConfig;
 }
 
 /**

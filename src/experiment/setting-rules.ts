@@ -6,6 +6,9 @@
 import { simdNames } from "../backend/wasm/host/simd.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { suggestion } from "../core/nearest-word.ts";
+import { quote } from "../core/quote.ts";
+import { dartsLimits } from "../models/darts.ts";
+import { wideResNetLimits } from "../models/wide-resnet.ts";
 import { checkConvolution, convolutionForms, convolutionRefusal, convolutionSuggestion } from "../structured/convolution-text.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
@@ -27,48 +30,51 @@ const dataRule: Rule<string> = {
   suggestion: (name) => suggestion(name, dataNames),
 };
 
+/** The largest number of images, of epochs, and of a factor such as a learning rate. Every number has a largest value. */
+const [mostImages, mostEpochs, mostNumber] = [100_000_000, 1_000_000, 1e12];
+
 /** The values that each setting may have. A setting has the name of its option, in camel case. */
 export const settingRules = {
   data: dataRule,
   folder: optional(path),
-  limitTrain: optional(integer({ least: 1 })),
-  limitTest: optional(integer({ least: 1 })),
+  limitTrain: optional(integer({ least: 1, most: mostImages })),
+  limitTest: optional(integer({ least: 1, most: mostImages })),
   imageSize: optional(integer({ least: 8, most: 1024 })),
   testShare: optional(number({ least: 0, most: 1 })),
-  mean: optional(perChannel({})),
-  std: optional(perChannel({ above: 0 })),
+  mean: optional(perChannel({ least: -mostNumber, most: mostNumber })),
+  std: optional(perChannel({ above: 0, most: mostNumber })),
   augment: text(augmentationForms, parseAugmentation),
   network: choice(networkKinds),
-  depth: optional(integer({ least: 1 })),
-  width: optional(integer({ least: 1 })),
+  depth: optional(integer({ least: 1, most: wideResNetLimits.depth })),
+  width: optional(integer({ least: 1, most: dartsLimits.channels })),
   conv: { ...text(`one of ${convolutionForms}`, checkConvolution), refusal: convolutionRefusal, suggestion: convolutionSuggestion },
   init: optional(choice(["reference", "spectral", "variance-preserving"])),
   mode: optional(choice(["auto", "factorized", "dense"])),
   dropout: number({ least: 0, below: 1 }),
   dropPath: optional(number({ least: 0, below: 1 })),
-  auxiliary: optional(number({ least: 0 })),
-  attentionSplit: optional(integer({ least: 1 })),
+  auxiliary: optional(number({ least: 0, most: mostNumber })),
+  attentionSplit: optional(integer({ least: 1, most: wideResNetLimits.depth })),
   initFrom: optional(path),
   teacher: optional(path),
   alpha: optional(number({ least: 0, most: 1 })),
-  temperature: optional(number({ above: 0 })),
-  beta: optional(number({ least: 0 })),
-  epochs: integer({ least: 1 }),
-  batchSize: integer({ least: 1 }),
+  temperature: optional(number({ above: 0, most: mostNumber })),
+  beta: optional(number({ least: 0, most: mostNumber })),
+  epochs: integer({ least: 1, most: mostEpochs }),
+  batchSize: integer({ least: 1, most: 65_536 }),
   dropLast: optional(flag),
   optimizer: choice(["sgd", "adam", "adamw"]),
-  learningRate: number({ above: 0 }),
+  learningRate: number({ above: 0, most: mostNumber }),
   momentum: number({ least: 0, below: 1 }),
   nesterov: flag,
-  weightDecay: number({ least: 0 }),
+  weightDecay: number({ least: 0, most: mostNumber }),
   crs: optional(flag),
   frobeniusDecay: optional(flag),
   schedule: choice(["one-cycle", "cosine", "multi-step"]),
-  milestones: optional(milestones),
+  milestones: optional(milestones(mostEpochs)),
   factor: number({ above: 0, most: 1 }),
   labelSmoothing: number({ least: 0, most: 1 }),
   seed: integer({ least: 0, below: 2 ** 32 }),
-  evaluateEvery: integer({ least: 1 }),
+  evaluateEvery: integer({ least: 1, most: mostEpochs }),
   backend: backendRule,
   threads: optional(integer({ least: 1, most: 64 })),
   memoryLimit: optional(integer({ least: 16, most: 4096 })),
@@ -84,11 +90,11 @@ export const optionName = (name: string): string => `--${name.replace(/[A-Z]/g, 
 /** Checks settings that were read from `source`. @throws DataError that names the first setting with a wrong value. */
 export function checkSettings(value: unknown, source: string): Settings {
   if (typeof value !== "object" || value === null)
-    throw new DataError(`settings: ${source} must hold an object, got ${JSON.stringify(value)}`);
+    throw new DataError(`settings: ${source} must hold an object, got ${quote(value)}; restore it from a copy`);
   for (const [name, rule] of Object.entries(settingRules) as [string, Rule<unknown>][]) {
     const given = (value as Record<string, unknown>)[name];
     if (!rule.accepts(given))
-      throw new DataError(`settings: ${name} in ${source} must be ${rule.allowed}, got ${JSON.stringify(given)}; restore it from a copy`);
+      throw new DataError(`settings: ${name} in ${source} must be ${rule.allowed}, got ${quote(given)}; restore it from a copy`);
   }
   return value as Settings;
 }

@@ -1,6 +1,7 @@
 /** A check of gradients against central differences, which need no VJPs. */
 
 import { ConfigError, GradientError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { tensor } from "../ops/creation.ts";
@@ -46,6 +47,8 @@ export async function checkGradients(
 ): Promise<CheckReport> {
   checkOptions("checkGradients", options, gradientCheckOptions);
   const { epsilon = 1e-5, tolerance = 1e-7 } = options;
+  checkNumbers("checkGradients", { epsilon }, { above: 0 });
+  checkNumbers("checkGradients", { tolerance }, { least: 0 });
   if (inputs.some((x) => x.dtype !== "float64"))
     throw new ConfigError(
       `checkGradients: inputs must be float64, got ${inputs.map((x) => x.dtype).join(", ")}; ` +

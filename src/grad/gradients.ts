@@ -2,14 +2,15 @@
 
 import { kernels } from "../backend/active.ts";
 import { GradientError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { full, zeros } from "../ops/creation.ts";
 import { add } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import { noGrad } from "../tape/tape.ts";
+import { tapeObserver } from "../tape/tape-observer.ts";
 import { scope } from "../tensor/scope.ts";
-import { share, type Tensor, type Vjp } from "../tensor/tensor.ts";
+import { share, Tensor, type Vjp } from "../tensor/tensor.ts";
 
 /** The options of `gradients`. */
 export interface GradientOptions {
@@ -32,6 +33,16 @@ export const gradientOptions: OptionNames = optionNames<GradientOptions>({ seed:
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[], options: GradientOptions = {}): Tensor[] {
   checkOptions("gradients", options, gradientOptions);
+  for (const [name, list] of [
+    ["loss", [loss]],
+    ["wrt", wrt],
+  ] as const)
+    if (!Array.isArray(list) || !list.every((each) => each instanceof Tensor))
+      throw new GradientError(
+        `gradients: ${name === "loss" ? "the loss must be a tensor" : "wrt must be an array of tensors"}, ` +
+          `got ${kindOf(name === "loss" ? loss : Array.isArray(list) ? list.find((each) => !(each instanceof Tensor)) : list)}; ` +
+          "write gradients(loss, [x]), or gradients(loss, optimizer.values) for the parameters of a network",
+      );
   if (options.seed === undefined && loss.size !== 1)
     throw new GradientError(
       `gradients: the loss must have one element, got ${formatShape(loss.shape)}; sum it, or pass a seed of its shape`,
@@ -100,7 +111,9 @@ function backward(
       const input = tensor.origin!.inputs[i]!;
       const before = cotangents.get(input);
       const sum = createGraph ? add : addedInPlace;
-      cotangents.set(input, before === undefined ? contribution : sum(before, contribution));
+      const total = before === undefined ? contribution : sum(before, contribution);
+      cotangents.set(input, total);
+      if (before !== undefined) tapeObserver?.sum(input, total);
     });
     if (!createGraph && !wanted.has(tensor)) {
       cotangents.delete(tensor);
@@ -142,6 +155,7 @@ function pullBack(tensor: Tensor, cotangent: Tensor, onPath: ReadonlySet<Tensor>
         `${op}: the VJP of input ${i} must have the input's shape and dtype, ` +
           `got ${contribution.dtype} ${formatShape(contribution.shape)} for ${input.dtype} ${formatShape(input.shape)}`,
       );
+    if (contribution !== undefined) tapeObserver?.gradient(tensor, i, contribution);
     return contribution;
   });
 }

@@ -8,6 +8,7 @@
 
 import { DataError } from "../core/errors.ts";
 import { fileKind } from "../core/file-kind.ts";
+import { quote, visible } from "../core/quote.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
 import { bytesOf, type NumberFormat, numberFormats, readNumbers } from "../tensor/number-formats.ts";
 import { type TypedArray, typedArray } from "../tensor/storage.ts";
@@ -137,13 +138,12 @@ export function decodeNpy(bytes: Uint8Array, source: string): NamedArray {
   // characters than ASCII.
   const text = new TextDecoder().decode(bytes.subarray(headerAt, start)).trimEnd();
   const header = parseHeader(text);
-  if (header === undefined)
-    return refuse(`must say descr, fortran_order and shape in its header, got ${JSON.stringify(text.slice(0, 200))}`);
+  if (header === undefined) return refuse(`must say descr, fortran_order and shape in its header, got ${quote(text, 200)}`);
   const { descr, dtype, fortranOrder, shape } = header;
   const parsed = parseDtype(dtype ?? "");
   if (parsed === undefined)
     return refuse(
-      `must hold plain numbers (${[...formats.keys()].join(", ")}), got dtype ${descr.slice(0, 200)}`,
+      `must hold plain numbers (${[...formats.keys()].join(", ")}), got dtype ${visible(descr, 200)}`,
       "save it with .astype('<f4')",
     );
   const { format, littleEndian } = parsed;

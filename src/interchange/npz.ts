@@ -6,6 +6,7 @@
 import { DataError } from "../core/errors.ts";
 import { fileKind } from "../core/file-kind.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { quote, visible } from "../core/quote.ts";
 import type { EncodableArray, NamedArray } from "../train/safetensors.ts";
 import { decodeNpy, encodeNpy } from "./npy.ts";
 import { unzip, zip } from "./zip.ts";
@@ -56,11 +57,10 @@ export function decodeNpz(bytes: Uint8Array, source: string, options: DecodeNpzO
   };
   const arrays = new Map<string, NamedArray>();
   for (const { name, content } of unzip(bytes, maximumBytes, refuse)) {
-    if (!name.endsWith(extension))
-      refuse(`must hold .npy files only, got ${JSON.stringify(name.slice(0, 200))}`, "write it with numpy.savez");
+    if (!name.endsWith(extension)) refuse(`must hold .npy files only, got ${quote(name)}`, "write it with numpy.savez");
     const key = name.slice(0, -extension.length);
-    if (arrays.has(key)) refuse(`must hold one array of each name, got ${JSON.stringify(key)} twice`, "write it again");
-    arrays.set(key, decodeNpy(content, `${source}: ${name}`));
+    if (arrays.has(key)) refuse(`must hold one array of each name, got ${quote(key)} twice`, "write it again");
+    arrays.set(key, decodeNpy(content, `${source}: ${visible(name)}`));
   }
   return arrays;
 }

@@ -53,11 +53,13 @@ class Reader {
 
   /** Passes blanks and comments. */
   #skipBlanks(): void {
-    for (; this.#next !== "" && " \t\r\n\f".includes(this.#next); this.#at++);
-    if (this.#next !== "#") return;
-    const line = this.#text.indexOf("\n", this.#at);
-    this.#at = line < 0 ? this.#text.length : line;
-    this.#skipBlanks();
+    while (this.#next !== "") {
+      if (this.#next === "#") {
+        const line = this.#text.indexOf("\n", this.#at);
+        this.#at = line < 0 ? this.#text.length : line;
+      } else if (" \t\r\n\f".includes(this.#next)) this.#at++;
+      else return;
+    }
   }
 
   /** Passes `mark` and the blanks after it, if `mark` comes next. */

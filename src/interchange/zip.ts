@@ -9,6 +9,7 @@
 import { deflateSync, inflateSync } from "fflate";
 import { crc32 } from "../core/crc.ts";
 import { DataError } from "../core/errors.ts";
+import { quote } from "../core/quote.ts";
 
 /** The records of an archive: their signatures, and their lengths without names. The field offsets below are those of APPNOTE.TXT. */
 const localHeader = { signature: 0x04034b50, length: 30, nameLengthAt: 26, extraLengthAt: 28 } as const;
@@ -165,7 +166,7 @@ export function unzip(bytes: Uint8Array, maximumBytes: number, refuse: Refuse): 
 
 function unpack({ name, packed, method, size, crc }: Entry, refuse: Refuse): Uint8Array {
   const content = method === methods.stored ? packed : inflate(packed, size);
-  if (content?.length !== size || crc32(content) !== crc) return refuse(`must hold ${JSON.stringify(name)} with the right checksum`);
+  if (content?.length !== size || crc32(content) !== crc) return refuse(`must hold ${quote(name)} with the right checksum`);
   return content;
 }
 
@@ -221,7 +222,7 @@ function readEntry(bytes: Uint8Array, at: number, directoryStart: number, refuse
   const nameStart = at + directoryHeader.length;
   const nameBytes = bytes.subarray(nameStart, nameStart + uint16(directoryHeader.nameLengthAt));
   const name = new TextDecoder("utf-8", { ignoreBOM: true }).decode(nameBytes);
-  const quoted = JSON.stringify(name.slice(0, 200));
+  const quoted = quote(name);
   const method = uint16(directoryHeader.methodAt);
   const [packedSize, size] = [uint32(directoryHeader.packedAt), uint32(directoryHeader.sizeAt)];
   if (uint16(directoryHeader.flagsAt) & flags.encrypted)
@@ -247,7 +248,7 @@ function readEntry(bytes: Uint8Array, at: number, directoryStart: number, refuse
 function checkApart(entries: readonly PlacedEntry[], refuse: Refuse): void {
   let last = 0;
   for (const { name, from, to } of entries.toSorted((a, b) => a.from - b.from)) {
-    if (from < last) refuse(`must hold its files one after another, got ${JSON.stringify(name.slice(0, 200))} inside another`);
+    if (from < last) refuse(`must hold its files one after another, got ${quote(name)} inside another`);
     last = to;
   }
 }

@@ -1,6 +1,7 @@
 /** CP decomposition by alternating least squares (Carroll & Chang 1970; Kolda & Bader 2009, SIAM Review 51, figure 3.3). */
 
 import { ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { columnsOf, frobenius, type Matrix, matrix, powerOfTwoNear, product, scaled, transposed } from "./matrix.ts";
@@ -78,6 +79,8 @@ function initialFactor(x: TensorArray, mode: number, rank: number, random: Rando
 export function canonicalPolyadic(x: TensorArray, options: CanonicalPolyadicOptions): CanonicalPolyadic {
   checkOptions("canonicalPolyadic", options, canonicalPolyadicOptions);
   const { rank, random, iterations = 100, tolerance = 1e-9 } = options;
+  checkNumbers("canonicalPolyadic", { iterations }, { integer: true, least: 0 });
+  checkNumbers("canonicalPolyadic", { tolerance }, { least: 0 });
   if (!Number.isInteger(rank) || rank < 1 || x.shape.length < 2)
     throw new ShapeError(`canonicalPolyadic: needs a rank ≥ 1 and two axes or more, got rank ${rank} for shape [${x.shape}]`);
   checkTensorArray("canonicalPolyadic", x);

@@ -4,6 +4,7 @@
  */
 
 import { ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { columnsOf, frobenius, type Matrix, matrix } from "./matrix.ts";
@@ -56,6 +57,7 @@ const project = (x: TensorArray, factors: readonly Matrix[], except = -1): Tenso
 export function tucker(x: TensorArray, ranks: readonly number[], options: TuckerOptions = {}): Tucker {
   checkOptions("tucker", options, tuckerOptions);
   const { iterations = 10 } = options;
+  checkNumbers("tucker", { iterations }, { integer: true, least: 0 });
   if (ranks.length !== x.shape.length || ranks.some((rank) => !Number.isInteger(rank) || rank < 1))
     throw new ShapeError(`tucker: needs an integer rank ≥ 1 for each of the ${x.shape.length} axes, got [${ranks}]`);
   checkTensorArray("tucker", x);

@@ -1,5 +1,6 @@
 /** Decompositions whose ranks are chosen by a tolerance: the relative error ‖X − X̂‖/‖X‖ is at most ε. */
 
+import { largest } from "../core/extent.ts";
 import { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type CanonicalPolyadic, canonicalPolyadic } from "./canonical-polyadic.ts";
@@ -71,7 +72,7 @@ export function canonicalPolyadicWithin(
     const found = canonicalPolyadic(x, { rank, random: new Random(0), iterations });
     return found.errors.at(-1)! <= lost ? found : undefined;
   };
-  const most = sizeOf(x.shape) / Math.max(...x.shape);
+  const most = sizeOf(x.shape) / largest(x.shape);
   let [low, high] = [0, 1];
   let best = attempt(1);
   while (best === undefined && 2 * high < most) {
@@ -91,7 +92,7 @@ export function canonicalPolyadicWithin(
 
 /** X as the sum of its fibres along its longest axis: one term for each index of all other axes. The error is 0. */
 function exactCanonicalPolyadic(x: TensorArray): Pick<CanonicalPolyadic, "factors"> {
-  const longest = x.shape.indexOf(Math.max(...x.shape));
+  const longest = x.shape.indexOf(largest(x.shape));
   const fibres = unfold(x, longest);
   let after = fibres.columns;
   const factors = x.shape.map((size, mode) => {

@@ -4,7 +4,6 @@
  */
 
 import type { Context } from "../core/context.ts";
-import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
@@ -20,6 +19,7 @@ import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolut
 import { Sep } from "../structured/create-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { AuxiliaryHead } from "./auxiliary-head.ts";
+import { checkSize, mostClasses } from "./check-size.ts";
 import { Cell, CellStack, Identity } from "./darts-cell.ts";
 import { ImageClassifier } from "./image-classifier.ts";
 
@@ -167,6 +167,9 @@ export interface DartsOptions {
   readonly convolution?: ConvolutionFactory;
 }
 
+/** The largest sizes. */
+export const dartsLimits = { layers: 200, channels: 512 } as const;
+
 /** The names of `DartsOptions`. */
 export const dartsOptions: OptionNames = optionNames<DartsOptions>({
   channels: true,
@@ -186,14 +189,15 @@ export class Darts extends ImageClassifier {
   /** The numbers of the two cells that halve the size. */
   readonly #reductions: readonly [number, number];
 
-  /** @throws ConfigError unless channels is an integer ≥ 1 and layers an integer ≥ 3. Fewer layers could not halve the size twice. */
+  /** @throws ConfigError unless channels is an integer from 1 to 512, and layers one from 3 to 200. Fewer layers could not halve the size twice. */
   constructor(options: DartsOptions, build: Build) {
     super();
     checkOptions("Darts", options, dartsOptions);
     const { channels = 36, layers = 20, classes = 10, auxiliary = false, convolution = Sep } = options;
     this.#options = options;
-    if (!Number.isInteger(channels) || channels < 1) throw new ConfigError(`Darts: channels must be an integer ≥ 1, got ${channels}`);
-    if (!Number.isInteger(layers) || layers < 3) throw new ConfigError(`Darts: layers must be an integer ≥ 3, got ${layers}`);
+    checkSize("Darts", "channels", channels, dartsLimits.channels);
+    checkSize("Darts", "layers", layers, dartsLimits.layers, 3);
+    checkSize("Darts", "classes", classes, mostClasses);
     this.#reductions = [Math.floor(layers / 3), Math.floor((2 * layers) / 3)];
     const stem = 3 * channels;
     this.stem = new Sequential(new Conv2d(3, stem, 3, build, { padding: 1, init: normalFanOut }), new BatchNorm2d(stem, build));

@@ -4,6 +4,7 @@
  * dense convolutions, and those of the paper's code for structured ones.
  */
 
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
@@ -17,6 +18,7 @@ import { reshape } from "../ops/reshape.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkSize, mostClasses } from "./check-size.ts";
 import { ImageClassifier } from "./image-classifier.ts";
 import { areDense } from "./state-names.ts";
 
@@ -100,6 +102,8 @@ export class MobileNetV2 extends ImageClassifier {
     checkOptions("MobileNetV2", options, mobileNetV2Options);
     this.#options = options;
     const { classes = 1000, dropout = 0.2, convolution = Conv } = options;
+    checkSize("MobileNetV2", "classes", classes, mostClasses);
+    checkNumbers("MobileNetV2", { dropout }, { least: 0, below: 1 });
     let channels = 32;
     const first = new Conv2d(3, channels, 3, build, { stride: 2, padding: 1, init: normalFanOut });
     const stem = convolutionNormReLU6(first, channels, build);

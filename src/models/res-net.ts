@@ -18,6 +18,7 @@ import { avgPool2d } from "../ops/pooling.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkSize, mostClasses } from "./check-size.ts";
 import { ImageClassifier } from "./image-classifier.ts";
 import { areDense } from "./state-names.ts";
 
@@ -34,6 +35,9 @@ export interface ResNetOptions {
 
 /** The names of `ResNetOptions`. */
 export const resNetOptions: OptionNames = optionNames<ResNetOptions>({ blocks: true, width: true, classes: true, convolution: true });
+
+/** The most bottlenecks in a group, and the largest factor of their width. */
+const [mostBlocks, mostWidth] = [200, 64];
 
 /** The number of output channels of a bottleneck, divided by its number of planes. */
 const expansion = 4;
@@ -113,11 +117,15 @@ export class ResNet extends ImageClassifier {
   readonly fc: Linear;
   readonly #options: ResNetOptions;
 
+  /** @throws ConfigError unless each group has from 1 to 200 blocks, and width is an integer from 1 to 64. */
   constructor(options: ResNetOptions, build: Build) {
     super();
     checkOptions("ResNet", options, resNetOptions);
     this.#options = options;
     const { blocks = [3, 4, 6, 3], width = 2, classes = 1000, convolution = Conv } = options;
+    for (const [group, count] of blocks.entries()) checkSize("ResNet", `blocks[${group}]`, count, mostBlocks);
+    checkSize("ResNet", "width", width, mostWidth);
+    checkSize("ResNet", "classes", classes, mostClasses);
     this.conv1 = new Conv2d(3, 64, 7, build, { stride: 2, padding: 3, init: normalFanOut });
     this.bn1 = new BatchNorm2d(64, build);
     let channels = 64;

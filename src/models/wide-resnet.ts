@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
@@ -18,12 +19,13 @@ import type { Layer } from "../nn/module.ts";
 import type { ConvolutionFactory } from "../structured/convolution-factory.ts";
 import { Conv } from "../structured/dense.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { checkSize, mostClasses } from "./check-size.ts";
 import { ImageClassifier } from "./image-classifier.ts";
 
 export interface WideResNetOptions {
-  /** 6n + 4, for n blocks in each of the three groups. */
+  /** 6n + 4, for n blocks in each of the three groups. At most 1,204. */
   readonly depth: number;
-  /** The groups have 16·width, 32·width and 64·width channels. */
+  /** The groups have 16·width, 32·width and 64·width channels. At most 128. */
   readonly width: number;
   /** Default: 10. */
   readonly classes?: number;
@@ -34,6 +36,9 @@ export interface WideResNetOptions {
   /** The number of attention maps of each group, one after every n/attentionSplit blocks: the paper's AT_split. Default: 1. */
   readonly attentionSplit?: number;
 }
+
+/** The largest depth and width. */
+export const wideResNetLimits = { depth: 1204, width: 128 } as const;
 
 /** The names of `WideResNetOptions`. */
 export const wideResNetOptions: OptionNames = optionNames<WideResNetOptions>({
@@ -107,16 +112,18 @@ export class WideResNet extends ImageClassifier {
   readonly fc: Linear;
   readonly #options: WideResNetOptions;
 
-  /** @throws ConfigError unless depth = 6n + 4 with n ≥ 1, width ≥ 1, and attentionSplit divides n. */
+  /** @throws ConfigError unless depth = 6n + 4 with 1 ≤ n ≤ 200, width is an integer from 1 to 128, and attentionSplit divides n. */
   constructor(options: WideResNetOptions, build: Build) {
     super();
     checkOptions("WideResNet", options, wideResNetOptions);
     const { depth, width, classes = 10, dropout = 0, convolution = Conv, attentionSplit: parts = 1 } = options;
+    checkNumbers("WideResNet", { dropout }, { least: 0, below: 1 });
     this.#options = options;
     const count = (depth - 4) / 6;
-    if (!Number.isInteger(count) || count < 1)
-      throw new ConfigError(`WideResNet: depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …), got ${depth}`);
-    if (!Number.isInteger(width) || width < 1) throw new ConfigError(`WideResNet: width must be an integer ≥ 1, got ${width}`);
+    if (!Number.isInteger(count) || count < 1 || depth > wideResNetLimits.depth)
+      throw new ConfigError(`WideResNet: depth must be 6n + 4 with n ≥ 1 (10, 16, 22, …, ${wideResNetLimits.depth}), got ${depth}`);
+    checkSize("WideResNet", "width", width, wideResNetLimits.width);
+    checkSize("WideResNet", "classes", classes, mostClasses);
     if (!Number.isInteger(parts) || parts < 1 || count % parts !== 0)
       throw new ConfigError(`WideResNet: attentionSplit must divide the ${count} blocks of a group, got ${parts}`);
     let channels = 16;

@@ -2,6 +2,7 @@
 
 import type { Context } from "../core/context.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
 import { batchNorm, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
@@ -44,6 +45,8 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
     super();
     checkOptions("BatchNorm2d", options, batchNormOptions);
     const { epsilon = 1e-5, momentum = 0.1 } = options;
+    checkNumbers("BatchNorm2d", { epsilon }, { least: 0 });
+    checkNumbers("BatchNorm2d", { momentum }, { least: 0, most: 1 });
     this.weight = new Parameter(constant([channels], 1, build));
     this.bias = new Parameter(constant([channels], 0, build));
     this.running_mean = new Buffer(constant([channels], 0, build));

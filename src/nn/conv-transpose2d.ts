@@ -1,5 +1,6 @@
 /** The transposed convolution as a layer. */
 
+import { checkWindowOptions } from "../core/convolution-geometry.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { TransposedConvolutionOptions } from "../core/transposed-geometry.ts";
 import { convTranspose2d } from "../ops/convolution.ts";
@@ -53,6 +54,7 @@ export class ConvTranspose2d extends Layer implements FoldableLayer {
     super();
     checkOptions("ConvTranspose2d", options, convTranspose2dOptions);
     const { bias: hasBias, init, ...convolution } = options;
+    checkWindowOptions("ConvTranspose2d", { kernel, ...convolution });
     const shape = [inChannels, outChannels / (convolution.groups ?? 1), kernel, kernel];
     const { weight, bias } = convolutionWeights(source, shape, outChannels, { bias: hasBias, init });
     this.weight = new Parameter(weight);

@@ -1,6 +1,6 @@
 /** The convolution layer. */
 
-import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
+import { type ConvolutionOptions, checkWindowOptions } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { conv2d } from "../ops/convolution.ts";
@@ -64,6 +64,7 @@ export class Conv2d extends Layer implements FoldableLayer {
     super();
     checkOptions("Conv2d", options, conv2dOptions);
     const { bias: hasBias, init, linearWeight = false, ...convolution } = options;
+    checkWindowOptions("Conv2d", { kernel, ...convolution });
     if (linearWeight && (kernel !== 1 || (convolution.groups ?? 1) !== 1))
       throw new ConfigError(
         `Conv2d: linearWeight needs a 1×1 kernel and one group, got ${kernel}×${kernel} and ${convolution.groups ?? 1}`,

@@ -4,6 +4,7 @@
  */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { add, divide, exp, multiply, subtract } from "../ops/elementwise.ts";
@@ -33,7 +34,8 @@ export function distillation(student: Tensor, teacher: Tensor, labels: ArrayLike
   const { alpha, temperature, ...options } = allOptions;
   if (!sameShape(student.shape, teacher.shape))
     throw new ShapeError(
-      `distillation: student and teacher must have logits of one shape, got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
+      "distillation: student and teacher must have logits of one shape, " +
+        `got ${formatShape(student.shape)} and ${formatShape(teacher.shape)}`,
     );
   if (!(alpha >= 0 && alpha <= 1)) throw new ConfigError(`distillation: alpha must be in [0, 1], got ${alpha}`);
   if (!(temperature > 0 && Number.isFinite(temperature)))
@@ -46,7 +48,8 @@ export function distillation(student: Tensor, teacher: Tensor, labels: ArrayLike
 
 /**
  * L = (3β/M) Σ_m mean (q_m^student − q_m^teacher)² over M pairs of attention maps (paper, §4).   Each map q:[N,H·W] → L:[].
- * @throws ShapeError unless student and teacher have the same number of maps, at least one, and the maps of each pair have one shape.
+ * @throws ShapeError unless student and teacher have the same number of maps, at least one, and the maps of each pair have one shape;
+ * ConfigError for β below 0 or not finite.
  */
 export function attentionTransfer(student: readonly Tensor[], teacher: readonly Tensor[], beta: number): Tensor {
   if (student.length === 0 || student.length !== teacher.length || student.some((map, i) => !sameShape(map.shape, teacher[i]!.shape))) {
@@ -55,6 +58,7 @@ export function attentionTransfer(student: readonly Tensor[], teacher: readonly 
       `attentionTransfer: student and teacher must have maps of the same shapes, got ${shapes(student)} and ${shapes(teacher)}`,
     );
   }
+  checkNumbers("attentionTransfer", { beta }, { least: 0 });
   const errors = student.map((map, i) => {
     const difference = subtract(map, teacher[i]!);
     return mean(multiply(difference, difference));

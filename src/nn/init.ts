@@ -1,6 +1,8 @@
 /** Initialisers of parameters. Random initialisers draw from the given stream, so its seed determines all weights of a network. */
 
-import type { Random } from "../core/random.ts";
+import { ConfigError } from "../core/errors.ts";
+import { kindOf } from "../core/options.ts";
+import { Random } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { full, normal, uniform } from "../ops/creation.ts";
 import type { DType } from "../tensor/storage.ts";
@@ -12,6 +14,13 @@ export interface Build {
   readonly random: Random;
   /** The precision of the parameters and of what is computed with them. Default: float32. */
   readonly dtype?: DType;
+}
+
+/** @throws ConfigError unless `build` is an object, for programs in plain JavaScript. The stream is checked where numbers are drawn. */
+function checkedBuild(build: Build): Build {
+  if (typeof build !== "object" || build === null || build instanceof Random)
+    throw new ConfigError(`layer: needs { random }, got ${kindOf(build)}; write new Linear(3, 2, { random: new Random(0) })`);
+  return build;
 }
 
 /** A new weight of the given shape. */
@@ -26,14 +35,18 @@ export const fanOut = (shape: Shape): number => (shape[0] ?? 1) * sizeOf(shape.s
  * U(−1/√fan, 1/√fan). PyTorch uses this distribution for the weights of Linear and Conv2d. Their biases use the fan-in of the weight.
  * @param fan Default: the fan-in of `shape`.
  */
-export const uniformFanIn = (shape: Shape, { random, dtype = "float32" }: Build, fan = fanIn(shape)): Tensor => {
+export const uniformFanIn = (shape: Shape, build: Build, fan = fanIn(shape)): Tensor => {
+  const { random, dtype = "float32" } = checkedBuild(build);
   const bound = 1 / Math.sqrt(Math.max(1, fan));
   return uniform(shape, random, { low: -bound, high: bound, dtype });
 };
 
 /** N(0, 2/fanOut), with variance 2/fanOut (He et al. 2015, arXiv 1502.01852, eq. 14). WideResNets use it for every convolution. */
-export const normalFanOut = (shape: Shape, { random, dtype = "float32" }: Build): Tensor =>
-  normal(shape, random, { std: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
+export const normalFanOut = (shape: Shape, build: Build): Tensor => {
+  const { random, dtype = "float32" } = checkedBuild(build);
+  return normal(shape, random, { std: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
+};
 
 /** Every element is `value`. */
-export const constant = (shape: Shape, value: number, { dtype = "float32" }: Build): Tensor => full(shape, value, { dtype });
+export const constant = (shape: Shape, value: number, build: Build): Tensor =>
+  full(shape, value, { dtype: checkedBuild(build).dtype ?? "float32" });

@@ -1,6 +1,8 @@
 /** Layers without state, each of which applies one op. A `Sequential` can hold them. */
 
 import type { Context } from "../core/context.ts";
+import { checkWindowOptions } from "../core/convolution-geometry.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
@@ -59,16 +61,22 @@ export const Tanh = (): Layer => new Lambda(tanh, { kind: "Tanh" });
 /**
  * In training, y = x·m/(1 − rate). Each element of the mask m is 0 with probability `rate`, independently of the others, and 1 otherwise
  * (arXiv 1207.0580). In evaluation, y = x.
+ * @throws ConfigError for a rate outside [0, 1).
  */
-export const Dropout = (rate: number): Layer => new Lambda((x, context) => dropout(x, rate, context), { kind: "Dropout", sizes: [rate] });
+export function Dropout(rate: number): Layer {
+  checkNumbers("Dropout", { rate }, { least: 0, below: 1 });
+  return new Lambda((x, context) => dropout(x, rate, context), { kind: "Dropout", sizes: [rate] });
+}
 /** The maximum of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export function MaxPool2d(options: PoolingOptions): Layer {
   checkOptions("MaxPool2d", options, poolingOptions);
+  checkWindowOptions("MaxPool2d", options);
   return new Lambda((x) => maxPool2d(x, options), { kind: "MaxPool2d", options: describedPooling(options) });
 }
 /** The mean of each window.   x:[N,C,H,W] → y:[N,C,H′,W′]. */
 export function AvgPool2d(options: AveragePoolingOptions): Layer {
   checkOptions("AvgPool2d", options, averagePoolingOptions);
+  checkWindowOptions("AvgPool2d", options);
   return new Lambda((x) => avgPool2d(x, options), { kind: "AvgPool2d", options: describedPooling(options) });
 }
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */

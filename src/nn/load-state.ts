@@ -2,14 +2,19 @@
 
 import { DataError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { quote, visible } from "../core/quote.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 import type { State } from "./state.ts";
 
-/** The values of one entry. */
+/** The values of one entry. Other programs store counters as 64-bit integers. */
 interface Values {
   readonly shape: Shape;
-  readonly data: ArrayLike<number>;
+  readonly data: ArrayLike<number> | ArrayLike<bigint>;
 }
+
+/** The values as numbers. A 64-bit integer beyond 2⁵³ is rounded, and an entry of integers refuses the result. */
+const numbersOf = ({ data }: Values): ArrayLike<number> =>
+  typeof data[0] === "bigint" ? Array.from(data as ArrayLike<bigint>, Number) : (data as ArrayLike<number>);
 
 /** The values of a state dict, by name. */
 export type StateValues = ReadonlyMap<string, Values>;
@@ -52,18 +57,12 @@ interface OverwriteOptions extends LoadOptions {
 /** The names of `OverwriteOptions`. */
 const overwriteOptions: OptionNames = optionNames<OverwriteOptions>({ strict: true, formerName: true });
 
-/**
- * The shape without its trailing sizes of 1. Files of earlier versions hold a classifier as a 1×1 convolution, [O,I,1,1]. It is now a
- * matrix, [O,I].
- */
-const withoutTrailingOnes = (shape: Shape): Shape => shape.slice(0, shape.findLastIndex((size) => size !== 1) + 1);
-
 /** The reason why `given` cannot be written to an entry. It is undefined if `given` can be written. */
-function mismatch({ shape, dtype }: State, given: Values, former: boolean): string | undefined {
-  const sameSizes = former ? sameShape(withoutTrailingOnes(given.shape), withoutTrailingOnes(shape)) : sameShape(given.shape, shape);
-  if (!sameSizes) return `${formatShape(given.shape)} instead of ${formatShape(shape)}`;
+function mismatch({ shape, dtype }: State, given: Values): string | undefined {
+  if (!sameShape(given.shape, shape)) return `${formatShape(given.shape)} instead of ${formatShape(shape)}`;
   if (given.data.length !== sizeOf(shape)) return `${given.data.length} values for ${formatShape(shape)}`;
-  if (dtype === "int32" && !Array.from(given.data).every(Number.isSafeInteger)) return `${Array.from(given.data)} instead of whole numbers`;
+  if (dtype === "int32" && !Array.from(numbersOf(given)).every(Number.isSafeInteger))
+    return `${quote(Array.from<number | bigint>(given.data))} instead of whole numbers`;
   return undefined;
 }
 
@@ -74,6 +73,31 @@ function mismatch({ shape, dtype }: State, given: Values, former: boolean): stri
 function hasFormerNames(own: ReadonlyMap<string, State>, values: StateValues, formerName: (name: string) => string): boolean {
   const needed = [...own].filter(([, { missingValue }]) => missingValue === undefined).map(([name]) => name);
   return !needed.every((name) => values.has(name)) && needed.every((name) => values.has(formerName(name)));
+}
+
+/**
+ * The shape with at most `rank` sizes, where the others are 1. Files of earlier versions hold a classifier as a 1×1 convolution, [O,I,1,1].
+ * It is now a matrix, [O,I].
+ */
+const ofRank = (shape: Shape, rank: number): Shape => (shape.slice(rank).every((size) => size === 1) ? shape.slice(0, rank) : shape);
+
+/**
+ * The values under the present names of the entries. A state dict that has these names already, or the names of no version, stays as it is.
+ * @param formerName The name that an entry had in files of earlier versions.
+ */
+export function withPresentNames<T extends Values>(
+  own: ReadonlyMap<string, State>,
+  values: ReadonlyMap<string, T>,
+  formerName: (name: string) => string,
+): ReadonlyMap<string, T> {
+  if (!hasFormerNames(own, values, formerName)) return values;
+  const present = new Map([...own.keys()].map((name) => [formerName(name), name]));
+  return new Map(
+    [...values].map(([former, value]) => {
+      const name = present.get(former);
+      return name === undefined ? [former, value] : [name, { ...value, shape: ofRank(value.shape, own.get(name)!.shape.length) }];
+    }),
+  );
 }
 
 /**
@@ -92,23 +116,22 @@ export function overwriteState(
 ): LoadReport {
   checkOptions(op, options, overwriteOptions);
   const { strict = true, formerName = (name: string) => name } = options;
-  const former = hasFormerNames(own, values, formerName);
-  const unexpected = new Set(values.keys());
+  const named = withPresentNames(own, values, formerName);
+  const unexpected = new Set(named.keys());
   const missing: string[] = [];
   const mismatched: string[] = [];
   const writes: (() => void)[] = [];
   for (const [name, state] of own) {
-    const key = former ? formerName(name) : name;
-    const given = values.get(key);
-    unexpected.delete(key);
+    const given = named.get(name);
+    unexpected.delete(name);
     if (given === undefined) {
       const { missingValue } = state;
       if (missingValue === undefined) missing.push(name);
       else writes.push(() => state.write(new Float64Array(sizeOf(state.shape)).fill(missingValue)));
       continue;
     }
-    const fault = mismatch(state, given, former);
-    if (fault === undefined) writes.push(() => state.write(given.data));
+    const fault = mismatch(state, given);
+    if (fault === undefined) writes.push(() => state.write(numbersOf(given)));
     else mismatched.push(`${name} is ${fault}`);
   }
   const report = { missing, unexpected: [...unexpected], mismatched };
@@ -119,7 +142,8 @@ export function overwriteState(
   ];
   if (strict && faults.length > 0) {
     const more = faults.length > 5 ? ` and ${faults.length - 5} more` : "";
-    throw new StateError(`${op}: the state must fit the network, got ${faults.slice(0, 5).join("; ")}${more}`, report);
+    const first = faults.slice(0, 5).map((fault) => visible(fault, 300));
+    throw new StateError(`${op}: the state must fit the network, got ${first.join("; ")}${more}`, report);
   }
   for (const write of writes) write();
   return report;

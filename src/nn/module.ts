@@ -33,7 +33,8 @@ function* walk(root: Module, fieldsOf: (module: Module) => Iterable<[string, unk
     if (value instanceof Module) {
       if (outer !== undefined)
         throw new ConfigError(
-          `Module: a module must not contain itself, got ${outer.name === "" ? "the module itself" : `"${outer.name}"`} again as "${name}"; ` +
+          "Module: a module must not contain itself, " +
+            `got ${outer.name === "" ? "the module itself" : `"${outer.name}"`} again as "${name}"; ` +
             "keep a reference to a parent in a #private field, where it is not searched",
         );
       yield [name, value];

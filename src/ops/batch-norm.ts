@@ -5,6 +5,7 @@
  */
 
 import { kernels } from "../backend/active.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { isRecording, noGrad, record } from "../tape/tape.ts";
 import { share, type Tensor } from "../tensor/tensor.ts";
 import { channelAffine, channelAffineComposed, channelGeometry, otherAxes, perChannel } from "./channel-affine.ts";
@@ -29,6 +30,7 @@ export interface BatchNormResult {
  */
 export function batchNormComposed(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5, then: Epilogue = {}): BatchNormResult {
   channelGeometry("batchNorm", x, gamma, beta);
+  checkNumbers("batchNorm", { epsilon }, { least: 0 });
   checkEpilogue("batchNorm", x, then);
   const [mu, sigma2] = [mean(x, { axes: otherAxes(x) }), variance(x, { axes: otherAxes(x), correction: 0 })];
   const { scale, shift } = inferenceAffine(gamma, beta, mu, sigma2, epsilon);
@@ -44,6 +46,7 @@ export function batchNormComposed(x: Tensor, gamma: Tensor, beta: Tensor, epsilo
  */
 export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5, then: Epilogue = {}): BatchNormResult {
   const geometry = { ...channelGeometry("batchNorm", x, gamma, beta), epsilon };
+  checkNumbers("batchNorm", { epsilon }, { least: 0 });
   checkEpilogue("batchNorm", x, then);
   const { addend, activation } = then;
   const fused = kernels().batchNorm(x.storage, gamma.storage, beta.storage, geometry, epilogueStorages(then));
@@ -83,6 +86,7 @@ function composedGradient(x: Tensor, gamma: Tensor, g: Tensor, epsilon: number):
 export function batchNormInference(x: Tensor, gamma: Tensor, beta: Tensor, mu: Tensor, sigma2: Tensor, epsilon = 1e-5): Tensor {
   channelGeometry("batchNormInference", x, gamma, beta);
   channelGeometry("batchNormInference", x, mu, sigma2);
+  checkNumbers("batchNormInference", { epsilon }, { least: 0 });
   const { scale, shift } = inferenceAffine(gamma, beta, mu, sigma2, epsilon);
   return channelAffine(x, scale, shift);
 }

@@ -1,8 +1,9 @@
 /** New tensors from arrays, from a formula, or from a random stream. All of them are leaves: they have no origin. */
 
 import { kernels } from "../backend/active.ts";
-import { ShapeError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { BackendError, ConfigError, ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { typedArrayName } from "../core/typed-arrays.ts";
@@ -161,8 +162,9 @@ export function arange(start: number, stop: number, step = 1, options: CreationO
   if (step === 0 || ![start, stop, step].every(Number.isFinite))
     throw new ShapeError(`arange: start, stop and step must be finite and step not 0, got ${start}, ${stop}, ${step}`);
   checkDType("arange", dtype);
-  const values = Array.from({ length: Math.max(0, Math.ceil((stop - start) / step)) }, (_, i) => start + i * step);
-  return tensor(typedArray(dtype, values));
+  const values = hostArray("arange", dtype, [Math.max(0, Math.ceil((stop - start) / step))]);
+  for (let i = 0; i < values.length; i++) values[i] = start + i * step;
+  return tensor(values);
 }
 
 /**
@@ -174,27 +176,66 @@ export function eye(rows: number, columns: number = rows, options: CreationOptio
   const { dtype = "float32" } = options;
   checkShape("eye", [rows, columns]);
   checkDType("eye", dtype);
-  const values = typedArray(dtype, rows * columns);
+  const values = hostArray("eye", dtype, [rows, columns]);
   for (let i = 0; i < Math.min(rows, columns); i++) values[i * columns + i] = 1;
   return tensor(values, { shape: [rows, columns] });
 }
 
-/** Independent draws from the uniform distribution on [low, high). @throws ShapeError unless the sizes are integers ≥ 0. */
-export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
-  checkOptions("uniform", options, uniformOptions);
-  const { low = 0, high = 1, dtype = "float32" } = options;
-  checkShape("uniform", shape);
-  checkDType("uniform", dtype);
-  const values = typedArray(dtype, sizeOf(shape)).map(() => low + (high - low) * random.uniform());
-  return tensor(values, { shape });
+/**
+ * The array of a new tensor's elements, all 0.
+ * @throws BackendError for more elements than JavaScript can allocate.
+ */
+function hostArray(op: string, dtype: DType, shape: Shape): TypedArray {
+  try {
+    return typedArray(dtype, sizeOf(shape));
+  } catch (cause) {
+    throw new BackendError(
+      `${op}: the host has no memory for ${sizeOf(shape)} elements of ${dtype}, got ${formatShape(shape)}; use smaller sizes`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
-/** Independent draws from the normal distribution N(mean, std²). @throws ShapeError unless the sizes are integers ≥ 0. */
+/**
+ * A tensor whose elements are drawn one after the other. A stream that draws nothing gives `usual`, for which the host needs no memory.
+ * @throws BackendError for more elements than JavaScript can allocate.
+ */
+export const drawn = (op: string, shape: Shape, dtype: DType, random: Random, draw: () => number, usual = 0): Tensor =>
+  random.isRandom === false ? full(shape, usual, { dtype }) : tensor(hostArray(op, dtype, shape).map(draw), { shape });
+
+/** @throws ConfigError unless `random` is a stream, for programs in plain JavaScript. */
+function checkRandom(op: "uniform" | "normal", random: Random): void {
+  if (typeof random?.[op] !== "function")
+    throw new ConfigError(`${op}: random must be a stream, got ${kindOf(random)}; pass new Random(0)`);
+}
+
+/**
+ * Independent draws from the uniform distribution on [low, high).
+ * @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless the bounds are finite.
+ */
+export function uniform(shape: Shape, random: Random, options: UniformOptions = {}): Tensor {
+  checkOptions("uniform", options, uniformOptions);
+  checkRandom("uniform", random);
+  const { low = 0, high = 1, dtype = "float32" } = options;
+  checkNumbers("uniform", { low, high }, {});
+  checkShape("uniform", shape);
+  checkDType("uniform", dtype);
+  return drawn("uniform", shape, dtype, random, () => low + (high - low) * random.uniform(), low);
+}
+
+/**
+ * Independent draws from the normal distribution N(mean, std²).
+ * @throws ShapeError unless the sizes are integers ≥ 0, ConfigError unless std ≥ 0.
+ */
 export function normal(shape: Shape, random: Random, options: NormalOptions = {}): Tensor {
   checkOptions("normal", options, normalOptions);
+  checkRandom("normal", random);
   const { mean = 0, std = 1, dtype = "float32" } = options;
+  checkNumbers("normal", { mean }, {});
+  checkNumbers("normal", { std }, { least: 0 });
   checkShape("normal", shape);
   checkDType("normal", dtype);
-  const values = typedArray(dtype, sizeOf(shape)).map(() => mean + std * random.normal());
-  return tensor(values, { shape });
+  return drawn("normal", shape, dtype, random, () => mean + std * random.normal(), mean);
 }

@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { kindOf } from "../core/options.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import { bytesPerElement, type DType, type Storage } from "../tensor/storage.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -21,8 +22,13 @@ export function checkDType(op: string, dtype: DType): void {
   if (!Object.hasOwn(bytesPerElement, dtype)) throw new ShapeError(`${op}: dtype must be float32, float64 or int32, got ${String(dtype)}`);
 }
 
-/** @throws ShapeError unless all operands are float32 or all are float64. */
+/** @throws ShapeError unless all operands are tensors, and all are float32 or all are float64. */
 export function checkFloating(op: string, ...operands: readonly Tensor[]): void {
+  const other = operands.findIndex((x) => !(x instanceof Tensor));
+  if (other !== -1)
+    throw new ShapeError(
+      `${op}: operands must be tensors, got ${kindOf(operands[other])} as operand ${other + 1}; make it one with tensor()`,
+    );
   const dtype = operands[0]!.dtype;
   if (dtype === "int32" || operands.some((x) => x.dtype !== dtype))
     throw new ShapeError(

@@ -2,6 +2,7 @@
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames } from "../core/options.ts";
 import { formatShape, normalizeAxes, normalizeAxis, sizeOf } from "../core/shape.ts";
 import { detach, differentiable, noGrad } from "../tape/tape.ts";
@@ -37,6 +38,7 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
 export function variance(x: Tensor, allOptions: ReduceOptions & { readonly correction?: number } = {}): Tensor {
   checkOptions("variance", allOptions, varianceOptions);
   const { correction = 1, ...options } = allOptions;
+  checkNumbers("variance", { correction }, { least: 0 });
   const centred = subtract(x, mean(x, { ...options, keepDims: true }));
   return divide(sum(multiply(centred, centred), options), Math.max(0, countOf("variance", x, options) - correction));
 }

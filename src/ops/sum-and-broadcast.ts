@@ -44,6 +44,7 @@ export const broadcastTo: (x: Tensor, shape: Shape) => Tensor = differentiable("
 
 /** The transpose of broadcasting from `shape`: x summed over every axis that broadcasting from `shape` to the shape of x repeats. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
   const missing = x.rank - shape.length;
   const axes = x.shape.flatMap((size, axis) => (axis < missing || (shape[axis - missing] === 1 && size !== 1) ? [axis] : []));
   return axes.length === 0 ? x : reshape(sum(x, { axes }), shape);

@@ -48,7 +48,8 @@ const scatterNames: Readonly<Record<Cost, { readonly name: string; readonly capt
 };
 
 const scatterLegend =
-  "The dashed line is the Pareto front. A mark is the mean over the seeds, a bar one standard deviation to either side, and a dot one seed.";
+  "The dashed line is the Pareto front. A mark is the mean over the seeds, a bar one standard deviation to either side, " +
+  "and a dot one seed.";
 
 /** Every plot of a report. */
 export function plotsOf(runs: readonly ReportRun[], options: ReportOptions = {}): Plot[] {
@@ -66,7 +67,8 @@ export function plotsOf(runs: readonly ReportRun[], options: ReportOptions = {})
     const draw = (size: PlotSize): string | undefined => learningCurves(runs, { ...options, looks, size });
     const svg = draw(wide);
     const caption =
-      `${options.title} by epoch, as the mean over the seeds; thin lines are single seeds. Runs with a teacher have solid lines, and the others ` +
+      `${options.title} by epoch, as the mean over the seeds; thin lines are single seeds. Runs with a teacher have solid lines, ` +
+      "and the others " +
       "have dashed ones.";
     return svg === undefined ? [] : [{ name, caption, svg, narrowSvg: draw(narrow)!, cost: undefined }];
   };

@@ -2,9 +2,14 @@
 
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
-/** Escapes text, so that it can stand between tags and within quotes. */
-export const escaped = (text: string): string =>
-  text.replace(/[&<>"']/g, (character) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" })[character]!);
+/** What XML 1.0 does not allow in a document, escaped or not: most control characters, and halves of surrogate pairs. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are looked for.
+const forbidden = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]|\p{Cs}/gu;
+
+const entities: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+/** Escapes text, so that it can stand between tags and within quotes. A character that XML does not allow becomes U+FFFD. */
+export const escaped = (text: string): string => text.replace(forbidden, "\ufffd").replace(/[&<>"']/g, (character) => entities[character]!);
 
 /** An element. Its attributes are escaped here, and `content` is markup. Numbers are rounded to a hundredth of a pixel. */
 export function element(name: string, attributes: Attributes, ...content: readonly string[]): string {

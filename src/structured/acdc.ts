@@ -38,6 +38,9 @@ class Diagonals extends Module {
   }
 }
 
+/** The most factors of a map. The paper has up to 11, and each one adds two transforms. */
+const mostFactors = 4096;
+
 /** The depth of the map. */
 export interface AcdcShape {
   /** The number of factors A·C·D·C⁻¹. */
@@ -72,11 +75,12 @@ export class AcdcLinear extends StructuredLinear {
   readonly #lengthened: number;
   readonly #channelShuffle: boolean;
 
-  /** @throws ConfigError unless factors is an integer ≥ 1, and for outputs that neither divide nor exceed the inputs. */
+  /** @throws ConfigError unless factors is an integer from 1 to 4,096, and for outputs that neither divide nor exceed the inputs. */
   constructor(inFeatures: number, outFeatures: number, { factors }: AcdcShape, build: Build, options: AcdcOptions = {}) {
     super(inFeatures, outFeatures, options.mode);
     checkOptions("AcdcLinear", options, { ...familyOptions, ...acdcOptions });
     checkSizes("ACDC", { inFeatures, outFeatures, factors });
+    if (factors > mostFactors) throw new ConfigError(`ACDC: factors must be at most ${mostFactors}, got ${factors}`);
     if (outFeatures < inFeatures && inFeatures % outFeatures !== 0)
       throw new ConfigError(`ACDC: fewer outputs must divide the inputs, got ${inFeatures} → ${outFeatures}; use another structure there`);
     refuseSpectral("ACDC", options.init ?? "reference");
@@ -183,7 +187,7 @@ const acdcRecord = <const Kind extends string>(
 ): StructuredFamily<Kind, "factors"> => ({
   kind,
   title,
-  parameters: [whole("factors", { default: 11, writesDefault: true, textOffset: 1 })],
+  parameters: [whole("factors", { default: 11, writesDefault: true, textOffset: 1, most: mostFactors })],
   budget: searchRank("factors", { refusesSmallValues: false }),
   wrapper: { refusesBias: true },
   examples: { inspect: { kind, factors: 8 }, bench: bench.map((factors) => ({ kind, factors })) },

@@ -1,5 +1,6 @@
 /** `CP_s` (Lebedev et al. 2015, arXiv 1412.6553; paper, §3): the whole weight as a tensor that is a sum of products of vectors. */
 
+import { largest } from "../core/extent.ts";
 import { checkOptions } from "../core/options.ts";
 import { Random } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
@@ -59,7 +60,7 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: CanonicalPolyad
   if ("scale" in shape) return { dims: usual, rank: canonicalRank(usual, shape.scale) };
   const { dims = usual, rank } = shape;
   checkFactors("CanonicalPolyadicLinear", "dims", dims, inFeatures * outFeatures, "inputs times outputs", 2);
-  const most = sizeOf(dims) / Math.max(...dims);
+  const most = sizeOf(dims) / largest(dims);
   checkRank("CanonicalPolyadicLinear", "rank", rank, most, `the product of all dims [${dims}] but the largest gives every tensor`);
   return { dims, rank };
 }

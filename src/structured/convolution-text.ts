@@ -6,7 +6,7 @@
 import { ConfigError } from "../core/errors.ts";
 import { nearestWord } from "../core/nearest-word.ts";
 import { families } from "./families.ts";
-import { type FamilySpec, type HyperParameter, parameterValue, type StructuredFamily } from "./family.ts";
+import { type FamilySpec, type HyperParameter, mostOf, parameterValue, type StructuredFamily } from "./family.ts";
 import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
 
 /** A family that a text names, and the module that the family comes from. */
@@ -23,10 +23,17 @@ const loadedModules = new Map<string, readonly StructuredFamily[]>();
 /** Makes the records of a module known to `parseConvolution`. `module` is the absolute path of the module. */
 export const provideFamilies = (module: string, records: readonly StructuredFamily[]): void => void loadedModules.set(module, records);
 
+/** Whether the records of a module are known. */
+export const isProvided = (module: string): boolean => loadedModules.has(module);
+
 /** Splits a text into its module and its form. The path of a module may contain colons, and the form may not. */
 export function splitModule(text: string): { readonly module: string | undefined; readonly form: string } {
-  const [, module, form] = /^(.+):([^:/\\]*)$/.exec(text) ?? [];
-  return module === undefined ? { module: undefined, form: text } : { module, form: form! };
+  const colon = text.lastIndexOf(":");
+  const form = text.slice(colon + 1);
+  // A colon before a separator of folders, as in `C:\families`, is part of a path.
+  return colon < 1 || form.includes("/") || form.includes("\\")
+    ? { module: undefined, form: text }
+    : { module: text.slice(0, colon), form };
 }
 
 const label = ({ name, textOffset = 0 }: HyperParameter): string => (textOffset === 0 ? `<${name}>` : `<${name} + ${textOffset}>`);
@@ -53,8 +60,8 @@ export function familyNamed(text: string): NamedFamily | undefined {
   return family && { family, module };
 }
 
-const inRange = ({ range }: HyperParameter, value: number): boolean =>
-  range === "whole" ? Number.isInteger(value) && value >= 1 : value > 0;
+const inRange = (parameter: HyperParameter, value: number): boolean =>
+  (parameter.range === "whole" ? Number.isInteger(value) && value >= 1 : value > 0) && value <= mostOf(parameter);
 
 /** The hyper-parameters that follow the kind; undefined where they are not what the family takes. */
 function readParameters({ kind, parameters }: StructuredFamily, form: string): FamilySpec | undefined {
@@ -73,9 +80,13 @@ function readParameters({ kind, parameters }: StructuredFamily, form: string): F
 
 /** The rule that the numbers of a family's text follow. */
 function numbersRule({ kind, parameters }: StructuredFamily): string {
-  const offset = parameters.find(({ textOffset = 0 }) => textOffset > 0)?.textOffset;
-  if (offset !== undefined) return ` with an integer of at least ${1 + offset} (${kind}_n has n − ${offset} ${parameters[0]!.name})`;
-  return parameters.length === 0 ? "" : " with numbers above 0";
+  const shifted = parameters.find(({ textOffset = 0 }) => textOffset > 0);
+  if (shifted !== undefined) {
+    const { name, textOffset = 0 } = shifted;
+    return ` with an integer from ${1 + textOffset} to ${mostOf(shifted) + textOffset} (${kind}_n has n − ${textOffset} ${name})`;
+  }
+  if (parameters.length === 0) return "";
+  return ` with numbers above 0 (${parameters.map((parameter) => `${parameter.name} at most ${mostOf(parameter)}`).join(", ")})`;
 }
 
 /** The mistake in the hyper-parameters of a family that exists; undefined for other texts. */

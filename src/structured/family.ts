@@ -4,6 +4,7 @@
  * record.
  */
 
+import { ConfigError } from "../core/errors.ts";
 import { type OptionNames, optionNames } from "../core/options.ts";
 import type { Build } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
@@ -32,6 +33,19 @@ export interface HyperParameter<Name extends string = string> {
   readonly writesDefault?: boolean;
   /** The text has the value plus this number. Default: 0. */
   readonly textOffset?: number;
+  /** The largest value. Default: 65,536 for an integer, and 1,024 for any other number. No layer can use more. */
+  readonly most?: number;
+}
+
+/** The largest value that a hyper-parameter may have. */
+export const mostOf = ({ range, most }: HyperParameter): number => most ?? (range === "whole" ? 65_536 : 1024);
+
+/** @throws ConfigError for a hyper-parameter that is larger than its family allows. */
+export function checkHyperParameters({ kind, parameters }: StructuredFamily, spec: FamilySpec): void {
+  for (const parameter of parameters) {
+    const [value, most] = [parameterValue(spec, parameter.name), mostOf(parameter)];
+    if (value > most) throw new ConfigError(`${kind}: ${parameter.name} must be at most ${most}, got ${value}`);
+  }
 }
 
 /** How `--budget` searches one hyper-parameter: at positions 1, 2, …, each of which stands for a value. */

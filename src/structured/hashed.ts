@@ -8,7 +8,7 @@ import type { Described } from "../nn/describe.ts";
 import { type Build, fanIn, uniformFanIn } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import { Buffer, type Decay, Parameter } from "../nn/state.ts";
-import { tensor } from "../ops/creation.ts";
+import { drawn } from "../ops/creation.ts";
 import { gather } from "../ops/indexing.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -50,9 +50,8 @@ export class HashedWeight extends Module {
     if (!Number.isInteger(budget) || budget < 2)
       throw new ConfigError(`HashedWeight: the budget must be an integer ≥ 2, got ${budget}; raise the fraction`);
     this.denseShape = shape;
-    const drawn = lastWeightUnused ? budget - 1 : budget;
-    const indices = Int32Array.from({ length: sizeOf(shape) }, () => build.random.integer(drawn));
-    this.idxs = new Buffer(tensor(indices, { shape: [indices.length], dtype: "int32" }));
+    const used = lastWeightUnused ? budget - 1 : budget;
+    this.idxs = new Buffer(drawn("HashedWeight", [sizeOf(shape)], "int32", build.random, () => build.random.integer(used)));
     this.hashed_weight = new Parameter(uniformFanIn([budget], build, fanIn(shape)), decay);
     this.bias = bias ? new Parameter(uniformFanIn([shape[0]!], build, fanIn(shape)), biasDecay) : undefined;
   }

@@ -22,6 +22,9 @@ import { mixChannels } from "./mix-channels.ts";
 import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
+/** The most cores. Each core beyond the prime factors of a side has a mode of 1. */
+const mostCores = 32;
+
 /** The modes of outputs and inputs, and the ranks between the cores. */
 export type MatrixTrainShape =
   | {
@@ -57,6 +60,7 @@ function modesOf(inFeatures: number, outFeatures: number, modes: MatrixTrainMode
   if (!("outModes" in modes)) {
     const { cores = 3 } = modes;
     checkSizes(name, { inFeatures, outFeatures, cores });
+    if (cores > mostCores) throw new ConfigError(`${name}: cores must be at most ${mostCores}, got ${cores}`);
     return paired(balancedFactors(outFeatures, cores), balancedFactors(inFeatures, cores));
   }
   const { outModes, inModes } = modes;
@@ -192,7 +196,7 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
 export const matrixTensorTrainFamily = defineFamily({
   kind: "MatrixTensorTrain",
   title: "Matrix Tensor-Train",
-  parameters: [whole("rank"), whole("cores", { default: 3 })],
+  parameters: [whole("rank"), whole("cores", { default: 3, most: mostCores })],
   budget: searchRank("rank"),
   examples: {
     inspect: { kind: "MatrixTensorTrain", rank: 4, cores: 3 },

@@ -1,5 +1,8 @@
 /** A spec says what a convolution is made of: a family, and a number for each of the family's hyper-parameters. */
 
+import { ConfigError } from "../core/errors.ts";
+import { suggestion } from "../core/nearest-word.ts";
+import { quote } from "../core/quote.ts";
 import { families } from "./families.ts";
 import type { FamilySpec, SpecOfFamily, StructuredFamily } from "./family.ts";
 
@@ -25,8 +28,13 @@ const familyByKind: ReadonlyMap<string, StructuredFamily> = new Map(families.map
 /** The built-in family of this kind. It is undefined if there is none. */
 export const builtInFamily = (kind: string): StructuredFamily | undefined => familyByKind.get(kind);
 
-/** The record of the spec's family. */
-export const familyOf = (spec: ConvolutionSpec): StructuredFamily => (spec.kind === "own" ? spec.family : familyByKind.get(spec.kind)!);
+/** The record of the spec's family. @throws ConfigError for a kind that is not built in. */
+export function familyOf(spec: ConvolutionSpec): StructuredFamily {
+  const family = spec.kind === "own" ? spec.family : familyByKind.get(spec.kind);
+  if (family !== undefined) return family;
+  const kinds = [...familyByKind.keys()];
+  throw new ConfigError(`spec: kind must be one of ${kinds.join(", ")}, got ${quote(spec.kind)}${suggestion(String(spec.kind), kinds)}`);
+}
 
 /** The kind and the hyper-parameters, in the form that the methods of the family's record take. */
 export const familySpecOf = (spec: ConvolutionSpec): FamilySpec => (spec.kind === "own" ? spec.spec : spec);

@@ -5,6 +5,7 @@
 
 import { checkSynchronous } from "../core/synchronous.ts";
 import { type Origin, share, type Tensor } from "../tensor/tensor.ts";
+import { tapeObserver } from "./tape-observer.ts";
 
 let recording = true;
 
@@ -41,7 +42,10 @@ export interface Rule {
 /** The value of `rule`. If recording is on, the value gets its origin. */
 export function record(op: string, rule: Rule): Tensor {
   const { inputs, value, vjp } = rule;
-  if (recording) attachOrigin(value, { op, inputs, vjp });
+  if (recording) {
+    attachOrigin(value, { op, inputs, vjp });
+    tapeObserver?.value(op, inputs, value);
+  }
   return value;
 }
 

@@ -9,7 +9,11 @@ export interface Decimal {
 }
 
 /** The digits without zeros at the end; a single 0 for no digits. */
-const trimmed = (digits: string): string => digits.replace(/0+$/, "") || "0";
+function trimmed(digits: string): string {
+  let end = digits.length;
+  while (digits[end - 1] === "0") end--;
+  return digits.slice(0, end) || "0";
+}
 
 function fromScientific(text: string): Decimal {
   const [mantissa, exponent] = text.split("e") as [string, string];

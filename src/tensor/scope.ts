@@ -6,27 +6,57 @@
 
 import { checkSynchronous } from "../core/synchronous.ts";
 
-/** What a scope frees: a tensor. The interface is here, so that this file does not import the file that imports it. */
-interface Scoped {
-  dispose(): void;
+/** The members of one open scope, in no order. */
+type Scope = Scoped[];
+
+/** Makes `member` a member of `scope`. */
+let enter: (member: Scoped, scope: Scope) => void;
+/** Removes `member` from the scope that it is a member of, if there is one. */
+let leave: (member: Scoped) => void;
+
+/**
+ * What a scope frees: a tensor. A tensor is a member of one open scope at most. It knows its place among the members, so it enters and
+ * leaves in constant time, without the hashing of a set: every op makes a tensor.
+ */
+export abstract class Scoped {
+  #scope: Scope | undefined = undefined;
+  #place = 0;
+
+  abstract dispose(): void;
+
+  static {
+    enter = (member, scope) => {
+      member.#scope = scope;
+      member.#place = scope.push(member) - 1;
+    };
+    leave = (member) => {
+      const scope = member.#scope;
+      if (scope === undefined) return;
+      member.#scope = undefined;
+      const last = scope.pop()!;
+      if (last === member) return;
+      scope[member.#place] = last;
+      last.#place = member.#place;
+    };
+  }
 }
 
-/** The tensors made in each open scope, outermost scope first. */
-const openScopes: Set<Scoped>[] = [];
+/** The open scope that was opened last. */
+let innermost: Scope | undefined;
 
-/** Registers a new tensor with the innermost open scope. Tensor's constructor calls it. */
+/** Makes a new tensor a member of the innermost open scope. Tensor's constructor calls it. */
 export function track(tensor: Scoped): void {
-  openScopes.at(-1)?.add(tensor);
+  if (innermost !== undefined) enter(tensor, innermost);
 }
 
-/** Removes a tensor from every open scope. Tensor's `dispose` calls it. */
+/** Ends the membership of a tensor in an open scope. Tensor's `dispose` calls it. */
 export function untrack(tensor: Scoped): void {
-  for (const created of openScopes) created.delete(tensor);
+  leave(tensor);
 }
 
 /** Lets a tensor outlive every open scope. State such as parameters and running statistics needs this. */
 export function keep<T extends Scoped>(tensor: T): T {
-  untrack(tensor);
+  leave(tensor);
   return tensor;
 }
 
@@ -37,9 +67,9 @@ export function keep<T extends Scoped>(tensor: T): T {
  * @throws ConfigError when `body` is asynchronous or a generator, because scopes nest as calls do.
  */
 export function scope<T>(body: () => T): T {
-  const created = new Set<Scoped>();
-  const outer = openScopes.at(-1);
-  openScopes.push(created);
+  const members: Scope = [];
+  const outer = innermost;
+  innermost = members;
   let returned: ReadonlySet<unknown> = new Set();
   try {
     const result = body();
@@ -47,10 +77,11 @@ export function scope<T>(body: () => T): T {
     returned = reachable(result);
     return result;
   } finally {
-    openScopes.splice(openScopes.indexOf(created), 1);
-    for (const tensor of created) {
-      if (returned.has(tensor)) outer?.add(tensor);
-      else tensor.dispose();
+    innermost = outer;
+    for (let member = members.at(-1); member !== undefined; member = members.at(-1)) {
+      leave(member);
+      if (!returned.has(member)) member.dispose();
+      else if (outer !== undefined) enter(member, outer);
     }
   }
 }

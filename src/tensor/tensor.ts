@@ -4,7 +4,7 @@ import { ShapeError } from "../core/errors.ts";
 import { inspectKey } from "../core/inspect.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { formatTensor, type NestedNumbers, nestedNumbers } from "./format-tensor.ts";
-import { track, untrack } from "./scope.ts";
+import { Scoped, track, untrack } from "./scope.ts";
 import type { DType, Storage, TypedArray } from "./storage.ts";
 
 /** The vector–Jacobian product of one input: a function from the output's cotangent to the input's cotangent. */
@@ -24,7 +24,7 @@ export interface Origin {
 }
 
 /** A shape on a storage, with the origin that differentiation needs. */
-export class Tensor {
+export class Tensor extends Scoped {
   readonly shape: Shape;
   readonly storage: Storage;
   /** How the tensor was computed. It is undefined for a leaf: data, parameters, and everything made under `noGrad`. */
@@ -36,6 +36,7 @@ export class Tensor {
    * @throws ShapeError for a shape whose sizes are not integers ≥ 0, or whose size is not that of the storage; the storage is released.
    */
   constructor(shape: Shape, storage: Storage, origin?: Origin) {
+    super();
     try {
       checkShape("Tensor", shape);
       if (sizeOf(shape) !== storage.length)
@@ -82,7 +83,7 @@ export class Tensor {
    * The dtype, the shape and the values, as NumPy prints them. `console.log` and template strings show this text too. It says how to read
    * the values where they are on a device.
    */
-  toString(): string {
+  override toString(): string {
     const unread = "on a device; read it with await tensor.data() or await tensor.toArray()";
     const values = this.#held && this.storage.alive ? (this.storage.view ?? unread) : "disposed";
     return formatTensor(this.shape, this.dtype, values);

@@ -5,7 +5,9 @@
  */
 
 import { DataError } from "../core/errors.ts";
+import { parseJson } from "../core/json.ts";
 import type { RandomState } from "../core/random.ts";
+import { accepted, checkSchema, finite, object, readJson, type Schema, text, whole } from "../core/schema.ts";
 import { setFrozen } from "../nn/freeze.ts";
 import { overwriteState } from "../nn/load-state.ts";
 import type { Module } from "../nn/module.ts";
@@ -39,6 +41,23 @@ interface TrainingState {
   readonly progress: Progress;
   readonly random: RandomState;
 }
+
+/** The entries of the metadata that the state of training is read from. Each is a JSON text. */
+const metadataSchema = object({ progress: text, random: text, config: text });
+
+const progressSchema: Schema<Progress> = object({
+  epoch: whole(),
+  step: whole(),
+  tally: object({ count: whole(), loss: finite(), correct: whole(), seconds: finite(0), peakBytes: finite(0) }),
+});
+
+const isWord = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) < 2 ** 32;
+
+/** A stream whose words are all 0 would give zeros forever. */
+const randomSchema: Schema<RandomState> = accepted(
+  "four integers in [0, 2^32), not all 0",
+  (value) => Array.isArray(value) && value.length === 4 && value.every(isWord) && value.some((word) => word !== 0),
+);
 
 /** The metadata's entry `format` marks the files of this library. Other programs write that entry too, with other values. */
 const formatPrefix = "separable-checkpoint-";
@@ -103,17 +122,19 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
     throw new DataError(
       `checkpoint: ${source} must have the SHA-256 it was written with, got another; the file is corrupted, restore it from a copy`,
     );
-  const { progress, random, config } = metadata;
+  // The digest finds accidents only: anybody can write a file with the right one.
+  const { progress, random, config } = checkSchema(metadataSchema, metadata, { source: `checkpoint: ${source}` });
+  const within = (name: string): { source: string } => ({ source: `checkpoint: ${source}/${name}` });
   return {
     source,
     model: section(file, "model/"),
     training: {
       optimizer: section(file, "optimizer/"),
-      progress: JSON.parse(progress!) as Progress,
-      random: JSON.parse(random!) as RandomState,
+      progress: readJson(progressSchema, progress, within("progress")),
+      random: readJson(randomSchema, random, within("random")),
     },
-    frozen: frozenOf(metadata),
-    config: JSON.parse(config!),
+    frozen: frozenOf(metadata, `checkpoint: ${source}`),
+    config: parseJson(config, within("config").source),
     sha256: expected,
     metadata: {},
     notes: [],
@@ -123,7 +144,7 @@ export async function decodeCheckpoint(bytes: Uint8Array, source: string): Promi
 const section = ({ tensors }: Safetensors, prefix: string): Map<string, NamedArray> =>
   new Map([...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]));
 
-/** In hexadecimal digits. The digest is what makes the casts of the metadata in `decodeCheckpoint` safe: `encodeCheckpoint` wrote it. */
+/** In hexadecimal digits. */
 async function sha256(bytes: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,6 +1,7 @@
 /** Evaluates a network on labelled images: mean loss, accuracy, and the confusion matrix. */
 
 import type { Context } from "../core/context.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Batch } from "../data/batches.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
@@ -56,6 +57,7 @@ export const imagesOf = ({ images, count }: Batch, shape: ImageShape): Tensor =>
 export async function evaluate(model: Classifier, batches: Batches, options: EvaluateOptions): Promise<Evaluation | undefined> {
   checkOptions("evaluate", options, evaluateOptions);
   const { imageShape, classes, signal, onBatch } = options;
+  checkNumbers("evaluate", { classes }, { integer: true, least: 1 });
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [count, loss, correct] = [0, 0, 0];
   for await (const batch of batches) {

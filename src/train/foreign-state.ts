@@ -4,6 +4,8 @@ import type { NamedArray } from "./safetensors.ts";
 
 /** The prefixes of `DataParallel` and `DistributedDataParallel`, and of `torch.compile`. */
 const wrapperPrefixes = ["module.", "_orig_mod."];
+/** No program wraps a network more often than this. The names of a hostile file may repeat a prefix a million times. */
+const mostPrefixes = 8;
 
 /**
  * The state dict without the wrapper prefixes that all its names share, such as `module._orig_mod.`.
@@ -18,7 +20,7 @@ export function withoutWrapperPrefixes(
   const notes: string[] = [];
   const sharedPrefix = (): string | undefined =>
     wrapperPrefixes.find((prefix) => values.size > 0 && [...values.keys()].every((name) => name.startsWith(prefix)));
-  for (let prefix = sharedPrefix(); prefix !== undefined; prefix = sharedPrefix()) {
+  for (let prefix = sharedPrefix(); prefix !== undefined && notes.length < mostPrefixes; prefix = sharedPrefix()) {
     const { length } = prefix;
     values = new Map([...values].map(([name, value]) => [name.slice(length), value]));
     notes.push(`the prefix ${prefix} was removed from the names in ${source}`);

@@ -1,6 +1,7 @@
 /** The objective that a training step minimises: losses from labels, a teacher and an auxiliary classifier, and penalties. */
 
 import type { Context } from "../core/context.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { attentionTransfer, distillation } from "../nn/distillation.ts";
@@ -18,6 +19,16 @@ export interface StepLoss {
   readonly loss: Tensor;
   /** The number that the step minimises. */
   readonly objective: Tensor;
+  /** The terms whose sum is the objective. An error for numbers that are not finite names the largest. Default: the objective is one term. */
+  readonly terms?: readonly ObjectiveTerm[];
+}
+
+/** A part of the objective. */
+export interface ObjectiveTerm {
+  readonly name: string;
+  readonly value: Tensor;
+  /** What makes the term smaller, in words that complete "lower …". */
+  readonly lowered: string;
 }
 
 /** x:[N,C,H,W] and N labels → the step's losses. */
@@ -59,16 +70,30 @@ export const objectiveOptions: OptionNames = optionNames<ObjectiveOptions>({
   auxiliaryWeight: true,
 });
 
-const sumOf = (terms: readonly (Tensor | undefined)[]): Tensor => terms.filter((term) => term !== undefined).reduce(add);
+/** What makes the terms of the labels smaller. */
+const learningRate = "the learning rate";
+
+const penaltyOf = (penalty: LabelOptions["penalty"], model: Classifier): ObjectiveTerm[] => {
+  const value = penalty?.(model);
+  return value === undefined ? [] : [{ name: "the penalty", value, lowered: "the weight decay" }];
+};
+
+const withTerms = (logits: Tensor, loss: Tensor, terms: readonly ObjectiveTerm[]): StepLoss => ({
+  logits,
+  loss,
+  objective: terms.map(({ value }) => value).reduce(add),
+  terms,
+});
 
 /** The objective crossEntropy + penalty, where the penalty is optional. */
 export function learnFromLabels(model: Classifier, options: LabelOptions = {}): Objective {
   checkOptions("learnFromLabels", options, labelOptions);
   const { labelSmoothing = 0, penalty } = options;
+  checkNumbers("learnFromLabels", { labelSmoothing }, { least: 0, most: 1 });
   return (x, labels, context) => {
     const logits = model.forward(x, context);
     const loss = crossEntropy(logits, labels, { labelSmoothing });
-    return { logits, loss, objective: sumOf([loss, penalty?.(model)]) };
+    return withTerms(logits, loss, [{ name: "cross-entropy", value: loss, lowered: learningRate }, ...penaltyOf(penalty, model)]);
   };
 }
 
@@ -80,15 +105,33 @@ export function learnFromLabels(model: Classifier, options: LabelOptions = {}): 
 export function createObjective(model: AttentiveClassifier, options: ObjectiveOptions): Objective {
   checkOptions("createObjective", options, objectiveOptions);
   const { teaching, auxiliaryWeight = 0, ...fromLabels } = options;
+  checkNumbers("createObjective", { auxiliaryWeight }, { least: 0 });
+  if (teaching !== undefined) {
+    checkNumbers("createObjective", { alpha: teaching.alpha }, { least: 0, most: 1 });
+    checkNumbers("createObjective", { temperature: teaching.temperature }, { above: 0 });
+    checkNumbers("createObjective", { beta: teaching.beta }, { least: 0 });
+  }
   if (teaching === undefined && auxiliaryWeight === 0) return learnFromLabels(model, fromLabels);
   const { labelSmoothing = 0, penalty } = fromLabels;
+  checkNumbers("createObjective", { labelSmoothing }, { least: 0, most: 1 });
   return (x, labels, context) => {
     const { logits, attention, auxiliary } = model.forwardWithAttention(x, context);
     const loss = crossEntropy(logits, labels, { labelSmoothing });
-    const teacherTerms = teaching === undefined ? [loss] : teach(teaching, { x, labels, logits, attention, loss, labelSmoothing });
-    const auxiliaryTerm =
-      auxiliary && auxiliaryWeight > 0 ? multiply(crossEntropy(auxiliary, labels, { labelSmoothing }), auxiliaryWeight) : undefined;
-    return { logits, loss, objective: sumOf([...teacherTerms, auxiliaryTerm, penalty?.(model)]) };
+    const teacherTerms =
+      teaching === undefined
+        ? [{ name: "cross-entropy", value: loss, lowered: learningRate }]
+        : teach(teaching, { x, labels, logits, attention, loss, labelSmoothing });
+    const auxiliaryTerms =
+      auxiliary && auxiliaryWeight > 0
+        ? [
+            {
+              name: "the auxiliary classifier's cross-entropy",
+              value: multiply(crossEntropy(auxiliary, labels, { labelSmoothing }), auxiliaryWeight),
+              lowered: "its weight (auxiliaryWeight, --auxiliary)",
+            },
+          ]
+        : [];
+    return withTerms(logits, loss, [...teacherTerms, ...auxiliaryTerms, ...penaltyOf(penalty, model)]);
   };
 }
 
@@ -99,8 +142,20 @@ interface Student extends NetworkOutput {
   readonly labelSmoothing: number;
 }
 
-function teach({ teacher, alpha, temperature, beta }: Teaching, { x, labels, logits, attention, loss, labelSmoothing }: Student): Tensor[] {
+function teach(
+  { teacher, alpha, temperature, beta }: Teaching,
+  { x, labels, logits, attention, loss, labelSmoothing }: Student,
+): ObjectiveTerm[] {
   const taught = noGrad(() => teacher.forwardWithAttention(x, { training: false }));
-  const fromProbabilities = alpha === 0 ? loss : distillation(logits, taught.logits, labels, { alpha, temperature, labelSmoothing });
-  return beta === 0 ? [fromProbabilities] : [fromProbabilities, attentionTransfer(attention, taught.attention, beta)];
+  const fromProbabilities: ObjectiveTerm =
+    alpha === 0
+      ? { name: "cross-entropy", value: loss, lowered: learningRate }
+      : {
+          name: "distillation",
+          value: distillation(logits, taught.logits, labels, { alpha, temperature, labelSmoothing }),
+          lowered: "the learning rate or the temperature",
+        };
+  if (beta === 0) return [fromProbabilities];
+  const value = attentionTransfer(attention, taught.attention, beta);
+  return [fromProbabilities, { name: "attention transfer", value, lowered: "its weight beta (--beta)" }];
 }

@@ -1,6 +1,7 @@
 /** The contract of optimisers, and the checks that all of them share. */
 
 import { ConfigError, GradientError } from "../core/errors.ts";
+import { kindOf } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Parameter, State } from "../nn/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -45,7 +46,9 @@ export interface OptimizedParameter {
  * @throws ConfigError for a setting that is not finite or below 0, a parameter in two groups, or two parameters of one name.
  */
 export function flattenGroups(op: string, groups: readonly ParameterGroup[]): OptimizedParameter[] {
-  const entries = groups.flatMap(({ parameters, weightDecay = 0, rateFactor = 1 }) => {
+  if (!Array.isArray(groups))
+    throw new ConfigError(`${op}: needs a list of groups, got ${kindOf(groups)}; write new ${op}([{ parameters: network.parameters() }])`);
+  const entries = (groups as readonly ParameterGroup[]).flatMap(({ parameters, weightDecay = 0, rateFactor = 1 }) => {
     for (const [name, value] of Object.entries({ weightDecay, rateFactor }))
       if (!(value >= 0 && Number.isFinite(value))) throw new ConfigError(`${op}: ${name} must be finite and ≥ 0, got ${value}`);
     return [...parameters].map(([name, parameter]) => ({ name, parameter, weightDecay, rateFactor }));
@@ -74,7 +77,8 @@ export function checkStep(op: string, entries: readonly OptimizedParameter[], gr
     throw new ConfigError(`${op}: the learning rate must be finite and ≥ 0, got ${learningRate}`);
   if (gradients.length !== entries.length)
     throw new GradientError(
-      `${op}: needs one gradient for each of its ${entries.length} trainable parameters, got ${gradients.length}; pass gradients(loss, optimizer.values)`,
+      `${op}: needs one gradient for each of its ${entries.length} trainable parameters, got ${gradients.length}; ` +
+        "pass gradients(loss, optimizer.values)",
     );
   for (const [i, { name, parameter }] of entries.entries()) {
     const g = gradients[i]!;

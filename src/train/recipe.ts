@@ -3,6 +3,8 @@
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { type OptionNames, optionNames } from "../core/options.ts";
+import { visible } from "../core/quote.ts";
+import { accepted, dictionary, finite, list, object, optional, recursive, type Schema, text, whole } from "../core/schema.ts";
 import { formatShape } from "../core/shape.ts";
 import { NoDraws } from "../count/no-draws.ts";
 import { withBackend } from "../count/with-backend.ts";
@@ -37,6 +39,26 @@ export interface Recipe extends Description {
   /** Where a convolution stands. */
   readonly site?: ConvolutionSite;
 }
+
+/**
+ * What a file may hold as a recipe. The kinds are checked where the layers are made, because makers and families may add to them. Options
+ * are checked by the layer that they are for.
+ */
+export const recipeSchema: Schema<Recipe> = recursive(() =>
+  object({
+    kind: text,
+    sizes: optional(list(finite())),
+    options: optional(dictionary(anything)),
+    layers: optional(list(recipeSchema)),
+    spec: optional(specSchema),
+    family: optional(dictionary(anything)),
+    site: optional(siteSchema),
+  }),
+) as Schema<unknown> as Schema<Recipe>;
+
+const anything: Schema<unknown> = accepted("a value", () => true);
+const specSchema = object({ kind: text });
+const siteSchema = object({ inChannels: whole(1), outChannels: whole(1), kernel: whole(1) });
 
 /** Makes the layer of a class of your own from its description. */
 export type LayerMaker = (description: Description, build: Build) => Layer;
@@ -117,14 +139,18 @@ function recipeOf(module: Module, options: RecipeOptions): Recipe {
   return inner === undefined ? rest : { ...rest, layers: inner.flatMap((layer) => (layer ? [recipeOf(layer, options)] : [])) };
 }
 
-/** The spec of a recipe. @throws DataError for a family that is not there. */
-function specOf({ spec }: Recipe, families: readonly StructuredFamily[], source: string): ConvolutionSpec {
-  const { kind } = spec!;
+/** The spec of a recipe. @throws DataError for a recipe without one, and for a family that is not there. */
+function specOf({ kind: layer, spec }: Recipe, families: readonly StructuredFamily[], source: string): ConvolutionSpec {
+  if (spec === undefined)
+    throw new DataError(`loadModel: ${source} must name the family of its ${visible(layer)}, got none; restore it from a copy`);
+  const { kind } = spec;
   if (builtInFamily(kind) !== undefined) return spec as ConvolutionSpec;
   const family = families.find((record) => record.kind === kind);
   if (family === undefined)
-    throw new DataError(`loadModel: ${source} needs the family ${kind}, which is not built in; pass its record in the option families`);
-  return { kind: "own", family, spec: spec! };
+    throw new DataError(
+      `loadModel: ${source} needs the family ${visible(kind)}, which is not built in; pass its record in the option families`,
+    );
+  return { kind: "own", family, spec };
 }
 
 /** The layer of a recipe, newly initialised. @throws DataError for a class or a family that is not there. */
@@ -143,7 +169,7 @@ export function layerOf(recipe: Recipe, build: Build, source: string, options: R
     return libraryMakers[recipe.kind]!(recipe, build, () => (recipe.layers ?? []).map((inner) => layerOf(inner, build, source, options)));
   if (Object.hasOwn(makers, recipe.kind)) return makers[recipe.kind]!(recipe, build);
   throw new DataError(
-    `loadModel: ${source} needs the class ${recipe.kind}, which is not the library's; pass what makes it in the option makers`,
+    `loadModel: ${source} needs the class ${visible(recipe.kind)}, which is not the library's; pass what makes it in the option makers`,
   );
 }
 

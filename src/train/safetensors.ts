@@ -9,6 +9,7 @@
 import { DataError } from "../core/errors.ts";
 import { fileKind } from "../core/file-kind.ts";
 import { repeatedKey } from "../core/json.ts";
+import { quote } from "../core/quote.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { bytesOf, formatOf, type NumberFormat, type NumericArray, numberFormats, readNumbers } from "../tensor/number-formats.ts";
 import type { DType, TypedArray } from "../tensor/storage.ts";
@@ -88,7 +89,7 @@ export function encodeSafetensors(
   for (const [name, array] of tensors) {
     if (name === metadataKey)
       throw new DataError(`safetensors: a tensor must not be named ${metadataKey}, which the format reserves, got one; rename it`);
-    const format = encodedFormat("safetensors", JSON.stringify(name), array);
+    const format = encodedFormat("safetensors", quote(name), array);
     const end = offset + array.data.byteLength;
     header.push([name, { dtype: format.safetensors, shape: array.shape, data_offsets: [offset, end] }]);
     offset = end;
@@ -160,7 +161,7 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   checkSpans(spans, data.length, refuse);
   const tensors = new Map<string, NamedArray>();
   for (const { name, shape, format, from, to } of spans) {
-    const refuseNumber = (what: string): never => refuse(`${what} of ${format.safetensors} in ${JSON.stringify(name)}`, "save it as F64");
+    const refuseNumber = (what: string): never => refuse(`${what} of ${format.safetensors} in ${quote(name)}`, "save it as F64");
     tensors.set(name, { shape, data: readNumbers(format, data.subarray(from, to), true, refuseNumber) });
   }
   return { tensors, metadata };
@@ -191,19 +192,18 @@ function readHeader(bytes: Uint8Array, refuse: Refuse): { header: Record<string,
   }
   if (!isObject(header)) return refuse("must have a JSON object as header, got another value");
   const repeated = repeatedKey(json);
-  if (repeated !== undefined)
-    return refuse(`must have each name once in its header, got ${JSON.stringify(repeated)} twice`, "write the file again");
+  if (repeated !== undefined) return refuse(`must have each name once in its header, got ${quote(repeated)} twice`, "write the file again");
   return { header, dataStart };
 }
 
 function readSpan(name: string, entry: unknown, length: number, refuse: Refuse): Span {
-  const quoted = JSON.stringify(name);
+  const quoted = quote(name);
   if (!isEntry(entry)) return refuse(`must give ${quoted} a dtype, a shape and two offsets, got something else`);
   const { dtype, shape } = entry;
   const [from, to] = entry.data_offsets;
   const format = formats.get(dtype);
   if (format === undefined)
-    return refuse(`must use one of ${[...formats.keys()].join(", ")}, got ${JSON.stringify(dtype)} for ${quoted}`, "save it as F32");
+    return refuse(`must use one of ${[...formats.keys()].join(", ")}, got ${quote(dtype)} for ${quoted}`, "save it as F32");
   if (to - from !== sizeOf(shape) * format.bytes || to > length)
     return refuse(`must hold ${dtype} ${formatShape(shape)} for ${quoted}, got bytes ${from} to ${to} of ${length}`);
   return { name, shape, format, from, to };
@@ -213,7 +213,7 @@ function readSpan(name: string, entry: unknown, length: number, refuse: Refuse):
 function checkSpans(spans: readonly Span[], length: number, refuse: Refuse): void {
   let end = 0;
   for (const { name, from, to } of spans.toSorted((a, b) => a.from - b.from || a.to - b.to)) {
-    if (from !== end) refuse(`must hold its tensors end to end, got ${JSON.stringify(name)} at byte ${from} after byte ${end}`);
+    if (from !== end) refuse(`must hold its tensors end to end, got ${quote(name)} at byte ${from} after byte ${end}`);
     end = to;
   }
   if (end !== length) refuse(`must end with its last tensor, got ${length - end} bytes more`);

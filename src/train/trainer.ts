@@ -5,17 +5,22 @@
  */
 
 import { kernels } from "../backend/active.ts";
-import { DataError } from "../core/errors.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Random } from "../core/random.ts";
 import type { Batch } from "../data/batches.ts";
 import { gradients } from "../grad/gradients.ts";
 import { checkRegistered } from "../nn/check-registered.ts";
+import { AnomalyError, detectAnomaly } from "../nn/detect-anomaly.ts";
+import { buffersOf, remember } from "../nn/remember-buffers.ts";
 import { argmax } from "../ops/reductions.ts";
 import { detach } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { checkFiniteLoss, type SizedTerm } from "./divergence.ts";
 import { type Batches, type Classifier, type EvaluateOptions, type Evaluation, evaluate, type ImageShape, imagesOf } from "./evaluate.ts";
-import { learnFromLabels, type Objective } from "./objective.ts";
+import { learnFromLabels, type Objective, type ObjectiveTerm } from "./objective.ts";
 import type { Optimizer } from "./optimizer.ts";
 import type { Schedule } from "./schedules.ts";
 
@@ -57,6 +62,8 @@ export interface TrainerOptions {
   readonly dropPath?: Schedule | undefined;
   /** The random stream of dropout and drop-path. */
   readonly random: Random;
+  /** Whether each step looks for the op that computes the first number that is not finite. Default: false. */
+  readonly detectAnomaly?: boolean;
 }
 
 /** The names of `TrainerOptions`. */
@@ -69,6 +76,7 @@ export const trainerOptions: OptionNames = optionNames<TrainerOptions>({
   objective: true,
   dropPath: true,
   random: true,
+  detectAnomaly: true,
 });
 
 /** The progress after a step, with the step's own numbers. */
@@ -100,30 +108,62 @@ export interface EpochMetrics {
   readonly peakBytes: number;
 }
 
+/** What a step keeps of its computation. */
+interface Computed {
+  readonly loss: Tensor;
+  readonly predictions: Tensor;
+  readonly terms: readonly ObjectiveTerm[];
+}
+
 export class Trainer {
   readonly model: Classifier;
   readonly optimizer: Optimizer;
   readonly random: Random;
   readonly imageShape: ImageShape;
   readonly batchesPerEpoch: number;
+  /** Whether each step looks for the op that computes the first number that is not finite. This changes no number. */
+  detectAnomaly: boolean;
   progress: Progress = untrained;
+  /**
+   * Runs the computation of each step: loss, gradients and update, up to the reading of the loss. It must call `compute` once and return its
+   * result. Default: it does nothing else. A profile takes its place for one step.
+   */
+  around: <T>(compute: () => T) => T = (compute) => compute();
   readonly #schedule: Schedule;
   readonly #objective: Objective;
   readonly #dropPath: Schedule | undefined;
+  readonly #buffers: ReturnType<typeof buffersOf>;
+  /** The terms of the last step whose numbers were finite. */
+  #terms: readonly SizedTerm[] = [];
   /** Whether a step has shown that every parameter of the network is in its state. */
   #checked = false;
 
   constructor(options: TrainerOptions) {
     checkOptions("Trainer", options, trainerOptions);
-    const { model, optimizer, schedule, imageShape, batchesPerEpoch, objective, dropPath, random } = options;
+    const {
+      model,
+      optimizer,
+      schedule,
+      imageShape,
+      batchesPerEpoch,
+      objective,
+      dropPath,
+      random,
+      detectAnomaly: detects = false,
+    } = options;
+    checkNumbers("Trainer", { batchesPerEpoch }, { integer: true, least: 1 });
+    const [channels, height, width] = imageShape;
+    checkNumbers("Trainer: imageShape", { channels, height, width }, { integer: true, least: 1 });
     this.model = model;
     this.optimizer = optimizer;
     this.random = random;
     this.imageShape = imageShape;
     this.batchesPerEpoch = batchesPerEpoch;
     this.#schedule = schedule;
+    this.#buffers = buffersOf(model);
     this.#objective = objective ?? learnFromLabels(model);
     this.#dropPath = dropPath;
+    this.detectAnomaly = detects;
   }
 
   /** Finished steps since the start of the run. */
@@ -138,30 +178,38 @@ export class Trainer {
 
   /**
    * Trains on one batch. All kernels are dispatched before the first await, so the caller can prepare the next batch while the loss is
-   * read.
+   * read. A step that throws before its update leaves the network, the optimiser and the random stream as they were, so the same batch can
+   * be tried again.
    * @param start When the step's time began (performance.now()), for callers that include the wait for the batch.
-   * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state.
+   * @throws DataError for a loss that is not finite; ConfigError, in the first step, for a parameter that is not in the network's state;
+   * AnomalyError, with `detectAnomaly`, at the first op that computes a number that is not finite.
    */
   async step(batch: Batch, start: number = performance.now()): Promise<StepReport> {
+    const { epoch, step, tally } = this.progress;
+    if (step >= this.batchesPerEpoch)
+      throw new ConfigError(
+        `Trainer: epoch ${epoch + 1} must have batchesPerEpoch = ${this.batchesPerEpoch} batches, got more; ` +
+          "give the number of batches that the data set has",
+      );
     const learningRate = this.learningRate();
-    const result = scope(() => {
-      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
-      const images = imagesOf(batch, this.imageShape);
-      const { logits, loss, objective } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
-      if (!this.#checked) checkRegistered(this.model, logits);
-      this.#checked = true;
-      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
-      return { loss: detach(loss), predictions: argmax(logits) };
-    });
-    const [loss, predictions] = await Promise.all([result.loss.item(), result.predictions.data()]);
+    const result = this.around(() =>
+      this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate),
+    );
+    const [loss, predictions, ...terms] = await Promise.all([
+      result.loss.item(),
+      result.predictions.data(),
+      ...result.terms.map(({ value }) => value.item()),
+    ]);
     result.loss.dispose();
     result.predictions.dispose();
-    const { epoch, step, tally } = this.progress;
-    if (!Number.isFinite(loss))
-      throw new DataError(
-        `train: the loss must be finite, got ${loss} at step ${step + 1} of epoch ${epoch + 1} (learning rate ${learningRate}); ` +
-          "lower the learning rate, or look for values that are not finite in the data",
-      );
+    for (const { value } of result.terms) value.dispose();
+    const named = result.terms.map(({ name, lowered }, i) => ({ name, lowered, size: terms[i]! }));
+    checkFiniteLoss(loss, {
+      terms: named,
+      before: this.#terms,
+      at: `step ${step + 1} of epoch ${epoch + 1} (learning rate ${learningRate})`,
+    });
+    this.#terms = named;
     const correct = batch.labels.reduce((hits, label, n) => hits + (predictions[n] === label ? 1 : 0), 0);
     this.progress = {
       epoch,
@@ -175,6 +223,54 @@ export class Trainer {
       },
     };
     return { ...this.progress, learningRate, loss };
+  }
+
+  /** Runs the body of a step in a scope. If the body throws, the running statistics and the random stream become what they were before. */
+  #orUnchanged<T>(body: () => T): T {
+    const random = this.random.state;
+    const undo = remember(this.#buffers);
+    try {
+      return scope(body);
+    } catch (error) {
+      undo.restore();
+      this.random.state = random;
+      throw error;
+    } finally {
+      undo.forget();
+    }
+  }
+
+  /** One step on the backend: loss, gradients, update. */
+  #compute(batch: Batch, learningRate: number): Computed {
+    return this.#orUnchanged(() => {
+      const dropPath = this.#dropPath?.(this.progress.epoch) ?? 0;
+      const images = imagesOf(batch, this.imageShape);
+      const {
+        logits,
+        loss,
+        objective,
+        terms = [],
+      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
+      if (!this.#checked) checkRegistered(this.model, logits);
+      this.#checked = true;
+      // An objective of one term needs no further number to be read.
+      const kept = terms.length < 2 ? [] : terms.map((term) => ({ ...term, value: detach(term.value) }));
+      const computed = { loss: detach(loss), predictions: argmax(logits), terms: kept };
+      // The update comes last: everything before it can run out of memory, and the update allocates nothing.
+      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
+      return computed;
+    });
+  }
+
+  /** The same step. @throws AnomalyError for a number that is not finite. */
+  #searchingCompute(batch: Batch, learningRate: number): Computed {
+    try {
+      return detectAnomaly(() => this.#compute(batch, learningRate), { model: this.model });
+    } catch (error) {
+      if (error instanceof AnomalyError)
+        error.message += `. This was step ${this.progress.step + 1} of epoch ${this.progress.epoch + 1} (learning rate ${Number(learningRate.toPrecision(4))})`;
+      throw error;
+    }
   }
 
   /** Ends the current epoch and returns its results. */
@@ -240,7 +336,9 @@ export const trainEpochsOptions: OptionNames = optionNames<TrainEpochsOptions>({
  */
 export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions): Promise<"finished" | "stopped"> {
   checkOptions("trainEpochs", options, trainEpochsOptions);
-  const { epochs, testBatches, classes, evaluateEvery = 1, signal, onEpoch, onTestBatch } = options;
+  const { epochs, testBatches, classes, evaluateEvery = 1, maximumSteps = Infinity, signal, onEpoch, onTestBatch } = options;
+  checkNumbers("trainEpochs", { epochs, classes, evaluateEvery }, { integer: true, least: 1 });
+  if (maximumSteps !== Infinity) checkNumbers("trainEpochs", { maximumSteps }, { integer: true, least: 0 });
   while (trainer.progress.epoch < epochs) {
     kernels().resetPeak();
     if ((await trainEpoch(trainer, options)) === "stopped") return "stopped";
@@ -279,7 +377,13 @@ async function trainEpoch(trainer: Trainer, options: TrainEpochsOptions): Promis
       next = following;
       await onStep?.(report);
     }
-    return stopped() ? "stopped" : "finished";
+    if (stopped()) return "stopped";
+    if (trainer.progress.step !== trainer.batchesPerEpoch)
+      throw new ConfigError(
+        `Trainer: epoch ${epoch + 1} must have batchesPerEpoch = ${trainer.batchesPerEpoch} batches, got ${trainer.progress.step}; ` +
+          "give the number of batches that the data set has",
+      );
+    return "finished";
   } finally {
     await batches.return();
   }

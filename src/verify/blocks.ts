@@ -61,7 +61,12 @@ function nameOf(entry: Fields, { inChannels, outChannels, kernel, stride, paddin
 }
 
 /** The spec in a name such as `ACDC_3wide`, which means ACDC_3 with parameters far from their initial values. */
-const bareName = (layer: string): string => layer.replace(/(?<=_[\d.]+)[a-z]+$/i, "");
+function bareName(layer: string): string {
+  let end = layer.length;
+  while (/^[a-z]$/i.test(layer.charAt(end - 1))) end--;
+  const underscore = layer.lastIndexOf("_", end - 1);
+  return underscore >= 0 && /^[\d.]+$/.test(layer.slice(underscore + 1, end)) ? layer.slice(0, end) : layer;
+}
 
 const parseLayer = (layer: string): ConvolutionSpec => parseConvolution(bareName(layer));
 

@@ -3,6 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../core/errors.ts";
+import { parseJson } from "../core/json.ts";
+import { quote } from "../core/quote.ts";
 import { errorCode } from "../data/node/system-error.ts";
 import { decodeSafetensors, type NamedArray } from "../train/safetensors.ts";
 
@@ -21,9 +23,10 @@ export class FixtureFolder {
     const bytes = await this.#read(file);
     if (bytes === undefined) return undefined;
     try {
-      return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      return parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes), `verify: ${join(this.path, file)}`);
     } catch (cause) {
-      throw new FixtureError(`verify: ${join(this.path, file)} must be JSON; it is damaged, restore it from a copy`, { cause });
+      if (cause instanceof DataError) throw new FixtureError(cause.message, { cause });
+      throw new FixtureError(`verify: ${join(this.path, file)} must be JSON in UTF-8; it is damaged, restore it from a copy`, { cause });
     }
   }
 
@@ -87,14 +90,14 @@ export class Fields {
 
   constructor(value: unknown, where: string) {
     if (typeof value !== "object" || value === null || Array.isArray(value))
-      throw new FixtureError(`verify: ${where} must be a JSON object, got ${JSON.stringify(value)?.slice(0, 40)}`);
+      throw new FixtureError(`verify: ${where} must be a JSON object, got ${quote(value, 40)}`);
     this.#fields = value as Record<string, unknown>;
     this.#where = where;
   }
 
   /** The elements of a JSON array of objects. */
   static list(value: unknown, where: string): Fields[] {
-    if (!Array.isArray(value)) throw new FixtureError(`verify: ${where} must be a JSON array, got ${JSON.stringify(value)?.slice(0, 40)}`);
+    if (!Array.isArray(value)) throw new FixtureError(`verify: ${where} must be a JSON array, got ${quote(value, 40)}`);
     return value.map((item, i) => new Fields(item, `${where}[${i}]`));
   }
 
@@ -149,6 +152,6 @@ export class Fields {
   }
 
   #refuse(name: string, kind: string): never {
-    throw new FixtureError(`verify: ${this.#where}.${name} must be ${kind}, got ${JSON.stringify(this.#own(name))?.slice(0, 40)}`);
+    throw new FixtureError(`verify: ${this.#where}.${name} must be ${kind}, got ${quote(this.#own(name), 40)}`);
   }
 }

@@ -129,7 +129,7 @@ class Training {
     this.#compareSizes(entry);
     const losses = entry.has(`losses${suffix}`) ? entry.numbers(`losses${suffix}`).map(Number) : [];
     const recorded = this.#golden.names.map((name) => Number(/^after(\d+)/.exec(name)?.[1] ?? 0));
-    const steps = Math.max(1, losses.length, ...recorded);
+    const steps = largest([1, losses.length, ...recorded]);
     for (let step = 1; step <= steps; step++) {
       await this.#step(step, losses[step - 1]);
       await this.#compareState(`after${step}`);

@@ -1,13 +1,14 @@
 /** Formats the JSON of measurements as Markdown, for the tables of docs/benchmarks.md. No figure there is typed by hand. */
 
 import { formatMachine, type Machine } from "../../src/bench/machine.ts";
-import type { BenchmarkRow } from "../../src/bench/run-benchmark.ts";
+import type { BenchmarkRow, StepRatios } from "../../src/bench/run-benchmark.ts";
 import type { StructuredRow, Times } from "../../src/bench/structured-benchmark.ts";
 import { formatMegabytes } from "../../src/cli/format.ts";
 import type { ComparisonRow } from "./peers/compare.ts";
+import type { TorchDocument } from "./torch/document.ts";
 
 /** The output of `separable bench --json`. */
-export type BenchDocument = readonly (BenchmarkRow & { readonly machine: Machine })[];
+export type BenchDocument = readonly (BenchmarkRow & StepRatios & { readonly machine: Machine })[];
 
 /** The output of `npm run bench:peers -- --json`. */
 export interface PeersDocument {
@@ -38,12 +39,38 @@ const rateOf = ({ gflops, gigabytesPerSecond }: { readonly gflops: number; reado
   gflops > 0 ? `${gflops.toFixed(1)} GFLOP/s` : gigabytesPerSecond === undefined ? "" : `${gigabytesPerSecond.toFixed(1)} GB/s`;
 
 function benchTable(rows: BenchDocument): string {
+  const ratios = rows.some(({ overConv, overSep }) => overConv !== undefined || overSep !== undefined);
   const cells = rows.map((row) => {
     const alone = rows.find(({ name, backend, threads }) => name === row.name && backend === row.backend && threads === 1);
     const gain = row.threads === 1 || alone === undefined ? "" : `${(alone.ms / row.ms).toFixed(2)} ×`;
-    return [row.name, row.backend, String(row.threads), milliseconds(row.ms), rateOf(row), gain, formatMegabytes(row.peakBytes)];
+    return [
+      ...[row.name, row.backend, String(row.threads), milliseconds(row.ms), rateOf(row), gain, formatMegabytes(row.peakBytes)],
+      ...(ratios ? [millions(row.multiplyAdds), over(row.overConv), over(row.overSep)] : []),
+    ];
   });
-  return table(["benchmark", "backend", "threads", "ms", "rate", "against one thread", "peak memory"], cells);
+  const header = ["benchmark", "backend", "threads", "ms", "rate", "against one thread", "peak memory"];
+  return table([...header, ...(ratios ? ["multiply-adds", "over `Conv`", "over `Sep`"] : [])], cells);
+}
+
+const millions = (count: number): string => (count === 0 ? "" : `${(count / 1e6).toFixed(1)} M`);
+
+const over = (ratio: number | undefined): string => (ratio === undefined ? "" : `${ratio.toFixed(2)} ×`);
+
+/** A row for each benchmark and number of threads. The ratio is our time divided by that of PyTorch, with its extremes over the rounds. */
+export function torchMarkdown({ date, machine, torch, rounds, rows }: TorchDocument, note: string): string {
+  const cells = rows.map(({ name, threads, ours, other }) => [
+    name,
+    String(threads),
+    milliseconds(ours.medianMs),
+    "error" in other ? "–" : milliseconds(other.timing.medianMs),
+    "error" in other ? "–" : `${other.ratio.median.toFixed(2)} (${other.ratio.min.toFixed(2)}–${other.ratio.max.toFixed(2)})`,
+  ]);
+  const { simd, version, instructions } = machine;
+  return [
+    `Measured ${date} on ${formatMachine(machine)}; ${instructions.join(", ")}. separable ${version}, SIMD: ${simd}. PyTorch ${torch.torch} on ` +
+      `${torch.capability}, ${torch.oneDNN ? "with" : "without"} oneDNN. Medians of ${rounds} rounds. ${note}\n`,
+    table(["benchmark", "threads", "separable, ms", "PyTorch, ms", "separable / PyTorch"], cells),
+  ].join("\n");
 }
 
 function peersTable({ rows, versions }: PeersDocument): string {
@@ -123,7 +150,7 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
 const marksOf = (name: string): readonly [string, string] => [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
 
 /** The page with the text between its marks replaced. @throws Error when the page has no marks. */
-export function replaceFigures(page: string, figures: string, name: "figures" | "structured" = "figures"): string {
+export function replaceFigures(page: string, figures: string, name: "figures" | "structured" | "torch" = "figures"): string {
   const marks = marksOf(name);
   const [start, end] = [page.indexOf(marks[0]), page.indexOf(marks[1])];
   if (start < 0 || end < start) throw new Error(`${name}: the page must hold ${marks[0].trim()} and then ${marks[1]}`);

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
-import { figuresMarkdown, replaceFigures } from "./figures.ts";
+import { figuresMarkdown, replaceFigures, torchMarkdown } from "./figures.ts";
 import { checkAgreement } from "./peers/agreement.ts";
 import { compare } from "./peers/compare.ts";
 import type { Contender } from "./peers/contender.ts";
@@ -95,7 +95,17 @@ describe("compare", () => {
 
 describe("figures", () => {
   const machine = { cpu: "A CPU", cores: 2, platform: "any", node: "v1", v8: "2", simd: "none" };
-  const row = { name: "gemm-2", backend: "wasm", minMs: 1, maxMs: 9, repeats: 3, peakBytes: 1e6, processPeakBytes: 2e6, machine };
+  const row = {
+    name: "gemm-2",
+    backend: "wasm",
+    minMs: 1,
+    maxMs: 9,
+    repeats: 3,
+    peakBytes: 1e6,
+    processPeakBytes: 2e6,
+    multiplyAdds: 8,
+    machine,
+  };
 
   it("contain the machine, the note, every figure, and the libraries that cannot run a benchmark", () => {
     const markdown = figuresMarkdown({
@@ -123,6 +133,36 @@ describe("figures", () => {
       "| gemm-2 | wasm | 2 | 4.00 | 15.0 GFLOP/s | 1.50 × | 1.0 MB |",
       "| gemm-2 | 6.00 (10.0 GFLOP/s) | 15.0 (2.50 ×) | cannot |",
       "- third cannot do gemm-2: no such kernel",
+    ])
+      expect(markdown).toContain(part);
+  });
+
+  it("contain what a structured network executes, and its ratios, where they were measured", () => {
+    const step = { ...row, name: "wrn-16-2-Sep-step-b32", threads: 1, ms: 5, gflops: 1, multiplyAdds: 15.1e6, overConv: 0.31 };
+    const markdown = figuresMarkdown({ bench: [step], peers: undefined, date: "2000-01-02", note: "" });
+    expect(markdown).toContain("| wrn-16-2-Sep-step-b32 | wasm | 1 | 5.00 | 1.0 GFLOP/s |  | 1.0 MB | 15.1 M | 0.31 × |  |");
+  });
+
+  it("contain the ratio to PyTorch with its extremes, and a dash where PyTorch has no time", () => {
+    const timing = (medianMs: number) => ({ medianMs, minMs: 1, maxMs: 99, repeats: 3 });
+    const markdown = torchMarkdown(
+      {
+        date: "2000-01-03",
+        machine: { ...machine, version: "7", instructions: ["avx2", "fma"] },
+        torch: { torch: "1.13", python: "3", oneDNN: true, capability: "AVX2" },
+        rounds: 5,
+        rows: [
+          { name: "gemm-2", threads: 1, ours: timing(6), other: { timing: timing(12), ratio: { median: 0.5, min: 0.4, max: 0.75 } } },
+          { name: "gemm-2", threads: 2, ours: timing(3), other: { error: "no module" } },
+        ],
+      },
+      "Shared.",
+    );
+    for (const part of [
+      "Measured 2000-01-03 on A CPU, 2 cores",
+      "avx2, fma. separable 7, SIMD: none. PyTorch 1.13 on AVX2, with oneDNN. Medians of 5 rounds. Shared.",
+      "| gemm-2 | 1 | 6.00 | 12.0 | 0.50 (0.40–0.75) |",
+      "| gemm-2 | 2 | 3.00 | – | – |",
     ])
       expect(markdown).toContain(part);
   });

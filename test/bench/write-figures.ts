@@ -12,15 +12,18 @@ import {
   replaceFigures,
   type StructuredDocument,
   structuredMarkdown,
+  torchMarkdown,
 } from "./figures.ts";
+import type { TorchDocument } from "./torch/document.ts";
 
-const { bench, peers, structured, note } = new Command("write-figures")
+const { bench, peers, structured, torch, note } = new Command("write-figures")
   .option("--bench <files...>", "outputs of separable bench --json", [])
   .option("--peers <file>", "the output of npm run bench:peers -- --json")
   .option("--structured <file>", "the output of separable bench --structured --json")
+  .option("--torch <file>", "the output of npm run bench:torch -- --json")
   .requiredOption("--note <text>", "the circumstances of the measurement that a reader must know")
   .parse()
-  .opts<{ bench: string[]; peers?: string; structured?: string; note: string }>();
+  .opts<{ bench: string[]; peers?: string; structured?: string; torch?: string; note: string }>();
 
 const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 const page = new URL("../../docs/benchmarks.md", import.meta.url);
@@ -28,6 +31,7 @@ const date = new Date().toISOString().slice(0, 10);
 let text = readFileSync(page, "utf8");
 if (structured !== undefined)
   text = replaceFigures(text, structuredMarkdown(read(structured) as StructuredDocument, date, note), "structured");
+if (torch !== undefined) text = replaceFigures(text, torchMarkdown(read(torch) as TorchDocument, note), "torch");
 if (bench.length > 0 || peers !== undefined) {
   const figures = figuresMarkdown({
     bench: bench.flatMap((path) => read(path) as BenchDocument),

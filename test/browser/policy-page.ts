@@ -6,7 +6,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? `${error
 
 export const entries = {
   /** What `initBackend` returns, and 1 + 2 on the backend that it chose; or the error. */
-  async start(names: readonly ("wasm" | "reference")[], threads?: number): Promise<unknown> {
+  async start(names: readonly ("auto" | "wasm" | "reference")[], threads?: number): Promise<unknown> {
     try {
       const choice = await initBackend(names, threads === undefined ? {} : { threads });
       const x = add(zeros([1]), 3);

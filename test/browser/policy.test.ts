@@ -65,6 +65,22 @@ describe.skipIf(missingChromium !== undefined)("in Chromium", () => {
     });
   });
 
+  test("auto on a page without separable/gpu is wasm, or the reference where the page forbids WebAssembly, and says both reasons", async () => {
+    const gpu = { name: "gpu", reason: 'separable/gpu is not imported; import that entry to let "auto" try GPUs' };
+    const noGpu = "no GPU: separable/gpu is not imported";
+    expect(await call("/all", "start", ["auto"], 2)).toEqual({
+      choice: { name: "wasm", threads: 2, passedOver: [gpu], reason: noGpu },
+      sum: 3,
+    });
+    expect(await call("/no-wasm", "start", ["auto"])).toEqual({
+      choice: {
+        ...{ name: "reference", threads: 1, passedOver: [gpu, { name: "wasm", reason: noWasm }] },
+        reason: `wasm cannot run here: wasm: the page's Content-Security-Policy forbids WebAssembly, ${noGpu}`,
+      },
+      sum: 3,
+    });
+  });
+
   test("a page that forbids blob workers computes on one thread and is told so, or gets an error where it asked for threads", async () => {
     expect(await call("/no-workers", "start", ["wasm"])).toEqual({
       choice: { name: "wasm", threads: 1, passedOver: [], note: `one thread computes: ${noWorkers}` },

@@ -8,7 +8,7 @@ import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decodeNpz, encodeNpz } from "../../src/interchange/npz.ts";
 import { formatConvolution, parseConvolution } from "../../src/structured/convolution-text.ts";
-import { readCheckpointFile } from "../../src/train/node/run-folder.ts";
+import { readCheckpointFile } from "../../src/train/node/checkpoint-files.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../src/train/safetensors.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 

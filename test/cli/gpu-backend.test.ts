@@ -162,15 +162,16 @@ describe("bench", () => {
   test.each<[string, RegExp]>([
     ["--backend cpu --threads 2", /bench: --threads belongs to --backend wasm, got --backend cpu/],
     ["--backend gpu --threads 2", /bench: --threads belongs to --backend wasm, got --backend gpu/],
-    ["--backend reference --profile", /bench: --profile needs a backend of gpu\.js, got reference, 1 thread; choose one by --backend/],
-    ["--backend cpu --profile --only gemm-256", /bench: --profile measures one training step alone, got --only too/],
-    ["--backend cpu --profile 0", /bench: --profile must be an integer ≥ 1, got "0"/],
+    ["--backend cpu --profile --only gemm-256", /bench: --profile measures one training step alone on .*cpu.*, got --only too/],
+    ["--backend cpu --profile --trace t.json", /bench: --profile measures one training step alone on .*cpu.*, got --trace too/],
+    ["--backend cpu --profile 0", /bench: --profile must be an integer in \[1, 65536\], got "0"/],
   ])("refuses %s", (options, message) => expectError([...once, ...options.split(" ")], message));
 });
 
 test.each<[string, RegExp]>([
   ["train --backend cpu --threads 2", /train: --threads belongs to --backend wasm, got --backend cpu/],
   ["train --backend gpu --memory-limit 64", /train: --memory-limit belongs to --backend wasm, got --backend gpu/],
+  ["train --backend cpu --data synthetic --profile", /train: --profile needs --backend wasm or reference, got .*cpu/],
   ["train --backend webgl2 --data synthetic", /BackendError: webgl2: runs in browsers, got Node; use --backend webgpu or headlessgl/],
   [
     "eval --run x --backend vulkan",

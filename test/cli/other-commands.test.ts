@@ -76,7 +76,10 @@ describe("eval", () => {
   });
 
   test("refuses limits beyond the data", () =>
-    expectError([...evaluate, "--run", run, "--limit-test", "0"], /ConfigError: eval: --limit-test must be an integer ≥ 1, got "0"/));
+    expectError(
+      [...evaluate, "--run", run, "--limit-test", "0"],
+      /ConfigError: eval: --limit-test must be an integer in \[1, 100000000\], got "0"/,
+    ));
 });
 
 describe("data", () => {

@@ -1,7 +1,8 @@
 /** The family of example 05 through the whole program: a module outside every project, used from several working directories. */
 
 import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,8 +11,9 @@ import { benchStructured } from "../../src/bench/structured-benchmark.ts";
 import { loadFamilies } from "../../src/experiment/node/load-family.ts";
 import { defineFamily, kernels, LowRankLinear, ownSpec, whole } from "../../src/index.ts";
 import { convolutionName, formatConvolution, parseConvolution, provideFamilies } from "../../src/structured/convolution-text.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
-import { jsonLines, resultsOf } from "./run-cli.ts";
+import { jsonLines, resultsOf, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 const example = fileURLToPath(new URL("../../examples/05-your-own-layer.ts", import.meta.url));
@@ -48,12 +50,12 @@ describe("a family of a module", () => {
     const conv = "--conv ./own.ts:ScaledLowRank_2";
     expect((await separable(`train ${recipe} ${conv} --run whole`)).stderr).toBe("");
     await separable(`train ${recipe} ${conv} --run parts --steps 2`);
-    const resumed = await separable(`train --resume ${join(folder, "parts")} --no-progress`, elsewhere);
+    const resumed = await separable(`train --resume ${join(folder, "parts")} --family ${join(folder, "own.ts")} --no-progress`, elsewhere);
     expect(resumed.stderr).toBe("");
     expect(await resultsOf(join(folder, "parts"))).toEqual(await resultsOf(join(folder, "whole")));
     const config = JSON.parse(await readFile(join(folder, "whole", "config.json"), "utf8")) as { settings: { conv: string } };
     expect(config.settings.conv).toBe(`${join(folder, "own.ts")}:ScaledLowRank_2`);
-    const evaluated = await separable(`eval --run ${join(folder, "whole")} --json --no-progress`, elsewhere);
+    const evaluated = await separable(`eval --run ${join(folder, "whole")} --family ../own.ts --json --no-progress`, elsewhere);
     expect(jsonLines(evaluated.stdout)[0]).toMatchObject({ network: "wrn-10-1-ScaledLowRank_2", count: 6 });
   });
 
@@ -75,7 +77,10 @@ describe("a family of a module", () => {
       convolutions: ["./own.ts:ScaledLowRank"],
     };
     await writeFile(join(folder, "grid.json"), JSON.stringify({ ...sweep, budgets: [9000] }));
-    const swept = await separable(`sweep ${join(folder, "grid.json")} --out swept --jobs 1 --threads 1 --json`, elsewhere);
+    const swept = await separable(
+      `sweep ${join(folder, "grid.json")} --family ../own.ts --out swept --jobs 1 --threads 1 --json`,
+      elsewhere,
+    );
     expect(swept.stderr).toBe("");
     const [result] = jsonLines(await readFile(join(elsewhere, "swept", "results.jsonl"), "utf8"));
     expect(result).toMatchObject({ convolution: expect.stringMatching(/^ScaledLowRank_\d+$/) });
@@ -94,17 +99,58 @@ describe("a family of a module", () => {
 
   test("whose module is gone is named in the error", async () => {
     await rename(join(folder, "own.ts"), join(folder, "moved.ts"));
-    const { code, stderr } = await separable(`eval --run ${join(folder, "whole")} --no-progress`, elsewhere);
+    const { code, stderr } = await separable(`eval --run ${join(folder, "whole")} --family ../own.ts --no-progress`, elsewhere);
     await rename(join(folder, "moved.ts"), join(folder, "own.ts"));
     expect(code).not.toBe(0);
     expect(stderr).toContain(join(folder, "own.ts"));
   });
 
+  test("is run by no run, checkpoint or grid, unless the command line names its module", async () => {
+    // A module that tells when it is run. Its record is never needed.
+    const witness = join(folder, "witness");
+    await writeFile(join(folder, "spy.mjs"), `import { writeFileSync } from "node:fs";\nwriteFileSync(${JSON.stringify(witness)}, "");\n`);
+    const named = `${join(folder, "spy.mjs")}:ScaledLowRank_2`;
+    await separable(`train ${recipe} --conv Conv --steps 1 --run plain`);
+    const path = join(folder, "plain", "config.json");
+    const config = JSON.parse(await readFile(path, "utf8")) as { settings: object };
+    await writeFile(path, JSON.stringify({ ...config, settings: { ...config.settings, conv: named } }));
+    const { tensors, metadata } = decodeSafetensors(await readFile(join(folder, "plain", "checkpoint.safetensors")), "plain");
+    const recorded = JSON.parse(metadata.config!) as { settings: object };
+    // A checkpoint of somebody who wants to be believed has the right digest.
+    const { sha256: _, ...rest } = metadata;
+    const forged = { ...rest, config: JSON.stringify({ ...recorded, settings: { ...recorded.settings, conv: named } }) };
+    const sha256 = createHash("sha256").update(encodeSafetensors(tensors, forged)).digest("hex");
+    const checkpoint = join(folder, "forged.safetensors");
+    await writeFile(checkpoint, encodeSafetensors(tensors, { ...forged, sha256 }));
+    await writeFile(join(folder, "spy.json"), JSON.stringify({ convolutions: ["./spy.mjs:ScaledLowRank_2"] }));
+    const at = (name: string): string => join(folder, name);
+    for (const line of [
+      `train --resume ${at("plain")}`,
+      `report ${at("plain")} --out ${at("page")}`,
+      `sweep ${at("spy.json")} --dry-run`,
+      `train ${recipe} --conv Conv --teacher ${checkpoint} --run ${at("taught")}`,
+      `train ${recipe} --init-from ${checkpoint} --run ${at("tuned")}`,
+      `eval ${checkpoint}`,
+      `inspect --checkpoint ${checkpoint}`,
+      `compress ${checkpoint} --out ${at("small")} --conv Sep`,
+      `predict ${checkpoint} ${at("absent.png")}`,
+      `convert ${checkpoint} ${at("forged.npz")}`,
+    ]) {
+      const { code, stderr } = await runCli(line.split(" "));
+      expect([line, code]).toEqual([line, 1]);
+      expect(stderr, line).toContain(`names a module, which is a program; if you trust this program, add --family ${at("spy.mjs")}`);
+    }
+    expect(await readdir(folder)).not.toContain("witness");
+    // The command line may name it, and it is run.
+    await separable("train --resume plain --family spy.mjs");
+    expect(await readdir(folder)).toContain("witness");
+  }, 120_000);
+
   test("is refused where the text comes from elsewhere", async () => {
-    await expect(loadFamilies("./own.ts:ScaledLowRank_2", { modules: "refuse" })).rejects.toThrow(
-      /built-in family here, got "\.\/own\.ts:/,
+    await expect(loadFamilies("./own.ts:ScaledLowRank_2", { modules: "provided" })).rejects.toThrow(
+      /"\.\/own\.ts:ScaledLowRank_2" names a module, which is a program; .* add --family /,
     );
-    expect(await loadFamilies("TensorTrain_0.5", { modules: "refuse" })).toBe("TensorTrain_0.5");
+    expect(await loadFamilies("TensorTrain_0.5", { modules: "provided" })).toBe("TensorTrain_0.5");
   });
 
   test("must be an export of the module", async () => {

@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
 import type { RunConfig } from "../../src/experiment/run-config.ts";
-import { readCheckpointFile } from "../../src/train/node/run-folder.ts";
+import { readCheckpointFile } from "../../src/train/node/checkpoint-files.ts";
 import { writeFolder } from "../data/node/picture-folder.ts";
 import { decodeModel } from "../interchange/onnx/onnx-schema.ts";
 import { ProgramProcess } from "./program-process.ts";

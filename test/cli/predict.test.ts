@@ -181,7 +181,10 @@ describe("refuses", () => {
     await expectError(["--checkpoint", run], /ConfigError: predict: needs images after the run, got none/);
     await expectError([run], /ConfigError: predict: needs images after the run, got none/);
     await expectError(["--checkpoint", run, "--run", run, files[0]!], /ConfigError: predict: needs one run, as its first argument, got /);
-    await expectError(["--checkpoint", run, "--top", "0", files[0]!], /ConfigError: predict: --top must be an integer ≥ 1, got "0"/);
+    await expectError(
+      ["--checkpoint", run, "--top", "0", files[0]!],
+      /ConfigError: predict: --top must be an integer in \[1, 1000000\], got "0"/,
+    );
     await expectError(["--checkpoint", join(folder, "absent"), files[0]!], /DataError: run: .*absent must be readable, got ENOENT/);
   });
 });

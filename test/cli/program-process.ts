@@ -20,6 +20,10 @@ export interface ProgramOptions {
   readonly cwd: string;
   /** Options of Node itself. */
   readonly execArgv?: readonly string[];
+  /** The environment. Default: that of the test. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** A command line that runs another one, such as `ip netns exec name`. Default: none. */
+  readonly prefix?: readonly string[];
 }
 
 export class ProgramProcess {
@@ -31,8 +35,9 @@ export class ProgramProcess {
   #stderr = "";
   readonly #said = new EventEmitter().setMaxListeners(0);
 
-  constructor(argv: readonly string[], { cwd, execArgv = [] }: ProgramOptions) {
-    this.child = spawn(process.execPath, [...execArgv, ProgramProcess.path, ...argv], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  constructor(argv: readonly string[], { cwd, execArgv = [], env = process.env, prefix = [] }: ProgramOptions) {
+    const [command, ...rest] = [...prefix, process.execPath, ...execArgv, ProgramProcess.path, ...argv];
+    this.child = spawn(command!, rest, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr += text;
       this.#said.emit("said");

@@ -22,10 +22,27 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startRedis(folder: string, options: readonly string[] = []): Promise<RedisProcess> {
+export interface RedisPlace {
+  /** The command line that runs Redis on another machine. Default: none. */
+  readonly prefix?: readonly string[];
+  /** Default: 127.0.0.1. */
+  readonly address?: string;
+  /** A file of settings, for those that must not stand on a command line. Default: none. */
+  readonly config?: string;
+  /** Whether Redis speaks TLS alone. The options have its certificates then. Default: false. */
+  readonly tls?: boolean;
+}
+
+export async function startRedis(
+  folder: string,
+  options: readonly string[] = [],
+  { prefix = [], address = "127.0.0.1", config, tls = false }: RedisPlace = {},
+): Promise<RedisProcess> {
   const port = await freePort();
-  const where = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""];
-  const child: ChildProcess = spawn("redis-server", [...where, ...options], { stdio: ["ignore", "pipe", "inherit"] });
+  const ports = tls ? ["--port", "0", "--tls-port", String(port)] : ["--port", String(port)];
+  const where = [...ports, "--bind", address, "--dir", folder, "--save", ""];
+  const [command, ...rest] = [...prefix, "redis-server", ...(config === undefined ? [] : [config]), ...where, ...options];
+  const child: ChildProcess = spawn(command!, rest, { stdio: ["ignore", "pipe", "inherit"] });
   await new Promise<void>((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`redis-server must start, got exit ${code}`)));
     createInterface({ input: child.stdout! }).on("line", (line) => {
@@ -33,7 +50,7 @@ export async function startRedis(folder: string, options: readonly string[] = []
     });
   });
   return {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${tls ? "rediss" : "redis"}://${address}:${port}`,
     port,
     stop: async () => {
       child.kill("SIGTERM");

@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../../src/cli/program.ts";
-import { readCheckpointFile } from "../../src/train/node/run-folder.ts";
+import { readCheckpointFile } from "../../src/train/node/checkpoint-files.ts";
 import { decodeSafetensors } from "../../src/train/safetensors.ts";
 
 export interface CliResult {

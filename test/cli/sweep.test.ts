@@ -10,8 +10,10 @@ import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
-import { expandSweep, type SweepFile, toArguments } from "../../src/experiment/node/sweep/sweep-plan.ts";
+import { expandSweep, type SweepFile } from "../../src/experiment/node/sweep/sweep-plan.ts";
 import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
+import { toArguments } from "../../src/experiment/node/sweep/sweep-run.ts";
+import { isLockName, lockFolder } from "../../src/train/node/folder-lock.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -90,10 +92,14 @@ describe("a grid", () => {
 
   test.each<[string, unknown, RegExp]>([
     ["no object", [], /must hold an object/],
-    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got seed; did you mean seeds\?/],
+    ["an unknown key", { seed: [1] }, /must hold preset, settings, .* and nothing else, got "seed"; did you mean seeds\?/],
     ["an empty list", { seeds: [] }, /seeds must be a list that is not empty, got \[\]/],
-    ["an unknown option", { settings: { learning_rate: 1 } }, /learning_rate must be an option of train in camel case/],
-    ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer ≥ 1, got 0/],
+    [
+      "an unknown option",
+      { settings: { learning_rate: 1 } },
+      /settings must be options of train in camel case, such as learningRate, got "learning_rate"/,
+    ],
+    ["a value no option has", { settings: { epochs: 0 } }, /epochs must be an integer in \[1, 1000000\], got 0/],
     [
       "a family without a budget",
       { convolutions: ["Generic"] },
@@ -101,7 +107,7 @@ describe("a grid", () => {
     ],
     ["an unknown convolution", { convolutions: ["Dense"] }, /conv must be one of .*, got "Dense"/],
     ["a misspelt convolution", { convolutions: ["Sepp"] }, /conv must be one of .*, got "Sepp"; did you mean Sep\?/],
-    ["a misspelt option", { settings: { learningrate: 1 } }, /learningrate must be an option of train .*; did you mean learningRate\?/],
+    ["a misspelt option", { settings: { learningrate: 1 } }, /options of train .* got "learningrate"; did you mean learningRate\?/],
     ["the same run twice", { seeds: [1, 1] }, /must differ in network, convolution, seed or teacher, got wrn-10-1-Conv-seed1 twice/],
   ])("with %s is refused", async (_, file, message) => {
     const { code, stderr } = await runCli(["sweep", await grid("bad.json", file), "--dry-run"]);
@@ -168,7 +174,7 @@ test("every run saves itself after Ctrl-C in a terminal, which all processes of 
   // A run that ends before it has saved leaves its lock behind.
   const entries = await readdir(join(folder, "interrupted", "runs", "wrn-10-1-Sep-seed0"));
   expect(entries).toContain("checkpoint.safetensors");
-  expect(entries).not.toContain(".lock");
+  expect(entries.filter(isLockName)).toEqual([]);
 }, 60_000);
 
 test("a run that fails is reported, does not stop the others, and is tried again", async () => {
@@ -186,10 +192,9 @@ test("a run that fails is reported, does not stop the others, and is tried again
 test("a second sweep in the same folder is refused while the first one runs", async () => {
   const out = join(folder, "locked");
   await mkdir(out, { recursive: true });
-  const stat = await readFile(`/proc/${process.pid}/stat`, "utf8").catch(() => "");
-  const started = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  await writeFile(join(out, ".lock"), JSON.stringify({ pid: process.pid, started }));
+  const unlock = await lockFolder(out);
   const { code, stderr } = await runCli(["sweep", await grid("locked.json", tiny), "--out", out]);
-  expect(stderr).toMatch(/ConfigError: lock: .*locked is being written by process \d+; wait for it or stop it/);
+  await unlock();
+  expect(stderr).toMatch(new RegExp(`ConfigError: lock: .*locked is being written by process ${process.pid}; wait for it or stop it`));
   expect(code).toBe(1);
 });

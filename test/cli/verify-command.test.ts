@@ -291,7 +291,7 @@ describe("fixtures that are missing or malformed are one line of DataError", () 
   test.each<[string, Record<string, unknown>, RegExp]>([
     ["an empty folder", { "readme.md": "" }, /must be a folder with cases in counts\.json, .* or wrn_step\/index\.json, got none/],
     ["no cases", { "counts.json": [] }, /must be a folder with cases/],
-    ["no JSON", { "counts.json": "[{" }, /counts\.json must be JSON; it is damaged/],
+    ["no JSON", { "counts.json": "[{" }, /counts\.json must be JSON, got .+; the file is damaged/],
     ["an object for an array", { "counts.json": {} }, /counts\.json must be a JSON array, got \{\}/],
     ["a number for an entry", { "decomp.json": [3] }, /decomp\.json\[0\] must be a JSON object, got 3/],
     ["a field that is missing", { "counts.json": [{ network: "WideResNet" }] }, /counts\.json\[0\]\.conv must be text, got undefined/],

@@ -19,6 +19,37 @@ describe("parseJson", () => {
     expect(() => parseJson("version https://git-lfs.github.com/spec/v1\n", "x")).toThrow("got a Git LFS pointer");
     expect(() => parseJson("", "x")).toThrow("got an empty file");
   });
+
+  const message = (text: string): string => {
+    try {
+      parseJson(text, "x");
+    } catch (error) {
+      expect((error as Error).cause).toBe(undefined);
+      return (error as Error).message;
+    }
+    return "";
+  };
+
+  test("quotes nothing of a text that is no JSON, because its path may lead to a secret", () => {
+    for (const text of ["root:x:0:0:root", '"root:x:0', '{"a": root:x:0:0}', "-----BEGIN ROOT KEY"])
+      expect(message(text)).toMatch(/^x must be JSON, got (a mistake in line 1, column \d+|a text that ends too early); /);
+  });
+
+  test("says the line and the column of the first mistake", () =>
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.nat(4), fc.nat(), (value, indent, choice) => {
+        const text = JSON.stringify([value], null, indent);
+        // Outside of strings, numbers and words, a mistake has one place.
+        const places = [...text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{},:]/g)]
+          .filter(([token]) => !token.startsWith('"'))
+          .map(({ index }) => index);
+        const at = places[choice % places.length]!;
+        const before = text.slice(0, at).split("\n");
+        expect(message(`${text.slice(0, at)}@${text.slice(at)}`)).toContain(
+          `a mistake in line ${before.length}, column ${before.at(-1)!.length + 1};`,
+        );
+      }),
+    ));
 });
 
 describe("repeatedKey", () => {

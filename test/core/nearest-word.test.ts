@@ -40,6 +40,11 @@ describe("the nearest word", () => {
 
   test.each(["", "x", "Winograd", "resnet"])("of %j is none", (given) => expect(nearestWord(given, families)).toBeUndefined());
 
+  test("is not looked for where a text is too long for a word, whose edits would take its length in memory", () => {
+    expect(nearestWord(`TensorTrain${"x".repeat(189)}`, families)).toBe("TensorTrain");
+    for (const length of [190, 50_000_000]) expect(nearestWord(`TensorTrain${"x".repeat(length)}`, families)).toBeUndefined();
+  });
+
   test("ends a message", () => {
     expect(suggestion("acurate", ["quick", "accurate"])).toBe("; did you mean accurate?");
     expect(suggestion("imagenet", ["quick", "accurate"])).toBe("");

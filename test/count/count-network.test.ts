@@ -227,6 +227,12 @@ test("an unknown layer's own work and parameters stand between layers; a layer m
   expect(params).toBe(5);
 });
 
+test("a network of more numbers than any memory holds is counted", () => {
+  const size = 10_000_000;
+  expect(countParameters((build) => new Linear(size, size, build))).toBe(size * size + size);
+  expect(countParameters((build) => new Conv2d(size, size, 1, build))).toBe(size * size);
+});
+
 describe("leaves everything as it was", () => {
   test("the layers and the backend", async () => {
     useBackend(createReferenceBackend());

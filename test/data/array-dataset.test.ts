@@ -1,8 +1,12 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
+import { Random } from "../../src/core/random.ts";
 import { arrayDataset } from "../../src/data/array-dataset.ts";
+import { augmentImage, createAugmenter } from "../../src/data/augment.ts";
 import { epochBatches } from "../../src/data/batches.ts";
+import { channelStatistics } from "../../src/data/dataset.ts";
 import { scrambledBytes, seeds, sizes } from "./arbitraries.ts";
 
 const twelve = { images: scrambledBytes(12 * 4, 1), labels: [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2], shape: [1, 2, 2] } as const;
@@ -99,5 +103,34 @@ describe("arrayDataset", () => {
   ])("refuses %j", (wrong, kind, message) => {
     expect(() => arrayDataset({ ...twelve, ...wrong })).toThrow(message);
     expect(() => arrayDataset({ ...twelve, ...wrong })).toThrow(kind);
+  });
+});
+
+describe("arrays of another realm", () => {
+  const values = [0.5, 0.25, 0.125, 1, 0, 0.75, 0.5, 0.5];
+  const own = Float32Array.from(values);
+  const foreign: Float32Array<ArrayBuffer> = runInNewContext(`Float32Array.of(${values})`);
+  const foreignBytes: Uint8Array<ArrayBuffer> = runInNewContext("Uint8Array.of(0, 50, 100, 150, 200, 250, 1, 2)");
+  const rest = { labels: [0, 1], shape: [1, 2, 2], testShare: 0 } as const;
+
+  it("become data sets as arrays of this realm do", () => {
+    expect(foreign instanceof Float32Array).toBe(false);
+    expect(arrayDataset({ images: foreign, ...rest })).toEqual(arrayDataset({ images: own, ...rest }));
+    expect(arrayDataset({ images: foreignBytes, ...rest })).toEqual(arrayDataset({ images: Uint8Array.from(foreignBytes), ...rest }));
+    expect(() => arrayDataset({ images: foreign, ...rest, test: { images: foreignBytes, labels: [0, 1] } })).toThrow(/one of each/);
+    const spoilt: Float32Array<ArrayBuffer> = runInNewContext("Float32Array.of(0, NaN, 0, 0, 0, 0, 0, 0)");
+    expect(() => arrayDataset({ images: spoilt, ...rest })).toThrow(/must be finite, got NaN in image 0/);
+  });
+
+  it("have the statistics and the augmented images of floats", () => {
+    const split = { labels: Uint8Array.of(0, 1), count: 2 };
+    expect(channelStatistics({ images: foreign, ...split }, 1)).toEqual(channelStatistics({ images: own, ...split }, 1));
+    const augmenter = createAugmenter({ channels: 1, height: 2, width: 2, mean: [0], std: [1] });
+    const augmented = (images: Float32Array): number[] => {
+      const out = new Float32Array(4);
+      augmentImage(augmenter, images, 4, out, 0, new Random(0));
+      return [...out];
+    };
+    expect(augmented(foreign)).toEqual(values.slice(4));
   });
 });

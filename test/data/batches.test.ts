@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
 import { type EpochOptions, epochBatches, planEpoch } from "../../src/data/batches.ts";
 import type { ImageDataset } from "../../src/data/dataset.ts";
+import { syntheticImages } from "../../src/data/synthetic.ts";
 import { augmentations, sampleDataset, seeds, sizes } from "./arbitraries.ts";
 
 const epochs = fc.record({
@@ -118,5 +119,24 @@ describe("an epoch", () => {
   it.each([-1, 5, 0.5])("refuses batch index %s of 5", (index) => {
     const dataset = sampleDataset({ count: 10, channels: 1, height: 2, width: 2 });
     expect(() => planEpoch(dataset, "train", { batchSize: 2, seed: 0, epoch: 0 }).prepare(index)).toThrow(ConfigError);
+  });
+});
+
+describe("a split that does not hold what its count says", () => {
+  const images = syntheticImages({ trainCount: 6, testCount: 2, seed: 0, classes: 2, height: 8, width: 8 });
+  const options = { batchSize: 2, seed: 0, epoch: 0 };
+  const batches = (train: object) => epochBatches({ ...images, train: { ...images.train, ...train } }, "train", options);
+
+  it.each([
+    ["too few labels", { labels: images.train.labels.subarray(0, 5) }],
+    ["too many labels", { labels: new Uint8Array(7) }],
+    ["too few pixels", { images: images.train.images.subarray(1) }],
+    ["a count that is NaN", { count: Number.NaN }],
+    ["a count that is no integer", { count: 5.5 }],
+    ["a count above the images", { count: 7 }],
+  ])("is refused: %s", (_, train) => {
+    expect(() => batches({})).not.toThrow();
+    expect(() => batches(train)).toThrow(ConfigError);
+    expect(() => batches(train)).toThrow(/^train split: /);
   });
 });

@@ -67,7 +67,7 @@ describe("settings", () => {
 
   test.each<[Partial<Settings>, RegExp]>([
     [{ depth: 11 }, /--depth must be 6n \+ 4 .*, got "11"/],
-    [{ network: "darts", depth: 2 }, /--depth must be at least 3 cells, got "2"/],
+    [{ network: "darts", depth: 2 }, /--depth must be from 3 to 200 cells, got "2"/],
     [{ network: "wrn-50-2", width: 2 }, /--width has no use with --network wrn-50-2/],
     [{ beta: 10 }, /--beta belongs to --teacher, got none/],
     [{ dropPath: 0.1 }, /--drop-path belongs to --network darts, got --network wrn/],
@@ -143,8 +143,8 @@ describe("rules", () => {
   });
 
   test("milestones increase", () => {
-    expect(milestones.parse("60,120,160")).toEqual([60, 120, 160]);
-    for (const bad of ["", "0", "5,5", "6,5", "1.5", "1,,2", "a"]) expect(milestones.parse(bad)).toBeUndefined();
+    expect(milestones(1000).parse("60,120,160")).toEqual([60, 120, 160]);
+    for (const bad of ["", "0", "5,5", "6,5", "1.5", "1,,2", "a", "5,1001"]) expect(milestones(1000).parse(bad)).toBeUndefined();
   });
 });
 

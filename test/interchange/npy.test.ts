@@ -9,6 +9,7 @@ import { describe, expect, test } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { decodeNpy, encodeNpy } from "../../src/interchange/npy.ts";
+import { parsePythonLiteral } from "../../src/interchange/python-literal.ts";
 import { type DType, typedArray } from "../../src/tensor/storage.ts";
 import type { NamedArray } from "../../src/train/safetensors.ts";
 import { shapes } from "../arbitraries/shapes.ts";
@@ -216,6 +217,10 @@ test("a header of hostile repetitions takes linear time", () => {
     // A search with backtracking would take hours. The bound is for a busy machine.
     expect(performance.now() - start, part).toBeLessThan(2000);
   }
+});
+
+test("comments and blanks before a literal overflow no stack", () => {
+  expect(parsePythonLiteral(`${"# a\n \t".repeat(100_000)}1`)).toMatchObject({ kind: "integer", value: 1 });
 });
 
 test("any header is read or refused", () => {

@@ -26,7 +26,7 @@ const ofMatrix: Record<string, (a: Matrix) => unknown> = {
   svd,
   cholesky,
   eigh,
-  solve: (a) => solve(a, a),
+  solve: (a) => solve(a, matrix(2, 1, [1, 1])),
   lowRank: (a) => lowRank(a, 1),
   nearestKronecker: (a) => nearestKronecker(a, { rows: 1, columns: 1 }, 1),
   nearestMonarch: (a) => nearestMonarch(a, { blocks: 1, middle: 1 }),
@@ -71,6 +71,13 @@ describe("empty axes and entries that are not finite", () => {
       expect(() => decompose(tensorArray(shape))).toThrow(new ShapeError(`${name}: needs axes, none of them empty, got [${shape}]`));
     expect(() => decompose(tensorArray([2, 2], [1, Number.NaN, 0, 0]))).toThrow(`${name}: entries must be finite, got NaN at position 1`);
   });
+});
+
+test("solve refuses a right-hand side that is empty or not finite", () => {
+  const a = matrix(2, 2, [2, 1, 1, 2]);
+  expect(() => solve(a, matrix(2, 0))).toThrow(new ShapeError("solve: the matrix must not be empty, got 2×0"));
+  for (const bad of [Number.NaN, Infinity, -Infinity])
+    expect(() => solve(a, matrix(2, 1, [1, bad]))).toThrow(new ShapeError(`solve: entries must be finite, got ${bad} at position 1`));
 });
 
 describe("values", () => {

@@ -261,6 +261,38 @@ describe("canonicalPolyadic where components die", () => {
     expect(canonicalPolyadic(tensorArray([2, 3, 2]), { rank: 2, random: new Random(1) }).errors.at(-1)).toBe(0);
   });
 
+  test("the error never rises where components are revived, and they do not all take the same part of the residual", () => {
+    // Sums of few unit tensors: the singular vectors of the unfoldings meet few of them, so most components die at once.
+    const place = fc.integer({ min: 0, max: 3 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(place, place, place), { minLength: 1, maxLength: 4 }),
+        fc.integer({ min: 2, max: 8 }),
+        fc.nat(100),
+        (entries, rank, seed) => {
+          const x = tensorArray([4, 4, 4]);
+          for (const [i, j, k] of entries) x.data[16 * i + 4 * j + k] = 1;
+          const { factors, errors } = canonicalPolyadic(x, { rank, random: new Random(seed), iterations: 20 });
+          for (const [round, error] of errors.entries())
+            expect(error).toBeLessThanOrEqual((errors[round - 1] ?? frobenius(x.data)) + 1e-12 * frobenius(x.data));
+          expect(factors.every(({ data }) => data.every(Number.isFinite))).toBe(true);
+        },
+      ),
+      { numRuns: 60, seed: 1 },
+    );
+  });
+
+  test("components are revived down to rounding error", () => {
+    // One large entry, and the identity a million times smaller beside it.
+    const small = 1e-6;
+    const x = tensorArray([9, 17, 9]);
+    for (let at = 0; at < identity.data.length; at++)
+      x.data[(Math.floor(at / 128) * 17 + (Math.floor(at / 8) % 16)) * 9 + (at % 8)] = small * identity.data[at]!;
+    x.data[x.data.length - 1] = 1;
+    const { errors } = canonicalPolyadic(x, { rank: 13, random: new Random(0), tolerance: 1e-9 * small });
+    expect(errors.at(-1)! / small / frobenius(identity.data)).toBeLessThan(Math.sqrt(20 / 32) + 1e-3);
+  });
+
   test("the result does not depend on the scale of the entries", () => {
     fc.assert(
       fc.property(tensorRecipes, fc.integer({ min: 1, max: 4 }), fc.constantFrom(-660, -60, 30, 660), (recipe, rank, exponent) => {

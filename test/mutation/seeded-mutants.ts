@@ -5,6 +5,8 @@ export interface SeededMutant {
   /** The text to replace. It must occur exactly once in the file. */
   readonly find: string;
   readonly replace: string;
+  /** The test files or folders that should fail. Default: `test/structured` for its layer, and `test/grad` and `test/ops` for the ops. */
+  readonly tests?: readonly string[];
   /** Code to put at the start of the file, for the replacement to use. Default: none. */
   readonly prelude?: string;
   readonly fault:
@@ -39,6 +41,18 @@ const doubled = (file: string, find: string, replace: string): SeededMutant => (
   ...op(file, find, replace, "doubled VJP"),
   prelude: twice,
 });
+
+/** A decision by figures with another figure or another comparison. One test file has its oracle. */
+const decision = (file: string, find: string, replace: string, test: string): SeededMutant => ({
+  file: `src/${file}.ts`,
+  find,
+  replace,
+  tests: [`test/${test}.test.ts`],
+  fault: "wrong decision",
+});
+
+const wasmDecision = (file: string, find: string, replace: string): SeededMutant =>
+  decision(`backend/wasm/host/${file}`, find, replace, "backend/wasm/decisions");
 
 export const seededMutants: readonly SeededMutant[] = [
   structured("mix-channels", "{ groups });", "{ groups: 1 });", "dropped factor"),
@@ -145,17 +159,17 @@ export const seededMutants: readonly SeededMutant[] = [
     "this.#options = { stride, padding, groups };",
     "dropped factor",
   ),
-  structured(
-    "structured-linear",
+  decision(
+    "structured/structured-linear",
     "const dense = this.inFeatures * this.outFeatures + this.denseCost() / count;",
     "const dense = 3 * (this.inFeatures * this.outFeatures + this.denseCost() / count);",
-    "wrong decision",
+    "structured/decisions",
   ),
-  structured("structured-linear", "work.perCall / count) / this.throughput", "work.perCall / count)", "wrong decision"),
-  structured("structured-linear", "factorized <= dense", "factorized < dense", "wrong decision"),
-  structured("acdc", "return 0.4;", "return 0.6;", "wrong decision"),
-  structured("butterfly", "this.#work(h) < this.#work(best)", "this.#work(h) > this.#work(best)", "wrong decision"),
-  structured("separable", "Number.MAX_SAFE_INTEGER", "1", "wrong decision"),
+  decision("structured/structured-linear", "work.perCall / count) / this.throughput", "work.perCall / count)", "structured/decisions"),
+  decision("structured/structured-linear", "factorized <= dense", "factorized < dense", "structured/decisions"),
+  decision("structured/acdc", "return 0.4;", "return 0.6;", "structured/decisions"),
+  decision("structured/butterfly", "this.#work(h) < this.#work(best)", "this.#work(h) > this.#work(best)", "structured/decisions"),
+  decision("structured/separable", "Number.MAX_SAFE_INTEGER", "1", "structured/decisions"),
   structured("acdc", "channelShuffle: false", "channelShuffle: true", "dropped factor"),
   doubled(
     "matmul",
@@ -185,4 +199,26 @@ export const seededMutants: readonly SeededMutant[] = [
   op("elementwise", "  (g, a) => multiply(g, a),", "  (g, _a, b) => multiply(g, b),", "wrong VJP"),
   op("cosine-transform", "transpose: !transpose", "transpose", "wrong VJP"),
   op("softmax", "log(sum(exp(shifted), { axes, keepDims: true }))", "sum(exp(shifted), { axes, keepDims: true })", "dropped factor"),
+  decision("models/attention", "1e-24", "3e-24", "models/attention"),
+  decision("backend/storage-watch", "256 * 2 ** 20", "768 * 2 ** 20", "backend/storage-watch"),
+  decision("backend/storage-watch", "limit / 2)", "limit / 6)", "backend/storage-watch"),
+  decision("backend/storage-watch", "2 * used)", "6 * used)", "backend/storage-watch"),
+  decision("backend/storage-watch", "bytes > this.#dueAbove", "bytes >= this.#dueAbove", "backend/storage-watch"),
+  wasmDecision("machine", "sharedWork = 100_000", "sharedWork = 300_000"),
+  wasmDecision("machine", "sharedElements = 32_768", "sharedElements = 98_304"),
+  wasmDecision("matmul", "Math.min(128,", "Math.min(384,"),
+  wasmDecision("matmul", "Math.min(512,", "Math.min(1536,"),
+  wasmDecision("matmul", "blockN > 64", "blockN > 192"),
+  wasmDecision("matmul", "blockM > 32", "blockM > 96"),
+  wasmDecision("planes", "512 * 1024", "1536 * 1024"),
+  wasmDecision("correlation", "channels > 8", "channels > 24"),
+  wasmDecision("weight-gradient", "largeGradient = 2 ** 18", "largeGradient = 3 * 2 ** 18"),
+  wasmDecision("depthwise", "chunkWork = 50_000", "chunkWork = 150_000"),
+  wasmDecision("arena-memory", "growthStep = 16 *", "growthStep = 48 *"),
+  wasmDecision("arena-memory", "this.#reserved / 4), needed]", "this.#reserved / 12), needed]"),
+  decision("structured/hashed-families", "Math.floor(fraction * (window", "Math.ceil(fraction * (window", "structured/decisions"),
+  decision("structured/hashed-families", "window: Math.floor((total", "window: Math.ceil((total", "structured/decisions"),
+  decision("structured/hashed-families", "map: Math.floor((total", "map: Math.ceil((total", "structured/decisions"),
+  decision("experiment/budget", "parametersAt(middle) <= limit", "parametersAt(middle) < limit", "cli/budget"),
+  decision("experiment/budget", "search.positions + 1]", "search.positions]", "cli/budget"),
 ];

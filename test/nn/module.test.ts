@@ -89,6 +89,18 @@ test("loaded values are read back, and every parameter keeps its storage", async
   expect([...net.parameters().values()].map(({ value }) => value.storage)).toEqual(storages);
 });
 
+test("64-bit integers are loaded into counters and parameters, and an integer that would be rounded is refused", async () => {
+  const net = new Net();
+  const counter = "features.1.num_batches_tracked";
+  const values = new Map<string, { shape: readonly number[]; data: ArrayLike<number> | ArrayLike<bigint> }>(await valuesOf(net));
+  values.set(counter, { shape: [], data: BigInt64Array.of(7n) });
+  values.set("scale", { shape: [1], data: BigInt64Array.of(-3n) });
+  net.loadState(values);
+  expect(plain(await valuesOf(net))).toMatchObject({ [counter]: [7], scale: [-3] });
+  values.set(counter, { shape: [], data: BigInt64Array.of(2n ** 53n + 1n) });
+  expect(() => net.loadState(values)).toThrow(/num_batches_tracked is 9007199254740993 instead of whole numbers/);
+});
+
 describe("an error names the entry that does not fit, and nothing is written", () => {
   test.each<[string, (values: Values) => void, string]>([
     ["a missing entry", (values) => void values.delete("heads.0.bias"), "heads.0.bias is missing"],

@@ -210,3 +210,69 @@ test("irregular networks of nine and ten operands cost at most a quarter more th
   );
   expect(exact / total).toBeGreaterThan(0.8);
 });
+
+test("a ring of matrices costs no more than the best order of its arcs", () =>
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 12, max: 24 }).chain((n) => dimensions(n, 60)),
+      (d) => {
+        const n = d.length;
+        const inputs = d.map((_, i) => [letters[i]!, letters[(i + 1) % n]!]);
+        const network = { inputs, output: [], sizes: new Map(d.map((size, i) => [letters[i]!, size])) };
+        // The last contraction joins two arcs, each of which is a chain, over the two bonds between them.
+        const arcs = d.map((size, k) =>
+          k === 0 ? Infinity : chainOptimum(d.slice(0, k + 1)) + chainOptimum([...d.slice(k), d[0]!]) + d[0]! * size,
+        );
+        expect(cost(order(network))).toBeLessThanOrEqual(Math.min(...arcs));
+      },
+    ),
+    { numRuns: 25, seed: 1 },
+  ));
+
+/** The cost of the order in which each step joins the two connected terms whose product grows least (Gray & Kourtis 2021, §4.1). */
+function greedy(network: Network): number {
+  let [terms, total] = [network.inputs, 0];
+  const size = (term: readonly string[]): number => term.reduce((product, label) => product * network.sizes.get(label)!, 1);
+  while (terms.length > 1) {
+    let best: { growth: number; cost: number; terms: string[][] } | undefined;
+    for (let a = 0; a < terms.length; a++)
+      for (let b = a + 1; b < terms.length; b++) {
+        if (!terms[a]!.some((label) => terms[b]!.includes(label))) continue;
+        const step = contract(network, terms, a, b);
+        const growth = size(step.terms.at(-1)!) - size(terms[a]!) - size(terms[b]!);
+        if (best === undefined || growth < best.growth) best = { growth, ...step };
+      }
+    [terms, total] = [best!.terms, total + best!.cost];
+  }
+  return total;
+}
+
+/** A connected network of n tensors in which each label joins two of them. Label i of the first n joins neighbours of a ring. */
+const graphs = fc
+  .integer({ min: 14, max: 20 })
+  .chain((n) =>
+    fc.record({
+      n: fc.constant(n),
+      chords: fc.array(fc.tuple(fc.nat(n - 1), fc.nat(n - 1)), { minLength: 6, maxLength: 10 }),
+      places: fc.shuffledSubarray(
+        Array.from({ length: n }, (_, i) => i),
+        { minLength: n, maxLength: n },
+      ),
+    }),
+  )
+  .map(({ n, chords, places }): Network => {
+    const ring = Array.from({ length: n }, (_, i) => [i, (i + 1) % n] as const);
+    const bonds = [...ring, ...chords.filter(([a, b]) => a !== b)];
+    const terms = Array.from({ length: n }, (_, i) => bonds.flatMap((bond, k) => (bond.includes(i) ? [letters[k]!] : [])));
+    // Sizes whose products differ, so that no two steps are equally good.
+    const sizes = new Map(bonds.map((_, k) => [letters[k]!, [2, 3, 5, 7][(k * k + k) % 4]!]));
+    return { inputs: places.map((i) => terms[i]!), output: [], sizes };
+  });
+
+test("an irregular network costs no more than the greedy order", () =>
+  fc.assert(
+    fc.property(graphs, (network) => {
+      expect(cost(order(network))).toBeLessThanOrEqual(greedy(network));
+    }),
+    { numRuns: 25, seed: 1 },
+  ));

@@ -108,6 +108,24 @@ describe("an install", () => {
     }
   });
 
+  test("runs no script of any package, and names every package with its licence and its exact version", async () => {
+    const modules = join(project, "node_modules");
+    const manifests = (await filesIn(modules)).filter((file) => /node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(file));
+    const present = await Promise.all(
+      manifests.map(async (file) => JSON.parse(await readFile(file, "utf8")) as { name: string; version: string; scripts?: object }),
+    );
+    for (const { scripts = {} } of present) expect(Object.keys(scripts).filter((name) => /^(pre|post)?install$/.test(name))).toEqual([]);
+    const out = join(project, "lists");
+    await execute(process.execPath, [join(root, ".ci", "list-dependencies.mjs"), out], { cwd: root });
+    const brought = present.filter(({ name }) => name !== "separable" && !also.includes(name)).map((p) => `${p.name}@${p.version}`);
+    const sbom = JSON.parse(await readFile(join(out, "sbom.cdx.json"), "utf8")) as { components: { "bom-ref": string }[] };
+    expect(sbom.components.map((component) => component["bom-ref"]).sort()).toEqual(brought.sort());
+    const licenses = await readFile(join(out, "third-party-licenses.txt"), "utf8");
+    for (const name of brought) expect(licenses).toMatch(new RegExp(`^${name} \\((MIT|ISC|BSD-[23]-Clause|Apache-2.0)\\)$`, "m"));
+    const { dependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { dependencies: Record<string, string> };
+    for (const version of Object.values(dependencies)) expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+
   test("runs the program", async () => {
     const { version } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { version: string };
     const program = join(project, "node_modules", ".bin", "separable");
@@ -118,7 +136,8 @@ describe("an install", () => {
 test("the scripts that npm pack runs print nothing to stdout, which has JSON alone under --json", async () => {
   const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
   // `--silent` keeps npm from printing the names of the scripts, and tsc prints nothing about sources without errors.
-  expect(scripts.prepack).toMatch(/&& npm run --silent build$/);
+  expect(scripts.prepack).toMatch(/&& npm run --silent build && node \.ci\/list-dependencies\.mjs$/);
+  expect(await readFile(join(root, ".ci", "list-dependencies.mjs"), "utf8")).not.toMatch(/stdout|console\.log/);
   expect(scripts.build).toBe("npm run --silent kernels && tsc -p tsconfig.build.json");
   // The build of the kernels reports their sizes. It takes too long to be run once more here.
   expect(await readFile(join(root, scripts.kernels!.replace("node ", "")), "utf8")).not.toMatch(/stdout|console\.log/);

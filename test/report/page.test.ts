@@ -14,15 +14,30 @@ import { sampleRuns } from "./sample-runs.ts";
 
 const runs = sampleRuns({ count: 20, seed: 1 });
 
-test("texts of a run do not become markup", () => {
-  const evil = `<script>alert("x")</script>'&`;
-  const named = runs.map((run) => ({ ...run, name: evil, data: evil, classes: run.classes.map(() => evil), network: evil }));
+test("texts of a run do not become markup", async () => {
+  const evil = `</title><script>alert("x")</script>'&\u0000\u001b[31m\ud800`;
+  const named = runs.map((run) => ({
+    ...run,
+    name: evil,
+    data: evil,
+    classes: run.classes.map(() => evil),
+    network: evil,
+    convolution: evil,
+    teacher: evil,
+    pictures: run.pictures.map((picture) => ({ ...picture, caption: evil })),
+  }));
   const page = renderReport(named, { title: evil });
   // The only script is the page's own, which sorts tables.
   expect(page.match(/<script/g)).toHaveLength(1);
-  expect(page).not.toContain(evil);
+  expect(page.match(/<\/title>\s*<script/g)).toBeNull();
   expect(page).not.toMatch(/="[^"]*alert\("x/);
-  expect(page).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;");
+  expect(page).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;\ufffd\ufffd[31m\ufffd");
+  // A renderer of SVG refuses a file that is no XML.
+  const rasterise = await loadRasteriser();
+  for (const { svg } of plotsOf(named)) {
+    expect(svg).not.toContain("<script");
+    expect(rasterise(svg, 100).length).toBeGreaterThan(0);
+  }
 });
 
 test("the headline, the tables and the charts have one statistic: the mean over the seeds, its spread, and the number of seeds", () => {

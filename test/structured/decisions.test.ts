@@ -7,7 +7,7 @@ import { Random } from "../../src/core/random.ts";
 import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
 import { ones, zeros } from "../../src/ops/creation.ts";
-import { createLinear } from "../../src/structured/create-convolution.ts";
+import { convolutionFactory, createLinear } from "../../src/structured/create-convolution.ts";
 import { LowRankLinear } from "../../src/structured/low-rank.ts";
 import { SeparableConvolution } from "../../src/structured/separable.ts";
 import type { ConvolutionKind, ConvolutionSpec } from "../../src/structured/spec.ts";
@@ -302,6 +302,27 @@ describe("sizes that a spec decides", () => {
     expect(budget({ kind: "Hashed", fraction: 0.5 })).toBe(31);
     expect(budget({ kind: "SepHashed", fraction: 0.25 })).toBe(15);
     expect(budget({ kind: "HashedDecimate" })).toBe(6);
+  });
+
+  test("hashed convolutions share their values between window and map in proportion to their sizes, and round down", () => {
+    const budgets = (spec: ConvolutionSpec, inChannels: number, outChannels: number, kernel: number): number[] => {
+      const layer = convolutionFactory(spec, { init: "reference" })({ inChannels, outChannels, kernel }, { random: new Random(0) });
+      return [...layer.parameters()].flatMap(([name, { shape }]) => (name.endsWith("hashed_weight") ? [shape[0]!] : []));
+    };
+    // 72 and 128 weights: of ⌊0.2·200⌋ = 40 values the window gets 14.4 and the map 25.6.
+    expect(budgets({ kind: "HashedSeparable", fraction: 0.2 }, 8, 16, 3)).toEqual([14, 25]);
+    // 90 and 70 weights: of ⌊0.33·160⌋ = 52 values the window gets 29.25 and the map 22.75.
+    expect(budgets({ kind: "HashedSeparable", fraction: 0.33 }, 10, 7, 3)).toEqual([29, 22]);
+    // 12 and 33 weights of a 2×2 site: of ⌊0.5·45⌋ = 22 values the window gets 5.87 and the map 16.13.
+    expect(budgets({ kind: "HashedSeparable", fraction: 0.5 }, 3, 11, 2)).toEqual([5, 16]);
+    // A 1×1 site has no window. Its map gets all of ⌊0.5·(7 + 63)⌋ = 35 values.
+    expect(budgets({ kind: "HashedSeparable", fraction: 0.5 }, 7, 9, 1)).toEqual([35]);
+    expect(shapes(create({ kind: "HashedSeparable", fraction: 0.5 }, 7, 9))["hashed.hashed_weight"]![0]).toBe(35);
+    // The other kinds: ⌊16·8·9·0.3⌋, ⌊16·8·9/10⌋, ⌊16·8·0.3⌋, and a tenth less the 72 weights of the window.
+    expect(budgets({ kind: "Hashed", fraction: 0.3 }, 8, 16, 3)).toEqual([345]);
+    expect(budgets({ kind: "HashedDecimate" }, 8, 16, 3)).toEqual([115]);
+    expect(budgets({ kind: "SepHashed", fraction: 0.3 }, 8, 16, 3)).toEqual([38]);
+    expect(budgets({ kind: "SepHashedDecimate" }, 8, 16, 3)).toEqual([43]);
   });
 
   test("Butterfly splits its stages where a column costs least", () => {

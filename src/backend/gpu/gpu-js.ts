@@ -122,6 +122,11 @@ export async function openGpu(mode: GpuMode): Promise<OpenedGpu> {
   const kernelClass = exports[mode.kernelClass];
   if (kernelClass === undefined)
     throw new BackendError(`${mode.name}: gpu.js must have a ${mode.kernelClass}, which this version lacks; npm install gpu.js@2`);
+  if (mode.name === "webgpu" && !(globalThis as { navigator?: { gpu?: unknown } }).navigator?.gpu)
+    throw new BackendError(
+      "webgpu: needs navigator.gpu, which is missing; in Node, call provideWebGpu() of separable/node before; " +
+        "in a browser, check that WebGPU is enabled",
+    );
   try {
     const gpu = new exports.GPU({ mode: mode.name });
     return { gpu, isOfMode: (kernel) => kernel instanceof kernelClass, acquireWebGpu: () => exports.WebGPUContext.acquire() };

@@ -3,11 +3,13 @@
  * folder is renamed into place. Every later read is checked against the manifest.
  */
 
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { hostname } from "node:os";
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { temporaryName } from "../../core/node/temporary-names.ts";
+import { accepted, dictionary, object, oneOf, readJson, type Schema, text, whole } from "../../core/schema.ts";
+import { readBytes, readTextIfPresent } from "./read-file.ts";
 import { errorCode } from "./system-error.ts";
 
 const manifestFile = "manifest.json";
@@ -19,6 +21,17 @@ interface Manifest {
   readonly files: Readonly<Record<string, { readonly bytes: number; readonly sha256: string }>>;
 }
 
+const digest = accepted<string>("64 hexadecimal digits", (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value));
+
+const manifestSchema: Schema<Manifest> = object({
+  version: oneOf([1]),
+  source: text,
+  files: dictionary(object({ bytes: whole(), sha256: digest })),
+});
+
+/** What to do about anything that is wrong in the cache: the folder holds nothing but copies. */
+const remedy = "delete the folder and load again";
+
 /** A file does not match its manifest. This error has its own class, because a caller can build the cache again. */
 export class CorruptedCacheError extends DataError {
   override name = "CorruptedCacheError";
@@ -26,23 +39,20 @@ export class CorruptedCacheError extends DataError {
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
+/** Errors of reading as errors of a cache that can be built again. */
+const orCorrupted = (error: unknown): never => {
+  if (error instanceof DataError) throw new CorruptedCacheError(error.message, { cause: error });
+  throw error;
+};
+
 async function readManifest(folder: string): Promise<Manifest | undefined> {
-  let text: string;
+  const path = join(folder, manifestFile);
   try {
-    text = await readFile(join(folder, manifestFile), "utf8");
+    const json = await readTextIfPresent(path, { op: "cache", remedy });
+    return json === undefined ? undefined : readJson(manifestSchema, json, { source: `cache: ${path}`, remedy });
   } catch (error) {
-    if (errorCode(error) === "ENOENT" || errorCode(error) === "ENOTDIR") return undefined;
-    throw error;
+    return orCorrupted(error);
   }
-  try {
-    const manifest = JSON.parse(text) as Manifest;
-    if (manifest.version === 1 && typeof manifest.files === "object" && manifest.files !== null) return manifest;
-  } catch {
-    // A text that is not JSON is reported below, like a JSON value that is no manifest.
-  }
-  throw new CorruptedCacheError(
-    `cache: ${join(folder, manifestFile)} must be a manifest, got something else; delete the folder and load again`,
-  );
 }
 
 /** Reads the files of one cached folder and checks each of them. */
@@ -58,13 +68,9 @@ export async function openCachedFolder(folder: string): Promise<CachedFolder | u
   if (!manifest) return undefined;
   const read = async (file: string): Promise<Uint8Array> => {
     const path = join(folder, file);
-    const expected = manifest.files[file];
-    const remedy = "delete the folder and load again";
+    const expected = Object.hasOwn(manifest.files, file) ? manifest.files[file] : undefined;
     if (!expected) throw new CorruptedCacheError(`cache: the manifest of ${folder} must list ${file}, got none; ${remedy}`);
-    const bytes = await readFile(path).catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") throw new CorruptedCacheError(`cache: ${path} must exist, got no such file; ${remedy}`);
-      throw error;
-    });
+    const bytes = await readBytes(path, { op: "cache", remedy }).catch(orCorrupted);
     const sum = sha256(bytes);
     if (sum !== expected.sha256)
       throw new CorruptedCacheError(
@@ -88,12 +94,6 @@ async function isIntact(folder: string): Promise<boolean> {
   }
 }
 
-// A temporary name holds the host and the process that own the folder, so that other processes can tell abandoned folders from those in
-// use.
-const partialMark = ".partial-";
-const ownHost = hostname().replaceAll(/[^\w]/g, "_");
-const partialName = (name: string): string => `${name}${partialMark}${ownHost}-${process.pid}-${randomBytes(6).toString("hex")}`;
-
 export interface PublishOptions {
   /** The folder in which the new folder is made. */
   readonly cache: string;
@@ -114,7 +114,7 @@ export interface PublishOptions {
  */
 export async function publishFolder({ cache, name, source, files, build }: PublishOptions): Promise<void> {
   await mkdir(cache, { recursive: true });
-  const partial = join(cache, partialName(name));
+  const partial = join(cache, temporaryName());
   await mkdir(partial);
   try {
     await build(partial);
@@ -145,41 +145,10 @@ async function moveIntoPlace(partial: string, cache: string, name: string): Prom
       if (!["ENOTEMPTY", "EEXIST", "EPERM", "EACCES"].includes(errorCode(error) ?? "") || attempt === 3) throw error;
     }
     if (await isIntact(target)) return;
-    const aside = join(cache, partialName(name));
+    const aside = join(cache, temporaryName());
     await rename(target, aside).catch((error: unknown) => {
       if (errorCode(error) !== "ENOENT") throw error;
     });
     await rm(aside, { recursive: true, force: true });
   }
-}
-
-const dayMs = 24 * 60 * 60 * 1000;
-
-/** Removes temporary folders whose process has ended. A folder of another host is removed when it is a day old. */
-export async function removeLeftovers(cache: string): Promise<void> {
-  const entries = await readdir(cache).catch(() => []);
-  for (const entry of entries) {
-    const owner = /\.partial-(\w+)-(\d+)-[0-9a-f]+$/.exec(entry);
-    if (!owner) continue;
-    const path = join(cache, entry);
-    const abandoned = owner[1] === ownHost ? !isRunning(Number(owner[2])) : await isOlderThanADay(path);
-    if (abandoned) await rm(path, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return errorCode(error) === "EPERM";
-  }
-}
-
-async function isOlderThanADay(path: string): Promise<boolean> {
-  const modified = await stat(path).then(
-    (s) => s.mtimeMs,
-    () => undefined,
-  );
-  return modified !== undefined && Date.now() - modified > dayMs;
 }

@@ -1,11 +1,22 @@
 /** CIFAR from a folder in the official binary format. */
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import { type CifarFormat, cifarImage, countRecords, decodeClassNames, decodeRecords, type RecordFile } from "../cifar-format.ts";
+import {
+  type CifarFormat,
+  checkRecordLength,
+  cifarImage,
+  countRecords,
+  decodeClassNames,
+  decodeRecords,
+  type RecordFile,
+} from "../cifar-format.ts";
 import { allocateSplit, type ByteDataset, type ByteSplit } from "../dataset.ts";
-import { errorCode } from "./system-error.ts";
+import { isMissing, readBytes } from "./read-file.ts";
+
+/** In bytes. The list of CIFAR-100 has 800. */
+const largestClassList = 2 ** 16;
 
 export interface CifarReader {
   /** The folder's name in errors. */
@@ -35,7 +46,7 @@ export async function readCifar(format: CifarFormat, { folder, read, classesOpti
     try {
       return decodeClassNames(format, join(folder, format.classesFile), new TextDecoder().decode(await read(format.classesFile)));
     } catch (error) {
-      if (classesOptional && errorCode(error) === "ENOENT") return format.classes;
+      if (classesOptional && isMissing(error)) return format.classes;
       throw error;
     }
   };
@@ -63,12 +74,27 @@ export async function readCifarFolder(
   onFile?: (done: number, total: number) => void,
 ): Promise<ByteDataset> {
   const found = await locate(format, folder);
-  const read = (file: string): Promise<Uint8Array> =>
-    readFile(join(found, file)).catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT" && file !== format.classesFile) throw missing(format, `${join(found, file)}, got no such file`);
+  const read = async (file: string): Promise<Uint8Array> => {
+    const path = join(found, file);
+    const length = await stat(path).then(
+      ({ size }) => size,
+      () => undefined,
+    );
+    if (length !== undefined) checkLength(format, file, path, length);
+    return readBytes(path, { op: format.name, remedy: "unpack the official archive again" }).catch((error: unknown) => {
+      if (isMissing(error) && file !== format.classesFile) throw missing(format, `${path}, got no such file`);
       throw error;
     });
+  };
   return readCifar(format, { folder: found, read, classesOptional: true, onFile });
+}
+
+/** Checks the length of a file, so that a file of another kind is not read into memory. */
+function checkLength(format: CifarFormat, name: string, path: string, length: number): void {
+  const file = [...format.train, ...format.test].find((record) => record.name === name);
+  if (file !== undefined) checkRecordLength(format, file, path, length);
+  else if (length > largestClassList)
+    throw new DataError(`${format.name}: ${path} must list the class names in at most ${largestClassList} bytes, got ${length}`);
 }
 
 async function locate(format: CifarFormat, folder: string): Promise<string> {

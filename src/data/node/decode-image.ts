@@ -32,6 +32,8 @@ export interface ImageView {
   readonly size: number;
   /** The length, at least `size`, to which the shorter side is scaled before the middle is cut out. Default: `size`. */
   readonly resize?: number | undefined;
+  /** The largest number of pixels of the image in the file. Default: 2²⁶ (67 megapixels), which take at most about 0.6 GB to decode. */
+  readonly maximumPixels?: number | undefined;
   /** Chooses a part from the width and height of the upright image. The part is scaled to the size. Default: the middle. */
   readonly region?: ((width: number, height: number) => Region) | undefined;
 }
@@ -47,18 +49,23 @@ export interface ImageView {
  * the package sharp is not installed.
  */
 export async function decodeImage(path: string, view: number | ImageView): Promise<Uint8Array> {
-  const { size, resize = size, region } = typeof view === "number" ? ({ size: view } as ImageView) : view;
+  const {
+    size,
+    resize = size,
+    region,
+    maximumPixels = defaultMaximumPixels,
+  } = typeof view === "number" ? ({ size: view } as ImageView) : view;
   if (resize < size) throw new ConfigError(`image: resize must be at least size, got resize ${resize} and size ${size}`);
   const bytes = await readFile(path).catch((error: unknown) => {
     throw new DataError(`image: ${path} must be readable, got ${describeError(error)}`, { cause: error });
   });
   if (!signatures.some(([from, signature]) => signature.every((byte, i) => bytes[from + i] === byte)))
     throw new DataError(
-      `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeStart(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
+      `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeFormat(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
     );
   const { default: sharp } = await importSharp();
   try {
-    checkPixels(path, await sharp(bytes, { limitInputPixels: false }).metadata());
+    checkPixels(path, await sharp(bytes, { limitInputPixels: false }).metadata(), maximumPixels);
     const image = sharp(bytes, { failOn: "error", limitInputPixels: maximumPixels }).autoOrient().flatten({ background });
     const cut =
       region === undefined && resize === size
@@ -87,16 +94,20 @@ async function cutBilinear(image: Sharp, { size, resize = size, region }: ImageV
   return image.resize(w, h, scaled).extract(middle);
 }
 
-/** The largest number of pixels of an image. It bounds the memory that a small file can ask for: about 1 GB. */
-const maximumPixels = 2 ** 28;
+/** The default of `maximumPixels`. A decoder holds up to nine bytes a pixel: a progressive JPEG all at once, an interlaced PNG with 16 bits. */
+const defaultMaximumPixels = 2 ** 26;
 
-/** The file's format, where it is known, or else its first bytes. */
-const describeStart = (bytes: Uint8Array): string =>
-  fileKind(bytes)?.name ?? `a file that begins ${Buffer.from(bytes.subarray(0, 4)).toString("hex")}`;
+/** The longest side. Image libraries hold whole rows, dozens of them, so a low and wide image takes more memory than its pixels say. */
+const longestSide = 2 ** 16;
 
-/** @throws DataError for an image of more than `maximumPixels`. The size is read from the image's header. */
-function checkPixels(path: string, { width, height }: { readonly width: number; readonly height: number }): void {
-  const megapixels = (pixels: number): string => `${Math.round(pixels / 1e6)} megapixels`;
+/** The file's format, where it is known. Bytes of a file of another format are not quoted: the path may lead to a secret. */
+const describeFormat = (bytes: Uint8Array): string => fileKind(bytes)?.name ?? "a file of another format";
+
+/** @throws DataError for an image of more pixels, or of a longer side. The size is read from the image's header. */
+function checkPixels(path: string, { width, height }: { readonly width: number; readonly height: number }, maximumPixels: number): void {
+  if (Math.max(width, height) > longestSide)
+    throw new DataError(`image: ${path} must have sides of at most ${longestSide} pixels, got ${width}×${height}; make it smaller first`);
+  const megapixels = (pixels: number): string => (pixels < 1e6 ? `${pixels} pixels` : `${Math.round(pixels / 1e6)} megapixels`);
   if (width * height > maximumPixels)
     throw new DataError(
       `image: ${path} must have at most ${megapixels(maximumPixels)}, got ${width}×${height}, which are ${megapixels(width * height)}; ` +

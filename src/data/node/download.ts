@@ -5,6 +5,11 @@ import { get as httpsGet } from "node:https";
 import { DataError } from "../../core/errors.ts";
 import { describeError } from "./system-error.ts";
 
+/** A source did not answer, or it refused. The data behind it may be as they should be. */
+export class UnreachableError extends DataError {
+  override name = "UnreachableError";
+}
+
 export interface DownloadOptions {
   /** Milliseconds to wait for an answer, name resolution included. Default: 10,000. */
   readonly connectTimeout?: number;
@@ -25,7 +30,7 @@ const maxRedirects = 5;
 /**
  * The bytes at `url`, as they arrive. After the connection breaks, the next request asks for the rest (`Range`), so the stream continues
  * where it stopped. The first connection is not retried: a host that cannot be reached is an error at once.
- * @throws DataError when the host cannot be reached, refuses, or keeps breaking the connection; the signal's reason when aborted.
+ * @throws UnreachableError when the host cannot be reached, refuses, or keeps breaking the connection; the signal's reason when aborted.
  */
 export async function* downloadBytes(url: string, options: DownloadOptions = {}): AsyncGenerator<Uint8Array, void, void> {
   const { retries = 3, retryDelay = 1000, signal, onBytes } = options;
@@ -64,7 +69,9 @@ export async function* downloadBytes(url: string, options: DownloadOptions = {})
       signal?.throwIfAborted();
       failures = received > before ? 0 : failures + 1;
       if (!answered || failures > retries)
-        throw new DataError(`download: ${url} must be reachable, got ${describeError(error)} after ${received} bytes`, { cause: error });
+        throw new UnreachableError(`download: ${url} must be reachable, got ${describeError(error)} after ${received} bytes`, {
+          cause: error,
+        });
       await pause(retryDelay * 2 ** failures, signal);
     }
   }

@@ -79,7 +79,8 @@ function checkClasses(
   const [least, most] = [counts[0]!, counts.at(-1)!];
   if (most.files.length >= 5 * least.files.length)
     onNote(
-      `${root}: the classes have unequal numbers of images, from ${least.files.length} of ${least.name} to ${most.files.length} of ${most.name}; ` +
+      `${root}: the classes have unequal numbers of images, ` +
+        `from ${least.files.length} of ${least.name} to ${most.files.length} of ${most.name}; ` +
         "the network will prefer the larger ones",
     );
 }

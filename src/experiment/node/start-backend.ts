@@ -1,6 +1,9 @@
 /** Starts the backend that was asked for. A backend that cannot run here is an error; it is never replaced in silence. */
 
-import { type BackendOptions, disposeBackend, initBackend, kernels, useBackend } from "../../backend/active.ts";
+import { type BackendRequest, disposeBackend, initBackend, kernels } from "../../backend/active.ts";
+import { auto } from "../../backend/auto/auto.ts";
+import type { AutoReport } from "../../backend/backend-maker.ts";
+import type { BackendOptions } from "../../backend/backend-options.ts";
 import type { AdapterReport } from "../../backend/gpu/adapter.ts";
 import type { GpuBackend } from "../../backend/gpu/gpu-backend.ts";
 import { gpuModes } from "../../backend/gpu/gpu-mode.ts";
@@ -9,8 +12,8 @@ import type { Simd } from "../../backend/wasm/host/simd.ts";
 import type { WasmBackend } from "../../backend/wasm/wasm-backend.ts";
 import { BackendError, ConfigError } from "../../core/errors.ts";
 import { type BackendOption, type ComputingName, deviceModes, isGpuMode } from "../backend-names.ts";
+import { autoCandidates } from "./auto-candidates.ts";
 import { type BackendSource, openNamed, thisMachine } from "./backend-source.ts";
-import { type Chosen, chooseBackend } from "./choose-backend.ts";
 
 export interface BackendSettings {
   readonly backend: BackendOption;
@@ -31,8 +34,8 @@ export interface BackendReport {
   readonly note?: string;
   /** The device behind a mode of gpu.js. */
   readonly adapter?: AdapterReport;
-  /** The reason for this backend, when `auto` or `gpu` left the choice to the program. */
-  readonly choice?: { readonly asked: "auto" | "gpu"; readonly reason: string };
+  /** Why this backend computes, when `auto` or `gpu` left the choice to the program. */
+  readonly choice?: AutoReport & { readonly asked: "auto" | "gpu" };
 }
 
 const asWasm = (backend: Kernels): WasmBackend | undefined => (backend.name === "wasm" ? (backend as WasmBackend) : undefined);
@@ -42,8 +45,8 @@ export const asGpu = (backend: Kernels): GpuBackend | undefined => (isGpuMode(ba
 /** Starts a backend and makes it the active one. @throws BackendError when the backend cannot run here. */
 export async function startBackend(settings: BackendSettings, source: BackendSource = thisMachine): Promise<BackendReport> {
   const { backend: asked } = settings;
-  const { backend, reason } = await open(settings, source);
-  useBackend(backend);
+  const report = await start(settings, source);
+  const backend = kernels();
   const [simd, adapter] = [asWasm(backend)?.simd, asGpu(backend)?.adapter];
   return {
     name: backend.name as ComputingName,
@@ -51,41 +54,51 @@ export async function startBackend(settings: BackendSettings, source: BackendSou
     ...(simd === undefined ? {} : { simd }),
     ...(backend.note === undefined ? {} : { note: backend.note }),
     ...(adapter === undefined ? {} : { adapter }),
-    ...((asked === "auto" || asked === "gpu") && reason !== undefined ? { choice: { asked, reason } } : {}),
+    ...((asked === "auto" || asked === "gpu") && report !== undefined ? { choice: { asked, ...report } } : {}),
   };
 }
 
-async function open(
-  { backend, threads, memoryLimit, simd }: BackendSettings,
-  source: BackendSource,
-): Promise<Omit<Chosen, "reason"> & Partial<Chosen>> {
+/** Makes the backend the active one. The report is that of a choice. */
+async function start({ backend, threads, memoryLimit, simd }: BackendSettings, source: BackendSource): Promise<AutoReport | undefined> {
+  if (simd !== undefined && backend !== "wasm" && backend !== "auto")
+    throw new ConfigError(`simd: belongs to the backend wasm, got ${simd} with the backend ${backend}; leave out one`);
+  if (backend === "gpu") return firstDevice(source);
+  if (isGpuMode(backend)) return activate(await openNamed(backend, source));
   const options: BackendOptions = {
     ...(threads === undefined ? {} : { threads }),
     ...(memoryLimit === undefined ? {} : { maximumBytes: memoryLimit * 2 ** 20 }),
     ...(simd === undefined ? {} : { simd }),
   };
-  if (simd !== undefined && backend !== "wasm" && backend !== "auto")
-    throw new ConfigError(`simd: belongs to the backend wasm, got ${simd} with the backend ${backend}; leave out one`);
-  if (backend === "gpu") return firstDevice(source);
-  if (isGpuMode(backend)) return { backend: await openNamed(backend, source) };
-  if (backend === "reference") {
-    await initBackend(["reference"]);
-    return { backend: kernels() };
-  }
+  if (backend === "reference") return reportOf(["reference"], {});
   try {
-    return backend === "auto" ? await chooseBackend(options, source) : { backend: await source.openWasm(options) };
+    if (backend === "wasm") return await reportOf([source.wasm], options);
+    // A setting of wasm is a choice of wasm.
+    const given = [threads && "--threads", memoryLimit && "--memory-limit", simd && "--simd"].filter((name) => name !== undefined);
+    if (given.length === 0) return await reportOf([auto(autoCandidates(source))], options);
+    await initBackend([source.wasm], options);
+    return { reason: `${given.join(" and ")} belong${given.length > 1 ? "" : "s"} to wasm` };
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
     throw new BackendError(`${error.message}; --backend reference runs everywhere, some hundred times slower`, { cause: error });
   }
 }
 
+/** `initBackend` owns every backend, so that the next one replaces it and `stopBackend` frees it. */
+const activate = (backend: Kernels): Promise<undefined> =>
+  initBackend([{ name: backend.name, create: async () => backend }]).then(() => undefined);
+
+async function reportOf(preference: readonly BackendRequest[], options: BackendOptions): Promise<AutoReport | undefined> {
+  const { reason, calibration } = await initBackend(preference, options);
+  return reason === undefined ? undefined : { reason, ...(calibration === undefined ? {} : { calibration }) };
+}
+
 /** The first device that runs. @throws BackendError that says what is wrong with each device. */
-async function firstDevice(source: BackendSource): Promise<Chosen> {
+async function firstDevice(source: BackendSource): Promise<AutoReport> {
   const reasons: string[] = [];
   for (const mode of deviceModes)
     try {
-      return { backend: await openNamed(mode, source), reason: ["the first that runs", ...reasons].join("; ") };
+      await activate(await openNamed(mode, source));
+      return { reason: ["the first that runs", ...reasons].join("; ") };
     } catch (error) {
       if (!(error instanceof BackendError)) throw error;
       reasons.push(error.message);

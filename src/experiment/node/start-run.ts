@@ -1,12 +1,15 @@
 /** Begins a training run in a new folder. */
 
+import { totalmem } from "node:os";
 import { resolve } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { familyNamed, formatConvolution } from "../../structured/convolution-text.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
+import { isGpuMode } from "../backend-names.ts";
 import { describeSolution, solveBudget } from "../budget.ts";
 import { inputSize, recordOf } from "../data-facts.ts";
 import { checkInputSize } from "../input-size.ts";
+import { checkMemoryNeed } from "../memory-need.ts";
 import { type PresetName, presets } from "../presets.ts";
 import { isDataName, type Settings, settingRules } from "../setting-rules.ts";
 import { dropsLast, networkOf, resolveSettings } from "../settings.ts";
@@ -17,7 +20,7 @@ import { loadFamilies } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
 import { defaultFolder } from "./run-folder-name.ts";
 import { createSession } from "./session.ts";
-import { startBackend } from "./start-backend.ts";
+import { type BackendReport, describeBackend, startBackend } from "./start-backend.ts";
 import { loadTeacher } from "./teacher.ts";
 import { trainAndSave } from "./train-and-save.ts";
 import type { TrainControl, TrainOutcome } from "./train-observer.ts";
@@ -30,6 +33,12 @@ export interface InvocationOptions {
   readonly offline?: boolean | undefined;
   /** Writes event files for TensorBoard too. Default: false. */
   readonly tensorboard?: boolean | undefined;
+  /** Looks in each step for the op that computes the first number that is not finite. Default: false. */
+  readonly detectAnomaly?: boolean | undefined;
+  /** How many checkpoints the run keeps: the newest one and those before. Default: 2. */
+  readonly keep?: number | undefined;
+  /** Profiles one step after the first steps, and reports it to the observer. Default: false. */
+  readonly profile?: boolean | undefined;
 }
 
 export interface StartOptions extends InvocationOptions {
@@ -46,7 +55,17 @@ export interface StartOptions extends InvocationOptions {
 
 /** Trains a new run. @throws SeparableError; nothing is on the disk then unless the training has begun. */
 export async function startRun(explicit: Partial<Settings>, options: StartOptions = {}, control: TrainControl = {}): Promise<TrainOutcome> {
-  const { preset = "quick", run, steps, offline = false, tensorboard = false, budget } = options;
+  const {
+    preset = "quick",
+    run,
+    steps,
+    offline = false,
+    tensorboard = false,
+    detectAnomaly = false,
+    profile = false,
+    keep,
+    budget,
+  } = options;
   const { signal, observer = {} } = control;
   const onNote = (note: string): void => observer.note?.(note);
   const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
@@ -54,9 +73,12 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const given = { ...explicit, ...conv };
   const wanted = await settingsWithin(budget, preset, pretrained === undefined ? given : inheritedSettings(pretrained, given), onNote);
   if (!isDataName(wanted.data)) checkInputSize(networkOf(wanted), inputSize(wanted));
+  const classes = await classesOfData(wanted.data);
+  checkMemoryNeed(wanted, classes.length, wanted.limitTrain ?? 1, totalmem());
   const path = run ?? (await defaultFolder(wanted));
   await RunFolder.checkFree(path);
   const backend = await startBackend(wanted);
+  if (profile) checkProfile(backend, detectAnomaly);
   const images = await loadImages(wanted, {
     signal,
     onProgress: (progress) => observer.data?.(progress),
@@ -71,15 +93,29 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  session.trainer.detectAnomaly = detectAnomaly;
   const facts = factsOf(images.dataset);
   const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);
   const { fallback, fingerprint } = images;
   const record = { ...recordOf(facts), fingerprint, initialised };
   const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, ...record });
   const folder = await RunFolder.create(path, config);
-  const started = { config, images, folder, session, resumed: false };
-  observer.start?.(started);
-  return trainAndSave(started, { steps, tensorboard }, control);
+  try {
+    const started = { config, images, folder, session, resumed: false, saved: false };
+    observer.start?.(started);
+    return await trainAndSave(started, { steps, tensorboard, profile, keep }, control);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** @throws ConfigError for a device, which still computes when a kernel returns, and for a search that itself takes most of the time. */
+export function checkProfile(backend: BackendReport, detectAnomaly: boolean): void {
+  if (isGpuMode(backend.name))
+    throw new ConfigError(
+      `train: --profile needs --backend wasm or reference, got ${describeBackend(backend)}; separable bench --profile profiles a device`,
+    );
+  if (detectAnomaly) throw new ConfigError("train: --profile must not measure the search of --detect-anomaly, got both; leave out one");
 }
 
 /** The settings, with the hyper-parameter that keeps the network within the budget. @throws ConfigError when no hyper-parameter does. */

@@ -1,6 +1,7 @@
 /** What a training run reports while it works, and what it comes to. The command line turns these events into bars, lines and JSON. */
 
 import type { DataProgress } from "../../data/node/cifar.ts";
+import type { Profile } from "../../nn/profile.ts";
 import type { Evaluation } from "../../train/evaluate.ts";
 import type { RunFolder } from "../../train/node/run-folder.ts";
 import type { EpochMetrics, StepReport, Trainer } from "../../train/trainer.ts";
@@ -14,8 +15,10 @@ export interface StartedRun {
   readonly images: Images;
   readonly folder: RunFolder;
   readonly session: Session;
-  /** Whether the run was resumed from a checkpoint. */
+  /** Whether the run began earlier. */
   readonly resumed: boolean;
+  /** Whether the folder holds a checkpoint of the trainer's state. A run that was killed before its first one is resumed without. */
+  readonly saved: boolean;
 }
 
 export interface TrainOutcome {
@@ -38,6 +41,8 @@ export interface TrainObserver {
   testBatch?(done: number): void;
   /** The epoch has been saved. */
   epoch?(metrics: EpochMetrics): void;
+  /** One step has been profiled, as the option `profile` asked. */
+  profile?(profile: Profile): void;
   /** Something that the user should know. */
   note?(text: string): void;
 }

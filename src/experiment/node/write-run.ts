@@ -32,9 +32,11 @@ export async function writeUntrainedRun(path: string, { network, facts, ...run }
   const bytes = await encodeCheckpoint(trainer, config);
   const folder = await RunFolder.create(path, config);
   try {
-    await folder.writeCheckpoint("checkpoint", bytes);
+    await folder.writeCheckpoint(bytes);
   } catch (error) {
     await folder.discard();
     throw error;
+  } finally {
+    await folder.close();
   }
 }

@@ -1,7 +1,7 @@
 /** Writes a report to a folder: the page, and every plot as an SVG file and a PNG file. */
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../core/node/files.ts";
 import { checkOptions } from "../../core/options.ts";
 import { writeError, writeFileAtomic } from "../../train/node/atomic-file.ts";
 import { plotsOf, type ReportOptions, renderReport, reportOptions } from "../page.ts";
@@ -24,7 +24,7 @@ export async function writeReport(folder: string, runs: readonly ReportRun[], op
     files.set(`${name}.svg`, svg);
     files.set(`${name}.png`, rasterise(svg, pngWidth));
   }
-  await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+  await makeFolder(folder).catch((error: unknown) => {
     throw writeError(folder, error);
   });
   for (const [name, content] of files) await writeFileAtomic(join(folder, name), content);

@@ -3,11 +3,12 @@
  * writes its own file. TensorBoard reads the files of a folder in the order of their names, as if they were one file.
  */
 
-import { type FileHandle, mkdir, open, readdir, rm } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { largest } from "../../core/extent.ts";
+import { makeFolder, OutputFile, remove } from "../../core/node/files.ts";
 import { errorCode } from "../../data/node/system-error.ts";
 import { writeError } from "./atomic-file.ts";
 import { frame, imageEvent, type Moment, type PngImage, scalarsEvent, startEvent, versionEvent } from "./event-records.ts";
@@ -20,7 +21,7 @@ export interface EventFileOptions {
 /** Collects events in memory, and appends them to a file at each `flush`. A crash loses the events that were not flushed, and no others. */
 export class EventFileWriter {
   readonly path: string;
-  readonly #file: FileHandle;
+  readonly #file: OutputFile;
   /** Number of bytes on the disk that are whole records. */
   #length = 0;
   #pending: Uint8Array[] = [];
@@ -28,7 +29,7 @@ export class EventFileWriter {
   /** Settles when the last write does. Each write waits for the one before. */
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, file: FileHandle, firstStep: number) {
+  private constructor(path: string, file: OutputFile, firstStep: number) {
     this.path = path;
     this.#file = file;
     this.#lastStep = firstStep;
@@ -51,7 +52,7 @@ export class EventFileWriter {
       await writer.flush();
     } catch (error) {
       await file.close();
-      await rm(path, { force: true }).catch(() => undefined);
+      await remove(path).catch(() => undefined);
       throw error;
     }
     return writer;
@@ -111,8 +112,8 @@ export class EventFileWriter {
       // A failed write may have left half a record. Readers find a record by the length of the one before, so this would hide all later
       // records.
       await this.#file.truncate(this.#length);
-      await this.#file.appendFile(content);
-      await this.#file.datasync();
+      await this.#file.write(content);
+      await this.#file.sync();
       this.#length += content.length;
     } catch (error) {
       this.#pending = [...records, ...this.#pending];
@@ -122,16 +123,16 @@ export class EventFileWriter {
 }
 
 /** Opens a new file that sorts last in `folder`. Its second is `now`, or the next free one after the newest file. */
-async function openLast(folder: string, now: number): Promise<{ path: string; file: FileHandle }> {
+async function openLast(folder: string, now: number): Promise<{ path: string; file: OutputFile }> {
   let path = folder;
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const taken = (await readdir(folder)).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
     for (let seconds = Math.max(now, largest(taken) + 1); ; seconds++) {
       path = join(folder, `events.out.tfevents.${String(seconds).padStart(10, "0")}.${hostname()}`);
       try {
-        // "x" gives each of two writers that start at once its own file. "a" writes at the end, also after `#append` has cut the file.
-        return { path, file: await open(path, "ax") };
+        // Of two writers that start at once, each gets its own file.
+        return { path, file: await OutputFile.create(path) };
       } catch (error) {
         if (errorCode(error) !== "EEXIST") throw error;
       }

@@ -3,57 +3,68 @@
  *
  *     config.json              the run's configuration
  *     metrics.jsonl            one line for each finished epoch
- *     checkpoint.safetensors   the state from which training continues
+ *     checkpoint.safetensors   the state from which training continues; `checkpoint-files` has the others
  *     best.safetensors         the state with the best test accuracy so far
  *     evaluation.json          the evaluation of best.safetensors
  *
- * Every file is replaced as a whole, so the run can be read and resumed at any moment.
+ * Every file is replaced as a whole, so the run can be read and resumed at any moment. One process at a time writes to it, under a lock that
+ * it takes before it reads anything.
  */
 
-import { mkdir, readdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
-import { parseJson, withoutByteOrderMark } from "../../core/json.ts";
+import { parseJson, parseJsonLines } from "../../core/json.ts";
+import { makeFolder, remove, removeEmptyFolder } from "../../core/node/files.ts";
+import { isTemporaryName } from "../../core/node/temporary-names.ts";
+import { readJson } from "../../core/schema.ts";
+import { readText, readTextIfPresent } from "../../data/node/read-file.ts";
 import { errorCode } from "../../data/node/system-error.ts";
-import { type Checkpoint, decodeCheckpoint } from "../checkpoint.ts";
-import type { Evaluation } from "../evaluate.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import { checkMetrics, evaluationSchema, type RecordedEvaluation } from "../run-schemas.ts";
 import type { EpochMetrics } from "../trainer.ts";
-import { partialMark, writeError, writeFileAtomic } from "./atomic-file.ts";
-import { lockName } from "./folder-lock.ts";
+import { writeError, writeFileAtomic } from "./atomic-file.ts";
+import { CheckpointFiles, defaultKeep, type FoundCheckpoint, reading } from "./checkpoint-files.ts";
+import { isLockName, lockFolder } from "./folder-lock.ts";
 
-/** An evaluation with its epoch and the names of the classes. */
-export interface RecordedEvaluation extends Evaluation {
-  /** The epoch after which the network was evaluated, from 1. */
-  readonly epoch: number;
-  readonly classes: readonly string[];
-}
+export type { RecordedEvaluation } from "../run-schemas.ts";
 
 export class RunFolder {
   readonly path: string;
   #metrics: readonly EpochMetrics[] = [];
+  #notes: readonly string[] = [];
+  readonly #checkpoints: CheckpointFiles;
+  /** Releases the lock; undefined while this process has no lock, and must not write. */
+  #unlock: (() => Promise<void>) | undefined;
 
-  private constructor(path: string) {
+  private constructor(path: string, unlock?: () => Promise<void>) {
     this.path = path;
+    this.#checkpoints = new CheckpointFiles(path);
+    this.#unlock = unlock;
   }
 
   /**
-   * Creates a run. Its folder must be absent or empty, because a run never overwrites another.
-   * @throws ConfigError when the folder is not empty, DataError when it cannot be written.
+   * Creates a run and locks it. Its folder must be absent or empty, because a run never overwrites another. What a killed process left before
+   * its run began is removed.
+   * @throws ConfigError when the folder is not empty or is locked, DataError when it cannot be written.
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
     await RunFolder.checkFree(path);
-    const file = join(path, "config.json");
+    await makeFolder(path).catch((error: unknown) => {
+      throw errorCode(error) === "EEXIST" ? taken(path) : writeError(path, error);
+    });
+    const run = new RunFolder(path, await lockFolder(path));
     try {
-      await mkdir(path, { recursive: true });
-      // "wx" fails when the file exists, so of two runs that start at once only one is created.
-      await writeFile(file, `${JSON.stringify(config, null, 2)}\n`, { flag: "wx" });
+      await RunFolder.checkFree(path);
+      await run.#removeLeftovers();
+      await run.writeConfig(config);
+      return run;
     } catch (error) {
-      if (errorCode(error) === "EEXIST") throw taken(path);
-      // A folder with half a configuration would look like a run.
-      await rm(file, { force: true }).catch(() => undefined);
-      throw writeError(file, error);
+      // The configuration of another run is not this one's to remove.
+      if (error instanceof ConfigError) await run.close();
+      else await run.discard();
+      throw error;
     }
-    return new RunFolder(path);
   }
 
   /** Checks that `path` is free for a new run. @throws ConfigError when something is there. */
@@ -63,35 +74,55 @@ export class RunFolder {
       if (errorCode(error) === "ENOTDIR") throw taken(path);
       throw writeError(path, error);
     });
-    if (entries.length > 0) throw taken(path);
+    if (!entries.every((name) => isLockName(name) || isTemporaryName(name))) throw taken(path);
   }
 
-  /** Opens an existing run. @throws DataError when there is none, or when its metrics are damaged. */
+  /** Opens an existing run for reading. @throws DataError when there is none, or when its metrics are damaged. */
   static async open(path: string): Promise<RunFolder> {
-    const entries = await readdir(path).catch((error: unknown) => {
-      throw new DataError(
-        `run: ${path} must be the folder of a run, got ${errorCode(error) ?? error}; name a folder that train has written`,
-        {
-          cause: error,
-        },
-      );
-    });
-    if (!entries.includes("config.json"))
-      throw new DataError(`run: ${path} must hold config.json, got none; name a folder that train has written`);
+    await checkExists(path);
     const run = new RunFolder(path);
-    run.#metrics = await run.#readMetrics();
+    await run.#readMetrics();
     return run;
+  }
+
+  /**
+   * Locks an existing run and opens it for writing. Removes the half-written files of a killed process.
+   * @throws ConfigError when another process writes the run, DataError as `open` does. The run is untouched then.
+   */
+  static async openLocked(path: string): Promise<RunFolder> {
+    await checkExists(path);
+    const run = new RunFolder(path, await lockFolder(path));
+    try {
+      await run.#readMetrics();
+      await run.#removeLeftovers();
+      return run;
+    } catch (error) {
+      await run.close();
+      throw error;
+    }
+  }
+
+  /** Releases the lock of `create` or `openLocked`. The run can still be read. */
+  async close(): Promise<void> {
+    const unlock = this.#unlock;
+    this.#unlock = undefined;
+    await unlock?.();
   }
 
   /** The configuration that `create` was given. It has not been checked. @throws DataError when the file is no JSON. */
   async config(): Promise<unknown> {
     const file = join(this.path, "config.json");
-    return parseJson(new TextDecoder().decode(await readBytes(file)), `run: ${file}`);
+    return parseJson(await readText(file, reading), `run: ${file}`);
   }
 
   /** Replaces config.json. @throws DataError when it cannot be written. The file before is untouched then. */
   writeConfig(config: unknown): Promise<void> {
-    return writeFileAtomic(join(this.path, "config.json"), `${JSON.stringify(config, null, 2)}\n`);
+    return this.#write("config.json", `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /** What a user should know of the files as they were opened: that a line of metrics was cut off, and is left out. */
+  get notes(): readonly string[] {
+    return this.#notes;
   }
 
   /** One entry for each finished epoch. */
@@ -100,12 +131,10 @@ export class RunFolder {
   }
 
   /**
-   * Removes the metrics after `epochs` finished epochs, because these epochs are about to be repeated. Removes the half-written files of a
-   * killed process, too.
+   * Removes the metrics after `epochs` finished epochs, because these epochs are about to be repeated.
    * @throws DataError when the run has metrics of fewer epochs.
    */
   async rewind(epochs: number): Promise<void> {
-    for (const entry of await readdir(this.path)) if (entry.includes(partialMark)) await rm(join(this.path, entry), { force: true });
     const kept = this.#metrics.filter(({ epoch }) => epoch <= epochs);
     if (kept.length < epochs)
       throw new DataError(
@@ -122,118 +151,128 @@ export class RunFolder {
 
   /** Undoes `create`, for a run that could not start. */
   async discard(): Promise<void> {
-    for (const name of ["config.json", lockName]) await rm(join(this.path, name), { force: true });
+    // What cannot be removed is reported by the error that stopped the run.
+    await this.#checkpoints.discard();
+    await remove(join(this.path, "config.json")).catch(() => undefined);
+    await this.close();
     // The folder is removed only when it is empty, because other files in it do not belong to the run.
-    await rmdir(this.path).catch(() => undefined);
+    await removeEmptyFolder(this.path).catch(() => undefined);
   }
 
   checkpointPath(which: "checkpoint" | "best"): string {
-    return join(this.path, `${which}.safetensors`);
+    return this.#checkpoints.path(which);
   }
 
   /**
    * The evaluation of the best checkpoint on the test images; undefined when there is none, as in runs of early versions.
-   * @throws DataError for a file that is no JSON.
+   * @throws DataError for a file that holds no evaluation.
    */
   async evaluation(): Promise<RecordedEvaluation | undefined> {
     const file = join(this.path, "evaluation.json");
-    const text = await readFile(file, "utf8").catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") return undefined;
-      throw error;
-    });
-    return text === undefined ? undefined : (parseJson(text, `run: ${file}`) as RecordedEvaluation);
+    const text = await readTextIfPresent(file, reading);
+    const remedy = "restore it from a copy, or delete it: the report then leaves out the confusion of the classes";
+    return text === undefined ? undefined : readJson(evaluationSchema, text, { source: `run: ${file}`, remedy });
   }
 
   /** Replaces the evaluation of the best checkpoint. @throws DataError when it cannot be written. */
   writeEvaluation(evaluation: RecordedEvaluation): Promise<void> {
-    return writeFileAtomic(join(this.path, "evaluation.json"), `${JSON.stringify(evaluation)}\n`);
+    return this.#write("evaluation.json", `${JSON.stringify(evaluation)}\n`);
   }
 
-  /** Replaces a checkpoint. @throws DataError when it cannot be written. The earlier checkpoint is then as before. */
-  writeCheckpoint(which: "checkpoint" | "best", bytes: Uint8Array): Promise<void> {
-    return writeFileAtomic(this.checkpointPath(which), bytes);
+  /**
+   * Writes the newest checkpoint and keeps those before.
+   * @param keep How many checkpoints are kept in all. Default: 2.
+   * @throws DataError when it cannot be written. The earlier checkpoints are then as before.
+   */
+  writeCheckpoint(bytes: Uint8Array, keep: number = defaultKeep): Promise<void> {
+    this.#checkLocked();
+    return this.#checkpoints.write(bytes, keep);
   }
 
-  /** Reads a checkpoint. @throws DataError when it is missing or damaged. */
-  readCheckpoint(which: "checkpoint" | "best"): Promise<Checkpoint> {
-    return readCheckpointFile(this.checkpointPath(which));
+  /** Writes the checkpoint with the best test accuracy so far, and a copy of it. @throws DataError when they cannot be written. */
+  writeBest(bytes: Uint8Array): Promise<void> {
+    this.#checkLocked();
+    return this.#checkpoints.writeBest(bytes);
+  }
+
+  /**
+   * The newest checkpoint that is whole and has metrics of all its epochs; undefined when the run was stopped before its first one.
+   * @throws DataError when all checkpoints are damaged, or are missing although epochs have ended.
+   */
+  async findNewest(): Promise<FoundCheckpoint | undefined> {
+    const found = await this.#checkpoints.findNewest(this.#metrics.length);
+    if (found === undefined && this.#metrics.length > 0)
+      throw new DataError(
+        `run: ${this.checkpointPath("checkpoint")} must exist, got no checkpoint in ${this.path}; restore it from a copy`,
+      );
+    return found;
+  }
+
+  /** Makes a checkpoint of `findNewest` the newest file. A damaged file in its place gets another name. @throws DataError */
+  adopt(found: FoundCheckpoint): Promise<void> {
+    this.#checkLocked();
+    return this.#checkpoints.adopt(found);
+  }
+
+  /** Repairs the best checkpoint from its copy, or the copy from it. @returns what was done, as sentences for users. @throws DataError */
+  repairBest(): Promise<string[]> {
+    this.#checkLocked();
+    return this.#checkpoints.repairBest();
+  }
+
+  /** The best checkpoint. A damaged one is replaced by its copy, with a note. @throws DataError when both are missing or damaged. */
+  readBest(): Promise<Checkpoint> {
+    return this.#checkpoints.readBest();
   }
 
   async #writeMetrics(metrics: readonly EpochMetrics[]): Promise<void> {
-    await writeFileAtomic(join(this.path, "metrics.jsonl"), metrics.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    await this.#write("metrics.jsonl", metrics.map((line) => `${JSON.stringify(line)}\n`).join(""));
     this.#metrics = metrics;
   }
 
+  async #write(name: string, content: string): Promise<void> {
+    this.#checkLocked();
+    await writeFileAtomic(join(this.path, name), content);
+  }
+
+  #checkLocked(): void {
+    if (this.#unlock === undefined)
+      throw new ConfigError(`run: ${this.path} must be locked before it is written; open it with RunFolder.openLocked`);
+  }
+
+  /** Under the lock, no other process writes the run, so every temporary file is a leftover. */
+  async #removeLeftovers(): Promise<void> {
+    for (const name of await readdir(this.path))
+      if (isTemporaryName(name) || formerTemporaryName.test(name))
+        await remove(join(this.path, name)).catch((error: unknown) => {
+          throw writeError(join(this.path, name), error);
+        });
+  }
+
   /** Reads the metrics. A last line that a crash has cut is left out. @throws DataError for any other line that is no epoch's. */
-  async #readMetrics(): Promise<EpochMetrics[]> {
+  async #readMetrics(): Promise<void> {
     const file = join(this.path, "metrics.jsonl");
-    const text = await readFile(file, "utf8").catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") return "";
-      throw error;
-    });
-    const lines = withoutByteOrderMark(text).trimEnd().split("\n");
-    const metrics: EpochMetrics[] = [];
-    for (const [index, line] of lines.entries()) {
-      if (line === "" || (index === lines.length - 1 && !isJson(line))) break;
-      metrics.push(checkMetrics(parseJson(line, `run: line ${index + 1} of ${file}`), index + 1, file));
-    }
-    return metrics;
+    const text = (await readTextIfPresent(file, reading)) ?? "";
+    const source = (line: number): string => `run: line ${line} of ${file}`;
+    const { values, note } = parseJsonLines(text, source);
+    this.#metrics = values.map((value, index) => checkMetrics(value, index + 1, source(index + 1)));
+    this.#notes = note === undefined ? [] : [note];
   }
 }
 
-function isJson(line: string): boolean {
-  try {
-    JSON.parse(line);
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** Versions before this one named the files that they were writing like this. */
+const formerTemporaryName = /^(config\.json|metrics\.jsonl|evaluation\.json|(checkpoint|best)\.safetensors)\.partial-\d+$/;
 
-/** Fields of a line of metrics. Those that may be null belong to the evaluation, which not every epoch has. */
-const metricFields = {
-  trainLoss: "a number",
-  trainAccuracy: "a number",
-  testLoss: "a number or null",
-  testAccuracy: "a number or null",
-  learningRate: "a number",
-  seconds: "a number",
-  testSeconds: "a number",
-} as const;
-
-/** @throws DataError unless `value` holds the metrics of `epoch`. */
-function checkMetrics(value: unknown, epoch: number, file: string): EpochMetrics {
-  const refuse = (rule: string, got: unknown): never => {
+/** @throws DataError unless `path` is the folder of a run. */
+async function checkExists(path: string): Promise<void> {
+  const entries = await readdir(path).catch((error: unknown) => {
     throw new DataError(
-      `run: line ${epoch} of ${file} must hold ${rule}, got ${JSON.stringify(got)?.slice(0, 60)}; ` +
-        "restore the file from a copy, or delete this line and all lines after it",
-    );
-  };
-  if (typeof value !== "object" || value === null) return refuse("the metrics of an epoch", value);
-  const fields = value as Readonly<Record<string, unknown>>;
-  if (fields.epoch !== epoch) return refuse(`${epoch} as epoch`, fields.epoch);
-  for (const [name, rule] of Object.entries(metricFields)) {
-    const field = fields[name];
-    const mayBeNull = rule !== "a number";
-    if (typeof field !== "number" && !(mayBeNull && field === null)) return refuse(`${rule} as ${name}`, field);
-  }
-  return value as EpochMetrics;
-}
-
-/** Reads a checkpoint from any file. @throws DataError when the file is missing, truncated or corrupted. */
-export async function readCheckpointFile(path: string): Promise<Checkpoint> {
-  return decodeCheckpoint(await readBytes(path), path);
-}
-
-async function readBytes(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new DataError(
-      `run: ${file} must be readable, got ${errorCode(error) ?? error}; name a run or a checkpoint that train has written`,
+      `run: ${path} must be the folder of a run, got ${errorCode(error) ?? error}; name a folder that train has written`,
       { cause: error },
     );
-  }
+  });
+  if (!entries.includes("config.json"))
+    throw new DataError(`run: ${path} must hold config.json, got none; name a folder that train has written`);
 }
 
 const taken = (path: string): ConfigError =>

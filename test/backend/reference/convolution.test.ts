@@ -119,3 +119,38 @@ describe("conv2d, conv2dInputGradient and conv2dWeightGradient", () => {
     );
   });
 });
+
+describe("NaN and ∞", () => {
+  const row = (width: number, outWidth: number, paddingX: number): ConvolutionGeometry => ({
+    batch: 1,
+    inChannels: 1,
+    outChannels: 1,
+    groups: 1,
+    height: 1,
+    width,
+    kernelHeight: 1,
+    kernelWidth: 3,
+    outHeight: 1,
+    outWidth,
+    strideY: 1,
+    strideX: 1,
+    paddingY: 0,
+    paddingX,
+    dilationY: 1,
+    dilationX: 1,
+  });
+
+  it("meet the zeros of the padding: 0·∞ is NaN", () => {
+    // One pixel 2 with a zero on either side: 0·∞ + 2·1 + 0·1, and 0·1 + 2·∞ + 0·1.
+    const padded = row(1, 1, 1);
+    expect(numbers(reference.conv2d(float64([2]), float64([Infinity, 1, 1]), padded))).toEqual([Number.NaN]);
+    expect(numbers(reference.conv2d(float64([2]), float64([1, Infinity, 1]), padded))).toEqual([Infinity]);
+    expect(numbers(reference.conv2dWeightGradient(float64([2]), float64([Infinity]), padded))).toEqual([Number.NaN, Infinity, Number.NaN]);
+    // One cotangent 2 that lies between zeros. Pixel i gets Σ g_{i−k}·w_k.
+    expect(numbers(reference.conv2dInputGradient(float64([2]), float64([1, Infinity, 1]), row(3, 1, 0)))).toEqual([
+      Number.NaN,
+      Infinity,
+      Number.NaN,
+    ]);
+  });
+});

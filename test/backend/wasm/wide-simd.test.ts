@@ -1,6 +1,10 @@
 /** The wide build is used only where the engine is known, computes what the baseline build computes, and is faster. */
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Kernels } from "../../../src/backend/kernels.ts";
+import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
+import { wasmAcceptances } from "../../../src/backend/wasm/acceptances.ts";
+import { differenceOf } from "../../../src/backend/wasm/host/wide-self-test.ts";
 import { setWideCompiler, slowTile } from "../../../src/backend/wasm/host/wide-simd.ts";
 import { enableRelaxedSimd } from "../../../src/backend/wasm/node/enable-relaxed-simd.ts";
 import { enableWideSimd } from "../../../src/backend/wasm/node/enable-wide-simd.ts";
@@ -35,6 +39,14 @@ describe("the wide build", () => {
     const backend = await createWasmBackend({ threads: 1 });
     expect(backend).toMatchObject({ simd: "relaxed", note: expect.stringMatching(/^no wide SIMD: the self-test found a wrong result/) });
     backend.dispose();
+  });
+
+  it("is tested in every kernel that it has", async () => {
+    const called = new Set<PropertyKey>();
+    const reference = await createReferenceBackend();
+    const watched = new Proxy(reference, { get: (kernels, name: keyof Kernels) => called.add(name) && kernels[name] });
+    expect(differenceOf(watched, reference)).toBeUndefined();
+    expect([...called]).toEqual(expect.arrayContaining(Object.keys(wasmAcceptances)));
   });
 
   it("is refused where the engine does not compile it", async () => {

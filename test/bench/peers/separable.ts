@@ -1,4 +1,4 @@
-/** separable on its wasm backend, with one thread. */
+/** separable on its wasm backend. */
 
 import { kernels, useBackend } from "../../../src/backend/active.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
@@ -10,8 +10,9 @@ import { scope } from "../../../src/tensor/scope.ts";
 import type { TypedArray } from "../../../src/tensor/storage.ts";
 import type { Contender } from "./contender.ts";
 
-export async function separable(): Promise<Contender & { readonly backend: Kernels }> {
-  await startBackend({ backend: "wasm", threads: 1 });
+/** @param threads Default: 1. */
+export async function separable(threads = 1): Promise<Contender & { readonly backend: Kernels }> {
+  await startBackend({ backend: "wasm", threads });
   const backend = kernels();
   return {
     name: "separable",

@@ -5,7 +5,8 @@ import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DataError } from "../../../src/core/errors.ts";
-import { CorruptedCacheError, openCachedFolder, publishFolder, removeLeftovers } from "../../../src/data/node/cached-folder.ts";
+import { removeLeftovers } from "../../../src/core/node/temporary-names.ts";
+import { CorruptedCacheError, openCachedFolder, publishFolder } from "../../../src/data/node/cached-folder.ts";
 import { compileData } from "./compiled-data.ts";
 import { listFolder, temporaryFolder } from "./small-cifar.ts";
 

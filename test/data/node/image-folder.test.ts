@@ -225,7 +225,9 @@ describe("a folder that cannot be used", () => {
     const root = await temporaryFolder();
     const whole = await picture(1, 12, 10, "jpeg");
     await writeFolder(root, { ...classesOf(["a", "b"], 3), "a/bad.png": "no image", "b/cut.jpg": whole.subarray(0, whole.length >> 1) });
-    await expect(read(root)).rejects.toThrow(/got 2 of 8 that are not: .*(bad.png.*cut.jpg|cut.jpg.*bad.png).*\. Repair or remove them$/s);
+    await expect(read(root)).rejects.toThrow(
+      /got 2 of 8 that are not: .*(bad.png.*cut.jpg|cut.jpg.*bad.png).*\. Repair or remove them; in a program, .*$/s,
+    );
     for (let i = 0; i < 6; i++) await writeFile(join(root, "a", `e${i}.png`), "");
     await expect(read(root)).rejects.toThrow(/got 8 of 14 that are not: .*; and 3 more\. Repair/s);
   });
@@ -284,5 +286,49 @@ describe("the fingerprint", () => {
     expect(await of(copy)).not.toBe(first);
     await rm(join(copy, "a", "0.png"));
     expect(await of(copy)).not.toBe(first);
+  });
+});
+
+describe("onBadImage", () => {
+  const damaged = { "a/x.png": "no image", "b/y.png": Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a) };
+
+  it.each(["memory", "stream"] as const)(
+    "skip (%s) gives the set of a folder without these images, and notes which they are",
+    async (storage) => {
+      const [clean, spoilt] = [await temporaryFolder(), await temporaryFolder()];
+      // A divided folder, since the share of an undivided one is drawn before anything is decoded.
+      const sound = { ...classesOf(["a", "b"], 4, "train/"), ...classesOf(["a", "b"], 2, "val/", 50) };
+      await writeFolder(clean, sound);
+      const bad = Object.fromEntries(
+        ["train", "val"].flatMap((split) => Object.entries(damaged).map(([path, bytes]) => [`${split}/${path}`, bytes])),
+      );
+      await writeFolder(spoilt, { ...sound, ...bad });
+      const expected = (await read(clean, { storage })).dataset;
+      const { dataset, notes } = await read(spoilt, { storage, onBadImage: "skip" });
+      const relative = (root: string, set: FolderDataset) => {
+        const text = JSON.stringify(set, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value as Uint8Array) : value));
+        return { ...JSON.parse(text.replaceAll(root, "")), name: "" };
+      };
+      expect(relative(spoilt, dataset)).toEqual(relative(clean, expected));
+      expect(notes).toHaveLength(1);
+      expect(notes[0]).toMatch(
+        /left out 4 of 16 images, which cannot be decoded: .*train\/a\/x\.png.*train\/b\/y\.png.*val\/a\/x\.png.*val\/b\/y\.png/,
+      );
+    },
+  );
+
+  it("error is the default, and its message says what to do; another word is refused", async () => {
+    const root = await temporaryFolder();
+    await writeFolder(root, { ...classesOf(["a", "b"], 3), ...damaged });
+    await expect(read(root)).rejects.toThrow(
+      /got 2 of 8 that are not: .*x\.png.*y\.png.*\. Repair or remove them; in a program, .*onBadImage: "skip" .* leaves them out/,
+    );
+    await expect(read(root, { onBadImage: "ignore" as "skip" })).rejects.toThrow("onBadImage must be error or skip, got ignore");
+  });
+
+  it("skip refuses a folder in which no image of a class is left", async () => {
+    const root = await temporaryFolder();
+    await writeFolder(root, { ...classesOf(["a"], 3), "b/1.png": "no image", "b/2.png": "no image" });
+    await expect(read(root, { onBadImage: "skip" })).rejects.toThrow(/must hold an image of b to train on that can be decoded, got none/);
   });
 });

@@ -1,45 +1,35 @@
-import type * as fs from "node:fs/promises";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { decode, encode } from "fast-png";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { ConfigError, DataError } from "../../../src/core/errors.ts";
+import { interceptEffects } from "../../../src/core/node/files.ts";
 import { EventFileWriter } from "../../../src/train/node/event-file.ts";
 import { type EventJson, readEvents, readFolder, shownSteps, type ValueJson } from "./event-reader.ts";
 
 /** The number of bytes after which the disk is full. */
 let room = Number.POSITIVE_INFINITY;
 
-vi.mock("node:fs/promises", async (original) => {
-  const real = await original<typeof fs>();
-  return {
-    ...real,
-    open: async (path: string, flags: string) => {
-      const file = await real.open(path, flags);
-      const { truncate, appendFile, datasync } = file;
-      let busy = false;
-      file.truncate = async (length) => {
-        if (busy) throw new Error("a write began before the last one ended");
-        busy = true;
-        await truncate.call(file, length);
-      };
-      file.appendFile = async (content) => {
-        const bytes = content as Uint8Array;
-        await appendFile.call(file, bytes.subarray(0, room));
-        if (bytes.length <= room) return;
-        busy = false;
-        throw Object.assign(new Error("ENOSPC: no"), { code: "ENOSPC" });
-      };
-      file.datasync = async () => {
-        await datasync.call(file);
-        busy = false;
-      };
-      return file;
-    },
-  };
+let restore = (): void => {};
+beforeAll(() => {
+  const busy = new Set<string>();
+  restore = interceptEffects(async (effect, perform) => {
+    const { kind, path } = effect;
+    if (kind === "truncate") {
+      if (busy.has(path)) throw new Error("a write began before the last one ended");
+      busy.add(path);
+      return perform();
+    }
+    if (kind === "sync") busy.delete(path);
+    if (kind !== "write" || effect.content.length <= room) return perform();
+    await perform(effect.content.subarray(0, room));
+    busy.delete(path);
+    throw Object.assign(new Error("ENOSPC: no"), { code: "ENOSPC" });
+  });
 });
+afterAll(() => restore());
 
 let folder = "";
 beforeEach(async () => {

@@ -32,6 +32,8 @@ export class ArenaMemory implements HostMemory {
   readonly #arena: Arena;
   readonly #watch: StorageWatch<Block>;
   #storages = 0;
+  /** The storages that the current call of a kernel has made. */
+  #made: ArenaStorage[] = [];
   #integers = new Int32Array(0);
   #floats = new Float32Array(0);
 
@@ -90,7 +92,20 @@ export class ArenaMemory implements HostMemory {
     const storage = new ArenaStorage(this, block, dtype, length);
     this.#storages++;
     this.#watch.add(storage, block);
+    this.#made.push(storage);
     return storage;
+  }
+
+  /** Calls a kernel. If the kernel throws, the storages that it has made are freed, because nothing else refers to them. */
+  attempt(kernel: (...operands: unknown[]) => unknown, operands: readonly unknown[]): unknown {
+    try {
+      return kernel(...operands);
+    } catch (error) {
+      for (const storage of this.#made) if (storage.alive) storage.release();
+      throw error;
+    } finally {
+      this.#made.length = 0;
+    }
   }
 
   /** Frees the block of a storage. The storage calls this when its last holder releases it. */
@@ -191,19 +206,19 @@ export class ArenaStorage extends CountedHostStorage {
 }
 
 /**
- * The functions of `kernels`. One that exhausts the memory is called again after a collection. The operands of the call are in use until it
- * returns, so the collection leaves them alone.
+ * The functions of `kernels`. One that fails leaves no storage behind. One that exhausts the memory is called again after a collection. The
+ * operands of the call are in use until it returns, so the collection leaves them alone.
  */
 export function retryWhenExhausted<K extends object>(kernels: K, memory: ArenaMemory): K {
   const retrying =
     (kernel: (...operands: unknown[]) => unknown) =>
     (...operands: unknown[]): unknown => {
       try {
-        return kernel(...operands);
+        return memory.attempt(kernel, operands);
       } catch (error) {
         if (!(error instanceof ExhaustedError)) throw error;
         memory.collect();
-        return kernel(...operands);
+        return memory.attempt(kernel, operands);
       }
     };
   return Object.fromEntries(Object.entries(kernels).map(([name, kernel]) => [name, retrying(kernel)])) as K;

@@ -76,7 +76,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
   }).filter(({ count }) => count > 0);
   const depth = (index: number): number => Math.floor((index * dilation) / stride);
   const least = smallest(classes.map((c) => c.least));
-  const deepest = Math.max(0, ...classes.flatMap(({ taps }) => taps.map(depth)));
+  const deepest = largest([0, ...classes.flatMap(({ taps }) => taps.map(depth))]);
   const passes = classes.map((c) => ({
     first: stride * c.least + c.a - padding,
     count: c.count,
@@ -90,7 +90,7 @@ function gradientAxis({ size, out, kernel, stride, padding, dilation }: Axis): A
     passes,
     step: stride,
     count: largest(passes.map(({ count }) => count)),
-    reach: Math.max(0, ...passes.flatMap(({ taps }) => taps.map(({ shift }) => shift))),
+    reach: largest([0, ...passes.flatMap(({ taps }) => taps.map(({ shift }) => shift))]),
   };
 }
 

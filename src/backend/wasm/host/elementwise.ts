@@ -39,7 +39,7 @@ export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Ker
     const total = sizeOf(shape);
     if (total === 0) return;
     const { inner, axes } = rowsOf(broadcast, total);
-    writeAxisLists(memory, axes.shape, axes.stridesA, axes.stridesB);
+    if (axes.shape.length > 0) writeAxisLists(memory, axes.shape, axes.stridesA, axes.stridesB);
     kernels.binary(
       binaryCodes[op]!,
       a,
@@ -97,6 +97,9 @@ export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Ker
   };
 };
 
+/** The axes beside a single row. */
+const noAxes: Broadcast = { shape: [], stridesA: [], stridesB: [] };
+
 /** Rows of `inner` elements along the last axis, and the other axes. A single long axis is cut into rows of one chunk. */
 function rowsOf({ shape, stridesA, stridesB }: Broadcast, total: number): { inner: number; axes: Broadcast } {
   if (shape.length >= 2)
@@ -104,9 +107,10 @@ function rowsOf({ shape, stridesA, stridesB }: Broadcast, total: number): { inne
       inner: shape.at(-1)!,
       axes: { shape: shape.slice(0, -1), stridesA: stridesA.slice(0, -1), stridesB: stridesB.slice(0, -1) },
     };
+  if (total <= chunkElements) return { inner: total, axes: noAxes };
   const step = (strides: readonly number[]): number[] => [(strides[0] ?? 1) * chunkElements];
   return {
-    inner: Math.min(total, chunkElements),
+    inner: chunkElements,
     axes: { shape: [Math.ceil(total / chunkElements)], stridesA: step(stridesA), stridesB: step(stridesB) },
   };
 }

@@ -14,6 +14,8 @@ export interface Block {
   readonly start: number;
   size: number;
   taken: boolean;
+  /** Whether the block was freed and waits, unjoined, for the next request of its size (arena.ts). It counts as taken until then. */
+  setAside: boolean;
   /** The block that ends where this one starts. */
   before: Block | undefined;
   /** The block that starts where this one ends. */

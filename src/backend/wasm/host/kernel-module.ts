@@ -70,7 +70,8 @@ export async function compileKernels(simd: Simd, shared: boolean): Promise<WebAs
   } catch (cause) {
     if (isForbidden(cause))
       throw new BackendError(
-        "wasm: the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src, or use the reference backend",
+        "wasm: the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src, " +
+          "or use the reference backend",
         { cause },
       );
     throw new BackendError(

@@ -8,8 +8,20 @@ import { nextJob } from "../../collect-garbage.ts";
 import { nodeProcess } from "../../host-process.ts";
 import type { KernelExports } from "./kernel-exports.ts";
 
-/** Milliseconds without a finished chunk after which a call is given up. A chunk takes a few milliseconds. */
-const patience = 20_000;
+/** Milliseconds of running without a finished chunk after which a call is given up. A chunk takes a few milliseconds. */
+const usualPatience = 20_000;
+/**
+ * The most milliseconds that count between two calls of `waiting`. The kernels call about every millisecond. A much longer gap means that
+ * the whole process did not run: it was stopped (Ctrl-Z, `docker pause`), or the machine slept. The workers did not run then either.
+ */
+const longestGap = 100;
+
+export interface TeamOptions {
+  /** Milliseconds of running without a finished chunk after which a call is given up. Default: 20,000. */
+  readonly patience?: number;
+  /** Milliseconds. Default: `performance.now`. */
+  readonly clock?: () => number;
+}
 
 /**
  * What a worker runs, in Node (CommonJS) and in browsers: it instantiates the module on the common memory, then waits for work for ever.
@@ -99,10 +111,15 @@ export class ThreadTeam {
   readonly threads: number;
   #workers: TeamWorker[] = [];
   #fault: string | undefined;
-  #waitedFor = { job: -1, progress: -1, since: 0 };
+  readonly #patience: number;
+  readonly #clock: () => number;
+  /** What the caller waits for, when `waiting` was called last, and how long the process has run while nothing changed. */
+  #waitedFor = { job: -1, progress: -1, calledAt: 0, waited: 0 };
 
-  constructor(threads: number) {
+  constructor(threads: number, { patience = usualPatience, clock = () => performance.now() }: TeamOptions = {}) {
     this.threads = threads;
+    this.#patience = patience;
+    this.#clock = clock;
   }
 
   async start(module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: KernelExports): Promise<void> {
@@ -123,15 +140,20 @@ export class ThreadTeam {
 
   /**
    * The kernels call this function repeatedly while the caller waits, with the number of the job and the counter that the caller waits for.
-   * @throws BackendError when nothing has changed for `patience`.
+   * @throws BackendError when nothing has changed for as long as the team's patience. Time in which the process was stopped does not count.
    */
   waiting(job: number, progress: number): void {
-    const now = performance.now();
-    if (job !== this.#waitedFor.job || progress !== this.#waitedFor.progress) this.#waitedFor = { job, progress, since: now };
-    else if (now - this.#waitedFor.since > patience) {
-      this.#fault = "a worker thread stopped answering in the middle of a kernel; create the backend anew";
-      this.check();
+    const now = this.#clock();
+    const last = this.#waitedFor;
+    if (job !== last.job || progress !== last.progress) {
+      this.#waitedFor = { job, progress, calledAt: now, waited: 0 };
+      return;
     }
+    last.waited += Math.min(now - last.calledAt, longestGap);
+    last.calledAt = now;
+    if (last.waited <= this.#patience) return;
+    this.#fault = "a worker thread stopped answering in the middle of a kernel; create the backend anew";
+    this.check();
   }
 
   /** Whether the team can no longer compute, because it was dismissed or a worker has died. */

@@ -109,6 +109,12 @@ const elementwise: readonly Case[] = [
     name: "readView",
     run: (kernels, numbers) => [kernels.readView(numbers(60), { shape: [5, 12], strides: [1, 5], offset: 0 })],
   },
+  {
+    name: "assemble",
+    run: (kernels, numbers) => [
+      kernels.assemble("float32", 80, 2, [{ source: numbers(60), view: { shape: [5, 12], strides: [16, 1], offset: 3 } }]),
+    ],
+  },
 ];
 
 const alongAxes: readonly Case[] = [

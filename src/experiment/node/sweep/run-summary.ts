@@ -9,9 +9,9 @@ import { countSpec } from "../../count-spec.ts";
 import { imageFacts } from "../../data-facts.ts";
 import { formatArchitecture } from "../../network-spec.ts";
 import { checkRunConfig, type RunConfig } from "../../run-config.ts";
-import { isDataName } from "../../setting-rules.ts";
+import { isDataName, type Settings } from "../../setting-rules.ts";
 import { networkOf } from "../../settings.ts";
-import { loadRecordedFamily } from "../load-family.ts";
+import { checkRecordedFamily } from "../load-family.ts";
 
 export interface RunSummary {
   readonly network: string;
@@ -39,13 +39,20 @@ export interface OpenedRun {
   readonly metrics: readonly EpochMetrics[];
 }
 
-/** Reads a run. @throws DataError when there is no run at `path`. */
+/** Reads a run. @throws DataError when there is no run at `path`, ConfigError when it names a module that has not been loaded. */
 export async function openRun(path: string): Promise<OpenedRun> {
   const folder = await RunFolder.open(path);
   const config = checkRunConfig(await folder.config(), join(path, "config.json"));
-  await loadRecordedFamily(config, "load");
+  await checkRecordedFamily(config);
   return { path, config, metrics: folder.metrics };
 }
+
+/** The facts of a summary that follow from the settings of the run. */
+export const networkFacts = (settings: Settings) => ({
+  network: formatArchitecture(networkOf(settings)),
+  convolution: splitModule(settings.conv).form,
+  seed: settings.seed,
+});
 
 /** Summarises a run, which must have finished one epoch. */
 export function summarise({ config, metrics }: OpenedRun): RunSummary {
@@ -56,9 +63,7 @@ export function summarise({ config, metrics }: OpenedRun): RunSummary {
   const last = metrics.at(-1)!;
   const accuracies = metrics.flatMap(({ testAccuracy }) => (testAccuracy === null ? [] : [testAccuracy]));
   return {
-    network: formatArchitecture(spec),
-    convolution: splitModule(settings.conv).form,
-    seed: settings.seed,
+    ...networkFacts(settings),
     data: isDataName(settings.data) ? settings.data : basename(settings.data),
     teacher: teacher?.network ?? null,
     parameters: params,

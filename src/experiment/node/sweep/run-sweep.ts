@@ -1,11 +1,11 @@
 /** Runs a sweep: an engine trains the runs, and every run that ends gets a line of results. A run with a line is not trained again. */
 
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../../../core/node/files.ts";
 import { lockFolder } from "../../../train/node/folder-lock.ts";
 import type { EpochMetrics } from "../../../train/trainer.ts";
-import type { SweepRun } from "./sweep-plan.ts";
 import { type SweepResult, SweepResults } from "./sweep-results.ts";
+import type { SweepRun } from "./sweep-run.ts";
 
 /** All runs of a sweep, and how many of them have a line of results. */
 export interface SweepCounts {
@@ -19,7 +19,11 @@ export interface SweepObserver {
   runBegins(run: SweepRun): void;
   epoch(run: SweepRun, metrics: EpochMetrics): void;
   runEnds(result: SweepResult, counts: SweepCounts): void;
+  /** A try has failed, and another one begins. Default: nothing is said. */
+  runIsTriedAgain?(run: SweepRun, error: Error): void;
   runFails(run: SweepRun, error: Error): void;
+  /** Something that the user should know. Default: nothing is said. */
+  note?(note: string): void;
 }
 
 /** The runs that an engine trains, and the methods by which it reports. */
@@ -34,6 +38,7 @@ export interface SweepWork {
   epoch(run: SweepRun, metrics: EpochMetrics): void;
   /** Resolves when the line of the run is on the disk. */
   runEnds(result: SweepResult): Promise<void>;
+  runIsTriedAgain(run: SweepRun, error: Error): void;
   runFails(run: SweepRun, error: Error): void;
 }
 
@@ -58,28 +63,33 @@ export const runFolderOf = (out: string, { id }: SweepRun): string => join(out, 
  * @throws ConfigError when another sweep writes the same folder, the reason of the signal when it is aborted.
  */
 export async function runSweep(runs: readonly SweepRun[], { out, engine, signal, observer }: SweepOptions): Promise<SweepRun[]> {
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const unlock = await lockFolder(out);
   try {
-    const results = await SweepResults.open(join(out, "results.jsonl"));
-    const hasEnded = ({ id }: SweepRun): boolean => results.has(id);
-    const counts = (): SweepCounts => ({ runs: runs.length, finished: runs.filter(hasEnded).length });
+    const results = await SweepResults.open(join(out, "results.jsonl"), (note) => observer.note?.(note));
+    const finished = runs.filter(({ id }) => results.has(id));
+    const waiting = runs.filter(({ id }) => !results.has(id));
+    let ended = finished.length;
+    const counts = (): SweepCounts => ({ runs: runs.length, finished: ended });
     observer.begin(counts());
     const failed: SweepRun[] = [];
     let writing: Promise<void> = Promise.resolve();
     await engine({
       out,
-      waiting: runs.filter((run) => !hasEnded(run)),
-      finished: runs.filter(hasEnded),
+      waiting,
+      finished,
       signal,
       runBegins: observer.runBegins,
       epoch: observer.epoch,
       runEnds: async (result) => {
-        // Each line rewrites the whole file, so the lines are written one after another.
-        writing = writing.then(() => results.add(result));
-        await writing;
+        // Lines are written one after another. A line that could not be written does not keep the next ones from being tried.
+        const added = writing.then(() => results.add(result));
+        writing = added.catch(() => undefined);
+        await added;
+        ended++;
         observer.runEnds(result, counts());
       },
+      runIsTriedAgain: (run, error) => observer.runIsTriedAgain?.(run, error),
       runFails: (run, error) => {
         failed.push(run);
         observer.runFails(run, error);

@@ -1,16 +1,14 @@
 /** The results of a sweep: one JSON line a run. No run gets a second line, whenever a process is killed. */
 
 import { readFile } from "node:fs/promises";
-import { parseJson, withoutByteOrderMark } from "../../../core/json.ts";
+import { dirname } from "node:path";
+import { DataError } from "../../../core/errors.ts";
+import { type JsonLines, parseJsonLines } from "../../../core/json.ts";
+import { OutputFile, syncFolder } from "../../../core/node/files.ts";
+import { accepted, checkSchema, finite, nullable, object, type Schema, where, whole } from "../../../core/schema.ts";
 import { errorCode } from "../../../data/node/system-error.ts";
-import { writeFileAtomic } from "../../../train/node/atomic-file.ts";
+import { writeError, writeFileAtomic } from "../../../train/node/atomic-file.ts";
 import type { RunSummary } from "./run-summary.ts";
-
-/** The lines of a file of results. @param path The file's name in errors. @throws DataError for a line that is no JSON. */
-export const parseResults = (text: string, path: string): SweepResult[] =>
-  withoutByteOrderMark(text)
-    .split("\n")
-    .flatMap((line, index) => (line.trim() === "" ? [] : [parseJson(line, `sweep: line ${index + 1} of ${path}`) as SweepResult]));
 
 export interface SweepResult extends RunSummary {
   readonly id: string;
@@ -18,38 +16,124 @@ export interface SweepResult extends RunSummary {
   readonly run: string;
 }
 
-/** The file is replaced as a whole, so that it never holds a part of a line. Only the holder of the sweep's lock writes it. */
+/** Texts that are short and that a terminal shows as they are. A summary may come from the worker of somebody else. */
+const shown: Schema<string> = accepted(
+  "a text of at most 4096 characters, none of them a control character",
+  (value) => typeof value === "string" && value.length <= 4096 && !/\p{Cc}/u.test(value),
+);
+const share = finite(0, 1);
+
+/** What each field of a summary holds. */
+export const summaryEntries = {
+  network: shown,
+  convolution: shown,
+  seed: whole(),
+  data: shown,
+  teacher: nullable(shown),
+  parameters: whole(),
+  paperMultAdds: finite(0),
+  multAdds: finite(0),
+  compressionRatio: finite(0),
+  epochs: whole(),
+  trainLoss: finite(),
+  testLoss: nullable(finite()),
+  testAccuracy: nullable(share),
+  bestTestAccuracy: nullable(share),
+  seconds: finite(0),
+};
+
+/** What a run came to. */
+export const summarySchema: Schema<RunSummary> = object(summaryEntries);
+
+const resultSchema: Schema<SweepResult> = object({
+  ...summaryEntries,
+  id: where(shown, "a text that is not empty", (id) => id !== ""),
+  run: where(shown, "a path that is not empty", (run) => run !== ""),
+});
+
+/** The lines of a file of results, and what a user should know of them. */
+export interface ParsedResults {
+  readonly results: readonly SweepResult[];
+  /** What was left out: the last line, when a process was killed while it wrote the line. */
+  readonly note: string | undefined;
+}
+
+/**
+ * Reads the lines of a file of results. A last line that was cut off is left out.
+ * @param path The file's name in errors.
+ * @throws DataError that names the line, for any other line that holds no result.
+ */
+export function parseResults(text: string, path: string): ParsedResults {
+  const source = (line: number): string => `sweep: line ${line} of ${path}`;
+  const remedy = "delete this line, and the sweep trains its run again";
+  const { values, note } = linesOf(text, source, remedy);
+  const results = values.map((value, i) => checkSchema(resultSchema, value, { source: source(i + 1), remedy }));
+  return { results, note };
+}
+
+function linesOf(text: string, source: (line: number) => string, remedy: string): JsonLines {
+  try {
+    return parseJsonLines(text, source);
+  } catch (error) {
+    throw error instanceof DataError ? new DataError(`${error.message}, or ${remedy}`, { cause: error }) : error;
+  }
+}
+
+const lineOf = (result: SweepResult): string => `${JSON.stringify(result)}\n`;
+
+/** Lines are appended, so that a sweep of many runs takes no longer for its last line than for its first. Only the holder of the sweep's lock writes. */
 export class SweepResults {
   readonly path: string;
-  #lines: readonly SweepResult[];
+  readonly #ids: Set<string>;
+  /** The length of the file in bytes, up to which its lines are whole. */
+  #size: number;
 
-  private constructor(path: string, lines: readonly SweepResult[]) {
+  private constructor(path: string, ids: Set<string>, size: number) {
     this.path = path;
-    this.#lines = lines;
+    this.#ids = ids;
+    this.#size = size;
   }
 
-  /** Reads the results; a file that does not exist holds none. */
-  static async open(path: string): Promise<SweepResults> {
+  /**
+   * Reads the results; a file that does not exist holds none. A last line that was cut off is removed, and `onNote` is told of it.
+   * @throws DataError for a file with any other damage.
+   */
+  static async open(path: string, onNote: (note: string) => void): Promise<SweepResults> {
     const text = await readFile(path, "utf8").catch((error: unknown) => {
       if (errorCode(error) === "ENOENT") return "";
-      throw error;
+      throw writeError(path, error);
     });
-    return new SweepResults(path, parseResults(text, path));
-  }
-
-  get lines(): readonly SweepResult[] {
-    return this.#lines;
+    const { results, note } = parseResults(text, path);
+    if (note !== undefined) onNote(`${note}; its run is trained again, or resumed`);
+    const whole = results.map(lineOf).join("");
+    if (note !== undefined || (text !== "" && !text.endsWith("\n"))) await writeFileAtomic(path, whole);
+    const size = note === undefined && (text === "" || text.endsWith("\n")) ? Buffer.byteLength(text) : Buffer.byteLength(whole);
+    return new SweepResults(path, new Set(results.map(({ id }) => id)), size);
   }
 
   has(id: string): boolean {
-    return this.#lines.some((line) => line.id === id);
+    return this.#ids.has(id);
   }
 
   /** Adds a line, unless the run has one already. @throws DataError when the file cannot be written; the earlier lines stay. */
   async add(result: SweepResult): Promise<void> {
     if (this.has(result.id)) return;
-    const lines = [...this.#lines, result];
-    await writeFileAtomic(this.path, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-    this.#lines = lines;
+    const line = Buffer.from(lineOf(result));
+    try {
+      const file = await OutputFile.extend(this.path);
+      try {
+        // A part of a line, which a full disk has left, is removed before the next line.
+        await file.truncate(this.#size);
+        await file.write(line);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw writeError(this.path, error);
+    }
+    if (this.#size === 0) await syncFolder(dirname(this.path));
+    this.#size += line.length;
+    this.#ids.add(result.id);
   }
 }

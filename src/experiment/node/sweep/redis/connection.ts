@@ -1,26 +1,15 @@
 /** Connects to Redis through BullMQ. BullMQ is an optional package, so it is loaded only when a connection is asked for. */
 
 import type { ConnectionOptions } from "bullmq";
-import { ConfigError, DataError } from "../../../../core/errors.ts";
+import { DataError } from "../../../../core/errors.ts";
 import { loadOptional } from "../../../../core/optional-package.ts";
-import { type Rule, text } from "../../../rules.ts";
+import { visible } from "../../../../core/quote.ts";
 import { packageVersion } from "../../version.ts";
+import { describeRedis, type RedisAccess, socketOptions } from "./redis-access.ts";
 
 /** Milliseconds to wait for an answer of Redis, and between two tries. */
 const patience = 5000;
 const betweenTries = 1000;
-
-export const redisUrl: Rule<string> = text("redis://[[user]:password@]host[:port][/db], or rediss:// for TLS", (value) => {
-  const { protocol, hostname, pathname, search, hash } = URL.canParse(value) ? new URL(value) : new URL("none:");
-  if (!/^rediss?:$/.test(protocol) || hostname === "" || !/^\/?\d*$/.test(pathname) || search + hash !== "")
-    throw new ConfigError("redis: not an address");
-});
-
-/** The address without its password, for messages. */
-export function describeRedis(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname === "/" ? "" : pathname}`;
-}
 
 /** The name of the queue. Each version of this package has a queue of its own, since versions may differ in their numbers. */
 export const queueName = (): string => `separable-sweep-${packageVersion()}`;
@@ -43,12 +32,13 @@ export interface RedisServer {
  *
  * @throws ConfigError without BullMQ, DataError when Redis does not answer within seconds or refuses the connection.
  */
-export async function reachRedis(url: string, onNote: (note: string) => void): Promise<RedisServer> {
+export async function reachRedis(access: RedisAccess, onNote: (note: string) => void): Promise<RedisServer> {
+  const address = describeRedis(access.url);
+  const socket = await socketOptions(access);
   const bullmq = await loadOptional("redis", ["bullmq"], () => import("bullmq"));
-  const address = describeRedis(url);
   let leaving = false;
-  const connection = {
-    url,
+  const connection: ConnectionOptions = {
+    ...socket,
     connectTimeout: patience,
     // With `null`, commands wait while the connection is broken. With a number, they would fail after so many attempts.
     maxRetriesPerRequest: null,
@@ -68,11 +58,10 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
     ]);
     if (errors[0] !== undefined) throw errors[0];
   } catch (error) {
+    // The error is no cause of the new one: it holds the command that failed, which may be the one with the password.
     throw new DataError(
-      `redis: ${address} must be a Redis that accepts this connection, got ${messageOf(error)}; start it, or correct --redis`,
-      {
-        cause: error,
-      },
+      `redis: ${address} must be a Redis that accepts this connection, got ${messageOf(error)}; ` +
+        "start it, or correct --redis, --redis-ca, REDIS_USERNAME and REDIS_PASSWORD",
     );
   } finally {
     clearTimeout(timer);
@@ -86,7 +75,9 @@ export async function reachRedis(url: string, onNote: (note: string) => void): P
 
 /** The message of an error. For a host with several addresses Node throws an AggregateError, whose own message is empty. */
 const messageOf = (error: unknown): string =>
-  error instanceof AggregateError ? error.errors.map(messageOf).join(", ") : error instanceof Error ? error.message : String(error);
+  error instanceof AggregateError
+    ? error.errors.map(messageOf).join(", ")
+    : visible(error instanceof Error ? error.message : String(error), 500);
 
 function throttled(say: (message: string) => unknown): (error: Error) => void {
   const said = new Map<string, number>();

@@ -2,27 +2,29 @@
 
 import type { Queue, QueueEvents } from "bullmq";
 import { DataError } from "../../../../core/errors.ts";
-import type { EpochMetrics } from "../../../../train/trainer.ts";
+import { visible } from "../../../../core/quote.ts";
+import { defaultTries, type RunLimits } from "../run-limits.ts";
 import { runFolderOf, type SweepEngine, type SweepWork } from "../run-sweep.ts";
-import type { SweepRun } from "../sweep-plan.ts";
+import type { SweepRun } from "../sweep-run.ts";
+import { checkTrained, metricsIn } from "./check-job.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { identify, jobIdOf, type RunJob, type SweepIdentity, type TrainedRun } from "./run-job.ts";
-
-/** How often a run is tried. The second attempt may be on another machine. A killed worker does not count as an attempt. */
-const attempts = 2;
 
 /** Milliseconds between two looks at the queue. A look finds what no event reports: jobs that Redis itself has lost. */
 const betweenLooks = 30_000;
 
+/** How many jobs Redis is asked about at a time. */
+const batch = 1000;
+
 export const redisEngine =
-  (server: RedisServer, onNote: (note: string) => void): SweepEngine =>
+  (server: RedisServer, onNote: (note: string) => void, limits: RunLimits = {}): SweepEngine =>
   async (work) => {
     const { bullmq, address, connection, onError, leave } = server;
     const queue: RunQueue = new bullmq.Queue(queueName(), { connection });
     queue.on("error", onError);
     let events: QueueEvents | undefined;
     try {
-      const collection = new Collection(queue, await identify(work.out), work);
+      const collection = new Collection(queue, await identify(work.out), work, limits);
       await collection.tidy();
       // Events are read from here on: before the first job of this session, and after the events of earlier sessions.
       const lastEventId = await (await queue.client).xadd(queue.toKey("events"), "*", { event: "coordinator" });
@@ -48,10 +50,12 @@ class Collection {
   readonly #queue: RunQueue;
   readonly #sweep: SweepIdentity;
   readonly #work: SweepWork;
+  readonly #limits: RunLimits;
   readonly #open: Map<string, SweepRun>;
   readonly #settling = new Set<string>();
 
-  constructor(queue: RunQueue, sweep: SweepIdentity, work: SweepWork) {
+  constructor(queue: RunQueue, sweep: SweepIdentity, work: SweepWork, limits: RunLimits) {
+    this.#limits = limits;
     this.#queue = queue;
     this.#sweep = sweep;
     this.#work = work;
@@ -65,14 +69,12 @@ class Collection {
 
   /** Removes jobs that an earlier session left: jobs whose line is written, and failed jobs, which are tried again. */
   async tidy(): Promise<void> {
-    await Promise.all([
-      ...this.#work.finished.map((run) => this.#queue.remove(jobIdOf(this.#sweep, run))),
-      ...[...this.#open].map(async ([jobId, run]) => {
-        const state = await this.#queue.getJobState(jobId);
-        if (state === "failed") await this.#queue.remove(jobId);
-        if (state === "active") this.#work.runBegins(run);
-      }),
-    ]);
+    await inBatches(this.#work.finished, (run) => this.#queue.remove(jobIdOf(this.#sweep, run)));
+    await inBatches([...this.#open], async ([jobId, run]) => {
+      const state = await this.#queue.getJobState(jobId);
+      if (state === "failed") await this.#queue.remove(jobId);
+      if (state === "active") this.#work.runBegins(run);
+    });
   }
 
   /** Resolves when every run has ended. @throws the reason of the signal when it is aborted. */
@@ -89,7 +91,12 @@ class Collection {
         };
         signal.addEventListener("abort", () => reject(signal.reason), { once: true });
         events.on("active", ({ jobId }) => tell(jobId, runBegins));
-        events.on("progress", ({ jobId, data }) => tell(jobId, (run) => epoch(run, data as EpochMetrics)));
+        events.on("progress", ({ jobId, data }) =>
+          tell(jobId, (run) => {
+            const metrics = metricsIn(data);
+            if (metrics !== undefined) epoch(run, metrics);
+          }),
+        );
         events.on("stalled", ({ jobId }) =>
           tell(jobId, ({ id }) => onNote(`the worker of ${id} no longer renews its lock; another worker gets the run`)),
         );
@@ -105,13 +112,15 @@ class Collection {
 
   /** Adds the runs that Redis does not know, and collects the results of those that have ended. */
   async look(): Promise<void> {
-    await Promise.all(
-      [...this.#open].map(async ([jobId, run]) => {
-        const state = await this.#queue.getJobState(jobId);
-        if (state === "unknown") await this.#queue.add(run.id, { sweep: this.#sweep, run }, { jobId, attempts });
-        if (state === "completed" || state === "failed") await this.#settle(jobId);
-      }),
-    );
+    const { tries = defaultTries, timeLimit } = this.#limits;
+    const limit = timeLimit === undefined ? {} : { timeLimit };
+    await inBatches([...this.#open], async ([jobId, run]) => {
+      const { id, preset, explicit } = run;
+      const job: RunJob = { sweep: this.#sweep, run: { id, preset, explicit }, ...limit };
+      const state = await this.#queue.getJobState(jobId);
+      if (state === "unknown") await this.#queue.add(id, job, { jobId, attempts: tries });
+      if (state === "completed" || state === "failed") await this.#settle(jobId);
+    });
   }
 
   /** Writes the line of a job that has ended, and then removes the job from the queue. */
@@ -125,13 +134,30 @@ class Collection {
       const state = await job?.getState();
       if (job === undefined || (state !== "completed" && state !== "failed")) return;
       if (state === "completed") {
-        const { summary, elsewhere } = job.returnvalue;
-        await this.#work.runEnds({ id: run.id, ...summary, run: elsewhere ?? runFolderOf(this.#work.out, run) });
-      } else this.#work.runFails(run, new DataError(job.failedReason));
+        await this.#collect(run, job.returnvalue);
+      } else this.#work.runFails(run, new DataError(visible(String(job.failedReason), 2000)));
       await this.#queue.remove(jobId);
       this.#open.delete(jobId);
     } finally {
       this.#settling.delete(jobId);
     }
   }
+  /** Writes the line of a run. A result that is none is a failure of the run. */
+  async #collect(run: SweepRun, returned: unknown): Promise<void> {
+    let trained: TrainedRun;
+    try {
+      trained = checkTrained(returned, run);
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+      this.#work.runFails(run, error);
+      return;
+    }
+    const { summary, elsewhere } = trained;
+    await this.#work.runEnds({ ...summary, id: run.id, run: elsewhere ?? runFolderOf(this.#work.out, run) });
+  }
+}
+
+/** Does something with each of many jobs, some at a time. */
+async function inBatches<T>(jobs: readonly T[], act: (job: T) => Promise<unknown>): Promise<void> {
+  for (let start = 0; start < jobs.length; start += batch) await Promise.all(jobs.slice(start, start + batch).map(act));
 }

@@ -4,13 +4,14 @@ import { access } from "node:fs/promises";
 import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Job } from "bullmq";
-import { DataError } from "../../../../core/errors.ts";
+import { DataError, SeparableError } from "../../../../core/errors.ts";
+import { visible } from "../../../../core/quote.ts";
 import { errorCode } from "../../../../data/node/system-error.ts";
 import type { EpochMetrics } from "../../../../train/trainer.ts";
-import { loadFamilies } from "../../load-family.ts";
 import { openRun, type RunSummary, summarise } from "../run-summary.ts";
-import type { SweepRun } from "../sweep-plan.ts";
+import type { SweepRun } from "../sweep-run.ts";
 import { trainInProcess } from "../train-process.ts";
+import { type CheckedJob, checkJob } from "./check-job.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { placeOf, type RunJob, type TrainedRun } from "./run-job.ts";
 
@@ -24,6 +25,8 @@ export interface WorkerObserver {
   runFails(run: SweepRun, error: Error): void;
   /** The run has been saved and is left to another worker. */
   runGivenBack(run: SweepRun): void;
+  /** A job is none that a coordinator would add. It is not trained. Default: nothing is said. */
+  jobRefused?(jobId: string, error: Error): void;
 }
 
 export interface WorkerOptions {
@@ -35,6 +38,8 @@ export interface WorkerOptions {
   readonly threads: number;
   /** The path of the program `separable` (`dist/cli/main.js`). */
   readonly program: string;
+  /** Seconds that one try of any run may take here. A job may ask for less. Default: no limit. */
+  readonly timeLimit?: number | undefined;
   /** Seconds after which a worker that renews no lock counts as dead. */
   readonly silence: number;
   readonly signal: AbortSignal;
@@ -63,14 +68,20 @@ export async function workForSweeps(server: RedisServer, options: WorkerOptions)
     return run;
   };
   const trainUnderLock = async (job: Job<RunJob, TrainedRun>, token?: string): Promise<TrainedRun> => {
+    const checked = await checkJob(job.data, job.id!).catch((error: unknown) => {
+      if (!(error instanceof SeparableError)) throw error;
+      observer.jobRefused?.(visible(job.id!), error);
+      // Another try would end in the same way.
+      throw new bullmq.UnrecoverableError(error.message);
+    });
     const lost = locks.watch(job.id!);
     try {
-      return await trainJob(job, AbortSignal.any([signal, lost]), options);
+      return await trainJob(job, checked, AbortSignal.any([signal, lost]), options);
     } catch (error) {
       if (!signal.aborted && !lost.aborted) throw error;
       // A run whose lock is lost belongs to another worker already.
       if (!lost.aborted) await job.moveToWait(token).catch(onError);
-      observer.runGivenBack(job.data.run);
+      observer.runGivenBack(checked.run);
       throw new bullmq.WaitingError();
     } finally {
       locks.forget(job.id!);
@@ -96,23 +107,35 @@ export async function workForSweeps(server: RedisServer, options: WorkerOptions)
   return closeAll([worker.close()]);
 }
 
-async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, options: WorkerOptions): Promise<TrainedRun> {
-  const { run } = job.data;
+async function trainJob(
+  job: Job<RunJob, TrainedRun>,
+  { sweep, run, timeLimit }: CheckedJob,
+  signal: AbortSignal,
+  options: WorkerOptions,
+): Promise<TrainedRun> {
   const { threads, program, observer } = options;
-  const { folder, shared } = await placeOf(job.data, options.out);
+  const limits = [timeLimit, options.timeLimit].filter((limit) => limit !== undefined);
+  const { root, folder, shared } = await placeOf({ sweep, run }, options.out);
   observer.runBegins(run, folder);
   try {
     await checkTeacher(run);
-    // The run comes from a queue. A module that its text names would be a program of somebody else.
-    await loadFamilies(run.settings.conv, { modules: "refuse" });
     let reported: Promise<unknown> = Promise.resolve();
     const onEpoch = (metrics: EpochMetrics): void => {
       observer.epoch(run, metrics);
       // The reports are sent one after another, before the result of the run. A worker that has lost the job ignores the refusal.
       reported = reported.then(() => job.updateProgress({ ...metrics })).catch(() => undefined);
     };
-    await trainInProcess(run, folder, { signal, threads, program, onEpoch });
-    await reported;
+    await trainInProcess(run, folder, {
+      root,
+      signal,
+      threads,
+      program,
+      timeLimit: limits.length === 0 ? undefined : Math.min(...limits),
+      onEpoch,
+    });
+    // A worker that is cut off from Redis cannot report. It stops waiting when its lock is lost, and says nothing of an end.
+    await Promise.race([reported, untilAborted(signal)]);
+    signal.throwIfAborted();
     const summary = summarise(await openRun(folder));
     observer.runEnds(run, summary);
     return { summary, elsewhere: shared ? null : `${hostname()}:${resolve(folder)}` };
@@ -121,6 +144,9 @@ async function trainJob(job: Job<RunJob, TrainedRun>, signal: AbortSignal, optio
     throw error;
   }
 }
+
+const untilAborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => (signal.aborted ? resolve(undefined) : signal.addEventListener("abort", resolve, { once: true })));
 
 /** @throws DataError when the teacher of the run is not on this machine. */
 async function checkTeacher({ id, settings: { teacher } }: SweepRun): Promise<void> {

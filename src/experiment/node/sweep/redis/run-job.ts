@@ -1,12 +1,12 @@
 /** The data in the queue: a run to train goes to a worker, and the results come back. */
 
 import { createHash, randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { errorCode } from "../../../../data/node/system-error.ts";
 import { writeFileAtomic } from "../../../../train/node/atomic-file.ts";
 import type { RunSummary } from "../run-summary.ts";
-import type { SweepRun } from "../sweep-plan.ts";
+import type { SweepRun } from "../sweep-run.ts";
 
 /** Identifies a sweep to its workers. */
 export interface SweepIdentity {
@@ -16,9 +16,12 @@ export interface SweepIdentity {
   readonly folder: string;
 }
 
+/** What a job asks for. */
 export interface RunJob {
   readonly sweep: SweepIdentity;
-  readonly run: SweepRun;
+  readonly run: Pick<SweepRun, "id" | "preset" | "explicit">;
+  /** Seconds that one try may take. */
+  readonly timeLimit?: number;
 }
 
 export interface TrainedRun {
@@ -38,11 +41,14 @@ export async function identify(folder: string): Promise<SweepIdentity> {
   return { mark, folder: resolve(folder) };
 }
 
+/** The mark of a folder; undefined where there is none. A job may name any folder, so only a small file is read. */
 async function readMark(folder: string): Promise<string | undefined> {
+  const path = join(folder, markName);
   try {
-    return (await readFile(join(folder, markName), "utf8")).trim();
+    const found = await lstat(path);
+    return found.isFile() && found.size <= 100 ? (await readFile(path, "utf8")).trim() : undefined;
   } catch (error) {
-    if (["ENOENT", "ENOTDIR", "EACCES"].includes(errorCode(error) ?? "")) return undefined;
+    if (["ENOENT", "ENOTDIR", "EACCES", "ENAMETOOLONG", "ELOOP"].includes(errorCode(error) ?? "")) return undefined;
     throw error;
   }
 }
@@ -51,13 +57,15 @@ async function readMark(folder: string): Promise<string | undefined> {
  * The id of a run's job: a hash of the sweep and of everything that decides the run. Adding a run twice therefore makes one job, and equal
  * runs of two sweeps make two.
  */
-export const jobIdOf = ({ mark }: SweepIdentity, { id, preset, explicit }: SweepRun): string =>
+export const jobIdOf = ({ mark }: SweepIdentity, { id, preset, explicit }: RunJob["run"]): string =>
   `run-${createHash("sha256")
     .update(JSON.stringify([mark, id, preset, explicit]))
     .digest("hex")
     .slice(0, 32)}`;
 
 export interface Place {
+  /** The folder that no link in the path of `folder` leads out of. */
+  readonly root: string;
   readonly folder: string;
   /** Whether this is the folder that a sweep without Redis would use. Any worker that can read it can resume the run. */
   readonly shared: boolean;
@@ -68,7 +76,8 @@ export interface Place {
  * the coordinator or at `own`. Otherwise it is a folder of this machine within `own`.
  */
 export async function placeOf({ sweep, run }: RunJob, own: string): Promise<Place> {
-  for (const folder of [sweep.folder, own])
-    if ((await readMark(folder)) === sweep.mark) return { folder: join(folder, "runs", run.id), shared: true };
-  return { folder: join(own, `${basename(sweep.folder)}-${sweep.mark.slice(0, 8)}`, "runs", run.id), shared: false };
+  for (const root of [sweep.folder, own])
+    if ((await readMark(root)) === sweep.mark) return { root, folder: join(root, "runs", run.id), shared: true };
+  const folder = join(own, `${basename(sweep.folder)}-${sweep.mark.slice(0, 8)}`, "runs", run.id);
+  return { root: own, folder, shared: false };
 }

@@ -1,27 +1,22 @@
 /** `--backend auto`, `gpu` and names, on machines that are made up: packages, drivers, adapters and clocks as a test wants them. */
 
-import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
-import { kernels, useBackend } from "../../../src/backend/active.ts";
-import type { AdapterReport } from "../../../src/backend/gpu/adapter.ts";
+import { kernels } from "../../../src/backend/active.ts";
 import type { GpuBackend } from "../../../src/backend/gpu/gpu-backend.ts";
 import type { GpuModeName } from "../../../src/backend/gpu/gpu-mode.ts";
-import type { Kernels } from "../../../src/backend/kernels.ts";
-import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
 import { BackendError } from "../../../src/core/errors.ts";
 import type { BackendSource } from "../../../src/experiment/node/backend-source.ts";
-import { timeRound } from "../../../src/experiment/node/calibration.ts";
-import { chooseBackend } from "../../../src/experiment/node/choose-backend.ts";
 import { describeBackend, startBackend, stopBackend } from "../../../src/experiment/node/start-backend.ts";
+import { type Answer, clock, Ledger, type Time } from "../../backend/auto/imagined.ts";
 
 interface World {
   readonly packages: readonly string[];
   readonly driver: boolean;
-  /** What answers in each mode; an error's message, or nothing, where none does. */
-  readonly adapters: Partial<Record<GpuModeName, "hardware" | "software" | Error>>;
+  readonly adapters: Partial<Record<GpuModeName, Answer>>;
   /** False under `node --jitless`. */
   readonly wasm: boolean;
-  readonly times: { readonly gpuMs: number; readonly wasmMs: number } | Error;
+  readonly deviceTime: Time;
+  readonly wasmTime: Time;
 }
 
 const everything: World = {
@@ -29,96 +24,45 @@ const everything: World = {
   driver: true,
   adapters: { webgpu: "hardware", headlessgl: "hardware" },
   wasm: true,
-  times: { gpuMs: 5, wasmMs: 20 },
+  deviceTime: 5,
+  wasmTime: 20,
 };
 
-const adapterOf = (kind: "hardware" | "software"): AdapterReport =>
-  kind === "hardware"
-    ? { name: "Radeon X", software: false, maximumBytes: 2 ** 31 }
-    : { name: "SwiftShader", software: true, maximumBytes: 2 ** 30 };
-
-/** A source of backends that are the reference under other names, and the backends it has given out and not got back. */
+/** The machine as a source, the backends it has given out and not got back, and what was looked for on it. */
 function imagine(world: World): { source: BackendSource; open: Set<string>; looked: string[] } {
-  const open = new Set<string>();
+  const ledger = new Ledger();
   const looked: string[] = [];
-  const named = (name: string, more: object): Kernels => {
-    open.add(name);
-    return { ...createReferenceBackend(), name, threads: 1, dispose: () => open.delete(name), ...more } as Kernels;
-  };
   const source: BackendSource = {
     installed: (name) => {
       looked.push(name);
       return world.packages.includes(name);
     },
     hasVulkanDriver: () => world.driver,
-    openGpu: async (mode, { accept } = {}) => {
+    openGpu: async (mode, { accept = () => {} } = {}) => {
       looked.push(`adapter of ${mode}`);
-      const found = world.adapters[mode];
-      if (found === undefined) throw new BackendError(`${mode}: an adapter must answer, none did; try another`);
-      if (found instanceof Error) throw found;
-      accept?.(adapterOf(found));
-      return named(mode, { adapter: adapterOf(found) }) as GpuBackend;
+      return (await ledger.device(mode, world.adapters[mode]).open(accept)) as GpuBackend;
     },
-    openWasm: async ({ threads = 2 }) => {
-      if (!world.wasm) throw new BackendError("initBackend: no backend can run here: wasm (no WebAssembly)");
-      return named("wasm", { threads, simd: "relaxed" });
+    wasm: {
+      name: "wasm",
+      create: async ({ threads = 2 }) => {
+        if (!world.wasm) throw new BackendError("no WebAssembly");
+        return ledger.backend("wasm", { threads, simd: "relaxed" });
+      },
     },
-    compare: async () => {
-      if (world.times instanceof Error) throw world.times;
-      return world.times;
-    },
+    time: clock({ webgpu: world.deviceTime, headlessgl: world.deviceTime, wasm: world.wasmTime }),
   };
-  return { source, open, looked };
+  return { source, open: ledger.open, looked };
 }
 
-afterEach(() => useBackend(undefined));
-
-const anAdapter = fc.constantFrom("hardware" as const, "software" as const, undefined, new Error("segfault\n at dawn"));
-const worlds: fc.Arbitrary<World> = fc.record({
-  packages: fc.subarray(["gpu.js", "webgpu", "gl"]),
-  driver: fc.boolean(),
-  adapters: fc
-    .tuple(anAdapter, anAdapter)
-    .map(([webgpu, headlessgl]) => ({ ...(webgpu && { webgpu }), ...(headlessgl && { headlessgl }) })),
-  wasm: fc.boolean(),
-  times: fc.oneof(
-    fc.record({ gpuMs: fc.double({ min: 0.1, max: 100, noNaN: true }), wasmMs: fc.double({ min: 0.1, max: 100, noNaN: true }) }),
-    fc.constant(new BackendError("webgpu: the device was lost; call initBackend() again")),
-  ),
-});
+afterEach(() => stopBackend());
 
 describe("auto", () => {
-  test("takes the first hardware device that is faster than wasm, wasm otherwise; gives back the other; and says why in a line", () =>
-    fc.assert(
-      fc.asyncProperty(worlds, async (world) => {
-        const { source, open } = imagine(world);
-        const has = (name: string): boolean => world.packages.includes("gpu.js") && world.packages.includes(name);
-        const device =
-          has("webgpu") && world.driver && world.adapters.webgpu === "hardware"
-            ? "webgpu"
-            : has("gl") && world.adapters.headlessgl === "hardware"
-              ? "headlessgl"
-              : undefined;
-        const wins = !(world.times instanceof Error) && world.times.gpuMs < world.times.wasmMs;
-        const expected = device !== undefined && (wins || !world.wasm) ? device : world.wasm ? "wasm" : undefined;
-        if (expected === undefined) await expect(chooseBackend({}, source)).rejects.toThrow(/no WebAssembly/);
-        else {
-          const { backend, reason } = await chooseBackend({}, source);
-          expect(backend.name).toBe(expected);
-          expect(reason).toMatch(/^[^\n;]+$/);
-          expect([...open]).toEqual([expected]);
-        }
-      }),
-    ));
-
   test.each<[string, Partial<World>, string]>([
-    ["nothing installed", { packages: [] }, "gpu.js is not installed"],
-    ["half installed", { packages: ["gpu.js"] }, "webgpu is not installed"],
+    ["nothing installed", { packages: [] }, "no GPU: gpu.js is not installed"],
+    ["half installed", { packages: ["gpu.js"] }, "no GPU: webgpu is not installed"],
     ["no driver", { driver: false, packages: ["gpu.js", "webgpu"] }, "no GPU: no Vulkan driver is installed"],
     ["software", { adapters: { webgpu: "software" }, packages: ["gpu.js", "webgpu"] }, "no GPU: only a software adapter, SwiftShader"],
     ["no adapter", { adapters: {}, packages: ["gpu.js", "webgpu"] }, "no GPU: webgpu: an adapter must answer, none did"],
-    ["a slow device", { times: { gpuMs: 31, wasmMs: 7.25 } }, "7.3 ms in the calibration, Radeon X 31 ms"],
-    ["a lost device", { times: new BackendError("webgpu: lost; try") }, "Radeon X failed in the calibration: webgpu: lost"],
   ])("on a machine with %s says so", async (_, world, reason) => {
     const { source } = imagine({ ...everything, ...world });
     const report = await startBackend({ backend: "auto" }, source);
@@ -127,9 +71,20 @@ describe("auto", () => {
     expect(kernels().name).toBe("wasm");
   });
 
-  test("names the device it takes", async () => {
-    const report = await startBackend({ backend: "auto" }, imagine(everything).source);
+  test("names the device it takes, and reports the figures", async () => {
+    const { source, open } = imagine(everything);
+    const report = await startBackend({ backend: "auto" }, source);
     expect(describeBackend(report)).toBe("webgpu, Radeon X (auto: 5.0 ms in the calibration, wasm 20 ms)");
+    expect(report.choice?.calibration).toEqual([
+      { name: "webgpu", milliseconds: 5 },
+      { name: "wasm", milliseconds: 20 },
+    ]);
+    expect([...open]).toEqual(["webgpu"]);
+  });
+
+  test("is headless-gl where its package is installed and WebGPU has no driver", async () => {
+    const report = await startBackend({ backend: "auto" }, imagine({ ...everything, driver: false }).source);
+    expect(report.name).toBe("headlessgl");
   });
 
   test("without gpu.js looks for nothing else", async () => {
@@ -138,12 +93,31 @@ describe("auto", () => {
     expect(looked).toEqual(["gpu.js"]);
   });
 
+  test("is never the reference: without a device and wasm it is an error", () =>
+    expect(startBackend({ backend: "auto" }, imagine({ ...everything, adapters: {}, wasm: false }).source)).rejects.toThrow(
+      /^initBackend: no backend can run here: .*wasm \(no WebAssembly\); --backend reference runs everywhere, some hundred times slower$/,
+    ));
+
   test("takes threads and memory for a choice of wasm, and looks for nothing at all", async () => {
     const { source, looked } = imagine(everything);
     const report = await startBackend({ backend: "auto", threads: 3, memoryLimit: 64 }, source);
     expect(describeBackend(report)).toBe("wasm, 3 threads, relaxed SIMD (auto: --threads and --memory-limit belong to wasm)");
     expect(looked).toEqual([]);
   });
+});
+
+test("the next backend replaces the one before, whatever asked for it", async () => {
+  const { source, open } = imagine(everything);
+  for (const [backend, name] of [
+    ["webgpu", "webgpu"],
+    ["wasm", "wasm"],
+    ["gpu", "webgpu"],
+    ["headlessgl", "headlessgl"],
+  ] as const) {
+    await startBackend({ backend }, source);
+    expect([...open]).toEqual([name]);
+    expect(kernels().name).toBe(name);
+  }
 });
 
 describe("a name", () => {
@@ -165,7 +139,7 @@ describe("a name", () => {
     ));
 
   test("takes a software adapter, and calls it that; no clock is asked", async () => {
-    const { source } = imagine({ ...everything, adapters: { webgpu: "software" }, times: new Error("raced") });
+    const { source } = imagine({ ...everything, adapters: { webgpu: "software" }, deviceTime: new Error("raced") });
     const report = await startBackend({ backend: "webgpu" }, source);
     expect(describeBackend(report)).toBe("webgpu, SwiftShader, a software adapter");
     expect(report).toMatchObject({ name: "webgpu", adapter: { name: "SwiftShader", software: true } });
@@ -197,16 +171,4 @@ test("stopping gives back whatever was started, and may be done twice", async ()
   stopBackend();
   stopBackend();
   expect([...open]).toEqual([]);
-});
-
-test("the calibration holds nothing afterwards, and leaves no backend active", async () => {
-  const backend = createReferenceBackend();
-  const problems = [
-    { kind: "convolution", batch: 1, inChannels: 2, outChannels: 2, size: 4, groups: 1, backward: true },
-    { kind: "gemm", size: 4 },
-  ] as const;
-  expect(await timeRound(backend, { problems })).toBeGreaterThan(0);
-  expect(await timeRound(backend, { problems, hopeless: 0 })).toBeGreaterThan(0);
-  expect(backend.memory()).toMatchObject({ storages: 0, used: 0 });
-  expect(() => kernels()).toThrow(/no backend is active/);
 });

@@ -1,0 +1,49 @@
+/** A backend whose kernels are called through a function, as counting and timing need it. */
+
+import type { KernelName, Kernels } from "./kernels.ts";
+
+/** Every kernel. The compiler demands that none is missing. */
+const kernelNames = Object.keys({
+  upload: true,
+  full: true,
+  write: true,
+  cast: true,
+  unary: true,
+  binary: true,
+  accumulate: true,
+  select: true,
+  clamp: true,
+  reduce: true,
+  argmax: true,
+  gather: true,
+  scatterAdd: true,
+  argsort: true,
+  takeAlongAxis: true,
+  cosineTransform: true,
+  readView: true,
+  assemble: true,
+  matmul: true,
+  conv2d: true,
+  conv2dInputGradient: true,
+  conv2dWeightGradient: true,
+  maxPool2d: true,
+  channelAffine: true,
+  batchNorm: true,
+  batchNormGradient: true,
+  sgdUpdate: true,
+  adamUpdate: true,
+} satisfies Record<KernelName, true>) as readonly KernelName[];
+
+/** A call of a kernel: its name and its operands. */
+export type Call = { readonly [Name in KernelName]: readonly [name: Name, ...operands: Parameters<Kernels[Name]>] }[KernelName];
+
+type AnyKernel = (...operands: unknown[]) => unknown;
+
+/** The backend `inner`, where `around` is called in the place of every kernel. `compute` computes the call, and `around` returns its result. */
+export function interpose(inner: Kernels, around: (call: Call, compute: () => unknown) => unknown): Kernels {
+  const wrapped = kernelNames.map((name) => {
+    const kernel = inner[name] as AnyKernel;
+    return [name, (...operands: unknown[]) => around([name, ...operands] as unknown as Call, () => kernel(...operands))];
+  });
+  return { ...inner, ...Object.fromEntries(wrapped) };
+}

@@ -1,0 +1,13 @@
+/** The tests that take minutes to hours: `npm run test:torture`. They are seeded, and each has a short form among the ordinary tests. */
+
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/torture/**/*.test.ts"],
+    testTimeout: 6 * 3_600_000,
+    hookTimeout: 600_000,
+    fileParallelism: false,
+    reporters: ["verbose"],
+  },
+});
