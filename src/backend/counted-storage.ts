@@ -25,6 +25,10 @@ export abstract class CountedStorage extends Watchable implements Storage {
     return this.#holders > 0;
   }
 
+  get exclusive(): boolean {
+    return this.#holders === 1;
+  }
+
   retain(): void {
     if (!this.alive) throw new BackendError("storage.retain: the storage was freed already, by the release of its last holder");
     this.#holders++;

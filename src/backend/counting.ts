@@ -13,13 +13,14 @@ export interface CountingBackend {
 
 /**
  * Wraps a backend so that its multiply-adds are counted. As is usual in papers, copies, comparisons, fused norms and plain additions do not
- * count. The additions inside a cosine transform do count, because they are half of its work.
+ * count. The product in a scale and shift of channels counts, and so do the additions inside a cosine transform, which are half of its work.
  */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;
   const counted = interpose(inner, (call, compute) => {
     total += contractionMultiplyAdds(call);
     if (call[0] === "binary" && call[1] === "multiply") total += sizeOf(call[4].shape);
+    if (call[0] === "channelAffine") total += call[1].length;
     return compute();
   });
   return { kernels: { ...counted, name: `counting ${inner.name}` }, multiplyAdds: () => total };

@@ -43,7 +43,7 @@ function bytesIn(value: unknown): number {
 
 /**
  * The bytes that a call must move if it reads every operand once and writes every result once. Kernels that pick elements read as many as
- * they write. The updates of the optimisers write what they change, too.
+ * they write. `accumulate` and the updates of the optimisers write what they change, too.
  */
 export function compulsoryTraffic(call: Call, result: unknown): number {
   switch (call[0]) {
@@ -59,11 +59,13 @@ export function compulsoryTraffic(call: Call, result: unknown): number {
       return 2 * bytesIn(result) + bytesIn(call[2]);
     case "assemble":
       return bytesIn(call[4].map(({ source }) => source)) + bytesIn(result);
+    case "accumulate":
+      return bytesIn([call[1], call[1], call[2]]);
     case "sgdUpdate":
-      return bytesIn([call[1], call[2], call[3], call[1], call[3]]);
+      return bytesIn([call[1], call[1].map(({ parameter, momentum }) => [parameter, momentum])]);
     case "adamUpdate":
-      return bytesIn([call[1], call[2], call[3], call[4], call[1], call[3], call[4]]);
+      return bytesIn([call[1], call[1].map(({ parameter, mean, square }) => [parameter, mean, square])]);
     default:
-      return bytesIn(call.filter(isStorage)) + bytesIn(result);
+      return bytesIn(call.slice(1)) + bytesIn(result);
   }
 }

@@ -3,7 +3,7 @@
  *
  * Ops check shapes and dtypes and reduce every case to a few plain numbers (a geometry, a view, outer × axis × inner), so a kernel does not
  * check shapes. All floating-point operands of one call have the same dtype. A kernel returns new storage with one holder and does not
- * change its inputs. The exceptions are `write` and the two optimiser updates, which change storage in place.
+ * change its inputs. The exceptions are `write`, `accumulate` and the two optimiser updates, which change storage in place.
  * Calling a kernel is synchronous. Reading (`storage.read()`) is not, because a device may still be computing when a kernel returns.
  */
 
@@ -104,12 +104,47 @@ export interface MatmulGeometry {
   readonly batchStrideB: number;
 }
 
-/** Batch normalisation of x:[batch, channels, inner] over batch and inner. */
-export interface NormGeometry {
+/** A tensor seen as [batch, channels, inner]. */
+export interface ChannelGeometry {
   readonly batch: number;
   readonly channels: number;
   readonly inner: number;
+}
+
+/** Batch normalisation of x:[batch, channels, inner] over batch and inner. */
+export interface NormGeometry extends ChannelGeometry {
   readonly epsilon: number;
+}
+
+/** relu(v) = max(v, 0) and relu6(v) = min(max(v, 0), 6). NaN stays NaN. */
+export const activations = ["relu", "relu6"] as const;
+export type Activation = (typeof activations)[number];
+
+/** What a kernel does to its result v in the same pass: y = activation(v + addend). The addend is as long as v. Default: neither. */
+export interface EpilogueStorages {
+  readonly addend?: Storage | undefined;
+  readonly activation?: Activation | undefined;
+}
+
+/**
+ * How a gradient passes an activation: the cotangent of v is g where the activation has slope 1, and 0 elsewhere. The slope of relu is 1
+ * where y > 0. The slope of relu6 is 1 where 0 < y < 6.
+ */
+export interface ActivationGradient {
+  readonly activation: Activation;
+  /** The result of the activation. */
+  readonly y: Storage;
+  /** Whether the cotangent of v is wanted too: it is the cotangent of the addend. */
+  readonly addend: boolean;
+}
+
+/** A parameter in a step of SGD. All entries of a step have a momentum buffer, or none has. */
+export interface SgdEntry {
+  readonly parameter: Storage;
+  readonly gradient: Storage;
+  readonly momentum: Storage | undefined;
+  readonly learningRate: number;
+  readonly weightDecay: number;
 }
 
 /**
@@ -117,12 +152,23 @@ export interface NormGeometry {
  * steps. Then p ← p − lr·v, or p ← p − lr·(d + momentum·v) if `nesterov`. Without a buffer, p ← p − lr·d.
  */
 export interface SgdUpdate {
-  readonly learningRate: number;
   readonly momentum: number;
   readonly nesterov: boolean;
-  readonly weightDecay: number;
   /** Whether this is the first step. */
   readonly first: boolean;
+}
+
+/** A parameter in a step of Adam. */
+export interface AdamEntry {
+  readonly parameter: Storage;
+  readonly gradient: Storage;
+  /** The running mean of the gradient, and of its square. */
+  readonly mean: Storage;
+  readonly square: Storage;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  /** The number t of this update of the parameter, starting at 1. The bias correction depends on t. */
+  readonly step: number;
 }
 
 /**
@@ -130,14 +176,10 @@ export interface SgdUpdate {
  * `decoupled`.
  */
 export interface AdamUpdate {
-  readonly learningRate: number;
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
-  readonly weightDecay: number;
   readonly decoupled: boolean;
-  /** The number t of this update of the parameter, starting at 1. The bias correction depends on t. */
-  readonly step: number;
 }
 
 /**
@@ -175,6 +217,8 @@ export interface Kernels {
   // — elementwise —
   unary(op: UnaryOp, x: Storage): Storage;
   binary(op: BinaryOp, a: Storage, b: Storage, broadcast: Broadcast): Storage;
+  /** target_i ← target_i + x_i. Both storages have the same length. */
+  accumulate(target: Storage, x: Storage): void;
   /** y_i = a_i where condition_i ≠ 0, else b_i. All storages have the same length. */
   select(condition: Storage, a: Storage, b: Storage): Storage;
   /** y_i = min(max(x_i, low), high). */
@@ -226,9 +270,19 @@ export interface Kernels {
    * The maximum of each window, and its flat index into x, which the gradient needs. Padding counts as −∞. The geometry has O = C = groups.
    */
   maxPool2d(x: Storage, geometry: ConvolutionGeometry): { values: Storage; indices: Storage };
-  /** y = γ·(x − μ)/√(σ² + ε) + β, where μ is the mean and σ² the biased variance of each channel of this batch. */
-  batchNorm(x: Storage, gamma: Storage, beta: Storage, geometry: NormGeometry): { y: Storage; mean: Storage; variance: Storage };
-  /** The gradients of Σ g·batchNorm(x) with respect to x, γ and β. */
+  /** y = activation(s·x + t + addend) with one s and one t for each channel. */
+  channelAffine(x: Storage, scale: Storage, shift: Storage, geometry: ChannelGeometry, then?: EpilogueStorages): Storage;
+  /**
+   * y = activation(γ·(x − μ)/√(σ² + ε) + β + addend), where μ is the mean and σ² the biased variance of each channel of this batch.
+   */
+  batchNorm(
+    x: Storage,
+    gamma: Storage,
+    beta: Storage,
+    geometry: NormGeometry,
+    then?: EpilogueStorages,
+  ): { y: Storage; mean: Storage; variance: Storage };
+  /** The gradients of Σ g·batchNorm(x) with respect to x, γ and β, and to the addend if `through` asks for it. */
   batchNormGradient(
     x: Storage,
     gamma: Storage,
@@ -236,9 +290,11 @@ export interface Kernels {
     variance: Storage,
     g: Storage,
     geometry: NormGeometry,
-  ): { x: Storage; gamma: Storage; beta: Storage };
-  sgdUpdate(parameter: Storage, gradient: Storage, momentum: Storage | undefined, update: SgdUpdate): void;
-  adamUpdate(parameter: Storage, gradient: Storage, mean: Storage, square: Storage, update: AdamUpdate): void;
+    through?: ActivationGradient,
+  ): { x: Storage; gamma: Storage; beta: Storage; addend?: Storage };
+  /** A whole step of an optimiser. The entries have different parameters. */
+  sgdUpdate(entries: readonly SgdEntry[], update: SgdUpdate): void;
+  adamUpdate(entries: readonly AdamEntry[], update: AdamUpdate): void;
 }
 
 /** The names of the kernels: all members of a backend but its name, threads, memory report, disposal and note. */

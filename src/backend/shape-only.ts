@@ -15,6 +15,7 @@ class ShapeOnlyStorage implements Storage {
   readonly dtype: DType;
   readonly length: number;
   readonly alive = true;
+  readonly exclusive = false;
 
   constructor(dtype: DType, length: number) {
     this.dtype = dtype;
@@ -48,6 +49,7 @@ export const createShapeOnlyBackend = (): Kernels => ({
   resetPeak: () => undefined,
   unary: (_, x) => like(x, x.length),
   binary: (_, a, __, { shape }) => like(a, sizeOf(shape)),
+  accumulate: () => undefined,
   select: (_, a) => like(a, a.length),
   clamp: (x) => like(x, x.length),
   reduce: (_, x, split) => like(x, reducedLength(split)),
@@ -64,8 +66,12 @@ export const createShapeOnlyBackend = (): Kernels => ({
   conv2dInputGradient: (g, _, { batch, inChannels, height, width }) => like(g, batch * inChannels * height * width),
   conv2dWeightGradient: (x, _, g) => like(x, g.outChannels * (g.inChannels / g.groups) * g.kernelHeight * g.kernelWidth),
   maxPool2d: (x, geometry) => ({ values: like(x, outputLength(geometry)), indices: storage("int32", outputLength(geometry)) }),
+  channelAffine: (x) => like(x, x.length),
   batchNorm: (x, _, __, { channels }) => ({ y: like(x, x.length), mean: like(x, channels), variance: like(x, channels) }),
-  batchNormGradient: (x, gamma) => ({ x: like(x, x.length), gamma: like(gamma, gamma.length), beta: like(gamma, gamma.length) }),
+  batchNormGradient: (x, gamma, _, __, ___, ____, through) => ({
+    ...{ x: like(x, x.length), gamma: like(gamma, gamma.length), beta: like(gamma, gamma.length) },
+    ...(through?.addend ? { addend: like(x, x.length) } : {}),
+  }),
   sgdUpdate: () => undefined,
   adamUpdate: () => undefined,
 });

@@ -1,5 +1,6 @@
 /** Reverse-mode differentiation: the cotangents of a loss, carried back along the origins of tensors and added up where paths meet. */
 
+import { kernels } from "../backend/active.ts";
 import { GradientError } from "../core/errors.ts";
 import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
@@ -109,13 +110,10 @@ function backward(
       if (contribution === undefined) return;
       const input = tensor.origin!.inputs[i]!;
       const before = cotangents.get(input);
-      const total = before === undefined ? contribution : add(before, contribution);
+      const sum = createGraph ? add : addedInPlace;
+      const total = before === undefined ? contribution : sum(before, contribution);
       cotangents.set(input, total);
       if (before !== undefined) tapeObserver?.sum(input, total);
-      if (before !== undefined && !createGraph) {
-        before.dispose();
-        contribution.dispose();
-      }
     });
     if (!createGraph && !wanted.has(tensor)) {
       cotangents.delete(tensor);
@@ -125,6 +123,20 @@ function backward(
   // One cotangent may belong to several tensors, as that of add does, or it may be the caller's seed. reshape gives each result a tensor of
   // its own.
   return wrt.map((w, i) => reshape(cotangents.get(w) ?? missing(w, i, unused), w.shape));
+}
+
+/** a + b in the place of one of the two, if nothing else holds that one, and else in a new place. The other is freed. */
+function addedInPlace(a: Tensor, b: Tensor): Tensor {
+  const [target, term] = a.storage.exclusive ? [a, b] : [b, a];
+  if (!target.storage.exclusive) {
+    const sum = add(a, b);
+    target.dispose();
+    term.dispose();
+    return sum;
+  }
+  kernels().accumulate(target.storage, term.storage);
+  term.dispose();
+  return target;
 }
 
 /**

@@ -5,11 +5,14 @@ import { ShapeError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
-import { batchNorm, batchNormInference, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
+import { batchNorm, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
+import { channelAffine } from "../ops/channel-affine.ts";
+import type { Epilogue } from "../ops/epilogue.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ChannelAffine } from "./channel-affine.ts";
 import type { Description } from "./describe.ts";
+import type { EpilogueLayer } from "./epilogue.ts";
 import { type Build, constant } from "./init.ts";
 import { Layer } from "./module.ts";
 import { Buffer, Counter, Parameter } from "./state.ts";
@@ -29,7 +32,7 @@ export const batchNormOptions: OptionNames = optionNames<BatchNormOptions>({ eps
  * In training μ and σ² are the mean and the biased variance of the batch. The running statistics move towards the batch's mean and its
  * unbiased variance, as in PyTorch. In evaluation, and in a frozen norm, μ and σ² are the running statistics, which then stand still.
  */
-export class BatchNorm2d extends Layer {
+export class BatchNorm2d extends Layer implements EpilogueLayer {
   readonly weight: Parameter;
   readonly bias: Parameter;
   readonly running_mean: Buffer;
@@ -58,15 +61,22 @@ export class BatchNorm2d extends Layer {
   }
 
   /** @throws ShapeError in training for a batch with fewer than two values in a channel, which have no variance. */
-  forward(x: Tensor, { training }: Context): Tensor {
-    const [gamma, beta] = [this.weight.value, this.bias.value];
-    if (!training || this.frozen) return batchNormInference(x, gamma, beta, this.running_mean.value, this.running_var.value, this.#epsilon);
+  forward(x: Tensor, context: Context): Tensor {
+    return this.forwardThen(x, context, {});
+  }
+
+  /** y = activation(norm(x) + addend) in one pass. @throws ShapeError as `forward` does, and for an addend of another shape than x. */
+  forwardThen(x: Tensor, { training }: Context, then: Epilogue): Tensor {
+    if (!training || this.frozen) {
+      const { scale, shift } = this.affine();
+      return channelAffine(x, scale, shift, then);
+    }
     if (x.rank >= 2 && x.size < 2 * x.shape[1]!)
       throw new ShapeError(
         `BatchNorm2d: training needs at least 2 values in each channel, got x:${formatShape(x.shape)}; ` +
           "use larger batches, and leave out a last batch of one image (dropLast, or train --drop-last)",
       );
-    const { y, mean, variance } = batchNorm(x, gamma, beta, this.#epsilon);
+    const { y, mean, variance } = batchNorm(x, this.weight.value, this.bias.value, this.#epsilon, then);
     noGrad(() => {
       this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);
       this.running_var.value = updateRunning(this.running_var.value, variance, this.#momentum, besselCorrection(x));

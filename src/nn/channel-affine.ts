@@ -1,10 +1,14 @@
 /** y = s·x + t with one s and one t for each channel: a batch norm in evaluation, where its statistics do not change. */
 
+import type { Context } from "../core/context.ts";
+import { channelAffine } from "../ops/channel-affine.ts";
 import { add, multiply } from "../ops/elementwise.ts";
+import type { Epilogue } from "../ops/epilogue.ts";
 import { slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Description } from "./describe.ts";
+import type { EpilogueLayer } from "./epilogue.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
@@ -15,7 +19,7 @@ export interface ChannelAffine {
 }
 
 /** y = s·x + t.   x:[N,C,H,W] → y:[N,C,H,W]. */
-export class AffineLayer extends Layer {
+export class AffineLayer extends Layer implements EpilogueLayer {
   readonly scale: Parameter;
   readonly shift: Parameter;
 
@@ -30,8 +34,11 @@ export class AffineLayer extends Layer {
   }
 
   forward(x: Tensor): Tensor {
-    const shape = [1, this.scale.value.size, 1, 1];
-    return add(multiply(x, reshape(this.scale.value, shape)), reshape(this.shift.value, shape));
+    return channelAffine(x, this.scale.value, this.shift.value);
+  }
+
+  forwardThen(x: Tensor, _: Context, then: Epilogue): Tensor {
+    return channelAffine(x, this.scale.value, this.shift.value, then);
   }
 }
 

@@ -2,9 +2,11 @@
 
 import type { Context } from "../core/context.ts";
 import { add } from "../ops/elementwise.ts";
+import { applyEpilogue, type Epilogue } from "../ops/epilogue.ts";
 import { concat } from "../ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Description } from "./describe.ts";
+import { activationOf, type EpilogueLayer, forwardThen, takesEpilogue } from "./epilogue.ts";
 import { Layer } from "./module.ts";
 
 /** A layer that combines the results of other layers. */
@@ -19,8 +21,11 @@ export interface Staged extends Layer {
   outputs(x: Tensor, context: Context): Tensor[];
 }
 
-/** y = fₙ(… f₂(f₁(x))). Each layer has its position as its name, as in PyTorch. Without layers y = x. */
-export class Sequential extends Combinator implements Staged {
+/**
+ * y = fₙ(… f₂(f₁(x))). Each layer has its position as its name, as in PyTorch. Without layers y = x. A norm and the ReLU after it are
+ * computed in one pass.
+ */
+export class Sequential extends Combinator implements Staged, EpilogueLayer {
   [position: number]: Layer;
   readonly #layers: readonly Layer[];
 
@@ -47,7 +52,26 @@ export class Sequential extends Combinator implements Staged {
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    return this.outputs(x, context).at(-1) ?? x;
+    return this.forwardThen(x, context, {});
+  }
+
+  /** The last layer takes `then`, unless a ReLU that follows a layer is the last. */
+  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
+    const layers = this.#layers;
+    let y = x;
+    let last: Epilogue = then;
+    for (let i = 0; i < layers.length; i++) {
+      const layer = layers[i]!;
+      const activation = takesEpilogue(layer) ? activationOf(layers[i + 1]) : undefined;
+      if (activation !== undefined) {
+        y = forwardThen(layer, y, context, { activation });
+        i++;
+      } else if (i === layers.length - 1) {
+        y = forwardThen(layer, y, context, then);
+        last = {};
+      } else y = layer.forward(y, context);
+    }
+    return applyEpilogue(y, last);
   }
 
   map(replace: (layer: Layer) => Layer): Sequential {
@@ -55,8 +79,11 @@ export class Sequential extends Combinator implements Staged {
   }
 }
 
-/** y = f(x) + shortcut(x) (He et al. 2016, arXiv 1512.03385, eq. 1 and 2). Without a shortcut y = f(x) + x. */
-export class Residual extends Combinator {
+/**
+ * y = f(x) + shortcut(x) (He et al. 2016, arXiv 1512.03385, eq. 1 and 2). Without a shortcut y = f(x) + x. Where f ends with a norm, the
+ * norm adds the shortcut in its own pass.
+ */
+export class Residual extends Combinator implements EpilogueLayer {
   readonly f: Layer;
   readonly shortcut: Layer | undefined;
 
@@ -71,8 +98,12 @@ export class Residual extends Combinator {
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const y = this.f.forward(x, context);
-    return add(y, this.shortcut === undefined ? x : this.shortcut.forward(x, context));
+    return this.forwardThen(x, context, {});
+  }
+
+  forwardThen(x: Tensor, context: Context, { addend, activation }: Epilogue): Tensor {
+    const shortcut = this.shortcut === undefined ? x : this.shortcut.forward(x, context);
+    return forwardThen(this.f, x, context, { addend: addend === undefined ? shortcut : add(shortcut, addend), activation });
   }
 
   map(replace: (layer: Layer) => Layer): Residual {

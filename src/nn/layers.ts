@@ -6,7 +6,7 @@ import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions } from "../core/options.ts";
 import { sizeOf } from "../core/shape.ts";
 import { dropout } from "../ops/dropout.ts";
-import { gelu, relu, relu6, sigmoid, tanh } from "../ops/elementwise.ts";
+import { gelu, sigmoid, tanh } from "../ops/elementwise.ts";
 import {
   type AveragePoolingOptions,
   averagePoolingOptions,
@@ -19,6 +19,7 @@ import {
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Described, type Description, describedPadding } from "./describe.ts";
+import { ActivationLayer } from "./epilogue.ts";
 import { Layer } from "./module.ts";
 
 /** A layer that applies any function. Printing shows the description, which is `Lambda()` by default. */
@@ -48,9 +49,9 @@ const describedPooling = ({ padding, ...options }: AveragePoolingOptions): Reado
 });
 
 /** y = max(0, x), element by element. */
-export const ReLU = (): Layer => new Lambda(relu, { kind: "ReLU" });
+export const ReLU = (): Layer => new ActivationLayer("relu");
 /** y = min(max(0, x), 6), element by element (MobileNetV2, arXiv 1801.04381). */
-export const ReLU6 = (): Layer => new Lambda(relu6, { kind: "ReLU6" });
+export const ReLU6 = (): Layer => new ActivationLayer("relu6");
 /** y = x·Φ(x) with Φ the standard normal distribution function, element by element (arXiv 1606.08415). */
 export const GELU = (): Layer => new Lambda(gelu, { kind: "GELU" });
 /** y = 1/(1 + e⁻ˣ), element by element. */

@@ -62,11 +62,16 @@ export class Adam implements Optimizer {
     checkStep("Adam", entries, gradients, learningRate);
     this.#steps.count++;
     for (const { parameter, index } of this.#entries) if (!parameter.trainable) this.#skipped.counts[index]!++;
-    entries.forEach(({ parameter, weightDecay, rateFactor, index, mean, square }, i) => {
-      const step = this.#steps.count - this.#skipped.counts[index]!;
-      const update = { ...this.#options, learningRate: learningRate * rateFactor, weightDecay, step };
-      kernels().adamUpdate(parameter.value.storage, gradients[i]!.storage, mean.value.storage, square.value.storage, update);
-    });
+    const table = entries.map(({ parameter, weightDecay, rateFactor, index, mean, square }, i) => ({
+      parameter: parameter.value.storage,
+      gradient: gradients[i]!.storage,
+      mean: mean.value.storage,
+      square: square.value.storage,
+      learningRate: learningRate * rateFactor,
+      weightDecay,
+      step: this.#steps.count - this.#skipped.counts[index]!,
+    }));
+    kernels().adamUpdate(table, this.#options);
   }
 
   state(): Map<string, State> {

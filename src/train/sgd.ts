@@ -52,11 +52,14 @@ export class Sgd implements Optimizer {
   step(gradients: readonly Tensor[], learningRate: number): void {
     const entries = trainable(this.#entries);
     checkStep("Sgd", entries, gradients, learningRate);
-    const shared = { momentum: this.#momentum, nesterov: this.#nesterov, first: this.#steps.count === 0 };
-    entries.forEach(({ parameter, velocity, weightDecay, rateFactor }, i) => {
-      const update = { ...shared, learningRate: learningRate * rateFactor, weightDecay };
-      kernels().sgdUpdate(parameter.value.storage, gradients[i]!.storage, velocity?.value.storage, update);
-    });
+    const table = entries.map(({ parameter, velocity, weightDecay, rateFactor }, i) => ({
+      parameter: parameter.value.storage,
+      gradient: gradients[i]!.storage,
+      momentum: velocity?.value.storage,
+      learningRate: learningRate * rateFactor,
+      weightDecay,
+    }));
+    kernels().sgdUpdate(table, { momentum: this.#momentum, nesterov: this.#nesterov, first: this.#steps.count === 0 });
     this.#steps.count++;
   }
 

@@ -177,6 +177,25 @@ export function elementwiseConformance(subject: Subject): void {
       12,
     ));
 
+  it("accumulate adds in place", () =>
+    holds(
+      subject,
+      fc.asyncProperty(
+        seeds,
+        fc.oneof({ weight: 20, arbitrary: lengths }, { weight: 1, arbitrary: fc.constant(70_001) }),
+        async (seed, length) => {
+          await conforms(subject, {
+            inputs: [floating(subject.values(seed, length, "extreme")), floating(subject.values(seed + 1, length, "extreme"))],
+            updates: [0],
+            run: (k, [target, x]) => {
+              k.accumulate(target!, x!);
+              return [];
+            },
+          });
+        },
+      ),
+    ));
+
   it("select takes a where the condition is not 0, NaN included", () =>
     holds(
       subject,

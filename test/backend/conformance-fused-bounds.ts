@@ -3,7 +3,7 @@
  * needs three or four): they leave room for evaluating the same formula in another order, not for another formula.
  */
 
-import type { AdamUpdate, NormGeometry, SgdUpdate } from "../../src/backend/kernels.ts";
+import type { AdamEntry, AdamUpdate, NormGeometry, SgdEntry, SgdUpdate } from "../../src/backend/kernels.ts";
 import { type Precision, sumBound } from "./conformance-tolerance.ts";
 
 type Numbers = Float64Array;
@@ -20,8 +20,16 @@ function forEachChannel({ batch, channels, inner }: NormGeometry, visit: (c: num
  * [y, mean, variance]. The mean of M numbers is off by M·u·mean|x|. The variance by M·u·κ relatively, κ = √(mean x²)/σ (Chan, Golub &
  * LeVeque
  * 1983), and by the mean's error squared: the bound of the two-pass and the updating algorithms, which E[x²] − μ² in float32 exceeds.
+ * An activation does not enlarge an error, because its slope is at most 1.
  */
-export function normBounds(x: Numbers, gamma: Numbers, beta: Numbers, geometry: NormGeometry, { unit, sides }: Precision): Numbers[] {
+export function normBounds(
+  x: Numbers,
+  gamma: Numbers,
+  beta: Numbers,
+  geometry: NormGeometry,
+  { unit, sides }: Precision,
+  addend?: Numbers,
+): Numbers[] {
   const count = geometry.batch * geometry.inner;
   const bounds = { y: new Float64Array(x.length), mean: new Float64Array(gamma.length), variance: new Float64Array(gamma.length) };
   forEachChannel(geometry, (c, places) => {
@@ -35,7 +43,7 @@ export function normBounds(x: Numbers, gamma: Numbers, beta: Numbers, geometry: 
     for (const at of places) {
       const deviation = Math.abs(x[at]! - mu);
       // y may be computed as x·a + b with a = γ/√(σ² + ε), so roundings count at the size of x, not of x − μ.
-      const rounding = sides * 4 * unit * (scale * (Math.abs(x[at]!) + Math.abs(mu)) + Math.abs(beta[c]!));
+      const rounding = sides * 4 * unit * (scale * (Math.abs(x[at]!) + Math.abs(mu)) + Math.abs(beta[c]!) + Math.abs(addend?.[at] ?? 0));
       bounds.y[at] = rounding + scale * (meanError + (deviation * varianceError) / (2 * (variance + geometry.epsilon)));
     }
     bounds.mean[c] = meanError;
@@ -83,7 +91,7 @@ export function sgdBounds(
   p: Numbers,
   g: Numbers,
   v: Numbers,
-  { learningRate, momentum, weightDecay }: SgdUpdate,
+  { learningRate, momentum, weightDecay }: Pick<SgdUpdate, "momentum"> & Pick<SgdEntry, "learningRate" | "weightDecay">,
   precision: Precision,
 ): Numbers[] {
   const d = p.map((value, i) => Math.abs(g[i]!) + weightDecay * Math.abs(value));
@@ -100,7 +108,11 @@ export interface AdamInputs {
 }
 
 /** [parameter, first moment, second moment]. Where g and λp cancel, d is less certain than its size suggests, and so is d² in the root. */
-export function adamBounds({ p, g, m, s }: AdamInputs, update: AdamUpdate, precision: Precision): Numbers[] {
+export function adamBounds(
+  { p, g, m, s }: AdamInputs,
+  update: AdamUpdate & Pick<AdamEntry, "learningRate" | "weightDecay" | "step">,
+  precision: Precision,
+): Numbers[] {
   const { learningRate, beta1, beta2, epsilon, weightDecay, decoupled, step } = update;
   const { unit, sides } = precision;
   const decay = decoupled ? 0 : weightDecay;

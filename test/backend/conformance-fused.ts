@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { it } from "vitest";
-import type { AdamUpdate, NormGeometry, SgdUpdate } from "../../src/backend/kernels.ts";
+import { type Activation, type AdamUpdate, activations, type NormGeometry, type SgdUpdate } from "../../src/backend/kernels.ts";
 import { convolutionGeometry } from "../../src/core/convolution-geometry.ts";
 import { geometryOf, norms, poolings } from "../arbitraries/geometries.ts";
 import { sizes } from "../arbitraries/shapes.ts";
@@ -18,9 +18,13 @@ const populations = fc.constantFrom(
   { mean: 1e4, spread: 1 },
 );
 
+/** What follows in the same pass. */
+const epilogues = fc.record({ adds: fc.boolean(), activation: fc.constantFrom<(Activation | undefined)[]>(undefined, ...activations) });
+
 const normCases = fc.record({
   seed: seeds,
   population: populations,
+  epilogue: epilogues,
   geometry: fc.oneof(
     { weight: 10, arbitrary: norms(7) },
     { weight: 2, arbitrary: norms(30) },
@@ -28,7 +32,14 @@ const normCases = fc.record({
   ),
 });
 
-const lengths = fc.oneof({ weight: 20, arbitrary: sizes(40) }, { weight: 1, arbitrary: fc.constant(50_001) });
+/** The lengths of the parameters of an optimiser. */
+const lengths = fc.array(fc.oneof({ weight: 40, arbitrary: sizes(40) }, { weight: 1, arbitrary: fc.constant(50_001) }), { maxLength: 4 });
+const rates = { learningRate: fc.constantFrom(0.1, 1, 0.003), weightDecay: fc.constantFrom(0, 5e-4, 0.1) };
+
+/** y as activations give it, and other numbers beside it: many are where the slope changes. */
+const activated = (seed: number, count: number): Float64Array =>
+  valuesOf(seed, count).map((z, i) => (i % 7 === 0 ? 6 - 2 ** -21 : Math.round(3 * z)));
+const slopes: Readonly<Record<Activation, (y: number) => boolean>> = { relu: (y) => y > 0, relu6: (y) => y > 0 && y < 6 };
 
 function normInputs({
   seed,
@@ -41,7 +52,8 @@ function normInputs({
 }) {
   const { batch, channels, inner } = geometry;
   const x = valuesOf(seed, batch * channels * inner).map((z) => Math.fround(population.mean + population.spread * z));
-  return { x, gamma: valuesOf(seed + 1, channels), beta: valuesOf(seed + 2, channels), g: valuesOf(seed + 3, x.length) };
+  const [gamma, beta] = [valuesOf(seed + 1, channels), valuesOf(seed + 2, channels)];
+  return { x, gamma, beta, g: valuesOf(seed + 3, x.length), addend: valuesOf(seed + 4, x.length) };
 }
 
 /** The largest |x − μ|/√(σ² + ε) that rounding in the channel of element `at` may be measured by, squared where it enters σ as well. */
@@ -106,18 +118,41 @@ export function fusedConformance(subject: Subject): void {
       60,
     ));
 
-  it("batchNorm: y, the batch's mean and its variance", () =>
+  it("channelAffine: a scale and a shift of channels, an addend and an activation", () =>
     holds(
       subject,
       fc.asyncProperty(normCases, async (config) => {
-        const { x, gamma, beta } = normInputs(config);
+        const { adds, activation } = config.epilogue;
+        const { x, gamma, beta, addend } = normInputs(config);
+        const { channels, inner } = config.geometry;
         await conforms(subject, {
-          inputs: [x, gamma, beta].map(floating),
-          run: (k, [xs, gammas, betas]) => {
-            const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, config.geometry);
+          inputs: [x, gamma, beta, ...(adds ? [addend] : [])].map(floating),
+          run: (k, [xs, scales, shifts, addends]) => [
+            k.channelAffine(xs!, scales!, shifts!, config.geometry, { addend: addends, activation }),
+          ],
+          bound: ({ unit, sides }) => {
+            const channel = (at: number): number => Math.floor(at / inner) % channels;
+            const size = (at: number): number =>
+              Math.abs(gamma[channel(at)]! * x[at]!) + Math.abs(beta[channel(at)]!) + (adds ? Math.abs(addend[at]!) : 0);
+            return [x.map((_, at) => sides * 4 * unit * size(at))];
+          },
+        });
+      }),
+    ));
+
+  it("batchNorm: y with its addend and its activation, the batch's mean and its variance", () =>
+    holds(
+      subject,
+      fc.asyncProperty(normCases, async (config) => {
+        const { adds, activation } = config.epilogue;
+        const { x, gamma, beta, addend } = normInputs(config);
+        await conforms(subject, {
+          inputs: [x, gamma, beta, ...(adds ? [addend] : [])].map(floating),
+          run: (k, [xs, gammas, betas, addends]) => {
+            const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, config.geometry, { addend: addends, activation });
             return [y, mean, variance];
           },
-          bound: (precision) => normBounds(x, gamma, beta, config.geometry, precision),
+          bound: (precision) => normBounds(x, gamma, beta, config.geometry, precision, adds ? addend : undefined),
         });
       }),
     ));
@@ -149,14 +184,14 @@ export function fusedConformance(subject: Subject): void {
   it("batchNorm: a NaN or an infinity makes its own channel NaN, and no other", () =>
     holds(
       subject,
-      fc.asyncProperty(seeds, norms(9), async (seed, geometry) => {
+      fc.asyncProperty(seeds, norms(9), fc.constantFrom(undefined, ...activations), async (seed, geometry, activation) => {
         const { batch, channels, inner } = geometry;
         const x = subject.values(seed, batch * channels * inner, seed % 3 === 0 ? "normal" : "nonFinite");
         const [gamma, beta] = [valuesOf(seed + 1, channels), valuesOf(seed + 2, channels)];
         await conforms(subject, {
           inputs: [x, gamma, beta].map(floating),
           run: (k, [xs, gammas, betas]) => {
-            const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, geometry);
+            const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, geometry, { activation });
             return [y, mean, variance];
           },
           bound: (precision) => normBounds(x, gamma, beta, geometry, precision),
@@ -164,94 +199,130 @@ export function fusedConformance(subject: Subject): void {
       }),
     ));
 
-  it("batchNormGradient: of x, γ and β", () =>
+  it("batchNormGradient: of x, γ and β, and of the addend through the activation", () =>
     holds(
       subject,
       fc.asyncProperty(normCases, async (config) => {
+        const { adds, activation } = config.epilogue;
         const { x, gamma, beta, g } = normInputs(config);
+        const y = activated(config.seed + 5, x.length);
         const [mean, variance] = onReference([x, gamma, beta].map(floating), (k, [xs, gammas, betas]) => {
           const { y, mean, variance } = k.batchNorm(xs!, gammas!, betas!, config.geometry);
           y.release();
           return [mean, variance];
         }).map((statistics) => Float64Array.from(statistics, Math.fround)) as [Float64Array, Float64Array];
         await conforms(subject, {
-          inputs: [x, gamma, mean, variance, g].map(floating),
-          run: (k, [xs, gammas, means, variances, gs]) => {
-            const gradient = k.batchNormGradient(xs!, gammas!, means!, variances!, gs!, config.geometry);
-            return [gradient.x, gradient.gamma, gradient.beta];
+          inputs: [x, gamma, mean, variance, g, y].map(floating),
+          run: (k, [xs, gammas, means, variances, gs, ys]) => {
+            const through = activation && { activation, y: ys!, addend: adds };
+            const gradient = k.batchNormGradient(xs!, gammas!, means!, variances!, gs!, config.geometry, through);
+            return [gradient.x, gradient.gamma, gradient.beta, ...(gradient.addend === undefined ? [] : [gradient.addend])];
           },
-          bound: (precision) => normGradientBounds({ x, gamma, mean, variance, g }, config.geometry, precision),
+          bound: (precision) => {
+            const before = activation === undefined ? g : g.map((value, at) => (slopes[activation](y[at]!) ? value : 0));
+            const bounds = normGradientBounds({ x, gamma, mean, variance, g: before }, config.geometry, precision);
+            return adds && activation !== undefined ? [...bounds, new Float64Array(x.length)] : bounds;
+          },
         });
       }),
     ));
 
   const sgdUpdates: fc.Arbitrary<SgdUpdate> = fc.record({
-    learningRate: fc.constantFrom(0.1, 1, 0.003),
     momentum: fc.constantFrom(0, 0.9, 0.5),
     nesterov: fc.boolean(),
-    weightDecay: fc.constantFrom(0, 5e-4, 0.1),
     first: fc.boolean(),
   });
 
-  it("sgdUpdate: parameter and momentum buffer", () =>
+  it("sgdUpdate: parameters and momentum buffers", () =>
     holds(
       subject,
-      fc.asyncProperty(seeds, lengths, sgdUpdates, async (seed, length, update) => {
-        const [p, g, v] = [valuesOf(seed, length), valuesOf(seed + 1, length), valuesOf(seed + 2, length)];
+      fc.asyncProperty(seeds, lengths, fc.record(rates), sgdUpdates, async (seed, sizesOfParameters, rate, update) => {
+        const entries = sizesOfParameters.map((length, i) => {
+          const [p, g, v] = [0, 1, 2].map((operand) => valuesOf(seed + 3 * i + operand, length)) as [
+            Float64Array,
+            Float64Array,
+            Float64Array,
+          ];
+          return { p, g, v, learningRate: rate.learningRate / (i + 1), weightDecay: rate.weightDecay * i };
+        });
         await conforms(subject, {
-          inputs: [p, g, v].map(floating),
-          updates: [0, 2],
-          run: (k, [parameter, gradient, momentum]) => {
-            k.sgdUpdate(parameter!, gradient!, momentum, update);
+          inputs: entries.flatMap(({ p, g, v }) => [p, g, v].map(floating)),
+          updates: entries.flatMap((_, i) => [3 * i, 3 * i + 2]),
+          run: (k, storages) => {
+            const table = entries.map(({ learningRate, weightDecay }, i) => {
+              const [parameter, gradient, momentum] = storages.slice(3 * i);
+              return { parameter: parameter!, gradient: gradient!, momentum, learningRate, weightDecay };
+            });
+            k.sgdUpdate(table, update);
             return [];
           },
-          bound: (precision) => sgdBounds(p, g, v, update, precision),
+          bound: (precision) => entries.flatMap(({ p, g, v, ...own }) => sgdBounds(p, g, v, { ...update, ...own }, precision)),
         });
       }),
     ));
 
-  it("sgdUpdate: without a momentum buffer", () =>
+  it("sgdUpdate: without momentum buffers", () =>
     holds(
       subject,
-      fc.asyncProperty(seeds, lengths, sgdUpdates, async (seed, length, options) => {
-        const update = { ...options, momentum: 0, nesterov: false };
-        const [p, g, none] = [valuesOf(seed, length), valuesOf(seed + 1, length), new Float64Array(length)];
+      fc.asyncProperty(seeds, lengths, fc.record(rates), async (seed, sizesOfParameters, rate) => {
+        const entries = sizesOfParameters.map((length, i) => ({
+          p: valuesOf(seed + 2 * i, length),
+          g: valuesOf(seed + 2 * i + 1, length),
+        }));
         await conforms(subject, {
-          inputs: [p, g].map(floating),
-          updates: [0],
-          run: (k, [parameter, gradient]) => {
-            k.sgdUpdate(parameter!, gradient!, undefined, update);
+          inputs: entries.flatMap(({ p, g }) => [p, g].map(floating)),
+          updates: entries.map((_, i) => 2 * i),
+          run: (k, storages) => {
+            const table = entries.map((_, i) => {
+              const [parameter, gradient] = storages.slice(2 * i);
+              return { parameter: parameter!, gradient: gradient!, momentum: undefined, ...rate };
+            });
+            k.sgdUpdate(table, { momentum: 0, nesterov: false, first: true });
             return [];
           },
-          bound: (precision) => sgdBounds(p, g, none, update, precision).slice(0, 1),
+          bound: (precision) =>
+            entries.flatMap(({ p, g }) => sgdBounds(p, g, new Float64Array(p.length), { momentum: 0, ...rate }, precision).slice(0, 1)),
         });
       }),
     ));
 
   const adamUpdates: fc.Arbitrary<AdamUpdate> = fc.record({
-    learningRate: fc.constantFrom(1e-3, 0.1),
     beta1: fc.constantFrom(0.9, 0.5, 0),
     beta2: fc.constantFrom(0.999, 0.99),
     epsilon: fc.constantFrom(1e-8, 1e-6),
-    weightDecay: fc.constantFrom(0, 0.01, 0.1),
     decoupled: fc.boolean(),
+  });
+  const adamRates = fc.record({
+    learningRate: fc.constantFrom(1e-3, 0.1),
+    weightDecay: fc.constantFrom(0, 0.01, 0.1),
     step: fc.constantFrom(1, 2, 10, 1000),
   });
 
-  it("adamUpdate: parameter and both moments, decay coupled and decoupled", () =>
+  it("adamUpdate: parameters and both moments, decay coupled and decoupled", () =>
     holds(
       subject,
-      fc.asyncProperty(seeds, lengths, adamUpdates, async (seed, length, update) => {
-        const [p, g, m] = [valuesOf(seed, length), valuesOf(seed + 1, length), valuesOf(seed + 2, length)];
-        const s = valuesOf(seed + 3, length, "positive");
+      fc.asyncProperty(seeds, lengths, adamRates, adamUpdates, async (seed, sizesOfParameters, rate, update) => {
+        const entries = sizesOfParameters.map((length, i) => {
+          const [p, g, m] = [0, 1, 2].map((operand) => valuesOf(seed + 4 * i + operand, length)) as [
+            Float64Array,
+            Float64Array,
+            Float64Array,
+          ];
+          const own = { learningRate: rate.learningRate / (i + 1), weightDecay: rate.weightDecay * i, step: rate.step + i };
+          return { p, g, m, s: valuesOf(seed + 4 * i + 3, length, "positive"), own };
+        });
         await conforms(subject, {
-          inputs: [p, g, m, s].map(floating),
-          updates: [0, 2, 3],
-          run: (k, [parameter, gradient, mean, square]) => {
-            k.adamUpdate(parameter!, gradient!, mean!, square!, update);
+          inputs: entries.flatMap(({ p, g, m, s }) => [p, g, m, s].map(floating)),
+          updates: entries.flatMap((_, i) => [4 * i, 4 * i + 2, 4 * i + 3]),
+          run: (k, storages) => {
+            const table = entries.map(({ own }, i) => {
+              const [parameter, gradient, mean, square] = storages.slice(4 * i);
+              return { parameter: parameter!, gradient: gradient!, mean: mean!, square: square!, ...own };
+            });
+            k.adamUpdate(table, update);
             return [];
           },
-          bound: (precision) => adamBounds({ p, g, m, s }, update, precision),
+          bound: (precision) => entries.flatMap(({ own, ...values }) => adamBounds(values, { ...update, ...own }, precision)),
         });
       }),
     ));

@@ -1,16 +1,19 @@
 /** The finite-difference table. It has a row for every differentiable function that a file of src/ops exports. */
 
 import fc from "fast-check";
+import { type Activation, activations } from "../../src/backend/kernels.ts";
 import { Random } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import { cumsum, prod } from "../../src/ops/accumulate.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
+import * as affine from "../../src/ops/channel-affine.ts";
 import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
-import { tensor } from "../../src/ops/creation.ts";
+import { tensor, zeros } from "../../src/ops/creation.ts";
 import { dropout, dropPath } from "../../src/ops/dropout.ts";
 import { einsum } from "../../src/ops/einsum.ts";
 import * as elementwise from "../../src/ops/elementwise.ts";
+import { applyEpilogue, beforeActivation, type Epilogue } from "../../src/ops/epilogue.ts";
 import { gather, scatterAdd } from "../../src/ops/indexing.ts";
 import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
@@ -84,12 +87,29 @@ const images = fc.record({
 });
 type Images = { readonly batch: number; readonly channels: number; readonly inner: readonly number[] };
 
-/** A normalisation of x by γ and β. Each channel has at least 3 values, because a normalisation of fewer is nearly a step function. */
-const normalised = (f: (x: Tensor, gamma: Tensor, beta: Tensor) => Tensor): GradientRow =>
-  row(images, ({ batch, channels, inner }: Images, seed) => ({
-    f,
-    inputs: [sampleTensor([batch + 2, channels, ...inner], seed), sampleTensor([channels], seed + 1), sampleTensor([channels], seed + 2)],
-  }));
+const drawnActivation = fc.constantFrom<(Activation | undefined)[]>(undefined, ...activations);
+/** Constants below, between and above the kinks of the activations, which are at 0 and 6. */
+const levels = (shape: Shape): Tensor =>
+  tensor(
+    Float64Array.from({ length: sizeOf(shape) }, (_, i) => [-3, 3, 9][i % 3]!),
+    { shape },
+  );
+
+/**
+ * A normalisation, or a scale and a shift, of x by two vectors, with an epilogue. Each channel has at least 3 values, because a
+ * normalisation of fewer is nearly a step function. Before an activation, the result is kept away from the kinks.
+ */
+const ofChannels = (f: (x: Tensor, scale: Tensor, shift: Tensor, then: Epilogue) => Tensor): GradientRow =>
+  row(fc.tuple(images, fc.boolean(), drawnActivation), ([{ batch, channels, inner }, adds, activation], seed) => {
+    const shape = [batch + 2, channels, ...inner];
+    const small = (t: Tensor): Tensor => (activation === undefined ? t : elementwise.multiply(t, 0.1));
+    const placed = (t: Tensor): Tensor => (activation === undefined ? t : elementwise.add(small(t), levels(t.shape)));
+    return {
+      f: (x, scale, shift, addend) =>
+        f(x, small(scale!), addend ? small(shift!) : placed(shift!), { addend: addend && placed(addend), activation }),
+      inputs: [shape, [channels], [channels], ...(adds ? [shape] : [])].map((size, i) => sampleTensor(size, seed + i)),
+    };
+  });
 
 const window = { maxBatch: 2, maxChannels: 2, maxGroups: 2, maxSize: 4, maxKernel: 3 };
 /** Poolings of images that hold a window, with padding before the image or after it, in ceil mode or not. */
@@ -311,8 +331,8 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     inputs: [sampleTensor(shape, seed)],
   })),
 
-  "batch-norm/batchNorm": normalised((x, gamma, beta) => norm.batchNorm(x, gamma, beta, 1e-2).y),
-  "batch-norm/batchNormComposed": normalised((x, gamma, beta) => norm.batchNormComposed(x, gamma, beta, 1e-2).y),
+  "batch-norm/batchNorm": ofChannels((x, gamma, beta, then) => norm.batchNorm(x, gamma, beta, 1e-2, then).y),
+  "batch-norm/batchNormComposed": ofChannels((x, gamma, beta, then) => norm.batchNormComposed(x, gamma, beta, 1e-2, then).y),
   "batch-norm/batchNormInference": row(images, ({ batch, channels, inner }: Images, seed) => ({
     f: (x, gamma, beta, mean, variance) => norm.batchNormInference(x, gamma!, beta!, mean!, variance!, 1e-2),
     inputs: [
@@ -327,6 +347,20 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
       return layout.concat([scale, shift]);
     },
     inputs: [...[1, 2, 3].map((i) => sampleTensor([channels], seed + i)), sampleTensor([channels], seed + 4, 0.5, 2)],
+  })),
+
+  "channel-affine/channelAffine": ofChannels(affine.channelAffine),
+  "channel-affine/channelAffineComposed": ofChannels((x, scale, shift, then) =>
+    applyEpilogue(affine.channelAffineComposed(x, scale, shift), then),
+  ),
+  "channel-affine/perChannel": row(images, ({ batch, channels, inner }: Images, seed) => ({
+    f: (vector) => affine.perChannel(vector, zeros([batch, channels, ...inner])),
+    inputs: [sampleTensor([channels], seed)],
+  })),
+  "epilogue/applyEpilogue": ofChannels((x, scale, shift, then) => applyEpilogue(affine.channelAffine(x, scale, shift), then)),
+  "epilogue/beforeActivation": row(fc.tuple(shapes(small), drawnActivation), ([shape, activation], seed) => ({
+    f: (g) => beforeActivation(activation, levels(shape), g),
+    inputs: [sampleTensor(shape, seed)],
   })),
 
   "dropout/dropout": row(shapes(small), (shape, seed) => ({
@@ -357,6 +391,8 @@ export const withoutGradient: Readonly<Record<string, string>> = {
   "reductions/constantMax": "a constant by contract: its derivative cancels",
   "batch-norm/updateRunning": "never recorded, by contract",
   "batch-norm/besselCorrection": "a number",
+  ...Object.fromEntries(["otherAxes", "channelGeometry"].map((name) => [`channel-affine/${name}`, "arithmetic on shapes"])),
+  ...Object.fromEntries(["checkEpilogue", "epilogueStorages"].map((name) => [`epilogue/${name}`, "no op: what ops share"])),
   "contraction-order/contractionOrder": "a plan, not an op",
   "contraction-order/labelledSize": "a number",
   ...Object.fromEntries(

@@ -16,6 +16,7 @@ import { detach, differentiable, noGrad } from "../../src/tape/tape.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { share, type Tensor } from "../../src/tensor/tensor.ts";
 import { seeds } from "../arbitraries/values.ts";
+import { calledKernels } from "../support/called-kernels.ts";
 import { expectValues } from "../support/nd-array.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
@@ -85,6 +86,39 @@ describe("graphs", () => {
         expectValues(await valuesOf(gradients(last.node, leaves, { unused: "zeros" })), last.by, 1e-9);
       }),
     ));
+});
+
+describe("sums of cotangents", () => {
+  /** A random graph whose ops pass cotangents on as they are, share their storage, or compute new ones. */
+  const randomGraph = (random: Random, count: number): Tensor[] => {
+    const nodes = [1, 2].map((i) => tensor(Float64Array.of(0.5 * i, -0.7, 0.3 * i)));
+    for (let i = 0; i < count; i++) {
+      const pick = (): Tensor => nodes[random.integer(nodes.length)]!;
+      const ops = [() => add(pick(), pick()), () => tanh(pick()), () => reshape(pick(), [3]), () => multiply(pick(), pick())];
+      nodes.push(ops[random.integer(ops.length)]!());
+    }
+    return nodes;
+  };
+
+  test("are formed in place only where nothing else holds the numbers", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.integer({ min: 1, max: 25 }), async (seed, count) => {
+        const nodes = randomGraph(new Random(seed), count);
+        const start = tensor(Float64Array.of(1, -2, 3));
+        const before = await valuesOf([...nodes, start]);
+        const of = (createGraph: boolean): Promise<number[]> =>
+          valuesOf(gradients(nodes.at(-1)!, nodes, { seed: start, createGraph, unused: "zeros" }));
+        expect(await of(false)).toEqual(await of(true));
+        expect(await valuesOf([...nodes, start])).toEqual(before);
+      }),
+    ));
+
+  test("take no new memory where one of the two is held by nothing else", () => {
+    const x = tensor(new Float64Array(1000));
+    const y = sum(add(add(tanh(x), tanh(x)), tanh(x)));
+    const called = calledKernels(() => gradients(y, [x]));
+    expect(called.filter((name) => name === "accumulate")).toHaveLength(2);
+  });
 });
 
 describe("wrt", () => {

@@ -258,6 +258,10 @@ describe("in float64", () => {
           if (op === "multiply" && a.length > 2 * b.length) count++;
           return inner.binary(op, a, b, broadcast);
         },
+        channelAffine: (...call) => {
+          count++;
+          return inner.channelAffine(...call);
+        },
       });
       scope(() => noGrad(() => network.forward(normal([1, 3, size, size], new Random(0)), { training: false })));
       useBackend(inner);

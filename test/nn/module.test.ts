@@ -53,7 +53,7 @@ test("a name is the path of field names and indices", () => {
     "Sequential",
     "Conv2d",
     "BatchNorm2d",
-    "Lambda",
+    "ActivationLayer",
     "Lambda",
     "Linear",
     "Linear",

@@ -2,10 +2,14 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { ShapeError } from "../../src/core/errors.ts";
+import { activations } from "../../src/backend/kernels.ts";
+import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { batchNorm, batchNormComposed, batchNormInference, besselCorrection, updateRunning } from "../../src/ops/batch-norm.ts";
+import { channelAffine } from "../../src/ops/channel-affine.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
+import { multiply } from "../../src/ops/elementwise.ts";
+import { detach } from "../../src/tape/tape.ts";
 import { shapes } from "../arbitraries/shapes.ts";
 import { seeds } from "../arbitraries/values.ts";
 import { at, build, expectTensor, expectValues, indicesOf, type NdArray, toArray, toTensor } from "../support/nd-array.ts";
@@ -51,15 +55,19 @@ test("y = γ·(x − μ)/√(σ² + ε) + β with the statistics of the batch, o
     }),
   ));
 
-test("the fused gradient equals the composed gradient", () =>
+test("the fused result and its gradients equal the composed ones, with an addend and an activation or without", () =>
   fc.assert(
-    fc.asyncProperty(inputs, seeds, async (shape, seed) => {
-      const leaves = [sample(shape, seed), sample([shape[1]!], seed + 1), sample([shape[1]!], seed + 2)].map((leaf) => toTensor(leaf));
-      const cotangent = toTensor(sample(shape, seed + 3));
-      const of = (op: typeof batchNorm): ReturnType<typeof gradients> =>
-        gradients(op(leaves[0]!, leaves[1]!, leaves[2]!, 1e-2).y, leaves, { seed: cotangent });
-      const [fused, composed] = [of(batchNorm), of(batchNormComposed)];
-      for (const [i, gradient] of fused.entries()) await expectTensor(gradient, await toArray(composed[i]!), 1e-9);
+    fc.asyncProperty(inputs, seeds, fc.boolean(), fc.constantFrom(undefined, ...activations), async (shape, seed, adds, activation) => {
+      const drawn = [shape, [shape[1]!], [shape[1]!], ...(adds ? [shape] : [])].map((size, i) => toTensor(sample(size, seed + i)));
+      // The normalised values are spread over both kinks of relu6.
+      const gamma = multiply(drawn[1]!, 6);
+      const leaves = drawn.map((leaf, i) => (i === 1 ? detach(gamma) : leaf));
+      const [x, scale, shift, addend] = leaves;
+      const cotangent = toTensor(sample(shape, seed + 4));
+      const values = [batchNorm, batchNormComposed].map((op) => op(x!, scale!, shift!, 1e-2, { addend, activation }).y);
+      await expectTensor(values[0]!, await toArray(values[1]!), 1e-9);
+      const [fused, composed] = values.map((y) => gradients(y, leaves, { seed: cotangent }));
+      for (const [i, gradient] of fused!.entries()) await expectTensor(gradient, await toArray(composed![i]!), 1e-8);
     }),
   ));
 
@@ -90,4 +98,13 @@ test("evaluation refuses statistics of another length", () => {
   const three = () => zeros([3]);
   expect(() => batchNormInference(zeros([2, 3]), three(), three(), zeros([1]), three())).toThrow(ShapeError);
   expect(() => batchNormInference(zeros([2, 3]), three(), three(), three(), zeros([2]))).toThrow(ShapeError);
+});
+
+test("refuses an addend of another shape or dtype, and an activation that does not exist", () => {
+  const [x, vector] = [zeros([2, 3]), zeros([3])];
+  for (const op of [batchNorm, batchNormComposed].map((norm) => (then: object) => norm(x, vector, vector, 1e-5, then)))
+    expect(() => op({ addend: zeros([2, 1]) })).toThrow(/batchNorm: the addend must have the shape and dtype .* got float32 \[2,1\]/);
+  expect(() => channelAffine(x, vector, vector, { addend: zeros([2, 3], { dtype: "float64" }) })).toThrow(ShapeError);
+  expect(() => channelAffine(x, vector, vector, { activation: "gelu" as never })).toThrow(ConfigError);
+  expect(() => batchNorm(x, vector, vector, 1e-5, { activaton: "relu" } as never)).toThrow(/did you mean activation/);
 });

@@ -4,7 +4,11 @@ import { createReferenceBackend } from "../../src/backend/reference/reference-ke
 import { Module } from "../../src/nn/module.ts";
 import { Parameter } from "../../src/nn/state.ts";
 import { zeros } from "../../src/ops/creation.ts";
+import { Adam } from "../../src/train/adam.ts";
+import type { Optimizer } from "../../src/train/optimizer.ts";
 import { decayGroups } from "../../src/train/parameter-groups.ts";
+import { Sgd } from "../../src/train/sgd.ts";
+import { calledKernels } from "../support/called-kernels.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));
 afterAll(() => useBackend(undefined));
@@ -25,4 +29,13 @@ test("a parameter's group depends on its property and not on its name", () => {
 
 test("both groups have the same decay by default", () => {
   expect(decayGroups(new Mixed(), { full: 0.5 }).map(({ weightDecay }) => weightDecay)).toEqual([0.5, 0.5]);
+});
+
+test.each<[string, (model: Module) => Optimizer]>([
+  ["sgdUpdate", (model) => new Sgd(decayGroups(model, { full: 0.5, compressed: 0.1 }), { momentum: 0.9 })],
+  ["adamUpdate", (model) => new Adam(decayGroups(model, { full: 0.5, compressed: 0.1 }))],
+])("%s updates the parameters of all groups in one call", (kernel, create) => {
+  const optimizer = create(new Mixed());
+  const gradients = optimizer.values.map(({ shape }) => zeros(shape));
+  expect(calledKernels(() => optimizer.step(gradients, 0.1))).toEqual([kernel]);
 });

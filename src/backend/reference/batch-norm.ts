@@ -9,23 +9,55 @@
  *     β̄ = Σ g    γ̄ = Σ g·x̂    x̄ = γ/√(σ² + ε) · (g − β̄/M − x̂·γ̄/M)
  *
  * A channel without elements has no mean, so its statistics are NaN.
+ *
+ * An addend and an activation may follow in the same pass: y = activation(γ·x̂ + β + addend). The activation's slope is known from y, so the
+ * backward pass needs no mask.
  */
 
 import { type HostMemory, viewOf } from "../host-storage.ts";
-import type { Kernels, NormGeometry } from "../kernels.ts";
+import type { Activation, ChannelGeometry, EpilogueStorages, Kernels } from "../kernels.ts";
+
+/** activation(v), and v itself without an activation. */
+const activate: Readonly<Record<Activation | "none", (v: number) => number>> = {
+  none: (v) => v,
+  relu: (v) => Math.max(v, 0),
+  relu6: (v) => Math.min(Math.max(v, 0), 6),
+};
+
+/** Whether the activation has slope 1 where its result is y. */
+const hasSlope: Readonly<Record<Activation, (y: number) => boolean>> = {
+  relu: (y) => y > 0,
+  relu6: (y) => y > 0 && y < 6,
+};
+
+/** The function that adds the addend's element at a position and applies the activation. */
+function epilogue({ addend, activation }: EpilogueStorages = {}): (v: number, at: number) => number {
+  const [addends, f] = [addend && viewOf(addend), activate[activation ?? "none"]];
+  return addends ? (v, at) => f(v + addends[at]!) : f;
+}
 
 /** Visits the position in x of every element of channel c. */
-function forEachOfChannel({ batch, channels, inner }: NormGeometry, c: number, visit: (at: number) => void): void {
+function forEachOfChannel({ batch, channels, inner }: ChannelGeometry, c: number, visit: (at: number) => void): void {
   for (let n = 0; n < batch; n++) for (let i = 0; i < inner; i++) visit((n * channels + c) * inner + i);
 }
 
-export const batchNormKernels = (memory: HostMemory): Pick<Kernels, "batchNorm" | "batchNormGradient"> => ({
-  batchNorm(x, gamma, beta, geometry) {
+export const batchNormKernels = (memory: HostMemory): Pick<Kernels, "channelAffine" | "batchNorm" | "batchNormGradient"> => ({
+  channelAffine(x, scale, shift, geometry, then) {
+    const y = memory.allocate(x.dtype, x.length);
+    const [xs, scales, shifts, ys, finish] = [viewOf(x), viewOf(scale), viewOf(shift), y.view, epilogue(then)];
+    for (let c = 0; c < geometry.channels; c++)
+      forEachOfChannel(geometry, c, (at) => {
+        ys[at] = finish(scales[c]! * xs[at]! + shifts[c]!, at);
+      });
+    return y;
+  },
+
+  batchNorm(x, gamma, beta, geometry, then) {
     const { batch, channels, inner, epsilon } = geometry;
     const y = memory.allocate(x.dtype, x.length);
     const mean = memory.allocate(x.dtype, channels);
     const variance = memory.allocate(x.dtype, channels);
-    const [xs, gammas, betas, ys] = [viewOf(x), viewOf(gamma), viewOf(beta), y.view];
+    const [xs, gammas, betas, ys, finish] = [viewOf(x), viewOf(gamma), viewOf(beta), y.view, epilogue(then)];
     for (let c = 0; c < channels; c++) {
       let sum = 0;
       forEachOfChannel(geometry, c, (at) => {
@@ -39,7 +71,7 @@ export const batchNormKernels = (memory: HostMemory): Pick<Kernels, "batchNorm" 
       });
       const sigma2 = squares / (batch * inner);
       forEachOfChannel(geometry, c, (at) => {
-        ys[at] = (gammas[c]! * (xs[at]! - mu)) / Math.sqrt(sigma2 + epsilon) + betas[c]!;
+        ys[at] = finish((gammas[c]! * (xs[at]! - mu)) / Math.sqrt(sigma2 + epsilon) + betas[c]!, at);
       });
       mean.view[c] = mu;
       variance.view[c] = sigma2;
@@ -47,15 +79,20 @@ export const batchNormKernels = (memory: HostMemory): Pick<Kernels, "batchNorm" 
     return { y, mean, variance };
   },
 
-  batchNormGradient(x, gamma, mean, variance, g, geometry) {
+  batchNormGradient(x, gamma, mean, variance, g, geometry, through) {
     const { batch, channels, inner, epsilon } = geometry;
     const count = batch * inner;
     const gradient = {
       x: memory.allocate(x.dtype, x.length),
       gamma: memory.allocate(x.dtype, channels),
       beta: memory.allocate(x.dtype, channels),
+      ...(through?.addend ? { addend: memory.allocate(x.dtype, x.length) } : {}),
     };
-    const [xs, gammas, means, variances, gs] = [viewOf(x), viewOf(gamma), viewOf(mean), viewOf(variance), viewOf(g)];
+    const [xs, gammas, means, variances] = [viewOf(x), viewOf(gamma), viewOf(mean), viewOf(variance)];
+    // The cotangent of the normalised values before the activation.
+    const [activated, slope] = [through && viewOf(through.y), through && hasSlope[through.activation]];
+    const gs = activated && slope ? viewOf(g).map((value, at) => (slope(activated[at]!) ? value : 0)) : viewOf(g);
+    gradient.addend?.view.set(gs);
     const gradientX = gradient.x.view;
     for (let c = 0; c < channels; c++) {
       const scale = 1 / Math.sqrt(variances[c]! + epsilon);

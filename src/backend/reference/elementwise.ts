@@ -55,7 +55,7 @@ const binaryFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
   reluGradient: (x, g) => (x > 0 ? g : 0),
 };
 
-export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | "binary" | "select" | "clamp"> => ({
+export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | "binary" | "accumulate" | "select" | "clamp"> => ({
   unary(op, x) {
     const f = unaryFunctions[op];
     const out = memory.allocate(x.dtype, x.length);
@@ -72,6 +72,11 @@ export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | 
       c[i] = f(sourceA[atA]!, sourceB[atB]!);
     });
     return out;
+  },
+
+  accumulate(target, x) {
+    const [sums, terms] = [viewOf(target), viewOf(x)];
+    for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + terms[i]!;
   },
 
   select(condition, a, b) {

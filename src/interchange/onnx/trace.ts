@@ -15,6 +15,7 @@ export class TracedStorage implements Storage {
   readonly dtype: DType;
   readonly length: number;
   readonly alive = true;
+  readonly exclusive = false;
   readonly #value: Value | string;
 
   /** @param value The value, or the message of the error for reading it. */

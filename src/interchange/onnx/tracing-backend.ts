@@ -3,6 +3,7 @@
  * the graph of any network, whatever its modules are.
  */
 
+import { joinAxes } from "../../backend/join-axes.ts";
 import type { Kernels } from "../../backend/kernels.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import { axisNodes } from "./axis-nodes.ts";
@@ -16,6 +17,26 @@ function refuse(kernel: string): () => never {
     throw trainingOnly(kernel);
   };
 }
+
+/** The kernel `channelAffine` as several kernels, which ONNX has operators for. */
+const affineOf =
+  (kernels: Pick<Kernels, "unary" | "binary" | "clamp">): Kernels["channelAffine"] =>
+  (x, scale, shift, { batch, channels, inner }, { addend, activation } = {}) => {
+    const shape = [batch, channels, inner];
+    const all = [channels * inner, inner, 1];
+    const binary = (op: "multiply" | "add", a: Storage, b: Storage, stridesOfB: readonly number[]): Storage => {
+      const axes = joinAxes(shape, all, stridesOfB);
+      return kernels.binary(op, a, b, { shape: axes.shape, stridesA: axes.strides[0]!, stridesB: axes.strides[1]! });
+    };
+    const steps: ((v: Storage) => Storage)[] = [
+      (v) => binary("multiply", v, scale, [0, 1, 0]),
+      (v) => binary("add", v, shift, [0, 1, 0]),
+      ...(addend === undefined ? [] : [(v: Storage) => binary("add", v, addend, all)]),
+      ...(activation === "relu" ? [(v: Storage) => kernels.unary("relu", v)] : []),
+      ...(activation === "relu6" ? [(v: Storage) => kernels.clamp(v, 0, 6)] : []),
+    ];
+    return steps.reduce((v, step) => step(v), x);
+  };
 
 /** A kernel that returns one storage. */
 type Traced<K extends keyof Kernels> = (...args: Parameters<Extract<Kernels[K], (...args: never[]) => unknown>>) => Storage;
@@ -38,16 +59,20 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     };
     return either as Kernels[K];
   };
+  const elementwise = {
+    unary: kernel("unary", (_, x) => [x]),
+    binary: kernel("binary", (_, a, b) => [a, b]),
+    clamp: kernel("clamp", (x) => [x]),
+  };
   return {
     ...inner,
+    ...elementwise,
     name: `tracing ${inner.name}`,
     full: (dtype, length, value) => trace.filled(inner.full(dtype, length, value), value),
     write: refuse("write"),
     cast: kernel("cast", (x) => [x]),
-    unary: kernel("unary", (_, x) => [x]),
-    binary: kernel("binary", (_, a, b) => [a, b]),
+    accumulate: refuse("accumulate"),
     select: kernel("select", (condition, a, b) => [condition, a, b]),
-    clamp: kernel("clamp", (x) => [x]),
     reduce: kernel("reduce", (_, x) => [x]),
     argmax: kernel("argmax", (x) => [x]),
     gather: kernel("gather", (a, b) => [a, b]),
@@ -62,6 +87,11 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     maxPool2d: (x, geometry) => (trace.isSymbolic(x) ? nodes.maxPool2d(x, geometry) : inner.maxPool2d(x, geometry)),
     conv2dInputGradient: kernel("conv2dInputGradient", (a, b) => [a, b]),
     conv2dWeightGradient: refuse("conv2dWeightGradient"),
+    channelAffine(x, scale, shift, geometry, then) {
+      const operands = [x, scale, shift, ...(then?.addend === undefined ? [] : [then.addend])];
+      if (operands.some((operand) => trace.isSymbolic(operand))) return affineOf(elementwise)(x, scale, shift, geometry, then);
+      return trace.computed(inner.channelAffine(x, scale, shift, geometry, then), operands);
+    },
     batchNorm: refuse("batchNorm"),
     batchNormGradient: refuse("batchNormGradient"),
     sgdUpdate: refuse("sgdUpdate"),

@@ -58,6 +58,7 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   assemble: (d) => [d.dtype, 9, 0, [{ source: storage(d), view: view(d) }]],
   unary: (d) => [d.unary, storage(d)],
   binary: (d) => [d.binary, storage(d), storage(d), broadcast(d)],
+  accumulate: (d) => [storage(d), storage(d)],
   select: (d) => [storage(d), storage(d), storage(d)],
   clamp: (d) => [storage(d), 0, 1],
   reduce: (d) => ["sum", storage(d), {}],
@@ -70,10 +71,11 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   conv2dInputGradient: (d) => [storage(d), storage(d), {}],
   conv2dWeightGradient: (d) => [storage(d), storage(d), {}],
   maxPool2d: (d) => [storage(d), {}],
+  channelAffine: (d) => [storage(d), storage(d), storage(d), {}, {}],
   batchNorm: (d) => [storage(d), storage(d), storage(d), {}],
   batchNormGradient: (d) => [storage(d), storage(d), storage(d), storage(d), storage(d), {}],
-  sgdUpdate: (d) => [storage(d), storage(d), undefined, {}],
-  adamUpdate: (d) => [storage(d), storage(d), storage(d), storage(d), {}],
+  sgdUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
+  adamUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
 };
 
 /** Whether the data of an acceptance covers a drawn call: an oracle that never asks the predicate. */

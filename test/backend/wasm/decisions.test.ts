@@ -113,32 +113,23 @@ describe("the team shares", () => {
     reduce: (n) => reductionKernels(machine).reduce("sum", floats(n), { outer: 1, axis: n, inner: 1 }),
     fill: (n) => layoutKernels(machine).full("float32", n, 1),
     moveView: (n) => layoutKernels(machine).readView(floats(n), { shape: [n], strides: [-1], offset: n - 1 }),
-    batchNorm: (n) => batchNormKernels(machine).batchNorm(floats(n), floats(1), floats(1), { batch: 1, channels: 1, inner: n, epsilon: 0 }),
-    batchNormGradient: (n) =>
+    normalise: (n) => batchNormKernels(machine).batchNorm(floats(n), floats(1), floats(1), { batch: 1, channels: 1, inner: n, epsilon: 0 }),
+    normaliseGradient: (n) =>
       batchNormKernels(machine).batchNormGradient(floats(n), floats(1), floats(1), floats(1), floats(n), {
         batch: 1,
         channels: 1,
         inner: n,
         epsilon: 0,
       }),
-    sgdUpdate: (n) =>
-      optimiserKernels(machine).sgdUpdate(floats(n), floats(n), undefined, {
-        learningRate: 1,
-        momentum: 0,
-        nesterov: false,
-        weightDecay: 0,
-        first: true,
-      }),
-    adamUpdate: (n) =>
-      optimiserKernels(machine).adamUpdate(floats(n), floats(n), floats(n), floats(n), {
-        learningRate: 1,
-        beta1: 0,
-        beta2: 0,
-        epsilon: 1,
-        weightDecay: 0,
-        decoupled: false,
-        step: 1,
-      }),
+    sgdUpdate: (n) => {
+      const entry = { parameter: floats(n), gradient: floats(n), momentum: undefined, learningRate: 1, weightDecay: 0 };
+      return optimiserKernels(machine).sgdUpdate([entry], { momentum: 0, nesterov: false, first: true });
+    },
+    adamUpdate: (n) => {
+      const moments = { mean: floats(n), square: floats(n) };
+      const entry = { parameter: floats(n), gradient: floats(n), ...moments, learningRate: 1, weightDecay: 0, step: 1 };
+      return optimiserKernels(machine).adamUpdate([entry], { beta1: 0, beta2: 0, epsilon: 1, decoupled: false });
+    },
   };
 
   test.each(Object.keys(byElements))("%s of more than 32,768 elements", (kernel) => {

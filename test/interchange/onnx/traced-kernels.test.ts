@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
+import { activations } from "../../../src/backend/kernels.ts";
 import type { Padding } from "../../../src/core/convolution-geometry.ts";
 import { Random } from "../../../src/core/random.ts";
 import { type Shape, sizeOf, stridesOf } from "../../../src/core/shape.ts";
@@ -10,6 +11,7 @@ import { Module } from "../../../src/nn/module.ts";
 import { Parameter } from "../../../src/nn/state.ts";
 import { cumsum, prod } from "../../../src/ops/accumulate.ts";
 import { batchNormInference } from "../../../src/ops/batch-norm.ts";
+import { channelAffine } from "../../../src/ops/channel-affine.ts";
 import { conv2d, convTranspose2d } from "../../../src/ops/convolution.ts";
 import { cosineTransform } from "../../../src/ops/cosine-transform.ts";
 import { normal, tensor, zeros } from "../../../src/ops/creation.ts";
@@ -445,6 +447,17 @@ property(
     const [gamma, beta, mean] = [parameter(channels), parameter(channels), parameter(channels)];
     return batchNormInference(y, gamma, beta, mean, positive(parameter(channels)), 1e-3);
   },
+);
+
+property(
+  "a scale and a shift of channels, with an addend and an activation",
+  fc.record({ activation: fc.constantFrom(undefined, ...activations), addend: fc.constantFrom("none", "computed", "parameter") }),
+  ({ activation, addend }, shape) =>
+    (x, parameter) => {
+      const added = { none: () => undefined, computed: () => elementwise.tanh(x), parameter: () => parameter(shape) }[addend]();
+      const [scale, shift] = [parameter([shape[1]!]), parameter([shape[1]!])];
+      return channelAffine(elementwise.multiply(x, 4), scale, shift, { addend: added, activation });
+    },
 );
 
 describe("computations that are nearly a norm", () => {

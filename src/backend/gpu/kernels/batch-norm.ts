@@ -1,15 +1,16 @@
 /**
  * Batch normalisation of each channel over its batch·inner elements (formulas in backend/reference/batch-norm.ts). Each sum over a channel
- * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, the backward pass four.
+ * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, with an addend and an activation
+ * too. The backward pass takes four, and one more where an activation comes after the norm.
  *
  * The forward pass works with differences from the first element of each channel, the pivot. The mean of the differences is as small as
  * their spread, so a float32 holds it to all digits that matter, also where the channel's own mean is much larger than its spread.
  */
 
 import type { Storage } from "../../../tensor/storage.ts";
-import type { Kernels, NormGeometry } from "../../kernels.ts";
+import { type Activation, activations, type EpilogueStorages, type Kernels, type NormGeometry } from "../../kernels.ts";
 import type { Device } from "../device.ts";
-import { type Axis, coordinates, program } from "../program.ts";
+import { type Axis, coordinates, isNotANumber, type Program, program } from "../program.ts";
 
 const integers = ["batch", "channels", "inner", "parts", "steps"] as const;
 
@@ -69,6 +70,32 @@ const means = program({
     return pivot + offset[this.thread.x];`,
 });
 
+/** A value for each activation, and for none. */
+type ByActivation<T> = Readonly<Record<Activation | "none", T>>;
+const byActivation = <T>(make: (activation: Activation | "none") => T): ByActivation<T> =>
+  Object.fromEntries((["none", ...activations] as const).map((activation) => [activation, make(activation)])) as ByActivation<T>;
+
+/** Returns activation(v) for a local variable v. NaN is handled first, as in relu (kernels/elementwise.ts). */
+const returnActivated: ByActivation<string> = {
+  none: "return v;",
+  relu: `if (${isNotANumber("v")}) { return v; }\nif (v <= 0.0) { return 0.0; }\nreturn v;`,
+  relu6: `if (${isNotANumber("v")}) { return v; }\nif (v <= 0.0) { return 0.0; }\nif (v >= 6.0) { return 6.0; }\nreturn v;`,
+};
+
+const suffix = (activation: Activation | "none"): string => (activation === "none" ? "" : `, ${activation}`);
+
+/** The gradient before an activation: g where the activation that gave y has slope 1, and 0 elsewhere. */
+const slopedGradient = (activation: Activation, hasSlope: string) =>
+  program({
+    name: `batch-norm: gradient before the activation${suffix(activation)}`,
+    tensors: ["g", "y"],
+    body: `
+    const v = y[this.thread.x];
+    if (${hasSlope}) { return g[this.thread.x]; }
+    return 0.0;`,
+  });
+const slopedGradients = { relu: slopedGradient("relu", "v > 0.0"), relu6: slopedGradient("relu6", "v > 0.0 && v < 6.0") } as const;
+
 /** Both sums of the backward pass in one launch: sum 0 is Σg and sum 1 is Σg·x̂. */
 const gradientSums = program({
   name: "batch-norm: sums of the gradient",
@@ -101,17 +128,33 @@ const elementAxes: readonly Axis[] = [
   ["i", "inner"],
 ];
 
-const normalise = program({
-  name: "batch-norm: y",
-  tensors: ["x", "gamma", "beta", "offset", "variance"],
-  integers: ["batch", "channels", "inner"],
-  floats: ["epsilon"],
-  body: `
+/** The programs for each activation, without and with an addend: they return activation(v + addend) after `declareV`. */
+const finished = (name: string, tensors: readonly string[], floats: readonly string[], declareV: string) =>
+  byActivation((activation) => {
+    const make = (adds: boolean): Program =>
+      program({
+        name: `${name}${adds ? ", with an addend" : ""}${suffix(activation)}`,
+        tensors: [...tensors, ...(adds ? ["addend"] : [])],
+        integers: ["batch", "channels", "inner"],
+        floats,
+        body: `
     ${coordinates(elementAxes)}
-    ${declarePivot("c")}
+    ${declareV.replace(/;$/, adds ? " + addend[this.thread.x];" : ";")}
+    ${returnActivated[activation]}`,
+      });
+    return { plain: make(false), adding: make(true) };
+  });
+
+const normalise = finished(
+  "batch-norm: y",
+  ["x", "gamma", "beta", "offset", "variance"],
+  ["epsilon"],
+  `${declarePivot("c")}
     const d = (x[this.thread.x] - pivot) - offset[c];
-    return gamma[c] * d / Math.sqrt(variance[c] + epsilon) + beta[c];`,
-});
+    const v = gamma[c] * d / Math.sqrt(variance[c] + epsilon) + beta[c];`,
+);
+
+const affine = finished("channel affine", ["x", "scale", "shift"], [], "const v = scale[c] * x[this.thread.x] + shift[c];");
 
 const inputGradient = program({
   name: "batch-norm: gradient of x",
@@ -138,13 +181,26 @@ function sizesOf({ batch, channels, inner }: NormGeometry): Record<(typeof integ
   return { batch, channels, inner, parts, steps: Math.ceil(count / parts) };
 }
 
-export const batchNormKernels = (device: Device): Pick<Kernels, "batchNorm" | "batchNormGradient"> => {
+export const batchNormKernels = (device: Device): Pick<Kernels, "channelAffine" | "batchNorm" | "batchNormGradient"> => {
   /** The channels' totals of the partial sums from row `first` on. */
   const totalOf = (partials: Storage, { channels, parts }: ReturnType<typeof sizesOf>, first: number, factor: number): Storage =>
     device.run(total, channels, { partials, parts, first, factor });
 
+  /** Runs the program for an epilogue. */
+  const finish = (
+    programs: ReturnType<typeof finished>,
+    x: Storage,
+    inputs: Readonly<Record<string, Storage | number>>,
+    { addend, activation }: EpilogueStorages = {},
+  ): Storage => {
+    const { plain, adding } = programs[activation ?? "none"];
+    return addend === undefined ? device.run(plain, x.length, { x, ...inputs }) : device.run(adding, x.length, { x, ...inputs, addend });
+  };
+
   return {
-    batchNorm(x, gamma, beta, geometry) {
+    channelAffine: (x, scale, shift, { batch, channels, inner }, then) => finish(affine, x, { scale, shift, batch, channels, inner }, then),
+
+    batchNorm(x, gamma, beta, geometry, then) {
       const { batch, channels, inner, epsilon } = geometry;
       const sizes = sizesOf(geometry);
       // The mean of a channel without elements is 0·(1/0) = NaN.
@@ -153,23 +209,28 @@ export const batchNormKernels = (device: Device): Pick<Kernels, "batchNorm" | "b
       const offset = totalOf(partialSums, sizes, 0, inverseCount);
       const partialSquares = device.run(squares, channels * sizes.parts, { x, offset, ...sizes });
       const variance = totalOf(partialSquares, sizes, 0, inverseCount);
-      const y = device.run(normalise, x.length, { x, gamma, beta, offset, variance, batch, channels, inner, epsilon });
+      const y = finish(normalise, x, { gamma, beta, offset, variance, batch, channels, inner, epsilon }, then);
       const mean = device.run(means, channels, { x, offset, inner });
       for (const storage of [partialSums, partialSquares, offset]) storage.release();
       return { y, mean, variance };
     },
 
-    batchNormGradient(x, gamma, mean, variance, g, geometry) {
+    batchNormGradient(x, gamma, mean, variance, g, geometry, through) {
       const { batch, channels, inner, epsilon } = geometry;
       const sizes = sizesOf(geometry);
       const inverseCount = 1 / (batch * inner);
-      const partials = device.run(gradientSums, 2 * channels * sizes.parts, { x, mean, variance, g, ...sizes, sumCount: 2, epsilon });
+      // It is a launch of its own, because the last launch reads as many tensors as WebGPU guarantees to a program: eight with the result.
+      const sloped = through && device.run(slopedGradients[through.activation], g.length, { g, y: through.y });
+      const cotangent = sloped ?? g;
+      const common = { x, mean, variance, g: cotangent, epsilon };
+      const partials = device.run(gradientSums, 2 * channels * sizes.parts, { ...common, ...sizes, sumCount: 2 });
       const gradientBeta = totalOf(partials, sizes, 0, 1);
       const gradientGamma = totalOf(partials, sizes, channels, 1);
       partials.release();
-      const tensors = { x, g, gamma, mean, variance, gradientGamma, gradientBeta };
-      const gradient = device.run(inputGradient, x.length, { ...tensors, batch, channels, inner, epsilon, inverseCount });
-      return { x: gradient, gamma: gradientGamma, beta: gradientBeta };
+      const tensors = { ...common, gamma, gradientGamma, gradientBeta };
+      const gradient = device.run(inputGradient, x.length, { ...tensors, batch, channels, inner, inverseCount });
+      if (!through?.addend) sloped?.release();
+      return { x: gradient, gamma: gradientGamma, beta: gradientBeta, ...(sloped && through?.addend ? { addend: sloped } : {}) };
     },
   };
 };

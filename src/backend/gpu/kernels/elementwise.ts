@@ -239,6 +239,12 @@ function withoutUnitAxes({ shape, stridesA, stridesB }: Broadcast): Broadcast {
   };
 }
 
+const accumulateProgram = program({
+  name: "accumulate",
+  tensors: ["target", "x"],
+  body: "return target[this.thread.x] + x[this.thread.x];",
+});
+
 const selectProgram = program({
   name: "select",
   tensors: ["condition", "a", "b"],
@@ -260,7 +266,7 @@ const clampProgram = program({
     return v;`,
 });
 
-export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "binary" | "select" | "clamp"> => ({
+export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "binary" | "accumulate" | "select" | "clamp"> => ({
   unary: (op, x) => device.run(unaryPrograms[op], x.length, { x, ...specials }, x.dtype),
 
   binary(op, a, b, broadcast) {
@@ -273,6 +279,8 @@ export const elementwiseKernels = (device: Device): Pick<Kernels, "unary" | "bin
     };
     return device.run(binaryProgram(op, rank), sizeOf(broadcast.shape), { a, b, ...sizes, ...specials }, a.dtype);
   },
+
+  accumulate: (target, x) => device.update(target, accumulateProgram, { target, x }),
 
   select: (condition, a, b) => device.run(selectProgram, a.length, { condition, a, b }, a.dtype),
 

@@ -1,5 +1,6 @@
 /**
- * One step of SGD or Adam (formulas in backend/reference/optimiser.ts). A kernel has one result, so each state takes a launch of its own.
+ * One step of SGD or Adam (formulas in backend/reference/optimiser.ts). A program has one result, so each state of each parameter takes a
+ * launch of its own.
  */
 
 import type { Kernels } from "../../kernels.ts";
@@ -63,23 +64,27 @@ const adaptiveParameter = program({
 });
 
 export const optimiserKernels = (device: Device): Pick<Kernels, "sgdUpdate" | "adamUpdate"> => ({
-  sgdUpdate(p, g, v, { learningRate, momentum, nesterov, weightDecay, first }) {
-    if (v === undefined) {
-      device.update(p, parameterWithoutMomentum, { p, g, learningRate, weightDecay });
-      return;
-    }
-    if (first) device.update(v, firstVelocity, { p, g, weightDecay });
-    else device.update(v, velocity, { p, g, v, momentum, weightDecay });
+  sgdUpdate(entries, { momentum, nesterov, first }) {
     const factors = nesterov ? { gradientFactor: 1, velocityFactor: momentum } : { gradientFactor: 0, velocityFactor: 1 };
-    device.update(p, parameter, { p, g, v, learningRate, weightDecay, ...factors });
+    for (const { parameter: p, gradient: g, momentum: v, learningRate, weightDecay } of entries) {
+      if (v === undefined) {
+        device.update(p, parameterWithoutMomentum, { p, g, learningRate, weightDecay });
+        continue;
+      }
+      if (first) device.update(v, firstVelocity, { p, g, weightDecay });
+      else device.update(v, velocity, { p, g, v, momentum, weightDecay });
+      device.update(p, parameter, { p, g, v, learningRate, weightDecay, ...factors });
+    }
   },
 
-  adamUpdate(p, g, m, s, { learningRate, beta1, beta2, epsilon, weightDecay, decoupled, step }) {
-    const coupledDecay = decoupled ? 0 : weightDecay;
-    device.update(m, firstMoment, { p, g, m, beta: beta1, oneMinusBeta: 1 - beta1, weightDecay: coupledDecay });
-    device.update(s, secondMoment, { p, g, m: s, beta: beta2, oneMinusBeta: 1 - beta2, weightDecay: coupledDecay });
-    const shrinkage = decoupled ? 1 - learningRate * weightDecay : 1;
-    const stepSize = learningRate / (1 - beta1 ** step);
-    device.update(p, adaptiveParameter, { p, m, s, epsilon, shrinkage, stepSize, correction: 1 / (1 - beta2 ** step) });
+  adamUpdate(entries, { beta1, beta2, epsilon, decoupled }) {
+    for (const { parameter: p, gradient: g, mean: m, square: s, learningRate, weightDecay, step } of entries) {
+      const coupledDecay = decoupled ? 0 : weightDecay;
+      device.update(m, firstMoment, { p, g, m, beta: beta1, oneMinusBeta: 1 - beta1, weightDecay: coupledDecay });
+      device.update(s, secondMoment, { p, g, m: s, beta: beta2, oneMinusBeta: 1 - beta2, weightDecay: coupledDecay });
+      const shrinkage = decoupled ? 1 - learningRate * weightDecay : 1;
+      const stepSize = learningRate / (1 - beta1 ** step);
+      device.update(p, adaptiveParameter, { p, m, s, epsilon, shrinkage, stepSize, correction: 1 / (1 - beta2 ** step) });
+    }
   },
 });

@@ -10,7 +10,7 @@ export { winograd, winogradWeights } from "./winograd";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { binary } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
-export { batchNorm, batchNormGradient } from "./batch-norm";
+export { normalise, normaliseGradient } from "./batch-norm";
 export { argmax, reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
 export { maxPool2d } from "./pooling";

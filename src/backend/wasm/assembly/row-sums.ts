@@ -141,3 +141,39 @@ export function rowProducts(x: usize, g: usize, count: i32, centre: f32): f64 {
   productSum = products;
   return total;
 }
+
+/**
+ * As rowProducts, for ḡ = g where 0 < y ≤ `end`, else 0. ḡ is written to `masked`, which may be the place of g. Σ ḡ is returned, and
+ * Σ ḡ·(x − centre) is `productSum`.
+ */
+export function rowMaskedProducts(x: usize, g: usize, y: usize, masked: usize, count: i32, centre: f32, end: f32): f64 {
+  const c = f32x4.splat(centre), limit = f32x4.splat(end);
+  let total: f64 = 0, products: f64 = 0;
+  const last = x + ((<usize>(count & ~7)) << 2);
+  while (x < last) {
+    const stop = min(last, x + BLOCK);
+    let s0 = zero(), s1 = zero(), p0 = zero(), p1 = zero();
+    for (; x < stop; x += 32, g += 32, y += 32, masked += 32) {
+      const y0 = v128.load(y), y1 = v128.load(y, 16);
+      const slope0 = v128.and(f32x4.lt(zero(), y0), f32x4.le(y0, limit)), slope1 = v128.and(f32x4.lt(zero(), y1), f32x4.le(y1, limit));
+      const g0 = v128.and(v128.load(g), slope0), g1 = v128.and(v128.load(g, 16), slope1);
+      v128.store(masked, g0);
+      v128.store(masked, g1, 16);
+      s0 = f32x4.add(s0, g0);
+      s1 = f32x4.add(s1, g1);
+      p0 = multiplyAdd(g0, f32x4.sub(v128.load(x), c), p0);
+      p1 = multiplyAdd(g1, f32x4.sub(v128.load(x, 16), c), p1);
+    }
+    total += blockPairs(s0, s1, p0, p1);
+    products += pairSum;
+  }
+  for (let rest = count & 7; rest > 0; rest--, x += 4, g += 4, y += 4, masked += 4) {
+    const yi = load<f32>(y);
+    const gi: f32 = 0 < yi && yi <= end ? load<f32>(g) : 0;
+    store<f32>(masked, gi);
+    total += gi;
+    products += <f64>gi * (load<f32>(x) - centre);
+  }
+  productSum = products;
+  return total;
+}

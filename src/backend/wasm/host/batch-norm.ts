@@ -1,69 +1,96 @@
-/** Fused batch normalisation, one channel to a chunk. */
+/** Batch normalisation with its addend and its activation, one channel to a chunk. */
 
 import type { Storage } from "../../../tensor/storage.ts";
-import type { Kernels } from "../../kernels.ts";
+import type { Activation, Kernels } from "../../kernels.ts";
 import type { Acceptances } from "../../overlay.ts";
+import { jobAddress } from "../shared/sizes.ts";
 import { isFloat32, type Machine, sharedElements } from "./machine.ts";
+import { type StructValues, writeStruct } from "./structs.ts";
 
-type Norm = "batchNorm" | "batchNormGradient";
+type Norm = "channelAffine" | "batchNorm" | "batchNormGradient";
 
 const hasElements = ({ length }: Storage): boolean => length > 0;
+const areFloat32 = (...operands: readonly Storage[]): boolean => operands.every(isFloat32);
 
 export const batchNormAcceptances: Acceptances<Norm> = {
+  channelAffine: {
+    dtypes: ["float32"],
+    nonEmpty: true,
+    accepts: (x, scale, shift) => areFloat32(x, scale, shift) && hasElements(x),
+  },
   batchNorm: {
     dtypes: ["float32"],
     nonEmpty: true,
-    accepts: (x, gamma, beta) => isFloat32(x) && isFloat32(gamma) && isFloat32(beta) && hasElements(x),
+    accepts: (x, gamma, beta) => areFloat32(x, gamma, beta) && hasElements(x),
   },
   batchNormGradient: {
     dtypes: ["float32"],
     nonEmpty: true,
-    accepts: (x, gamma, _mean, _variance, g) => isFloat32(x) && isFloat32(gamma) && isFloat32(g) && hasElements(x),
+    accepts: (x, gamma, _mean, _variance, g) => areFloat32(x, gamma, g) && hasElements(x),
   },
 };
 
-export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Norm> => ({
-  batchNorm(x, gamma, beta, { batch, channels, inner, epsilon }) {
-    team.check();
-    const [px, pg, pb] = [memory.pointerOf(x), memory.pointerOf(gamma), memory.pointerOf(beta)];
-    const y = memory.allocate("float32", x.length);
-    const mean = memory.allocate("float32", channels);
-    const variance = memory.allocate("float32", channels);
-    const shared = x.length > sharedElements;
-    kernels.batchNorm(px, pg, pb, y.pointer, mean.pointer, variance.pointer, batch, channels, inner, epsilon, shared);
-    return { y, mean, variance };
-  },
+/** The numbers by which the kernels know the activations; 0 is none. */
+const codes: Readonly<Record<Activation, number>> = { relu: 1, relu6: 2 };
+/** The last float32 for which the activation has slope 1: 6 − 2⁻²¹ is the one before 6. */
+const slopeEnds: Readonly<Record<Activation, number>> = { relu: Number.POSITIVE_INFINITY, relu6: 6 - 2 ** -21 };
 
-  batchNormGradient(x, gamma, mean, variance, g, { batch, channels, inner, epsilon }) {
-    team.check();
-    // The addresses are taken first: an operand that is not of this arena is refused before anything is allocated.
-    const operands = {
-      x: memory.pointerOf(x),
-      gamma: memory.pointerOf(gamma),
-      mean: memory.pointerOf(mean),
-      variance: memory.pointerOf(variance),
-      g: memory.pointerOf(g),
-    };
-    const gradient = {
-      x: memory.allocate("float32", x.length),
-      gamma: memory.allocate("float32", channels),
-      beta: memory.allocate("float32", channels),
-    };
-    kernels.batchNormGradient(
-      operands.x,
-      operands.gamma,
-      operands.mean,
-      operands.variance,
-      operands.g,
-      gradient.x.pointer,
-      gradient.gamma.pointer,
-      gradient.beta.pointer,
-      batch,
-      channels,
-      inner,
-      epsilon,
-      x.length > sharedElements,
-    );
-    return gradient;
-  },
-});
+/** The fields of a call that has none of the optional operands. */
+const nothing: StructValues<"NormJob"> = {
+  ...{ x: 0, gamma: 0, beta: 0, mean: 0, variance: 0, addend: 0, out: 0, g: 0, activated: 0, masked: 0 },
+  ...{ gammaGradient: 0, betaGradient: 0, batch: 0, channels: 0, inner: 0, epsilon: 0, slopeEnd: 0 },
+};
+
+export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Norm> => {
+  const addressOf = (storage: Storage | undefined): number => (storage === undefined ? 0 : memory.pointerOf(storage));
+  const prepare = (fields: Partial<StructValues<"NormJob">>): void => writeStruct(memory, jobAddress, "NormJob", { ...nothing, ...fields });
+  const codeOf = (activation: Activation | undefined): number => (activation === undefined ? 0 : codes[activation]);
+
+  // The addresses of the operands are taken first: an operand that is not of this arena is refused before anything is allocated.
+  return {
+    channelAffine(x, scale, shift, geometry, { addend, activation } = {}) {
+      team.check();
+      const operands = { x: addressOf(x), gamma: addressOf(scale), beta: addressOf(shift), addend: addressOf(addend) };
+      const y = memory.allocate("float32", x.length);
+      prepare({ ...operands, ...geometry, out: y.pointer });
+      kernels.normalise(codeOf(activation), x.length > sharedElements);
+      return y;
+    },
+
+    batchNorm(x, gamma, beta, geometry, { addend, activation } = {}) {
+      team.check();
+      const operands = { x: addressOf(x), gamma: addressOf(gamma), beta: addressOf(beta), addend: addressOf(addend) };
+      const y = memory.allocate("float32", x.length);
+      const mean = memory.allocate("float32", geometry.channels);
+      const variance = memory.allocate("float32", geometry.channels);
+      prepare({ ...operands, ...geometry, out: y.pointer, mean: mean.pointer, variance: variance.pointer });
+      kernels.normalise(codeOf(activation), x.length > sharedElements);
+      return { y, mean, variance };
+    },
+
+    batchNormGradient(x, gamma, mean, variance, g, geometry, through) {
+      team.check();
+      const operands = {
+        ...{ x: addressOf(x), gamma: addressOf(gamma), mean: addressOf(mean), variance: addressOf(variance), g: addressOf(g) },
+        activated: addressOf(through?.y),
+      };
+      const gradient = {
+        x: memory.allocate("float32", x.length),
+        gamma: memory.allocate("float32", geometry.channels),
+        beta: memory.allocate("float32", geometry.channels),
+        ...(through?.addend ? { addend: memory.allocate("float32", x.length) } : {}),
+      };
+      prepare({
+        ...operands,
+        ...geometry,
+        out: gradient.x.pointer,
+        masked: (gradient.addend ?? gradient.x).pointer,
+        gammaGradient: gradient.gamma.pointer,
+        betaGradient: gradient.beta.pointer,
+        slopeEnd: through === undefined ? 0 : slopeEnds[through.activation],
+      });
+      kernels.normaliseGradient(x.length > sharedElements);
+      return gradient;
+    },
+  };
+};

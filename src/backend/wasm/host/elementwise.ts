@@ -13,7 +13,7 @@ import { isFloat32, type Machine, sharedElements } from "./machine.ts";
 const unaryCodes: Record<UnaryOp, number> = unaryCodeNames;
 const binaryCodes: Record<BinaryOp, number> = binaryCodeNames;
 
-type Elementwise = "unary" | "binary" | "select" | "clamp";
+type Elementwise = "unary" | "binary" | "accumulate" | "select" | "clamp";
 
 export const elementwiseAcceptances: Acceptances<Elementwise> = {
   unary: { dtypes: ["float32"], accepts: (_, x) => isFloat32(x) },
@@ -22,49 +22,24 @@ export const elementwiseAcceptances: Acceptances<Elementwise> = {
     maximumRank,
     accepts: (_, a, b, { shape }) => isFloat32(a) && isFloat32(b) && shape.length <= maximumRank,
   },
+  accumulate: { dtypes: ["float32"], accepts: isFloat32 },
   select: { dtypes: ["float32"], accepts: (condition, a, b) => isFloat32(condition) && isFloat32(a) && isFloat32(b) },
   clamp: { dtypes: ["float32"], accepts: isFloat32 },
 };
 
-export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Elementwise> => ({
-  unary(op, x) {
-    team.check();
-    const source = memory.pointerOf(x);
-    const out = memory.allocate("float32", x.length);
-    kernels.unary(unaryCodes[op], source, out.pointer, x.length, x.length > sharedElements);
-    return out;
-  },
-
-  clamp(x, low, high) {
-    team.check();
-    const source = memory.pointerOf(x);
-    const out = memory.allocate("float32", x.length);
-    kernels.clamp(source, out.pointer, x.length, low, high, x.length > sharedElements);
-    return out;
-  },
-
-  select(condition, a, b) {
-    team.check();
-    const [pc, pa, pb] = [memory.pointerOf(condition), memory.pointerOf(a), memory.pointerOf(b)];
-    const out = memory.allocate("float32", a.length);
-    kernels.select_(pc, pa, pb, out.pointer, a.length, a.length > sharedElements);
-    return out;
-  },
-
-  binary(op, a, b, broadcast) {
-    team.check();
-    const [pa, pb] = [memory.pointerOf(a), memory.pointerOf(b)];
+export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Elementwise> => {
+  /** Computes op(a, b), three addresses, into `out`, which may be the address of an operand that no axis repeats. */
+  const combine = (op: BinaryOp, a: number, b: number, out: number, broadcast: Broadcast): void => {
     const { shape, stridesA, stridesB } = broadcast;
     const total = sizeOf(shape);
-    const out = memory.allocate("float32", total);
-    if (total === 0) return out;
+    if (total === 0) return;
     const { inner, axes } = rowsOf(broadcast, total);
     if (axes.shape.length > 0) writeAxisLists(memory, axes.shape, axes.stridesA, axes.stridesB);
     kernels.binary(
       binaryCodes[op],
-      pa,
-      pb,
-      out.pointer,
+      a,
+      b,
+      out,
       inner,
       sizeOf(axes.shape),
       total,
@@ -74,9 +49,48 @@ export const elementwiseKernels = ({ kernels, memory, team }: Machine): Pick<Ker
       axes.shape.length,
       total > sharedElements,
     );
-    return out;
-  },
-});
+  };
+
+  return {
+    unary(op, x) {
+      team.check();
+      const source = memory.pointerOf(x);
+      const out = memory.allocate("float32", x.length);
+      kernels.unary(unaryCodes[op], source, out.pointer, x.length, x.length > sharedElements);
+      return out;
+    },
+
+    clamp(x, low, high) {
+      team.check();
+      const source = memory.pointerOf(x);
+      const out = memory.allocate("float32", x.length);
+      kernels.clamp(source, out.pointer, x.length, low, high, x.length > sharedElements);
+      return out;
+    },
+
+    select(condition, a, b) {
+      team.check();
+      const [pc, pa, pb] = [memory.pointerOf(condition), memory.pointerOf(a), memory.pointerOf(b)];
+      const out = memory.allocate("float32", a.length);
+      kernels.select_(pc, pa, pb, out.pointer, a.length, a.length > sharedElements);
+      return out;
+    },
+
+    binary(op, a, b, broadcast) {
+      team.check();
+      const [pa, pb] = [memory.pointerOf(a), memory.pointerOf(b)];
+      const out = memory.allocate("float32", sizeOf(broadcast.shape));
+      combine(op, pa, pb, out.pointer, broadcast);
+      return out;
+    },
+
+    accumulate(target, x) {
+      team.check();
+      const pointer = memory.pointerOf(target);
+      combine("add", pointer, memory.pointerOf(x), pointer, { shape: [target.length], stridesA: [1], stridesB: [1] });
+    },
+  };
+};
 
 /** The axes beside a single row. */
 const noAxes: Broadcast = { shape: [], stridesA: [], stridesB: [] };

@@ -52,34 +52,10 @@ export interface KernelExports extends WebAssembly.Exports {
   unary(op: number, x: number, out: number, length: number, shared: boolean): void;
   clamp(x: number, out: number, length: number, low: number, high: number, shared: boolean): void;
   select_(condition: number, a: number, b: number, out: number, length: number, shared: boolean): void;
-  batchNorm(
-    x: number,
-    gamma: number,
-    beta: number,
-    y: number,
-    mean: number,
-    variance: number,
-    batch: number,
-    channels: number,
-    inner: number,
-    epsilon: number,
-    shared: boolean,
-  ): void;
-  batchNormGradient(
-    x: number,
-    gamma: number,
-    mean: number,
-    variance: number,
-    g: number,
-    out: number,
-    gammaGradient: number,
-    betaGradient: number,
-    batch: number,
-    channels: number,
-    inner: number,
-    epsilon: number,
-    shared: boolean,
-  ): void;
+  /** Reads a NormJob at JOB. `activation` is 0 for none, 1 for relu and 2 for relu6. */
+  normalise(activation: number, shared: boolean): void;
+  /** Reads a NormJob at JOB. */
+  normaliseGradient(shared: boolean): void;
   argmax(x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
   reduce(maximum: boolean, x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
   firstOutside(indices: number, count: number, bound: number): number;
@@ -91,8 +67,8 @@ export interface KernelExports extends WebAssembly.Exports {
   fill(out: number, length: number, value: number, shared: boolean): void;
   /** Reads a PoolJob at JOB. */
   maxPool2d(shared: boolean): void;
-  /** Reads an SgdJob at JOB. */
-  sgdUpdate(shared: boolean): void;
-  /** Reads an AdamJob at JOB. */
-  adamUpdate(shared: boolean): void;
+  /** Reads an SgdJob at JOB, which has `chunks` chunks in all. */
+  sgdUpdate(chunks: number, shared: boolean): void;
+  /** Reads an AdamJob at JOB, which has `chunks` chunks in all. */
+  adamUpdate(chunks: number, shared: boolean): void;
 }

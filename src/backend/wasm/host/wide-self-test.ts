@@ -6,7 +6,7 @@
 import { type ConvolutionOptions, convolutionGeometry } from "../../../core/convolution-geometry.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import { viewOf } from "../../host-storage.ts";
-import { type BinaryOp, binaryOps, type KernelName, type Kernels, type UnaryOp, unaryOps } from "../../kernels.ts";
+import { activations, type BinaryOp, binaryOps, type KernelName, type Kernels, type UnaryOp, unaryOps } from "../../kernels.ts";
 
 type Tested = Pick<Kernels, KernelName>;
 
@@ -107,6 +107,14 @@ const elementwise: readonly Case[] = [
     })),
   ),
   { name: "select", run: (kernels, numbers) => [kernels.select(kernels.unary("step", numbers(length)), numbers(length), numbers(length))] },
+  {
+    name: "accumulate",
+    run: (kernels, numbers) => {
+      const target = numbers(length);
+      kernels.accumulate(target, numbers(length));
+      return [target];
+    },
+  },
   { name: "clamp", run: (kernels, numbers) => [kernels.clamp(numbers(length), -0.5, 0.25)] },
   { name: "full", run: (kernels) => [kernels.full("float32", length, 3)] },
   {
@@ -151,16 +159,25 @@ const alongAxes: readonly Case[] = [
   ),
 ];
 
-const batchNormCase: Case = {
-  name: "batchNorm",
-  run: (kernels, numbers) => {
-    const geometry = { batch: 2, channels: 3, inner: 43, epsilon: 1e-5 };
-    const [x, gamma, beta, g] = [numbers(258), numbers(3), numbers(3), numbers(258)];
-    const forward = kernels.batchNorm(x, gamma, beta, geometry);
-    const gradient = kernels.batchNormGradient(x, gamma, forward.mean, forward.variance, g, geometry);
-    return [forward.y, forward.mean, forward.variance, gradient.x, gradient.gamma, gradient.beta];
-  },
-};
+const batchNorms: readonly Case[] = [undefined, ...activations].flatMap((activation) =>
+  [false, true].map(
+    (adds): Case => ({
+      name: `batchNorm${adds ? " with an addend" : ""}${activation === undefined ? "" : ` and ${activation}`}`,
+      run: (kernels, numbers) => {
+        const geometry = { batch: 2, channels: 3, inner: 43, epsilon: 1e-5 };
+        const [x, gamma, beta, g] = [numbers(258), numbers(3), numbers(3), numbers(258)];
+        const then = { addend: adds ? numbers(258) : undefined, activation };
+        const affine = kernels.channelAffine(x, gamma, beta, geometry, then);
+        const { y, mean, variance } = kernels.batchNorm(x, gamma, beta, geometry, then);
+        // The slopes are taken from g, which is the same for both builds. A y near 0 may be positive in one of them only.
+        const through = activation && { activation, y: g, addend: adds };
+        const gradient = kernels.batchNormGradient(x, gamma, mean, variance, g, geometry, through);
+        const ofAddend = gradient.addend === undefined ? [] : [gradient.addend];
+        return [affine, y, mean, variance, gradient.x, gradient.gamma, gradient.beta, ...ofAddend];
+      },
+    }),
+  ),
+);
 
 /** Rows of one element and rows of vectors and a rest. Windows of max pooling overlap, so their positions repeat. */
 const indexingCases = [1, 37].map(
@@ -202,8 +219,8 @@ const optimisers: readonly Case[] = [
       name: "sgdUpdate",
       run: (kernels, numbers) => {
         const [parameter, momentum] = [numbers(length), numbers(length)];
-        const update = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01, nesterov, first: false };
-        kernels.sgdUpdate(parameter, numbers(length), momentum, update);
+        const entry = { parameter, gradient: numbers(length), momentum, learningRate: 0.1, weightDecay: 0.01 };
+        kernels.sgdUpdate([entry], { momentum: 0.9, nesterov, first: false });
         return [parameter, momentum];
       },
     }),
@@ -214,8 +231,8 @@ const optimisers: readonly Case[] = [
       run: (kernels, numbers) => {
         const [parameter, mean] = [numbers(length), numbers(length)];
         const square = kernels.unary("absolute", mean);
-        const update = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01, decoupled, step: 3 };
-        kernels.adamUpdate(parameter, numbers(length), mean, square, update);
+        const entry = { parameter, gradient: numbers(length), mean, square, learningRate: 0.1, weightDecay: 0.01, step: 3 };
+        kernels.adamUpdate([entry], { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decoupled });
         return [parameter, mean, square];
       },
     }),
@@ -238,6 +255,6 @@ const cases: readonly Case[] = [
   ...alongAxes,
   ...poolingCases,
   ...indexingCases,
-  batchNormCase,
+  ...batchNorms,
   ...optimisers,
 ];
