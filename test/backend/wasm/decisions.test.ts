@@ -251,15 +251,15 @@ describe("a call is divided", () => {
       calls = [];
       return [job.imagesAtOnce, args[1], job.blocksPerSplit, job.splits];
     };
-    // An image of 8×8 has 16 vectors of pixels, so 4 images make a tile of 64 vectors. The gradient has 9 KiB: 32 ranges are allowed.
-    expect(parts(64, 16, 16, 8)).toEqual([4, 16, 4, 1]);
+    // An image of 8×8 has 16 vectors of pixels, so 4 images make a tile of 64 vectors. The gradient has 1 KiB: 32 ranges are allowed.
+    expect(parts(64, 16, 16, 8, 1)).toEqual([4, 16, 4, 1]);
     // 36·96·75 bytes are fewer than 256 KiB, and 36·96·76 bytes are more. Then there are at most 8 ranges in place of 32.
     expect(parts(512, 96, 75, 4)).toEqual([16, 32, 19, 1]);
     expect(parts(512, 96, 76, 4)).toEqual([16, 8, 19, 1]);
     // A padded image of 512 channels has 4·512·6·6 bytes. 512 KiB hold 7 of them.
     expect(parts(64, 512, 4, 4)).toEqual([7, 10, 1, 1]);
     // One range of images alone: 16 blocks of output channels are split into 8. Three ranges: into ⌈8/3⌉ = 3.
-    // (At 3×3, these two cases are computed by Winograd's algorithm.)
+    // (At 3×3, the cases with a 1 at their end are computed by Winograd's algorithm.)
     expect(parts(1, 16, 64, 8, 1)).toEqual([1, 1, 2, 8]);
     expect(parts(3, 16, 64, 32, 1)).toEqual([1, 3, 6, 3]);
   });
