@@ -4,6 +4,7 @@
  * torchvision for dense convolutions, and those of the paper's code for structured ones.
  */
 
+import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { Block } from "../nn/block.ts";
@@ -117,14 +118,15 @@ export class ResNet extends ImageClassifier {
   readonly fc: Linear;
   readonly #options: ResNetOptions;
 
-  /** @throws ConfigError unless each group has from 1 to 200 blocks, and width is an integer from 1 to 64. */
+  /** @throws ConfigError unless each group has from 1 to 200 blocks, and width is a number above 0 and up to 64. */
   constructor(options: ResNetOptions, build: Build) {
     super();
     checkOptions("ResNet", options, resNetOptions);
     this.#options = options;
     const { blocks = [3, 4, 6, 3], width = 2, classes = 1000, convolution = Conv } = options;
     for (const [group, count] of blocks.entries()) checkSize("ResNet", `blocks[${group}]`, count, mostBlocks);
-    checkSize("ResNet", "width", width, mostWidth);
+    if (!(width > 0 && width <= mostWidth))
+      throw new ConfigError(`ResNet: width must be a number above 0 and up to ${mostWidth}, got ${width}`);
     checkSize("ResNet", "classes", classes, mostClasses);
     this.conv1 = new Conv2d(3, 64, 7, build, { stride: 2, padding: 3, init: normalFanOut });
     this.bn1 = new BatchNorm2d(64, build);

@@ -168,7 +168,8 @@ describe("compress", () => {
     );
     await cp(at("dense"), at("damaged"), { recursive: true });
     const bytes = await readFile(join(at("damaged"), "best.safetensors"));
-    await writeFile(join(at("damaged"), "best.safetensors"), bytes.subarray(0, bytes.length - 1));
+    for (const file of ["best.safetensors", "best.copy.safetensors"])
+      await writeFile(join(at("damaged"), file), bytes.subarray(0, bytes.length - 1));
     await expectError(
       [...compress, "--checkpoint", at("damaged"), "--conv", "Sep", "--out", at("x")],
       /DataError: safetensors: .*truncated or corrupted/,

@@ -97,7 +97,7 @@ describe("Darts in training", () => {
 });
 
 test("impossible sizes are refused", () => {
-  expect(() => new Darts({ layers: 2 }, build())).toThrow(/layers must be an integer ≥ 3, got 2/);
+  expect(() => new Darts({ layers: 2 }, build())).toThrow(/layers must be an integer from 3 to 200, got 2/);
   expect(() => new Darts({ channels: 0 }, build())).toThrow(/channels/);
   expect(() => new WideResNet({ depth: 16, width: 1, attentionSplit: 3 }, build())).toThrow(/must divide the 2 blocks of a group, got 3/);
 });

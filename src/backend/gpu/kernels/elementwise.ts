@@ -133,7 +133,8 @@ const unaryBodies: Record<UnaryOp, string> = {
     if (v < 0.0) { return size; }
     if (v > 0.0) { return 1.0 - size; }
     return v;`,
-  sin: circular("sin", "k"),
+  // The polynomial alone would lose the sign of −0.
+  sin: `if (v == 0.0) { return v; }${circular("sin", "k")}`,
   cos: circular("cos", "(k + 1.0)"),
   // relu(NaN) is NaN, so that a diverging network is noticed. Compilers turn the comparison alone into max(v, 0), which is 0 for NaN, so
   // NaN is handled first.
