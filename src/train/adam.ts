@@ -60,8 +60,6 @@ export class Adam implements Optimizer {
   step(gradients: readonly Tensor[], learningRate: number): void {
     const entries = trainable(this.#entries);
     checkStep("Adam", entries, gradients, learningRate);
-    this.#steps.count++;
-    for (const { parameter, index } of this.#entries) if (!parameter.trainable) this.#skipped.counts[index]!++;
     const table = entries.map(({ parameter, weightDecay, rateFactor, index, mean, square }, i) => ({
       parameter: parameter.value.storage,
       gradient: gradients[i]!.storage,
@@ -69,9 +67,12 @@ export class Adam implements Optimizer {
       square: square.value.storage,
       learningRate: learningRate * rateFactor,
       weightDecay,
-      step: this.#steps.count - this.#skipped.counts[index]!,
+      step: this.#steps.count + 1 - this.#skipped.counts[index]!,
     }));
     kernels().adamUpdate(table, this.#options);
+    // The counters follow the update, so that an update that fails leaves them as they were.
+    this.#steps.count++;
+    for (const { parameter, index } of this.#entries) if (!parameter.trainable) this.#skipped.counts[index]!++;
   }
 
   state(): Map<string, State> {

@@ -96,7 +96,10 @@ describe("auto", () => {
   test("a run whose backend cannot run here says how to resume it", async () => {
     const file = join(at("auto"), "config.json");
     const before = await readFile(file, "utf8");
-    await writeFile(file, before.replace('"backend": "wasm"', '"backend": "webgl2"'));
+    const config = JSON.parse(before) as { settings: object; environment: object };
+    const settings = { ...config.settings, simd: undefined, backend: "webgl2" };
+    const environment = { ...config.environment, backend: { name: "webgl2", threads: 1 } };
+    await writeFile(file, JSON.stringify({ ...config, settings, environment }));
     await expectError(
       ["train", "--resume", at("auto")],
       /BackendError: webgl2: runs in browsers, got Node; .*\. The run is on webgl2; to go on with another, name it by --backend/,

@@ -69,8 +69,10 @@ describe("the program loads", () => {
     expect(filesIn(modules).sort()).toEqual([
       "cli/commands.js",
       "cli/main.js",
+      "cli/printable-output.js",
       "cli/program.js",
       "core/errors.js",
+      "core/quote.js",
       "experiment/interruption.js",
       "experiment/node/version.js",
     ]);

@@ -147,13 +147,11 @@ function convolve(backend: Kernels, geometry: ConvolutionGeometry, operands: Ope
 function normalise(backend: Kernels, batch: number, channels: number, inner: number, operands: Operands): Storage[] {
   const geometry = { batch, channels, inner, epsilon: 1e-5 };
   const length = batch * channels * inner;
-  const broadcast = { shape: [length], stridesA: [1], stridesB: [1] };
+  const activation = "relu";
   const [x, gamma] = [operands.of(length), operands.of(channels)];
-  const { y, mean, variance } = backend.batchNorm(x, gamma, gamma, geometry);
-  const z = backend.unary("relu", y);
-  const g = backend.binary("reluGradient", y, x, broadcast);
-  const gradients = backend.batchNormGradient(x, gamma, mean, variance, g, geometry);
-  return [y, mean, variance, z, g, gradients.x, gradients.gamma, gradients.beta];
+  const { y, mean, variance } = backend.batchNorm(x, gamma, gamma, geometry, { activation });
+  const gradients = backend.batchNormGradient(x, gamma, mean, variance, x, geometry, { activation, y, addend: false });
+  return [y, mean, variance, gradients.x, gradients.gamma, gradients.beta];
 }
 
 /** Y = X·Wᵀ with X:[batch, in] and W:[out, in], and the gradients G·W and Gᵀ·X. */

@@ -94,7 +94,8 @@ async function resumeLocked(
   await folder.rewind(progress.epoch);
   if (config !== recorded) await folder.writeConfig(config);
   const shown: Images = config.fallback === undefined ? images : { ...images, fallback: config.fallback };
-  const environment = { ...config.environment, backend };
+  // On the backend with which the run began, its first report stays: it says why that backend was chosen, which a resumed run does not ask.
+  const environment = now === first ? config.environment : { ...config.environment, backend };
   // The checkpoints from now on record the backend of today, but the settings with which the run began.
   const started = {
     config: { ...config, environment },
