@@ -51,7 +51,7 @@ describe("count", () => {
   test.each([
     [
       "--conv ACDC_1",
-      /^separable: ConfigError: count: --conv takes ACDC as ACDC\[_<factors \+ 1>\] with an integer of at least 2 .*, got "ACDC_1"\n$/,
+      /^separable: ConfigError: count: --conv takes ACDC as ACDC\[_<factors \+ 1>\] with an integer from 2 to 4097 .*, got "ACDC_1"\n$/,
     ],
     ["--conv Generic_0.03", /^separable: ConfigError: Generic: .* got ⌊0\.03·16⌋ = 0; raise the scale\n$/],
     ["--network vgg", /^separable: ConfigError: count: --network must be .*, got "vgg"\n$/],

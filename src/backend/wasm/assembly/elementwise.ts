@@ -78,7 +78,8 @@ function map(chunk: i32, op: i32): void {
   let x = job.x + ((<usize>first) << 2);
   let out = job.out + ((<usize>first) << 2);
   const end = x + ((<usize>(count & ~3)) << 2);
-  if (WIDE) {
+  // The functions from erf on are computed in float64, where pairs gain nothing.
+  if (WIDE && (op < Unary.erf || op == CLAMP)) {
     for (const pairs = x + ((<usize>(count & ~7)) << 2); x < pairs; x += 32, out += 32) {
       const low = apply(op, v128.load(x)), high = apply(op, v128.load(x, 16));
       v128.store(out, low);

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import type { Job } from "bullmq";
 import { DataError, SeparableError } from "../../../../core/errors.ts";
+import { smallest } from "../../../../core/extent.ts";
 import { visible } from "../../../../core/quote.ts";
 import { errorCode } from "../../../../data/node/system-error.ts";
 import type { EpochMetrics } from "../../../../train/trainer.ts";
@@ -130,7 +131,7 @@ async function trainJob(
       signal,
       threads,
       program,
-      timeLimit: limits.length === 0 ? undefined : Math.min(...limits),
+      timeLimit: limits.length === 0 ? undefined : smallest(limits),
       onEpoch,
     });
     // A worker that is cut off from Redis cannot report. It stops waiting when its lock is lost, and says nothing of an end.
