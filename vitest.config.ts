@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
@@ -70,6 +71,8 @@ const browser: TestProjectInlineConfiguration = {
 
 export default defineConfig({
   test: {
+    // Vitest leaves one core free. Of two cores, that would be half.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 120_000,
     hookTimeout: 60_000,
     projects: [

@@ -380,7 +380,7 @@ export const withoutGradient: Readonly<Record<string, string>> = {
   ),
   ...Object.fromEntries(["sign", "floor", "not", "isNaN", "isFinite"].map((name) => [`elementwise/${name}`, "piecewise constant"])),
   ...Object.fromEntries(
-    ["tensor", "full", "zeros", "ones", "arange", "eye", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
+    ["tensor", "full", "zeros", "ones", "arange", "eye", "drawn", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
   ),
   ...Object.fromEntries(
     ["output", "asTensor", "checkDType", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"]),
