@@ -69,6 +69,8 @@ for (let i = 1; i <= steps; i++) {
   loss.dispose();
   if (i < 100 || i % 50 !== 0) continue;
   await backend.fence();
+  // What a WeakRef names is held until the job ends, and promises alone do not end a job.
+  await new Promise(setImmediate);
   collect();
   const { handles, kernels } = backend.counters();
   const { heapUsed, external, rss } = process.memoryUsage();
