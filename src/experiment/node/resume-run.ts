@@ -105,7 +105,7 @@ async function resumeLocked(
     resumed: true,
     saved: found !== undefined,
   };
-  observer.start?.({ ...started, config: { ...started.config, settings } });
+  observer.start?.({ ...started, config: { ...started.config, settings, environment: { ...environment, backend } } });
   return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile, keep }, control);
 }
 
