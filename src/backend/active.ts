@@ -38,7 +38,7 @@ const builtIn: Readonly<Record<BackendName, BackendMaker>> = {
   },
 };
 
-/** An entry of the list that `initBackend` takes. `"auto"` is the faster of a hardware device and wasm, or else reference. */
+/** An entry of the list that `initBackend` takes. `"auto"` is the faster of a hardware device and wasm, or reference where neither runs. */
 export type BackendRequest = BackendName | "auto" | BackendMaker | BackendChooser;
 
 /** The devices are those that were provided when `initBackend` was called. */
@@ -77,13 +77,14 @@ const sameMaker = (a: BackendMaker | BackendChooser, b: BackendMaker | BackendCh
 
 /**
  * Activates the first backend of `preference` (default: wasm, then reference) that this machine can run, and returns which one it was.
- * `"auto"` times a hardware device against wasm and takes the faster, or else reference. It knows the devices of `separable/gpu` once that
- * entry is imported. It never takes a software adapter.
+ * `"auto"` times a hardware device against wasm and takes the faster one. Where neither runs, it takes reference. It knows the devices of
+ * `separable/gpu` once that entry is imported. It never takes a software adapter.
  *
  * A call with the request of the call before gives the backend of that call. A call with another request disposes of that backend after the
  * new one runs: its threads and its device are freed. Tensors do not outlive it. An op on one of them is an error; on wasm and reference
  * their numbers can still be read. When no backend can run, the active backend stays as it is.
- * @throws BackendError when none can run, with the reason of each.
+ * @throws ConfigError for an unknown backend, an unknown option or an option out of range, and BackendError when no backend can run, with
+ * the reason of each.
  */
 export function initBackend(preference: readonly BackendRequest[] = backendNames, options: BackendOptions = {}): Promise<BackendChoice> {
   if (!Array.isArray(preference))

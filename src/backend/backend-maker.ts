@@ -31,7 +31,7 @@ export interface CalibrationFigure {
 export interface AutoReport {
   /** In words, with the figures of the calibration. */
   readonly reason: string;
-  /** The figures that were compared. It is absent where only one backend could run, because the clock was not asked then. */
+  /** The figures that were compared. They are absent where only one backend could run, because nothing was timed then. */
   readonly calibration?: readonly CalibrationFigure[];
 }
 
@@ -44,6 +44,7 @@ export interface BackendChoice extends Partial<AutoReport> {
   readonly note?: string;
 }
 
+/** A backend that runs here, and the name it reports. */
 export interface Candidate<Backend extends Kernels = Kernels> {
   readonly name: string;
   readonly backend: Backend;

@@ -13,7 +13,8 @@ export interface CountingBackend {
 
 /**
  * Wraps a backend so that its multiply-adds are counted. As is usual in papers, copies, comparisons, fused norms and plain additions do not
- * count. The product in a scale and shift of channels counts, and so do the additions inside a cosine transform, which are half of its work.
+ * count. The product in a scale and shift of channels counts. The additions inside a cosine transform count, because they are half of its
+ * work.
  */
 export function countingBackend(inner: Kernels): CountingBackend {
   let total = 0;

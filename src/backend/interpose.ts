@@ -1,4 +1,4 @@
-/** A backend whose kernels are called through a function, as counting and timing need it. */
+/** Puts a function between a backend and its callers, which counting and timing need. */
 
 import type { KernelName, Kernels } from "./kernels.ts";
 
@@ -39,7 +39,7 @@ export type Call = { readonly [Name in KernelName]: readonly [name: Name, ...ope
 
 type AnyKernel = (...operands: unknown[]) => unknown;
 
-/** The backend `inner`, where `around` is called in the place of every kernel. `compute` computes the call, and `around` returns its result. */
+/** The backend `inner` with `around` in place of every kernel. `compute` computes the call, and `around` returns the result of the call. */
 export function interpose(inner: Kernels, around: (call: Call, compute: () => unknown) => unknown): Kernels {
   const wrapped = kernelNames.map((name) => {
     const kernel = inner[name] as AnyKernel;

@@ -7,8 +7,8 @@ import type { Call } from "./interpose.ts";
 
 /**
  * The multiply-adds of a matrix product, a convolution, a gradient of a convolution or a cosine transform; 0 for every other kernel. A
- * convolution and each of its gradients count N·O·H′·W′·(C/groups)·Kh·Kw, where products with the padding are included. The additions inside
- * a cosine transform count, because they are half of its work.
+ * convolution and each of its gradients count N·O·H′·W′·(C/groups)·Kh·Kw, which includes the products with the padding. The additions
+ * inside a cosine transform count, because they are half of its work.
  */
 export function contractionMultiplyAdds(call: Call): number {
   switch (call[0]) {

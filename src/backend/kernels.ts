@@ -120,7 +120,7 @@ export interface NormGeometry extends ChannelGeometry {
 export const activations = ["relu", "relu6"] as const;
 export type Activation = (typeof activations)[number];
 
-/** What a kernel does to its result v in the same pass: y = activation(v + addend). The addend is as long as v. Default: neither. */
+/** What a kernel does to its result v in the same pass: y = activation(v + addend). The addend is as long as v. Each may be absent. */
 export interface EpilogueStorages {
   readonly addend?: Storage | undefined;
   readonly activation?: Activation | undefined;

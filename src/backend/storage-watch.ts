@@ -12,7 +12,7 @@ interface Watched<Resource> {
   readonly resource: Resource;
 }
 
-/** What a watch knows of one storage: its resource and its place among the young storages, or its entry among the watched ones. */
+/** What a watch knows of one storage: its resource, its place among the young storages, and later its entry among the watched ones. */
 interface Mark {
   readonly resource: unknown;
   place: number;
@@ -22,7 +22,10 @@ interface Mark {
 let markOf: (storage: Watchable) => Mark | undefined;
 let setMark: (storage: Watchable, mark: Mark | undefined) => void;
 
-/** What a watch can watch. Every op makes a storage, so a storage carries its own mark: a map from storages to marks would cost more. */
+/**
+ * What a watch can watch. A storage carries its own mark, because every op makes a storage, and a map from storages to marks would cost
+ * more.
+ */
 export abstract class Watchable {
   #mark: Mark | undefined = undefined;
 

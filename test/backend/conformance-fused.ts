@@ -264,7 +264,7 @@ export function fusedConformance(subject: Subject): void {
   it("sgdUpdate: without momentum buffers", () =>
     holds(
       subject,
-      fc.asyncProperty(seeds, lengths, fc.record(rates), async (seed, sizesOfParameters, rate) => {
+      fc.asyncProperty(seeds, lengths, fc.record(rates), fc.boolean(), async (seed, sizesOfParameters, rate, first) => {
         const entries = sizesOfParameters.map((length, i) => ({
           p: valuesOf(seed + 2 * i, length),
           g: valuesOf(seed + 2 * i + 1, length),
@@ -277,7 +277,7 @@ export function fusedConformance(subject: Subject): void {
               const [parameter, gradient] = storages.slice(2 * i);
               return { parameter: parameter!, gradient: gradient!, momentum: undefined, ...rate };
             });
-            k.sgdUpdate(table, { momentum: 0, nesterov: false, first: true });
+            k.sgdUpdate(table, { momentum: 0, nesterov: false, first });
             return [];
           },
           bound: (precision) =>

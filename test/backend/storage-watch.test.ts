@@ -1,7 +1,8 @@
-/** When the watch collects: the rule of docs/architecture.md, written as a table. */
+/** When the watch collects, by the rule of docs/architecture.md, and what a collection frees. */
 
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { StorageWatch } from "../../src/backend/storage-watch.ts";
+import { StorageWatch, Watchable } from "../../src/backend/storage-watch.ts";
 
 const mebi = 2 ** 20;
 
@@ -60,3 +61,46 @@ test("with a limit, a collection is due half-way from what the last one left to 
   large.collectAt(400);
   large.expectDueAbove(700);
 });
+
+class Thing extends Watchable {}
+
+/** What becomes of a storage. A removed one is forgotten afterwards, as a storage is that a program has released. */
+const fates = ["held", "forgotten", "removed in its first job", "removed in a later job"] as const;
+
+test("a collection frees what was forgotten, once, and nothing that is held or was removed", () =>
+  fc.assert(
+    fc.asyncProperty(fc.array(fc.record({ fate: fc.constantFrom(...fates), turn: fc.nat() }), { maxLength: 12 }), async (plan) => {
+      const freed: number[] = [];
+      const watch = new StorageWatch<number>(
+        () => 0,
+        (resource) => freed.push(resource),
+      );
+      const things: Thing[] = [];
+      // A function of its own, because the variables of an asynchronous function hold what they held last.
+      const make = (): void => {
+        for (const i of plan.keys()) {
+          things.push(new Thing());
+          watch.add(things[i]!, i);
+        }
+      };
+      const places = (fate: (typeof fates)[number]): number[] => [...plan.keys()].filter((i) => plan[i]!.fate === fate);
+      /** Removes each twice, in an order of chance. A second removal does nothing. */
+      const remove = (fate: (typeof fates)[number]): void => {
+        for (const i of places(fate).sort((a, b) => plan[a]!.turn - plan[b]!.turn))
+          for (let time = 0; time < 2; time++) watch.remove(things[i]!);
+      };
+      make();
+      remove("removed in its first job");
+      await Promise.resolve();
+      remove("removed in a later job");
+      const held = places("held").map((i) => things[i]!);
+      things.length = 0;
+      // The stack of this job may still hold a storage.
+      await new Promise(setImmediate);
+      for (let time = 0; time < 2; time++) watch.collect();
+      expect(freed.toSorted((a, b) => a - b)).toEqual(places("forgotten"));
+      // Without a use after the collection, nothing would hold these storages.
+      for (const thing of held) watch.remove(thing);
+    }),
+    { numRuns: 50 },
+  ));

@@ -1,4 +1,7 @@
-/** The choice of `"auto"`: a hardware device that passes its self-test and is faster than wasm, or else wasm. It comes with its reason. */
+/**
+ * The choice of `"auto"`: a hardware device that passes its self-test and is faster than wasm, or else wasm. Where neither runs, the choice
+ * is reference. The reason is reported with the choice.
+ */
 
 import { BackendError } from "../../core/errors.ts";
 import {

@@ -1,6 +1,6 @@
 /**
- * Times a backend on the kernels of a training step. `auto` needs the clock, because no stored figure knows the machine. The work is that
- * of WRN-10-1 (arXiv 1605.07146) on 16 images of 32×32 pixels: its convolutions, batch normalisations, ReLUs and its linear layer, each with
+ * Times a backend on the kernels of a training step. `auto` measures, because no stored figure can know the machine. The work is that of
+ * WRN-10-1 (arXiv 1605.07146) on 16 images of 32×32 pixels: its convolutions, batch normalisations, ReLUs and its linear layer, each with
  * its gradients. The operands come from a seeded stream, so every calibration computes the same.
  */
 

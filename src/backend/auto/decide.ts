@@ -17,7 +17,7 @@ export interface Decision {
   readonly loss: string;
 }
 
-/** Why an adapter is no candidate; undefined for hardware. The processor computes for a software adapter, and `wasm` computes faster there. */
+/** Why an adapter is no candidate; undefined for hardware. A software adapter computes on the processor, where `wasm` is faster. */
 export const refusalOf = ({ name, software }: Pick<AdapterReport, "name" | "software">): string | undefined =>
   software ? `only a software adapter, ${name}` : undefined;
 
@@ -29,7 +29,7 @@ const inWords = (milliseconds: number): string => `${milliseconds.toFixed(millis
 const losing = (time: number | string): string =>
   typeof time === "string" ? `failed in the calibration: ${time}` : `${inWords(time)} in the calibration`;
 
-/** The faster of a hardware device and wasm. Equal times, and failures of both, go to wasm. */
+/** The faster of a hardware device and wasm. Where the times are equal or both fail, wasm wins. */
 export function decide(device: Timed, wasm: Timed): Decision {
   const times = {
     device: typeof device.time === "number" ? device.time : Infinity,

@@ -10,8 +10,8 @@
  *
  * A channel without elements has no mean, so its statistics are NaN.
  *
- * An addend and an activation may follow in the same pass: y = activation(γ·x̂ + β + addend). The activation's slope is known from y, so the
- * backward pass needs no mask.
+ * An addend and an activation may follow in the same pass: y = activation(γ·x̂ + β + addend). The slope of the activation is known from y,
+ * so the backward pass needs no mask.
  */
 
 import { type HostMemory, viewOf } from "../host-storage.ts";

@@ -1,7 +1,7 @@
 /**
- * Compiles the AssemblyScript kernels and embeds them as base64 TypeScript modules, so that Node, workers and bundlers load
- * them without fetching a file. One source is built three times: for baseline simd128, for relaxed SIMD (fused multiply-add), and for engines
- * that join pairs of relaxed vectors into 256-bit ones (wide).
+ * Compiles the AssemblyScript kernels and embeds them as base64 TypeScript modules, so that Node, workers and bundlers load them without
+ * fetching a file. One source is built three times: for baseline simd128, for relaxed SIMD (fused multiply-add), and for engines that join
+ * pairs of relaxed vectors into 256-bit ones (wide).
  *
  * All builds import a shared memory. Where threads are not available the loader clears a flag in the module, which makes the memory
  * unshared (`unshare` in host/kernel-module.ts). Atomics are valid on both kinds of memory, and more modules would double what a
@@ -23,9 +23,10 @@ const here = dirname(fileURLToPath(import.meta.url));
 const assembly = join(here, "assembly");
 const generated = join(here, "generated");
 
-/** What distinguishes the builds: features of WebAssembly, whether vectors are written in pairs, and the tiles (tiles.mjs). */
+/** The sizes of the tiles (tiles.mjs). In the wide build, vectors are written in pairs. */
 const narrow = { gemm: { rows: 4, vectors: 2 }, convolution: { rows: 4, vectors: 2 } };
 const wide = { gemm: { rows: 6, vectors: 4 }, convolution: { rows: 4, vectors: 4 } };
+/** What distinguishes the builds: the features of WebAssembly, and the tiles. */
 const builds = {
   baseline: { features: "simd,threads", tiles: narrow },
   relaxed: { features: "simd,threads,relaxed-simd", tiles: narrow },
@@ -88,7 +89,8 @@ for (const [name, { features, tiles }] of Object.entries(builds)) {
   const packed = deflateRawSync(bytes, { level: 9 }).toString("base64");
   await writeFile(
     join(generated, `${name}.ts`),
-    `/** Made by build-kernels.mjs: the ${name} kernels (${bytes.length} bytes of WebAssembly), deflated, in base64. */\nexport const kernels: string =\n  "${packed}";\n`,
+    `/** Made by build-kernels.mjs: the ${name} kernels (${bytes.length} bytes of WebAssembly), deflated, in base64. */\n` +
+      `export const kernels: string =\n  "${packed}";\n`,
   );
   if (!process.env.KEEP_WASM) await rm(wasm);
   // `npm pack --json` runs this script and prints JSON to the standard output, so that output stays free.

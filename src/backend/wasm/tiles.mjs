@@ -20,6 +20,9 @@
 const each = (count, text) => Array.from({ length: count }, (_, i) => text(i)).join("\n");
 /** `text(row, column)` for every place of a table. */
 const table = (rows, columns, text) => each(rows, (r) => each(columns, (c) => text(r, c)));
+/** Masks of the lanes before `count`, one for each vector of a run. */
+const laneMasks = (run, count) =>
+  each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(${count}), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`);
 
 /** Matrix multiplication. A is packed [k][rows], B is packed [k][vectors · 4]: both are read front to back. */
 export const gemmTile = ({ rows, vectors }, name = "gemmTile") => `
@@ -49,9 +52,9 @@ export function ${name}(k: i32, a: usize, b: usize, c: usize, rowC: usize, accum
 `;
 
 /**
- * Convolution: output channels × two runs of neighbouring pixels, while the taps run, all input channels' taps in one row. It is the tile of
- * matrix multiplication with one difference: the right operand is not packed but read where it lies, at the pixel's address plus the tap's
- * offset from a table. So no im2col matrix is ever written. Instead, each input element is read Kh·Kw times from the first-level cache.
+ * Convolution: output channels × two runs of neighbouring pixels, while the taps of all input channels run. This is the tile of matrix
+ * multiplication with one difference: the right operand is not packed but read where it lies, at the pixel's address plus the tap's offset
+ * from a table. So no im2col matrix is ever written. Instead, each input element is read Kh·Kw times from the first-level cache.
  */
 export const convTile = ({ rows, vectors }) => {
   const run = vectors / 2;
@@ -59,10 +62,13 @@ export const convTile = ({ rows, vectors }) => {
 import { multiplyAdd, zero } from "./simd";
 
 /**
- * The sums of ${rows} channels × 2 runs of ${4 * run} pixels, to \`to0\` and \`to1\` and on from there in steps of \`plane\` bytes per channel.
- * \`weights\` is packed [tap][${rows}]. \`pixels0\` and \`pixels1\` are the addresses of the runs, which may stand in different rows.
+ * The sums of ${rows} channels × 2 runs of ${4 * run} pixels. Those of the first channel go to \`to0\` and \`to1\`, and those of each
+ * further channel \`plane\` bytes behind. \`weights\` is packed [tap][${rows}]. \`pixels0\` and \`pixels1\` are the addresses of the runs,
+ * which may stand in different rows.
  */
-export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usize, pixels1: usize, to0: usize, to1: usize, plane: usize): void {
+export function convTile(
+  taps: i32, offsets: usize, weights: usize, pixels0: usize, pixels1: usize, to0: usize, to1: usize, plane: usize,
+): void {
   ${table(rows, vectors, (r, v) => `let s${r}_${v} = zero();`)}
   const end = weights + (<usize>taps) * ${4 * rows};
   while (weights < end) {
@@ -88,9 +94,9 @@ export function convTile(taps: i32, offsets: usize, weights: usize, pixels0: usi
 };
 
 /**
- * The weight gradient of a convolution: 4 output channels × 2 taps, while the pixels run. Every sum has the lanes of a run of pixels. A step
- * takes 4 loads of g and 2 of x for 8 multiply-adds, and needs no broadcast and no packing. The addresses of g's channels are \`g\`,
- * \`g + second\`, … Sum (channel, tap) is written to \`sums\`, run by run.
+ * The weight gradient of a convolution: 4 output channels × 2 taps, while the pixels run. Every sum has the lanes of a run of pixels. A
+ * step takes 4 loads of g and 2 of x for 8 multiply-adds, and needs no broadcast and no packing. The addresses of g's channels are `g`,
+ * `g + second`, … Sum (channel, tap) is written to `sums`, run by run.
  */
 export const dotTile = ({ vectors }) => `
 import { multiplyAdd, zero } from "./simd";
@@ -124,8 +130,8 @@ const dotsOfRuns = (name, run) => {
   const { begin, step, end } = dotParts(run);
   return `
 /**
- * For planes whose rows are whole runs of ${4 * run} pixels: one loop over a list of the runs' offsets in x, because rows of a few runs are too
- * short to be loops of their own.
+ * For planes whose rows are whole runs of ${4 * run} pixels: one loop over a list of the runs' offsets in x, because rows of a few runs are
+ * too short to be loops of their own.
  */
 export function ${name}(
   runs: usize, count: i32, g: usize, second: usize, third: usize, fourth: usize, gImage: usize,
@@ -163,7 +169,7 @@ export function dotsOfRows(
   const rest = columns % ${4 * run};
   const whole = (<usize>(columns - rest)) << 2;
   const restBytes = (<usize>rest) << 2;
-  ${each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(rest), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`)}
+  ${laneMasks(run, "rest")}
   for (let i = 0; i < images; i++) {
     let row0 = pixels0, row1 = pixels1;
     let at = g;
@@ -234,7 +240,7 @@ export function fiveDots(pass: DepthwisePass, g: usize, t0: usize, t1: usize, t2
       ${table(5, run, (t, v) => `s${t}_${v} = multiplyAdd(g${v}, v128.load(t${t} + from, ${16 * v}), s${t}_${v});`)}
     } else {
       // Both factors are masked, because a NaN behind the end of the row times zero would still be NaN.
-      ${each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(lanes), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`)}
+      ${laneMasks(run, "lanes")}
       ${each(run, (v) => `const g${v} = v128.and(v128.load(at, ${16 * v}), mask${v});`)}
       ${table(5, run, (t, v) => `s${t}_${v} = multiplyAdd(g${v}, v128.and(v128.load(t${t} + from, ${16 * v}), mask${v}), s${t}_${v});`)}
     }

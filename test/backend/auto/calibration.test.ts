@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { useBackend } from "../../../src/backend/active.ts";
-import { type CalibrationWork, timeRound } from "../../../src/backend/auto/calibration.ts";
+import { timeRound } from "../../../src/backend/auto/calibration.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
 import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
 import { createShapeOnlyBackend } from "../../../src/backend/shape-only.ts";
@@ -12,6 +12,7 @@ import { WideResNet } from "../../../src/models/wide-resnet.ts";
 import { crossEntropy } from "../../../src/nn/losses.ts";
 import { zeros } from "../../../src/ops/creation.ts";
 import type { Storage } from "../../../src/tensor/storage.ts";
+import { smallWork } from "./small-work.ts";
 
 /** The kernels in which a training step spends its time. */
 const dominant = ["conv2d", "conv2dInputGradient", "conv2dWeightGradient", "batchNorm", "batchNormGradient", "matmul", "unary", "binary"];
@@ -58,16 +59,6 @@ test("a round runs the dominant kernels of a training step of WRN-10-1 on 16 ima
   expect(calls.sort()).toEqual(expected.sort());
 });
 
-const small: CalibrationWork = {
-  batch: 1,
-  convolutions: [
-    { inChannels: 1, outChannels: 2, window: 3, stride: 1, size: 4 },
-    { inChannels: 2, outChannels: 2, window: 1, stride: 2, size: 4 },
-  ],
-  norms: [{ channels: 2, size: 2 }],
-  linear: { inFeatures: 2, outFeatures: 3 },
-};
-
 /** A clock by which the rounds take these times. */
 const clockOf = (times: readonly number[]): (() => number) => {
   let [now, calls] = [1000, 0];
@@ -80,24 +71,24 @@ const clockOf = (times: readonly number[]): (() => number) => {
 describe("of the clock", () => {
   test("the round that compiles does not count, and of five others the median does", async () => {
     const clock = clockOf([1000, 9, 1, 5, 30, 4]);
-    expect(await timeRound(createReferenceBackend(), { work: small, clock })).toBe(5);
+    expect(await timeRound(createReferenceBackend(), { work: smallWork, clock })).toBe(5);
   });
 
   test("the second round ends a hopeless calibration", async () => {
     const clock = clockOf([1, 31]);
-    expect(await timeRound(createReferenceBackend(), { work: small, clock, best: 10 })).toBe(31);
+    expect(await timeRound(createReferenceBackend(), { work: smallWork, clock, best: 10 })).toBe(31);
   });
 
   test("a round that is not hopeless is followed by the others", async () => {
     const clock = clockOf([1000, 30, 8, 9, 10, 11]);
-    expect(await timeRound(createReferenceBackend(), { work: small, clock, best: 10 })).toBe(10);
+    expect(await timeRound(createReferenceBackend(), { work: smallWork, clock, best: 10 })).toBe(10);
   });
 });
 
 describe("nothing is left", () => {
   test("after a calibration", async () => {
     const backend = createReferenceBackend();
-    expect(await timeRound(backend, { work: small })).toBeGreaterThanOrEqual(0);
+    expect(await timeRound(backend, { work: smallWork })).toBeGreaterThanOrEqual(0);
     expect(backend.memory()).toMatchObject({ storages: 0, used: 0 });
   });
 
@@ -112,7 +103,7 @@ describe("nothing is left", () => {
           },
         }),
     };
-    await expect(timeRound(failing, { work: small })).rejects.toThrow("lost");
+    await expect(timeRound(failing, { work: smallWork })).rejects.toThrow("lost");
     expect(backend.memory()).toMatchObject({ storages: 0, used: 0 });
   });
 });
@@ -125,7 +116,7 @@ test("two calibrations compute the same", async () => {
       upload.push(...Array.from(data));
       return backend.upload(dtype, data);
     };
-    await timeRound({ ...backend, upload: watch }, { work: small });
+    await timeRound({ ...backend, upload: watch }, { work: smallWork });
   }
   expect(uploads[0]).toEqual(uploads[1]);
   expect(new Set(uploads[0]).size).toBe(uploads[0]!.length);

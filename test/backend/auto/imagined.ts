@@ -1,4 +1,4 @@
-/** Candidates of `"auto"` that are made up: packages, adapters and clocks as a test wants them. All of them compute as the reference does. */
+/** Candidates of `"auto"` that are made up: adapters and clocks as a test wants them. All of them compute as the reference does. */
 
 import type { AutoCandidates } from "../../../src/backend/auto/auto.ts";
 import type { AutoDevice } from "../../../src/backend/auto/devices.ts";
@@ -12,7 +12,7 @@ export type Answer = "hardware" | "software" | Error | undefined;
 /** Milliseconds, or the error of the calibration. */
 export type Time = number | Error;
 
-export const adapterOf = (kind: "hardware" | "software"): AdapterReport =>
+const adapterOf = (kind: "hardware" | "software"): AdapterReport =>
   kind === "hardware"
     ? { name: "Radeon X", software: false, maximumBytes: 2 ** 31 }
     : { name: "SwiftShader", software: true, maximumBytes: 2 ** 30 };

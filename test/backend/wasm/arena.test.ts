@@ -154,25 +154,45 @@ describe("arena", () => {
     expect(arena.allocate(1)!.start).toBe(start);
   });
 
+  /** The work of requests of `asked` granules where `count` blocks of `freed` granules were freed. */
+  const workOf = (count: number, freed: number, asked: number, requests = 100): number => {
+    const arena = new Arena(start, 2 ** 32, () => undefined);
+    const blocks = Array.from({ length: count }, () => {
+      const block = arena.allocate(64 * freed)!;
+      arena.allocate(1);
+      return block;
+    });
+    for (const block of blocks) arena.free(block);
+    arena.free(arena.allocate(64 * asked)!); // joins what was set aside
+    const before = arena.work;
+    for (let i = 0; i < requests; i++) arena.free(arena.allocate(64 * asked)!);
+    return arena.work - before;
+  };
+
   it.each<[string, number, number]>([
-    ["of the size of the free blocks", 16, 16],
-    ["a little larger than every free block", 16, 17],
-    ["much smaller than the free blocks", 16, 1],
-  ])("compares a few sizes for a request %s, however many blocks are free", (_, freed, asked) => {
-    const requests = 100;
-    const workOf = (count: number): number => {
-      const arena = new Arena(start, 2 ** 32, () => undefined);
-      const blocks = Array.from({ length: count }, () => {
-        const block = arena.allocate(64 * freed)!;
-        arena.allocate(1);
-        return block;
-      });
-      for (const block of blocks) arena.free(block);
-      arena.free(arena.allocate(64 * asked)!); // joins what was set aside
-      const before = arena.work;
-      for (let i = 0; i < requests; i++) arena.free(arena.allocate(64 * asked)!);
-      return arena.work - before;
-    };
-    for (const count of [20, 20_000]) expect(workOf(count)).toBeLessThanOrEqual(8 * requests);
+    ["of the size of the free blocks", 64, 64],
+    ["a little larger than every free block", 64, 65],
+    ["much smaller than the free blocks", 64, 17],
+  ])("does the same work for requests %s, however many blocks are free", (_, freed, asked) => {
+    expect(workOf(20, freed, asked)).toBeGreaterThan(0);
+    expect(workOf(20_000, freed, asked)).toBe(workOf(20, freed, asked));
+  });
+
+  it.each([16, 1])("takes a small block back that was set aside, and compares no sizes: %i granules", (asked) => {
+    for (const count of [20, 20_000]) expect(workOf(count, 16, asked, 10_000)).toBe(0);
+  });
+
+  it("sets 4096 blocks aside at most, and joins them when one more is freed", () => {
+    const arena = new Arena(start, 2 ** 32, () => undefined);
+    const blocks = Array.from({ length: 4097 }, () => arena.allocate(64)!);
+    const before = arena.work;
+    for (const block of blocks.slice(1)) arena.free(block);
+    expect(arena.work).toBe(before);
+    arena.free(blocks[0]!);
+    expect(arena.work).toBeGreaterThan(before);
+  });
+
+  it("compares at most five sizes for a request that is a little too large for the blocks set aside", () => {
+    for (const count of [20, 20_000]) expect(workOf(count, 16, 17)).toBeLessThanOrEqual(5 * 100);
   });
 });

@@ -109,22 +109,39 @@ function sandwich(p: readonly (readonly number[])[], m: (row: number, column: nu
 const pixel = (values: Float64Array, plane: number, height: number, width: number, row: number, column: number): number =>
   row < 0 || column < 0 || row >= height || column >= width ? 0 : values[(plane * height + row) * width + column]!;
 
+/** The source of the windows, and where they lie in it. */
+interface Windows {
+  readonly batch: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly top: number;
+  readonly left: number;
+}
+
+/** Every window of 4×4 pixels, as the algorithm transforms it, of absolute values: one for each channel. */
+function* windowsOf(
+  { batch, channels, height, width, outHeight, outWidth, top, left }: Windows,
+  source: Float64Array,
+): Generator<{ readonly n: number; readonly row: number; readonly column: number; readonly windows: readonly number[][][] }> {
+  for (let n = 0; n < batch; n++)
+    for (let row = 0; row < outHeight; row += 2)
+      for (let column = 0; column < outWidth; column += 2) {
+        const windows = Array.from({ length: channels }, (_, c) =>
+          sandwich(absB, (i, j) => pixel(source, n * channels + c, height, width, row + i - top, column + j - left)),
+        );
+        yield { n, row, column, windows };
+      }
+}
+
 /**
  * What the error is a multiple of: the sums that the algorithm makes, of absolute values. `weight(o, c, u, v)` is the kernel as the windows
  * of the source meet it.
  */
 function correlationMagnitudes(
-  s: {
-    batch: number;
-    channels: number;
-    outChannels: number;
-    height: number;
-    width: number;
-    outHeight: number;
-    outWidth: number;
-    top: number;
-    left: number;
-  },
+  s: Windows & { readonly outChannels: number },
   source: Float64Array,
   weight: (o: number, c: number, u: number, v: number) => number,
 ): Float64Array {
@@ -132,39 +149,26 @@ function correlationMagnitudes(
   const kernels = Array.from({ length: s.outChannels }, (_, o) =>
     Array.from({ length: s.channels }, (_, c) => sandwich(kernel3, (u, v) => weight(o, c, u, v))),
   );
-  for (let n = 0; n < s.batch; n++)
-    for (let row = 0; row < s.outHeight; row += 2)
-      for (let column = 0; column < s.outWidth; column += 2) {
-        const windows = Array.from({ length: s.channels }, (_, c) =>
-          sandwich(absB, (i, j) => pixel(source, n * s.channels + c, s.height, s.width, row + i - s.top, column + j - s.left)),
-        );
-        for (let o = 0; o < s.outChannels; o++) {
-          const products = absB.map((_, i) =>
-            absB.map((_, j) => windows.reduce((sum, d, c) => sum + d[i]![j]! * kernels[o]![c]![i]![j]!, 0)),
-          );
-          for (const [i, line] of sandwich(output2, (u, v) => products[u]![v]!).entries())
-            for (const [j, value] of line.entries())
-              if (row + i < s.outHeight && column + j < s.outWidth)
-                out[((n * s.outChannels + o) * s.outHeight + row + i) * s.outWidth + column + j] = value;
-        }
-      }
+  for (const { n, row, column, windows } of windowsOf(s, source))
+    for (let o = 0; o < s.outChannels; o++) {
+      const products = absB.map((_, i) => absB.map((_, j) => windows.reduce((sum, d, c) => sum + d[i]![j]! * kernels[o]![c]![i]![j]!, 0)));
+      for (const [i, line] of sandwich(output2, (u, v) => products[u]![v]!).entries())
+        for (const [j, value] of line.entries())
+          if (row + i < s.outHeight && column + j < s.outWidth)
+            out[((n * s.outChannels + o) * s.outHeight + row + i) * s.outWidth + column + j] = value;
+    }
   return out;
 }
 
 function gradientMagnitudes(s: ConvolutionGeometry, x: Float64Array, g: Float64Array): Float64Array {
   const products = Array.from({ length: s.outChannels * s.inChannels }, () => absB.map(() => [0, 0, 0, 0]));
-  for (let n = 0; n < s.batch; n++)
-    for (let row = 0; row < s.outHeight; row += 2)
-      for (let column = 0; column < s.outWidth; column += 2) {
-        const windows = Array.from({ length: s.inChannels }, (_, c) =>
-          sandwich(absB, (i, j) => pixel(x, n * s.inChannels + c, s.height, s.width, row + i - s.paddingY, column + j - s.paddingX)),
-        );
-        for (let o = 0; o < s.outChannels; o++) {
-          const kernel = sandwich(kernel2, (i, j) => pixel(g, n * s.outChannels + o, s.outHeight, s.outWidth, row + i, column + j));
-          for (const [c, d] of windows.entries())
-            for (let i = 0; i < 4; i++) for (let j = 0; j < 4; j++) products[o * s.inChannels + c]![i]![j]! += kernel[i]![j]! * d[i]![j]!;
-        }
-      }
+  const source = { ...s, channels: s.inChannels, top: s.paddingY, left: s.paddingX };
+  for (const { n, row, column, windows } of windowsOf(source, x))
+    for (let o = 0; o < s.outChannels; o++) {
+      const kernel = sandwich(kernel2, (i, j) => pixel(g, n * s.outChannels + o, s.outHeight, s.outWidth, row + i, column + j));
+      for (const [c, d] of windows.entries())
+        for (let i = 0; i < 4; i++) for (let j = 0; j < 4; j++) products[o * s.inChannels + c]![i]![j]! += kernel[i]![j]! * d[i]![j]!;
+    }
   return Float64Array.from(products.flatMap((m) => sandwich(output3, (i, j) => m[i]![j]!).flat()));
 }
 
@@ -308,6 +312,41 @@ describe("The choice of Winograd's algorithm", () => {
         for (const build of Object.values(tiles)) if (choosesWinograd(role, g, build)) expect(form).toBe("3,3,1,1,1,1,1");
       }),
     ));
+
+  it("is the same for an input gradient as for the forward convolution that it is", () =>
+    fc.assert(
+      fc.property(geometries, fc.constantFrom(...Object.values(tiles)), fc.integer({ min: 1, max: 8 }), (g, build, scale) => {
+        const own = { ...g, inChannels: scale * g.inChannels, outChannels: scale * g.outChannels };
+        const forward = {
+          ...{ ...own, inChannels: own.outChannels, outChannels: own.inChannels },
+          ...{ height: g.outHeight, width: g.outWidth, outHeight: g.height, outWidth: g.width },
+        };
+        expect(choosesWinograd("inputGradient", own, build)).toBe(choosesWinograd("forward", forward, build));
+      }),
+      { numRuns: 1000 },
+    ));
+
+  // The smallest number of channels, in and out, for which the costs in winograd-choice.ts are below those of the direct algorithm. It is
+  // worked out by hand: forward in the narrow build on many images of 16×16, 36·C² > 16·C² + 2·75·C, so C > 7.5.
+  it.each([
+    ["forward", "narrow", 64, 16, 8],
+    ["forward", "wide", 64, 16, 17],
+    ["weightGradient", "narrow", 64, 16, 16],
+    ["weightGradient", "wide", 64, 16, 28],
+    // On few windows, the transforms of the kernels count.
+    ["forward", "narrow", 1, 8, 16],
+    ["forward", "wide", 2, 8, 35],
+    ["weightGradient", "narrow", 1, 8, 32],
+    ["weightGradient", "wide", 2, 8, 46],
+  ] as const)("%s, %s build, batch %i, %i pixels: from %i channels on", (role, build, batch, size, least) => {
+    const chosenFor = (channels: number): boolean =>
+      choosesWinograd(
+        role,
+        convolutionGeometry("conv2d", [batch, channels, size, size], [channels, channels, 3, 3], { padding: 1 }),
+        tiles[build],
+      );
+    expect([least - 1, least].map(chosenFor)).toEqual([false, true]);
+  });
 
   // Measured: channels, image size, batch, and the builds on which Winograd's algorithm was clearly faster (docs/benchmarks.md).
   const measured = [

@@ -1,7 +1,7 @@
 /**
  * Batch normalisation of each channel over its batch·inner elements (formulas in backend/reference/batch-norm.ts). Each sum over a channel
- * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, with an addend and an activation
- * too. The backward pass takes four, and one more where an activation comes after the norm.
+ * takes two launches, one for partial sums and one for their total. The forward pass takes six launches, also where it has an addend and an
+ * activation. The backward pass takes four launches, and one more where an activation comes after the norm.
  *
  * The forward pass works with differences from the first element of each channel, the pivot. The mean of the differences is as small as
  * their spread, so a float32 holds it to all digits that matter, also where the channel's own mean is much larger than its spread.
@@ -219,7 +219,8 @@ export const batchNormKernels = (device: Device): Pick<Kernels, "channelAffine" 
       const { batch, channels, inner, epsilon } = geometry;
       const sizes = sizesOf(geometry);
       const inverseCount = 1 / (batch * inner);
-      // It is a launch of its own, because the last launch reads as many tensors as WebGPU guarantees to a program: eight with the result.
+      // The slope has a launch of its own, because the last launch has as many tensors as WebGPU guarantees to a program: eight with its
+      // result.
       const sloped = through && device.run(slopedGradients[through.activation], g.length, { g, y: through.y });
       const cotangent = sloped ?? g;
       const common = { x, mean, variance, g: cotangent, epsilon };

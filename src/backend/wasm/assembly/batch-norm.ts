@@ -1,7 +1,8 @@
 /**
  * Batch normalisation, one channel to a chunk. The N rows of H·W values of a channel are read several times while they are in the
  * second-level cache. The mean is computed first, then the squares of the differences from it, because the one-pass formula E[x²] − E[x]²
- * would cancel. An addend and an activation come in the pass that writes y. A scale and a shift of channels are that pass alone.
+ * would cancel. The pass that writes y also adds the addend and applies the activation. Where the scale and the shift of the channels are
+ * given, it is the only pass.
  */
 
 import { productSum, rowDeviations, rowMaskedProducts, rowProducts, rowSquares } from "./row-sums";
@@ -24,7 +25,7 @@ export class NormJob {
   g: usize;
   /** The y of a forward pass with an activation; 0 without an activation. */
   activated: usize;
-  /** Where g is put, with 0 where the activation has slope 0. It may be `out`. */
+  /** The place for a copy of g that is 0 where the activation has slope 0. This place may be `out`. */
   masked: usize;
   gammaGradient: usize;
   betaGradient: usize;
@@ -147,8 +148,8 @@ export function normalise(activation: i32, shared: bool): void {
 }
 
 /**
- * With r = (σ² + ε)^−½ and ḡ = g where the activation has slope 1, else 0: β̄ = Σ ḡ, γ̄ = r·Σ ḡ·(x − μ), x̄ = γr·(ḡ − β̄/m − (x − μ)·r·γ̄/m),
- * m values to a channel.
+ * The gradients of a channel of m values, with r = (σ² + ε)^−½ and ḡ = g where the activation has slope 1, else 0:
+ * β̄ = Σ ḡ, γ̄ = r·Σ ḡ·(x − μ), x̄ = γr·(ḡ − β̄/m − (x − μ)·r·γ̄/m).
  */
 function backwardChannel(channel: i32): void {
   const count = <f64>(job.batch * job.inner);

@@ -131,7 +131,8 @@ function chunkOf(op: i32): (i: i32) => void {
 }
 
 export function binary(
-  op: i32, a: usize, b: usize, out: usize, inner: i32, rowCount: i32, total: i32, rowsPerChunk: i32, runsA: bool, runsB: bool, rank: i32, shared: bool,
+  op: i32, a: usize, b: usize, out: usize, inner: i32, rowCount: i32, total: i32, rowsPerChunk: i32,
+  runsA: bool, runsB: bool, rank: i32, shared: bool,
 ): void {
   job.a = a;
   job.b = b;

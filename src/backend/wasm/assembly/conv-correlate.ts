@@ -96,7 +96,9 @@ function band(index: i32): void {
 }
 
 /** All output channels over rows [from, to) of the band. */
-function run(job: CorrelateJob, pass: CorrelatePass, group: i32, pixels: usize, target: usize, first: i32, from: i32, to: i32, sums: usize): void {
+function run(
+  job: CorrelateJob, pass: CorrelatePass, group: i32, pixels: usize, target: usize, first: i32, from: i32, to: i32, sums: usize,
+): void {
   const rowBytes = (<usize>job.planes.pitch) << 2;
   const columns = pass.columns;
   const blockBytes = (<usize>pass.taps) << 4;

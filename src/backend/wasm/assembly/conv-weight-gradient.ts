@@ -95,16 +95,13 @@ function range(index: i32): void {
           const pixels0 = pixels + load<usize>(tap0), pixels1 = pixels + load<usize>(tap1);
           if (job.runCount == 0)
             dotsOfRows(
-              job.rows, job.columns, (<usize>planes.pitch) << 2, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
+              job.rows, job.columns, (<usize>planes.pitch) << 2, g, second, third, fourth, job.gImage,
+              pixels0, pixels1, imageStep, count, sums,
             );
           else if (job.run == 4)
-            dotsOfVectors(
-              job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
-            );
+            dotsOfVectors(job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums);
           else
-            dotsOfRuns(
-              job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums,
-            );
+            dotsOfRuns(job.runs, job.runCount, g, second, third, fourth, job.gImage, pixels0, pixels1, imageStep, count, sums);
           for (let channel = 0, at = to + ((<usize>t) << 2), from = sums; channel < valid; channel++, at += rowTaps, from += 2 * sumBytes) {
             put(at, from, sumBytes, add);
             if (pair) put(at + 4, from + sumBytes, sumBytes, add);

@@ -2,9 +2,10 @@
  * Depthwise convolution: every channel has its own small kernel and uses no other channel, so there is no product of matrices to tile over.
  * Reading pixels bounds the speed: each multiply-add needs one load.
  *
- * A tile is 6 runs of pixels of one channel (tiles.mjs): each tap broadcasts its weight once and reads 6 vectors or pairs (6 sums + 6 operands
- * + 1 weight = 13 registers). The weight gradient exchanges the roles: it takes 5 taps against one run of g. Planes and passes are
- * those of conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level cache.
+ * A tile is 6 runs of pixels of one channel (tiles.mjs). Each tap broadcasts its weight once and reads 6 vectors or pairs: 6 sums, 6
+ * operands and 1 weight take 13 registers. The weight gradient exchanges the roles: it takes 5 taps against one run of g. Planes and passes
+ * are those of conv-planes.ts and conv-correlate.ts, one channel at a time, so a copy of a plane is used while it is in the first-level
+ * cache.
  */
 
 import { Planes, copyPlanes } from "./conv-planes";
@@ -21,8 +22,8 @@ export class DepthwiseTap {
 }
 
 /**
- * A run of neighbouring pixels, as many as a tile takes: the byte offsets of their sources in the plane and of their results in the output plane, and how many of them
- * exist.
+ * A run of neighbouring pixels, as many as a tile takes: the byte offset of its sources in the plane and of its results in the output
+ * plane, and how many of its pixels exist.
  */
 @unmanaged
 export class DepthwiseVector {
@@ -154,8 +155,10 @@ function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: 
   const count = min(5, pass.taps - first);
   const list = pass.list + (<usize>first) * tapBytes;
   // Taps that do not exist repeat the first tap, and their sums are not stored.
-  const t0 = pixels + load<usize>(list, OFFSET), t1 = pixels + load<usize>(list + (count > 1 ? tapBytes : 0), OFFSET);
-  const t2 = pixels + load<usize>(list + (count > 2 ? 2 * tapBytes : 0), OFFSET), t3 = pixels + load<usize>(list + (count > 3 ? 3 * tapBytes : 0), OFFSET);
+  const t0 = pixels + load<usize>(list, OFFSET);
+  const t1 = pixels + load<usize>(list + (count > 1 ? tapBytes : 0), OFFSET);
+  const t2 = pixels + load<usize>(list + (count > 2 ? 2 * tapBytes : 0), OFFSET);
+  const t3 = pixels + load<usize>(list + (count > 3 ? 3 * tapBytes : 0), OFFSET);
   const t4 = pixels + load<usize>(list + (count > 4 ? 4 * tapBytes : 0), OFFSET);
   fiveDots(pass, g, t0, t1, t2, t3, t4, sums);
   for (let t = 0; t < count; t++) add(gw, load<usize>(list + t * tapBytes), sums + t * runBytes);

@@ -1,6 +1,6 @@
 /**
  * eˣ and log x on two lanes of float64, and the way from four lanes of float32 to two halves in float64 and back. Functions that would lose
- * digits in float32 compute in float64: their one visible rounding is that to float32. The series are cut where the rest is below 10⁻¹¹.
+ * digits in float32 compute in float64, so that only the rounding to float32 shows. The series are cut where the rest is below 10⁻¹¹.
  */
 
 /** a·b + c on two lanes, fused where the build allows it (simd.ts). */
@@ -28,13 +28,14 @@ export function joinHalves(lower: v128, upper: v128): v128 {
   return v128.shuffle<f32>(f32x4.demote_f64x2_zero(lower), f32x4.demote_f64x2_zero(upper), 0, 1, 4, 5);
 }
 
+/** x in both lanes. */
 @inline
-function d(x: f64): v128 {
+export function d(x: f64): v128 {
   return f64x2.splat(x);
 }
 
 /** 1.5·2⁵². Adding it rounds to an integer and leaves the integer in the low bits. */
-const INTEGERS: f64 = 6755399441055744;
+export const INTEGERS: f64 = 6755399441055744;
 
 /** round(x/ln 2) as an integer in the low bits of each lane. */
 @inline
@@ -70,7 +71,7 @@ function scaled(p: v128, exponent: v128): v128 {
 
 /** eˣ for |x| ≤ 700. */
 @inline
-export function exp2Lanes(x: v128): v128 {
+export function expLanes(x: v128): v128 {
   const n = binaryExponent(x);
   const r = reduced(x, n);
   return scaled(multiplyAdd2(expSeries(r), r, d(1)), n);
@@ -86,8 +87,8 @@ export function expm1Lanes(x: v128): v128 {
 }
 
 /**
- * log x for normal x > 0. With x = 2ᵉ·m, m in [√½, √2), and s = (m − 1)/(m + 1), it is e·ln 2 + 2s·(1 + s²/3 + s⁴/5 + …). So log 1 is 0, and
- * the result keeps its digits where x is near 1.
+ * log x for normal x > 0. With x = 2ᵉ·m, m in [√½, √2), and s = (m − 1)/(m + 1), it is e·ln 2 + 2s·(1 + s²/3 + s⁴/5 + …). So log 1 is 0,
+ * and the result keeps its digits where x is near 1.
  */
 @inline
 export function logLanes(x: v128): v128 {

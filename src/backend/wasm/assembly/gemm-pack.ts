@@ -1,9 +1,9 @@
 /**
  * Packing: copying a block of a matrix into the order in which a tile reads it.
  *
- * A panel is `width` rows of A (or columns of B) by k, stored [k][width]: the rows or columns of a tile. Packing costs one pass over the block.
- * Every tile then reads its panel from front to back, and a transposed operand costs nothing more:
- * only the way the panel is filled differs.
+ * A panel is `width` rows of A (or columns of B) by k, stored [k][width]: the rows or columns of a tile. Packing costs one pass over the
+ * block. Every tile then reads its panel from front to back. A transposed operand costs nothing more, because only the way the panel is
+ * filled differs.
  */
 
 /**

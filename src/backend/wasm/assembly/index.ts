@@ -1,4 +1,9 @@
-/** What the module exports: one function per kernel, called by the host, and the worker's loop. */
+/**
+ * What the module exports: one function per kernel, called by the host, and the worker's loop.
+ *
+ * The files gemm-tile, single-tile, conv-tile, conv-dots and depthwise-tile are imported but are not in this folder. ../tiles.mjs writes
+ * them anew for each build.
+ */
 
 export { dismiss, setWorkers, work } from "./team";
 export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";

@@ -1,6 +1,6 @@
 /**
- * Copying and adding at indices: gather reads x[o, index, i], and scatterAdd adds to it. x is [outer, axis, inner], and what is read or added
- * is [outer, count, inner].
+ * Copying and adding at indices: gather reads x[o, index, i], and scatterAdd adds to it. x is [outer, axis, inner], and y, which is read or
+ * added, is [outer, count, inner].
  *
  * A chunk of gather is some rows of its result. A chunk of scatterAdd is some columns of one `outer`, along all indices. So no two threads
  * add to the same element, and the elements of a repeated index are added in order.
@@ -28,7 +28,7 @@ const job = changetype<IndexingJob>(JOB);
 /** From this size on, the engine's block copy is faster than a loop. */
 const LONG_ROW: usize = 1024;
 
-/** The position of the first index outside [0, bound), or −1. Below 0, an index is a large number without sign. */
+/** The position of the first index outside [0, bound), or −1. A negative index reads as a large unsigned number. */
 export function firstOutside(indices: usize, count: i32, bound: i32): i32 {
   const bounds = i32x4.splat(bound);
   let j = 0;
@@ -63,13 +63,18 @@ function gatherRows(chunk: i32): void {
   }
 }
 
-export function gather(x: usize, indices: usize, y: usize, outer: i32, axis: i32, inner: i32, count: i32, shared: bool): void {
+@inline
+function describe(x: usize, indices: usize, y: usize, axis: i32, inner: i32, count: i32): void {
   job.x = x;
   job.indices = indices;
   job.y = y;
   job.axis = axis;
   job.inner = inner;
   job.count = count;
+}
+
+export function gather(x: usize, indices: usize, y: usize, outer: i32, axis: i32, inner: i32, count: i32, shared: bool): void {
+  describe(x, indices, y, axis, inner, count);
   job.rows = outer * count;
   job.rowsPerChunk = max(1, chunkElements / inner);
   parallel(gatherRows, (job.rows + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
@@ -108,12 +113,7 @@ function addColumns(chunk: i32): void {
 
 /** Adds to x, which the host has filled with zeros. The blocks of columns depend on the shape alone, and are whole vectors wide. */
 export function scatterAdd(y: usize, indices: usize, x: usize, outer: i32, axis: i32, inner: i32, count: i32, shared: bool): void {
-  job.x = x;
-  job.indices = indices;
-  job.y = y;
-  job.axis = axis;
-  job.inner = inner;
-  job.count = count;
+  describe(x, indices, y, axis, inner, count);
   job.columnsPerChunk = max(16, ((inner + 7) / 8 + 15) & ~15);
   job.columnBlocks = (inner + job.columnsPerChunk - 1) / job.columnsPerChunk;
   parallel(addColumns, outer * job.columnBlocks, shared);

@@ -3,9 +3,9 @@
  *
  * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns. A chunk
  * takes BLOCK_K steps of k at a time: it packs the A and the B of these steps and runs the tiles over them. One panel of B (8 × 256 floats,
- * 8 KB; 16 KB in the wide build) stays in the first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past it from the second-level
- * cache. The packed block of B takes up to 512 × 256 floats (512 KB). Every block of rows packs B again, which costs about 1/blockM of the
- * arithmetic: less than it would cost to make all threads wait for a common packing phase.
+ * 8 KB; 16 KB in the wide build) stays in the first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past
+ * it from the second-level cache. The packed block of B takes up to 512 × 256 floats (512 KB). Every block of rows packs B again, which
+ * costs about 1/blockM of the arithmetic: less than it would cost to make all threads wait for a common packing phase.
  */
 
 import { gemmTile } from "./gemm-tile";
@@ -88,10 +88,14 @@ function block(index: i32): void {
     const packedA = corner + cornerBytes;
     const packedB = packedA + (<usize>(panels(rows, ROWS) * depth)) * stepA;
     const panelBytesA = (<usize>depth) * stepA, panelBytesB = (<usize>depth) * stepB;
-    for (let i = 0, to = packedA; i < rows; i += ROWS, to += panelBytesA)
-      packPanel(a + (<usize>k0) * job.strideAk + (<usize>i) * job.strideAm, job.strideAk, job.strideAm, depth, min(ROWS, rows - i), ROWS, to);
-    for (let j = 0, to = packedB; j < columns; j += COLUMNS, to += panelBytesB)
-      packPanel(b + (<usize>k0) * job.strideBk + (<usize>j) * job.strideBn, job.strideBk, job.strideBn, depth, min(COLUMNS, columns - j), COLUMNS, to);
+    for (let i = 0, to = packedA; i < rows; i += ROWS, to += panelBytesA) {
+      const from = a + (<usize>k0) * job.strideAk + (<usize>i) * job.strideAm;
+      packPanel(from, job.strideAk, job.strideAm, depth, min(ROWS, rows - i), ROWS, to);
+    }
+    for (let j = 0, to = packedB; j < columns; j += COLUMNS, to += panelBytesB) {
+      const from = b + (<usize>k0) * job.strideBk + (<usize>j) * job.strideBn;
+      packPanel(from, job.strideBk, job.strideBn, depth, min(COLUMNS, columns - j), COLUMNS, to);
+    }
 
     const accumulate = k0 > 0;
     for (let j = 0, panelB = packedB; j < columns; j += COLUMNS, panelB += panelBytesB) {

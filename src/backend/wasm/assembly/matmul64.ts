@@ -1,7 +1,7 @@
 /**
- * C[b] = A[b]·B[b] in float64. A chunk is four columns of C. It packs these columns of B, and then computes four rows at a time: 4×4 sums in
- * eight vectors. A is read where it lies, whatever its strides. At the edges of C a tile reads the last row or zeros in place of what is
- * missing, and drops the sums.
+ * C[b] = A[b]·B[b] in float64. A chunk is four columns of C. The chunk packs these columns of B, and then computes four rows at a time: 4×4
+ * sums in eight vectors. A is read where it lies, whatever its strides. At the edges of C, the last row stands in for missing rows and
+ * zeros for missing columns. Their sums are not stored.
  */
 
 import { multiplyAdd2 } from "./double-math";

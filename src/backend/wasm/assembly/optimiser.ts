@@ -88,7 +88,8 @@ function sgdChunk(chunk: i32): void {
   if (WIDE) {
     for (const pairs = start + ((end - start) & ~31); at < pairs; at += 32) {
       const p0 = v128.load(entry.parameter + at), p1 = v128.load(entry.parameter + at, 16);
-      const step0 = multiplyAdd(decay, p0, v128.load(entry.gradient + at)), step1 = multiplyAdd(decay, p1, v128.load(entry.gradient + at, 16));
+      const step0 = multiplyAdd(decay, p0, v128.load(entry.gradient + at));
+      const step1 = multiplyAdd(decay, p1, v128.load(entry.gradient + at, 16));
       let s0 = step0, s1 = step1;
       if (hasVelocity) {
         let v0 = s0, v1 = s1;

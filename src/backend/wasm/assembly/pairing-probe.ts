@@ -1,6 +1,6 @@
 /**
- * The innermost loops one by one, for the host to time. A tile of single vectors, which no engine can join, is the measure: a tile of pairs is
- * about twice as fast per multiply-add where the engine joins them, and slower than the single vectors where it does not.
+ * The innermost loops one by one, for the host to time. A tile of single vectors, which no engine can join, is the measure. A tile of pairs
+ * is about twice as fast per multiply-add where the engine joins the pairs, and at best as fast where the engine does not.
  */
 
 import { convTile } from "./conv-tile";
@@ -12,8 +12,8 @@ const STEPS: i32 = 96;
 const ROW: usize = 1024;
 
 /**
- * Runs loop `tile` (0 single vectors, 1 matrix multiplication, 2 convolution, 3 weight gradient) `calls` times on the 32 KB at `memory`, and
- * returns its multiply-adds. The first 384 bytes of `memory` are a table of offsets.
+ * Runs loop `tile` (0 single vectors, 1 matrix multiplication, 2 convolution, 3 weight gradient) `calls` times on the 32 KB at `memory`.
+ * Returns its multiply-adds. The first 384 bytes of `memory` are a table of offsets.
  */
 export function probe(tile: i32, memory: usize, calls: i32): i32 {
   const a = memory + 1024, b = memory + 4096, c = memory + 12288;

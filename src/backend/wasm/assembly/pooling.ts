@@ -107,7 +107,8 @@ function pairWindows(index: i32, count: i32, row: usize): void {
     const upper = job.x + ((<usize>at) << 2), lower = upper + ((<usize>below) << 2);
     const u0 = v128.load(upper), u1 = v128.load(upper, 16), l0 = v128.load(lower), l1 = v128.load(lower, 16);
     let best = v128.shuffle<f32>(u0, u1, 0, 2, 4, 6);
-    const p1 = v128.shuffle<f32>(u0, u1, 1, 3, 5, 7), p2 = v128.shuffle<f32>(l0, l1, 0, 2, 4, 6), p3 = v128.shuffle<f32>(l0, l1, 1, 3, 5, 7);
+    const p1 = v128.shuffle<f32>(u0, u1, 1, 3, 5, 7);
+    const p2 = v128.shuffle<f32>(l0, l1, 0, 2, 4, 6), p3 = v128.shuffle<f32>(l0, l1, 1, 3, 5, 7);
     const better1 = improves(p1, best);
     best = v128.bitselect(p1, best, better1);
     let offset = v128.and(better1, i32x4.splat(1));

@@ -1,8 +1,7 @@
 /**
- * Sum, maximum and its position along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some rows.
- * Otherwise a chunk takes
- * 16 neighbouring columns (one cache line) along the whole axis. Sums are kept in float64, in lanes or from block to block, so the result
- * is rounded about once.
+ * Sum, maximum and its position along the middle axis of [outer, axis, inner]. With inner = 1 a row is contiguous, and one chunk takes some
+ * rows. Otherwise a chunk takes 16 neighbouring columns (one cache line) along the whole axis. Sums are kept in float64, in lanes or from
+ * block to block, so the result is rounded about once.
  */
 
 import { joinHalves, lowerHalf, upperHalf } from "./double-math";
@@ -56,7 +55,47 @@ function maximumRows(chunk: i32): void {
     store<f32>(job.out + ((<usize>row) << 2), rowMaximum(job.x + (((<usize>row) * job.axis) << 2), job.axis));
 }
 
-function sumColumns(chunk: i32): void {
+/** Sums of up to four columns that begin at `x`. */
+@inline
+function sums(x: usize, stride: usize, lanes: i32): v128 {
+  let low = f64x2.splat(0), top = f64x2.splat(0);
+  for (let i = 0; i < job.axis; i++, x += stride) {
+    const v = loadLanes(x, lanes);
+    low = f64x2.add(low, lowerHalf(v));
+    top = f64x2.add(top, upperHalf(v));
+  }
+  return joinHalves(low, top);
+}
+
+@inline
+function maxima(x: usize, stride: usize, lanes: i32): v128 {
+  let best = f32x4.splat(-Infinity);
+  for (let i = 0; i < job.axis; i++, x += stride) best = f32x4.max(best, loadLanes(x, lanes));
+  return best;
+}
+
+/** The positions of the maxima, in an axis that is not empty. */
+@inline
+function positions(x: usize, stride: usize, lanes: i32): v128 {
+  let best = loadLanes(x, lanes);
+  let position = i32x4.splat(0);
+  x += stride;
+  for (let i = 1; i < job.axis; i++, x += stride) {
+    const v = loadLanes(x, lanes);
+    const better = improves(v, best);
+    best = v128.bitselect(v, best, better);
+    position = v128.bitselect(i32x4.splat(i), position, better);
+  }
+  return position;
+}
+
+const SUM = 0;
+const MAXIMUM = 1;
+const POSITION = 2;
+
+/** The function is inlined with a constant `op`, so one of the three loops remains in each copy. */
+@inline
+function columns(chunk: i32, op: i32): void {
   const first = (chunk % job.columnBlocks) * COLUMNS;
   const outer = chunk / job.columnBlocks;
   const stride = (<usize>job.inner) << 2;
@@ -64,31 +103,15 @@ function sumColumns(chunk: i32): void {
   const last = min(job.inner, first + COLUMNS);
   for (let column = first; column < last; column += 4) {
     const lanes = min(4, last - column);
-    let low = f64x2.splat(0), top = f64x2.splat(0);
-    let x = base + ((<usize>column) << 2);
-    for (let i = 0; i < job.axis; i++, x += stride) {
-      const v = loadLanes(x, lanes);
-      low = f64x2.add(low, lowerHalf(v));
-      top = f64x2.add(top, upperHalf(v));
-    }
-    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), joinHalves(low, top), lanes);
+    const x = base + ((<usize>column) << 2);
+    const y = op == SUM ? sums(x, stride, lanes) : op == MAXIMUM ? maxima(x, stride, lanes) : positions(x, stride, lanes);
+    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), y, lanes);
   }
 }
 
-function maximumColumns(chunk: i32): void {
-  const first = (chunk % job.columnBlocks) * COLUMNS;
-  const outer = chunk / job.columnBlocks;
-  const stride = (<usize>job.inner) << 2;
-  const base = job.x + (((<usize>outer) * job.axis * job.inner) << 2);
-  const last = min(job.inner, first + COLUMNS);
-  for (let column = first; column < last; column += 4) {
-    const lanes = min(4, last - column);
-    let best = f32x4.splat(-Infinity);
-    let x = base + ((<usize>column) << 2);
-    for (let i = 0; i < job.axis; i++, x += stride) best = f32x4.max(best, loadLanes(x, lanes));
-    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), best, lanes);
-  }
-}
+function sumColumns(chunk: i32): void { columns(chunk, SUM); }
+function maximumColumns(chunk: i32): void { columns(chunk, MAXIMUM); }
+function positionColumns(chunk: i32): void { columns(chunk, POSITION); }
 
 /** The position of the first element that equals `best`, or of the first NaN where `best` is NaN. One of the `count` elements does. */
 function positionOf(best: f32, x: usize, count: i32): i32 {
@@ -115,30 +138,11 @@ function positionRows(chunk: i32): void {
   }
 }
 
-function positionColumns(chunk: i32): void {
-  const first = (chunk % job.columnBlocks) * COLUMNS;
-  const outer = chunk / job.columnBlocks;
-  const stride = (<usize>job.inner) << 2;
-  const base = job.x + (((<usize>outer) * job.axis * job.inner) << 2);
-  const last = min(job.inner, first + COLUMNS);
-  for (let column = first; column < last; column += 4) {
-    const lanes = min(4, last - column);
-    let x = base + ((<usize>column) << 2);
-    let best = loadLanes(x, lanes);
-    let position = i32x4.splat(0);
-    x += stride;
-    for (let i = 1; i < job.axis; i++, x += stride) {
-      const v = loadLanes(x, lanes);
-      const better = improves(v, best);
-      best = v128.bitselect(v, best, better);
-      position = v128.bitselect(i32x4.splat(i), position, better);
-    }
-    storeLanes(job.out + (((<usize>outer) * job.inner + column) << 2), position, lanes);
-  }
-}
-
 @inline
-function reduceWith(rows: (chunk: i32) => void, columns: (chunk: i32) => void, x: usize, out: usize, outer: i32, axis: i32, inner: i32, shared: bool): void {
+function reduceWith(
+  alongRows: (chunk: i32) => void, alongColumns: (chunk: i32) => void, x: usize, out: usize,
+  outer: i32, axis: i32, inner: i32, shared: bool,
+): void {
   job.x = x;
   job.out = out;
   job.outer = outer;
@@ -146,10 +150,10 @@ function reduceWith(rows: (chunk: i32) => void, columns: (chunk: i32) => void, x
   job.inner = inner;
   if (inner == 1) {
     job.rowsPerChunk = max(1, 16384 / max(1, axis));
-    parallel(rows, (outer + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
+    parallel(alongRows, (outer + job.rowsPerChunk - 1) / job.rowsPerChunk, shared);
   } else {
     job.columnBlocks = (inner + COLUMNS - 1) / COLUMNS;
-    parallel(columns, outer * job.columnBlocks, shared);
+    parallel(alongColumns, outer * job.columnBlocks, shared);
   }
 }
 

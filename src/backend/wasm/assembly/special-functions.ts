@@ -1,15 +1,10 @@
 /**
- * erf, the normal distribution function, eˣ − 1, log(1 + x) and powers on four lanes of float32, computed in float64 (double-math.ts). NaN stays
- * NaN, and the sign of a zero stays where the function is odd.
+ * erf, the normal distribution function, eˣ − 1, log(1 + x) and powers on four lanes of float32, computed in float64 (double-math.ts). NaN
+ * stays NaN, and the sign of a zero stays where the function is odd.
  */
 
-import { exp2Lanes, expm1Lanes, joinHalves, logLanes, lowerHalf, multiplyAdd2, upperHalf } from "./double-math";
+import { d, expLanes, expm1Lanes, joinHalves, logLanes, lowerHalf, multiplyAdd2, upperHalf } from "./double-math";
 import { withSign } from "./vector-math";
-
-@inline
-function d(x: f64): v128 {
-  return f64x2.splat(x);
-}
 
 @inline
 function limited(x: v128, low: f64, high: f64): v128 {
@@ -46,7 +41,7 @@ function erfc(z: v128, square: v128): v128 {
   p = multiplyAdd2(p, k, d(3.5853867437169245e-3));
   p = multiplyAdd2(p, k, d(-0.1402405983341219));
   p = multiplyAdd2(p, k, d(1.2375126310008078));
-  return f64x2.mul(f64x2.mul(p, f64x2.mul(sum, inverse)), exp2Lanes(f64x2.neg(square)));
+  return f64x2.mul(f64x2.mul(p, f64x2.mul(sum, inverse)), expLanes(f64x2.neg(square)));
 }
 
 /** |erf x|: its Maclaurin series where |x| < ¼, because 1 − erfc x would cancel there. */
@@ -91,7 +86,7 @@ export function expm1(x: v128): v128 {
   return keepNaN(withSign(joinHalves(expm1Half(lowerHalf(x)), expm1Half(upperHalf(x))), x), x);
 }
 
-/** log(1 + x), where 1 + x is exact or rounded away from no digit that float32 shows. */
+/** log(1 + x). The rounding of 1 + x to float64 does not show in float32, unless |x| is so small that `log1p` returns x. */
 @inline
 function log1pHalf(x: v128): v128 {
   return logLanes(f64x2.add(x, d(1)));
@@ -111,7 +106,7 @@ export function log1p(x: v128): v128 {
 function powerHalf(a: v128, b: v128): v128 {
   const logarithm = v128.bitselect(d(-Infinity), logLanes(a), f64x2.eq(a, d(0)));
   const finite = v128.bitselect(d(Infinity), logarithm, f64x2.eq(a, d(Infinity)));
-  return exp2Lanes(limited(f64x2.mul(b, finite), -110, 90));
+  return expLanes(limited(f64x2.mul(b, finite), -110, 90));
 }
 
 /**

@@ -1,19 +1,13 @@
 /**
- * sin and cos on four lanes of float32, computed in float64 (double-math.ts). Up to 2²⁰ the argument is reduced by π/2 in two parts, whose
- * first part has 33 bits, so that n times it is exact. The few lanes beyond go to the standard library, which reduces by as many
- * bits of π as a number of float32 can need.
+ * sin and cos on four lanes of float32, computed in float64 (double-math.ts). Up to 2²⁰, a multiple n of π/2 is subtracted in two parts.
+ * The first part of π/2 has 33 bits, so that n times this part is exact. Larger arguments are rare. They go to the standard library, which
+ * reduces them with as many bits of π as they need.
  */
 
-import { joinHalves, lowerHalf, multiplyAdd2, upperHalf } from "./double-math";
+import { INTEGERS, d, joinHalves, lowerHalf, multiplyAdd2, upperHalf } from "./double-math";
 
-/** Adding 1.5·2⁵² rounds to an integer and leaves the integer in the low bits. */
-const INTEGERS: f64 = 6755399441055744;
+/** The largest argument that is reduced here: 2²⁰. */
 const LARGEST: f32 = 1048576;
-
-@inline
-function d(x: f64): v128 {
-  return f64x2.splat(x);
-}
 
 /**
  * sin(x + `quarters`·π/2). With x = n·π/2 + r, |r| ≤ π/4, it is ±sin r where n + `quarters` is even and ±cos r where it is odd. The

@@ -48,7 +48,10 @@ export function transformInput(at: usize, rowBytes: usize, to: usize, step: usiz
   v128.store(to, f32x4.sub(r13, f32x4.sub(o0, o1)));
 }
 
-/** 2×8 outputs of one channel from the products at the 16 places. */
+/**
+ * 2×8 outputs of one channel from the products at the 16 places. Of these outputs, the second row exists if `pair` is set, and `count`
+ * columns exist. Returns `finite` plus 0 times the outputs, in which a NaN lane tells of an output that is NaN or infinite.
+ */
 export function transformOutput(m: usize, step: usize, to: usize, rowBytes: usize, pair: bool, count: i32, finite: v128): v128 {
   let a = v128.load(m), b = v128.load(m + step), c = v128.load(m + step * 2), d = v128.load(m + step * 3);
   m += step << 2;
@@ -102,7 +105,7 @@ function fourPlaces(a: v128, b: v128, to: usize, step: usize): usize {
   return to + (step << 2);
 }
 
-/** The nine taps of four channels, of which `count` exist, from the products at the 16 places. */
+/** The nine taps of four channels, of which `count` exist, from the products at the 16 places. `finite` is as in transformOutput. */
 export function transformGradient(m: usize, step: usize, to: usize, count: i32, finite: v128): v128 {
   for (let x: usize = 0; x < 3; x++) {
     // One column of Aᵀ·(M·A): the four rows of M·A at column x, then the three rows of Aᵀ.

@@ -104,7 +104,7 @@ function range(index: i32): void {
   if (v128.any_true(f32x4.ne(finite, finite))) job.nonFinite = 1;
 }
 
-/** Transforms the windows of all channels of x or g, and packs them as panels of `width` channels. */
+/** Transforms the windows of all channels, and packs them as panels of `width` channels: COLUMNS for x, or ROWS for g. */
 @inline
 function pack(
   job: WinogradGradientJob, planes: Planes, source: usize, imageBytes: usize, channels: i32, images: i32, first: i32,

@@ -5,8 +5,8 @@
  *   V = Bᵀ·d·B of each 4×4 window d of the source, U = G·w·Gᵀ, M[ξ] = U[ξ]·V[ξ] for each of the 16 places ξ, y = Aᵀ·M·A
  *
  * Windows overlap by two. A vector holds the same place of four neighbouring windows of a row: a quad. Quads are written straight into the
- * panels of the tile of matrix multiplication (gemm-tile), so nothing is packed in an own pass. A panel of windows passes through all
- * three steps while it stays in the caches: V and M take 16·(C + O)·COLUMNS floats.
+ * panels of the tile of matrix multiplication (gemm-tile), so packing takes no pass of its own. A panel of windows passes through all three
+ * steps while it stays in the caches: V and M take 16·(C + O)·COLUMNS floats.
  *
  * One chunk is a band of rows of one image.
  */

@@ -83,8 +83,8 @@ export function convolutionKernels(machine: Machine): Pick<Kernels, Convolution>
   const tiles = { gemmRows: machine.kernels.gemmRows.value, gemmColumns: machine.kernels.gemmColumns.value, convRun: run };
   const isChosen = (role: ConvolutionRole, g: ConvolutionGeometry): boolean => choosesWinograd(role, g, tiles);
   /**
-   * Winograd's algorithm mixes the pixels of a window, so a NaN or an infinity could reach results that it takes no part in. Where one comes
-   * out, the direct algorithm computes everything again.
+   * Winograd's algorithm mixes the pixels of a window, so a NaN or an infinity could reach results that do not depend on it. Where a result
+   * is NaN or infinite, the direct algorithm computes everything again.
    */
   const correlate = (role: ConvolutionRole, correlation: Correlation, g: ConvolutionGeometry): void => {
     if (!(isChosen(role, g) && runWinograd(machine, correlation))) runCorrelation(machine, correlation);

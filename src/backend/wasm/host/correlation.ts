@@ -4,7 +4,17 @@ import { jobAddress } from "../shared/sizes.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
 import type { ConvolutionPlan } from "./convolution-plan.ts";
 import type { Machine } from "./machine.ts";
-import { channelBytesOf, channelOffsets, floatBytes, planesLimit, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import {
+  channelBytesOf,
+  channelOffsets,
+  floatBytes,
+  planesLimit,
+  readBeyond,
+  takePlanes,
+  tapsOf,
+  writeIntegers,
+  writePlanes,
+} from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { structBytes, writeStruct, writeStructs } from "./structs.ts";
 
@@ -14,8 +24,6 @@ const enoughChunks = 8;
 const blockChannels = 4;
 /** Room in a thread's scratch memory for the sums of one tile: two runs of each channel. */
 const sumsBytes = (run: number): number => floatBytes * blockChannels * 2 * run;
-/** Vector loads may read up to one cache line behind the last row of a copy. */
-const readBeyond = 64;
 
 /** The roles of x, w and y in a correlation, forward or backward. */
 export interface Correlation {

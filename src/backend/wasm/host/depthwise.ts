@@ -5,7 +5,7 @@ import { depthwiseVectors } from "../shared/sizes.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
-import { channelBytesOf, floatBytes, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import { channelBytesOf, floatBytes, readBeyond, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { fieldPositions, structBytes, writeStruct, writeStructs } from "./structs.ts";
 
@@ -18,14 +18,13 @@ export type DepthwiseKind = "forward" | "inputGradient" | "weightGradient";
 const chunkWork = 50_000;
 /** Room in a thread's scratch memory for the results of one tile. */
 const resultsBytes = (run: number): number => floatBytes * run * depthwiseVectors;
-/** Vector loads may read up to one cache line behind the last row of a copy. */
-const readBeyond = 64;
 
 const field = fieldPositions("DepthwiseVector");
 const vectorWords = structBytes("DepthwiseVector") / floatBytes;
 
 /**
- * A list of `DepthwiseVector`, one for every run of `run` results of a pass. Its last vector is repeated up to a multiple of `depthwiseVectors`.
+ * A list of `DepthwiseVector`, one for every run of `run` results of a pass. The last one is repeated up to a multiple of
+ * `depthwiseVectors`.
  */
 function vectorsOf(
   { y, x, pitch }: ConvolutionPlan,

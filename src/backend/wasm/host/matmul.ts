@@ -16,8 +16,8 @@ const columns64 = 4;
 const stepBytes64 = 8 * columns64;
 
 /**
- * Blocks of whole tiles, at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), smaller where there would
- * be too few of them.
+ * Blocks of whole tiles: at most 128 rows and 512 columns of C (assembly/matmul.ts says what lies in which cache), and less where there
+ * would be too few blocks.
  */
 function blocks({ batch, m, n }: MatmulGeometry, tileRows: number, tileColumns: number): { blockM: number; blockN: number } {
   let blockM = Math.min(128 - (128 % tileRows), roundUp(m, tileRows));

@@ -8,6 +8,8 @@ import { structBytes, writeStruct, writeStructs } from "./structs.ts";
 export const floatBytes = 4;
 /** A thread's copy of the planes should stay in its second-level cache. */
 export const planesLimit = 512 * 1024;
+/** Vector loads may read up to one cache line behind the last row of a copy. */
+export const readBeyond = 64;
 
 /** Phases of the padded source (assembly/conv-planes.ts). */
 export const phaseCount = ({ y, x }: ConvolutionPlan): number => y.phases.length * x.phases.length;

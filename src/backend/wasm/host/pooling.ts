@@ -9,7 +9,7 @@ import { writeStruct } from "./structs.ts";
 
 export const poolingAcceptances: Acceptances<"maxPool2d"> = { maxPool2d: { dtypes: ["float32"], accepts: isFloat32 } };
 
-/** The windows of a row whose columns all lie inside the image: from the first to before the second. */
+/** The windows of a row whose columns all lie inside the image: from number `first` to before number `end`. */
 function innerWindows({ width, outWidth, kernelWidth, strideX, paddingX, dilationX }: ConvolutionGeometry): [first: number, end: number] {
   const first = Math.min(outWidth, Math.ceil(paddingX / strideX));
   const lastLeft = width - 1 - (kernelWidth - 1) * dilationX + paddingX;

@@ -23,7 +23,8 @@ export function narrowSimd(wanted: "auto" | "baseline" | "relaxed"): "baseline" 
   if (hasRelaxedSimd()) return "relaxed";
   if (wanted === "relaxed")
     throw new BackendError(
-      'wasm: simd "relaxed" needs an engine with relaxed SIMD; use "auto", or call enableRelaxedSimd() first (Node 20), or run node --experimental-wasm-relaxed-simd',
+      'wasm: simd "relaxed" needs an engine with relaxed SIMD; use "auto", or call enableRelaxedSimd() first (Node 20), ' +
+        "or run node --experimental-wasm-relaxed-simd",
     );
   return "baseline";
 }

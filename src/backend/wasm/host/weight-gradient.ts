@@ -4,7 +4,17 @@ import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core
 import type { ArenaStorage } from "./arena-memory.ts";
 import { forwardPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
-import { channelBytesOf, channelOffsets, floatBytes, planesLimit, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import {
+  channelBytesOf,
+  channelOffsets,
+  floatBytes,
+  planesLimit,
+  readBeyond,
+  takePlanes,
+  tapsOf,
+  writeIntegers,
+  writePlanes,
+} from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { structBytes, writeStruct } from "./structs.ts";
 
@@ -15,8 +25,6 @@ const largeGradient = 2 ** 18;
 const runsOfATile = 64;
 /** Sums of one tile: 4 output channels × 2 taps. Each may have the lanes of the longest run. */
 const sumsOfATile = 8;
-/** Vector loads may read up to one cache line behind the last row of a copy. */
-const readBeyond = 64;
 
 /** How the work is divided: images that a tile runs over, images of a range, ranges, and how the output channels of a range are split. */
 function divide(

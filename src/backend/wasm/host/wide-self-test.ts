@@ -89,7 +89,7 @@ function convolutionCase(x: readonly number[], w: readonly number[], options: Co
   };
 }
 
-/** A chunk and a rest. */
+/** Pairs of vectors, one single vector and a rest. */
 const length = 77;
 
 const elementwise: readonly Case[] = [
@@ -179,7 +179,7 @@ const batchNorms: readonly Case[] = [undefined, ...activations].flatMap((activat
   ),
 );
 
-/** Rows of one element and rows of vectors and a rest. Windows of max pooling overlap, so their positions repeat. */
+/** Rows of one element, and rows of vectors with a rest. The indices come from overlapping windows of max pooling, so that they repeat. */
 const indexingCases = [1, 37].map(
   (inner): Case => ({
     name: `gather and scatterAdd, inner ${inner}`,

@@ -1,9 +1,11 @@
 /**
  * The wide build: kernels whose loops are written in pairs of neighbouring 128-bit vectors, for an engine that joins each pair into one
- * 256-bit vector. V8 does so under a flag, when it optimises code (docs/decisions/0010-wide-kernels-are-tested-before-they-run.md). WebAssembly itself says nothing of it, so
- * the joined code is never trusted unseen: it must compute what the baseline build computes, and its tiles must be faster.
+ * 256-bit vector. V8 does so under a flag, when it optimises code. WebAssembly itself promises nothing of the kind, so the joined code is
+ * tested before it is used: it must compute what the baseline build computes, and its tiles must be faster
+ * (docs/decisions/0010-wide-kernels-are-tested-before-they-run.md).
  */
 
+import { messageOf } from "../../backend-maker.ts";
 import { assembleKernels } from "../assemble-kernels.ts";
 import { ArenaMemory } from "./arena-memory.ts";
 import type { KernelExports } from "./kernel-exports.ts";
@@ -46,7 +48,7 @@ async function open(shared: boolean): Promise<WideKernels> {
     const slow = slowTile(wide.memory.withScratch(probeBytes, (base) => paces(wide, base)));
     return slow === undefined ? { module } : refused(slow);
   } catch (error) {
-    return refused(error instanceof Error ? error.message : String(error));
+    return refused(messageOf(error));
   }
 }
 
@@ -64,13 +66,13 @@ function testBed(module: WebAssembly.Module, shared: boolean) {
 /** What the probe computes on (assembly/pairing-probe.ts). */
 const probeBytes = 32_768;
 const tiles = ["matrix multiplication", "convolution", "weight gradient"] as const;
-/** Joined pairs compute about twice as fast as single vectors, and pairs that were not joined at best as fast. */
+/** Joined pairs compute about twice as fast as single vectors. Pairs that were not joined are at best as fast as single vectors. */
 const leastGain = 1.2;
 const rounds = 60;
 
 /** Multiply-adds per millisecond of single vectors and of each tile. */
 function paces({ exports, memory }: { exports: KernelExports; memory: ArenaMemory }, base: number): number[] {
-  // The probe reads a table of offsets, which are all 0, and numbers.
+  // The probe reads a table of offsets and numbers. All of them are 0.
   memory.integers.fill(0, base / 4, (base + probeBytes) / 4);
   const best = Array.from({ length: tiles.length + 1 }, () => 0);
   // The shortest of many short times counts: other programs may run beside this one.

@@ -7,10 +7,10 @@ import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core
 import type { ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, forwardPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
-import { floatBytes, takePlanes, writePlanes } from "./planes.ts";
+import { floatBytes, readBeyond, takePlanes, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { structBytes, writeStruct } from "./structs.ts";
-import { foundNonFinite, placeDistance, places, quadColumns, readBeyond } from "./winograd.ts";
+import { foundNonFinite, placeDistance, places, quadColumns } from "./winograd.ts";
 import { mostRanges, windowsOfAPiece } from "./winograd-choice.ts";
 
 /** How the windows are divided into pieces, and the pieces into ranges. */

@@ -1,19 +1,20 @@
-/** The convolution of 3×3 kernels with stride 1 and its input gradient by Winograd's F(2×2, 3×3): writes the job (assembly/winograd.ts). */
+/**
+ * The convolution of 3×3 kernels with stride 1 and its input gradient by Winograd's F(2×2, 3×3): divides the work and writes the job for
+ * assembly/winograd.ts.
+ */
 
 import { jobAddress } from "../shared/sizes.ts";
 import type { ArenaMemory } from "./arena-memory.ts";
 import type { Correlation } from "./correlation.ts";
 import type { Machine } from "./machine.ts";
-import { channelBytesOf, floatBytes, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import { channelBytesOf, floatBytes, readBeyond, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
 import { cacheLine, ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { fieldPositions, structBytes, writeStruct } from "./structs.ts";
 
 /** Places of a transformed window. */
 export const places = 16;
-/** Windows of a row that the kernel takes together give so many outputs. */
+/** Outputs of a row that the kernel computes together: those of a quad of windows. */
 export const quadColumns = 8;
-/** Vector loads may read so far behind the last row of a copy. */
-export const readBeyond = 64;
 /** A thread's copy of the planes shares its second-level cache with the transformed weights and windows. */
 const planesLimit = 128 * 1024;
 const enoughChunks = 8;
@@ -50,10 +51,10 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
   const bandRows = bandRowsOf(rows, channels * channelBytesOf(plan, 1), batch, leastRows);
   const taps = tapsOf(plan, 0, 0, c.kernelWidth, bandRows + 2).toSorted((a, b) => a.offset - b.offset);
   const paddedOut = tileRows * Math.ceil(outChannels / tileRows);
-  const [stepU, stepV, stepM] = [paddedOut * channels, tileColumns * channels, tileColumns * paddedOut].map(placeDistance) as [
-    number,
-    number,
-    number,
+  const [stepU, stepV, stepM] = [
+    placeDistance(paddedOut * channels),
+    placeDistance(tileColumns * channels),
+    placeDistance(tileColumns * paddedOut),
   ];
   const layout = new ScratchLayout();
   const at = {

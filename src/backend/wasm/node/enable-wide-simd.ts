@@ -13,9 +13,9 @@ const isBefore = ([major, minor]: readonly number[], [otherMajor, otherMinor]: r
   major! < otherMajor! || (major === otherMajor && minor! < otherMinor!);
 
 /**
- * Flags while the kernels compile, and how they stand otherwise. Only the optimising compiler joins vectors, so it compiles everything at
- * once and the baseline compiler (Liftoff) nothing. Optimised code that may return to baseline code (deopt) needs what Liftoff
- * collects. Versions before V8 14 have no such code.
+ * The flags that are set while the kernels compile, each with the flag that restores the default. Only the optimising compiler joins
+ * vectors, so that compiler must compile everything at once, and the baseline compiler (Liftoff) nothing. Optimised code that may return to
+ * baseline code (deopt) needs what Liftoff collects, so it is turned off. Versions before V8 14 have no such code.
  */
 const flags = (major: number): readonly (readonly [during: string, after: string])[] => [
   ["--experimental-wasm-revectorize", "--no-experimental-wasm-revectorize"],
