@@ -1,7 +1,7 @@
 /**
  * The entry `separable/gpu`: backends on gpu.js, for `initBackend([webgpu(), "wasm"])`. gpu.js is an optional peer dependency, installed by
- * `npm install gpu.js@2`. It has an entry of its own, so that programs without gpu.js never load it. Its import lets `initBackend(["auto"])`
- * try the devices; package.json says so under `sideEffects`, or else bundlers would drop the import.
+ * `npm install gpu.js@2`. It has an entry of its own, so that programs without gpu.js never load it. A program that imports this entry lets
+ * `initBackend(["auto"])` try the devices. package.json lists the entry under `sideEffects`, or else bundlers would drop the import.
  */
 
 import { provideDevices } from "./backend/auto/devices.ts";

@@ -244,16 +244,10 @@ export {
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
 export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
+export type { EpochMetrics, Progress, StepReport } from "./train/progress.ts";
 export type { LayerMaker, RecipeOptions } from "./train/recipe.ts";
 export { decodeSafetensors, type EncodableArray, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
 export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
-export {
-  type EpochMetrics,
-  type Progress,
-  type StepReport,
-  type TrainEpochsOptions,
-  Trainer,
-  type TrainerOptions,
-  trainEpochs,
-} from "./train/trainer.ts";
+export { type TrainEpochsOptions, trainEpochs } from "./train/train-epochs.ts";
+export { Trainer, type TrainerOptions } from "./train/trainer.ts";

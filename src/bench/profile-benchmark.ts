@@ -1,25 +1,17 @@
 /** Profiles one repetition of a benchmark on a backend whose kernels have computed when they return: kernel by kernel, layer by layer. */
 
-import { kernels, memory } from "../backend/active.ts";
+import { kernels } from "../backend/active.ts";
 import { type Profile, profile } from "../nn/profile.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Benchmark } from "./benchmarks.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
+import { type MeasuredRow, measuredRow } from "./measured-row.ts";
 import { type ProfileRows, profileRows } from "./profile-rows.ts";
-import { rounded, runToEnd } from "./run-benchmark.ts";
+import { runToEnd } from "./run-benchmark.ts";
 import { prepareWorkload } from "./workload.ts";
 
-export interface BenchmarkProfile {
-  readonly name: string;
-  readonly backend: string;
-  readonly threads: number;
-  /** The median time of a repetition without profiling, in milliseconds. */
-  readonly ms: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-  readonly repeats: number;
-  /** The most bytes that the backend held at once, operands included. */
-  readonly peakBytes: number;
+/** The times of the row are those of repetitions without profiling. */
+export interface BenchmarkProfile extends MeasuredRow {
   /** The sums of the profiled repetition, whose time is a little longer. */
   readonly profile: ProfileRows;
 }
@@ -32,14 +24,9 @@ export async function profileBenchmark(
   const workload = prepareWorkload(problem);
   try {
     kernels().resetPeak();
-    const { medianMs, minMs, maxMs, repeats } = await measure(() => runToEnd(workload), options);
+    const timing = await measure(() => runToEnd(workload), options);
     const { profile: taken } = profile(() => scope(() => void workload.run()), { model: workload.model });
-    const row = {
-      ...{ name, backend: kernels().name, threads: kernels().threads },
-      ...{ ms: rounded(medianMs), minMs: rounded(minMs), maxMs: rounded(maxMs), repeats },
-      ...{ peakBytes: memory().peak, profile: profileRows(taken) },
-    };
-    return { row, profile: taken };
+    return { row: { ...measuredRow(name, timing), profile: profileRows(taken) }, profile: taken };
   } finally {
     workload.dispose();
   }

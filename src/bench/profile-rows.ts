@@ -1,6 +1,7 @@
 /** Sums of a profile: by kernel, and by layer. */
 
 import type { Profile, ProfiledCall } from "../nn/profile.ts";
+import { rounded } from "./measured-row.ts";
 
 /** The calls of one kernel, or of one layer. */
 export interface ProfileRow {
@@ -80,5 +81,3 @@ function row(name: string, calls: readonly ProfiledCall[], total: number): Profi
 
 const sum = (calls: readonly ProfiledCall[], of: (call: ProfiledCall) => number): number =>
   calls.reduce((total, call) => total + of(call), 0);
-
-const rounded = (value: number): number => Number(value.toPrecision(5));

@@ -1,6 +1,6 @@
 /** Profiles a training step on a device: the time of each program, and the traffic between host and device. */
 
-import { kernels, memory } from "../backend/active.ts";
+import { kernels } from "../backend/active.ts";
 import type { AdapterReport } from "../backend/gpu/adapter.ts";
 import type { DeviceCounters } from "../backend/gpu/device-stream.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
@@ -10,6 +10,7 @@ import { Buffer } from "../nn/state.ts";
 import { Sgd } from "../train/sgd.ts";
 import { Trainer } from "../train/trainer.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
+import { type MeasuredRow, measuredRow, rounded } from "./measured-row.ts";
 import { operandValues, stepImageShape, stepLabels, stepNetwork, stepRates } from "./workload.ts";
 
 /** The launches and the time of one program in one step. */
@@ -21,28 +22,17 @@ export interface ProgramRow {
   readonly share: number;
 }
 
-export interface StepProfile {
-  readonly name: string;
-  readonly backend: string;
-  readonly threads: number;
+/** A repetition is a step without profiling, from the batch to its loss. */
+export interface StepProfile extends MeasuredRow {
   readonly adapter: AdapterReport;
-  /** The median time of a step without profiling, from the batch to its loss, in milliseconds. */
-  readonly ms: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-  readonly repeats: number;
   /** Counted in one step, as are the three fields below. */
   readonly launches: number;
   readonly uploads: number;
   readonly uploadedBytes: number;
   readonly readbacks: number;
-  /** The most bytes that the backend held at once. */
-  readonly peakBytes: number;
   /** The slowest program comes first. The profile waits after every launch, so the sum of the times is more than the time of a step. */
   readonly programs: readonly ProgramRow[];
 }
-
-const rounded = (value: number): number => Number(value.toPrecision(5));
 
 const counted = ["launches", "uploads", "uploadedBytes", "readbacks"] as const satisfies readonly (keyof DeviceCounters)[];
 
@@ -79,18 +69,15 @@ export async function profileStep(backend: GpuBackend, batch: number, options: M
       number,
     ];
     kernels().resetPeak();
-    const { medianMs, minMs, maxMs, repeats } = await measure(step, options);
+    const timing = await measure(step, options);
     backend.startProfile();
     await step();
     const times = await backend.endProfile();
     const total = times.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
     return {
-      name: `wrn-10-1-profile-b${batch}`,
-      backend: backend.name,
-      threads: backend.threads,
+      ...measuredRow(`wrn-10-1-profile-b${batch}`, timing),
       adapter: backend.adapter,
-      ...{ ms: rounded(medianMs), minMs: rounded(minMs), maxMs: rounded(maxMs), repeats },
-      ...{ launches, uploads, uploadedBytes, readbacks, peakBytes: memory().peak },
+      ...{ launches, uploads, uploadedBytes, readbacks },
       programs: times.map(({ name, launches, milliseconds }) => ({
         program: name,
         launches,

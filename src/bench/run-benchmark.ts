@@ -1,30 +1,21 @@
 /** Runs one benchmark on the active backend. */
 
-import { kernels, memory } from "../backend/active.ts";
+import { kernels } from "../backend/active.ts";
 import { scope } from "../tensor/scope.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { type Benchmark, benchmarks, compulsoryBytes, type TrainingStepProblem } from "./benchmarks.ts";
 import { type MeasureOptions, measure } from "./measure.ts";
+import { type MeasuredRow, measuredRow, rounded } from "./measured-row.ts";
 import { countMultiplyAdds } from "./multiply-adds.ts";
 import { prepareWorkload, type Workload } from "./workload.ts";
 
-export interface BenchmarkRow {
-  readonly name: string;
-  readonly backend: string;
-  readonly threads: number;
-  /** The median time of one repetition in milliseconds. */
-  readonly ms: number;
-  readonly minMs: number;
-  readonly maxMs: number;
-  readonly repeats: number;
+export interface BenchmarkRow extends MeasuredRow {
   /** The multiply-adds that a repetition executes. */
   readonly multiplyAdds: number;
   /** 2·multiply-adds/time in 10⁹/s; 0 for work without multiply-adds. */
   readonly gflops: number;
   /** Compulsory traffic/time in 10⁹ bytes/s; absent for work that is not elementwise. */
   readonly gigabytesPerSecond?: number;
-  /** The most bytes that the backend held at once, operands included. */
-  readonly peakBytes: number;
   /** The largest resident size of the process so far, in bytes. It belongs to this benchmark only when no other ran before. */
   readonly processPeakBytes: number;
 }
@@ -40,9 +31,6 @@ export async function runToEnd(workload: Workload): Promise<void> {
   end.dispose();
 }
 
-/** Rounds to five digits, since the noise of a timing is larger than the sixth. */
-export const rounded = (value: number): number => Number(value.toPrecision(5));
-
 export async function runBenchmark({ name, problem }: Benchmark, options: MeasureOptions): Promise<BenchmarkRow> {
   const workload = prepareWorkload(problem);
   try {
@@ -52,17 +40,10 @@ export async function runBenchmark({ name, problem }: Benchmark, options: Measur
     const perSecond = (amount: number): number => rounded(amount / (timing.medianMs * 1e6));
     const bytes = compulsoryBytes(problem);
     return {
-      name,
-      backend: kernels().name,
-      threads: kernels().threads,
-      ms: rounded(timing.medianMs),
-      minMs: rounded(timing.minMs),
-      maxMs: rounded(timing.maxMs),
-      repeats: timing.repeats,
+      ...measuredRow(name, timing),
       multiplyAdds,
       gflops: perSecond(2 * multiplyAdds),
       ...(bytes === undefined ? {} : { gigabytesPerSecond: perSecond(bytes) }),
-      peakBytes: memory().peak,
       processPeakBytes: process.resourceUsage().maxRSS * 1024,
     };
   } finally {
@@ -70,7 +51,7 @@ export async function runBenchmark({ name, problem }: Benchmark, options: Measur
   }
 }
 
-/** How a training step of a structured network compares with the same step of a plain one, for a time of which less is better. */
+/** The time of a training step of a structured network, relative to the same step of a plain network. Less is better. */
 export interface StepRatios {
   /** The time divided by that of the network of dense convolutions; undefined unless both ran. */
   readonly overConv?: number;

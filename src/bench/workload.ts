@@ -45,7 +45,7 @@ export const stepClasses = 10;
 export const stepRates = { learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 } as const;
 export const stepImageShape = ({ batch }: TrainingStepProblem): Shape => [batch, 3, 32, 32];
 export const stepLabels = ({ batch }: TrainingStepProblem): Int32Array => Int32Array.from({ length: batch }, (_, n) => n % stepClasses);
-/** The initialisation decomposes no matrix, since the numbers in the factors do not change the time of a step. */
+/** The network of a step. Its initialisation decomposes no matrix, since the numbers in the factors do not change the time of a step. */
 export function stepNetwork({ depth, width, convolution }: TrainingStepProblem): WideResNet {
   const factory = convolutionFactory(parseConvolution(convolution), { init: "variance-preserving" });
   return new WideResNet({ depth, width, classes: stepClasses, convolution: factory }, { random: new Random(0) });

@@ -2,8 +2,8 @@
 
 import type { Command } from "commander";
 import { kernels } from "../backend/active.ts";
-import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
-import { type Benchmark, benchmarks, selectBenchmarks } from "../bench/benchmarks.ts";
+import type { Simd } from "../backend/wasm/host/simd.ts";
+import { type Benchmark, benchmarks, selectBenchmarks, trainingStep } from "../bench/benchmarks.ts";
 import { describeMachine, formatMachine } from "../bench/machine.ts";
 import { type BenchmarkProfile, profileBenchmark } from "../bench/profile-benchmark.ts";
 import { profileStep, type StepProfile } from "../bench/profile-step.ts";
@@ -13,15 +13,15 @@ import { ConfigError } from "../core/errors.ts";
 import { type BackendOption, backendHelp, backendRule, isGpuMode } from "../experiment/backend-names.ts";
 import { resolveConvolution } from "../experiment/node/load-family.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
-import { choice, integer, number, path } from "../experiment/rules.ts";
+import { integer, number, path } from "../experiment/rules.ts";
 import type { Profile } from "../nn/profile.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
-import { formatCount, formatMegabytes, formatPercent, formatTable, plural } from "./format.ts";
+import { formatCount, formatMegabytes, formatMilliseconds, formatPercent, formatTable, plural } from "./format.ts";
 import { profileTables, writeTrace } from "./profile-table.ts";
 import { progressStyle, startJob } from "./progress.ts";
-import { simdHelp } from "./setting-options.ts";
+import { addWasmOptions } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 /** The default number of images of the profiled training step. */
@@ -43,14 +43,9 @@ interface BenchOptions {
 }
 
 export function benchCommand(command: Command, context: CommandContext): void {
+  command.option("--only <names...>", "benchmarks to run: names, prefixes of names, or patterns with *");
+  addWasmOptions(command);
   command
-    .option("--only <names...>", "benchmarks to run: names, prefixes of names, or patterns with *")
-    .option(
-      "--threads <count>",
-      "threads of the wasm backend (default: one per core)",
-      argument("bench", "--threads", integer({ least: 1, most: 64 })),
-    )
-    .option("--simd <build>", simdHelp, argument("bench", "--simd", choice(simdNames)))
     .option("--backend <name>", `the backend to measure: ${backendHelp}`, argument("bench", "--backend", backendRule), "auto")
     .option("--repeats <count>", "minimum number of repetitions", argument("bench", "--repeats", integer({ least: 1, most: 1_000_000 })), 5)
     .option(
@@ -62,8 +57,8 @@ export function benchCommand(command: Command, context: CommandContext): void {
     .option("--structured", "measure structured convolutions and the dense separable one; --only then names specs such as Shuffle_4")
     .option(
       "--profile [images]",
-      `profile a WRN-10-1 training step on so many images (default: ${profiledImages}), or each benchmark of --only: on wasm and reference ` +
-        "kernel by kernel and layer by layer, on a backend of gpu.js program by program",
+      `profile a WRN-10-1 training step on so many images (default: ${profiledImages}), or each benchmark of --only: ` +
+        "on wasm and reference kernel by kernel and layer by layer, on a backend of gpu.js program by program",
       argument("bench", "--profile", integer({ least: 1, most: 65_536 })),
     )
     .option("--trace <file>", "write the profile as a trace for chrome://tracing and Perfetto too", argument("bench", "--trace", path))
@@ -150,15 +145,12 @@ async function bench(
 }
 
 /** The profiled training step of WRN-10-1. */
-const profiledStep = (batch: number): Benchmark => ({
-  name: `wrn-10-1-profile-b${batch}`,
-  problem: { kind: "trainingStep", depth: 10, width: 1, batch, convolution: "Conv" },
-});
+const profiledStep = (batch: number): Benchmark => ({ ...trainingStep(10, 1, batch), name: `wrn-10-1-profile-b${batch}` });
 
 /** The tables of a profile on a backend whose kernels have computed when they return. */
 function hostProfileTable([row]: readonly BenchmarkProfile[]): string {
   const { name, ms, minMs, maxMs, repeats, peakBytes, profile } = row!;
-  const [median, least, most] = [ms, minMs, maxMs].map((time) => time.toFixed(time < 10 ? 3 : 1));
+  const [median, least, most] = [ms, minMs, maxMs].map(formatMilliseconds);
   return (
     `${name}: one repetition takes ${median} ms (${least} to ${most}, ${plural(repeats, "repeat")}); ` +
     `${formatMegabytes(peakBytes)} at most\n\n${profileTables(profile)}`
@@ -168,11 +160,10 @@ function hostProfileTable([row]: readonly BenchmarkProfile[]): string {
 /** The table of a step profiled on a device: its traffic between host and device, and the time of each program. */
 function profileTable([step]: readonly StepProfile[]): string {
   const { name, ms, minMs, maxMs, repeats, launches, uploads, uploadedBytes, readbacks, peakBytes, programs } = step!;
-  const milliseconds = (time: number): string => time.toFixed(time < 10 ? 3 : 1);
-  const cells = programs.map((row) => [row.program, String(row.launches), milliseconds(row.ms), formatPercent(row.share)]);
+  const cells = programs.map((row) => [row.program, String(row.launches), formatMilliseconds(row.ms), formatPercent(row.share)]);
   return [
-    `${name}: a training step of WRN-10-1 takes ${milliseconds(ms)} ms `,
-    `(${milliseconds(minMs)} to ${milliseconds(maxMs)}, ${repeats} repeats)\n`,
+    `${name}: a training step of WRN-10-1 takes ${formatMilliseconds(ms)} ms `,
+    `(${formatMilliseconds(minMs)} to ${formatMilliseconds(maxMs)}, ${repeats} repeats)\n`,
     `${formatCount(launches)} launches, ${uploads} of them uploads (${formatMegabytes(uploadedBytes)}); `,
     `${readbacks} readbacks; ${formatMegabytes(peakBytes)} at most\n\n`,
     formatTable(["program", "launches", "ms", "share"], cells, ["left", "right", "right", "right"]),
@@ -200,10 +191,9 @@ function benchmarkTable(rows: readonly (BenchmarkRow & StepRatios)[]): string {
   const ratios = rows.some(({ overConv, overSep }) => overConv !== undefined || overSep !== undefined);
   const header = ["benchmark", "ms", "min", "max", "repeats", "multiply-adds", "GFLOP/s", "GB/s", "peak memory"];
   if (ratios) header.push("time / Conv", "time / Sep");
-  const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 3 : 1);
   const cells = rows.map((row) => [
     row.name,
-    ...[row.ms, row.minMs, row.maxMs].map(milliseconds),
+    ...[row.ms, row.minMs, row.maxMs].map(formatMilliseconds),
     String(row.repeats),
     row.multiplyAdds === 0 ? "–" : `${(row.multiplyAdds / 1e6).toFixed(1)} M`,
     row.gflops === 0 ? "–" : row.gflops.toFixed(2),

@@ -18,7 +18,7 @@ import type { Images } from "../experiment/node/load-images.ts";
 import { defaultFolder } from "../experiment/node/run-folder-name.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { writeUntrainedRun } from "../experiment/node/write-run.ts";
-import { presets } from "../experiment/presets.ts";
+import { anyMachine, presets } from "../experiment/presets.ts";
 import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
 import { path } from "../experiment/rules.ts";
 import { configOf, type RunConfig } from "../experiment/run-config.ts";
@@ -160,7 +160,7 @@ async function readSource(path: string, options: CompressOptions, terminal: Term
     ...(data === undefined || isDataName(data) ? {} : { data: resolve(data) }),
   };
   // The work is decompositions, which are computed on the host. A device would not speed them up.
-  const machine = { backend: "wasm", threads: undefined, memoryLimit: undefined, simd: undefined } as const;
+  const machine = { ...anyMachine, backend: "wasm" } as const;
   const elsewhere =
     explicit.data !== undefined && explicit.data !== recorded.data
       ? { folder: undefined, limitTrain: undefined, limitTest: undefined }
@@ -240,7 +240,8 @@ function lossWarning({ compression: { relativeError }, before, after, images }: 
   if (before === undefined || after === undefined || images === undefined)
     return relativeError <= largeError
       ? undefined
-      : `the convolutions have lost ${formatPercent(relativeError)} of their norm, so the network may know little; test it with eval, ${advice}`;
+      : `the convolutions have lost ${formatPercent(relativeError)} of their norm, so the network may know little; ` +
+          `test it with eval, ${advice}`;
   const chance = 1 / images.dataset.classes.length;
   if (!(after.accuracy - chance < (before.accuracy - chance) / 2)) return undefined;
   return (

@@ -9,7 +9,7 @@ import { displayName, imageSide } from "../experiment/data-facts.ts";
 import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
-import { presets } from "../experiment/presets.ts";
+import { anyMachine, presets } from "../experiment/presets.ts";
 import { configOf } from "../experiment/run-config.ts";
 import { classCount, describesItself, restoreNamed } from "../experiment/saved-network.ts";
 import { isDataName, type Settings } from "../experiment/setting-rules.ts";
@@ -104,13 +104,13 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
   );
 }
 
-/** What the options say of the images. The images of a data set with a name have one size. */
+/** What the options say about the images. All images of a data set with a name have the same size. */
 const evalGiven = (given: Partial<Settings>): Partial<Settings> =>
   given.data === undefined || isDataName(given.data) ? { ...given, imageSize: imageSide } : given;
 
 /**
- * Notes on a network that `saveModel` wrote, tested on these images.
- * @throws DataError for a network of another number of classes.
+ * The notes for a user who tests a network that `saveModel` wrote on these images.
+ * @throws DataError for a network that tells apart another number of classes.
  */
 function checkSaved(source: string, model: Layer, { classes, channels, height, width }: Dataset, recorded: readonly string[]): string[] {
   const count = classCount("eval", source, model, [channels, height, width]);
@@ -121,16 +121,15 @@ function checkSaved(source: string, model: Layer, { classes, channels, height, w
     );
   if (recorded.length === 0 || recorded.join("\n") === classes.join("\n")) return [];
   const [own, others] = [recorded, classes].map((names) => names.slice(0, 5).join(", "));
-  return [`${source} names its classes ${own}, …, and the images are of ${others}, …: they are compared in this order`];
+  return [`${source} names its classes ${own}, …, and the images are of ${others}, …: the classes are compared in this order`];
 }
 
 /** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */
 function settingsFor(options: EvalOptions, checkpoint: Checkpoint): Settings {
   const explicit = settingsIn(options);
   const recorded = configOf(checkpoint)?.settings ?? presets.quick;
-  // The test may run on another machine than the training. It needs no training images, and one is the smallest number allowed.
-  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined, simd: undefined };
   const data = explicit.data === undefined || isDataName(explicit.data) ? explicit.data : resolve(explicit.data);
   const elsewhere = data !== undefined && data !== recorded.data ? { folder: undefined, limitTest: undefined, testShare: 1 } : {};
-  return { ...recorded, ...machine, ...elsewhere, limitTrain: 1, ...explicit, data: data ?? recorded.data };
+  // A test needs no training images, and one is the smallest number allowed.
+  return { ...recorded, ...anyMachine, ...elsewhere, limitTrain: 1, ...explicit, data: data ?? recorded.data };
 }

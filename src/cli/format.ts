@@ -12,6 +12,9 @@ export const formatMegabytes = (bytes: number): string => {
   return `${megabytes < 10 ? megabytes.toFixed(1) : formatCount(megabytes)} MB`;
 };
 
+/** A time in milliseconds, without its unit: `0.123`, `45.6`. */
+export const formatMilliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 3 : 1);
+
 /** `0:07`, `12:30`, `1:02:03`. */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -7,17 +7,16 @@ import type { Command } from "commander";
 import { kernels, memory } from "../backend/active.ts";
 import type { GpuBackend } from "../backend/gpu/gpu-backend.ts";
 import { placementLines, wasmPlacement } from "../backend/placement.ts";
-import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
+import type { Simd } from "../backend/wasm/host/simd.ts";
 import { cifarFormats } from "../data/cifar-format.ts";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { asGpu, describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { packageVersion } from "../experiment/node/version.ts";
-import { choice, integer } from "../experiment/rules.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { formatMegabytes, formatRows } from "./format.ts";
-import { simdHelp } from "./setting-options.ts";
+import { addWasmOptions } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 interface InfoOptions {
@@ -28,16 +27,9 @@ interface InfoOptions {
 }
 
 export function infoCommand(command: Command, context: CommandContext): void {
-  command
-    .option("--backend <name>", `one of ${backendHelp}`, argument("info", "--backend", backendRule), "auto")
-    .option(
-      "--threads <n>",
-      "threads of the wasm backend (default: one per core)",
-      argument("info", "--threads", integer({ least: 1, most: 64 })),
-    )
-    .option("--simd <build>", simdHelp, argument("info", "--simd", choice(simdNames)))
-    .option("--json", "print one JSON object to stdout")
-    .action((options: InfoOptions) => describeMachine(options, context));
+  command.option("--backend <name>", `one of ${backendHelp}`, argument("info", "--backend", backendRule), "auto");
+  addWasmOptions(command);
+  command.option("--json", "print one JSON object to stdout").action((options: InfoOptions) => describeMachine(options, context));
 }
 
 async function describeMachine({ backend: wanted, threads, simd, json = false }: InfoOptions, { terminal }: CommandContext): Promise<void> {

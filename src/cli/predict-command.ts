@@ -10,7 +10,7 @@ import type { DataFacts } from "../experiment/data-facts.ts";
 import { checkpointFacts } from "../experiment/node/checkpoint-facts.ts";
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
-import { presets } from "../experiment/presets.ts";
+import { anyMachine, presets } from "../experiment/presets.ts";
 import { integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
 import { checkLogits, describesItself, restoreNamed } from "../experiment/saved-network.ts";
@@ -27,8 +27,7 @@ import { argument } from "./argument.ts";
 import { bar } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatPercent, plural } from "./format.ts";
-import type { Output } from "./printable-output.ts";
-import { printableLine } from "./printable-output.ts";
+import { type Output, printableLine } from "./printable-output.ts";
 import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
 import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
 import { interruptible, type Terminal, writeJson, writeNote, writeNotes } from "./terminal.ts";
@@ -132,11 +131,9 @@ async function predict(path: string, images: readonly string[], options: Predict
 /** The settings of the run, overwritten by the options. For a checkpoint without a configuration, the options describe the network. */
 function settingsFor(given: Partial<Settings>, checkpoint: Checkpoint): Settings {
   const recorded = configOf(checkpoint)?.settings;
-  // The prediction may run on another machine than the training.
-  const machine = { backend: presets.quick.backend, threads: undefined, memoryLimit: undefined, simd: undefined };
-  if (recorded !== undefined) return { ...recorded, ...machine, ...given };
-  // The options for a file that describes its network say nothing of the preset's network.
-  return describesItself(checkpoint) ? { ...presets.quick, ...machine, ...given } : resolveSettings("quick", given);
+  if (recorded !== undefined) return { ...recorded, ...anyMachine, ...given };
+  // A file that describes its network needs no settings of a network, so these are not checked.
+  return describesItself(checkpoint) ? { ...presets.quick, ...given } : resolveSettings("quick", given);
 }
 
 interface DecodedBatch {

@@ -3,6 +3,8 @@
  * name could move the cursor, rename the window, or hide text.
  */
 
+import { escapeCharacter } from "../core/quote.ts";
+
 /** A stream for text. Results go to stdout, and everything else goes to stderr. */
 export interface Output {
   write(text: string): unknown;
@@ -13,15 +15,13 @@ export interface Output {
 /** Control characters except tabs and line breaks, marks that turn the direction of a text, separators of lines, and lone surrogates. */
 const acting = /(?![\t\n])[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
-const escapeCharacter = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-
 /** The text with escapes such as `\u001b` in place of characters that act on a terminal. A JSON text keeps its value. */
 export const printable = (text: string): string => text.replace(acting, escapeCharacter);
 
 /** The text on one line: line breaks and tabs become escapes too, so that a name cannot add a line to a table. */
 export const printableLine = (text: string): string => printable(text).replace(/[\t\n]/g, escapeCharacter);
 
-/** The stream behind the output of `printableOutput`. Only the progress bar needs it, because the bar moves the cursor. */
+/** The streams behind the outputs of `printableOutput`. Only the progress bar needs its stream, because the bar moves the cursor. */
 const streams = new WeakMap<Output, Output>();
 
 /** The output with every text made printable. */
@@ -40,5 +40,5 @@ export function printableOutput(stream: Output): Output {
   return output;
 }
 
-/** The stream itself, which obeys control characters. */
+/** The stream behind an output. Control characters act on it. */
 export const streamOf = (output: Output): Output => streams.get(output) ?? output;

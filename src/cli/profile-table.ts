@@ -1,12 +1,10 @@
-/** Prints a profile: what the kernels and the layers cost. Writes its trace. */
+/** Prints what the kernels and the layers of a profile cost, and writes the trace of a profile. */
 
 import { chromeTrace } from "../bench/chrome-trace.ts";
 import type { ProfileRow, ProfileRows } from "../bench/profile-rows.ts";
 import type { Profile } from "../nn/profile.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
-import { formatCount, formatMegabytes, formatPercent, formatTable } from "./format.ts";
-
-const milliseconds = (ms: number): string => ms.toFixed(ms < 10 ? 3 : 1);
+import { formatCount, formatMegabytes, formatMilliseconds, formatPercent, formatTable } from "./format.ts";
 
 /** Layers below this share of the step are summed up in one line, because a deep network has hundreds. */
 const shownShare = 0.005;
@@ -19,8 +17,9 @@ export function profileTables({ ms, betweenKernelsMs, kernels, layers }: Profile
     table("kernel", kernels),
     table("layer", shown),
     ...(rest === 0 ? [] : [`${formatCount(rest)} more layers take less than ${formatPercent(shownShare)} each; --json lists them.\n`]),
-    `The profiled step took ${milliseconds(ms)} ms. In ${milliseconds(betweenKernelsMs)} ms of it (${formatPercent(betweenKernelsMs / ms)}) no kernel ` +
-      "ran: that is recording, shape checks and memory.\n",
+    `The profiled step took ${formatMilliseconds(ms)} ms. ` +
+      `In ${formatMilliseconds(betweenKernelsMs)} ms of it (${formatPercent(betweenKernelsMs / ms)}) no kernel ran: ` +
+      "that is recording, shape checks and memory.\n",
   ].join("\n");
 }
 
@@ -29,7 +28,7 @@ function table(first: string, rows: readonly ProfileRow[]): string {
   const cells = rows.map((row) => [
     row.name,
     formatCount(row.calls),
-    ...[row.ms, row.forwardMs, row.backwardMs].map(milliseconds),
+    ...[row.ms, row.forwardMs, row.backwardMs].map(formatMilliseconds),
     formatPercent(row.share),
     formatMegabytes(row.bytes),
     row.gigabytesPerSecond.toFixed(1),

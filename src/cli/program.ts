@@ -69,8 +69,8 @@ async function createProgram(called: string | undefined, context: CommandContext
 }
 
 /**
- * Adds `--family`, which loads modules before the command begins. Only the command line may name a program. A run, a checkpoint or a grid
- * that names one may come from somebody else.
+ * Adds `--family`, which loads modules before the command begins. A module is a program, and only the command line may name a program: a
+ * run, a checkpoint or a grid may come from somebody else.
  */
 function addFamilyOption(command: Command): void {
   command

@@ -1,8 +1,7 @@
 /** Shows the progress of a long job on stderr: a bar on a terminal, a line every few seconds elsewhere. */
 
 import cliProgress from "cli-progress";
-import type { Output } from "./printable-output.ts";
-import { printableLine, streamOf } from "./printable-output.ts";
+import { type Output, printableLine, streamOf } from "./printable-output.ts";
 import { logLine, type Progress, progressLine } from "./progress-line.ts";
 
 export type ProgressStyle = "bar" | "lines" | "none";

@@ -21,12 +21,19 @@ export const longFlag = (flags: string): string => flags.split(" ")[0]!;
 export const settingsIn = (options: Partial<Settings>): Partial<Settings> =>
   Object.fromEntries(Object.entries(options).filter(([name]) => name in settingRules));
 
-/** The help of --simd. */
-export const simdHelp = `build of the wasm kernels: ${simdNames.join(", ")} (default: the last of these that runs here)`;
-
-/** Options that several commands share. */
-export const machineOptions: readonly SettingOption[] = [
-  ["threads", "--threads <n>", "threads of the wasm backend (default: one per core)"],
-  ["memoryLimit", "--memory-limit <MiB>", "memory of the wasm backend (its maximumBytes)"],
-  ["simd", "--simd <build>", simdHelp],
+const threads: SettingOption = ["threads", "--threads <n>", "threads of the wasm backend (default: one per core)"];
+const simd: SettingOption = [
+  "simd",
+  "--simd <build>",
+  `build of the wasm kernels: ${simdNames.join(", ")} (default: the last of these that runs here)`,
 ];
+
+/** The settings of the wasm backend, as options of the commands that train or use networks. */
+export const machineOptions: readonly SettingOption[] = [
+  threads,
+  ["memoryLimit", "--memory-limit <MiB>", "memory of the wasm backend (its maximumBytes)"],
+  simd,
+];
+
+/** Adds the options of the wasm backend to a command that has no limit of memory. */
+export const addWasmOptions = (command: Command): void => addSettingOptions(command, [threads, simd]);

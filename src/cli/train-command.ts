@@ -18,7 +18,7 @@ import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { writeTrace } from "./profile-table.ts";
 import { progressStyle } from "./progress.ts";
-import { longFlag, type SettingOption, settingsIn, simdHelp } from "./setting-options.ts";
+import { longFlag, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
 import { interruptible } from "./terminal.ts";
 import { jsonReporter, textReporter } from "./train-report.ts";
 import { downloadBars } from "./with-progress.ts";
@@ -102,9 +102,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
         "--backend <name>",
         `${backendHelp}. gpu: the first device that runs; auto: the faster of gpu and wasm; reference: slow, for checking`,
       ],
-      ["threads", "--threads <n>", "threads of the wasm backend (default: one per core)"],
-      ["memoryLimit", "--memory-limit <MiB>", "memory of the wasm backend (its maximumBytes)"],
-      ["simd", "--simd <build>", simdHelp],
+      ...machineOptions,
       ["evaluateEvery", "--evaluate-every <n>", "test after every n epochs, and after the last"],
     ],
   ],

@@ -10,7 +10,8 @@ import type { DataFallback, RunConfig, TeacherRecord } from "../experiment/run-c
 import type { Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import type { RunFolder } from "../train/node/run-folder.ts";
-import type { EpochMetrics, StepReport, Trainer } from "../train/trainer.ts";
+import type { EpochMetrics, StepReport } from "../train/progress.ts";
+import type { Trainer } from "../train/trainer.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import { formatCount, formatDuration, formatMegabytes, formatPercent, formatRate, formatRows, plural } from "./format.ts";
 import { profileTables } from "./profile-table.ts";
@@ -131,6 +132,7 @@ export function textReporter(terminal: Terminal, style: ProgressStyle): TrainRep
         stdout.write(`The best was epoch ${best.epoch} with ${formatPercent(best.testAccuracy)}.\n`);
       const seconds = metrics.reduce((total, line) => total + line.seconds + line.testSeconds, 0);
       stdout.write(`Trained ${plural(metrics.length, "epoch")} in ${formatDuration(seconds)}. The run is in ${folder.path}\n`);
+      // The copies of these files and the older checkpoints are left out, because nobody opens them by name.
       stdout.write(`  config.json  metrics.jsonl  evaluation.json  checkpoint.safetensors  best.safetensors\n`);
       if (images.fallback) stderr.write(`\n${fallbackWarning(images.fallback)}`);
     },

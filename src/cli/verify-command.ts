@@ -1,15 +1,15 @@
 /** `separable verify`: recomputes the numbers in a folder of fixtures, case by case. */
 
 import type { Command } from "commander";
-import { type Simd, simdNames } from "../backend/wasm/host/simd.ts";
+import type { Simd } from "../backend/wasm/host/simd.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
-import { choice, integer, path } from "../experiment/rules.ts";
+import { path } from "../experiment/rules.ts";
 import { collectCases } from "../verify/collect-cases.ts";
 import { type Outcome, type Precision, precisions } from "../verify/comparison.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
-import { simdHelp } from "./setting-options.ts";
+import { addWasmOptions } from "./setting-options.ts";
 import { writeJson } from "./terminal.ts";
 
 interface VerifyOptions {
@@ -42,13 +42,9 @@ export function verifyCommand(command: Command, context: CommandContext): void {
       "a folder with counts.json, blocks/, wrn_step/ or decomp.json",
       argument("verify", "--fixtures", path),
     )
-    .option("--backend <name>", `one of ${backendHelp}`, argument("verify", "--backend", backendRule), "reference")
-    .option(
-      "--threads <n>",
-      "threads of the wasm backend (default: one per core)",
-      argument("verify", "--threads", integer({ least: 1, most: 64 })),
-    )
-    .option("--simd <build>", simdHelp, argument("verify", "--simd", choice(simdNames)))
+    .option("--backend <name>", `one of ${backendHelp}`, argument("verify", "--backend", backendRule), "reference");
+  addWasmOptions(command);
+  command
     .option("--json", "print only the summary to stdout, and the cases to stderr")
     .action((options: VerifyOptions) => verify(options, context));
 }

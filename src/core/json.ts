@@ -7,13 +7,16 @@ import { quote } from "./quote.ts";
 const byteOrderMark = "\ufeff";
 
 /** The text without the mark that some editors put before it. JSON.parse does not take the mark. */
-export const withoutByteOrderMark = (text: string): string => (text.startsWith(byteOrderMark) ? text.slice(1) : text);
+const withoutByteOrderMark = (text: string): string => (text.startsWith(byteOrderMark) ? text.slice(1) : text);
 
 /**
  * How many lists and objects may lie in one another. What the library writes has a depth below 30. Functions that call themselves for each
  * level, such as JSON.stringify, overflow the stack at some thousand levels.
  */
 const deepest = 200;
+
+/** What to do about a file whose content is wrong, where nothing better is known. */
+export const restore = "the file is damaged, restore it from a copy";
 
 /** The error for a text that is not the JSON which it should be. */
 const refusal = (source: string, got: string, remedy: string): DataError => new DataError(`${source} must be JSON, got ${got}; ${remedy}`);
@@ -57,16 +60,15 @@ function faultOf(json: string): string {
  * is known.
  */
 export function parseJson(text: string, source: string): unknown {
-  const damaged = "the file is damaged, restore it from a copy";
   let value: unknown;
   try {
     value = JSON.parse(withoutByteOrderMark(text));
   } catch {
     const kind = fileKind(new TextEncoder().encode(text.slice(0, 512)));
     if (kind !== undefined && kind.name !== "a JSON file") throw refusal(source, kind.name, kind.remedy);
-    throw refusal(source, faultOf(withoutByteOrderMark(text)), damaged);
+    throw refusal(source, faultOf(withoutByteOrderMark(text)), restore);
   }
-  if (depthOf(text) > deepest) throw refusal(source, `${quote(value)}, which is nested more than ${deepest} times`, damaged);
+  if (depthOf(text) > deepest) throw refusal(source, `${quote(value)}, which is nested more than ${deepest} times`, restore);
   return value;
 }
 

@@ -27,7 +27,7 @@ const initials = (word: string): string => {
   return parts.length > 1 ? parts.map((part) => part[0]!.toLowerCase()).join("") : "";
 };
 
-/** Longer texts are no mistyped words. The edits between two words take time and memory in proportion to the product of their lengths. */
+/** Longer texts are no mistyped words. To count the edits between two words takes time in proportion to the product of their lengths. */
 const longestWord = 200;
 
 /** Shorter words are the beginning of too many others. */

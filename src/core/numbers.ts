@@ -1,4 +1,4 @@
-/** The check of numeric options. NaN passes every comparison that is written the other way round, so the rule is stated here once. */
+/** The check of numeric options. NaN passes a check such as `if (x < 0) throw`, so the check is written once, here. */
 
 import { ConfigError } from "./errors.ts";
 import { quote } from "./quote.ts";

@@ -9,11 +9,11 @@ const defaultLength = 80;
 /** Nested values below this depth are quoted as `…`. */
 const deepest = 4;
 
-/** Characters that act on a terminal or that nobody sees: controls, marks of direction and of width, separators of lines, lone surrogates. */
+/** Characters that act on a terminal or that nobody sees: controls, marks of direction and width, separators of lines, lone surrogates. */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 /** `\u001b`, or `\u{e0001}` beyond the basic plane. */
-const escapeCharacter = (character: string): string => {
+export const escapeCharacter = (character: string): string => {
   const code = character.codePointAt(0)!.toString(16);
   return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
 };

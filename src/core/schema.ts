@@ -5,14 +5,11 @@
 
 import * as v from "valibot";
 import { DataError } from "./errors.ts";
-import { parseJson } from "./json.ts";
+import { parseJson, restore } from "./json.ts";
 import { quote, visible } from "./quote.ts";
 
 /** The description of the values that a file may hold. */
 export type Schema<T> = v.GenericSchema<unknown, T>;
-
-/** The type of the values that a schema describes. */
-export type SchemaValue<S> = S extends Schema<infer T> ? T : never;
 
 /** Values that a predicate accepts. @param allowed The values in words that complete "must hold …". */
 export const accepted = <T>(allowed: string, accepts: (value: unknown) => boolean): Schema<T> => v.custom<T>(accepts, allowed) as Schema<T>;
@@ -67,18 +64,18 @@ export const where = <T>(schema: Schema<T>, rule: string, follows: (value: T) =>
 type OptionalKeys<T> = { [K in keyof T]: undefined extends T[K] ? K : never }[keyof T];
 type ObjectOf<T> = { [K in Exclude<keyof T, OptionalKeys<T>>]: T[K] } & { [K in OptionalKeys<T>]?: T[K] };
 
-/** Objects with the given entries. Other keys are left alone: a later version of the library may have written them. */
+/**
+ * Objects with the given entries. Other keys are left alone: a later version of the library may have written them. The cast is needed
+ * because Valibot computes its own type from the entries, and the compiler cannot compare that type with `ObjectOf<T>` for an unknown T.
+ */
 export const object = <T extends Record<string, unknown>>(entries: { readonly [K in keyof T]: Schema<T[K]> }): Schema<ObjectOf<T>> =>
   v.looseObject(entries as v.ObjectEntries, "an object") as unknown as Schema<ObjectOf<T>>;
-
-/** The remedy of errors where a caller knows no better one. */
-const restore = "the file is damaged, restore it from a copy";
 
 /** Where a value comes from, for errors. */
 export interface SourceOptions {
   /** What an error begins with: the operation and the file, such as `run: runs/a/config.json`. */
   readonly source: string;
-  /** What to do about a wrong value. */
+  /** What to do about a wrong value. Default: to restore the file from a copy. */
   readonly remedy?: string;
 }
 

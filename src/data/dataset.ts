@@ -160,8 +160,8 @@ function floatStatistics(images: Float32Array, count: number, channels: number, 
 export const normalizationOf = ({ mean, std }: ChannelStatistics): ChannelStatistics => ({ mean, std: std.map((s) => (s === 0 ? 1 : s)) });
 
 /**
- * Checks that a split holds what its count says. A typed array gives nothing beyond its end, which would silently become a label of 0 or a
- * pixel that is NaN.
+ * Checks that a split holds what its count says. Beyond its end a typed array gives undefined, which would silently become a label of 0 or
+ * a pixel that is NaN.
  * @throws ConfigError for a count that is no integer ≥ 0, or another number of images or labels.
  */
 export function checkSplit(dataset: Dataset, name: SplitName): void {

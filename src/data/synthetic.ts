@@ -164,7 +164,8 @@ export function* paintSynthetic(options: SyntheticOptions): Generator<void, Byte
   for (const [name, count] of Object.entries({ trainCount, testCount }))
     if (3 * height * width * count > mostBytes)
       throw new ConfigError(
-        `syntheticImages: ${name} must be at most ${Math.floor(mostBytes / (3 * height * width))} images of ${height}×${width} pixels, got ${count}`,
+        `syntheticImages: ${name} must be at most ${Math.floor(mostBytes / (3 * height * width))} images of ${height}×${width} pixels, ` +
+          `got ${count}`,
       );
   if (!Number.isInteger(classes) || classes < 2 || classes > patterns.length)
     throw new ConfigError(`syntheticImages: classes must be an integer in [2, ${patterns.length}], got ${classes}`);

@@ -1,4 +1,4 @@
-/** How much memory the training of a network needs at least. It is found from shapes alone, before anything is made. */
+/** The least memory that the training of a network needs. It follows from shapes alone, so it is known before anything is made. */
 
 import { ConfigError } from "../core/errors.ts";
 import { countParameters } from "../count/count-network.ts";
@@ -34,7 +34,8 @@ export function checkMemoryNeed(settings: Settings, classes: number, images: num
   if (need <= limit) return;
   const advice = memoryLimit !== undefined && memoryLimit < largestArena ? ", or raise --memory-limit" : "";
   throw new ConfigError(
-    `train: ${formatNetwork(spec)} has ${formatted(parameters)} parameters, and a step on ${formatted(batch)} images of ${side}×${side} pixels ` +
-      `needs ${formatted(need)} MiB or more, got a limit of ${formatted(limit)} MiB; lower --depth, --width or --batch-size${advice}`,
+    `train: ${formatNetwork(spec)} has ${formatted(parameters)} parameters, and a step on ${formatted(batch)} images ` +
+      `of ${side}×${side} pixels needs ${formatted(need)} MiB or more, ` +
+      `got a limit of ${formatted(limit)} MiB; lower --depth, --width or --batch-size${advice}`,
   );
 }

@@ -5,6 +5,9 @@ import type { Settings } from "./setting-rules.ts";
 export const presetNames = ["quick", "accurate", "paper-wrn", "paper-darts", "paper-wrn-50-2", "paper-mobilenet-v2"] as const;
 export type PresetName = (typeof presetNames)[number];
 
+/** The settings of the machine, as the defaults leave them: a run may be tested on another machine than the one that trained it. */
+export const anyMachine = { backend: "auto", threads: undefined, memoryLimit: undefined, simd: undefined } as const;
+
 /** The run of `npm start`: two epochs of CIFAR-10, about 3 minutes on two cores. Its values are the defaults of all options. */
 const quick: Settings = {
   data: "cifar10",
@@ -47,10 +50,7 @@ const quick: Settings = {
   labelSmoothing: 0,
   seed: 0,
   evaluateEvery: 1,
-  backend: "auto",
-  threads: undefined,
-  memoryLimit: undefined,
-  simd: undefined,
+  ...anyMachine,
 };
 
 /** The settings that all recipes of the paper share (Gray et al. 2019, §4). */

@@ -167,7 +167,7 @@ export interface DartsOptions {
   readonly convolution?: ConvolutionFactory;
 }
 
-/** The largest sizes. */
+/** The largest numbers of cells and of channels. */
 export const dartsLimits = { layers: 200, channels: 512 } as const;
 
 /** The names of `DartsOptions`. */
@@ -189,7 +189,10 @@ export class Darts extends ImageClassifier {
   /** The numbers of the two cells that halve the size. */
   readonly #reductions: readonly [number, number];
 
-  /** @throws ConfigError unless channels is an integer from 1 to 512, and layers one from 3 to 200. Fewer layers could not halve the size twice. */
+  /**
+   * @throws ConfigError unless channels is an integer from 1 to 512, and layers an integer from 3 to 200. Fewer layers could not halve the
+   * size twice.
+   */
   constructor(options: DartsOptions, build: Build) {
     super();
     checkOptions("Darts", options, dartsOptions);

@@ -43,8 +43,9 @@ export interface DetectAnomalyOptions {
 export const detectAnomalyOptions: OptionNames = optionNames<DetectAnomalyOptions>({ model: true });
 
 /**
- * Runs `body`, and throws at the first op whose value or gradient is not finite: `detectAnomaly(() => gradients(lossOf(x), wrt), { model })`.
- * Values are checked where recording is on. The search reads every element, so a step takes about twice the time.
+ * Runs `body`, and throws at the first op whose value or gradient is not finite, as in
+ * `detectAnomaly(() => gradients(lossOf(x), wrt), { model })`. Values are checked where recording is on. The search reads every element, so
+ * a step takes about twice the time.
  * @throws AnomalyError with the op, the layer and the element; BackendError on a device, whose numbers cannot be read at once; ConfigError
  * when `body` is asynchronous or a generator.
  */
@@ -136,7 +137,7 @@ function indexOf(flat: number, shape: Shape): number[] {
   return index;
 }
 
-/** What the elements of an input are: where the first one is that is not finite, or the least and the largest. */
+/** The elements of an input in words: the first one that is not finite, with its position, or else the least and the largest. */
 function rangeOf(tensor: Tensor): string {
   const at = firstAnomaly(tensor);
   if (at !== undefined) return `is ${at.element} at [${at.index.join(", ")}]`;

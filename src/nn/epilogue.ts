@@ -1,6 +1,6 @@
 /**
- * Layers that take what follows them into the same pass over memory. `Sequential` and `Residual` offer a norm the ReLU and the shortcut that
- * follow it, so networks are written as in their papers and are still computed with few passes.
+ * Layers that compute what follows them in the same pass over memory. `Sequential` gives a norm the ReLU that follows it, and `Residual`
+ * gives it the shortcut. So networks are written as in their papers, and are still computed in few passes.
  */
 
 import type { Activation } from "../backend/kernels.ts";

@@ -1,4 +1,4 @@
-/** The name of the layer that is computing. A module has no hook around `forward`, so each module of the model gets one for a moment. */
+/** The name of the layer that is computing. A module has no hook around `forward`, so each module of the model gets a hook for a moment. */
 
 import type { Module } from "./module.ts";
 

@@ -19,7 +19,7 @@ export interface Profile {
   readonly calls: readonly ProfiledCall[];
   /** The reading of the clock when the computation began, in milliseconds. */
   readonly start: number;
-  /** The time from the begin to the end. What is missing to it in the calls is time between kernels. */
+  /** The time from the beginning to the end. The part of it that no call takes is time between kernels. */
   readonly milliseconds: number;
 }
 

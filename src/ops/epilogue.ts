@@ -1,6 +1,6 @@
 /**
- * What may follow an op in the same pass over its result v: y = activation(v + addend). A kernel that takes an epilogue writes y once, where
- * separate ops would write and read v, the sum and y.
+ * What may follow an op in the same pass over its result v: y = activation(v + addend). A kernel that takes an epilogue writes y once.
+ * Separate ops would also write and read v and the sum.
  */
 
 import { type Activation, activations, type EpilogueStorages } from "../backend/kernels.ts";
@@ -20,7 +20,7 @@ export interface Epilogue {
 /** The names of `Epilogue`. */
 export const epilogueOptions: OptionNames = optionNames<Epilogue>({ addend: true, activation: true });
 
-/** @throws ConfigError for an unknown name or activation, ShapeError for an addend of another shape or dtype than v, which are those of x. */
+/** @throws ConfigError for an unknown name or activation, ShapeError for an addend of another shape or dtype than x. */
 export function checkEpilogue(op: string, x: Tensor, then: Epilogue): void {
   checkOptions(op, then, epilogueOptions);
   const { addend, activation } = then;

@@ -80,7 +80,9 @@ export function confusionTable(runs: readonly ReportRun[]): string | undefined {
     );
     return `<tr><th scope="row">${escaped(classes[label] ?? String(label))}</th>${cells.join("")}</tr>`;
   });
-  const caption = `Images of each class (row) in per cent, by predicted class (column), after the best epoch of each run, ${formatSeeds(summed.runs)}`;
+  const caption =
+    "Images of each class (row) in per cent, by predicted class (column), " +
+    `after the best epoch of each run, ${formatSeeds(summed.runs)}`;
   return heatTable(caption, classes, body);
 }
 

@@ -4,7 +4,7 @@
 
 import { scaleLinear } from "d3-scale";
 import { largest } from "../core/extent.ts";
-import type { EpochMetrics } from "../train/trainer.ts";
+import type { EpochMetrics } from "../train/progress.ts";
 import { axes, formatShare, linear } from "./axes.ts";
 import { groupBySeed, namerOf } from "./configurations.ts";
 import { familyOf, type Look } from "./families.ts";

@@ -68,8 +68,7 @@ export function plotsOf(runs: readonly ReportRun[], options: ReportOptions = {})
     const svg = draw(wide);
     const caption =
       `${options.title} by epoch, as the mean over the seeds; thin lines are single seeds. Runs with a teacher have solid lines, ` +
-      "and the others " +
-      "have dashed ones.";
+      "and the others have dashed ones.";
     return svg === undefined ? [] : [{ name, caption, svg, narrowSvg: draw(narrow)!, cost: undefined }];
   };
   return [

@@ -1,6 +1,6 @@
 /** The plain data of a run that a report shows. */
 
-import type { EpochMetrics } from "../train/trainer.ts";
+import type { EpochMetrics } from "../train/progress.ts";
 
 /** A picture: values in [0, 1], pixel by pixel. A pixel of three channels is red, green and blue. */
 export interface ReportPicture {

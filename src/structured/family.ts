@@ -156,4 +156,4 @@ export const searchGroups = <const Name extends string>(name: Name): BudgetSearc
 });
 
 /** The number that a spec has for a hyper-parameter. */
-export const parameterValue = (spec: FamilySpec, name: string): number => (spec as unknown as Readonly<Record<string, number>>)[name]!;
+export const parameterValue = (spec: FamilySpec, name: string): number => (spec as Readonly<Record<string, unknown>>)[name] as number;

@@ -47,4 +47,6 @@ export const ownSpec = <Kind extends string, Name extends string>(
   family: StructuredFamily<Kind, Name>,
   spec: FamilySpec<Kind, Name>,
   module?: string,
-): OwnSpec => ({ kind: "own", family: family as unknown as StructuredFamily, spec, module });
+): OwnSpec =>
+  // The cast forgets the names of the hyper-parameters, which `spec` and `family` have in common.
+  ({ kind: "own", family: family as unknown as StructuredFamily, spec, module });

@@ -66,7 +66,7 @@ export interface TuckerSizes {
 export function tuckerSizes(dims: Triple, scale: number): TuckerSizes {
   checkScale(scale);
   const [d1, d2, d3] = dims;
-  const wanted = dims.map((d) => atLeastOne(scale * d)) as unknown as Triple;
+  const wanted: Triple = [atLeastOne(scale * d1), atLeastOne(scale * d2), atLeastOne(scale * d3)];
   const first = Math.min(d1, d2 * d3);
   const s3 = Math.min(wanted[2], d3, Math.min(first * d2, d3));
   const t2 = s3;

@@ -109,7 +109,7 @@ export class TuckerLinear extends StructuredLinear {
     const { dims = threeWayDims(target.rows, target.columns) } = options;
     checkDims(dims, target.data.length);
     const found = tuckerWithin(tensorArray(dims, target.data), tolerance);
-    const ranks = found.core.shape as unknown as Triple;
+    const ranks = found.core.shape as Triple;
     const map = new TuckerLinear(target.columns, target.rows, { dims, ranks }, build, own);
     map.#write(found);
     return withBias(map, options);

@@ -37,7 +37,7 @@ export interface Storage {
   readonly length: number;
   /** False once the last holder has released the storage. */
   readonly alive: boolean;
-  /** Whether nothing but its one holder can see the elements, so that the holder may overwrite them. False where holders are not counted. */
+  /** Whether only one holder can see the elements, so that the holder may overwrite them. False where holders are not counted. */
   readonly exclusive: boolean;
   /** The elements as they are now, where JavaScript can read them at once; undefined on a device. */
   readonly view?: TypedArray;

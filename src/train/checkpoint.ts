@@ -14,8 +14,9 @@ import type { Module } from "../nn/module.ts";
 import type { State } from "../nn/state.ts";
 import { withoutWrapperPrefixes } from "./foreign-state.ts";
 import { frozenMetadata, frozenOf, networkMetadata } from "./model-file.ts";
+import type { Progress } from "./progress.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
-import type { Progress, Trainer } from "./trainer.ts";
+import type { Trainer } from "./trainer.ts";
 
 /** The content of a file. It has been checked, but not yet against a network. */
 export interface Checkpoint {

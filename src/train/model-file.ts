@@ -5,6 +5,7 @@
 
 import { createShapeOnlyBackend } from "../backend/shape-only.ts";
 import { BackendError, DataError } from "../core/errors.ts";
+import { restore } from "../core/json.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { visible } from "../core/quote.ts";
 import { Random } from "../core/random.ts";
@@ -61,8 +62,8 @@ export const notesMetadata = ({ classes, normalization }: ModelNotes): Record<st
 });
 
 /**
- * What `notesMetadata` wrote. Other programs give our keys other values, so what a file without a recipe of ours says is ignored where it is
- * not of our form.
+ * What `notesMetadata` wrote. Other programs give our keys other values. So in a file without a recipe of ours, a value that is not of our
+ * form is ignored.
  * @param source What an error begins with.
  * @throws DataError for the damaged notes of a file of ours.
  */
@@ -177,8 +178,6 @@ export function modelOf(
   setFrozen(network, frozenOf(metadata, where));
   return { network, ...notesOf(metadata, where) };
 }
-
-const restore = "the file is damaged, restore it from a copy";
 
 /**
  * Makes what a file describes. The constructors were written for programmers, so their errors do not name the file, and some sizes that no

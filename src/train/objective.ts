@@ -19,7 +19,7 @@ export interface StepLoss {
   readonly loss: Tensor;
   /** The number that the step minimises. */
   readonly objective: Tensor;
-  /** The terms whose sum is the objective. An error for numbers that are not finite names the largest. Default: the objective is one term. */
+  /** The terms whose sum is the objective. An error about a number that is not finite names one of them. Default: the objective. */
   readonly terms?: readonly ObjectiveTerm[];
 }
 

@@ -101,6 +101,7 @@ const libraryMakers: Readonly<Record<string, Make>> = {
   Flatten,
   GlobalAvgPool2d,
   Dropout: ({ sizes = [] }) => Dropout(sizes[0]!),
+  // A file may hold any options. The layers check those that they get.
   MaxPool2d: ({ options = {} }) => MaxPool2d(options as unknown as PoolingOptions),
   AvgPool2d: ({ options = {} }) => AvgPool2d(options as unknown as AveragePoolingOptions),
 };

@@ -2,7 +2,7 @@
 
 import { checkSchema, finite, list, nullable, object, oneOf, optional, type Schema, text, where, whole } from "../core/schema.ts";
 import type { Evaluation } from "./evaluate.ts";
-import type { EpochMetrics } from "./trainer.ts";
+import type { EpochMetrics } from "./progress.ts";
 
 /** An evaluation with its epoch and the names of the classes. */
 export interface RecordedEvaluation extends Evaluation {

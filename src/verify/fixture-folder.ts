@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../core/errors.ts";
 import { parseJson } from "../core/json.ts";
+import { errorCode } from "../core/node/system-error.ts";
 import { quote } from "../core/quote.ts";
-import { errorCode } from "../data/node/system-error.ts";
 import { decodeSafetensors, type NamedArray } from "../train/safetensors.ts";
 
 /** The fixtures are missing or malformed, so that nothing can be verified with them. */

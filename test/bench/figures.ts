@@ -67,8 +67,8 @@ export function torchMarkdown({ date, machine, torch, rounds, rows }: TorchDocum
   ]);
   const { simd, version, instructions } = machine;
   return [
-    `Measured ${date} on ${formatMachine(machine)}; ${instructions.join(", ")}. separable ${version}, SIMD: ${simd}. PyTorch ${torch.torch} on ` +
-      `${torch.capability}, ${torch.oneDNN ? "with" : "without"} oneDNN. Medians of ${rounds} rounds. ${note}\n`,
+    `Measured ${date} on ${formatMachine(machine)}; ${instructions.join(", ")}. separable ${version}, SIMD: ${simd}. ` +
+      `PyTorch ${torch.torch} on ${torch.capability}, ${torch.oneDNN ? "with" : "without"} oneDNN. Medians of ${rounds} rounds. ${note}\n`,
     table(["benchmark", "threads", "separable, ms", "PyTorch, ms", "separable / PyTorch"], cells),
   ].join("\n");
 }

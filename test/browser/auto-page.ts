@@ -2,11 +2,12 @@
 
 import "../../src/gpu.ts";
 import { auto } from "../../src/backend/auto/auto.ts";
-import { type CalibrationWork, timeRound } from "../../src/backend/auto/calibration.ts";
+import { timeRound } from "../../src/backend/auto/calibration.ts";
 import type { AutoDevice } from "../../src/backend/auto/devices.ts";
 import { createGpuBackend } from "../../src/backend/gpu/gpu-backend.ts";
 import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
 import { add, type BackendChoice, disposeBackend, initBackend, kernels, tensor } from "../../src/index.ts";
+import { smallWork } from "../backend/auto/small-work.ts";
 
 /** A device whose software adapter passes for hardware, so that it is timed. */
 const disguised: AutoDevice = {
@@ -15,17 +16,6 @@ const disguised: AutoDevice = {
     const backend = await createGpuBackend("webgl2");
     return Object.assign(backend, { adapter: { ...backend.adapter, software: false } });
   },
-};
-
-/** The kernels of a calibration in sizes that a software adapter computes quickly. */
-const work: CalibrationWork = {
-  batch: 1,
-  convolutions: [
-    { inChannels: 3, outChannels: 4, window: 3, stride: 1, size: 8 },
-    { inChannels: 4, outChannels: 8, window: 3, stride: 2, size: 8 },
-  ],
-  norms: [{ channels: 8, size: 4 }],
-  linear: { inFeatures: 8, outFeatures: 2 },
 };
 
 export interface AutoPageReport {
@@ -54,7 +44,7 @@ export const entries = {
       auto({
         devices: [disguised],
         wasm: { name: "wasm", create: (options) => createWasmBackend(options) },
-        time: (backend, options) => timeRound(backend, { ...options, work }),
+        time: (backend, options) => timeRound(backend, { ...options, work: smallWork }),
       }),
     ]),
 };

@@ -65,7 +65,7 @@ describe.skipIf(missingChromium !== undefined)("in Chromium", () => {
     });
   });
 
-  test("auto on a page without separable/gpu is wasm, or the reference where the page forbids WebAssembly, and says both reasons", async () => {
+  test("auto on a page without separable/gpu is wasm, or the reference where the page forbids WebAssembly, and says why", async () => {
     const gpu = { name: "gpu", reason: 'separable/gpu is not imported; import that entry to let "auto" try GPUs' };
     const noGpu = "no GPU: separable/gpu is not imported";
     expect(await call("/all", "start", ["auto"], 2)).toEqual({

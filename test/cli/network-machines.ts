@@ -1,6 +1,6 @@
 /**
- * Machines of a network, as far as Redis and its workers can tell: network namespaces, each with a link of its own to a bridge. A link can be
- * cut, as when somebody pulls a cable.
+ * Machines of a network, as far as Redis and its workers can tell: network namespaces, each with a link of its own to a bridge. A link can
+ * be cut, as when somebody pulls a cable.
  */
 
 import { execFileSync, spawnSync } from "node:child_process";
@@ -36,7 +36,7 @@ export interface Network {
   close(): void;
 }
 
-/** Makes `count` machines that reach one another. The switch between them is in a namespace too, so this machine's network is left alone. */
+/** Makes `count` machines that reach one another. The switch between them is in a namespace too, so this machine's network stays as it is. */
 export function createNetwork(count: number): Network {
   const name = (what: string): string => `sep-${process.pid}-${what}`;
   const hub = name("hub");

@@ -306,8 +306,8 @@ test.each([
   [["--data", "cifar10", "--image-size", "32"], /--image-size belongs to --data with a folder of images, got --data cifar10/],
   [["--data", "cifar10", "--augment", "resized-crop"], /--augment resized-crop belongs to --data with a folder of images/],
   [["--data", "./x", "--folder", "./y"], /--folder has no use with --data .\/x/],
-  [["--data", "./x", "--mean", "1,2"], /--mean must be three numbers in .*, separated by commas, got "1,2"/],
-  [["--data", "./x", "--std", "1,0,1"], /--std must be three numbers in \(0, .*, separated by commas, got "1,0,1"/],
+  [["--data", "./x", "--mean", "1,2"], /--mean must be three numbers in \[-1000000000000, 1000000000000\], separated by commas, got "1,2"/],
+  [["--data", "./x", "--std", "1,0,1"], /--std must be three numbers in \(0, 1000000000000\], separated by commas, got "1,0,1"/],
   [
     ["--data", "./x", "--network", "darts", "--image-size", "33"],
     /must be able to take images of 33×33 pixels, got: .*; try --image-size 36/,

@@ -111,6 +111,6 @@ test("the error in an engine without WebAssembly names a backend that runs", asy
   const { code, stdout, stderr } = await runProcess(["info"], undefined, ["--jitless"]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(
-    /^separable: BackendError: initBackend: no backend can run here: .*wasm \(.*\); --backend reference runs everywhere/m,
+    /^separable: BackendError: initBackend: no backend can run here: (webgpu|gpu) \(.*\); wasm \(.*\); --backend reference runs everywhere/m,
   );
 });

@@ -1,4 +1,4 @@
-/** A number that is NaN, infinite or no number at all is refused by every public function that takes it, and by every layer when it is made. */
+/** An option that is NaN, infinite or no number is refused by every public function that takes it, and by every layer when it is made. */
 
 import { beforeAll, expect, test } from "vitest";
 import * as library from "../../src/index.ts";

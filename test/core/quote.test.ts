@@ -1,3 +1,5 @@
+/** Foreign values in messages: what is quoted is short, and acts on no terminal. */
+
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { quote, visible } from "../../src/core/quote.ts";
@@ -38,6 +40,18 @@ describe("quote", () => {
     expect(quote(deep)).toBe("[[[[[…]]]]]");
     expect(quote("x".repeat(100_000_000))).toBe(`"${"x".repeat(77)}…"`);
     expect(quote(Array.from({ length: 1_000_000 }, () => 7)).length).toBeLessThanOrEqual(80);
+  });
+
+  it("reads no more of a long list than it shows", () => {
+    let reads = 0;
+    const list = new Proxy(new Array<number>(1_000_000).fill(7), {
+      get: (target, name) => {
+        if (/^\d+$/.test(String(name))) reads++;
+        return Reflect.get(target, name);
+      },
+    });
+    expect(quote(list)).toMatch(/^\[7,7,/);
+    expect(reads).toBeLessThan(80);
   });
 
   it.each([

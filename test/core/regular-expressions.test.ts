@@ -1,6 +1,6 @@
 /**
- * No regular expression takes more than linear time. A text of a stranger, such as the header of a file, could otherwise hold up the program
- * for minutes. The analysis of scslre finds expressions that go back over a text in polynomial or exponential time.
+ * No regular expression takes more than linear time. A text of a stranger, such as the header of a file, could otherwise hold up the
+ * program for minutes. The analysis of scslre finds expressions that go back over a text in polynomial or exponential time.
  */
 
 import { readdirSync, readFileSync } from "node:fs";

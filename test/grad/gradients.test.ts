@@ -118,6 +118,9 @@ describe("sums of cotangents", () => {
     const y = sum(add(add(tanh(x), tanh(x)), tanh(x)));
     const called = calledKernels(() => gradients(y, [x]));
     expect(called.filter((name) => name === "accumulate")).toHaveLength(2);
+    // add gives its own cotangent to both of its operands, and that which comes through tanh is new.
+    const z = sum(add(x, tanh(x)));
+    expect(calledKernels(() => gradients(z, [x])).filter((name) => name === "accumulate")).toHaveLength(1);
   });
 });
 

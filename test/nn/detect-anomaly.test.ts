@@ -1,3 +1,5 @@
+/** The search for the first number that is not finite: it names the op, the layer and the element, and changes nothing. */
+
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { disposeBackend, initBackend, useBackend } from "../../src/backend/active.ts";
@@ -14,7 +16,7 @@ import { tensor, zeros } from "../../src/ops/creation.ts";
 import { add, multiply, sqrt } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
-import { trainEpochs } from "../../src/train/trainer.ts";
+import { trainEpochs } from "../../src/train/train-epochs.ts";
 import { stateOf, tinyConfig, tinyTraining } from "../train/tiny-training.ts";
 
 /** y = √x: its slope at 0 is ∞. */
@@ -96,8 +98,9 @@ describe.each(["reference", "wasm"] as const)("detectAnomaly on %s", (backend) =
     expect(() => detectAnomaly(loss, { model })).not.toThrow();
     const error = anomalyOf(() => gradients(loss(), [x]), model);
     expect(error.anomaly).toEqual({ pass: "backward", op: "sqrt", layer: "1", index: [1, 0], element: Infinity });
-    expect(error.message).toMatch(
-      /^detect-anomaly: sqrt in 1: the gradient with respect to input 0 \(the value of relu in 0\) must be finite, got Infinity at \[1, 0\] of \[2,2\] in the backward pass; the input is 0 there$/,
+    expect(error.message).toBe(
+      "detect-anomaly: sqrt in 1: the gradient with respect to input 0 (the value of relu in 0) must be finite, " +
+        "got Infinity at [1, 0] of [2,2] in the backward pass; the input is 0 there",
     );
   });
 

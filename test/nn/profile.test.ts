@@ -1,3 +1,5 @@
+/** Profiles of a step: every kernel belongs to its layer and its pass, the times add up, and no number changes. */
+
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { disposeBackend, initBackend, kernels, useBackend } from "../../src/backend/active.ts";

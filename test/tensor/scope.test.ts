@@ -156,8 +156,11 @@ test("a tensor disposed inside its scope is not disposed again", () => {
 });
 
 test("after any sequence of steps, the number of storages is that of the tensors alive", () => {
-  type Step = "make" | "share" | "dispose" | "open" | "close" | "throw";
-  const steps = fc.array(fc.constantFrom<Step>("make", "make", "share", "dispose", "open", "close", "throw"), { maxLength: 30 });
+  type Step = "make" | "share" | "dispose the last" | "dispose the first" | "open" | "close" | "throw";
+  const steps = fc.array(
+    fc.constantFrom<Step>("make", "make", "make", "share", "dispose the last", "dispose the first", "open", "close", "throw"),
+    { maxLength: 30 },
+  );
   fc.assert(
     fc.property(steps, fc.boolean(), (list, returns) => {
       const start = memory().storages;
@@ -167,7 +170,8 @@ test("after any sequence of steps, the number of storages is that of the tensors
         for (let step = queue.shift(); step !== undefined; step = queue.shift()) {
           if (step === "make") own.push(one());
           else if (step === "share" && own.length > 0) own.push(reshape(own[0]!, [1, 1]));
-          else if (step === "dispose") own.pop()?.dispose();
+          else if (step === "dispose the last") own.pop()?.dispose();
+          else if (step === "dispose the first") own.shift()?.dispose();
           else if (step === "open") own.push(...scope(run));
           else if (step === "close") break;
           else if (step === "throw") {

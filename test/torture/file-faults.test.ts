@@ -21,7 +21,7 @@ test.each(scenarios.flatMap((scenario) => faults.map((fault) => ({ scenario, fau
     const wrong: string[] = [];
     for (let n = 1; n <= changes; n++) {
       const found = await harness.check(scenario, fault, n);
-      for (const fault of found) console.log(fault);
+      for (const sentence of found) console.log(sentence);
       wrong.push(...found);
     }
     console.log(`${scenario}, ${fault}: ${changes} points of failure, ${wrong.length} wrong`);

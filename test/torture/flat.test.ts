@@ -12,7 +12,7 @@ import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
 import { tinyConfig, tinyTraining } from "../train/tiny-training.ts";
 
 const [warmUp, steps] = [500, 10_000];
-/** The heap varies by some hundred kilobytes with what the engine compiles. A leak of one object of 100 bytes per step would exceed this. */
+/** The heap varies by some hundred kilobytes with what the engine compiles. A leak of one object of 100 bytes a step exceeds this. */
 const heapGrowth = 900_000;
 
 const backends: [string, () => Kernels | Promise<Kernels>][] = [

@@ -1,6 +1,6 @@
 /** Kills the program with SIGKILL at a time that a seed decides, goes on with it, and compares what it comes to with an unbroken one. */
 
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../../src/core/random.ts";
 import { type ProgramEnd, ProgramProcess } from "../cli/program-process.ts";
@@ -18,7 +18,7 @@ const grid = {
   seeds: [0],
 };
 
-/** The sums of a sweep's lines that do not depend on time. */
+/** The results of a sweep without what depends on time and place. */
 const linesOf = async (out: string): Promise<string[]> =>
   (await readFile(join(out, "results.jsonl"), "utf8"))
     .trimEnd()
@@ -97,7 +97,6 @@ export class Kills {
 
   async #isBegun(victim: Victim, name: string): Promise<boolean> {
     if (victim !== "train") return false;
-    await mkdir(this.#work, { recursive: true });
     return (await readdir(join(this.#work, name)).catch((): string[] => [])).includes("config.json");
   }
 

@@ -1,6 +1,6 @@
 /**
- * A million hostile inputs for every parser. `TORTURE_CASES` and `TORTURE_SEED` choose the cases. `TORTURE_FOLDER` keeps the progress and the
- * log, so that the cases go on after a stop.
+ * A million hostile inputs for the parsers. `TORTURE_CASES` and `TORTURE_SEED` choose the cases. `TORTURE_FOLDER` keeps the progress and
+ * the log, so that the cases go on after a stop.
  */
 
 import { mkdir } from "node:fs/promises";

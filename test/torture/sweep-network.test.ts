@@ -3,10 +3,11 @@
 import { describe, expect, test } from "vitest";
 import { networkRefusal } from "../cli/network-machines.ts";
 import { sweepOverNetwork } from "../cli/network-sweep.ts";
+import { redisAvailable } from "../cli/redis-server.ts";
 
 const settings = { data: "synthetic", limitTrain: 400, limitTest: 16, batchSize: 8, epochs: 4, dropout: 0.1 } as const;
 const seeds = [0, 1, 2, 3];
-const refusal = networkRefusal();
+const refusal = redisAvailable ? networkRefusal() : "no redis-server; install it (Debian: apt-get install redis-server)";
 
 describe.skipIf(refusal !== undefined)(`machines that are cut off in turn${refusal === undefined ? "" : ` (skipped: ${refusal})`}`, () => {
   test.each([true, false])("with a shared folder: %s", async (shared) => {

@@ -6,7 +6,7 @@ import { DataError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "../../src/train/checkpoint.ts";
 import { encodeSafetensors } from "../../src/train/safetensors.ts";
-import { trainEpochs } from "../../src/train/trainer.ts";
+import { trainEpochs } from "../../src/train/train-epochs.ts";
 import { stateOf, TinyNetwork, tinyConfig, tinyTraining } from "./tiny-training.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));

@@ -6,7 +6,7 @@ import { createGpuBackend, type GpuBackend } from "../../src/backend/gpu/gpu-bac
 import { Buffer } from "../../src/nn/state.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import { encodeCheckpoint } from "../../src/train/checkpoint.ts";
-import { trainEpochs } from "../../src/train/trainer.ts";
+import { trainEpochs } from "../../src/train/train-epochs.ts";
 import { tinyConfig, tinyTraining } from "./tiny-training.ts";
 
 let backend: GpuBackend;

@@ -1,3 +1,5 @@
+/** Training that cannot go on: a loss that is not finite, and epochs of another number of batches than was said. */
+
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
@@ -11,7 +13,8 @@ import type { Tensor } from "../../src/tensor/tensor.ts";
 import { createObjective } from "../../src/train/objective.ts";
 import { decayGroups } from "../../src/train/parameter-groups.ts";
 import { Sgd } from "../../src/train/sgd.ts";
-import { Trainer, trainEpochs } from "../../src/train/trainer.ts";
+import { trainEpochs } from "../../src/train/train-epochs.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 import { TinyNetwork, tinyConfig, tinyTraining } from "./tiny-training.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));

@@ -18,7 +18,8 @@ import { learnFromLabels } from "../../src/train/objective.ts";
 import { decayGroups } from "../../src/train/parameter-groups.ts";
 import { oneCycle } from "../../src/train/schedules.ts";
 import { Sgd } from "../../src/train/sgd.ts";
-import { type TrainEpochsOptions, Trainer } from "../../src/train/trainer.ts";
+import type { TrainEpochsOptions } from "../../src/train/train-epochs.ts";
+import { Trainer } from "../../src/train/trainer.ts";
 
 export class TinyNetwork extends Module {
   readonly conv: Conv2d;

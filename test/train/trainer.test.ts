@@ -4,7 +4,8 @@ import { memory, useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
 import { DataError } from "../../src/core/errors.ts";
 import { decodeCheckpoint, encodeCheckpoint, restoreTrainer } from "../../src/train/checkpoint.ts";
-import { type EpochMetrics, type StepReport, trainEpochs } from "../../src/train/trainer.ts";
+import type { EpochMetrics, StepReport } from "../../src/train/progress.ts";
+import { trainEpochs } from "../../src/train/train-epochs.ts";
 import { stateOf, type TinyConfig, tinyConfig, tinyImages, tinyTraining } from "./tiny-training.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));

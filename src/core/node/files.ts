@@ -1,7 +1,7 @@
 /**
- * Every change of the disk that a run makes: files, links and folders are created, written, renamed and removed here and nowhere else. So a
- * test can let each change fail, tear or be the last one, by `interceptEffects`, and see what is left of the run. Reading does not pass
- * through here.
+ * Every change of the disk that a run makes: its files, links and folders are created, written, renamed and removed here and nowhere else.
+ * So a test can let each change fail, be made in part, or be the last one, by `interceptEffects`, and see what is left of the run. Reading
+ * does not pass through here.
  */
 
 import { constants } from "node:fs";
@@ -15,7 +15,7 @@ export type FileEffect =
   | { readonly kind: "write"; readonly path: string; readonly content: Uint8Array }
   | { readonly kind: "truncate"; readonly path: string; readonly length: number };
 
-/** Makes the change; of a write, a test may make another one. */
+/** Makes the change. A test may give another content for a write. */
 export type PerformEffect = (content?: Uint8Array) => Promise<unknown>;
 
 /** Stands between a change and the disk. It makes the change by `perform`, or throws as the operating system does. */

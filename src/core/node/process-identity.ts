@@ -1,13 +1,13 @@
 /**
- * Which process owns a file, and whether it still runs. A process number alone does not say so: the system uses numbers again, each container
- * counts its own, and a shared folder has files of other machines.
+ * Which process owns a file, and whether this process still runs. The number of a process does not suffice: the system uses numbers again,
+ * each container has numbers of its own, and a shared folder has files of other machines.
  */
 
 import { createHash, randomBytes } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { errorCode } from "./error-code.ts";
+import { errorCode } from "./system-error.ts";
 
 /** A process, and the place in which its number is valid. */
 export interface ProcessIdentity {
@@ -16,7 +16,7 @@ export interface ProcessIdentity {
   readonly machine: string | undefined;
   /** The kernel's run since it was started; undefined where the system has no such id. */
   readonly boot: string | undefined;
-  /** The namespace of process numbers, which containers have of their own; undefined where the system has none. */
+  /** The namespace of process numbers. Each container has one of its own. Undefined where the system has none. */
   readonly namespace: string | undefined;
   readonly pid: number;
   /** When the process started, in clock ticks since the kernel did; undefined where the system has no /proc. */
@@ -29,7 +29,7 @@ export interface ProcessIdentity {
  */
 const statFields = { state: 0, started: 22 - 3 } as const;
 
-/** A zombie has ended, and only its parent has not asked how. X is a process that is being removed. */
+/** Z is a zombie: a process that has ended, whose parent has not asked for its exit code yet. X is a process that is being removed. */
 const endedStates = ["Z", "X"];
 
 const statOf = (text: string): { readonly state: string | undefined; readonly started: string | undefined } => {
@@ -114,8 +114,8 @@ function exists(pid: number): boolean {
 }
 
 /**
- * Whether `identity` is of this machine before it was started again, so that its process has ended. Machines that were copied have the same
- * id, so the name must be the same too.
+ * Whether a process ran on this machine before the machine was started again, so that the process has ended. Copies of a machine have the
+ * same id, so the name of the host must be the same too.
  */
 export function isOfEarlierBoot({ host, machine, boot }: Partial<ProcessIdentity>): boolean {
   const now = thisProcess();

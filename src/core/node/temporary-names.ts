@@ -1,6 +1,6 @@
 /**
- * Names of files and folders that are being written. They are random, so nobody can put a link there before, and short, so they fit beside a
- * name of any length. Each says which process made it, so that another process can remove what a killed one left.
+ * Names of files and folders that are being written. They are random, so that nobody can put a link there before. They are short, so that
+ * they fit beside a name of any length. Each name says which process made it, so that another process can remove what a killed one left.
  */
 
 import { readdir, stat } from "node:fs/promises";

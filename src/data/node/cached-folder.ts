@@ -7,10 +7,10 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { readBytes, readTextIfPresent } from "../../core/node/read-file.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import { temporaryName } from "../../core/node/temporary-names.ts";
 import { accepted, dictionary, object, oneOf, readJson, type Schema, text, whole } from "../../core/schema.ts";
-import { readBytes, readTextIfPresent } from "./read-file.ts";
-import { errorCode } from "./system-error.ts";
 
 const manifestFile = "manifest.json";
 

@@ -3,6 +3,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { isMissing, readBytes } from "../../core/node/read-file.ts";
 import {
   type CifarFormat,
   checkRecordLength,
@@ -13,7 +14,6 @@ import {
   type RecordFile,
 } from "../cifar-format.ts";
 import { allocateSplit, type ByteDataset, type ByteSplit } from "../dataset.ts";
-import { isMissing, readBytes } from "./read-file.ts";
 
 /** In bytes. The list of CIFAR-100 has 800. */
 const largestClassList = 2 ** 16;

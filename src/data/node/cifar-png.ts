@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { decode } from "fast-png";
 import { DataError } from "../../core/errors.ts";
 import { fileKind } from "../../core/file-kind.ts";
+import { type ReadOptions, readBytes, readText } from "../../core/node/read-file.ts";
+import { describeError } from "../../core/node/system-error.ts";
 import { accepted, list, readJson } from "../../core/schema.ts";
 import { type CifarFormat, cifarImage, countRecords, encodeRecords, type RecordFile } from "../cifar-format.ts";
-import { type ReadOptions, readBytes, readText } from "./read-file.ts";
-import { describeError } from "./system-error.ts";
 
 // The package spells "labels" like this.
 const labelFiles = { train: "train_lables.json", test: "test_lables.json" } as const;
@@ -65,8 +65,8 @@ function planarImages(format: CifarFormat, file: RecordFile, path: string, png: 
   const pixels = cifarImage.height * cifarImage.width;
   const refuse = (got: string): never => {
     throw new DataError(
-      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${got}; the package is not the one ` +
-        "that is meant",
+      `${format.name}: ${path} must be an RGB image of ${pixels}×${file.records} pixels and 8 bits, got ${got}; ` +
+        "the package is not the one that is meant",
     );
   };
   // The decoder allocates what the header asks for. The size stands after the signature, the length of the chunk and its name.

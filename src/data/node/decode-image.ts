@@ -7,9 +7,9 @@ import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { fileKind } from "../../core/file-kind.ts";
+import { describeError } from "../../core/node/system-error.ts";
 import { loadOptional } from "../../core/optional-package.ts";
 import type { Region } from "../resized-crop.ts";
-import { describeError } from "./system-error.ts";
 
 /** The colour behind transparent pixels. */
 const background = "#ffffff";
@@ -61,7 +61,8 @@ export async function decodeImage(path: string, view: number | ImageView): Promi
   });
   if (!signatures.some(([from, signature]) => signature.every((byte, i) => bytes[from + i] === byte)))
     throw new DataError(
-      `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeFormat(bytes)}; ${fileKind(bytes)?.remedy ?? "convert it first"}`,
+      `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeFormat(bytes)}; ` +
+        `${fileKind(bytes)?.remedy ?? "convert it first"}`,
     );
   const { default: sharp } = await importSharp();
   try {
@@ -94,7 +95,7 @@ async function cutBilinear(image: Sharp, { size, resize = size, region }: ImageV
   return image.resize(w, h, scaled).extract(middle);
 }
 
-/** The default of `maximumPixels`. A decoder holds up to nine bytes a pixel: a progressive JPEG all at once, an interlaced PNG with 16 bits. */
+/** The default of `maximumPixels`. For a progressive JPEG or an interlaced PNG of 16 bits, a decoder holds up to nine bytes a pixel. */
 const defaultMaximumPixels = 2 ** 26;
 
 /** The longest side. Image libraries hold whole rows, dozens of them, so a low and wide image takes more memory than its pixels say. */

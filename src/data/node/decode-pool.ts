@@ -2,8 +2,8 @@
 
 import type { Worker } from "node:worker_threads";
 import { DataError } from "../../core/errors.ts";
+import { describeError } from "../../core/node/system-error.ts";
 import type { ImageTask } from "./streamed-epoch.ts";
-import { describeError } from "./system-error.ts";
 
 export type DecodeRequest = { readonly tasks: readonly ImageTask[] } | { readonly close: true };
 export type DecodeReply = { readonly images: Float32Array<ArrayBuffer> } | { readonly dataError: string };

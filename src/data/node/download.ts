@@ -3,7 +3,7 @@
 import { get as httpGet, type IncomingMessage } from "node:http";
 import { get as httpsGet } from "node:https";
 import { DataError } from "../../core/errors.ts";
-import { describeError } from "./system-error.ts";
+import { describeError } from "../../core/node/system-error.ts";
 
 /** A source did not answer, or it refused. The data behind it may be as they should be. */
 export class UnreachableError extends DataError {

@@ -3,6 +3,7 @@
 import { availableParallelism } from "node:os";
 import { basename, join, resolve as resolvePath } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { describeError } from "../../core/node/system-error.ts";
 import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
 import {
   allocateLabels,
@@ -20,7 +21,6 @@ import type { DataProgress } from "./cifar.ts";
 import { decodeImage } from "./decode-image.ts";
 import { fingerprintOf, listMembers, type Member, type Members } from "./folder-members.ts";
 import { listImageFolder } from "./list-image-folder.ts";
-import { describeError } from "./system-error.ts";
 
 /** Images that take at most so many bytes, when they are decoded, are kept in memory. */
 export const memoryBudget = 512 * 2 ** 20;

@@ -3,7 +3,7 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import { describeError, errorCode } from "./system-error.ts";
+import { describeError, errorCode } from "../../core/node/system-error.ts";
 
 export interface ImageFile {
   /** The path from the folder that was listed, with `/` on every system. */

@@ -5,8 +5,8 @@ import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
+import { describeError } from "../../core/node/system-error.ts";
 import { UnreachableError } from "./download.ts";
-import { describeError } from "./system-error.ts";
 import { checkDigest } from "./unpack.ts";
 
 export interface NpmPackage {

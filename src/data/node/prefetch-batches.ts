@@ -2,13 +2,13 @@
 
 import type { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
+import { describeError } from "../../core/node/system-error.ts";
 import { checkOptions } from "../../core/options.ts";
 import { type Batch, type Epoch, type EpochOptions, planEpoch } from "../batches.ts";
 import { type Dataset, type ImageDataset, isStreamed, type SplitName } from "../dataset.ts";
 import { type PrefetchOptions, prefetchOptions, siblingWorker, startWorker, warnOfMainThread } from "./prefetch-options.ts";
 import { checkWorkers, streamBatches } from "./stream-batches.ts";
 import { planStreamedEpoch } from "./streamed-epoch.ts";
-import { describeError } from "./system-error.ts";
 
 /** The data with which the worker is started. */
 export interface BatchWorkerData {

@@ -2,7 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { DataError } from "../../core/errors.ts";
-import { errorCode } from "../../data/node/system-error.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import type { Checkpoint } from "../../train/checkpoint.ts";
 import { readCheckpointFile } from "../../train/node/checkpoint-files.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";

@@ -17,7 +17,7 @@ import { type EntryPoints, isTypeScript, nodeStripsTypes } from "./module-hooks.
  * which the user of this process has written. `provided` is for every other text, such as a checkpoint, the file of a sweep, or a job of a
  * queue: its module must have been loaded before, by `loadFamilyModule` or `provideFamilies`.
  */
-export type ModulePermission = "load" | "provided";
+type ModulePermission = "load" | "provided";
 
 export interface LoadOptions {
   readonly modules: ModulePermission;
@@ -98,7 +98,8 @@ export async function loadFamilies(text: string, { modules, from = "." }: LoadOp
   if (modules === "load") await loadFamilyModule(path);
   else if (!isProvided(path))
     throw new ConfigError(
-      `convolution: ${quote(text, 1000)} names a module, which is a program; if you trust this program, add --family ${visible(path, 1000)}`,
+      `convolution: ${quote(text, 1000)} names a module, which is a program; ` +
+        `if you trust this program, add --family ${visible(path, 1000)}`,
     );
   return `${path}:${form}`;
 }

@@ -3,7 +3,7 @@
 import { type Profile, profile } from "../../nn/profile.ts";
 import type { Trainer } from "../../train/trainer.ts";
 
-/** The steps before the profiled one. During these the engine compiles the code, and the memory of the optimiser is made. */
+/** The number of steps before the profiled one. In these steps the engine compiles the code, and the memory of the optimiser is made. */
 export const warmUpSteps = 3;
 
 export interface TrainingProfiler {

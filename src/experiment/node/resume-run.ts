@@ -7,7 +7,7 @@ import type { DataProgress } from "../../data/node/cifar.ts";
 import { restoreTrainer } from "../../train/checkpoint.ts";
 import type { FoundCheckpoint } from "../../train/node/checkpoint-files.ts";
 import { RunFolder } from "../../train/node/run-folder.ts";
-import type { Progress } from "../../train/trainer.ts";
+import type { Progress } from "../../train/progress.ts";
 import { type ImageFacts, imageFacts } from "../data-facts.ts";
 import { checkMemoryNeed } from "../memory-need.ts";
 import { prolong } from "../prolong.ts";
@@ -109,7 +109,7 @@ async function resumeLocked(
   return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile, keep }, control);
 }
 
-/** Gives the network of a run without a checkpoint the weights that it began with. @throws DataError when they are not to be had. */
+/** Gives the network of a run without a checkpoint the weights that the run began with. @throws DataError when they cannot be found. */
 async function beginAnew(
   { trainer }: Session,
   { compressed, converted, initialised }: RunConfig,

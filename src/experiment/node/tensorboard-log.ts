@@ -2,7 +2,7 @@
 
 import { readdir } from "node:fs/promises";
 import { EventFileWriter } from "../../train/node/event-file.ts";
-import type { EpochMetrics, StepReport } from "../../train/trainer.ts";
+import type { EpochMetrics, StepReport } from "../../train/progress.ts";
 
 /** The number of steps between two points of the training curves. */
 const interval = 10;

@@ -4,7 +4,7 @@ import { SeparableError } from "../../core/errors.ts";
 import { largest } from "../../core/extent.ts";
 import { encodeCheckpoint } from "../../train/checkpoint.ts";
 import type { Evaluation } from "../../train/evaluate.ts";
-import { trainEpochs } from "../../train/trainer.ts";
+import { trainEpochs } from "../../train/train-epochs.ts";
 import { profileTraining, warmUpSteps } from "./profile-training.ts";
 import { TensorBoardLog } from "./tensorboard-log.ts";
 import type { StartedRun, TrainControl, TrainOutcome } from "./train-observer.ts";

@@ -3,8 +3,8 @@
 import { basename, dirname, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { OutputFile, remove, renameFile, syncFolder } from "../../core/node/files.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import { removeLeftovers, temporaryName } from "../../core/node/temporary-names.ts";
-import { errorCode } from "../../data/node/system-error.ts";
 
 /** The folders that this process has freed of what killed processes left. */
 const cleaned = new Set<string>();

@@ -12,8 +12,8 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { linkFile, remove, renameFile, syncFolder } from "../../core/node/files.ts";
-import { type ReadOptions, readBytes } from "../../data/node/read-file.ts";
-import { errorCode } from "../../data/node/system-error.ts";
+import { type ReadOptions, readBytes } from "../../core/node/read-file.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import { type Checkpoint, decodeCheckpoint } from "../checkpoint.ts";
 import { replaceFile, writeError, writeFileAtomic, writeNewFile } from "./atomic-file.ts";
 

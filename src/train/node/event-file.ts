@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { ConfigError } from "../../core/errors.ts";
 import { largest } from "../../core/extent.ts";
 import { makeFolder, OutputFile, remove } from "../../core/node/files.ts";
-import { errorCode } from "../../data/node/system-error.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import { writeError } from "./atomic-file.ts";
 import { frame, imageEvent, type Moment, type PngImage, scalarsEvent, startEvent, versionEvent } from "./event-records.ts";
 

@@ -9,9 +9,9 @@
  * A's reading did not show B's announcement, B made it after A began to read, so after A had made its own. Then B's reading began when A's
  * announcement was there, and a reading shows every name that is there from its beginning to its end. So B saw it.
  *
- * An announcement is never taken over. Its name is random and is used once, and says which process made it. So an announcement whose process
- * has ended is void for ever. Whoever sees it may remove it, however late, and cannot hit the announcement of another process. This is where
- * locks with one fixed name fail: between the look at a stale lock and its removal, another process may have made a new one.
+ * An announcement is never taken over. Its name is random and is used once, and says which process made it. So an announcement whose
+ * process has ended is void for ever. A process that sees it may remove it at any later time, and cannot remove another announcement
+ * instead. Locks with one fixed name fail here: between the look at a stale lock and its removal, another process may have made a new lock.
  *
  * Of several processes that announce at once, the one with the first name stays, and waits until the others have withdrawn. The others
  * withdraw when they see it, and try again. So one of them gets the lock.
@@ -20,8 +20,8 @@
  * another place keeps its lock until its process removes it, or a person does. The exception is an announcement that this machine made
  * before it was started again.
  *
- * The argument needs a folder that shows a new name to all readers at once. Local disks do. NFS does between machines, since the creation of
- * a name makes its machine forget what it knew of the folder. Services that copy folders between machines, such as Dropbox, do not.
+ * The argument needs a folder that shows a new name to all readers at once. Local disks do this. NFS does it between machines, since a
+ * machine that creates a name forgets what it knew about the folder. Services that copy folders between machines, such as Dropbox, do not.
  */
 
 import { readdir, readFile } from "node:fs/promises";
@@ -37,7 +37,8 @@ import {
   type ProcessIdentity,
   thisProcess,
 } from "../../core/node/process-identity.ts";
-import { errorCode } from "../../data/node/system-error.ts";
+import { errorCode } from "../../core/node/system-error.ts";
+import { quote } from "../../core/quote.ts";
 import { writeError } from "./atomic-file.ts";
 
 const prefix = ".lock-";
@@ -196,7 +197,7 @@ function readRecord(text: string): Partial<LockRecord> {
 function describe(owner: Owner | undefined, { host, boot, since, pid }: Partial<LockRecord>, text: string): string {
   if (owner === undefined) {
     const named = typeof pid === "number" ? `process ${pid}` : "an unknown process";
-    return `${named}, by a lock that does not say on which machine: ${JSON.stringify(text.slice(0, 60))}`;
+    return `${named}, by a lock that does not say on which machine: ${quote(text, 60)}`;
   }
   if (typeof host !== "string" || typeof since !== "string") return `process ${owner.pid} of another machine or container`;
   const place = boot === thisProcess().boot && boot !== undefined ? `another container of this machine, ${host},` : `the machine ${host}`;

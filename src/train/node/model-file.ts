@@ -2,8 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { DataError } from "../../core/errors.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import { checkOptions } from "../../core/options.ts";
-import { errorCode } from "../../data/node/system-error.ts";
 import type { Module } from "../../nn/module.ts";
 import { decodeModel, encodeModel, type SavedModel, type SaveModelOptions } from "../model-file.ts";
 import { type RecipeOptions, recipeOptions } from "../recipe.ts";

@@ -7,8 +7,8 @@
  *     best.safetensors         the state with the best test accuracy so far
  *     evaluation.json          the evaluation of best.safetensors
  *
- * Every file is replaced as a whole, so the run can be read and resumed at any moment. One process at a time writes to it, under a lock that
- * it takes before it reads anything.
+ * Every file is replaced as a whole, so the run can be read and resumed at any moment. One process at a time writes to the run. The process
+ * takes a lock before it reads anything.
  */
 
 import { readdir } from "node:fs/promises";
@@ -16,13 +16,13 @@ import { join } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { parseJson, parseJsonLines } from "../../core/json.ts";
 import { makeFolder, remove, removeEmptyFolder } from "../../core/node/files.ts";
+import { readText, readTextIfPresent } from "../../core/node/read-file.ts";
+import { errorCode } from "../../core/node/system-error.ts";
 import { isTemporaryName } from "../../core/node/temporary-names.ts";
 import { readJson } from "../../core/schema.ts";
-import { readText, readTextIfPresent } from "../../data/node/read-file.ts";
-import { errorCode } from "../../data/node/system-error.ts";
 import type { Checkpoint } from "../checkpoint.ts";
+import type { EpochMetrics } from "../progress.ts";
 import { checkMetrics, evaluationSchema, type RecordedEvaluation } from "../run-schemas.ts";
-import type { EpochMetrics } from "../trainer.ts";
 import { writeError, writeFileAtomic } from "./atomic-file.ts";
 import { CheckpointFiles, defaultKeep, type FoundCheckpoint, reading } from "./checkpoint-files.ts";
 import { isLockName, lockFolder } from "./folder-lock.ts";
@@ -44,8 +44,8 @@ export class RunFolder {
   }
 
   /**
-   * Creates a run and locks it. Its folder must be absent or empty, because a run never overwrites another. What a killed process left before
-   * its run began is removed.
+   * Creates a run and locks it. Its folder must be absent or empty, because a run never overwrites another. The files that a killed process
+   * left before its run began are removed.
    * @throws ConfigError when the folder is not empty or is locked, DataError when it cannot be written.
    */
   static async create(path: string, config: unknown): Promise<RunFolder> {
@@ -180,7 +180,7 @@ export class RunFolder {
   }
 
   /**
-   * Writes the newest checkpoint and keeps those before.
+   * Writes the newest checkpoint, and keeps some of the earlier ones.
    * @param keep How many checkpoints are kept in all. Default: 2.
    * @throws DataError when it cannot be written. The earlier checkpoints are then as before.
    */

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:torch`: the benchmarks of `separable bench` here and in PyTorch, row by row and by turns, in processes of their own. PyTorch
- * is no dependency: the command uses a Python of the machine that has it.
+ * `npm run bench:torch`: the benchmarks of `separable bench` here and in PyTorch, row by row and by turns, in processes of their own.
+ * PyTorch is no dependency: the command uses a Python of the machine that has it.
  */
 
 import { writeFileSync } from "node:fs";
@@ -107,16 +107,13 @@ async function main(): Promise<void> {
   if (options.json !== undefined) {
     const date = new Date().toISOString().slice(0, 10);
     const document: TorchDocument = { date, machine: { ...own, instructions }, torch, rounds: options.rounds, rows };
-    writeFileSync(
-      options.json,
-      `${JSON.stringify(document, null, 2)}
-`,
-    );
+    writeFileSync(options.json, `${JSON.stringify(document, null, 2)}\n`);
   }
   process.stdout.write(
     `${formatMachine(own)}; ${instructions.join(" ") || "vector instructions unknown"}\n` +
       `separable ${own.version}, SIMD: ${own.simd}\n` +
-      `PyTorch ${torch.torch} on Python ${torch.python}, ${torch.capability}, ${torch.oneDNN ? "with" : "without"} oneDNN\n\n${table(rows)}\n`,
+      `PyTorch ${torch.torch} on Python ${torch.python}, ${torch.capability}, ${torch.oneDNN ? "with" : "without"} oneDNN\n\n` +
+      `${table(rows)}\n`,
   );
 }
 

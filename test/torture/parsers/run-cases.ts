@@ -1,6 +1,6 @@
 /**
- * Runs parser cases in a process of limited memory, and watches its time and its size. A case that takes too long, or that ends the process,
- * is a finding; the cases after it run in a new process.
+ * Runs parser cases in a process of limited memory, and watches its time and its size. A case that takes too long, or that ends the
+ * process, is a finding. The cases after it run in a new process.
  */
 
 import { type ChildProcess, fork } from "node:child_process";

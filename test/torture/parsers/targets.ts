@@ -1,6 +1,6 @@
 /**
- * The parsers under test. Each target makes an input of one case from the dice, and hands it to a parser. The parser may accept the input or
- * refuse it with an error of the library. Anything else is a finding.
+ * The parsers under test. Each target makes an input of one case from the dice, and hands it to a parser. The parser may accept the input
+ * or refuse it with an error of the library. Anything else is a finding.
  */
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";

@@ -64,7 +64,8 @@ describe("leftovers", () => {
     const contents = `
       import { writeFileAtomic } from ${module};
       import { interceptEffects } from ${files};
-      if (process.argv[3]) interceptEffects((effect, perform) => effect.kind === "rename" ? process.kill(process.pid, "SIGKILL") : perform());
+      const kill = () => process.kill(process.pid, "SIGKILL");
+      if (process.argv[3]) interceptEffects((effect, perform) => effect.kind === "rename" ? kill() : perform());
       await writeFileAtomic(process.argv[2], "x");`;
     await build({ stdin: { contents, resolveDir: folder }, outfile: program, bundle: true, platform: "node", format: "esm" });
     const write = (...argv: string[]): Promise<void> =>

@@ -16,10 +16,6 @@ import { deadName } from "../../core/node/dead-name.ts";
 export interface RivalsOptions {
   readonly rounds: number;
   readonly seed: number;
-  /** The module that exports `lockFolder`. Default: the lock of this library. */
-  readonly lock?: string;
-  /** The name and the content of a stale lock in the format of that module. */
-  readonly stale?: () => { readonly name: string; readonly content: string };
   /** Called after each round. */
   readonly onRound?: (report: RivalsReport) => void;
 }
@@ -37,9 +33,10 @@ export interface RivalsReport {
 
 const processes = 4;
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const lock = fileURLToPath(new URL("../../../src/train/node/folder-lock.ts", import.meta.url));
 
-const child = (lock: string): string => `
+/** The program of a rival. */
+const contents = `
 import { lockFolder } from ${JSON.stringify(lock)};
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -69,10 +66,10 @@ process.send({ ready: true });
 `;
 
 /** Lets four processes take the lock of a folder once each, for so many folders. */
-export async function letRivalsRun({ rounds, seed, lock = here("../../../src/train/node/folder-lock.ts"), stale, onRound }: RivalsOptions) {
+export async function letRivalsRun({ rounds, seed, onRound }: RivalsOptions): Promise<RivalsReport> {
   const work = await mkdtemp(join(tmpdir(), "separable-rivals-"));
   const program = join(work, "rival.mjs");
-  await build({ stdin: { contents: child(lock), resolveDir: work }, outfile: program, bundle: true, platform: "node", format: "esm" });
+  await build({ stdin: { contents, resolveDir: work }, outfile: program, bundle: true, platform: "node", format: "esm" });
   const random = new Random(seed);
   const below = (n: number): number => Math.floor(random.uniform() * n);
   const start = async (): Promise<ChildProcess> => {
@@ -87,8 +84,7 @@ export async function letRivalsRun({ rounds, seed, lock = here("../../../src/tra
   try {
     for (let round = 0; round < rounds; round++) {
       const folder = await mkdtemp(join(work, "round-"));
-      const { name, content } = stale?.() ?? { name: deadName(".lock-"), content: "{}" };
-      await writeFile(join(folder, name), content);
+      await writeFile(join(folder, deadName(".lock-")), "{}");
       // In one round of a hundred, a process is killed while it has the lock.
       const victim = below(100) === 0 ? below(processes) : undefined;
       const answers = rivals.map(async (rival, index) => {

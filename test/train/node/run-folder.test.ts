@@ -8,7 +8,7 @@ import { type FileEffect, interceptEffects } from "../../../src/core/node/files.
 import { temporaryName } from "../../../src/core/node/temporary-names.ts";
 import { writeFileAtomic } from "../../../src/train/node/atomic-file.ts";
 import { RunFolder } from "../../../src/train/node/run-folder.ts";
-import type { EpochMetrics } from "../../../src/train/trainer.ts";
+import type { EpochMetrics } from "../../../src/train/progress.ts";
 import { deadName } from "../../core/node/dead-name.ts";
 
 /** The change of the disk that fails, and the code of the error. */

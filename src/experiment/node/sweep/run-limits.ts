@@ -11,7 +11,7 @@ export interface RunLimits {
 
 export const limitRules = {
   tries: integer({ least: 1, most: 100 }),
-  /** A timer of Node counts at most 2³¹ − 1 milliseconds. */
+  /** A timer of Node runs for at most 2³¹ − 1 milliseconds. */
   timeLimit: number({ least: 1, most: 2_000_000 }),
 } as const;
 

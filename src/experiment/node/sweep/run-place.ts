@@ -1,12 +1,14 @@
-/** The folder in which a sweep trains a run, which lies within the folder of the sweep, and which is emptied of nothing but a run's files. */
+/**
+ * The folder in which a sweep trains a run. The folder lies within the folder of the sweep, and only files of a run are removed from it.
+ */
 
 import { lstat, readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { DataError } from "../../../core/errors.ts";
 import { remove } from "../../../core/node/files.ts";
+import { errorCode } from "../../../core/node/system-error.ts";
 import { isTemporaryName } from "../../../core/node/temporary-names.ts";
 import { visible } from "../../../core/quote.ts";
-import { errorCode } from "../../../data/node/system-error.ts";
 import { isLockName } from "../../../train/node/folder-lock.ts";
 
 /**

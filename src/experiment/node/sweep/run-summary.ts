@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { largest } from "../../../core/extent.ts";
 import { splitModule } from "../../../structured/convolution-text.ts";
 import { RunFolder } from "../../../train/node/run-folder.ts";
-import type { EpochMetrics } from "../../../train/trainer.ts";
+import type { EpochMetrics } from "../../../train/progress.ts";
 import { countSpec } from "../../count-spec.ts";
 import { imageFacts } from "../../data-facts.ts";
 import { formatArchitecture } from "../../network-spec.ts";

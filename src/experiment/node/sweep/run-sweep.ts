@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { makeFolder } from "../../../core/node/files.ts";
 import { lockFolder } from "../../../train/node/folder-lock.ts";
-import type { EpochMetrics } from "../../../train/trainer.ts";
+import type { EpochMetrics } from "../../../train/progress.ts";
 import { type SweepResult, SweepResults } from "./sweep-results.ts";
 import type { SweepRun } from "./sweep-run.ts";
 

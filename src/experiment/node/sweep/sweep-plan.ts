@@ -1,10 +1,9 @@
 /** The file of a sweep: a grid of networks × convolutions × seeds × teachers, which is expanded into runs. */
 
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { DataError } from "../../../core/errors.ts";
 import { parseJson } from "../../../core/json.ts";
 import { suggestion } from "../../../core/nearest-word.ts";
+import { readText } from "../../../core/node/read-file.ts";
 import { quote } from "../../../core/quote.ts";
 import { familyNamed, formatConvolution, type NamedFamily } from "../../../structured/convolution-text.ts";
 import { solveBudget } from "../../budget.ts";
@@ -42,9 +41,7 @@ const mostBudgets = 10_000;
 
 /** Reads the file of a sweep. @throws DataError for a file that is not JSON, ConfigError that says what is wrong with the grid. */
 export async function readSweep(path: string): Promise<SweepRun[]> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    throw new DataError(`sweep: ${path} must be readable, got ${error instanceof Error ? error.message : error}`, { cause: error });
-  });
+  const text = await readText(path, { op: "sweep", remedy: "name a file with a grid" });
   const located = await withPlacedPaths(checkFile(parseJson(text, `sweep: ${path}`), path), dirname(path));
   return expandSweep(located, dirname(path), await folderClasses(located));
 }
@@ -56,8 +53,8 @@ async function folderClasses({ settings = {}, networks = [] }: SweepFile): Promi
 }
 
 /**
- * The file with absolute paths. Those of modules and images are relative to the file. A module must have been loaded, because a file may
- * come from somebody else.
+ * The file with absolute paths. The paths of modules and images are relative to the file. A module must have been loaded, because a file
+ * may come from somebody else.
  */
 async function withPlacedPaths(file: SweepFile, folder: string): Promise<SweepFile> {
   const located = (text: string): Promise<string> => loadFamilies(text, { modules: "provided", from: folder });

@@ -1,12 +1,11 @@
 /** The results of a sweep: one JSON line a run. No run gets a second line, whenever a process is killed. */
 
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DataError } from "../../../core/errors.ts";
 import { type JsonLines, parseJsonLines } from "../../../core/json.ts";
 import { OutputFile, syncFolder } from "../../../core/node/files.ts";
+import { readTextIfPresent } from "../../../core/node/read-file.ts";
 import { accepted, checkSchema, finite, nullable, object, type Schema, where, whole } from "../../../core/schema.ts";
-import { errorCode } from "../../../data/node/system-error.ts";
 import { writeError, writeFileAtomic } from "../../../train/node/atomic-file.ts";
 import type { RunSummary } from "./run-summary.ts";
 
@@ -16,11 +15,12 @@ export interface SweepResult extends RunSummary {
   readonly run: string;
 }
 
-/** Texts that are short and that a terminal shows as they are. A summary may come from the worker of somebody else. */
-const shown: Schema<string> = accepted(
-  "a text of at most 4096 characters, none of them a control character",
-  (value) => typeof value === "string" && value.length <= 4096 && !/\p{Cc}/u.test(value),
-);
+/** Whether a value is a text that is short and that a terminal shows as it is. */
+export const isShown = (value: unknown, most = 4096): value is string =>
+  typeof value === "string" && value.length <= most && !/\p{Cc}/u.test(value);
+
+/** A summary may come from the worker of somebody else. */
+const shown: Schema<string> = accepted("a text of at most 4096 characters, none of them a control character", (value) => isShown(value));
 const share = finite(0, 1);
 
 /** What each field of a summary holds. */
@@ -52,7 +52,7 @@ const resultSchema: Schema<SweepResult> = object({
 });
 
 /** The lines of a file of results, and what a user should know of them. */
-export interface ParsedResults {
+interface ParsedResults {
   readonly results: readonly SweepResult[];
   /** What was left out: the last line, when a process was killed while it wrote the line. */
   readonly note: string | undefined;
@@ -81,7 +81,10 @@ function linesOf(text: string, source: (line: number) => string, remedy: string)
 
 const lineOf = (result: SweepResult): string => `${JSON.stringify(result)}\n`;
 
-/** Lines are appended, so that a sweep of many runs takes no longer for its last line than for its first. Only the holder of the sweep's lock writes. */
+/**
+ * The file of results. Lines are appended, so that a sweep of many runs takes no longer for its last line than for its first. Only the
+ * process that holds the lock of the sweep writes the file.
+ */
 export class SweepResults {
   readonly path: string;
   readonly #ids: Set<string>;
@@ -99,16 +102,13 @@ export class SweepResults {
    * @throws DataError for a file with any other damage.
    */
   static async open(path: string, onNote: (note: string) => void): Promise<SweepResults> {
-    const text = await readFile(path, "utf8").catch((error: unknown) => {
-      if (errorCode(error) === "ENOENT") return "";
-      throw writeError(path, error);
-    });
+    const text = (await readTextIfPresent(path, { op: "sweep", remedy: "restore it from a copy, or choose another --out" })) ?? "";
     const { results, note } = parseResults(text, path);
     if (note !== undefined) onNote(`${note}; its run is trained again, or resumed`);
-    const whole = results.map(lineOf).join("");
-    if (note !== undefined || (text !== "" && !text.endsWith("\n"))) await writeFileAtomic(path, whole);
-    const size = note === undefined && (text === "" || text.endsWith("\n")) ? Buffer.byteLength(text) : Buffer.byteLength(whole);
-    return new SweepResults(path, new Set(results.map(({ id }) => id)), size);
+    const isWhole = note === undefined && (text === "" || text.endsWith("\n"));
+    const content = isWhole ? text : results.map(lineOf).join("");
+    if (!isWhole) await writeFileAtomic(path, content);
+    return new SweepResults(path, new Set(results.map(({ id }) => id)), Buffer.byteLength(content));
   }
 
   has(id: string): boolean {

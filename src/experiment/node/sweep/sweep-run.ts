@@ -35,13 +35,13 @@ export function checkRunOptions(options: unknown): asserts options is RunOptions
   for (const [name, value] of Object.entries(options as object)) {
     if (!Object.hasOwn(settingRules, name))
       refuse(
-        `settings must be options of train in camel case, such as learningRate, got ${quote(name)}${suggestion(name, Object.keys(settingRules))}`,
+        `settings must be options of train in camel case, such as learningRate, got ${quote(name)}` +
+          suggestion(name, Object.keys(settingRules)),
       );
     const rule: Rule<unknown> = settingRules[name as keyof Settings];
-    if (!rule.accepts(value))
-      refuse(
-        `${name} must be ${rule.allowed}, got ${quote(value)}${typeof value === "string" ? (rule.suggestion?.(value.slice(0, 80)) ?? "") : ""}`,
-      );
+    if (rule.accepts(value)) continue;
+    const near = typeof value === "string" ? (rule.suggestion?.(value.slice(0, 80)) ?? "") : "";
+    refuse(`${name} must be ${rule.allowed}, got ${quote(value)}${near}`);
   }
 }
 

@@ -5,8 +5,9 @@ import { readdir } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { ConfigError, DataError, type SeparableError } from "../../../core/errors.ts";
 import { visible } from "../../../core/quote.ts";
+import { object, readJson, text } from "../../../core/schema.ts";
 import { lockFolder } from "../../../train/node/folder-lock.ts";
-import type { EpochMetrics } from "../../../train/trainer.ts";
+import type { EpochMetrics } from "../../../train/progress.ts";
 import { Interruption } from "../../interruption.ts";
 import { familyArguments } from "../load-family.ts";
 import { checkWithin, removeUnbegunRun } from "./run-place.ts";
@@ -125,8 +126,8 @@ function runProgram(argv: readonly string[], id: string, { signal, onEpoch, prog
     timers.push(setTimeout(end, timeLimit * 1000));
   }
   let errors = "";
-  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    errors = (errors + text).slice(-20_000);
+  child.stderr!.setEncoding("utf8").on("data", (more: string) => {
+    errors = (errors + more).slice(-20_000);
   });
   createInterface({ input: child.stdout! }).on("line", (line) => {
     const { event, ...metrics } = JSON.parse(line) as { event: string } & EpochMetrics;
@@ -152,14 +153,16 @@ function failure(id: string, ending: number | NodeJS.Signals | null, errors: str
   return new DataError(`sweep: ${id} must run to its end, got exit ${ending}: ${lastError(errors) || "no message"}`);
 }
 
+const errorSchema = object({ error: object({ name: text, message: text }) });
+
 /** The last line of stderr. The program writes its error there as JSON, and Node writes text there when it ends the process itself. */
 function lastError(errors: string): string {
   const last = errors.trim().split("\n").at(-1) ?? "";
   try {
-    const { error } = JSON.parse(last) as { readonly error: { readonly name: string; readonly message: string } };
+    const { error } = readJson(errorSchema, last, { source: "sweep: the error of a run" });
     return visible(`${error.name}: ${error.message}`, 2000);
   } catch (cause) {
-    if (cause instanceof SyntaxError) return visible(last, 2000);
+    if (cause instanceof DataError) return visible(last, 2000);
     throw cause;
   }
 }

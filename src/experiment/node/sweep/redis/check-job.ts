@@ -19,22 +19,22 @@ import {
   text,
   whole,
 } from "../../../../core/schema.ts";
-import type { EpochMetrics } from "../../../../train/trainer.ts";
+import type { EpochMetrics } from "../../../../train/progress.ts";
 import { presetNames } from "../../../presets.ts";
 import { loadFamilies } from "../../load-family.ts";
 import { limitRules } from "../run-limits.ts";
 import { networkFacts } from "../run-summary.ts";
-import { summaryEntries, summarySchema } from "../sweep-results.ts";
+import { isShown, summaryEntries, summarySchema } from "../sweep-results.ts";
 import { checkRunOptions, createRun, type SweepRun } from "../sweep-run.ts";
 import { jobIdOf, type RunJob, type SweepIdentity, type TrainedRun } from "./run-job.ts";
 
-/** Texts that a terminal shows as they are. */
+/** Short texts of a pattern, which a terminal shows as they are. */
 const plain = (most: number, allowed: string, pattern: RegExp): Schema<string> =>
-  accepted(allowed, (value) => typeof value === "string" && value.length <= most && pattern.test(value) && !/\p{Cc}/u.test(value));
+  accepted(allowed, (value) => isShown(value, most) && pattern.test(value));
 
 const folder = accepted<string>(
   "the absolute path of a folder",
-  (value) => typeof value === "string" && value.length <= 4096 && isAbsolute(value) && basename(value) !== ".." && !/\p{Cc}/u.test(value),
+  (value) => isShown(value) && isAbsolute(value) && basename(value) !== "..",
 );
 
 const jobSchema = object({

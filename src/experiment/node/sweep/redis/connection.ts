@@ -2,6 +2,7 @@
 
 import type { ConnectionOptions } from "bullmq";
 import { DataError } from "../../../../core/errors.ts";
+import { describeError } from "../../../../core/node/system-error.ts";
 import { loadOptional } from "../../../../core/optional-package.ts";
 import { visible } from "../../../../core/quote.ts";
 import { packageVersion } from "../../version.ts";
@@ -73,11 +74,7 @@ export async function reachRedis(access: RedisAccess, onNote: (note: string) => 
   return { bullmq, address, connection, onError: throttled((message) => !leaving && onNote(`${address}: ${message}`)), leave };
 }
 
-/** The message of an error. For a host with several addresses Node throws an AggregateError, whose own message is empty. */
-const messageOf = (error: unknown): string =>
-  error instanceof AggregateError
-    ? error.errors.map(messageOf).join(", ")
-    : visible(error instanceof Error ? error.message : String(error), 500);
+const messageOf = (error: unknown): string => visible(describeError(error), 500);
 
 function throttled(say: (message: string) => unknown): (error: Error) => void {
   const said = new Map<string, number>();

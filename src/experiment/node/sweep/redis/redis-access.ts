@@ -1,11 +1,14 @@
-/** Where Redis is, and how a program proves that it may use Redis. The command line of a process is no place for a password: all users see it. */
+/**
+ * Where Redis is, and how a program proves that it may use Redis. A password can come from the environment, because all users of a machine
+ * can read the command line of a process.
+ */
 
 import { readFile } from "node:fs/promises";
 import { ConfigError } from "../../../../core/errors.ts";
-import { errorCode } from "../../../../data/node/system-error.ts";
+import { errorCode } from "../../../../core/node/system-error.ts";
 import { type Rule, text } from "../../../rules.ts";
 
-/** The names of the variables of the environment. */
+/** The variables of the environment, by name. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The address of a Redis, and what a connection needs. */
@@ -76,13 +79,13 @@ export function redisAccess(owner: string, url: string | true | undefined, ca: s
 /** Whether an address holds a password. */
 export const holdsPassword = (url: string): boolean => new URL(url).password !== "";
 
-export interface SocketOptions {
+interface SocketOptions {
   readonly host: string;
   readonly port: number;
   readonly db: number;
   readonly username?: string;
   readonly password?: string;
-  readonly tls?: { readonly ca?: string; readonly servername?: string };
+  readonly tls?: { readonly ca?: string };
 }
 
 /** The options of a connection. @throws ConfigError for a file of certificates that cannot be read or holds none. */

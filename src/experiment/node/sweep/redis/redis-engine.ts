@@ -142,7 +142,8 @@ class Collection {
       this.#settling.delete(jobId);
     }
   }
-  /** Writes the line of a run. A result that is none is a failure of the run. */
+
+  /** Writes the line of a run. A run whose result is not valid has failed. */
   async #collect(run: SweepRun, returned: unknown): Promise<void> {
     let trained: TrainedRun;
     try {

@@ -6,9 +6,9 @@ import { resolve } from "node:path";
 import type { Job } from "bullmq";
 import { DataError, SeparableError } from "../../../../core/errors.ts";
 import { smallest } from "../../../../core/extent.ts";
+import { errorCode } from "../../../../core/node/system-error.ts";
 import { visible } from "../../../../core/quote.ts";
-import { errorCode } from "../../../../data/node/system-error.ts";
-import type { EpochMetrics } from "../../../../train/trainer.ts";
+import type { EpochMetrics } from "../../../../train/progress.ts";
 import { openRun, type RunSummary, summarise } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-run.ts";
 import { trainInProcess } from "../train-process.ts";
@@ -26,7 +26,7 @@ export interface WorkerObserver {
   runFails(run: SweepRun, error: Error): void;
   /** The run has been saved and is left to another worker. */
   runGivenBack(run: SweepRun): void;
-  /** A job is none that a coordinator would add. It is not trained. Default: nothing is said. */
+  /** No coordinator would add this job, so it is not trained. Default: nothing is said. */
   jobRefused?(jobId: string, error: Error): void;
 }
 

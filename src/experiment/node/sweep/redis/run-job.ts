@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { lstat, readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { errorCode } from "../../../../data/node/system-error.ts";
+import { errorCode } from "../../../../core/node/system-error.ts";
 import { writeFileAtomic } from "../../../../train/node/atomic-file.ts";
 import type { RunSummary } from "../run-summary.ts";
 import type { SweepRun } from "../sweep-run.ts";

@@ -1,18 +1,7 @@
-/** Errors of the operating system as errors of this library. */
+/** Errors of a disk that is full or cannot be written, with what to do about them. */
 
 import { DataError } from "../../core/errors.ts";
-import { errorCode } from "../../core/node/error-code.ts";
-
-export { errorCode };
-
-/** An error's message, or the messages of the errors that it aggregates. The code is added where the message lacks it. */
-export function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // A refused connection to a host with several addresses has an empty message and one error per address.
-  if (error instanceof AggregateError && error.message === "") return error.errors.map(describeError).join("; ");
-  const code = errorCode(error);
-  return code && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
-}
+import { errorCode } from "../../core/node/system-error.ts";
 
 /** A DataError that names the remedy, for a full or unwritable disk; undefined for any other error. */
 export function storageError(op: string, folder: string, error: unknown): DataError | undefined {

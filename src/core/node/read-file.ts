@@ -1,8 +1,8 @@
 /** Files as bytes and as text. Whatever stands in the way of reading becomes an error of this library. */
 
 import { readFile } from "node:fs/promises";
-import { DataError } from "../../core/errors.ts";
-import { visible } from "../../core/quote.ts";
+import { DataError } from "../errors.ts";
+import { visible } from "../quote.ts";
 import { describeError, errorCode } from "./system-error.ts";
 
 /** What the error for a file that cannot be read says. */
