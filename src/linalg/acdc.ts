@@ -73,8 +73,7 @@ function scaleRows({ rows, columns, data }: Matrix, d: Float64Array): Matrix {
 /** The diagonal of X·Yᵀ. */
 function rowProducts(x: Matrix, y: Matrix): Float64Array {
   const out = new Float64Array(x.rows);
-  for (let i = 0; i < x.rows; i++)
-    for (let j = 0; j < x.columns; j++) out[i]! += x.data[i * x.columns + j]! * y.data[i * x.columns + j]!;
+  for (let i = 0; i < x.rows; i++) for (let j = 0; j < x.columns; j++) out[i]! += x.data[i * x.columns + j]! * y.data[i * x.columns + j]!;
   return out;
 }
 
@@ -124,7 +123,11 @@ function chain(point: Float64Array, parts: Parts, { size: c, sources }: AcdcForm
   return { dense: addUp(x, rows), inputs };
 }
 
-/** ½‖W − A‖² and its gradient. A diagonal's gradient is the diagonal of (what comes back to its place)·(what it multiplied)ᵀ. */
+/** ½‖W − A‖² of the diagonals a₁, d₁, a₂, d₂, … in one row, and its gradient. */
+export const acdcLoss = (point: Float64Array, target: Matrix, form: AcdcForm): ValueAndGradient =>
+  lossAt(point, target, partsOf(form), form);
+
+/** The loss. A diagonal's gradient is the diagonal of (what comes back to its place)·(what it multiplied)ᵀ. */
 function lossAt(point: Float64Array, target: Matrix, parts: Parts, form: AcdcForm): ValueAndGradient {
   const { rows, columns, data } = target;
   const { dense, inputs } = chain(point, parts, form, rows, columns);

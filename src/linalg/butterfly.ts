@@ -42,8 +42,7 @@ export function nearestButterfly(a: Matrix): Butterfly {
   // What remains for each l, as a matrix of the high bits of rows and of columns. Rows and columns that A lacks are zeros: they change
   // neither the vectors nor the error.
   const first = matrix(size, size);
-  for (let i = 0; i < a.rows; i++)
-    for (let j = 0; j < a.columns; j++) first.data[i * size + j] = a.data[i * a.columns + j]! / scale;
+  for (let i = 0; i < a.rows; i++) for (let j = 0; j < a.columns; j++) first.data[i * size + j] = a.data[i * a.columns + j]! / scale;
   let rest: readonly Matrix[] = [first];
   const lost: number[] = [];
   for (let s = 0; s < stages - 1; s++) {

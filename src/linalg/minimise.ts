@@ -48,7 +48,7 @@ interface Curvature {
 
 /** −H·g, where H is the inverse Hessian that the remembered steps suggest (algorithm 7.4). */
 function direction(gradient: Float64Array, remembered: readonly Curvature[]): Float64Array {
-  let q = gradient.slice();
+  let q: Float64Array = gradient.slice();
   const weights: number[] = [];
   for (const { step, change } of remembered.toReversed()) {
     const weight = dot(step, q) / dot(step, change);
@@ -76,7 +76,8 @@ export function minimise(at: (point: Float64Array) => ValueAndGradient, start: F
   checkNumbers("minimise", { iterations }, { integer: true, least: 0 });
   checkNumbers("minimise", { memory }, { integer: true, least: 1 });
   checkNumbers("minimise", { tolerance }, { least: 0 });
-  let [point, here] = [start, at(start)];
+  let point = start;
+  let here = at(start);
   const values = [here.value];
   let remembered: readonly Curvature[] = [];
   for (let round = 0; round < iterations; round++) {
@@ -102,7 +103,8 @@ export function minimise(at: (point: Float64Array) => ValueAndGradient, start: F
     // Only steps along which the function curves upwards keep H positive definite.
     if (dot(step, change) > 1e-12 * dot(step, step)) remembered = [...remembered, { step, change }].slice(-memory);
     const gained = here.value - there.value;
-    [point, here] = [next, there];
+    point = next;
+    here = there;
     values.push(here.value);
     if (gained <= tolerance * values[0]!) break;
   }

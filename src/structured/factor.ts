@@ -67,10 +67,10 @@ export function normalMatrix(outputs: number, inputs: number, { random }: Build)
   );
 }
 
-/** Refuses spectral initialisation for a family without a best approximation. @throws ConfigError */
+/** Refuses spectral initialisation for a family whose nearest map is found by a long descent, or not at all. @throws ConfigError */
 export function refuseSpectral(name: string, init: Initialisation): void {
   if (init === "spectral")
     throw new ConfigError(
-      `${name}: init must not be spectral, as no best approximation is known for this family; use reference or variance-preserving`,
+      `${name}: init must not be spectral, as this family has no quick best approximation; use reference or variance-preserving`,
     );
 }

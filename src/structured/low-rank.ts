@@ -5,6 +5,7 @@ import { checkOptions } from "../core/options.ts";
 import { type LowRank, lowRank, truncated } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { svd } from "../linalg/svd.ts";
+import { nearestTiedLowRank } from "../linalg/tied-low-rank.ts";
 import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
@@ -125,7 +126,8 @@ export class LowRankLinear extends StructuredLinear {
 
 /**
  * W = Vᵀ·V·T with V:[r,out] (paper's code, "LR"). T stacks out/in copies of the input.   r·out parameters.
- * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds.
+ * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds. `fromDense` gives the nearest such matrix if
+ * in = out, and otherwise one whose error is at most √10 times the least one.
  */
 export class TiedLowRankLinear extends StructuredLinear {
   readonly name = "TiedLowRankLinear";
@@ -142,9 +144,9 @@ export class TiedLowRankLinear extends StructuredLinear {
     if ("rank" in shape) checkRank("TiedLowRankLinear", "rank", rank, outFeatures, "the outputs");
     if (outFeatures % inFeatures !== 0)
       throw new ConfigError(`LR: the outputs must be a multiple of the inputs, got ${inFeatures} → ${outFeatures}; use Generic_x there`);
-    if (init === "spectral") throw new ConfigError("LR: a tied map has no best approximation to start from, got init spectral");
     this.lowrank = new PointwiseFactor(rank, outFeatures, build, init);
     this.bias = bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
+    if (init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
   get rank(): number {
@@ -183,6 +185,10 @@ export class TiedLowRankLinear extends StructuredLinear {
 
   denseCost(): number {
     return this.rank * this.outFeatures ** 2;
+  }
+
+  override fromDense(target: Matrix): void {
+    this.lowrank.weight.write(nearestTiedLowRank(target, this.rank).v.data);
   }
 }
 

@@ -108,7 +108,7 @@ const draws = {
   LR: lowRank(
     "LR",
     growing.filter(([, out]) => out >= 10),
-    ["reference", "variance-preserving"],
+    allInits,
   ),
   TensorTrain: scaled("TensorTrain"),
   Tucker: scaled("Tucker"),
@@ -127,7 +127,7 @@ const draws = {
     sizes: anySizes,
     inits: ["reference", "variance-preserving"],
   },
-  Butterfly: { spec: fc.constant({ kind: "Butterfly" as const }), sizes: anySizes, inits: ["reference", "variance-preserving"] },
+  Butterfly: { spec: fc.constant({ kind: "Butterfly" as const }), sizes: anySizes, inits: allInits },
 } satisfies { readonly [K in ConvolutionKind]: Draw<SpecOf<K>> };
 
 export const structuredKinds = families.map(({ kind }) => kind) as readonly ConvolutionKind[];
