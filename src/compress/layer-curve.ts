@@ -31,7 +31,7 @@ export interface PlannedConvolution {
 }
 
 /** From one candidate to the next the parameters rise by this factor or more. */
-const rungs = 1.2;
+const rungs = 1.4;
 /** The positions of a search that are tried: each is larger than the last by this factor. */
 const stride = 1.12;
 
@@ -130,13 +130,13 @@ export class LayerSearch {
     const errors =
       layer instanceof WindowSum
         ? await layer.approximateByTerms(this.convolution.kernel)
-        : [await layer.approximateKernel(this.convolution.kernel)];
+        : [(await layer.approximateKernel(this.convolution.kernel)).relative];
     const sizes = layer instanceof WindowSum ? layer.terms.map((term) => term.parameterCount()) : [layer.parameterCount()];
     layer.dispose();
     let parameters = 0;
-    const candidates = errors.map(({ relative }, t): Candidate => {
+    const candidates = errors.map((error, t): Candidate => {
       parameters += sizes[t]!;
-      return { spec: windowsOf(spec, t + 1), windows: t + 1, parameters, error: relative };
+      return { spec: windowsOf(spec, t + 1), windows: t + 1, parameters, error };
     });
     this.#known.set(key, candidates);
     return candidates;
@@ -150,28 +150,38 @@ export class LayerSearch {
   }
 
   /**
-   * The candidate with the fewest parameters whose error is at most `error`. Between two positions of the curve it bisects, so for families
-   * whose error falls with the parameters no smaller rank is enough.
+   * The candidate with the fewest parameters whose error is at most `error`. Between two positions of the curve it bisects. So for families
+   * whose error falls with the parameters, no smaller rank with as many windows is within the error.
    */
   async within(error: number): Promise<Candidate> {
-    let best = this.dense;
     const positions = this.positions();
-    const taken = await Promise.all(positions.map((position) => this.at(position)));
-    for (let windows = 1; windows <= this.#windows; windows++) {
-      const first = taken.findIndex((candidates) => (candidates[windows - 1]?.error ?? Number.POSITIVE_INFINITY) <= error);
-      if (first < 0) continue;
-      let within = positions[first]!;
-      let beyond = this.#search?.rises ? (positions[first - 1] ?? 0) : within - 1;
-      while (within - beyond > 1) {
-        const middle = Math.floor((within + beyond) / 2);
-        const candidate = (await this.at(middle))[windows - 1];
-        if (candidate !== undefined && candidate.error <= error) within = middle;
-        else beyond = middle;
-      }
-      const candidate = (await this.at(within))[windows - 1]!;
+    const taken: (readonly Candidate[])[] = [];
+    for (const position of positions) taken.push(await this.at(position));
+    const isWithin = (candidate: Candidate | undefined): candidate is Candidate => candidate !== undefined && candidate.error <= error;
+    const found = Array.from({ length: this.#windows }, (_, t) => ({ t, first: taken.findIndex((row) => isWithin(row[t])) }))
+      .filter(({ first }) => first >= 0)
+      .sort((a, b) => taken[a.first]![a.t]!.parameters - taken[b.first]![b.t]!.parameters);
+    let best = this.dense;
+    for (const { t, first } of found) {
+      // The position before is not within the error, so a refined one has more parameters.
+      if ((taken[first - 1]?.[t]?.parameters ?? 0) >= best.parameters) continue;
+      const candidate = this.#search?.rises
+        ? await this.#refined(positions[first - 1] ?? 0, positions[first]!, t, isWithin)
+        : taken[first]![t]!;
       if (candidate.parameters < best.parameters) best = candidate;
     }
     return best;
+  }
+
+  /** The candidate at the first position beyond `beyond` that is accepted; the position `within` is. */
+  async #refined(beyond: number, within: number, t: number, accepts: (candidate: Candidate | undefined) => boolean): Promise<Candidate> {
+    let [low, high] = [beyond, within];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (accepts((await this.at(middle))[t])) high = middle;
+      else low = middle;
+    }
+    return (await this.at(high))[t]!;
   }
 }
 

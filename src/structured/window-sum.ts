@@ -69,21 +69,21 @@ export class WindowSum extends StructuredConvolution {
    * The separable part of the error is what the best t windows with dense maps would lose, and the structured part is the rest.
    */
   async approximateKernel(kernel: TensorArray): Promise<ApproximationError> {
-    return (await this.approximateByTerms(kernel)).at(-1)!;
+    const relative = (await this.approximateByTerms(kernel)).at(-1)!;
+    const least = separableRest(kernel, this.terms.length) / (frobenius(kernel.data) || 1);
+    // A term with a window of its own between two maps can be nearer than a window with a dense map behind it.
+    const separable = Math.min(relative, least);
+    return { relative, separable, structured: Math.sqrt(relative ** 2 - separable ** 2) };
   }
 
-  /** Approximates the kernel, and gives the error after each term. */
-  async approximateByTerms(kernel: TensorArray): Promise<ApproximationError[]> {
-    const size = frobenius(kernel.data) || 1;
-    const errors: ApproximationError[] = [];
+  /** Approximates the kernel, and gives the relative error after each term. */
+  async approximateByTerms(kernel: TensorArray): Promise<number[]> {
+    const errors: number[] = [];
     let rest = kernel;
-    for (const [t, term] of this.terms.entries()) {
+    for (const term of this.terms) {
       await term.approximateKernel(rest);
       rest = tensorArray(kernel.shape, difference(rest.data, await readValues(() => term.toDenseKernel())));
-      const relative = frobenius(rest.data) / size;
-      // A term with a window of its own between two maps can be nearer than a window with a dense map behind it.
-      const separable = Math.min(relative, separableRest(kernel, t + 1) / size);
-      errors.push({ relative, separable, structured: Math.sqrt(Math.max(0, relative ** 2 - separable ** 2)) });
+      errors.push(frobenius(rest.data) / (frobenius(kernel.data) || 1));
     }
     return errors;
   }

@@ -146,6 +146,11 @@ function recipeOf(module: Module, options: RecipeOptions): Recipe {
 function specOf({ kind: layer, spec }: Recipe, families: readonly StructuredFamily[], source: string): ConvolutionSpec {
   if (spec === undefined)
     throw new DataError(`loadModel: ${source} must name the family of its ${visible(layer)}, got none; restore it from a copy`);
+  return specOfRecipe(spec, source, families);
+}
+
+/** The spec that a file has as the spec of a recipe. @throws DataError for a family that is not there. */
+export function specOfRecipe(spec: FamilySpec, source: string, families: readonly StructuredFamily[] = []): ConvolutionSpec {
   const { kind } = spec;
   if (builtInFamily(kind) !== undefined) return spec as ConvolutionSpec;
   const text = composedText(spec);
