@@ -31,7 +31,7 @@ export interface PlannedConvolution {
 }
 
 /** From one candidate to the next the parameters rise by this factor or more. */
-const rungs = 1.4;
+const rungs = 1.2;
 /** The positions of a search that are tried: each is larger than the last by this factor. */
 const stride = 1.12;
 

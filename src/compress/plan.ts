@@ -144,8 +144,8 @@ async function convolutionsOf<N extends Module>(
 
 /**
  * One candidate for each curve, whose parameters add up to at most `budget`; undefined if the smallest ones have more. The budget is spent
- * on the steps along the convex hulls of (parameters, error²) in the order of error² saved for each parameter. While every step fits, no
- * other choice with as many parameters has a smaller sum of squared errors.
+ * on the steps along the convex hulls of (parameters, error²), in the order of error² saved for each parameter. While every step fits, no
+ * other choice with as many parameters has a smaller sum of squared errors. What is left at the end is spent on any candidates that fit.
  */
 export function shareParameters(curves: readonly (readonly Candidate[])[], budget: number): Candidate[] | undefined {
   const hulls = curves.map(convexHull);
@@ -164,9 +164,30 @@ export function shareParameters(curves: readonly (readonly Candidate[])[], budge
       const rate = step.gain / step.cost;
       if (best === undefined || rate > best.rate) best = { i, cost: step.cost, rate };
     }
-    if (best === undefined) return hulls.map((hull, i) => hull[at[i]!]!);
+    if (best === undefined) break;
     at[best.i]!++;
     left -= best.cost;
+  }
+  return spendRest(
+    hulls.map((hull, i) => hull[at[i]!]!),
+    curves,
+    left,
+  );
+}
+
+/** Spends what the steps along the hulls have left: on any candidates, the one that saves most first, while one fits. */
+function spendRest(chosen: Candidate[], curves: readonly (readonly Candidate[])[], budget: number): Candidate[] {
+  let left = budget;
+  for (;;) {
+    let best: { readonly i: number; readonly candidate: Candidate; readonly gain: number } | undefined;
+    for (const [i, candidates] of curves.entries())
+      for (const candidate of candidates) {
+        const gain = chosen[i]!.error ** 2 - candidate.error ** 2;
+        if (gain > (best?.gain ?? 0) && candidate.parameters - chosen[i]!.parameters <= left) best = { i, candidate, gain };
+      }
+    if (best === undefined) return chosen;
+    left -= best.candidate.parameters - chosen[best.i]!.parameters;
+    chosen[best.i] = best.candidate;
   }
 }
 
