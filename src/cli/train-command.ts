@@ -87,6 +87,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
       ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
       ["frobeniusDecay", "--frobenius-decay", "decay the product of the factors instead of the factors"],
+      ["structuredRates", "--structured-rates", "scale the rate of each factor by what it sums over and makes (arXiv 2406.06248)"],
       ["schedule", "--schedule <name>", "one-cycle, cosine or multi-step"],
       ["milestones", "--milestones <epochs>", "epochs after which multi-step lowers the rate, such as 60,120,160"],
       ["factor", "--factor <f>", "the factor by which multi-step multiplies the rate"],
@@ -114,6 +115,7 @@ const negated = {
   nesterov: ["--no-nesterov", "plain momentum"],
   crs: ["--no-crs", "decay structured layers like all others"],
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
+  structuredRates: ["--no-structured-rates", "the same rate for all factors"],
 } as const;
 
 /** The rule of a setting. --conv takes a family alone too, since `startRun` checks that a budget is given beside it. */

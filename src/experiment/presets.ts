@@ -44,6 +44,7 @@ const quick: Settings = {
   weightDecay: 5e-4,
   crs: true,
   frobeniusDecay: false,
+  structuredRates: undefined,
   schedule: "one-cycle",
   milestones: undefined,
   factor: 0.2,

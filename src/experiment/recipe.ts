@@ -6,6 +6,7 @@ import type { Optimizer } from "../train/optimizer.ts";
 import { decayGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
 import { Sgd } from "../train/sgd.ts";
+import { structuredRates, withRates } from "../train/structured-rates.ts";
 import type { Settings } from "./setting-rules.ts";
 
 /**
@@ -24,11 +25,12 @@ export const structuredDecay = ({ weightDecay, crs = true }: Settings, ratio: ()
  * penalty on the norm of their product instead.
  */
 export function createOptimizer(
-  { optimizer, momentum, nesterov, weightDecay, frobeniusDecay = false }: Settings,
+  { optimizer, momentum, nesterov, weightDecay, frobeniusDecay = false, structuredRates: scaled = false }: Settings,
   model: Classifier,
   structured: number,
 ): Optimizer {
-  const groups = decayGroups(model, { full: weightDecay, compressed: frobeniusDecay ? 0 : structured });
+  const byDecay = decayGroups(model, { full: weightDecay, compressed: frobeniusDecay ? 0 : structured });
+  const groups = scaled ? withRates(byDecay, structuredRates(model, optimizer === "sgd" ? "sgd" : "adam")) : byDecay;
   if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
   return new Adam(groups, { decoupled: optimizer === "adamw" });
 }

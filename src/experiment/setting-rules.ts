@@ -69,6 +69,7 @@ export const settingRules = {
   weightDecay: number({ least: 0, most: mostNumber }),
   crs: optional(flag),
   frobeniusDecay: optional(flag),
+  structuredRates: optional(flag),
   schedule: choice(["one-cycle", "cosine", "multi-step"]),
   milestones: optional(milestones(mostEpochs)),
   factor: number({ above: 0, most: 1 }),

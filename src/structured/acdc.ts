@@ -25,7 +25,7 @@ import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
 import { checkSizes } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The two diagonals of one factor, [c,1] each. */
 class Diagonals extends Module {
@@ -147,6 +147,10 @@ export class AcdcLinear extends StructuredLinear {
     }
     if (c === this.outFeatures) return z;
     return sum(reshape(z, [batch, this.outFeatures, c / this.outFeatures, columns]), { axes: 2 });
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    return this.layers.toReversed().flatMap(({ A, D }) => [D, A].map((parameter) => ({ parameter, inputs: 1, outputs: 1 })));
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

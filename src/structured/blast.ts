@@ -19,7 +19,7 @@ import { biasParameter, factor, refuseSpectral, variancePreserving } from "./fac
 import { defineFamily, familyOptions, positive, searchScale, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 export interface BlastShape {
   /** The number b of block rows and block columns, a common divisor of in and out. */
@@ -71,6 +71,15 @@ export class BlastLinear extends StructuredLinear {
     const mixing = reshape(permute(this.S.value, [2, 0, 1]), [rank * b, b]);
     const mixed = mixChannels(transposeChannels(projected, b, rank), mixing, rank);
     return mixChannels(transposeChannels(mixed, rank, b), reshape(this.U.value, [b * inner, rank]), b);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    const [b, height, rank] = this.U.shape as [number, number, number];
+    return [
+      { parameter: this.V, inputs: this.inFeatures / b, outputs: rank },
+      { parameter: this.S, inputs: b, outputs: b },
+      { parameter: this.U, inputs: rank, outputs: height },
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -16,7 +16,7 @@ import { biasParameter, factor, normalMatrix } from "./factor.ts";
 import { defineFamily, familyOptions } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /**
  * W = B_{L−1}·…·B₀, cut to [out,in], where N = 2^L is the next power of two. B_s mixes the pairs of places that differ in bit s, with one
@@ -104,6 +104,10 @@ export class ButterflyLinear extends StructuredLinear {
       z = transposeChannels(mixChannels(transposeChannels(z, blocks, low), mixing, low), low, rows);
     }
     return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    return [{ parameter: this.twiddle, inputs: 2, outputs: 2, count: this.#stages }];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

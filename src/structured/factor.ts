@@ -10,12 +10,15 @@ import { normal, zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Initialisation } from "./structured-linear.ts";
 
+/** σ = √(1/in)·min(1, √(out/in)), the deviation of the initial numbers of a factor. */
+export const deviation = (inputs: number, outputs: number): number => Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs));
+
 /**
  * N(0, σ²) with σ = √(1/in)·min(1, √(out/in)). It keeps the sizes of activations and of their gradients (the spectral condition, arXiv
  * 2310.17813).
  */
 export const variancePreserving = (shape: Shape, inputs: number, outputs: number, { random, dtype = "float32" }: Build): Tensor =>
-  normal(shape, random, { std: Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs)), dtype });
+  normal(shape, random, { std: deviation(inputs, outputs), dtype });
 
 /** A factor of a structured map. */
 export const factor = (value: Tensor): Parameter => new Parameter(value, "compressed");

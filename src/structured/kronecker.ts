@@ -17,7 +17,7 @@ import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkDivisor, checkRank, checkSizes } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The number of terms, and the shape of the factors B_t:[m₁,n₁]. Then C_t has the shape [out/m₁,in/n₁]. */
 export interface KroneckerSumShape {
@@ -98,6 +98,15 @@ export class KroneckerLinear extends StructuredLinear {
     const inner = mixChannels(reshape(x, [batch * n1, n2, columns]), reshape(this.C.value, [terms * m2, n2]));
     const outer = reshape(permute(this.B.value, [1, 2, 0]), [m1, n1 * terms]);
     return reshape(mixChannels(reshape(inner, [batch, n1 * terms, m2 * columns]), outer), [batch, this.outFeatures, columns]);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    const [terms, m1, n1] = this.B.shape as [number, number, number];
+    const [, m2, n2] = this.C.shape as [number, number, number];
+    return [
+      { parameter: this.C, inputs: n2, outputs: terms * m2 },
+      { parameter: this.B, inputs: terms * n1, outputs: m1 },
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -20,7 +20,7 @@ import { defineFamily, familyOptions, positive, searchScale } from "./family.ts"
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkRank, checkSizes } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** ⌊scale·max(in, out)⌋, the paper's rank. @throws ConfigError when that is 0. */
 export function rankOf(name: string, scale: number, inFeatures: number, outFeatures: number): number {
@@ -90,6 +90,13 @@ export class LowRankLinear extends StructuredLinear {
 
   override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.lowrank_contract.weight.value), this.lowrank_expand.weight.value);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    return [
+      { parameter: this.lowrank_contract.weight, inputs: this.inFeatures, outputs: this.rank },
+      { parameter: this.lowrank_expand.weight, inputs: this.rank, outputs: this.outFeatures },
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {
@@ -166,6 +173,13 @@ export class TiedLowRankLinear extends StructuredLinear {
 
   override contract(x: Tensor): Tensor {
     return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    return [
+      { parameter: this.lowrank.weight, inputs: this.inFeatures, outputs: this.rank },
+      { parameter: this.lowrank.weight, inputs: this.rank, outputs: this.outFeatures },
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

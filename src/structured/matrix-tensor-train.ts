@@ -20,7 +20,7 @@ import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { mixChannels } from "./mix-channels.ts";
 import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The most cores. Each core beyond the prime factors of a side has a mode of 1. */
 const mostCores = 32;
@@ -153,6 +153,13 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
       rows *= m;
     }
     return reshape(z, [batch, this.outFeatures, columns]);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    return this.cores.map((parameter) => {
+      const [before, m, n, after] = parameter.shape as [number, number, number, number];
+      return { parameter, inputs: before * n, outputs: m * after };
+    });
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

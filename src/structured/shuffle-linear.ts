@@ -32,7 +32,7 @@ import { defineFamily, familyOptions, searchGroups, whole } from "./family.ts";
 import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The window between the grouped maps: w:[b,1,k,k]. */
 class Window extends Module {
@@ -145,6 +145,15 @@ export class ShuffleLinear extends StructuredLinear {
     const dealt = reshape(permute(blocks, [1, 0, 2, 3]), [bottleneck, inFeatures]);
     const wide = reshape(einsum(blocksEquation, groups, second), [outFeatures, bottleneck]);
     return reshape(einsum(kernelEquation, wide, taps, dealt), [outFeatures, inFeatures, kernel, kernel]);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    const { groups, bottleneck, kernel } = this;
+    return [
+      { parameter: this.shuffle_gconv1.weight, inputs: this.inFeatures / groups, outputs: bottleneck / groups },
+      { parameter: this.shuffle_dwconv.weight, inputs: kernel ** 2, outputs: kernel ** 2 },
+      { parameter: this.shuffle_gconv2.weight, inputs: bottleneck / groups, outputs: this.outFeatures / groups },
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {
@@ -309,6 +318,10 @@ export class ShuffleConvolution extends StructuredConvolution implements Foldabl
   async approximateKernel(kernel: TensorArray): Promise<ApproximationError> {
     this.map.fromDenseKernel(kernel);
     return wholeKernelError(kernel, () => this.toDenseKernel());
+  }
+
+  override maps(): readonly StructuredLinear[] {
+    return [this.map];
   }
 
   decayedWeight(): Tensor {

@@ -19,6 +19,7 @@ import { separableRest } from "./kernel-split.ts";
 import { checkSizes } from "./sizes.ts";
 import { type ConvolutionSpec, type OwnSpec, ownSpec } from "./spec.ts";
 import { type ApproximationError, difference, readValues, StructuredConvolution } from "./structured-convolution.ts";
+import type { StructuredLinear } from "./structured-linear.ts";
 
 /**
  * y = Σ_t P_t·(d_t ∗ x) + b, the sum of convolutions of one site.   x:[N,I,H,W] → y:[N,O,H′,W′].
@@ -86,6 +87,10 @@ export class WindowSum extends StructuredConvolution {
       errors.push(frobenius(rest.data) / (frobenius(kernel.data) || 1));
     }
     return errors;
+  }
+
+  override maps(): readonly StructuredLinear[] {
+    return this.terms.flatMap((term) => term.maps());
   }
 
   decayedWeight(): Tensor | undefined {

@@ -116,6 +116,11 @@ const draws = {
   Shuffle: { spec: few.map((groups) => ({ kind: "Shuffle" as const, groups })), sizes: wideEnough, inits: allInits },
   Monarch: { spec: few.map((blocks) => ({ kind: "Monarch" as const, blocks })), sizes: anySizes, inits: allInits },
   BlockTensorTrain: { spec: few.map((rank) => ({ kind: "BlockTensorTrain" as const, rank })), sizes: anySizes, inits: allInits },
+  NormedBlockTensorTrain: {
+    spec: few.map((rank) => ({ kind: "NormedBlockTensorTrain" as const, rank })),
+    sizes: anySizes,
+    inits: allInits,
+  },
   MatrixTensorTrain: {
     spec: fc.record({ kind: fc.constant("MatrixTensorTrain" as const), rank: few, cores: fc.integer({ min: 1, max: 4 }) }),
     sizes: anySizes,

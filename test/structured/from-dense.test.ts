@@ -25,6 +25,7 @@ const promises: readonly (readonly [ConvolutionKind, number])[] = [
   ["Shuffle", 1],
   ["Monarch", 1],
   ["BlockTensorTrain", 1],
+  ["NormedBlockTensorTrain", 1],
   ["Kronecker", 1],
   ["TensorTrain", Math.SQRT2],
   ["MatrixTensorTrain", Math.sqrt(3)],
