@@ -143,7 +143,7 @@ export class ResNet extends ImageClassifier {
     this.layer2 = group(blocks[1], 128, 2);
     this.layer3 = group(blocks[2], 256, 2);
     this.layer4 = group(blocks[3], 512, 2);
-    this.fc = new Linear(channels, classes, build);
+    this.fc = new Linear(channels, classes, build, { role: "classifier" });
   }
 
   override describe(): Description {
