@@ -42,6 +42,7 @@ export type { TransposedConvolutionOptions } from "./core/transposed-geometry.ts
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type Summary, type SummaryOptions, type SummaryRow, summary } from "./count/summary.ts";
 export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./data/array-dataset.ts";
+export { alternatingFlips } from "./data/alternating-flips.ts";
 export { type Augmentation, cifarAugmentation, imageNetAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
 export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
@@ -57,6 +58,7 @@ export type {
   StreamedDataset,
   StreamedSplit,
 } from "./data/dataset.ts";
+export { type MixedLabels, mixUp } from "./data/mixup.ts";
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
