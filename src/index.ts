@@ -41,8 +41,8 @@ export type { Shape } from "./core/shape.ts";
 export type { TransposedConvolutionOptions } from "./core/transposed-geometry.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type Summary, type SummaryOptions, type SummaryRow, summary } from "./count/summary.ts";
-export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./data/array-dataset.ts";
 export { alternatingFlips } from "./data/alternating-flips.ts";
+export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./data/array-dataset.ts";
 export { type Augmentation, cifarAugmentation, imageNetAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
 export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
@@ -219,6 +219,7 @@ export {
   restoreTrainer,
 } from "./train/checkpoint.ts";
 export { clipGradients, clipGradientValues, gradientNorm } from "./train/clip-gradients.ts";
+export { CombinedOptimizer } from "./train/combined-optimizer.ts";
 export {
   type AttentiveClassifier,
   type Batches,
@@ -229,6 +230,8 @@ export {
   evaluate,
   type ImageShape,
 } from "./train/evaluate.ts";
+export { type FindRateOptions, type FoundRate, findRate, type RatePoint } from "./train/find-rate.ts";
+export { Lookahead, type LookaheadOptions } from "./train/lookahead.ts";
 export {
   decodeModel,
   encodeModel,
@@ -237,6 +240,7 @@ export {
   type SavedModel,
   type SaveModelOptions,
 } from "./train/model-file.ts";
+export { Muon, type MuonOptions } from "./train/muon.ts";
 export {
   createObjective,
   type LabelOptions,
@@ -247,11 +251,23 @@ export {
   type Teaching,
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
-export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
+export { orthogonalise } from "./train/orthogonalise.ts";
+export { decayGroups, parameterGroups, type RateFactors, type WeightDecay } from "./train/parameter-groups.ts";
 export type { EpochMetrics, Progress, StepReport } from "./train/progress.ts";
 export type { LayerMaker, RecipeOptions } from "./train/recipe.ts";
 export { decodeSafetensors, type EncodableArray, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
-export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
+export {
+  cosine,
+  multiStep,
+  type OneCycleOptions,
+  oneCycle,
+  type Schedule,
+  type TriangularOptions,
+  triangular,
+  warmUp,
+} from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
+export { augmentedLogits, type TestTimeOptions } from "./train/test-time-augmentation.ts";
 export { type TrainEpochsOptions, trainEpochs } from "./train/train-epochs.ts";
 export { Trainer, type TrainerOptions } from "./train/trainer.ts";
+export { WeightAverage, type WeightAverageOptions } from "./train/weight-average.ts";

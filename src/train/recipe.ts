@@ -20,7 +20,19 @@ import { ConvTranspose2d, type ConvTranspose2dOptions } from "../nn/conv-transpo
 import { Conv2d, type Conv2dOptions } from "../nn/conv2d.ts";
 import type { Description } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
-import { AvgPool2d, Dropout, Flatten, GELU, GlobalAvgPool2d, GlobalMaxPool2d, MaxPool2d, ReLU, ReLU6, Sigmoid, Tanh } from "../nn/layers.ts";
+import {
+  AvgPool2d,
+  Dropout,
+  Flatten,
+  GELU,
+  GlobalAvgPool2d,
+  GlobalMaxPool2d,
+  MaxPool2d,
+  ReLU,
+  ReLU6,
+  Sigmoid,
+  Tanh,
+} from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { AveragePoolingOptions, PoolingOptions } from "../ops/pooling.ts";
