@@ -12,6 +12,7 @@ import type { TrainObserver } from "../experiment/node/train-observer.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
 import { choice, integer, path, type Rule } from "../experiment/rules.ts";
 import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { fastNetLimits } from "../models/fast-net.ts";
 import type { Profile } from "../nn/profile.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
@@ -43,7 +44,11 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["testShare", "--test-share <share>", "own images without train/ and val/: share of each class to test on (default: 0.2)"],
       ["mean", "--mean <r,g,b>", "own images: what is subtracted from pixels in [0, 1] (default: the mean of the training images)"],
       ["std", "--std <r,g,b>", "own images: what they are divided by (default: the standard deviation of the training images)"],
-      ["augment", "--augment <list>", "crop:4,flip,cutout:16, any of them, or none; own images: resized-crop too"],
+      [
+        "augment",
+        "--augment <list>",
+        "crop:4 or translate:2, flip or flip:alternating, cutout:16, mixup:0.2, any of them, or none; own images: resized-crop too",
+      ],
     ],
   ],
   [
@@ -52,6 +57,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["network", "--network <kind>", networkKinds.join(", ")],
       ["depth", "--depth <n>", "wrn: layers, 6n + 4; darts: cells"],
       ["width", "--width <n>", "wrn: channels are 16, 32 and 64 times this; darts: channels of the first cells"],
+      ["widths", "--widths <a,b,c>", `fast: channels of the three groups (with --network fast: ${fastNetLimits.widths.join(",")})`],
       ["conv", "--conv <spec>", `what each 3×3 convolution is made of: ${convolutionForms}`],
       ["init", "--init <name>", "initialisation of structured layers: reference, spectral or variance-preserving"],
       ["mode", "--mode <name>", "how structured layers compute: auto, factorized or dense"],
@@ -80,14 +86,22 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["epochs", "--epochs <n>", "passes over the training images"],
       ["batchSize", "--batch-size <n>", "images per step"],
       ["dropLast", "--drop-last", "leave out an epoch's last batch if it is smaller (default: only if it would have one image)"],
-      ["optimizer", "--optimizer <name>", "sgd, adam or adamw"],
-      ["learningRate", "--learning-rate <rate>", "the peak (one-cycle) or the first value (other schedules)"],
-      ["momentum", "--momentum <m>", "momentum of sgd"],
-      ["nesterov", "--nesterov", "Nesterov momentum, for sgd"],
+      ["optimizer", "--optimizer <name>", "sgd, adam, adamw or muon"],
+      ["learningRate", "--learning-rate <rate>", "the peak (one-cycle, triangular) or the first value (other schedules)"],
+      ["momentum", "--momentum <m>", "momentum of sgd and muon"],
+      ["nesterov", "--nesterov", "Nesterov momentum, for sgd and muon"],
+      ["iterations", "--iterations <n>", "muon: Newton–Schulz iterations of a step (with muon: 5)"],
+      ["normalise", "--normalise", "muon: scale each weight of n rows to the norm √n before its step"],
+      ["normRate", "--norm-rate <f>", "factor of the rate of the norms' scales and shifts; divides their decay (usual: 1)"],
+      ["classifierRate", "--classifier-rate <f>", "the same factor for the classifier (usual: 1)"],
+      ["lookahead", "--lookahead <d>", "every five steps, keep up to this share of a slow average of the weights (usual: off)"],
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
       ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
       ["frobeniusDecay", "--frobenius-decay", "decay the product of the factors instead of the factors"],
-      ["schedule", "--schedule <name>", "one-cycle, cosine or multi-step"],
+      ["schedule", "--schedule <name>", "one-cycle, triangular, cosine or multi-step"],
+      ["warmup", "--warmup <share>", "share of the run before the peak (one-cycle: 0.3, triangular: 0.23)"],
+      ["startRate", "--start-rate <share>", "triangular: the first rate as a share of the peak (usual: 0.2)"],
+      ["endRate", "--end-rate <share>", "triangular: the last rate as a share of the peak (usual: 0.07)"],
       ["milestones", "--milestones <epochs>", "epochs after which multi-step lowers the rate, such as 60,120,160"],
       ["factor", "--factor <f>", "the factor by which multi-step multiplies the rate"],
       ["labelSmoothing", "--label-smoothing <share>", "probability that is spread over all classes"],
@@ -112,6 +126,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
 const negated = {
   dropLast: ["--no-drop-last", "keep the last batch"],
   nesterov: ["--no-nesterov", "plain momentum"],
+  normalise: ["--no-normalise", "leave the weights as they are"],
   crs: ["--no-crs", "decay structured layers like all others"],
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
 } as const;

@@ -4,6 +4,7 @@ import { ConfigError } from "../../core/errors.ts";
 import { Random } from "../../core/random.ts";
 import type { Dataset, SplitName } from "../../data/dataset.ts";
 import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
+import { isWhitened } from "../../models/whitening.ts";
 import { attentionTransfer } from "../../nn/distillation.ts";
 import { zeros } from "../../ops/creation.ts";
 import { noGrad } from "../../tape/tape.ts";
@@ -41,12 +42,13 @@ interface TrainingImages {
 export function createTrainer(settings: Settings, model: AttentiveClassifier, images: TrainingImages, teaching?: Teaching): Trainer {
   const isStructured = [...model.parameters().values()].some(({ decay }) => decay === "compressed");
   const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(networkOf(settings), images.classes, model) : 1));
+  const batchesPerEpoch = (settings.dropLast ? Math.floor : Math.ceil)(images.count / settings.batchSize);
   return new Trainer({
     model,
-    optimizer: createOptimizer(settings, model, decay),
+    optimizer: createOptimizer(settings, model, decay, settings.epochs * batchesPerEpoch),
     schedule: createSchedule(settings),
     imageShape: images.shape,
-    batchesPerEpoch: (settings.dropLast ? Math.floor : Math.ceil)(images.count / settings.batchSize),
+    batchesPerEpoch,
     objective: createObjective(model, {
       labelSmoothing: settings.labelSmoothing,
       teaching,
@@ -89,6 +91,22 @@ export function createSession(
       batchesOf(dataset, "train", { batchSize, seed, epoch, shuffle: true, dropLast, augment, startBatch }, onNote),
     testBatches: () => testBatches(dataset, batchSize, onNote),
   };
+}
+
+/** The number of training images by which a first layer is whitened. */
+const whiteningImages = 5000;
+
+/**
+ * Initialises what the network takes from the training images: its whitening layer, where it has one. It belongs before the first step of a
+ * new run. A checkpoint holds the result.
+ */
+export async function initialiseFromImages(model: object, dataset: Dataset, onNote: (note: string) => void): Promise<void> {
+  if (!isWhitened(model)) return;
+  const batchSize = Math.min(whiteningImages, dataset.train.count);
+  for await (const { images, count } of batchesOf(dataset, "train", { batchSize, seed: 0, epoch: 0 }, onNote)) {
+    model.whiten(images, [count, dataset.channels, dataset.height, dataset.width]);
+    return;
+  }
 }
 
 /** Computes attention transfer on a black image, so that a teacher that does not fit is refused before anything is written. */
