@@ -21,6 +21,7 @@ export { findCheckpoint } from "./experiment/node/find-checkpoint.ts";
 export { loadFamilyModule } from "./experiment/node/load-family.ts";
 export { type ImageSettings, type Images, type LoadImagesOptions, loadImages } from "./experiment/node/load-images.ts";
 export { resumeRun } from "./experiment/node/resume-run.ts";
+export { type SearchRateOptions, searchRate } from "./experiment/node/search-rate.ts";
 export { createSession, createTrainer, initialiseFromImages, type Session } from "./experiment/node/session.ts";
 export { type BackendReport, type BackendSettings, describeBackend, startBackend, stopBackend } from "./experiment/node/start-backend.ts";
 export { type InvocationOptions, type StartOptions, startRun } from "./experiment/node/start-run.ts";

@@ -7,16 +7,18 @@ import { budgetKinds } from "../experiment/budget.ts";
 import { Interruption } from "../experiment/interruption.ts";
 import { networkKinds } from "../experiment/network-spec.ts";
 import { refuseFixed, resumeRun } from "../experiment/node/resume-run.ts";
+import { usualRates } from "../experiment/node/search-rate.ts";
 import { type StartOptions, startRun } from "../experiment/node/start-run.ts";
 import type { TrainObserver } from "../experiment/node/train-observer.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
 import { choice, integer, path, type Rule } from "../experiment/rules.ts";
-import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { optionName, type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
 import { fastNetLimits } from "../models/fast-net.ts";
 import type { Profile } from "../nn/profile.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
+import { printRate, usualPlot } from "./find-rate.ts";
 import { writeTrace } from "./profile-table.ts";
 import { progressStyle } from "./progress.ts";
 import { longFlag, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
@@ -30,6 +32,8 @@ interface TrainCommandOptions extends StartOptions, Partial<Settings> {
   readonly progress: boolean;
   /** The file that gets the trace of the profile. */
   readonly trace?: string;
+  /** The file of the plot of a search for a learning rate; `true` for its default. */
+  readonly findRate?: string | true;
 }
 
 const optionGroups: readonly (readonly [heading: string, rows: readonly SettingOption[]])[] = [
@@ -163,6 +167,11 @@ export function trainCommand(command: Command, context: CommandContext): void {
     .option("--detect-anomaly", "stop at the first op that computes NaN or an infinity, and name its layer (slower; wasm or reference)")
     .option("--profile", "profile the fourth step, kernel by kernel and layer by layer, and train on (wasm or reference)")
     .option("--trace <file>", "write the profile as a trace for chrome://tracing and Perfetto too", argument("train", "--trace", path))
+    .option(
+      "--find-rate [file]",
+      `train ${usualRates} steps (--steps) at rising rates, suggest one, and plot the losses (default file: ${usualPlot}); no run is written`,
+      argument("train", "--find-rate", path),
+    )
     .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");
@@ -180,9 +189,20 @@ export function trainCommand(command: Command, context: CommandContext): void {
   command.action((options: TrainCommandOptions) => train(options, context));
 }
 
+/** Options that belong to a run, which a search for a rate does not write. */
+const ofRuns = ["resume", "run", "budget", "keep", "tensorboard", "detectAnomaly", "profile", "trace"] as const;
+
+async function findRateOnly(options: TrainCommandOptions & { findRate: string | true }, context: CommandContext): Promise<void> {
+  const excess = ofRuns.filter((name) => options[name] !== undefined);
+  if (excess.length > 0)
+    throw new ConfigError(`train: --find-rate writes no run, got ${excess.map(optionName).join(", ")} too; leave out one`);
+  await printRate(settingsIn(options), options, context);
+}
+
 async function train(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
-  const { trace } = options;
+  const { trace, findRate } = options;
+  if (findRate !== undefined) return findRateOnly({ ...options, findRate }, context);
   if (trace !== undefined && !options.profile) throw new ConfigError("train: --trace needs --profile, got --trace alone; add --profile");
   let profiled: Profile | undefined;
   const style = progressStyle(terminal.stderr, options.progress);
