@@ -2,11 +2,17 @@
 
 import { largest, smallest } from "../core/extent.ts";
 import type { FoundRate } from "../train/find-rate.ts";
-import { axes, linear, logarithmic, logTicks } from "./axes.ts";
+import { axes, linear, logarithmic, logTicks, type Scale } from "./axes.ts";
 import { frameOf, type PlotSize, wide } from "./plot-size.ts";
 import { element, label, picture } from "./svg.ts";
 
 const colour = "#0969da";
+
+/** The powers of ten where they are enough, so that labels do not overlap. */
+function ticksOf(scale: Scale): number[] {
+  const powers = logTicks(scale).filter((tick) => Number.isInteger(Number(Math.log10(tick).toFixed(9))));
+  return powers.length >= 3 ? powers : logTicks(scale);
+}
 
 /** A rate or a loss with three digits. */
 const formatted = (value: number): string => String(Number(value.toPrecision(3)));
@@ -48,7 +54,7 @@ export function ratePlot({ points, suggestion }: FoundRate, size: PlotSize = wid
     },
     axes({
       frame,
-      x: { scale: x, ticks: logTicks(x), format: formatted, name: "Learning rate" },
+      x: { scale: x, ticks: ticksOf(x), format: formatted, name: "Learning rate" },
       y: { scale: y, format: formatted, name: "Loss of a batch" },
     }),
     element("path", { d: pathOf(({ loss }) => loss), class: "seed", stroke: colour }),

@@ -48,7 +48,7 @@ export interface RatePoint {
 
 export interface FoundRate {
   readonly points: readonly RatePoint[];
-  /** The rate at which the smoothed loss falls fastest over the logarithm of the rate; undefined where it never falls. */
+  /** The rate at which the smoothed loss falls fastest on its way to the minimum; undefined where it never falls. */
   readonly suggestion: number | undefined;
 }
 
@@ -98,10 +98,14 @@ async function stepOrEnd(trainer: Trainer, batch: Batch): Promise<{ learningRate
   }
 }
 
-/** The rate of the steepest descent; undefined where the smoothed loss never falls. */
+/**
+ * The rate of the steepest descent before the smallest smoothed loss; undefined where the smoothed loss never falls. A loss that falls again
+ * after it has exploded says nothing about the rate.
+ */
 export function steepest(points: readonly RatePoint[]): number | undefined {
   let [slope, rate]: [number, number | undefined] = [0, undefined];
-  for (let i = reach; i + reach < points.length; i++) {
+  const lowest = points.reduce((best, { smoothed }, i) => (smoothed < points[best]!.smoothed ? i : best), 0);
+  for (let i = reach; i + reach <= lowest; i++) {
     const [before, after] = [points[i - reach]!, points[i + reach]!];
     const fall = (after.smoothed - before.smoothed) / Math.log(after.rate / before.rate);
     if (fall < slope) [slope, rate] = [fall, points[i]!.rate];
