@@ -50,7 +50,8 @@ function slowAugment(
         .map((row) => padded(row).slice(left, left + width)),
     );
   }
-  if (flip === "alternating" ? mirror : flip && random.integer(2) === 1) planes = planes.map((plane) => plane.map((row) => [...row].reverse()));
+  if (flip === "alternating" ? mirror : flip && random.integer(2) === 1)
+    planes = planes.map((plane) => plane.map((row) => [...row].reverse()));
   planes = planes.map((plane, c) =>
     plane.map((row) =>
       row.map((value) => {

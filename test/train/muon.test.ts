@@ -107,15 +107,20 @@ function slowMuon(
 describe("Muon", () => {
   test("follows its recurrence on matrices and on kernels, which are matrices [O, I·k·k]", () =>
     fc.assert(
-      fc.asyncProperty(options, fc.constantFrom<number[]>([2, 3, 1, 1], [3, 1, 2, 2], [5, 2], [2, 5]), seeds, async (settings, shape, seed) => {
-        const [rows, columns] = [shape[0]!, shape.slice(1).reduce((a, b) => a * b)] as [number, number];
-        const start = random(rows, columns, seed);
-        const gradients = [1, 2, 3].map((step) => random(rows, columns, seed + step));
-        const p = new Parameter(tensor(start.data, { shape }));
-        const muon = new Muon([{ parameters: named({ p }), weightDecay: 0.1, rateFactor: 0.5 }], { ...settings, iterations: 3 });
-        for (const { data } of gradients) muon.step([tensor(data, { shape })], 0.4);
-        expectValues(await p.read(), slowMuon(start, gradients, { ...settings, rate: 0.2, decay: 0.1 }).data, 1e-7);
-      }),
+      fc.asyncProperty(
+        options,
+        fc.constantFrom<number[]>([2, 3, 1, 1], [3, 1, 2, 2], [5, 2], [2, 5]),
+        seeds,
+        async (settings, shape, seed) => {
+          const [rows, columns] = [shape[0]!, shape.slice(1).reduce((a, b) => a * b)] as [number, number];
+          const start = random(rows, columns, seed);
+          const gradients = [1, 2, 3].map((step) => random(rows, columns, seed + step));
+          const p = new Parameter(tensor(start.data, { shape }));
+          const muon = new Muon([{ parameters: named({ p }), weightDecay: 0.1, rateFactor: 0.5 }], { ...settings, iterations: 3 });
+          for (const { data } of gradients) muon.step([tensor(data, { shape })], 0.4);
+          expectValues(await p.read(), slowMuon(start, gradients, { ...settings, rate: 0.2, decay: 0.1 }).data, 1e-7);
+        },
+      ),
       { numRuns: 60 },
     ));
 
