@@ -5,7 +5,7 @@ import { checkOptions, type OptionNames, optionNames } from "../core/options.ts"
 import { type Buffer, Counter, type Parameter, type State } from "../nn/state.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { moveTowards, overwrite, zerosLike } from "./in-place.ts";
+import { moveTowards, overwrite, type TensorPair, zerosLike } from "./in-place.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { copyOf } from "./weight-average.ts";
 
@@ -24,6 +24,14 @@ export interface LookaheadOptions {
 /** The names of `LookaheadOptions`. */
 export const lookaheadOptions: OptionNames = optionNames<LookaheadOptions>({ every: true, decay: true, steps: true });
 
+interface LookaheadEntry {
+  readonly name: string;
+  readonly parameter: Parameter;
+  readonly slow: Buffer;
+}
+
+const toSlow = ({ parameter, slow }: LookaheadEntry): TensorPair => ({ target: slow.value, source: parameter.value });
+
 /**
  * The steps of another optimiser, and after every k of them φ ← d·φ + (1 − d)·w and w ← φ, with the slow weights φ (Zhang et al. 2019, arXiv
  * 1907.08610, algorithm 1). The running statistics of norms are left as they are.
@@ -31,13 +39,13 @@ export const lookaheadOptions: OptionNames = optionNames<LookaheadOptions>({ eve
  */
 export class Lookahead implements Optimizer {
   readonly #inner: Optimizer;
-  readonly #entries: readonly { readonly name: string; readonly parameter: Parameter; readonly slow: Buffer }[];
+  readonly #entries: readonly LookaheadEntry[];
   readonly #steps = new Counter();
   readonly #every: number;
   readonly #decay: number;
   readonly #total: number | undefined;
 
-  /** @param parameters Those that are averaged, by name. The slow weights begin as their present values. */
+  /** @param parameters Those that are averaged, by name. The slow weights begin as their values before the first step. */
   constructor(inner: Optimizer, parameters: ReadonlyMap<string, Parameter>, options: LookaheadOptions = {}) {
     checkOptions("Lookahead", options, lookaheadOptions);
     const { every = 5, decay = 0.5, steps } = options;
@@ -58,26 +66,38 @@ export class Lookahead implements Optimizer {
 
   step(gradients: readonly Tensor[], learningRate: number): void {
     const step = this.#steps.count + 1;
-    const isLast = step === this.#total;
-    const synchronises = isLast || step % this.#every === 0;
+    const synchronises = step === this.#total || step % this.#every === 0;
     scope(() => {
       // What can fail for want of memory comes before the first change.
-      const empty = synchronises ? this.#entries.map(({ slow }) => zerosLike(slow.value)) : [];
+      const empty = synchronises || step === 1 ? this.#entries.map(({ slow }) => zerosLike(slow.value)) : [];
+      // Weights may be overwritten between the making of the optimiser and its first step, as by a pretrained network.
+      if (step === 1) overwrite(this.#entries.map(toSlow), empty);
       this.#inner.step(gradients, learningRate);
       this.#steps.count = step;
-      if (!synchronises) return;
-      const growth = this.#total === undefined ? 1 : Math.min(1, step / this.#total) ** 3;
-      const [slow, fast] = [this.#entries.map((entry) => entry.slow.value), this.#entries.map(({ parameter }) => parameter.value)];
-      if (!isLast)
-        moveTowards(
-          slow.map((target, i) => ({ target, source: fast[i]! })),
-          1 - this.#decay * growth,
-        );
-      overwrite(
-        fast.map((target, i) => ({ target, source: slow[i]! })),
-        empty,
-      );
+      if (synchronises) this.#synchronise(step, empty);
     });
+  }
+
+  /** @param empty Zeros of the shape of each entry. */
+  #synchronise(step: number, empty: readonly Tensor[]): void {
+    const all = this.#entries.map((entry, i) => ({ entry, zeros: empty[i]! }));
+    const [moving, frozen] = [true, false].map((wanted) => all.filter(({ entry }) => entry.parameter.trainable === wanted));
+    const growth = this.#total === undefined ? 1 : Math.min(1, step / this.#total) ** 3;
+    const zerosOf = (of: typeof all): Tensor[] => of.map(({ zeros }) => zeros);
+    if (step !== this.#total)
+      moveTowards(
+        moving!.map(({ entry }) => toSlow(entry)),
+        1 - this.#decay * growth,
+      );
+    overwrite(
+      moving!.map(({ entry: { parameter, slow } }) => ({ target: parameter.value, source: slow.value })),
+      zerosOf(moving!),
+    );
+    // A frozen parameter keeps its values, and begins with them when it is trained again.
+    overwrite(
+      frozen!.map(({ entry }) => toSlow(entry)),
+      zerosOf(frozen!),
+    );
   }
 
   state(): Map<string, State> {

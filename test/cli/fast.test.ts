@@ -28,14 +28,15 @@ describe.each([
     const train = (run: string, more: readonly string[]) =>
       runCli(["train", ...recipe, ...optimizer, ...images, ...machine, "--run", run, ...more]);
     const { code, stderr } = await train(whole, []);
-    expect([code, stderr]).toEqual([0, ""]);
+    // Vitest runs TypeScript, which no worker of this Node does, and a note says so.
+    expect([code, stderr.replaceAll(/^note: batches are prepared on the main thread: .*\n/gm, "")]).toEqual([0, ""]);
     expect((await train(parts, ["--steps", "4"])).code).toBe(0);
     expect((await runCli(["train", "--resume", parts, "--no-progress"])).code).toBe(0);
     const [one, other] = await Promise.all([whole, parts].map((run) => readCheckpointFile(join(run, "checkpoint.safetensors"))));
-    expect(other!.checkpoint.model).toEqual(one!.checkpoint.model);
-    expect(other!.checkpoint.training!.optimizer).toEqual(one!.checkpoint.training!.optimizer);
+    expect(other!.model).toEqual(one!.model);
+    expect(other!.training!.optimizer).toEqual(one!.training!.optimizer);
     // The whitening filters come in pairs of opposite sign, so a whitened layer cannot be a random one.
-    const { data } = one!.checkpoint.model.get("whitening.weight")!;
+    const { data } = one!.model.get("whitening.weight")!;
     for (let i = 0; i < 144; i++) expect(data[144 + i]).toBe(-data[i]!);
   }, 120_000);
 });

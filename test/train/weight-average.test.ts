@@ -116,6 +116,24 @@ describe("Lookahead", () => {
       { numRuns: 60 },
     ));
 
+  test("begins with the weights before its first step, and leaves frozen parameters as they are", async () => {
+    const [p, q] = [parameter([9, 9, 9]), parameter([9, 9, 9])];
+    const optimizer = new Lookahead(new Sgd([{ parameters: named({ p, q }) }]), named({ p, q }), { every: 2, decay: 0.25 });
+    // The weights are overwritten after the optimiser is made, as by a pretrained network.
+    p.write([1, 2, 3]);
+    q.write([4, 5, 6]);
+    q.trainable = false;
+    for (const t of [1, 2]) optimizer.step([vector(gradientAt(7, t))], 0.1);
+    expectValues(await p.read(), slowLookahead(7, { every: 2, decay: 0.25 }, 2), 1e-13);
+    expect([...(await q.read())]).toEqual([4, 5, 6]);
+    // Trained again, the parameter begins with the values that it has now.
+    q.write([7, 7, 7]);
+    for (const t of [3, 4]) optimizer.step([vector(gradientAt(7, t))], 0.1);
+    q.trainable = true;
+    for (const t of [5, 6]) optimizer.step([vector(gradientAt(7, t)), vector([0, 0, 0])], 0.1);
+    expectValues(await q.read(), [7, 7, 7], 1e-13);
+  });
+
   test("continues from its state, bit for bit", () =>
     fc.assert(
       fc.asyncProperty(seeds, fc.integer({ min: 0, max: 7 }), async (seed, before) => {
