@@ -44,7 +44,7 @@ const curve = (losses: readonly number[]): RatePoint[] => losses.map((smoothed, 
 
 test("suggests the rate of the steepest fall before the minimum, and none where the loss never falls", () => {
   // The loss falls most between positions 7 and 9. After the explosion it falls more, which does not count.
-  const falling = [5, 5, 5, 5, 4.9, 4.8, 4.6, 4.2, 3.4, 2.6, 2.2, 2, 1.9, 1.85, 1.84, 9, 8, 5, 3, 2];
+  const falling = [5, 5, 5, 5, 4.9, 4.8, 4.6, 4.2, 3.4, 2.6, 2.2, 2, 1.9, 1.85, 1.84, 9, 9, 9, 8, 5, 3, 2];
   expect(steepest(curve(falling))).toBeCloseTo(10 ** (8 / 4), 10);
   expect(steepest(curve([1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]))).toBeUndefined();
   expect(steepest([])).toBeUndefined();
