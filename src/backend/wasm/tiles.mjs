@@ -200,6 +200,44 @@ export function dotsOfRows(
 };
 
 /**
+ * The gradient of a map of channels: the dot products of 4 channels of one operand with 2 of the other, over all pixels. Both operands lie
+ * in panels of two runs of pixels, [panel][channel][2 runs]: a channel's pixels of one panel are neighbours.
+ */
+export const panelDotTile = ({ vectors }) => {
+  const eachSum = (text) => each(2, (o) => table(4, vectors / 2, (c, v) => text(o, c, v)));
+  const run = vectors / 2;
+  const half = (part) => `
+    ${table(2, run, (o, v) => `const g${o}_${v}_${part} = v128.load(g${o}, ${16 * (part * run + v)});`)}
+    ${each(
+      4,
+      (c) => `
+    ${each(run, (v) => `const x${c}_${v}_${part} = v128.load(x${c}, ${16 * (part * run + v)});`)}
+    ${table(2, run, (o, v) => `s${o}_${c}_${v} = multiplyAdd(g${o}_${v}_${part}, x${c}_${v}_${part}, s${o}_${c}_${v});`)}`,
+    )}`;
+  return `
+import { multiplyAdd, zero } from "./simd";
+
+/**
+ * The sums over \`panels\` panels, whose lanes are still apart, to \`sums\`: those of g0 with x0 … x3, then those of g1. \`stepG\` and
+ * \`stepX\` are the byte distances of panels.
+ */
+export function panelDots(
+  panels: i32, g0: usize, g1: usize, stepG: usize, x0: usize, x1: usize, x2: usize, x3: usize, stepX: usize, sums: usize,
+): void {
+  ${eachSum((o, c, v) => `let s${o}_${c}_${v} = zero();`)}
+  for (; panels > 0; panels--) {
+    ${half(0)}
+    ${half(1)}
+    g0 += stepG;
+    g1 += stepG;
+    ${each(4, (c) => `x${c} += stepX;`)}
+  }
+  ${eachSum((o, c, v) => `v128.store(sums, s${o}_${c}_${v}, ${16 * ((4 * o + c) * run + v)});`)}
+}
+`;
+};
+
+/**
  * Depthwise convolution: six runs of pixels of one channel while the taps run. A tap broadcasts its weight once for all of them.
  */
 export const depthwiseTile = ({ vectors }) => {
@@ -214,8 +252,8 @@ const OFFSET = offsetof<DepthwiseTap>("offset");
 const TARGET = offsetof<DepthwiseVector>("target");
 const LANES = offsetof<DepthwiseVector>("lanes");
 
-/** The sums of six runs, from \`vector\` on in the list of the pass, to \`results\` and on. */
-export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize): void {
+/** The sums of six runs, from \`vector\` on in the list of the pass: two runs at \`results\`, and each further two \`step\` bytes behind. */
+export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize, step: usize): void {
   ${each(6, (r) => `const p${r} = pixels + load<usize>(vector, ${r} * vectorBytes);`)}
   ${table(6, run, (r, v) => `let s${r}_${v} = zero();`)}
   const end = pass.list + (<usize>pass.taps) * tapBytes;
@@ -224,7 +262,11 @@ export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vect
     const offset = load<usize>(tap, OFFSET);
     ${table(6, run, (r, v) => `s${r}_${v} = multiplyAdd(w, v128.load(p${r} + offset, ${16 * v}), s${r}_${v});`)}
   }
-  ${table(6, run, (r, v) => `v128.store(results, s${r}_${v}, ${16 * (r * run + v)});`)}
+  ${each(
+    3,
+    (pair) => `${table(2, run, (r, v) => `v128.store(results, s${2 * pair + r}_${v}, ${16 * (r * run + v)});`)}
+  results += step;`,
+  )}
 }
 
 /** Σ g·x over all runs of the pass, for five taps whose pixels begin at t0 … t4: five sums, whose lanes are still apart, to \`sums\`. */
