@@ -89,7 +89,7 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
   const corner = job.scratch + thread() * job.scratchBytes;
   const d = corner + cornerBytes;
   const stepD = panelBytes(channels), stepG = panelBytes(outChannels);
-  const g = d + (<usize>paddedPanels(job.bandPanels * job.imagesAtOnce)) * stepD;
+  const g = d + (<usize>((job.imagesAtOnce - 1) * job.bandPanels + paddedPanels(job.bandPanels))) * stepD;
   const dGradient = g + (<usize>(job.bandPanels * job.imagesAtOnce)) * stepG;
   const dImage = (<usize>channels) * job.dPlane;
   const copy = dGradient + job.imagesAtOnce * dImage;
