@@ -237,6 +237,100 @@ export function panelDots(
 `;
 };
 
+/** Rows of an output plane that a tile of a 3×3 window computes. */
+const windowRows = 4;
+
+/**
+ * The 3×3 window with stride 1 and padding 1, without a padded copy: the nine weights stay in registers, and each row of a plane is read
+ * once for the three rows of the output that it belongs to. 9 weights + 4 sums + 1 operand fill 14 registers.
+ */
+export const sameWindowTile = ({ vectors }) => {
+  const run = vectors / 2;
+  /** The pixels to the left (0) of a run, of the run (1) and to the right (2). Those outside the image are masked. */
+  const pixels = (row, column, v) =>
+    [
+      `v128.and(v128.load(${row}, ${16 * v}), v128.load(left, ${16 * v}))`,
+      `v128.load(${row}, ${16 * v + 4})`,
+      `v128.and(v128.load(${row}, ${16 * v + 8}), v128.load(right, ${16 * v}))`,
+    ][column];
+  const tile = (name, rows) => `
+/**
+ * ${rows} rows of a run of pixels. \`above\`, \`x\` and \`below\` are the addresses of the pixel to the left of the run: in the row before,
+ * in the first row and in the row behind the last one. \`left\` and \`right\` are masks for the pixels to the left and to the right. The results go to \`to\`, and then \`even\` and \`odd\` bytes further in turns.
+ */
+export function ${name}(
+  above: usize, x: usize, below: usize, rowBytes: usize, left: usize, right: usize, to: usize, even: usize, odd: usize, weights: usize,
+): void {
+  ${each(9, (t) => `const w${t} = v128.load32_splat(weights, ${4 * t});`)}
+  ${table(rows, run, (r, v) => `let s${r}_${v} = zero();`)}
+  ${each(rows + 2, (i) => {
+    const row = i === 0 ? "above" : i === rows + 1 ? "below" : "x";
+    const targets = Array.from({ length: rows }, (_, r) => r).filter((r) => i - r >= 0 && i - r < 3);
+    return `${each(3, (column) =>
+      each(
+        run,
+        (v) => `const x${i}_${column}_${v} = ${pixels(row, column, v)};`,
+      ) +
+      targets
+        .map((r) => each(run, (v) => `s${r}_${v} = multiplyAdd(x${i}_${column}_${v}, w${3 * (i - r) + column}, s${r}_${v});`))
+        .join("\n"),
+    )}
+    ${i > 0 && i <= rows ? "x += rowBytes;" : ""}`;
+  })}
+  ${each(rows, (r) => `${each(run, (v) => `v128.store(to, s${r}_${v}, ${16 * v});`)}\nto += ${r % 2 === 0 ? "even" : "odd"};`)}
+}
+`;
+  const dotStep = (row, taps, next) => `
+    ${next === undefined ? "" : each(run, (v) => `g0_${v} = v128.load(${next}, ${16 * v});`)}
+    ${each(
+      3,
+      (column) => `
+    ${each(run, (v) => `const x${column}_${v} = ${pixels(row, column, v)};`)}
+    ${taps.map((k) => each(run, (v) => `s${3 * k + column}_${v} = multiplyAdd(g${k}_${v}, x${column}_${v}, s${3 * k + column}_${v});`)).join("\n")}`,
+    )}`;
+  const shift = each(run, (v) => `g2_${v} = g1_${v};\ng1_${v} = g0_${v};`);
+  return `
+import { multiplyAdd, zero } from "./simd";
+
+${tile("fourRows", windowRows)}
+${tile("oneRow", 1)}
+
+/**
+ * Adds Σ g·x over a run of pixels of at least two rows to \`sums\`, for each of the nine taps, with lanes apart. \`x\` is the address of the
+ * pixel to the left of the run in the first row, \`g\` that of the run. \`zeros\` are the pixels of a row outside the image.
+ */
+export function nineDots(
+  zeros: usize, x: usize, g: usize, rows: i32, rowBytes: usize, left: usize, right: usize, sums: usize,
+): void {
+  ${table(9, run, (t, v) => `let s${t}_${v} = zero();`)}
+  ${table(3, run, (k, v) => `let g${k}_${v} = zero();`)}
+  {
+    ${dotStep("zeros", [0], "g")}
+  }
+  ${shift}
+  g += rowBytes;
+  {
+    ${dotStep("x", [0, 1], "g")}
+  }
+  ${shift}
+  x += rowBytes;
+  for (let i = 2; i < rows; i++, x += rowBytes) {
+    g += rowBytes;
+    ${dotStep("x", [0, 1, 2], "g")}
+    ${shift}
+  }
+  {
+    ${dotStep("x", [1, 2])}
+  }
+  ${shift}
+  {
+    ${dotStep("zeros", [2])}
+  }
+  ${table(9, run, (t, v) => `v128.store(sums, f32x4.add(s${t}_${v}, v128.load(sums, ${16 * (t * run + v)})), ${16 * (t * run + v)});`)}
+}
+`;
+};
+
 /**
  * Depthwise convolution: six runs of pixels of one channel while the taps run. A tap broadcasts its weight once for all of them.
  */

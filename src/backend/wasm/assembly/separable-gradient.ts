@@ -15,6 +15,7 @@ import { Planes, copyPlanes } from "./conv-planes";
 import { DepthwisePass, DepthwiseVector, addTaps, onePlane, resultBytes, runBytes } from "./depthwise";
 import { panelDots } from "./panel-dots";
 import { Band, lineBytes, multiplyPanels, paddedPanels, panelBytes, windowPanels } from "./separable";
+import { reverseWeights, sameWindow, sameWindowDots } from "./same-window";
 import { loadLanes, storeLanes } from "./simd";
 import { JOB, parallel, thread } from "./team";
 
@@ -24,6 +25,8 @@ const TARGET = offsetof<DepthwiseVector>("target");
 const LANES = offsetof<DepthwiseVector>("lanes");
 /** Room for the sums of a tile: 2 × 4 dot products, or 4 output channels. */
 const cornerBytes: usize = 8 * runBytes + resultBytes;
+/** Room for the weights of the transposed window. */
+const reversedBytes: usize = 64;
 
 /** What the host writes. Distances are in bytes. */
 @unmanaged
@@ -34,6 +37,8 @@ export class SeparableGradientJob {
   /** w:[C][Kh·Kw], and Pᵀ packed as [C/4][O][4]. */
   window: usize;
   kernel: i32;
+  /** 1 where same-window.ts computes the window. */
+  same: i32;
   packedMap: usize;
   g: usize;
   gImage: usize;
@@ -87,7 +92,7 @@ function range(index: i32): void {
 function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, window: usize): void {
   const channels = job.channels, outChannels = job.outChannels;
   const corner = job.scratch + thread() * job.scratchBytes;
-  const d = corner + cornerBytes;
+  const d = corner + cornerBytes + reversedBytes;
   const stepD = panelBytes(channels), stepG = panelBytes(outChannels);
   const g = d + (<usize>((job.imagesAtOnce - 1) * job.bandPanels + paddedPanels(job.bandPanels))) * stepD;
   const dGradient = g + (<usize>(job.bandPanels * job.imagesAtOnce)) * stepG;
@@ -99,7 +104,7 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
     let panels = 0;
     for (let image = first; image < end; image++, panels += band.panels) {
       const ofD = d + (<usize>panels) * stepD, ofG = g + (<usize>panels) * stepG;
-      windowPanels(job.planes, job.x + image * job.xImage, band, channels, job.window, job.kernel, ofD, copy);
+      windowPanels(job.planes, job.x + image * job.xImage, band, channels, job.window, job.kernel, job.same, ofD, copy);
       if (!band.whole) clearBehindRows(band, channels, ofD);
       packPanels(band, job.g + image * job.gImage, job.gPlane, outChannels, ofG);
       multiplyPanels(band, ofG, outChannels, job.packedMap, channels, dGradient + (image - first) * dImage, job.dPlane, corner);
@@ -198,10 +203,17 @@ function windowGradients(
   const kernelBytes = (<usize>job.kernel) << 2;
   let weights = job.window;
   for (let c = 0; c < job.channels; c++) {
-    if (!planes.direct) copyPlanes(planes, x, 1, 0, job.imageRows, copy);
-    addTaps(job.imagePass, planes.direct ? x : copy, dGradient, window, corner);
-    if (!planesD.direct) copyPlanes(planesD, dGradient, 1, 0, job.dRows, copy);
-    onePlane(job.passes, job.passCount, weights, planesD.direct ? dGradient : copy, xGradient, corner);
+    if (job.same) {
+      const reversed = corner + cornerBytes;
+      reverseWeights(weights, reversed);
+      sameWindowDots(x, dGradient, planes.height, planes.width, window, corner);
+      sameWindow(dGradient, planes.height, planes.width, 0, planes.height, reversed, xGradient, 2 * runBytes);
+    } else {
+      if (!planes.direct) copyPlanes(planes, x, 1, 0, job.imageRows, copy);
+      addTaps(job.imagePass, planes.direct ? x : copy, dGradient, window, corner);
+      if (!planesD.direct) copyPlanes(planesD, dGradient, 1, 0, job.dRows, copy);
+      onePlane(job.passes, job.passCount, weights, planesD.direct ? dGradient : copy, xGradient, corner);
+    }
     x += planeBytes;
     xGradient += planeBytes;
     dGradient += job.dPlane;

@@ -12,6 +12,7 @@ import { Planes, copyPlanes } from "./conv-planes";
 import { DepthwisePass, DepthwiseVector, resultBytes, runBytes } from "./depthwise";
 import { sixRuns } from "./depthwise-tile";
 import { panelTile } from "./panel-tile";
+import { sameWindow } from "./same-window";
 import { storeLanes } from "./simd";
 import { JOB, parallel, thread } from "./team";
 import { depthwiseVectors } from "../shared/sizes";
@@ -40,6 +41,8 @@ export class Band {
   planeRows: i32;
   pass: DepthwisePass;
   panels: i32;
+  /** The rows of the output. */
+  rows: i32;
   /** 1 where the pixels of every panel exist and are neighbours in the output. */
   whole: i32;
 }
@@ -55,6 +58,8 @@ export class SeparableJob {
   /** w:[C][Kh·Kw], and P packed as [O/4][C][4]. */
   window: usize;
   kernel: i32;
+  /** 1 where same-window.ts computes the window. */
+  same: i32;
   packedMap: usize;
   y: usize;
   yImage: usize;
@@ -81,7 +86,7 @@ function oneBand(index: i32): void {
   const corner = job.scratch + thread() * job.scratchBytes;
   const panels = corner + resultBytes + tileBytes;
   const copy = panels + paddedPanels(band.panels) * panelBytes(job.channels);
-  windowPanels(job.planes, job.x + image * job.xImage, band, job.channels, job.window, job.kernel, panels, copy);
+  windowPanels(job.planes, job.x + image * job.xImage, band, job.channels, job.window, job.kernel, job.same, panels, copy);
   multiplyPanels(
     band, panels, job.channels, job.packedMap, job.outChannels, job.y + image * job.yImage, job.yPlane, corner,
   );
@@ -95,13 +100,17 @@ export function paddedPanels(panels: i32): i32 {
 
 /** w ∗ x of one band, as panels. */
 export function windowPanels(
-  planes: Planes, x: usize, band: Band, channels: i32, window: usize, kernel: i32, panels: usize, copy: usize,
+  planes: Planes, x: usize, band: Band, channels: i32, window: usize, kernel: i32, same: i32, panels: usize, copy: usize,
 ): void {
   const pass = band.pass;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
   const step = panelBytes(channels);
   const end = pass.vectors + (<usize>(paddedPanels(band.panels) * 2)) * vectorBytes;
   for (let c = 0; c < channels; c++, x += planeBytes, panels += lineBytes, window += (<usize>kernel) << 2) {
+    if (same) {
+      sameWindow(x, planes.height, planes.width, band.firstRow, band.rows, window, panels, step);
+      continue;
+    }
     let pixels = x + ((<usize>(band.firstRow * planes.width)) << 2);
     if (!planes.direct) {
       copyPlanes(planes, x, 1, band.firstRow, band.planeRows, copy);

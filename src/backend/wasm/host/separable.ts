@@ -3,6 +3,7 @@
  * assembly/separable-gradient.ts.
  */
 
+import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
 import { type SeparableGeometry, separableMultiplyAdds } from "../../../core/separable-geometry.ts";
 import type { Kernels } from "../../kernels.ts";
 import type { Acceptances } from "../../overlay.ts";
@@ -46,6 +47,7 @@ const paddedPanels = (panels: number): number => 3 * Math.ceil(panels / 3);
 /** A band of rows of the output. */
 interface Band {
   readonly firstRow: number;
+  readonly rows: number;
   readonly panels: number;
   readonly whole: boolean;
   readonly vectors: Int32Array;
@@ -84,6 +86,7 @@ function takeBands(layout: ScratchLayout, plan: ConvolutionPlan, kernelWidth: nu
     for (let vector = count; vector * vectorWords < table.length; vector++) table[vector * vectorWords + field.lanes] = 0;
     return {
       firstRow: first,
+      rows: rows.count,
       panels: Math.ceil(count / runsOfAPanel),
       whole: width % run === 0 && count % runsOfAPanel === 0,
       vectors: table,
@@ -117,8 +120,8 @@ function writeBands(memory: ArenaMemory, base: number, { list, planeRows, taps, 
     memory,
     base + bandsAt,
     "Band",
-    list.map(({ firstRow, panels, whole }, i) => ({
-      ...{ firstRow, planeRows, pass: base + passesAt + i * structBytes("DepthwisePass"), panels, whole: Number(whole) },
+    list.map(({ firstRow, rows, panels, whole }, i) => ({
+      ...{ firstRow, planeRows, rows, pass: base + passesAt + i * structBytes("DepthwisePass"), panels, whole: Number(whole) },
     })),
   );
   return base + bandsAt;
@@ -223,6 +226,7 @@ export function separableKernels(machine: Machine): Pick<Kernels, Separable> {
           xImage: sizes.imageBytes,
           window,
           kernel: sizes.kernel,
+          same: Number(isSameWindow(geometry.window, run)),
           packedMap: base + at.map,
           y: y.pointer,
           yImage: outChannels * sizes.planeBytes,
@@ -292,6 +296,7 @@ export function separableKernels(machine: Machine): Pick<Kernels, Separable> {
           xImage: sizes.imageBytes,
           window,
           kernel: sizes.kernel,
+          same: Number(isSameWindow(geometry.window, run)),
           packedMap: base + at.map,
           g: cotangent,
           gImage: outChannels * sizes.planeBytes,
@@ -330,8 +335,18 @@ export function separableKernels(machine: Machine): Pick<Kernels, Separable> {
   };
 }
 
-/** Room in a thread's scratch memory for the sums of a tile (`cornerBytes` in the kernels). */
-const tileBytes = (run: number): number => resultsBytes(run) + floatBytes * 8 * run;
+/** Room in a thread's scratch memory for the sums of a tile and the weights of a window (`cornerBytes`, `reversedBytes`). */
+const tileBytes = (run: number): number => resultsBytes(run) + floatBytes * 8 * run + 64;
+
+/** Whether the window is one that assembly/same-window.ts computes. */
+const isSameWindow = (g: ConvolutionGeometry, run: number): boolean =>
+  g.kernelHeight === 3 &&
+  g.kernelWidth === 3 &&
+  [g.strideY, g.strideX, g.paddingY, g.paddingX, g.dilationY, g.dilationX].every((value) => value === 1) &&
+  g.outHeight === g.height &&
+  g.outWidth === g.width &&
+  g.height >= 2 &&
+  g.width % run === 0;
 
 /** How the gradients are divided: images of a group, images of a range, ranges, and the rows of a band. */
 function divide(sizes: ReturnType<typeof sizesOf>) {
