@@ -237,49 +237,61 @@ export function panelDots(
 `;
 };
 
-/** Rows of an output plane that a tile of a 3×3 window computes. */
-const windowRows = 4;
-
 /**
- * The 3×3 window with stride 1 and padding 1, without a padded copy: the nine weights stay in registers, and each row of a plane is read
- * once for the three rows of the output that it belongs to. 9 weights + 4 sums + 1 operand fill 14 registers.
+ * The 3×3 window with stride 1 and padding 1, without a padded copy. A loop runs down the rows of one or two runs of pixels. Each row is
+ * read once, and adds to the three rows of the output that it belongs to: 9 multiply-adds for 3 loads, where a loop over taps takes 9.
+ * The nine weights are broadcast anew for every row, because two runs need most of the registers.
  */
 export const sameWindowTile = ({ vectors }) => {
   const run = vectors / 2;
-  /** The pixels to the left (0) of a run, of the run (1) and to the right (2). Those outside the image are masked. */
-  const pixels = (row, column, v) =>
-    [
-      `v128.and(v128.load(${row}, ${16 * v}), v128.load(left, ${16 * v}))`,
-      `v128.load(${row}, ${16 * v + 4})`,
-      `v128.and(v128.load(${row}, ${16 * v + 8}), v128.load(right, ${16 * v}))`,
-    ][column];
-  const tile = (name, rows) => `
+  /** The pixels to the left (0) of a run, of the run (1) and to the right (2). `left` and `right` say where they are masked. */
+  const pixels = (row, column, v, left = true, right = true) => {
+    const load = `v128.load(${row}, ${16 * v + 4 * column})`;
+    if (column === 0 && left) return `v128.and(${load}, v128.load(left, ${16 * (v % run)}))`;
+    return column === 2 && right ? `v128.and(${load}, v128.load(right, ${16 * (v % run)}))` : load;
+  };
+  const rows = (name, runs) => {
+    const all = runs * run;
+    const x = (column, v) => pixels("row", column, v, v < run, v >= all - run);
+    return `
 /**
- * ${rows} rows of a run of pixels. \`above\`, \`x\` and \`below\` are the addresses of the pixel to the left of the run: in the row before,
- * in the first row and in the row behind the last one. \`left\` and \`right\` are masks for the pixels to the left and to the right. The results go to \`to\`, and then \`even\` and \`odd\` bytes further in turns.
+ * Rows [first, end) of ${runs === 1 ? "a run" : "two runs"} of pixels. \`x\` is the address of the pixel to the left in row first − 1. \`zeros\` are the pixels of a row
+ * outside the image. \`left\` and \`right\` are masks of the pixels at the sides. The results of neighbouring rows lie \`even\` and \`odd\` bytes
+ * apart in turns.
  */
 export function ${name}(
-  above: usize, x: usize, below: usize, rowBytes: usize, left: usize, right: usize, to: usize, even: usize, odd: usize, weights: usize,
+  zeros: usize, x: usize, height: i32, rowBytes: usize, first: i32, end: i32, left: usize, right: usize, to: usize, even: usize, odd: usize,
+  weights: usize,
 ): void {
-  ${each(9, (t) => `const w${t} = v128.load32_splat(weights, ${4 * t});`)}
-  ${table(rows, run, (r, v) => `let s${r}_${v} = zero();`)}
-  ${each(rows + 2, (i) => {
-    const row = i === 0 ? "above" : i === rows + 1 ? "below" : "x";
-    const targets = Array.from({ length: rows }, (_, r) => r).filter((r) => i - r >= 0 && i - r < 3);
-    return `${each(3, (column) =>
-      each(
-        run,
-        (v) => `const x${i}_${column}_${v} = ${pixels(row, column, v)};`,
-      ) +
-      targets
-        .map((r) => each(run, (v) => `s${r}_${v} = multiplyAdd(x${i}_${column}_${v}, w${3 * (i - r) + column}, s${r}_${v});`))
-        .join("\n"),
+  // The sums of the next row of the output and of the one after it.
+  ${each(all, (v) => `let next${v} = zero(), last${v} = zero();`)}
+  for (let i = first - 1; i <= end; i++, x += rowBytes) {
+    const row = i >= 0 && i < height ? x : zeros;
+    ${each(all, (v) => `let done${v} = next${v};\nnext${v} = last${v};\nlast${v} = zero();`)}
+    ${each(
+      3,
+      (column) => `
+    ${each(all, (v) => `const x${column}_${v} = ${x(column, v)};`)}
+    ${["done", "next", "last"]
+      .map(
+        (sum, k) => `
+    const w${sum}${column} = v128.load32_splat(weights, ${4 * (3 * (2 - k) + column)});
+    ${each(all, (v) => `${sum}${v} = multiplyAdd(x${column}_${v}, w${sum}${column}, ${sum}${v});`)}`,
+      )
+      .join("")}`,
     )}
-    ${i > 0 && i <= rows ? "x += rowBytes;" : ""}`;
-  })}
-  ${each(rows, (r) => `${each(run, (v) => `v128.store(to, s${r}_${v}, ${16 * v});`)}\nto += ${r % 2 === 0 ? "even" : "odd"};`)}
+    // The first two rows only begin sums. What they store is overwritten.
+    ${each(all, (v) => `v128.store(to, done${v}, ${16 * v});`)}
+    if (i > first) {
+      to += even;
+      const swap = even;
+      even = odd;
+      odd = swap;
+    }
+  }
 }
 `;
+  };
   const dotStep = (row, taps, next) => `
     ${next === undefined ? "" : each(run, (v) => `g0_${v} = v128.load(${next}, ${16 * v});`)}
     ${each(
@@ -292,8 +304,8 @@ export function ${name}(
   return `
 import { multiplyAdd, zero } from "./simd";
 
-${tile("fourRows", windowRows)}
-${tile("oneRow", 1)}
+${rows("twoRunsDown", 2)}
+${rows("oneRunDown", 1)}
 
 /**
  * Adds Σ g·x over a run of pixels of at least two rows to \`sums\`, for each of the nine taps, with lanes apart. \`x\` is the address of the

@@ -5,11 +5,11 @@
  */
 
 import { resultBytes, runBytes } from "./depthwise";
-import { fourRows, nineDots, oneRow } from "./same-window-tile";
+import { nineDots, oneRunDown, twoRunsDown } from "./same-window-tile";
 import { laneSum, zero } from "./simd";
 
-/** A row of the padding: a run, and the pixels at both of its sides. */
-const zeros: usize = memory.data(64, 64);
+/** A row of the padding: two runs, and the pixels at both sides of them. */
+const zeros: usize = memory.data(128, 64);
 /** Masks of the pixels to the left of a run: `atLeft` where its first pixel is the first of the row. The same for the right side. */
 const atLeft: usize = memory.data<i32>([0, -1, -1, -1, -1, -1, -1, -1, -1], 16);
 const notAtLeft: usize = atLeft + 4;
@@ -26,25 +26,23 @@ export const nineSumsBytes: usize = 9 * runBytes;
 export function sameWindow(x: usize, height: i32, width: i32, first: i32, count: i32, weights: usize, target: usize, step: usize): void {
   const rowBytes = (<usize>width) << 2;
   const runs = width / CONV_RUN;
-  // The distance of a run of results to the run below it, from the first run of a pair and from the second one.
-  const fromFirst = (<usize>(runs >> 1)) * step + (runs & 1 ? runBytes : 0);
-  const fromSecond = (<usize>((runs + 1) >> 1)) * step - (runs & 1 ? runBytes : 0);
-  for (let run = 0; run < runs; run++) {
+  const end = first + count;
+  let at = x + (<usize>(first - 1)) * rowBytes - 4;
+  if (!(runs & 1)) {
+    const below = (<usize>(runs >> 1)) * step;
+    for (let run = 0; run < runs; run += 2, at += 2 * runBytes, target += step) {
+      const left = run == 0 ? atLeft : notAtLeft, right = run == runs - 2 ? atRight : notAtRight;
+      twoRunsDown(zeros, at, height, rowBytes, first, end, left, right, target, below, below, weights);
+    }
+    return;
+  }
+  // Rows begin in turns with the first and with the second run of a pair.
+  const fromFirst = (<usize>(runs >> 1)) * step + runBytes, fromSecond = (<usize>((runs + 1) >> 1)) * step - runBytes;
+  for (let run = 0; run < runs; run++, at += runBytes) {
     const left = run == 0 ? atLeft : notAtLeft, right = run == runs - 1 ? atRight : notAtRight;
-    const even = run & 1 ? fromSecond : fromFirst, odd = run & 1 ? fromFirst : fromSecond;
-    let at = x + (<usize>first) * rowBytes + (<usize>run) * runBytes - 4;
-    let to = target + (<usize>(run >> 1)) * step + (run & 1 ? runBytes : 0);
-    let row = first;
-    const end = first + count;
-    for (; row + 4 <= end; row += 4, at += 4 * rowBytes, to += 2 * (even + odd)) {
-      const above = row == 0 ? zeros : at - rowBytes, below = row + 4 == height ? zeros : at + 4 * rowBytes;
-      fourRows(above, at, below, rowBytes, left, right, to, even, odd, weights);
-    }
-    for (let i = 0; row < end; row++, i++, at += rowBytes) {
-      const above = row == 0 ? zeros : at - rowBytes, below = row + 1 == height ? zeros : at + rowBytes;
-      oneRow(above, at, below, rowBytes, left, right, to, even, odd, weights);
-      to += i & 1 ? odd : even;
-    }
+    const to = target + (<usize>(run >> 1)) * step;
+    if (run & 1) oneRunDown(zeros, at, height, rowBytes, first, end, left, right, to + runBytes, fromSecond, fromFirst, weights);
+    else oneRunDown(zeros, at, height, rowBytes, first, end, left, right, to, fromFirst, fromSecond, weights);
   }
 }
 
