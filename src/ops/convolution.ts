@@ -25,24 +25,24 @@ const outputShape = (g: ConvolutionGeometry): number[] => [g.batch, g.outChannel
 type Bilinear = (first: Tensor, second: Tensor, geometry: ConvolutionGeometry) => Tensor;
 
 /** y from x and w: the convolution itself. */
-export const conv2dForward: Bilinear = differentiable("conv2d", (x: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
+export const forward: Bilinear = differentiable("conv2d", (x: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [x, w],
   value: output(outputShape(geometry), kernels().conv2d(x.storage, w.storage, geometry)),
-  vjp: [(g) => conv2dInputGradient(g, w, geometry), (g) => conv2dWeightGradient(x, g, geometry)],
+  vjp: [(g) => inputGradient(g, w, geometry), (g) => weightGradient(x, g, geometry)],
 }));
 
 /** x̄ from ȳ and w: each tap carries ȳ back to the pixel that it read. */
-export const conv2dInputGradient: Bilinear = differentiable("conv2dInputGradient", (g: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
+export const inputGradient: Bilinear = differentiable("conv2dInputGradient", (g: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [g, w],
   value: output(inputShape(geometry), kernels().conv2dInputGradient(g.storage, w.storage, geometry)),
-  vjp: [(h) => conv2dForward(h, w, geometry), (h) => conv2dWeightGradient(h, g, geometry)],
+  vjp: [(h) => forward(h, w, geometry), (h) => weightGradient(h, g, geometry)],
 }));
 
 /** w̄ from x and ȳ: for each tap, the sum of x·ȳ over all positions of the window. */
-export const conv2dWeightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tensor, g: Tensor, geometry: ConvolutionGeometry) => ({
+export const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tensor, g: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [x, g],
   value: output(weightShape(geometry), kernels().conv2dWeightGradient(x.storage, g.storage, geometry)),
-  vjp: [(h) => conv2dInputGradient(g, h, geometry), (h) => conv2dForward(x, h, geometry)],
+  vjp: [(h) => inputGradient(g, h, geometry), (h) => forward(x, h, geometry)],
 }));
 
 /**
@@ -54,7 +54,7 @@ export const conv2dWeightGradient: Bilinear = differentiable("conv2dWeightGradie
 export function conv2d(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): Tensor {
   checkOptions("conv2d", options, convolutionOptions);
   checkFloating("conv2d", x, w);
-  return conv2dForward(x, w, convolutionGeometry("conv2d", x.shape, w.shape, options));
+  return forward(x, w, convolutionGeometry("conv2d", x.shape, w.shape, options));
 }
 
 /**
@@ -67,5 +67,5 @@ export function conv2d(x: Tensor, w: Tensor, options: ConvolutionOptions = {}): 
 export function convTranspose2d(x: Tensor, w: Tensor, options: TransposedConvolutionOptions = {}): Tensor {
   checkOptions("convTranspose2d", options, transposedConvolutionOptions);
   checkFloating("convTranspose2d", x, w);
-  return conv2dInputGradient(x, w, transposedGeometry("convTranspose2d", x.shape, w.shape, options));
+  return inputGradient(x, w, transposedGeometry("convTranspose2d", x.shape, w.shape, options));
 }

@@ -9,7 +9,7 @@ import { checkOptions } from "../core/options.ts";
 import { mapGeometry, type SeparableGeometry, separableGeometry, type WindowOptions, windowOptions } from "../core/separable-geometry.ts";
 import { isRecording, record } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { conv2dForward, conv2dInputGradient, conv2dWeightGradient } from "./convolution.ts";
+import * as convolution from "./convolution.ts";
 import { checkFloating, output } from "./output.ts";
 import { reshape } from "./reshape.ts";
 
@@ -22,7 +22,7 @@ const pointwise = (map: Tensor): Tensor => reshape(map, [...map.shape, 1, 1]);
  */
 export function separableConv2dComposed(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}): Tensor {
   const geometry = checkedGeometry(x, w, map, options);
-  return conv2dForward(conv2dForward(x, w, geometry.window), pointwise(map), mapGeometry(geometry));
+  return convolution.forward(convolution.forward(x, w, geometry.window), pointwise(map), mapGeometry(geometry));
 }
 
 /**
@@ -53,11 +53,11 @@ export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: Wind
 function composedGradient(x: Tensor, w: Tensor, map: Tensor, g: Tensor, geometry: SeparableGeometry): Tensor[] {
   const { window } = geometry;
   const pixels = mapGeometry(geometry);
-  const windowedGradient = conv2dInputGradient(g, pointwise(map), pixels);
-  const mapGradient = conv2dWeightGradient(conv2dForward(x, w, window), g, pixels);
+  const windowedGradient = convolution.inputGradient(g, pointwise(map), pixels);
+  const mapGradient = convolution.weightGradient(convolution.forward(x, w, window), g, pixels);
   return [
-    conv2dInputGradient(windowedGradient, w, window),
-    conv2dWeightGradient(x, windowedGradient, window),
+    convolution.inputGradient(windowedGradient, w, window),
+    convolution.weightGradient(x, windowedGradient, window),
     reshape(mapGradient, map.shape),
   ];
 }

@@ -121,12 +121,23 @@ export function onePlane(passes: usize, passCount: i32, weights: usize, pixels: 
 
 @inline
 function put(target: usize, vector: usize, step: i32, result: usize): void {
-  const at = target + load<usize>(vector, TARGET);
+  let at = target + load<usize>(vector, TARGET);
   const lanes = load<i32>(vector, LANES);
   if (step == 1) {
     storeLanes(at, v128.load(result), lanes);
     if (CONV_RUN > 4) storeLanes(at + 16, v128.load(result, 16), lanes - 4);
-  } else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(result + ((<usize>lane) << 2)));
+    return;
+  }
+  const distance = (<usize>step) << 2;
+  let lane = 0;
+  for (; lane + 4 <= lanes; lane += 4, at += 4 * distance, result += 16) {
+    const four = v128.load(result);
+    v128.store_lane<f32>(at, four, 0);
+    v128.store_lane<f32>(at + distance, four, 1);
+    v128.store_lane<f32>(at + 2 * distance, four, 2);
+    v128.store_lane<f32>(at + 3 * distance, four, 3);
+  }
+  for (; lane < lanes; lane++, at += distance, result += 4) store<f32>(at, load<f32>(result));
 }
 
 /**
