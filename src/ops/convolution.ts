@@ -25,25 +25,28 @@ const outputShape = (g: ConvolutionGeometry): number[] => [g.batch, g.outChannel
 type Bilinear = (first: Tensor, second: Tensor, geometry: ConvolutionGeometry) => Tensor;
 
 /** y from x and w: the convolution itself. */
-export const forward: Bilinear = differentiable("conv2d", (x: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
+const forward: Bilinear = differentiable("conv2d", (x: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [x, w],
   value: output(outputShape(geometry), kernels().conv2d(x.storage, w.storage, geometry)),
   vjp: [(g) => inputGradient(g, w, geometry), (g) => weightGradient(x, g, geometry)],
 }));
 
 /** x̄ from ȳ and w: each tap carries ȳ back to the pixel that it read. */
-export const inputGradient: Bilinear = differentiable("conv2dInputGradient", (g: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
+const inputGradient: Bilinear = differentiable("conv2dInputGradient", (g: Tensor, w: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [g, w],
   value: output(inputShape(geometry), kernels().conv2dInputGradient(g.storage, w.storage, geometry)),
   vjp: [(h) => forward(h, w, geometry), (h) => weightGradient(h, g, geometry)],
 }));
 
 /** w̄ from x and ȳ: for each tap, the sum of x·ȳ over all positions of the window. */
-export const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tensor, g: Tensor, geometry: ConvolutionGeometry) => ({
+const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tensor, g: Tensor, geometry: ConvolutionGeometry) => ({
   inputs: [x, g],
   value: output(weightShape(geometry), kernels().conv2dWeightGradient(x.storage, g.storage, geometry)),
   vjp: [(h) => inputGradient(g, h, geometry), (h) => forward(x, h, geometry)],
 }));
+
+/** The three ops for callers that have checked the geometry. */
+export const convolutionOps = { forward, inputGradient, weightGradient } as const;
 
 /**
  * y[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v]·x[n, c, i·stride + u·dilation − top, j·stride + v·dilation − left], where x is 0 outside the

@@ -9,7 +9,7 @@ import { checkOptions } from "../core/options.ts";
 import { mapGeometry, type SeparableGeometry, separableGeometry, type WindowOptions, windowOptions } from "../core/separable-geometry.ts";
 import { isRecording, record } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import * as convolution from "./convolution.ts";
+import { convolutionOps as convolution } from "./convolution.ts";
 import { checkFloating, output } from "./output.ts";
 import { reshape } from "./reshape.ts";
 

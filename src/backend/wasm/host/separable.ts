@@ -282,7 +282,10 @@ export function separableKernels(machine: Machine): Pick<Kernels, Separable> {
           ((imagesAtOnce - 1) * bands.panels + paddedPanels(bands.panels)) * panelBytes(channels, run) +
           bands.panels * imagesAtOnce * panelBytes(outChannels, run) +
           imagesAtOnce * channels * dPlane +
-          Math.max(plan.direct ? 0 : channelBytesOf(plan, Math.max(imageRows, bands.planeRows)), planD.direct ? 0 : channelBytesOf(planD, dRows)) +
+          Math.max(
+            plan.direct ? 0 : channelBytesOf(plan, Math.max(imageRows, bands.planeRows)),
+            planD.direct ? 0 : channelBytesOf(planD, dRows),
+          ) +
           readBeyond,
       );
       const scratch = layout.take(scratchBytes * team.threads);
