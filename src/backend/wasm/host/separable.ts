@@ -253,7 +253,8 @@ export function separableKernels(machine: Machine): Pick<Kernels, Separable> {
         w: memory.allocate("float32", w.length),
         map: memory.allocate("float32", map.length),
       };
-      if (sizes.outputLength === 0 || channels === 0) {
+      // Without output channels the cotangent of the window's result is 0, and 0·NaN is NaN in the gradients of x and w.
+      if (batch * sizes.planeBytes * channels === 0) {
         for (const { view } of Object.values(gradient)) view.fill(0);
         return gradient;
       }
