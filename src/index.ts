@@ -139,6 +139,7 @@ export { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d
 export type { ReduceOptions } from "./ops/reduce-axes.ts";
 export { argmax, logSumExp, max, mean, min, variance } from "./ops/reductions.ts";
 export { reshape } from "./ops/reshape.ts";
+export { separableConv2d } from "./ops/separable-convolution.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
 export { type Sorted, type SortOptions, sort, type TopkOptions, topk } from "./ops/sorting.ts";
 export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
