@@ -6,7 +6,7 @@
  */
 
 export { dismiss, setWorkers, work } from "./team";
-export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";
+export { gemmColumns, gemmRows, matmul, matmulScratch, packedRightBytes, packRight } from "./matmul";
 export { matmul64 } from "./matmul64";
 export { convRun, correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";

@@ -21,6 +21,8 @@ export interface KernelExports extends WebAssembly.Exports {
   dismiss(): void;
   matmulScratch(blockM: number, blockN: number, k: number): number;
   /** Reads a MatmulJob at JOB. */
+  packedRightBytes(k: number, n: number): number;
+  packRight(batch: number, shared: boolean): void;
   matmul(batch: number, shared: boolean): void;
   matmul64(batch: number, shared: boolean): void;
   /** Reads a PackJob at JOB. */
