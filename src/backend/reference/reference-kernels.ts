@@ -9,6 +9,7 @@
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
+import { channelStageKernels } from "./channel-stages.ts";
 import { convolutionKernels } from "./convolution.ts";
 import { cosineTransformKernels } from "./cosine-transform.ts";
 import { elementwiseKernels } from "./elementwise.ts";
@@ -41,6 +42,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...convolutionKernels(memory),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
+  ...channelStageKernels(memory),
   ...optimiserKernels(),
 });
 

@@ -34,6 +34,8 @@ export interface KernelExports extends WebAssembly.Exports {
   depthwise(job: number, shared: boolean): void;
   depthwiseWeightGradient(job: number, shared: boolean): void;
   addPartials(partial: number, parts: number, length: number, target: number, shared: boolean): void;
+  contractChannels(job: number, shared: boolean): void;
+  contractChannelsGradient(job: number, ranges: number, shared: boolean): void;
   /** Reads the axis lists (host/axis-lists.ts): `rank` sizes, and the strides of a and b. */
   binary(
     op: number,

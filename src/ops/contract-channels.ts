@@ -1,0 +1,146 @@
+/**
+ * Products along the channels, one after the other, at every column: what structured maps are made of. There are two forms.
+ * `contractChannelsComposed` is composed of permutations and grouped 1×1 convolutions. `contractChannels` is one kernel forward and one
+ * backward on the backends that have them. It takes all stages through one tile of columns before the next, so what lies between two stages
+ * stays in a cache. Nothing of it is kept for the gradient, which computes it again.
+ */
+
+import { kernels } from "../backend/active.ts";
+import { type ChannelStage, channelStage, type StageLetters, stageLetters } from "../core/channel-stage.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
+import { isRecording, record } from "../tape/tape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { conv2d } from "./convolution.ts";
+import { einsum } from "./einsum.ts";
+import { permute } from "./layout.ts";
+import { checkFloating, output } from "./output.ts";
+import { reshape } from "./reshape.ts";
+
+/** One product: the equation over the axes of the weight and the factors of the channels, such as "kjai,ki->kja", and the weight. */
+export type Stage = readonly [equation: string, weight: Tensor];
+
+/** A stage that has been read. */
+interface ReadStage extends StageLetters {
+  readonly tensor: Tensor;
+}
+
+const sizesOf = ({ sizes }: StageLetters, letters: readonly string[]): number[] => letters.map((letter) => sizes.get(letter)!);
+const product = (stage: StageLetters, letters: readonly string[]): number => sizeOf(sizesOf(stage, letters));
+
+/** @throws ShapeError for x without columns or channels, and for a stage that does not fit the one before it. */
+function readStages(x: Tensor, stages: readonly Stage[]): ReadStage[] {
+  if (x.rank !== 3) throw new ShapeError(`contractChannels: x must be [N,C,P], got ${formatShape(x.shape)}`);
+  let channels = x.shape[1]!;
+  return stages.map(([equation, tensor]) => {
+    checkFloating("contractChannels", x, tensor);
+    const letters = stageLetters(equation, tensor.shape, channels);
+    channels = product(letters, letters.output);
+    return { ...letters, tensor };
+  });
+}
+
+/** The weight as [blocks, outputs, inputs]. */
+function blockWeight(stage: ReadStage): Tensor {
+  const order = [...stage.blocks, ...stage.made, ...stage.summed];
+  const axes = permute(
+    stage.tensor,
+    order.map((letter) => stage.weight.indexOf(letter)),
+  );
+  return reshape(axes, [product(stage, stage.blocks), product(stage, stage.made), product(stage, stage.summed)]);
+}
+
+/** The axes `from` of the channels in the order `to`. x:[N,…from,P] → [N,…to,P]. */
+function reorder(x: Tensor, stage: StageLetters, from: readonly string[], to: readonly string[]): Tensor {
+  const [batch, columns] = [x.shape[0]!, x.shape.at(-1)!];
+  const split = reshape(x, [batch, ...sizesOf(stage, from), columns]);
+  return permute(split, [0, ...to.map((letter) => from.indexOf(letter) + 1), from.length + 1]);
+}
+
+/**
+ * One stage as a grouped 1×1 convolution. A factor that shares the weight counts as images where it comes first among the channels, and as
+ * columns where it comes last.
+ */
+function composedStage(x: Tensor, stage: ReadStage): Tensor {
+  const { input, shared, blocks, summed, made } = stage;
+  const [batch, , columns] = x.shape as [number, number, number];
+  const isLast = shared.length > 0 && input.at(-1) === shared[0];
+  const arranged = (inner: readonly string[]): string[] => (isLast ? [...blocks, ...inner, ...shared] : [...shared, ...blocks, ...inner]);
+  const places = product(stage, shared);
+  const [images, width] = isLast ? [batch, places * columns] : [batch * places, columns];
+  const [groups, inputs, outputs] = [product(stage, blocks), product(stage, summed), product(stage, made)];
+  const source = reshape(reorder(x, stage, input, arranged(summed)), [images, groups * inputs, width, 1]);
+  const y = conv2d(source, reshape(blockWeight(stage), [groups * outputs, inputs, 1, 1]), { groups });
+  const result = reorder(reshape(y, [batch, y.size / (batch * columns || 1), columns]), stage, arranged(made), stage.output);
+  return reshape(result, [batch, product(stage, stage.output), columns]);
+}
+
+/** The stage from cotangents of its output to cotangents of its input. */
+const transposed = (stage: ReadStage): ReadStage => ({
+  ...stage,
+  input: stage.output,
+  output: stage.input,
+  summed: stage.made,
+  made: stage.summed,
+});
+
+/** `contractChannels` composed of other ops: the same value and the same gradients. @throws ShapeError as `contractChannels` does. */
+export function contractChannelsComposed(x: Tensor, stages: readonly Stage[]): Tensor {
+  return readStages(x, stages).reduce(composedStage, x);
+}
+
+/** The VJP composed of ops, so that it can be differentiated again: the cotangents of x and of each weight. */
+function composedGradient(x: Tensor, stages: readonly ReadStage[], g: Tensor): Tensor[] {
+  const inputs = stages.slice(0, -1).reduce((list, stage) => [...list, composedStage(list.at(-1)!, stage)], [x]);
+  const weights: Tensor[] = [];
+  let cotangent = g;
+  for (const [s, stage] of [...stages.entries()].reverse()) {
+    const axes = (tensor: Tensor, letters: readonly string[]): Tensor =>
+      reshape(tensor, [tensor.shape[0]!, ...sizesOf(stage, letters), tensor.shape[2]!]);
+    const [source, target] = [stage.input.join(""), stage.output.join("")];
+    const equation = `N${target}P,N${source}P->${stage.weight.join("")}`;
+    weights.unshift(einsum(equation, axes(cotangent, stage.output), axes(inputs[s]!, stage.input)));
+    cotangent = composedStage(cotangent, transposed(stage));
+  }
+  return [cotangent, ...weights];
+}
+
+/**
+ * The stages applied in turn to every column. The channels of the stage "kjai,ki->kja" are those of the stage before it, split into the
+ * factors k and i, and become k·j·a channels. A factor that the weight does not have, as b in "tcd,bd->btc", shares the weight.
+ * x:[N,C,P] → [N,C′,P], in Σ (product of the sizes of all letters) multiply-adds a column.
+ * VJP: the stages with input and output exchanged, in reverse order; the cotangent of a weight is the product of its stage's input with the
+ * cotangent of its output, summed over all columns.
+ * @throws ShapeError for an equation that is no product along the channels, or sizes that do not fit.
+ */
+export function contractChannels(x: Tensor, stages: readonly Stage[]): Tensor {
+  const read = readStages(x, stages);
+  const backend = kernels();
+  const { contractChannels: forward, contractChannelsGradient: backward } = backend;
+  const isEmpty = x.size === 0 || read.some(({ tensor }) => tensor.size === 0);
+  if (forward === undefined || backward === undefined || isEmpty) return read.reduce(composedStage, x);
+
+  const [batch, , columns] = x.shape as [number, number, number];
+  const geometry = { batch, columns, stages: read.map((stage): ChannelStage => channelStage(stage)) };
+  const blocks = read.map(blockWeight);
+  const storages = blocks.map(({ storage }) => storage);
+  const value = output([batch, product(read.at(-1)!, read.at(-1)!.output), columns], forward(x.storage, storages, geometry));
+  const vjp = (g: Tensor): Tensor[] => {
+    if (isRecording()) {
+      const whole: ReadStage[] = read.map((stage, s) => ({
+        ...stage,
+        weight: [...stage.blocks, ...stage.made, ...stage.summed],
+        tensor: axesOf(stage, blocks[s]!),
+      }));
+      const [ofX, ...ofWeights] = composedGradient(x, whole, g);
+      return [ofX!, ...ofWeights.map((weight, s) => reshape(weight, blocks[s]!.shape))];
+    }
+    const gradient = backward(x.storage, storages, g.storage, geometry);
+    return [output(x.shape, gradient.x), ...gradient.weights.map((weight, s) => output(blocks[s]!.shape, weight))];
+  };
+  return record("contractChannels", { inputs: [x, ...blocks], value, vjp });
+}
+
+/** A weight [blocks, outputs, inputs] with one axis for each letter. */
+const axesOf = (stage: ReadStage, weight: Tensor): Tensor =>
+  reshape(weight, sizesOf(stage, [...stage.blocks, ...stage.made, ...stage.summed]));
