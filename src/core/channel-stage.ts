@@ -41,25 +41,31 @@ const sizeOfLetters = (letters: readonly string[], sizes: ReadonlyMap<string, nu
   letters.map((letter) => sizes.get(letter)!);
 
 /**
- * Reads an equation for a weight of the given shape and an input of so many channels. One letter of the input may be missing from the
- * weight; its size is what the others leave of the channels.
+ * Reads an equation for a weight of the given shape and an input of so many channels. One letter of the input may be neither in
+ * the weight nor among the given sizes: its size is what the others leave of the channels.
  * @throws ShapeError for an equation that is no product along the channels, or sizes that do not fit.
  */
-export function stageLetters(equation: string, weightShape: Shape, channels: number): StageLetters {
+export function stageLetters(
+  equation: string,
+  weightShape: Shape,
+  channels: number,
+  given: Readonly<Record<string, number>> = {},
+): StageLetters {
   const match = /^([a-z]+),([a-z]+)->([a-z]+)$/.exec(equation);
   const [weight, input, output] = (match?.slice(1) ?? ["", "", ""]).map((term) => [...term]) as [string[], string[], string[]];
   const distinct = [weight, input, output].every((term) => new Set(term).size === term.length);
   const known = (letter: string, ...terms: string[][]): boolean => terms.some((term) => term.includes(letter));
   const shared = input.filter((letter) => !known(letter, weight));
   const fits = weight.every((letter) => known(letter, input, output)) && shared.every((letter) => known(letter, output));
-  if (match === null || !distinct || !fits || shared.length > 1 || !output.every((letter) => known(letter, weight, input)))
+  if (match === null || !distinct || !fits || !output.every((letter) => known(letter, weight, input)))
     throw new ShapeError(`contractChannels: an equation must be a product along the channels, such as "oi,i->o", got "${equation}"`);
   if (weight.length !== weightShape.length)
     throw new ShapeError(`contractChannels: "${weight.join("")}" must name each axis of its weight, got ${formatShape(weightShape)}`);
-  const sizes = new Map(weight.map((letter, axis) => [letter, weightShape[axis]!]));
-  const rest = channels / sizeOf(input.filter((letter) => known(letter, weight)).map((letter) => sizes.get(letter)!));
-  for (const letter of shared) sizes.set(letter, rest);
-  if (!Number.isInteger(rest) || (shared.length === 0 && rest !== 1))
+  const sizes = new Map([...Object.entries(given), ...weight.map((letter, axis): [string, number] => [letter, weightShape[axis]!])]);
+  const [unknown, ...more] = input.filter((letter) => !sizes.has(letter));
+  const rest = channels / sizeOf(input.filter((letter) => sizes.has(letter)).map((letter) => sizes.get(letter)!));
+  if (unknown !== undefined) sizes.set(unknown, rest);
+  if (more.length > 0 || !Number.isInteger(rest) || (unknown === undefined && rest !== 1))
     throw new ShapeError(`contractChannels: "${equation}" with the weight ${formatShape(weightShape)} does not fit ${channels} channels`);
   const blocks = weight.filter((letter) => known(letter, input) && known(letter, output));
   const summed = weight.filter((letter) => known(letter, input) && !known(letter, output));

@@ -17,8 +17,11 @@ import { permute } from "./layout.ts";
 import { checkFloating, output } from "./output.ts";
 import { reshape } from "./reshape.ts";
 
-/** One product: the equation over the axes of the weight and the factors of the channels, such as "kjai,ki->kja", and the weight. */
-export type Stage = readonly [equation: string, weight: Tensor];
+/**
+ * One product: the equation over the axes of the weight and the factors of the channels, such as "kjai,ki->kja", and the weight. If more than
+ * one factor of the channels is no axis of the weight, `sizes` gives the sizes of all but one of them.
+ */
+export type Stage = readonly [equation: string, weight: Tensor, sizes?: Readonly<Record<string, number>>];
 
 /** A stage that has been read. */
 interface ReadStage extends StageLetters {
@@ -32,9 +35,9 @@ const product = (stage: StageLetters, letters: readonly string[]): number => siz
 function readStages(x: Tensor, stages: readonly Stage[]): ReadStage[] {
   if (x.rank !== 3) throw new ShapeError(`contractChannels: x must be [N,C,P], got ${formatShape(x.shape)}`);
   let channels = x.shape[1]!;
-  return stages.map(([equation, tensor]) => {
+  return stages.map(([equation, tensor, sizes]) => {
     checkFloating("contractChannels", x, tensor);
-    const letters = stageLetters(equation, tensor.shape, channels);
+    const letters = stageLetters(equation, tensor.shape, channels, sizes);
     channels = product(letters, letters.output);
     return { ...letters, tensor };
   });
@@ -64,10 +67,10 @@ function reorder(x: Tensor, stage: StageLetters, from: readonly string[], to: re
 function composedStage(x: Tensor, stage: ReadStage): Tensor {
   const { input, shared, blocks, summed, made } = stage;
   const [batch, , columns] = x.shape as [number, number, number];
-  const isLast = shared.length > 0 && input.at(-1) === shared[0];
-  const arranged = (inner: readonly string[]): string[] => (isLast ? [...blocks, ...inner, ...shared] : [...shared, ...blocks, ...inner]);
-  const places = product(stage, shared);
-  const [images, width] = isLast ? [batch, places * columns] : [batch * places, columns];
+  const last = shared.filter((letter) => input.slice(input.indexOf(letter)).every((after) => shared.includes(after)));
+  const others = shared.filter((letter) => !last.includes(letter));
+  const arranged = (inner: readonly string[]): string[] => [...others, ...blocks, ...inner, ...last];
+  const [images, width] = [batch * product(stage, others), product(stage, last) * columns];
   const [groups, inputs, outputs] = [product(stage, blocks), product(stage, summed), product(stage, made)];
   const source = reshape(reorder(x, stage, input, arranged(summed)), [images, groups * inputs, width, 1]);
   const y = conv2d(source, reshape(blockWeight(stage), [groups * outputs, inputs, 1, 1]), { groups });

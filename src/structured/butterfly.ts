@@ -4,6 +4,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import { contractChannels, type Stage } from "../ops/contract-channels.ts";
 import { ones, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";
@@ -12,7 +13,6 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { defineFamily, familyOptions } from "./family.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -94,12 +94,12 @@ export class ButterflyLinear extends StructuredLinear {
             [0, 0],
           ]);
     const within = slice(this.#merge(0, h), [[0, blocks]]);
-    let z = mixChannels(padded, reshape(within, [blocks * low, low]), blocks);
+    const stages: Stage[] = [["bji,bi->bj", reshape(within, [blocks, low, low])]];
     if (h < this.#stages) {
       const between = slice(this.#merge(h, this.#stages), [undefined, [0, rows], undefined, [0, blocks]]);
-      const mixing = reshape(permute(between, [0, 2, 1, 3]), [low * rows, blocks]);
-      z = transposeChannels(mixChannels(transposeChannels(z, blocks, low), mixing, low), low, rows);
+      stages.push(["rjb,bj->rj", reshape(between, [rows, low, blocks])]);
     }
+    const z = contractChannels(padded, stages);
     return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
   }
 
