@@ -94,7 +94,8 @@ export function contractChannelsComposed(x: Tensor, stages: readonly Stage[]): T
 
 /** The VJP composed of ops, so that it can be differentiated again: the cotangents of x and of each weight. */
 function composedGradient(x: Tensor, stages: readonly ReadStage[], g: Tensor): Tensor[] {
-  const inputs = stages.slice(0, -1).reduce((list, stage) => [...list, composedStage(list.at(-1)!, stage)], [x]);
+  const inputs = [x];
+  for (const [s, stage] of stages.slice(0, -1).entries()) inputs.push(composedStage(inputs[s]!, stage));
   const weights: Tensor[] = [];
   let cotangent = g;
   for (const [s, stage] of [...stages.entries()].reverse()) {

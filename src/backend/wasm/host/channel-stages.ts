@@ -13,8 +13,8 @@ import { type StructValues, structBytes, writeStruct, writeStructs } from "./str
 type Contraction = "contractChannels" | "contractChannelsGradient";
 
 export const channelStageAcceptances: Acceptances<Contraction> = {
-  contractChannels: { dtypes: ["float32"], nonEmpty: true, accepts: isFloat32 },
-  contractChannelsGradient: { dtypes: ["float32"], nonEmpty: true, accepts: isFloat32 },
+  contractChannels: { dtypes: ["float32"], accepts: isFloat32 },
+  contractChannelsGradient: { dtypes: ["float32"], accepts: isFloat32 },
 };
 
 /** A tile and what lies between its stages should stay in a second-level cache. */
