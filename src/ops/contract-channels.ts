@@ -6,11 +6,14 @@
  */
 
 import { kernels } from "../backend/active.ts";
+import type { StagesGeometry } from "../backend/kernels.ts";
 import { type ChannelStage, channelStage, type StageLetters, stageLetters } from "../core/channel-stage.ts";
+import { type ConvolutionOptions, convolutionGeometry } from "../core/convolution-geometry.ts";
 import { ShapeError } from "../core/errors.ts";
-import { formatShape, sizeOf } from "../core/shape.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { isRecording, record } from "../tape/tape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import type { Storage } from "../tensor/storage.ts";
+import type { Tensor, Vjp } from "../tensor/tensor.ts";
 import { conv2d } from "./convolution.ts";
 import { einsum } from "./einsum.ts";
 import { permute } from "./layout.ts";
@@ -31,10 +34,13 @@ interface ReadStage extends StageLetters {
 const sizesOf = ({ sizes }: StageLetters, letters: readonly string[]): number[] => letters.map((letter) => sizes.get(letter)!);
 const product = (stage: StageLetters, letters: readonly string[]): number => sizeOf(sizesOf(stage, letters));
 
+/** [N,C,P]. */
+type Triple = [batch: number, channels: number, columns: number];
+
 /** @throws ShapeError for x without columns or channels, and for a stage that does not fit the one before it. */
-function readStages(x: Tensor, stages: readonly Stage[]): ReadStage[] {
-  if (x.rank !== 3) throw new ShapeError(`contractChannels: x must be [N,C,P], got ${formatShape(x.shape)}`);
-  let channels = x.shape[1]!;
+function readStages(x: Tensor, stages: readonly Stage[], first?: number): ReadStage[] {
+  if (first === undefined && x.rank !== 3) throw new ShapeError(`contractChannels: x must be [N,C,P], got ${formatShape(x.shape)}`);
+  let channels = first ?? x.shape[1]!;
   return stages.map(([equation, tensor, sizes]) => {
     checkFloating("contractChannels", x, tensor);
     const letters = stageLetters(equation, tensor.shape, channels, sizes);
@@ -109,6 +115,44 @@ function composedGradient(x: Tensor, stages: readonly ReadStage[], g: Tensor): T
   return [cotangent, ...weights];
 }
 
+/** The stages as the kernels of the active backend take them. */
+interface Fused {
+  readonly geometry: StagesGeometry;
+  /** The weights as [blocks, outputs, inputs]. */
+  readonly blocks: readonly Tensor[];
+  readonly shape: Shape;
+  forward(z: Storage): Storage;
+  backward(z: Storage, g: Storage): { x: Storage; weights: readonly Storage[] };
+  /** The VJP composed of ops. */
+  composed(z: Tensor, g: Tensor): Tensor[];
+}
+
+/** Undefined where the backend has no such kernels, or nothing is to be computed. */
+function fusedStages([batch, channels, columns]: Triple, read: readonly ReadStage[]): Fused | undefined {
+  const { contractChannels: forward, contractChannelsGradient: backward } = kernels();
+  const isEmpty = batch * channels * columns === 0 || read.some(({ tensor }) => tensor.size === 0);
+  if (forward === undefined || backward === undefined || read.length === 0 || isEmpty) return undefined;
+  const blocks = read.map(blockWeight);
+  const storages = blocks.map(({ storage }) => storage);
+  const geometry = { batch, columns, stages: read.map((stage): ChannelStage => channelStage(stage)) };
+  const last = read.at(-1)!;
+  return {
+    geometry,
+    blocks,
+    shape: [batch, product(last, last.output), columns],
+    forward: (z) => forward(z, storages, geometry),
+    backward: (z, g) => backward(z, storages, g, geometry),
+    composed: (z, g) => {
+      const whole = read.map((stage, s): ReadStage => {
+        const weight = [...stage.blocks, ...stage.made, ...stage.summed];
+        return { ...stage, weight, tensor: reshape(blocks[s]!, sizesOf(stage, weight)) };
+      });
+      const [ofZ, ...ofWeights] = composedGradient(z, whole, g);
+      return [ofZ!, ...ofWeights.map((weight, s) => reshape(weight, blocks[s]!.shape))];
+    },
+  };
+}
+
 /**
  * The stages applied in turn to every column. The channels of the stage "kjai,ki->kja" are those of the stage before it, split into the
  * factors k and i, and become k·j·a channels. A factor that the weight does not have, as b in "tcd,bd->btc", shares the weight.
@@ -119,32 +163,62 @@ function composedGradient(x: Tensor, stages: readonly ReadStage[], g: Tensor): T
  */
 export function contractChannels(x: Tensor, stages: readonly Stage[]): Tensor {
   const read = readStages(x, stages);
-  const backend = kernels();
-  const { contractChannels: forward, contractChannelsGradient: backward } = backend;
-  const isEmpty = x.size === 0 || read.some(({ tensor }) => tensor.size === 0);
-  if (forward === undefined || backward === undefined || isEmpty) return read.reduce(composedStage, x);
-
-  const [batch, , columns] = x.shape as [number, number, number];
-  const geometry = { batch, columns, stages: read.map((stage): ChannelStage => channelStage(stage)) };
-  const blocks = read.map(blockWeight);
-  const storages = blocks.map(({ storage }) => storage);
-  const value = output([batch, product(read.at(-1)!, read.at(-1)!.output), columns], forward(x.storage, storages, geometry));
-  const vjp = (g: Tensor): Tensor[] => {
-    if (isRecording()) {
-      const whole: ReadStage[] = read.map((stage, s) => ({
-        ...stage,
-        weight: [...stage.blocks, ...stage.made, ...stage.summed],
-        tensor: axesOf(stage, blocks[s]!),
-      }));
-      const [ofX, ...ofWeights] = composedGradient(x, whole, g);
-      return [ofX!, ...ofWeights.map((weight, s) => reshape(weight, blocks[s]!.shape))];
-    }
-    const gradient = backward(x.storage, storages, g.storage, geometry);
+  const fused = fusedStages(x.shape as Triple, read);
+  if (fused === undefined) return read.reduce(composedStage, x);
+  const { blocks, shape } = fused;
+  const fusedGradient = (g: Tensor): Tensor[] => {
+    const gradient = fused.backward(x.storage, g.storage);
     return [output(x.shape, gradient.x), ...gradient.weights.map((weight, s) => output(blocks[s]!.shape, weight))];
   };
-  return record("contractChannels", { inputs: [x, ...blocks], value, vjp });
+  return record("contractChannels", {
+    inputs: [x, ...blocks],
+    value: output(shape, fused.forward(x.storage)),
+    vjp: (g) => (isRecording() ? fused.composed(x, g) : fusedGradient(g)),
+  });
 }
 
-/** A weight [blocks, outputs, inputs] with one axis for each letter. */
-const axesOf = (stage: ReadStage, weight: Tensor): Tensor =>
-  reshape(weight, sizesOf(stage, [...stage.blocks, ...stage.made, ...stage.summed]));
+/**
+ * contractChannels(w ∗ x) with a depthwise window w. What the window makes is as large as x, and cheap: it is not kept for the gradient,
+ * which computes it again.   x:[N,C,H,W], w:[C,1,Kh,Kw] → [N,C′,H′,W′].   VJP: those of `conv2d` and `contractChannels`.
+ * @throws ShapeError as `conv2d` and `contractChannels` do.
+ */
+export function contractWindow(x: Tensor, w: Tensor, stages: readonly Stage[], options: Omit<ConvolutionOptions, "groups"> = {}): Tensor {
+  checkFloating("contractWindow", x, w);
+  const window = { ...options, groups: x.shape[1]! };
+  const geometry = convolutionGeometry("contractWindow", x.shape, w.shape, window);
+  const { batch, outChannels, outHeight, outWidth } = geometry;
+  const columns: Triple = [batch, outChannels, outHeight * outWidth];
+  const fused = isRecording() ? fusedStages(columns, readStages(x, stages, outChannels)) : undefined;
+  const image = (y: Tensor): Tensor => reshape(y, [batch, y.shape[1]!, outHeight, outWidth]);
+  if (fused === undefined) return image(contractChannels(reshape(conv2d(x, w, window), columns), stages));
+
+  const { blocks, shape } = fused;
+  const windowed = <T>(use: (z: Storage) => T): T => {
+    const z = kernels().conv2d(x.storage, w.storage, geometry);
+    try {
+      return use(z);
+    } finally {
+      z.release();
+    }
+  };
+  const fusedGradient = (g: Tensor): Tensor[] => {
+    const gradient = windowed((z) => fused.backward(z, g.storage));
+    const ofX = output(x.shape, kernels().conv2dInputGradient(gradient.x, w.storage, geometry));
+    const ofW = output(w.shape, kernels().conv2dWeightGradient(x.storage, gradient.x, geometry));
+    gradient.x.release();
+    return [ofX, ofW, ...gradient.weights.map((weight, s) => output(blocks[s]!.shape, weight))];
+  };
+  const composed = (g: Tensor): Tensor[] => {
+    const z = conv2d(x, w, window);
+    const [ofZ, ...ofWeights] = fused.composed(reshape(z, columns), g);
+    const ofWindow = z.origin!.vjp as readonly Vjp[];
+    return [...ofWindow.map((vjp) => vjp(reshape(ofZ!, z.shape))), ...ofWeights];
+  };
+  return image(
+    record("contractWindow", {
+      inputs: [x, w, ...blocks],
+      value: output(shape, windowed(fused.forward)),
+      vjp: (g) => (isRecording() ? composed(g) : fusedGradient(g)),
+    }),
+  );
+}

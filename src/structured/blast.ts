@@ -8,7 +8,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
-import { contractChannels } from "../ops/contract-channels.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -57,12 +57,12 @@ export class BlastLinear extends StructuredLinear {
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 
-  override contract(x: Tensor): Tensor {
-    return contractChannels(x, [
+  override stages(): readonly Stage[] {
+    return [
       ["jrq,jq->jr", this.V.value],
       ["ijr,jr->ir", this.S.value],
       ["ipr,ir->ip", this.U.value],
-    ]);
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -8,7 +8,7 @@ import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
-import { contractChannels } from "../ops/contract-channels.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -76,11 +76,11 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     return withBias(map, options);
   }
 
-  override contract(x: Tensor): Tensor {
-    return contractChannels(x, [
+  override stages(): readonly Stage[] {
+    return [
       ["kjai,ki->kja", this.right.value],
       ["jlka,kja->lj", this.left.value],
-    ]);
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -11,7 +11,7 @@ import { canonicalPolyadicWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
-import { contractChannels } from "../ops/contract-channels.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { ones } from "../ops/creation.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { multiply } from "../ops/elementwise.ts";
@@ -127,19 +127,20 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     return this.#factors[0]!.shape[1]!;
   }
 
-  override contract(x: Tensor): Tensor {
-    const { mode, outer, inner } = this.#boundary!;
+  override stages(): readonly Stage[] | undefined {
+    if (this.#boundary === undefined) return undefined;
+    const { mode, outer, inner } = this.#boundary;
     const { rank } = this;
     const factors = this.#factors.map(({ value }) => value);
     const merge = (parts: readonly Tensor[]): Tensor =>
-      parts.length === 0 ? ones([1, rank], { dtype: x.dtype }) : parts.reduce(khatriRao);
+      parts.length === 0 ? ones([1, rank], { dtype: factors[0]!.dtype }) : parts.reduce(khatriRao);
     const inputs = merge(factors.slice(mode + 1));
     const outputs = merge(factors.slice(0, mode));
-    return contractChannels(x, [
+    return [
       ["iz,ci->cz", inputs],
       ["ocz,cz->zo", reshape(factors[mode]!, [outer, inner, rank])],
       ["mz,zo->mo", outputs],
-    ]);
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

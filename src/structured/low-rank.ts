@@ -9,7 +9,7 @@ import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
-import { contractChannels } from "../ops/contract-channels.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
@@ -86,11 +86,11 @@ export class LowRankLinear extends StructuredLinear {
     return this.lowrank_contract.weight.shape[0]!;
   }
 
-  override contract(x: Tensor): Tensor {
-    return contractChannels(x, [
+  override stages(): readonly Stage[] {
+    return [
       ["ri,i->r", flat(this.lowrank_contract.weight.value)],
       ["or,r->o", flat(this.lowrank_expand.weight.value)],
-    ]);
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {
@@ -164,11 +164,11 @@ export class TiedLowRankLinear extends StructuredLinear {
     return sum(reshape(this.lowrank.weight.value, [rank, outFeatures / inFeatures, inFeatures]), { axes: 1 });
   }
 
-  override contract(x: Tensor): Tensor {
-    return contractChannels(x, [
+  override stages(): readonly Stage[] {
+    return [
       ["ri,i->r", this.#folded()],
       ["ro,r->o", flat(this.lowrank.weight.value)],
-    ]);
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -11,7 +11,7 @@ import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
-import { contractChannels, type Stage } from "../ops/contract-channels.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { permute } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -140,14 +140,13 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     return this.cores.slice(1).map(({ shape }) => shape[0]!);
   }
 
-  override contract(x: Tensor): Tensor {
+  override stages(): readonly Stage[] {
     let rest = this.inFeatures;
-    const stages = this.cores.map(({ value }): Stage => {
+    return this.cores.map(({ value }): Stage => {
       rest /= value.shape[2]!;
       // The outputs o are made, and the inputs i are still to come.
       return ["amnb,oani->ombi", value, { i: rest }];
     });
-    return contractChannels(x, stages);
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -123,10 +123,10 @@ export class ShuffleLinear extends StructuredLinear {
     return ["goi,gi->og", this.#blocks().first];
   }
 
-  override contract(x: Tensor): Tensor {
+  override stages(): readonly Stage[] {
     const { second, taps } = this.#blocks();
     const scaled = multiply(second, reshape(taps, [this.groups, 1, this.bottleneck / this.groups]));
-    return contractChannels(x, [this.#narrowing(), ["goi,gi->go", scaled]]);
+    return [this.#narrowing(), ["goi,gi->go", scaled]];
   }
 
   #blocks(): { first: Tensor; second: Tensor; groups: Tensor; taps: Tensor } {

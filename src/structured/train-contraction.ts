@@ -4,7 +4,7 @@
  */
 
 import { sizeOf } from "../core/shape.ts";
-import { contractChannels, type Stage } from "../ops/contract-channels.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Work } from "./structured-linear.ts";
@@ -36,15 +36,15 @@ export function boundaryOf(dims: readonly number[], inFeatures: number): Boundar
  * last core to the boundary. Then the output modes are made from the boundary to the first core. Three cores that are cut in the second one
  * take r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column.
  */
-export function contractTrain(x: Tensor, cores: readonly Tensor[], { mode, outer, inner }: Boundary): Tensor {
+export function trainStages(cores: readonly Tensor[], { mode, outer, inner }: Boundary): readonly Stage[] {
   const [before, , after] = cores[mode]!.shape as [number, number, number];
   const summing = cores.slice(mode + 1).map((core): Stage => ["adb,pdb->pa", core]);
   const making = cores.slice(0, mode).map((core): Stage => ["adb,pb->dpa", core]);
   const cut: Stage = ["aoib,ib->oa", reshape(cores[mode]!, [before, outer, inner, after])];
-  return contractChannels(x, [...summing.reverse(), cut, ...making.reverse()]);
+  return [...summing.reverse(), cut, ...making.reverse()];
 }
 
-/** The cost of `contractTrain`. */
+/** The cost of `trainStages`. */
 export function trainWork(cores: readonly (readonly number[])[], { mode, outer, inner }: Boundary, perCall = 0): Work {
   const dims = cores.map((core) => core[1]!);
   const costs = cores.map((core, k) => {
