@@ -7,7 +7,7 @@ import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import { cumsum, prod } from "../../src/ops/accumulate.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
 import * as affine from "../../src/ops/channel-affine.ts";
-import { contractChannels, contractChannelsComposed, type Stage } from "../../src/ops/contract-channels.ts";
+import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
 import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
@@ -325,6 +325,23 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
   "contract-channels/contractChannels": ofStages(contractChannels),
   "contract-channels/contractChannelsComposed": ofStages(contractChannelsComposed),
+  "contract-channels/contractWindow": row(
+    fc.tuple(drawnStages({ batch: 2, channels: 4, columns: 1 }), fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
+    ([{ batch, channels, stages }, stride, dilation], seed) => ({
+      f: (x, w, ...weights) =>
+        contractWindow(
+          x!,
+          w!,
+          stages.map(({ equation, sizes }, s): Stage => [equation, weights[s]!, sizes]),
+          { stride, dilation, padding: 1 },
+        ),
+      inputs: [
+        sampleTensor([batch, channels, 3, 2], seed),
+        sampleTensor([channels, 1, 2, 2], seed + 8),
+        ...stages.map(({ weight }, s) => sampleTensor(weight, seed + s + 1)),
+      ],
+    }),
+  ),
   "convolution/conv2d": row(convolutions(window), ({ x, w, options }, seed) => ({
     f: (image, weight) => conv2d(image, weight, options),
     inputs: [sampleTensor(x, seed), sampleTensor(w, seed + 1)],

@@ -5,7 +5,8 @@ import { expect, test } from "vitest";
 import { ShapeError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { gradients } from "../../src/grad/gradients.ts";
-import { contractChannels, contractChannelsComposed, type Stage } from "../../src/ops/contract-channels.ts";
+import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
+import { conv2d } from "../../src/ops/convolution.ts";
 import { zeros } from "../../src/ops/creation.ts";
 import { einsum } from "../../src/ops/einsum.ts";
 import { reshape } from "../../src/ops/reshape.ts";
@@ -58,6 +59,26 @@ test("the fused gradient is the gradient of the einsums", () =>
       for (const [i, gradient] of of!.entries()) expectValues(await gradient.data(), await to![i]!.data(), 1e-11);
     }),
     { numRuns: 100 },
+  ));
+
+test("a window before the stages is a depthwise convolution before them, and its gradients are the same", () =>
+  fc.assert(
+    fc.asyncProperty(small, fc.integer({ min: 1, max: 2 }), seeds, async (drawn, stride, seed) => {
+      const { list, weights } = operandsOf(drawn, seed);
+      const [x, w] = [sampleTensor([drawn.batch, drawn.channels, 4, 5], seed + 5), sampleTensor([drawn.channels, 1, 3, 3], seed + 6)];
+      const options = { stride, padding: 1 };
+      const z = conv2d(x, w, { ...options, groups: drawn.channels });
+      const [batch, channels, height, width] = z.shape as [number, number, number, number];
+      const composed = contractChannelsComposed(reshape(z, [batch, channels, height * width]), list);
+      const expected = reshape(composed, [batch, composed.shape[1]!, height, width]);
+      const y = contractWindow(x, w, list, options);
+      expect(y.shape).toEqual(expected.shape);
+      expectValues(await y.data(), await expected.data(), 1e-11);
+      const seedOf = sampleTensor(y.shape, seed + 7);
+      const [of, to] = [y, expected].map((result) => gradients(result, [x, w, ...weights], { seed: seedOf }));
+      for (const [i, gradient] of of!.entries()) expectValues(await gradient.data(), await to![i]!.data(), 1e-10);
+    }),
+    { numRuns: 60 },
   ));
 
 test("two factors without an axis in the weight need the size of one of them", () => {
