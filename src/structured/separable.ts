@@ -21,6 +21,7 @@ import { contractWindow } from "../ops/contract-channels.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
+import { separableConv2d } from "../ops/separable-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { projectOnWindow, splitKernel } from "./kernel-split.ts";
@@ -37,7 +38,7 @@ import type { StructuredLinear } from "./structured-linear.ts";
 
 /**
  * A depthwise k×k convolution whose weight can be read. Its stride, padding and dilation are those of the site. Where it has no bias and the
- * map is applied as a matrix, window and map are one op, which reads the weight and does not call `forward`.
+ * map is applied as a matrix or in stages, window and map are one op, which reads the weight and does not call `forward`.
  */
 export interface DepthwiseWindow extends Layer {
   /** w:[C,1,k,k]. */
@@ -147,7 +148,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const y = this.#windowAndStages(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
+    const y = this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
     const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
   }
@@ -157,14 +158,15 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
   }
 
-  /** W·(w ∗ x) as one op, where the map is applied in stages; undefined elsewhere. */
-  #windowAndStages(x: Tensor): Tensor | undefined {
+  /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */
+  #windowAndMap(x: Tensor): Tensor | undefined {
     const { grouped, map } = this;
     if (grouped === undefined || grouped.bias !== undefined) return undefined;
     const window = grouped.kernel();
     const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
     const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
-    const stages = map.choose(batch * outHeight * outWidth).path === "factorized" ? map.stages() : undefined;
+    if (map.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
+    const stages = map.stages();
     return stages && contractWindow(x, window, stages, options);
   }
 

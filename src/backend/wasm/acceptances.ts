@@ -14,6 +14,7 @@ import { matmulAcceptances } from "./host/matmul.ts";
 import { optimiserAcceptances } from "./host/optimiser.ts";
 import { poolingAcceptances } from "./host/pooling.ts";
 import { reductionAcceptances } from "./host/reductions.ts";
+import { separableAcceptances } from "./host/separable.ts";
 
 export const wasmAcceptances = {
   ...layoutAcceptances,
@@ -23,6 +24,7 @@ export const wasmAcceptances = {
   ...cosineTransformAcceptances,
   ...matmulAcceptances,
   ...convolutionAcceptances,
+  ...separableAcceptances,
   ...poolingAcceptances,
   ...batchNormAcceptances,
   ...channelStageAcceptances,
