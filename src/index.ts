@@ -124,6 +124,7 @@ export { Buffer, Counter, type Decay, type ModuleState, Parameter, type Role, ty
 export { cumsum, prod } from "./ops/accumulate.ts";
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
 export { channelAffine } from "./ops/channel-affine.ts";
+export { contractChannels, type Stage } from "./ops/contract-channels.ts";
 export { conv2d, convTranspose2d } from "./ops/convolution.ts";
 export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
 export * from "./ops/creation.ts";

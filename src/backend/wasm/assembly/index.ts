@@ -13,6 +13,7 @@ export { addPartials, weightGradient } from "./conv-weight-gradient";
 export { winogradWeightGradient } from "./winograd-weight-gradient";
 export { winograd, winogradWeights } from "./winograd";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
+export { contractChannels, contractChannelsGradient } from "./channel-stages";
 export { separable } from "./separable";
 export { separableGradient } from "./separable-gradient";
 export { binary } from "./broadcast";
