@@ -10,6 +10,7 @@ import { lockFolder } from "../../../train/node/folder-lock.ts";
 import type { EpochMetrics } from "../../../train/progress.ts";
 import { Interruption } from "../../interruption.ts";
 import { familyArguments } from "../load-family.ts";
+import { metricsInLine } from "./reported-epoch.ts";
 import { checkWithin, removeUnbegunRun } from "./run-place.ts";
 import { type SweepRun, toArguments } from "./sweep-run.ts";
 
@@ -130,8 +131,8 @@ function runProgram(argv: readonly string[], id: string, { signal, onEpoch, prog
     errors = (errors + more).slice(-20_000);
   });
   createInterface({ input: child.stdout! }).on("line", (line) => {
-    const { event, ...metrics } = JSON.parse(line) as { event: string } & EpochMetrics;
-    if (event === "epoch") onEpoch(metrics);
+    const metrics = metricsInLine(line);
+    if (metrics !== undefined) onEpoch(metrics);
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
