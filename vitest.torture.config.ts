@@ -1,6 +1,8 @@
 /** The tests that take minutes to hours: `npm run test:torture`. They are seeded, and each has a short form among the ordinary tests. */
 
 import { defineConfig } from "vitest/config";
+// It tells Dawn where its Vulkan driver is.
+import "./vitest.config.ts";
 
 export default defineConfig({
   test: {
