@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { interceptEffects } from "../../src/core/node/files.ts";
 import { temporaryName } from "../../src/core/node/temporary-names.ts";
 import { localEngine } from "../../src/experiment/node/sweep/local-engine.ts";
 import { runSweep, type SweepEngine, type SweepObserver } from "../../src/experiment/node/sweep/run-sweep.ts";
@@ -253,6 +254,25 @@ describe("a run", () => {
     expect(await trained(path, 1, 1)).toEqual([
       `fail: sweep: ${id} must end within 1 s, got no end; raise --time-limit, or run the sweep again`,
     ]);
+  });
+
+  test("is not begun when the sweep is stopped while the folder of the run is prepared", async () => {
+    const { path, calls } = await programThat("unwanted", "");
+    const out = await mkdtemp(join(folder, "stopped-"));
+    await mkdir(join(out, "runs", id), { recursive: true });
+    const [controller, reason] = [new AbortController(), new Error("Ctrl-C")];
+    const restore = interceptEffects((_, perform) => {
+      controller.abort(reason);
+      return perform();
+    });
+    try {
+      const engine = localEngine({ jobs: 1, threads: 1, program: path });
+      const work = { ...quiet, out, waiting: [run!], finished: [], signal: controller.signal };
+      await expect(engine({ ...work, runEnds: async () => undefined, runIsTriedAgain: () => undefined })).rejects.toBe(reason);
+    } finally {
+      restore();
+    }
+    await expect(calls()).rejects.toThrow("ENOENT");
   });
 
   test("has no secrets in its environment", async () => {

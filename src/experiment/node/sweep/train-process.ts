@@ -45,6 +45,8 @@ const secrets = ["REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD"] as const;
 export async function trainInProcess(run: SweepRun, folder: string, options: TrainProcessOptions): Promise<void> {
   await checkWithin(options.root, folder);
   const begun = await makeReady(folder, options.signal);
+  // The process that is started next hears of a later signal only.
+  options.signal.throwIfAborted();
   // The option --threads also selects the wasm backend. Runs side by side must not compete for one device.
   const { backend = "auto", threads } = run.explicit;
   const onWasm = backend === "auto" || backend === "wasm";
