@@ -222,6 +222,21 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(await jobsLeft(redis.url)).toEqual([]);
   });
 
+  test.each([
+    ["its sweep", ["--time-limit", "1"], []],
+    ["its worker", [], ["--time-limit", "1"]],
+  ])("a run that takes longer than the limit of %s has failed", async (whose, ofSweep, ofWorker) => {
+    const out = `endless for ${whose}`;
+    const file = await grid(out, { ...tiny, settings: { ...tiny.settings, limitTrain: 4096, epochs: 1000 }, seeds: [0] });
+    const worker = await work(...ofWorker);
+    const coordinator = start("sweep", file, "--redis", redis.url, "--out", out, "--tries", "1", ...ofSweep, "--json");
+    expect((await coordinator.ended).code).toBe(1);
+    expect(coordinator.events.filter(({ event }) => event === "run-fail")).toEqual([
+      { event: "run-fail", id: ids[0], error: expect.stringContaining(`sweep: ${ids[0]} must end within 1 s, got no end`) },
+    ]);
+    expect(worker.idsOf("run-fail")).toEqual([ids[0]]);
+  });
+
   describe("a Redis that cannot be used is one line", () => {
     const refused = async (url: string, message: RegExp): Promise<void> => {
       for (const argv of [["sweep", join(folder, "tiny.json"), "--out", join(folder, "refused")], ["sweep-worker"]]) {
