@@ -31,10 +31,10 @@ export interface Victim {
 }
 
 const training =
-  "--data synthetic --limit-train 16 --limit-test 6 --batch-size 4 --epochs 2 --dropout 0.2 --threads 1 --backend wasm --tensorboard";
+  "--data synthetic --limit-train 6 --limit-test 4 --batch-size 2 --epochs 2 --dropout 0.2 --threads 1 --backend wasm --tensorboard";
 
 const grid = {
-  settings: { data: "synthetic", limitTrain: 12, limitTest: 6, batchSize: 4, epochs: 1, threads: 1, backend: "wasm" },
+  settings: { data: "synthetic", limitTrain: 6, limitTest: 4, batchSize: 2, epochs: 1, threads: 1, backend: "wasm" },
   convolutions: ["Conv", "Sep"],
   seeds: [0],
 };
@@ -122,7 +122,7 @@ export class Victims {
     const { code, stderr } = await this.#program(["train", ...training.split(" "), "--run", "reported", "--json"]).ended;
     if (code !== 0) throw new Error(`the run of the report must end, got ${stderr}`);
     return {
-      start: async (folder) => this.#program(["report", "reported", "--out", folder, "--json"]),
+      start: async (folder) => this.#program(["report", "reported", "--pictures", "1", "--out", folder, "--json"]),
       outcome: (folder) => bytesBelow(join(this.#work, folder)),
     };
   }
