@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { playwright } from "@vitest/browser-playwright";
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
 
@@ -15,6 +15,9 @@ export const chromium = process.env.CHROMIUM ?? "/usr/bin/chromium";
 // SwiftShader.
 const swiftShader = "/usr/lib/chromium/vk_swiftshader_icd.json";
 if (process.env.VK_ICD_FILENAMES === undefined && existsSync(swiftShader)) process.env.VK_ICD_FILENAMES = swiftShader;
+
+// Mesa's Vulkan drivers print a line on stderr where this folder is not named, and some tests compare what a program prints.
+process.env.XDG_RUNTIME_DIR ??= tmpdir();
 
 const gpuFolder = "test/backend/gpu";
 const wideFolder = "test/engines/wide";
