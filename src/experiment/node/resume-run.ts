@@ -62,7 +62,8 @@ async function resumeLocked(
   await checkRecordedFamily(recorded);
   const found = await folder.findNewest();
   const checkpoint = found?.checkpoint;
-  const config = prolong(recorded, explicit.epochs, checkpoint?.training?.progress.epoch ?? 0, onNote);
+  const kept = keep === undefined || keep === recorded.keep ? recorded : { ...recorded, keep };
+  const config = prolong(kept, explicit.epochs, checkpoint?.training?.progress.epoch ?? 0, onNote);
   const settings = resumedSettings(config, explicit);
   const backend = await startAgain(settings, explicit);
   if (profile) checkProfile(backend, detectAnomaly);
@@ -106,7 +107,7 @@ async function resumeLocked(
     saved: found !== undefined,
   };
   observer.start?.({ ...started, config: { ...started.config, settings, environment: { ...environment, backend } } });
-  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile, keep }, control);
+  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile }, control);
 }
 
 /** Gives the network of a run without a checkpoint the weights that the run began with. @throws DataError when they cannot be found. */

@@ -35,7 +35,7 @@ export interface InvocationOptions {
   readonly tensorboard?: boolean | undefined;
   /** Looks in each step for the op that computes the first number that is not finite. Default: false. */
   readonly detectAnomaly?: boolean | undefined;
-  /** How many checkpoints the run keeps: the newest one and those before. Default: 2. */
+  /** How many checkpoints the run keeps: the newest one and those before. Default: what the run has recorded, or else 2. */
   readonly keep?: number | undefined;
   /** Profiles one step after the first steps, and reports it to the observer. Default: false. */
   readonly profile?: boolean | undefined;
@@ -99,12 +99,12 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);
   const { fallback, fingerprint } = images;
   const record = { ...recordOf(facts), fingerprint, initialised };
-  const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, ...record });
+  const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, keep, ...record });
   const folder = await RunFolder.create(path, config);
   try {
     const started = { config, images, folder, session, resumed: false, saved: false };
     observer.start?.(started);
-    return await trainAndSave(started, { steps, tensorboard, profile, keep }, control);
+    return await trainAndSave(started, { steps, tensorboard, profile }, control);
   } finally {
     await folder.close();
   }
