@@ -26,6 +26,8 @@ const kernelNames = Object.keys({
   conv2d: true,
   conv2dInputGradient: true,
   conv2dWeightGradient: true,
+  separableConv2d: true,
+  separableConv2dGradient: true,
   maxPool2d: true,
   channelAffine: true,
   batchNorm: true,

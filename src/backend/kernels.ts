@@ -8,6 +8,7 @@
  */
 
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
+import type { SeparableGeometry } from "../core/separable-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
 
 /**
@@ -266,6 +267,16 @@ export interface Kernels {
   conv2dWeightGradient(x: Storage, g: Storage, geometry: ConvolutionGeometry): Storage;
 
   // — fused for speed —
+  /** y = P·(w ∗ x): a depthwise window, and then a map of the channels at every pixel. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C]. */
+  separableConv2d(x: Storage, w: Storage, map: Storage, geometry: SeparableGeometry): Storage;
+  /** The gradients of Σ g·separableConv2d(x, w, P) with respect to x, w and P. */
+  separableConv2dGradient(
+    x: Storage,
+    w: Storage,
+    map: Storage,
+    g: Storage,
+    geometry: SeparableGeometry,
+  ): { x: Storage; w: Storage; map: Storage };
   /**
    * The maximum of each window, and its flat index into x, which the gradient needs. Padding counts as −∞. The geometry has O = C = groups.
    */

@@ -44,7 +44,7 @@ export function restoreNamed(
     const network = restoreNetwork(checkpoint, spec, { mode: settings.mode, ...(classes !== undefined && { classes }) });
     return { model: network, name: formatNetwork(spec) };
   }
-  const named = (["network", "depth", "width", "conv", "attentionSplit"] as const).filter((name) => given[name] !== undefined);
+  const named = (["network", "depth", "width", "widths", "conv", "attentionSplit"] as const).filter((name) => given[name] !== undefined);
   if (named.length > 0)
     throw new ConfigError(
       `${op}: ${source} describes its network, got ${named.map(optionName).join(", ")} too; leave out what the file describes`,

@@ -199,7 +199,7 @@ export class Trainer {
         loss,
         objective,
         terms = [],
-      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
+      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath }, batch.mixed);
       if (!this.#checked) checkRegistered(this.model, logits);
       this.#checked = true;
       // An objective of one term needs no further number to be read.

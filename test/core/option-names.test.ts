@@ -84,6 +84,18 @@ const before = (): Record<string, unknown[]> => {
     detectAnomaly: [() => x],
     trainEpochs: [{}],
     oneCycle: [],
+    triangular: [],
+    Muon: [[]],
+    parameterGroups: [model.parameters(), { full: 0 }],
+    Lookahead: [new library.Sgd([{ parameters: model.parameters() }]), model.parameters()],
+    WeightAverage: [model.parameters()],
+    findRate: [],
+    augmentedLogits: [model, images, { training: false }],
+    whiteningFilters: [
+      [1, 2, 3, 4],
+      [1, 1, 2, 2],
+    ],
+    FastNet: null as never,
     learnFromLabels: [model],
     createObjective: [model],
     ResNet: null as never,
@@ -131,7 +143,7 @@ const before = (): Record<string, unknown[]> => {
 };
 
 /** Networks take their options first. */
-const optionsFirst = ["ResNet", "WideResNet", "Darts", "MobileNetV2"];
+const optionsFirst = ["ResNet", "WideResNet", "Darts", "MobileNetV2", "FastNet"];
 
 /** What hands its options on unchanged to a function of this list when it is called later. */
 const handsOn: Readonly<Record<string, string>> = {

@@ -21,6 +21,7 @@ import * as pooling from "../../src/ops/pooling.ts";
 import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import * as reductions from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
+import * as separable from "../../src/ops/separable-convolution.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
 import { sort, topk } from "../../src/ops/sorting.ts";
 import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
@@ -112,6 +113,16 @@ const ofChannels = (f: (x: Tensor, scale: Tensor, shift: Tensor, then: Epilogue)
   });
 
 const window = { maxBatch: 2, maxChannels: 2, maxGroups: 2, maxSize: 4, maxKernel: 3 };
+/** A depthwise window and a map. The convolution has one group, whose sizes are those of the map. */
+const separableRow = (f: typeof separable.separableConv2d): GradientRow =>
+  row(
+    convolutions({ ...window, maxGroups: 1 }),
+    ({ x, w: [outChannels, channels, ...kernel], options: { groups: _, ...options } }, seed) => ({
+      f: (image, weight, map) => f(image, weight!, map!, options),
+      inputs: [x, [channels, 1, ...kernel], [outChannels, channels]].map((shape, i) => sampleTensor(shape, seed + i)),
+    }),
+  );
+
 /** Poolings of images that hold a window, with padding before the image or after it, in ceil mode or not. */
 const pooled = (f: (x: Tensor, options: pooling.AveragePoolingOptions) => Tensor): GradientRow =>
   row(
@@ -323,6 +334,9 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
       inputs: [sampleTensor(y.shape, seed), sampleTensor(w, seed + 1)],
     };
   }),
+
+  "separable-convolution/separableConv2d": separableRow(separable.separableConv2d),
+  "separable-convolution/separableConv2dComposed": separableRow(separable.separableConv2dComposed),
 
   "pooling/maxPool2d": pooled((x, { countIncludePad: _, ...options }) => pooling.maxPool2d(x, options)),
   "pooling/avgPool2d": pooled(pooling.avgPool2d),

@@ -6,6 +6,7 @@
  * in the last place.
  */
 
+import { composedSeparable } from "../composed-separable.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
@@ -39,6 +40,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...layoutKernels(memory),
   ...matmulKernels(memory),
   ...convolutionKernels(memory),
+  ...composedSeparable(convolutionKernels(memory)),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
   ...optimiserKernels(),

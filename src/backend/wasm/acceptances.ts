@@ -13,6 +13,7 @@ import { matmulAcceptances } from "./host/matmul.ts";
 import { optimiserAcceptances } from "./host/optimiser.ts";
 import { poolingAcceptances } from "./host/pooling.ts";
 import { reductionAcceptances } from "./host/reductions.ts";
+import { separableAcceptances } from "./host/separable.ts";
 
 export const wasmAcceptances = {
   ...layoutAcceptances,
@@ -22,6 +23,7 @@ export const wasmAcceptances = {
   ...cosineTransformAcceptances,
   ...matmulAcceptances,
   ...convolutionAcceptances,
+  ...separableAcceptances,
   ...poolingAcceptances,
   ...batchNormAcceptances,
   ...optimiserAcceptances,

@@ -15,6 +15,7 @@ import { matmulKernels } from "./host/matmul.ts";
 import { optimiserKernels } from "./host/optimiser.ts";
 import { poolingKernels } from "./host/pooling.ts";
 import { reductionKernels } from "./host/reductions.ts";
+import { separableKernels } from "./host/separable.ts";
 
 export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
   const products = matmulKernels(machine);
@@ -26,6 +27,7 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...cosineTransformKernels(machine, products),
     ...products,
     ...convolutionKernels(machine),
+    ...separableKernels(machine),
     ...poolingKernels(machine),
     ...batchNormKernels(machine),
     ...optimiserKernels(machine),

@@ -16,7 +16,7 @@ import { isDataName, optionName, type SettingName, type Settings } from "../sett
 import { findPretrained, initialiseFrom } from "./initialise-from.ts";
 import { checkRecordedFamily } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
-import { createSession, type Session } from "./session.ts";
+import { createSession, initialiseFromImages, type Session } from "./session.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
 import { checkProfile, type InvocationOptions } from "./start-run.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
@@ -125,6 +125,7 @@ async function beginAnew(
         "delete the folder and run that command again",
     );
   onNote("the run was stopped before its first checkpoint: it begins anew");
+  await initialiseFromImages(trainer.model, dataset, onNote);
   if (initialised === undefined) return;
   const pretrained = await findPretrained(initialised.from);
   if (pretrained.checkpoint.sha256 !== initialised.sha256)

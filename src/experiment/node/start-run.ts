@@ -19,7 +19,7 @@ import { findPretrained, inheritedSettings, initialiseFrom } from "./initialise-
 import { loadFamilies } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
 import { defaultFolder } from "./run-folder-name.ts";
-import { createSession } from "./session.ts";
+import { createSession, initialiseFromImages } from "./session.ts";
 import { type BackendReport, describeBackend, startBackend } from "./start-backend.ts";
 import { loadTeacher } from "./teacher.ts";
 import { trainAndSave } from "./train-and-save.ts";
@@ -93,6 +93,7 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  await initialiseFromImages(session.trainer.model, images.dataset, onNote);
   session.trainer.detectAnomaly = detectAnomaly;
   const facts = factsOf(images.dataset);
   const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);

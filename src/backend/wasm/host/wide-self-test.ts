@@ -4,6 +4,7 @@
  */
 
 import { type ConvolutionOptions, convolutionGeometry } from "../../../core/convolution-geometry.ts";
+import { separableGeometry, type WindowOptions } from "../../../core/separable-geometry.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import { viewOf } from "../../host-storage.ts";
 import { activations, type BinaryOp, binaryOps, type KernelName, type Kernels, type UnaryOp, unaryOps } from "../../kernels.ts";
@@ -88,6 +89,31 @@ function convolutionCase(x: readonly number[], w: readonly number[], options: Co
     },
   };
 }
+
+/** A separable convolution and its gradients: the 3×3 window on whole rows, or any other. */
+function separableCase(x: readonly number[], outChannels: number, kernel: number, options: WindowOptions): Case {
+  const channels = x[1]!;
+  const geometry = separableGeometry("self-test", x, [channels, 1, kernel, kernel], [outChannels, channels], options);
+  const { batch, height, width, outHeight, outWidth } = geometry.window;
+  return {
+    name: `separable convolution of ${x.join("×")} to ${outChannels} channels, ${kernel}×${kernel}, ${JSON.stringify(options)}`,
+    run: (kernels, numbers) => {
+      const [image, window, map] = [
+        numbers(batch * channels * height * width),
+        numbers(channels * kernel ** 2),
+        numbers(outChannels * channels),
+      ];
+      const gradient = kernels.separableConv2dGradient(image, window, map, numbers(batch * outChannels * outHeight * outWidth), geometry);
+      return [kernels.separableConv2d(image, window, map, geometry), ...Object.values(gradient)];
+    },
+  };
+}
+
+const separables: readonly Case[] = [
+  separableCase([3, 7, 6, 16], 9, 3, { padding: 1 }),
+  separableCase([2, 5, 5, 8], 6, 3, { padding: 1 }),
+  separableCase([2, 6, 9, 11], 5, 3, { padding: 1, stride: 2 }),
+];
 
 /** Pairs of vectors, one single vector and a rest. */
 const length = 77;
@@ -255,6 +281,7 @@ const cases: readonly Case[] = [
   ...alongAxes,
   ...poolingCases,
   ...indexingCases,
+  ...separables,
   ...batchNorms,
   ...optimisers,
 ];
