@@ -4,6 +4,7 @@ import type { Context } from "../core/context.ts";
 import { convolutionGeometry, type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import type { WindowOptions } from "../core/separable-geometry.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius, matrix } from "../linalg/matrix.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
@@ -103,7 +104,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   readonly map: StructuredLinear;
   readonly #stride: number;
   readonly #padding: Padding;
-  readonly #dilation: number;
+  readonly #window: WindowOptions;
 
   /** @throws ConfigError for a site with groups, and for a map with a bias where the options refuse one. */
   constructor(site: ConvolutionSite, build: Build, createMap: () => StructuredLinear, options: SeparableOptions = {}) {
@@ -114,7 +115,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     if (groups !== 1) throw new ConfigError(`SeparableConvolution: a site's groups must be 1, got ${groups}; use Conv there`);
     this.#stride = stride;
     this.#padding = dropsPadding ? 0 : padding;
-    this.#dilation = dilation;
+    this.#window = { stride, padding, dilation };
     const depthwise = (): DepthwiseWindow =>
       window === undefined
         ? new DepthwiseConv2d(inChannels, inChannels, kernel, build, { stride, padding, dilation, groups: inChannels, init: normalFanOut })
@@ -162,9 +163,11 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     const { grouped, map } = this;
     if (grouped === undefined || grouped.bias !== undefined) return undefined;
     const window = grouped.kernel();
-    const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
-    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
-    return map.choose(batch * outHeight * outWidth).path === "dense" ? separableConv2d(x, window, map.toDense(), options) : undefined;
+    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, {
+      ...this.#window,
+      groups: map.inFeatures,
+    });
+    return map.choose(batch * outHeight * outWidth).path === "dense" ? separableConv2d(x, window, map.toDense(), this.#window) : undefined;
   }
 
   /**
