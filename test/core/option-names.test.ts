@@ -48,6 +48,7 @@ const before = (): Record<string, unknown[]> => {
     MaxPool2d: [],
     AvgPool2d: [],
     conv2d: [images, library.ones([4, 4, 3, 3])],
+    separableConv2d: [images, library.ones([4, 1, 3, 3]), library.ones([8, 4])],
     convTranspose2d: [images, library.ones([4, 4, 3, 3])],
     tensor: [[1]],
     full: [[1], 2],
