@@ -41,6 +41,7 @@ export type { Shape } from "./core/shape.ts";
 export type { TransposedConvolutionOptions } from "./core/transposed-geometry.ts";
 export { countNetwork, countParameters, type LayerCount, type NetworkCount } from "./count/count-network.ts";
 export { type Summary, type SummaryOptions, type SummaryRow, summary } from "./count/summary.ts";
+export { alternatingFlips } from "./data/alternating-flips.ts";
 export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./data/array-dataset.ts";
 export { type Augmentation, cifarAugmentation, imageNetAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
@@ -57,9 +58,15 @@ export type {
   StreamedDataset,
   StreamedSplit,
 } from "./data/dataset.ts";
+export { type MixedLabels, mixUp } from "./data/mixup.ts";
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
+export type { DerivativeOptions, FunctionOf, Inputs, PerInput } from "./grad/derivative.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
+export { hessian, hvp } from "./grad/hessian.ts";
+export { type JacobianOptions, jacobian } from "./grad/jacobian.ts";
+export { jvp } from "./grad/jvp.ts";
+export { vjp } from "./grad/vjp.ts";
 export { decodeNpy, encodeNpy } from "./interchange/npy.ts";
 export { type DecodeNpzOptions, decodeNpz, encodeNpz, type NpzOptions } from "./interchange/npz.ts";
 export { exportOnnx, type OnnxOptions } from "./interchange/onnx/export-onnx.ts";
@@ -91,10 +98,12 @@ export { type TensorTrain, tensorTrain, tensorTrainToDense } from "./linalg/tens
 export { type Tucker, type TuckerOptions, tucker, tuckerToDense } from "./linalg/tucker.ts";
 export { attentionMap } from "./models/attention.ts";
 export { Darts, type DartsOptions } from "./models/darts.ts";
+export { FastNet, type FastNetOptions } from "./models/fast-net.ts";
 export { ImageClassifier } from "./models/image-classifier.ts";
 export { MobileNetV2, type MobileNetV2Options } from "./models/mobile-net-v2.ts";
 export type { NetworkOutput } from "./models/network-output.ts";
 export { ResNet, type ResNetOptions } from "./models/res-net.ts";
+export { type WhitenedNetwork, type WhiteningOptions, whiteningFilters } from "./models/whitening.ts";
 export { WideResNet, type WideResNetOptions } from "./models/wide-resnet.ts";
 export * from "./nn/batch-norm2d.ts";
 export { Block } from "./nn/block.ts";
@@ -110,16 +119,18 @@ export { ActivationLayer, type EpilogueLayer } from "./nn/epilogue.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
 export type { FoldableLayer } from "./nn/foldable-layer.ts";
 export { freeze, unfreeze } from "./nn/freeze.ts";
+export { functionalCall } from "./nn/functional-call.ts";
 export * from "./nn/init.ts";
 export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
 export { type LoadOptions, type LoadReport, overwriteState, StateError, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
 export * from "./nn/module.ts";
-export { Buffer, Counter, type Decay, type ModuleState, Parameter, type State } from "./nn/state.ts";
+export { Buffer, Counter, type Decay, type ModuleState, Parameter, type Role, type State } from "./nn/state.ts";
 export { cumsum, prod } from "./ops/accumulate.ts";
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
 export { channelAffine } from "./ops/channel-affine.ts";
+export { contractChannels, type Stage } from "./ops/contract-channels.ts";
 export { conv2d, convTranspose2d } from "./ops/convolution.ts";
 export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
 export * from "./ops/creation.ts";
@@ -131,10 +142,11 @@ export { gather, scatterAdd } from "./ops/indexing.ts";
 export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
 export { type MatmulOptions, matmul } from "./ops/matmul.ts";
 export type { Operand } from "./ops/output.ts";
-export { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
+export { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
 export type { ReduceOptions } from "./ops/reduce-axes.ts";
 export { argmax, logSumExp, max, mean, min, variance } from "./ops/reductions.ts";
 export { reshape } from "./ops/reshape.ts";
+export { separableConv2d } from "./ops/separable-convolution.ts";
 export { logSoftmax, softmax } from "./ops/softmax.ts";
 export { type Sorted, type SortOptions, sort, type TopkOptions, topk } from "./ops/sorting.ts";
 export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
@@ -215,6 +227,7 @@ export {
   restoreTrainer,
 } from "./train/checkpoint.ts";
 export { clipGradients, clipGradientValues, gradientNorm } from "./train/clip-gradients.ts";
+export { CombinedOptimizer } from "./train/combined-optimizer.ts";
 export {
   type AttentiveClassifier,
   type Batches,
@@ -225,6 +238,8 @@ export {
   evaluate,
   type ImageShape,
 } from "./train/evaluate.ts";
+export { type FindRateOptions, type FoundRate, findRate, type RatePoint } from "./train/find-rate.ts";
+export { Lookahead, type LookaheadOptions } from "./train/lookahead.ts";
 export {
   decodeModel,
   encodeModel,
@@ -233,6 +248,7 @@ export {
   type SavedModel,
   type SaveModelOptions,
 } from "./train/model-file.ts";
+export { Muon, type MuonOptions } from "./train/muon.ts";
 export {
   createObjective,
   type LabelOptions,
@@ -243,11 +259,23 @@ export {
   type Teaching,
 } from "./train/objective.ts";
 export type { Optimizer, ParameterGroup } from "./train/optimizer.ts";
-export { decayGroups, type WeightDecay } from "./train/parameter-groups.ts";
+export { orthogonalise } from "./train/orthogonalise.ts";
+export { decayGroups, parameterGroups, type RateFactors, type WeightDecay } from "./train/parameter-groups.ts";
 export type { EpochMetrics, Progress, StepReport } from "./train/progress.ts";
 export type { LayerMaker, RecipeOptions } from "./train/recipe.ts";
 export { decodeSafetensors, type EncodableArray, encodeSafetensors, type NamedArray, type Safetensors } from "./train/safetensors.ts";
-export { cosine, multiStep, oneCycle, type Schedule } from "./train/schedules.ts";
+export {
+  cosine,
+  multiStep,
+  type OneCycleOptions,
+  oneCycle,
+  type Schedule,
+  type TriangularOptions,
+  triangular,
+  warmUp,
+} from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
+export { augmentedLogits, type TestTimeOptions } from "./train/test-time-augmentation.ts";
 export { type TrainEpochsOptions, trainEpochs } from "./train/train-epochs.ts";
 export { Trainer, type TrainerOptions } from "./train/trainer.ts";
+export { WeightAverage, type WeightAverageOptions } from "./train/weight-average.ts";

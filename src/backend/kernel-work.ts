@@ -1,13 +1,16 @@
 /** How much a call of a kernel computes and moves, from its operands alone. */
 
+import { stageMultiplyAdds } from "../core/channel-stage.ts";
 import { convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
+import { separableMultiplyAdds } from "../core/separable-geometry.ts";
 import { bytesPerElement, type Storage } from "../tensor/storage.ts";
 import type { Call } from "./interpose.ts";
 
 /**
  * The multiply-adds of a matrix product, a convolution, a gradient of a convolution or a cosine transform; 0 for every other kernel. A
- * convolution and each of its gradients count N·O·H′·W′·(C/groups)·Kh·Kw, which includes the products with the padding. The additions
+ * convolution and each of its gradients count N·O·H′·W′·(C/groups)·Kh·Kw, which includes the products with the padding. The gradients of a
+ * separable convolution count twice as much as the convolution: a kernel that computes the window again gets nothing for it. The additions
  * inside a cosine transform count, because they are half of its work.
  */
 export function contractionMultiplyAdds(call: Call): number {
@@ -20,9 +23,22 @@ export function contractionMultiplyAdds(call: Call): number {
     case "conv2dInputGradient":
     case "conv2dWeightGradient":
       return convolutionMultiplyAdds(call[3]);
+    case "separableConv2d":
+      return separableMultiplyAdds(call[4]);
+    case "separableConv2dGradient":
+      return 2 * separableMultiplyAdds(call[5]);
     case "cosineTransform": {
       const split = call[3];
       return split.outer * split.inner * cosineTransformMultiplyAdds(split.axis);
+    }
+    case "contractChannels": {
+      const { batch, columns, stages } = call[3];
+      return batch * columns * stages.reduce((sum, stage) => sum + stageMultiplyAdds(stage), 0);
+    }
+    case "contractChannelsGradient": {
+      // All stages but the last are computed again, and each has two gradients.
+      const { batch, columns, stages } = call[4];
+      return batch * columns * stages.reduce((sum, stage, s) => sum + (s < stages.length - 1 ? 3 : 2) * stageMultiplyAdds(stage), 0);
     }
     default:
       return 0;

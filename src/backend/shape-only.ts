@@ -65,6 +65,8 @@ export const createShapeOnlyBackend = (): Kernels => ({
   conv2d: (x, _, geometry) => like(x, outputLength(geometry)),
   conv2dInputGradient: (g, _, { batch, inChannels, height, width }) => like(g, batch * inChannels * height * width),
   conv2dWeightGradient: (x, _, g) => like(x, g.outChannels * (g.inChannels / g.groups) * g.kernelHeight * g.kernelWidth),
+  separableConv2d: (x, _, __, { window, outChannels }) => like(x, window.batch * outChannels * window.outHeight * window.outWidth),
+  separableConv2dGradient: (x, w, map) => ({ x: like(x, x.length), w: like(w, w.length), map: like(map, map.length) }),
   maxPool2d: (x, geometry) => ({ values: like(x, outputLength(geometry)), indices: storage("int32", outputLength(geometry)) }),
   channelAffine: (x) => like(x, x.length),
   batchNorm: (x, _, __, { channels }) => ({ y: like(x, x.length), mean: like(x, channels), variance: like(x, channels) }),

@@ -29,7 +29,7 @@ import { writeJson, writeNotes } from "./terminal.ts";
 
 const weightForms = ["contracted", "folded"] as const;
 
-interface ConvertOptions extends Partial<Pick<Settings, "network" | "depth" | "width" | "conv" | "attentionSplit" | "data">> {
+interface ConvertOptions extends Partial<Pick<Settings, "network" | "depth" | "width" | "widths" | "conv" | "attentionSplit" | "data">> {
   readonly mode?: Mode;
   readonly weights?: (typeof weightForms)[number];
   readonly batch?: number;
@@ -41,6 +41,7 @@ const settingOptions: readonly SettingOption[] = [
   ["network", "--network <kind>", "the network, for a file without a configuration"],
   ["depth", "--depth <n>", "its depth, for a file without a configuration"],
   ["width", "--width <n>", "its width, for a file without a configuration"],
+  ["widths", "--widths <a,b,c>", "its widths, if it is fast, for a file without a configuration"],
   ["conv", "--conv <spec>", "its convolutions, for a file without a configuration"],
   ["attentionSplit", "--attention-split <n>", "its attention maps in each group, for a file without a configuration"],
   ["data", "--data <name>", "the data set whose classes it has (cifar10, cifar100), for a file without a configuration"],

@@ -17,6 +17,7 @@ import { formatCount, formatMegabytes, formatPercent, formatRows, formatTable } 
 import { writeJson } from "./terminal.ts";
 
 interface CountOptions extends Pick<Settings, "network" | "depth" | "width"> {
+  readonly widths?: readonly number[];
   readonly conv?: string;
   readonly classes?: number;
   readonly input?: number;
@@ -31,6 +32,7 @@ export function countCommand(command: Command, context: CommandContext): void {
     .option("--network <kind>", settingRules.network.allowed, rule("--network", settingRules.network), presets.quick.network)
     .option("--depth <n>", "wrn: layers, 6n + 4 (10); darts: cells (20)", rule("--depth", settingRules.depth))
     .option("--width <n>", "wrn: factor of the channels (1); darts: channels of the first cells (36)", rule("--width", settingRules.width))
+    .option("--widths <a,b,c>", "fast: channels of the three groups (64,256,256)", rule("--widths", settingRules.widths))
     .option("--conv <spec>", `one of ${convolutionForms}`, rule("--conv", settingRules.conv))
     .option(
       "--classes <n>",
@@ -48,14 +50,21 @@ export function countCommand(command: Command, context: CommandContext): void {
 }
 
 async function count(
-  { network: kind, depth, width, conv, mode, json, ...given }: CountOptions,
+  { network: kind, depth, width, widths, conv, mode, json, ...given }: CountOptions,
   { terminal }: CommandContext,
 ): Promise<void> {
   const wrongSize = sizeRefusal(kind, { depth, width });
   if (wrongSize !== undefined) throw new ConfigError(`count: ${wrongSize}`);
   const { dense, classes: usualClasses, input: usualInput } = networks[kind];
   const { classes = usualClasses, input = usualInput } = given;
-  const spec = { kind, depth, width, convolution: conv === undefined ? dense : await resolveConvolution(conv, { modules: "load" }) };
+  if (widths !== undefined && kind !== "fast") throw new ConfigError(`count: --widths belongs to --network fast, got --network ${kind}`);
+  const spec = {
+    kind,
+    depth,
+    width,
+    widths,
+    convolution: conv === undefined ? dense : await resolveConvolution(conv, { modules: "load" }),
+  };
   const report = countSpec(spec, classes, input, mode);
   const network = formatNetwork(spec);
   if (json) writeJson(terminal.stdout, { network, classes, input: [3, input, input], ...report });

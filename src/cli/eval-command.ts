@@ -16,6 +16,7 @@ import { isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import type { Layer } from "../nn/module.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
+import { augmentedLogits } from "../train/test-time-augmentation.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
 import { formatCount, formatPercent, formatRows, plural } from "./format.ts";
@@ -27,6 +28,7 @@ import { evaluateWithProgress, loadImagesWithProgress } from "./with-progress.ts
 
 interface EvalOptions extends Partial<Settings>, RunOptions {
   readonly fold?: boolean;
+  readonly tta?: boolean;
   readonly json?: boolean;
   readonly progress: boolean;
 }
@@ -42,6 +44,7 @@ const settingOptions: readonly SettingOption[] = [
   ["network", "--network <kind>", "the network, for a checkpoint without a configuration"],
   ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
   ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
+  ["widths", "--widths <a,b,c>", "its widths, if it is fast, for a checkpoint without a configuration"],
   ["conv", "--conv <spec>", "its convolutions, for a checkpoint without a configuration"],
   ["batchSize", "--batch-size <n>", "images at a time"],
   ["backend", "--backend <name>", `one of ${backendHelp} (default: auto)`],
@@ -51,6 +54,7 @@ const settingOptions: readonly SettingOption[] = [
 export function evalCommand(command: Command, context: CommandContext): void {
   command
     .option("--fold", "fold the batch norms into the convolutions: the same numbers up to rounding, faster")
+    .option("--tta", "average the logits over six views of each image: mirrored, and moved by a pixel (six times the work)")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr");
   addRunOptions(command);
@@ -80,7 +84,9 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
       const { model, name: network } = restoreNamed("eval", checkpoint, settings, given, dataset.classes.length);
       if (saved) writeNotes(terminal, checkSaved(source, model, dataset, facts?.classes ?? []));
       const tested = options.fold ? foldBatchNorm(model) : model;
-      const evaluation = await evaluateWithProgress(tested, dataset, { label: "testing", batchSize: settings.batchSize }, progress);
+      const predict = options.tta ? augmentedLogits : undefined;
+      const testing = { label: "testing", batchSize: settings.batchSize, predict };
+      const evaluation = await evaluateWithProgress(tested, dataset, testing, progress);
       const { count, loss, accuracy, confusion } = evaluation;
       if (!Number.isFinite(loss))
         throw new DataError(
@@ -98,7 +104,8 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
         ["network", `${network}, ${plural(model.parameterCount(), "parameter")}, from ${source}`],
       ];
       terminal.stdout.write(`${formatRows(rows, 9)}\n`);
-      terminal.stdout.write(`Test accuracy ${formatPercent(accuracy)} (loss ${loss.toFixed(4)}) on ${plural(count, "image")}\n\n`);
+      const views = options.tta ? ", six views of each" : "";
+      terminal.stdout.write(`Test accuracy ${formatPercent(accuracy)} (loss ${loss.toFixed(4)}) on ${plural(count, "image")}${views}\n\n`);
       terminal.stdout.write(formatClassTable(evaluation, dataset.classes));
     },
   );

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The entry point of the program `separable`. */
 
+import { Console } from "node:console";
 import { basename, relative } from "node:path";
 import { run } from "./program.ts";
 
@@ -8,6 +9,9 @@ import { run } from "./program.ts";
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
 });
+
+// The module of a family may log something. On stdout, it would stand among the results.
+globalThis.console = new Console(process.stderr, process.stderr);
 
 // The process of a run stops, and saves, when the process of its sweep ends. The channel between them must not keep a finished run alive.
 process.once("disconnect", () => process.kill(process.pid, "SIGTERM"));

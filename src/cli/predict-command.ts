@@ -43,6 +43,7 @@ const settingOptions: readonly SettingOption[] = [
   ["network", "--network <kind>", "the network, for a checkpoint without a configuration"],
   ["depth", "--depth <n>", "its depth, for a checkpoint without a configuration"],
   ["width", "--width <n>", "its width, for a checkpoint without a configuration"],
+  ["widths", "--widths <a,b,c>", "its widths, if it is fast, for a checkpoint without a configuration"],
   ["conv", "--conv <spec>", "its convolutions, for a checkpoint without a configuration"],
   ["attentionSplit", "--attention-split <n>", "its attention maps in each group, for a checkpoint without a configuration"],
   ["data", "--data <name>", "the data set or folder whose class names and normalisation it has, for a checkpoint without a configuration"],

@@ -7,15 +7,18 @@ import { budgetKinds } from "../experiment/budget.ts";
 import { Interruption } from "../experiment/interruption.ts";
 import { networkKinds } from "../experiment/network-spec.ts";
 import { refuseFixed, resumeRun } from "../experiment/node/resume-run.ts";
+import { usualRates } from "../experiment/node/search-rate.ts";
 import { type StartOptions, startRun } from "../experiment/node/start-run.ts";
 import type { TrainObserver } from "../experiment/node/train-observer.ts";
 import { presetNames, presetSummaries, presets } from "../experiment/presets.ts";
 import { choice, integer, path, type Rule } from "../experiment/rules.ts";
-import { type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { optionName, type SettingName, type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { fastNetLimits } from "../models/fast-net.ts";
 import type { Profile } from "../nn/profile.ts";
 import { convolutionForms } from "../structured/convolution-text.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
+import { printRate, usualPlot } from "./find-rate.ts";
 import { writeTrace } from "./profile-table.ts";
 import { progressStyle } from "./progress.ts";
 import { longFlag, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
@@ -29,6 +32,8 @@ interface TrainCommandOptions extends StartOptions, Partial<Settings> {
   readonly progress: boolean;
   /** The file that gets the trace of the profile. */
   readonly trace?: string;
+  /** The file of the plot of a search for a learning rate; `true` for its default. */
+  readonly findRate?: string | true;
 }
 
 const optionGroups: readonly (readonly [heading: string, rows: readonly SettingOption[]])[] = [
@@ -43,7 +48,11 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["testShare", "--test-share <share>", "own images without train/ and val/: share of each class to test on (default: 0.2)"],
       ["mean", "--mean <r,g,b>", "own images: what is subtracted from pixels in [0, 1] (default: the mean of the training images)"],
       ["std", "--std <r,g,b>", "own images: what they are divided by (default: the standard deviation of the training images)"],
-      ["augment", "--augment <list>", "crop:4,flip,cutout:16, any of them, or none; own images: resized-crop too"],
+      [
+        "augment",
+        "--augment <list>",
+        "crop:4 or translate:2, flip or flip:alternating, cutout:16, mixup:0.2, any of them, or none; own images: resized-crop too",
+      ],
     ],
   ],
   [
@@ -52,6 +61,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["network", "--network <kind>", networkKinds.join(", ")],
       ["depth", "--depth <n>", "wrn: layers, 6n + 4; darts: cells"],
       ["width", "--width <n>", "wrn: channels are 16, 32 and 64 times this; darts: channels of the first cells"],
+      ["widths", "--widths <a,b,c>", `fast: channels of the three groups (with --network fast: ${fastNetLimits.widths.join(",")})`],
       ["conv", "--conv <spec>", `what each 3×3 convolution is made of: ${convolutionForms}`],
       ["init", "--init <name>", "initialisation of structured layers: reference, spectral or variance-preserving"],
       ["mode", "--mode <name>", "how structured layers compute: auto, factorized or dense"],
@@ -80,15 +90,23 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["epochs", "--epochs <n>", "passes over the training images"],
       ["batchSize", "--batch-size <n>", "images per step"],
       ["dropLast", "--drop-last", "leave out an epoch's last batch if it is smaller (default: only if it would have one image)"],
-      ["optimizer", "--optimizer <name>", "sgd, adam or adamw"],
-      ["learningRate", "--learning-rate <rate>", "the peak (one-cycle) or the first value (other schedules)"],
-      ["momentum", "--momentum <m>", "momentum of sgd"],
-      ["nesterov", "--nesterov", "Nesterov momentum, for sgd"],
+      ["optimizer", "--optimizer <name>", "sgd, adam, adamw or muon"],
+      ["learningRate", "--learning-rate <rate>", "the peak (one-cycle, triangular) or the first value (other schedules)"],
+      ["momentum", "--momentum <m>", "momentum of sgd and muon"],
+      ["nesterov", "--nesterov", "Nesterov momentum, for sgd and muon"],
+      ["iterations", "--iterations <n>", "muon: Newton–Schulz iterations of a step (with muon: 5)"],
+      ["normalise", "--normalise", "muon: scale each weight of n rows to the norm √n before its step"],
+      ["normRate", "--norm-rate <f>", "factor of the rate of the norms' scales and shifts; divides their decay (usual: 1)"],
+      ["classifierRate", "--classifier-rate <f>", "the same factor for the classifier (usual: 1)"],
+      ["lookahead", "--lookahead <d>", "every five steps, keep up to this share of a slow average of the weights (usual: off)"],
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
       ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
       ["frobeniusDecay", "--frobenius-decay", "decay the product of the factors instead of the factors"],
       ["structuredRates", "--structured-rates", "scale the rate of each factor by what it sums over and makes (arXiv 2406.06248)"],
-      ["schedule", "--schedule <name>", "one-cycle, cosine or multi-step"],
+      ["schedule", "--schedule <name>", "one-cycle, triangular, cosine or multi-step"],
+      ["warmup", "--warmup <share>", "share of the run before the peak (one-cycle: 0.3, triangular: 0.23)"],
+      ["startRate", "--start-rate <share>", "triangular: the first rate as a share of the peak (usual: 0.2)"],
+      ["endRate", "--end-rate <share>", "triangular: the last rate as a share of the peak (usual: 0.07)"],
       ["milestones", "--milestones <epochs>", "epochs after which multi-step lowers the rate, such as 60,120,160"],
       ["factor", "--factor <f>", "the factor by which multi-step multiplies the rate"],
       ["labelSmoothing", "--label-smoothing <share>", "probability that is spread over all classes"],
@@ -113,6 +131,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
 const negated = {
   dropLast: ["--no-drop-last", "keep the last batch"],
   nesterov: ["--no-nesterov", "plain momentum"],
+  normalise: ["--no-normalise", "leave the weights as they are"],
   crs: ["--no-crs", "decay structured layers like all others"],
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
   structuredRates: ["--no-structured-rates", "the same rate for all factors"],
@@ -150,6 +169,11 @@ export function trainCommand(command: Command, context: CommandContext): void {
     .option("--detect-anomaly", "stop at the first op that computes NaN or an infinity, and name its layer (slower; wasm or reference)")
     .option("--profile", "profile the fourth step, kernel by kernel and layer by layer, and train on (wasm or reference)")
     .option("--trace <file>", "write the profile as a trace for chrome://tracing and Perfetto too", argument("train", "--trace", path))
+    .option(
+      "--find-rate [file]",
+      `train ${usualRates} steps (--steps) at rising rates, suggest one, and plot the losses (default file: ${usualPlot}); no run is written`,
+      argument("train", "--find-rate", path),
+    )
     .option("--offline", "download nothing")
     .option("--json", "print JSON lines to stdout")
     .option("--no-progress", "print no progress to stderr");
@@ -167,9 +191,20 @@ export function trainCommand(command: Command, context: CommandContext): void {
   command.action((options: TrainCommandOptions) => train(options, context));
 }
 
+/** Options that belong to a run, which a search for a rate does not write. */
+const ofRuns = ["resume", "run", "budget", "keep", "tensorboard", "detectAnomaly", "profile", "trace"] as const;
+
+async function findRateOnly(options: TrainCommandOptions & { findRate: string | true }, context: CommandContext): Promise<void> {
+  const excess = ofRuns.filter((name) => options[name] !== undefined);
+  if (excess.length > 0)
+    throw new ConfigError(`train: --find-rate writes no run, got ${excess.map(optionName).join(", ")} too; leave out one`);
+  await printRate(settingsIn(options), options, context);
+}
+
 async function train(options: TrainCommandOptions, context: CommandContext): Promise<void> {
   const { terminal } = context;
-  const { trace } = options;
+  const { trace, findRate } = options;
+  if (findRate !== undefined) return findRateOnly({ ...options, findRate }, context);
   if (trace !== undefined && !options.profile) throw new ConfigError("train: --trace needs --profile, got --trace alone; add --profile");
   let profiled: Profile | undefined;
   const style = progressStyle(terminal.stderr, options.progress);

@@ -209,12 +209,15 @@ function describeNetwork({ settings }: RunConfig, trainer: Trainer): string {
 
 function describeRecipe({ settings }: RunConfig, trainer: Trainer): string {
   const { epochs, batchSize, optimizer, momentum, nesterov, learningRate, schedule, weightDecay, labelSmoothing, augment, seed } = settings;
-  const rule =
-    optimizer === "sgd" ? `SGD with ${nesterov ? "Nesterov " : ""}momentum ${momentum}` : { adam: "Adam", adamw: "AdamW" }[optimizer];
+  const { lookahead, normRate } = settings;
+  const name = { sgd: "SGD", muon: "Muon", adam: "Adam", adamw: "AdamW" }[optimizer];
+  const hasMomentum = optimizer === "sgd" || optimizer === "muon";
+  const rule = `${name}${hasMomentum ? ` with ${nesterov ? "Nesterov " : ""}momentum ${momentum}` : ""}`;
   return [
     `${plural(epochs, "epoch")} of ${plural(trainer.batchesPerEpoch, "step")} (batch ${batchSize})`,
     rule,
-    `${schedule} rate ${learningRate}`,
+    ...(lookahead === undefined ? [] : [`Lookahead ${Number(lookahead.toPrecision(3))}`]),
+    `${schedule} rate ${learningRate}${normRate === undefined ? "" : ` (norms ×${normRate})`}`,
     `weight decay ${weightDecay}`,
     ...(labelSmoothing > 0 ? [`label smoothing ${labelSmoothing}`] : []),
     ...(augment === "none" ? [] : [augment]),

@@ -4,7 +4,7 @@ import type { Dataset } from "../data/dataset.ts";
 import type { DataProgress } from "../data/node/cifar.ts";
 import { type ImageSettings, type Images, type LoadImagesOptions, loadImages } from "../experiment/node/load-images.ts";
 import { testBatches } from "../experiment/node/session.ts";
-import { type Classifier, type Evaluation, evaluate } from "../train/evaluate.ts";
+import { type Classifier, type EvaluateOptions, type Evaluation, evaluate } from "../train/evaluate.ts";
 import { formatMegabytes } from "./format.ts";
 import { type ProgressJob, type ProgressStyle, startJob } from "./progress.ts";
 import { type Terminal, writeNote } from "./terminal.ts";
@@ -65,7 +65,7 @@ export async function loadImagesWithProgress(
 export async function evaluateWithProgress(
   network: Classifier,
   dataset: Dataset,
-  { label, batchSize }: { readonly label: string; readonly batchSize: number },
+  { label, batchSize, predict }: { readonly label: string; readonly batchSize: number } & Pick<EvaluateOptions, "predict">,
   { terminal, style, signal }: ProgressContext,
 ): Promise<Evaluation> {
   const job = startJob(terminal.stderr, style, { label, total: dataset.test.count });
@@ -73,6 +73,7 @@ export async function evaluateWithProgress(
   const evaluation = await evaluate(network, batches, {
     imageShape: [dataset.channels, dataset.height, dataset.width],
     classes: dataset.classes.length,
+    predict,
     signal,
     onBatch: async (done) => {
       job.update(done);

@@ -71,6 +71,10 @@ type ObjectOf<T> = { [K in Exclude<keyof T, OptionalKeys<T>>]: T[K] } & { [K in 
 export const object = <T extends Record<string, unknown>>(entries: { readonly [K in keyof T]: Schema<T[K]> }): Schema<ObjectOf<T>> =>
   v.looseObject(entries as v.ObjectEntries, "an object") as unknown as Schema<ObjectOf<T>>;
 
+/** The entries of a value that a schema describes. Others could overwrite what is written beside them. */
+export const only = <T extends object>(value: T, entries: Readonly<Record<keyof T, unknown>>): T =>
+  Object.fromEntries(Object.entries(value).filter(([name]) => Object.hasOwn(entries, name))) as T;
+
 /** Where a value comes from, for errors. */
 export interface SourceOptions {
   /** What an error begins with: the operation and the file, such as `run: runs/a/config.json`. */

@@ -1,23 +1,34 @@
 /**
  * Augmentation and normalisation in one pass over the bytes of an image. The order is that of the usual PyTorch recipe: pad and crop, flip,
- * scale and normalise, then write the zeros of Cutout (DeVries & Taylor 2017, arXiv 1708.04552).
+ * scale and normalise, then write the zeros of Cutout (DeVries & Taylor 2017, arXiv 1708.04552). Mixup follows when the batch is whole.
  */
 
 import { ConfigError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import { isFloat32Array } from "../core/typed-arrays.ts";
+import { checkMixup } from "./mixup.ts";
 
 export interface Augmentation {
   /**
    * Black pixels added to every side, before a window of the original size is cropped at a uniformly drawn position. Default: 0, no crop.
    */
   readonly crop?: number;
-  /** Whether an image is mirrored left to right with probability ½. Default: false. */
-  readonly flip?: boolean;
+  /**
+   * The largest number of pixels by which an image is moved up, down, left and right, uniformly drawn. The border shows the image reflected,
+   * without its outermost pixel twice. It takes the place of `crop`. Default: 0, no move.
+   */
+  readonly translate?: number;
+  /**
+   * Whether an image is mirrored left to right: `true` with probability ½, `"alternating"` in every other epoch (see alternating-flips.ts).
+   * Default: false.
+   */
+  readonly flip?: boolean | "alternating";
   /**
    * Side, in pixels, of a square of zeros whose centre is uniform over the image; the border may clip the square. Default: 0, no square.
    */
   readonly cutout?: number;
+  /** α in (0, 1] of mixup, which averages pairs of images and of labels. 0.2 is usual. Default: 0, no mixup. */
+  readonly mixup?: number;
   /**
    * Whether a part of random area (8 … 100 %) and aspect (3/4 … 4/3) is scaled to the size of the image, as the recipe for ImageNet has it.
    * The part is cut from the file, so only a streamed data set can be cropped so. Default: false.
@@ -37,7 +48,8 @@ export interface Augmenter {
   readonly height: number;
   readonly width: number;
   readonly crop: number;
-  readonly flip: boolean;
+  readonly translate: number;
+  readonly flip: boolean | "alternating";
   readonly cutout: number;
   /** [C,256]: the normalised value of every byte. */
   readonly table: Float32Array;
@@ -59,12 +71,18 @@ export interface AugmenterOptions {
 
 /**
  * Tabulates y = (x/255 − mean)/std for every byte x and channel. Each step is rounded to float32, as PyTorch rounds it.
- * @throws ConfigError when crop or cutout is not an integer ≥ 0, or mean and std do not hold one number per channel, std above 0.
+ * @throws ConfigError when crop, translate or cutout is not an integer ≥ 0, translate is not smaller than the image or stands beside crop,
+ * mixup is not in [0, 1], or mean and std do not hold one number per channel, std above 0.
  */
 export function createAugmenter({ channels, height, width, mean, std, augment = {} }: AugmenterOptions): Augmenter {
-  const { crop = 0, flip = false, cutout = 0 } = augment;
-  for (const [name, value] of Object.entries({ crop, cutout }))
+  const { crop = 0, translate = 0, flip = false, cutout = 0, mixup = 0 } = augment;
+  for (const [name, value] of Object.entries({ crop, translate, cutout }))
     if (!Number.isInteger(value) || value < 0) throw new ConfigError(`augment: ${name} must be an integer ≥ 0, got ${value}`);
+  if (crop > 0 && translate > 0)
+    throw new ConfigError(`augment: crop and translate both move the image, got crop ${crop} and translate ${translate}; leave out one`);
+  if (translate > 0 && translate >= Math.min(height, width))
+    throw new ConfigError(`augment: translate must be smaller than the image of ${height}×${width} pixels, got ${translate}`);
+  checkMixup(mixup);
   if (mean.length !== channels || std.length !== channels || !mean.every(Number.isFinite) || !std.every((s) => Number.isFinite(s) && s > 0))
     throw new ConfigError(
       `augment: needs a finite mean and a std above 0 for each of ${channels} channels, got mean [${mean}], std [${std}]`,
@@ -73,16 +91,28 @@ export function createAugmenter({ channels, height, width, mean, std, augment = 
   const { fround } = Math;
   for (let c = 0; c < channels; c++)
     for (let x = 0; x < 256; x++) table[c * 256 + x] = fround(fround(fround(x / 255) - fround(mean[c]!)) / fround(std[c]!));
-  return { channels, height, width, crop, flip, cutout, table, mean, std };
+  return { channels, height, width, crop, translate, flip, cutout, table, mean, std };
 }
 
 /** The normalised values of floats that are pixels scaled to [0, 1]: y = (x − mean)/std, each step rounded to float32. */
 const normalise = ({ mean, std }: Augmenter, channel: number, x: number): number =>
   Math.fround(Math.fround(x - Math.fround(mean[channel]!)) / Math.fround(std[channel]!));
 
+/** The position that shows position `i` of an axis of `size` pixels continued by reflection, for −size < i < 2·size − 1. */
+const reflected = (i: number, size: number): number => (i < 0 ? -i : i < size ? i : 2 * size - 2 - i);
+
+/** The pixel of an axis that each pixel of the window shows; −1 for black. */
+function windowOf(size: number, shift: number, reflects: boolean): Int32Array {
+  return Int32Array.from({ length: size }, (_, i) => {
+    const from = i + shift;
+    return reflects ? reflected(from, size) : from >= 0 && from < size ? from : -1;
+  });
+}
+
 /**
  * Writes one augmented, normalised image. source:[C,H,W], bytes or floats, at `from` → out:[C,H,W] at `to`.
- * Draws from `random` in this order, leaving out what is switched off: crop row, crop column, flip, Cutout row, Cutout column.
+ * Draws from `random` in this order, leaving out what is switched off: row and column of the crop or the translation, flip, Cutout row,
+ * Cutout column. @param mirror Whether the image is mirrored where flips alternate, which no draw decides. Default: false.
  */
 export function augmentImage(
   augmenter: Augmenter,
@@ -91,32 +121,30 @@ export function augmentImage(
   out: Float32Array,
   to: number,
   random: Random,
+  mirror = false,
 ): void {
   const floats = isFloat32Array(source);
-  const { channels, height, width, crop, flip, table } = augmenter;
-  const dy = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
-  const dx = crop > 0 ? random.integer(2 * crop + 1) - crop : 0;
-  const mirrored = flip && random.integer(2) === 1;
-  // The columns [left, right) of the window, before the flip, lie inside the image.
-  const left = Math.min(width, Math.max(0, -dx));
-  const right = Math.max(left, Math.min(width, width - dx));
-  const step = mirrored ? -1 : 1;
+  const { channels, height, width, crop, translate, flip, table } = augmenter;
+  const reach = Math.max(crop, translate);
+  const dy = reach > 0 ? random.integer(2 * reach + 1) - reach : 0;
+  const dx = reach > 0 ? random.integer(2 * reach + 1) - reach : 0;
+  const [rows, columns] = [windowOf(height, dy, translate > 0), windowOf(width, dx, translate > 0)];
+  if (flip === "alternating" ? mirror : flip && random.integer(2) === 1) columns.reverse();
   for (let c = 0; c < channels; c++) {
     const row0 = c << 8;
     const black = table[row0]!;
     for (let y = 0; y < height; y++) {
       const start = to + (c * height + y) * width;
-      const sourceY = y + dy;
-      if (sourceY < 0 || sourceY >= height) {
+      if (rows[y]! < 0) {
         out.fill(black, start, start + width);
         continue;
       }
-      let write = mirrored ? start + width - 1 : start;
-      let read = from + (c * height + sourceY) * width + left + dx;
-      for (let x = 0; x < left; x++, write += step) out[write] = black;
-      if (floats) for (let x = left; x < right; x++, write += step) out[write] = normalise(augmenter, c, source[read++]!);
-      else for (let x = left; x < right; x++, write += step) out[write] = table[row0 + source[read++]!]!;
-      for (let x = right; x < width; x++, write += step) out[write] = black;
+      const row = from + (c * height + rows[y]!) * width;
+      for (let x = 0; x < width; x++) {
+        const column = columns[x]!;
+        if (column < 0) out[start + x] = black;
+        else out[start + x] = floats ? normalise(augmenter, c, source[row + column]!) : table[row0 + source[row + column]!]!;
+      }
     }
   }
   if (augmenter.cutout > 0) cutOut(augmenter, out, to, random);

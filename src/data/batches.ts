@@ -7,8 +7,10 @@ import { ConfigError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { Random } from "../core/random.ts";
+import { alternatingFlips } from "./alternating-flips.ts";
 import { type Augmentation, augmentImage, createAugmenter } from "./augment.ts";
 import { checkSplit, type Dataset, type ImageDataset, type SplitName } from "./dataset.ts";
+import { type MixedLabels, mixStream, mixUp } from "./mixup.ts";
 
 export interface Batch {
   /** Position in the epoch, from 0. */
@@ -18,6 +20,8 @@ export interface Batch {
   readonly images: Float32Array;
   /** [count]. */
   readonly labels: Int32Array;
+  /** The second labels of images that mixup has averaged. Default: none, the images are whole. */
+  readonly mixed?: MixedLabels;
 }
 
 export interface EpochOptions {
@@ -93,6 +97,13 @@ export function orderEpoch(dataset: Dataset, splitName: SplitName, options: Epoc
   return { batchCount, startBatch, stream, imagesOf };
 }
 
+/** The batch after mixup, which works in place; the same batch without mixup. */
+export function mixedBatch(batch: Batch, { augment, seed, epoch }: EpochOptions): Batch {
+  const { mixup = 0 } = augment ?? {};
+  if (mixup === 0) return batch;
+  return { ...batch, mixed: mixUp(batch.images, batch.labels, mixup, mixStream(seed, epoch, batch.index)) };
+}
+
 /** Lays out an epoch of images in memory. @throws ConfigError */
 export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: EpochOptions): Epoch {
   const { augment } = options;
@@ -101,6 +112,7 @@ export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: 
     throw new ConfigError("epoch: resizedCrop cuts parts from image files, got images in memory; use crop, or stream the images");
   const { batchCount, startBatch, stream, imagesOf } = orderEpoch(dataset, splitName, options);
   const augmenter = createAugmenter({ ...dataset, augment });
+  const isMirrored = alternatingFlips(options.seed, options.epoch);
   const imageSize = dataset.channels * dataset.height * dataset.width;
 
   const prepare = (index: number): Batch => {
@@ -109,10 +121,10 @@ export function planEpoch(dataset: ImageDataset, splitName: SplitName, options: 
     const labels = new Int32Array(members.length);
     const random = stream.fork(augmentKey(index));
     for (const [n, image] of members.entries()) {
-      augmentImage(augmenter, split.images, image * imageSize, images, n * imageSize, random);
+      augmentImage(augmenter, split.images, image * imageSize, images, n * imageSize, random, isMirrored(image));
       labels[n] = split.labels[image]!;
     }
-    return { index, count: members.length, images, labels };
+    return mixedBatch({ index, count: members.length, images, labels }, options);
   };
   return { batchCount, startBatch, prepare };
 }

@@ -14,7 +14,10 @@ const largestArena = 4096;
 const formatted = (value: number): string => Math.ceil(value).toLocaleString("en-US");
 
 /** The number of tensors of a parameter's size that a step holds: the parameter, its gradient, and the optimiser's own. */
-const tensorsPerParameter = ({ optimizer, momentum }: Settings): number => (optimizer === "sgd" ? (momentum > 0 ? 3 : 2) : 4);
+function tensorsPerParameter({ optimizer, momentum, lookahead }: Settings): number {
+  const moments = optimizer === "sgd" ? (momentum > 0 ? 1 : 0) : optimizer === "muon" ? 1 : 2;
+  return 2 + moments + (lookahead === undefined ? 0 : 1);
+}
 
 /**
  * Counts what one training step holds at least: the parameters, their gradients and moments, and a batch of images in float32.

@@ -2,6 +2,7 @@
 
 import type { ConvolutionNetwork } from "../compress/compress.ts";
 import { Darts, dartsLimits } from "../models/darts.ts";
+import { FastNet, fastNetLimits } from "../models/fast-net.ts";
 import { MobileNetV2 } from "../models/mobile-net-v2.ts";
 import { ResNet } from "../models/res-net.ts";
 import { WideResNet, wideResNetLimits } from "../models/wide-resnet.ts";
@@ -13,7 +14,7 @@ import type { FamilyOptions } from "../structured/family.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { AttentiveClassifier } from "../train/evaluate.ts";
 
-export const networkKinds = ["wrn", "wrn-50-2", "darts", "mobilenet-v2"] as const;
+export const networkKinds = ["wrn", "wrn-50-2", "darts", "mobilenet-v2", "fast"] as const;
 export type NetworkKind = (typeof networkKinds)[number];
 
 export interface NetworkSpec {
@@ -22,6 +23,8 @@ export interface NetworkSpec {
   readonly depth?: number | undefined;
   /** The factor of the channels of `wrn`, or the channels of the first cells of `darts`. */
   readonly width?: number | undefined;
+  /** The channels of the three groups of `fast`. */
+  readonly widths?: readonly number[] | undefined;
   readonly dropout?: number | undefined;
   /** The number of attention maps in each group of blocks of `wrn`. Default: 1. */
   readonly attentionSplit?: number | undefined;
@@ -114,6 +117,14 @@ export const networks: Readonly<Record<NetworkKind, NetworkEntry>> = {
     create: ({ dropout = 0, convolution }, classes, build, options) =>
       new MobileNetV2({ dropout, classes, convolution: convolutionFactory(convolution, options) }, build),
   },
+  fast: {
+    sizes: undefined,
+    input: 32,
+    classes: 10,
+    dense: { kind: "Conv" },
+    create: ({ widths = fastNetLimits.widths, convolution }, classes, build, options) =>
+      new FastNet({ widths, classes, convolution: convolutionFactory(convolution, options) }, build),
+  },
 };
 
 /** The kind of each network's class, by the name that its recipe has. */
@@ -122,6 +133,7 @@ const kindsOfClasses: Readonly<Record<string, NetworkKind>> = {
   ResNet: "wrn-50-2",
   Darts: "darts",
   MobileNetV2: "mobilenet-v2",
+  FastNet: "fast",
 };
 
 /** The input size of the paper for the network of a class such as `ResNet`, in pixels; undefined for any other class. */
@@ -135,7 +147,8 @@ export function sizeRefusal(kind: NetworkKind, given: Pick<NetworkSpec, "depth" 
   const { sizes, rules } = networks[kind];
   if (sizes === undefined) {
     const name = given.depth !== undefined ? "depth" : given.width !== undefined ? "width" : undefined;
-    return name && `--${name} has no use with --network ${kind}, which has one size`;
+    const advice = kind === "fast" ? "whose size is --widths" : "which has one size";
+    return name && `--${name} has no use with --network ${kind}, ${advice}`;
   }
   for (const name of ["depth", "width"] as const) {
     const [size, rule] = [given[name], rules?.[name]];
@@ -151,9 +164,10 @@ export function createNetwork(spec: NetworkSpec, classes: number, build: Build, 
   return create({ ...spec, depth: spec.depth ?? depth, width: spec.width ?? width }, classes, build, options);
 }
 
-/** The name of a network without its convolution: `wrn-10-1`, `darts-20-36`, `mobilenet-v2`. */
-export function formatArchitecture({ kind, depth, width }: NetworkSpec): string {
+/** The name of a network without its convolution: `wrn-10-1`, `darts-20-36`, `mobilenet-v2`, `fast-64-256-256`. */
+export function formatArchitecture({ kind, depth, width, widths = fastNetLimits.widths }: NetworkSpec): string {
   const { sizes } = networks[kind];
+  if (kind === "fast") return [kind, ...widths].join("-");
   return sizes === undefined ? kind : [kind, depth ?? sizes.depth, width ?? sizes.width].join("-");
 }
 

@@ -2,13 +2,23 @@
 
 import type { Settings } from "./setting-rules.ts";
 
-export const presetNames = ["quick", "accurate", "paper-wrn", "paper-darts", "paper-wrn-50-2", "paper-mobilenet-v2"] as const;
+export const presetNames = [
+  "quick",
+  "three-minutes",
+  "ten-minutes",
+  "wide-resnet",
+  "accurate",
+  "paper-wrn",
+  "paper-darts",
+  "paper-wrn-50-2",
+  "paper-mobilenet-v2",
+] as const;
 export type PresetName = (typeof presetNames)[number];
 
 /** The settings of the machine, as the defaults leave them: a run may be tested on another machine than the one that trained it. */
 export const anyMachine = { backend: "auto", threads: undefined, memoryLimit: undefined, simd: undefined } as const;
 
-/** The run of `npm start`: two epochs of CIFAR-10, about 3 minutes on two cores. Its values are the defaults of all options. */
+/** Two epochs of CIFAR-10 with a small WideResNet. Its values are the defaults of all options. */
 const quick: Settings = {
   data: "cifar10",
   folder: undefined,
@@ -22,6 +32,7 @@ const quick: Settings = {
   network: "wrn",
   depth: 10,
   width: 1,
+  widths: undefined,
   conv: "Conv",
   init: "reference",
   mode: "auto",
@@ -41,17 +52,46 @@ const quick: Settings = {
   learningRate: 0.2,
   momentum: 0.9,
   nesterov: true,
+  iterations: undefined,
+  normalise: undefined,
+  normRate: undefined,
+  classifierRate: undefined,
+  lookahead: undefined,
   weightDecay: 5e-4,
   crs: true,
   frobeniusDecay: false,
   structuredRates: undefined,
   schedule: "one-cycle",
+  warmup: undefined,
+  startRate: undefined,
+  endRate: undefined,
   milestones: undefined,
   factor: 0.2,
   labelSmoothing: 0,
   seed: 0,
   evaluateEvery: 1,
   ...anyMachine,
+};
+
+/**
+ * The recipe of airbench (Jordan 2024, arXiv 2404.00498), for half of its batches of 1,024 images: the rate is for a mean of the losses, and
+ * it is proportional to the size of a batch.
+ */
+const airbench: Settings = {
+  ...quick,
+  augment: "translate:2,flip:alternating",
+  network: "fast",
+  depth: undefined,
+  width: undefined,
+  batchSize: 512,
+  dropLast: true,
+  learningRate: 0.75,
+  momentum: 0.85,
+  weightDecay: 1.33e-3,
+  normRate: 64,
+  lookahead: 0.95 ** 5,
+  schedule: "triangular",
+  labelSmoothing: 0.2,
 };
 
 /** The settings that all recipes of the paper share (Gray et al. 2019, §4). */
@@ -61,7 +101,19 @@ const oneSize = { depth: undefined, width: undefined } as const;
 
 export const presets: Readonly<Record<PresetName, Settings>> = {
   quick,
-  accurate: { ...quick, depth: 16, epochs: 15, seed: 1 },
+  "three-minutes": { ...airbench, widths: [32, 64, 64], epochs: 3, batchSize: 256, learningRate: 0.375 },
+  "ten-minutes": { ...airbench, widths: [64, 128, 128], epochs: 4 },
+  "wide-resnet": {
+    ...quick,
+    depth: 16,
+    width: 2,
+    epochs: 7,
+    batchSize: 128,
+    labelSmoothing: 0.1,
+    augment: "translate:4,flip:alternating",
+    evaluateEvery: 7,
+  },
+  accurate: { ...airbench, widths: [64, 256, 256], epochs: 10, evaluateEvery: 5 },
   "paper-wrn": {
     ...paper,
     depth: 28,
@@ -132,7 +184,10 @@ export const onFolders: Readonly<Partial<Record<PresetName, Partial<Settings>>>>
 /** A few words on each preset for the help. */
 export const presetSummaries: Readonly<Record<PresetName, string>> = {
   quick: "WRN-10-1, two epochs, about 3 minutes on two cores",
-  accurate: "WRN-16-1, 15 epochs, about 40 minutes on two cores, 87 %",
+  "three-minutes": "fast-32-64-64, the run of npm start",
+  "ten-minutes": "fast-64-128-128",
+  "wide-resnet": "WRN-16-2, for 25 minutes on two cores",
+  accurate: "fast-64-256-256, for an hour on two cores",
   "paper-wrn": "the paper's WRN-28-10, 200 epochs",
   "paper-darts": "the paper's DARTS, 600 epochs",
   "paper-wrn-50-2": "the paper's WRN-50-2, 90 epochs; with --data ./imagenet, a folder of train and val, the recipe for ImageNet",

@@ -1,10 +1,14 @@
 /** The optimiser, the weight decay and the schedules that settings describe. */
 
+import type { Parameter } from "../nn/state.ts";
 import { Adam } from "../train/adam.ts";
+import { CombinedOptimizer } from "../train/combined-optimizer.ts";
 import type { Classifier } from "../train/evaluate.ts";
-import type { Optimizer } from "../train/optimizer.ts";
-import { decayGroups } from "../train/parameter-groups.ts";
-import { cosine, multiStep, oneCycle, type Schedule } from "../train/schedules.ts";
+import { Lookahead } from "../train/lookahead.ts";
+import { Muon } from "../train/muon.ts";
+import type { Optimizer, ParameterGroup } from "../train/optimizer.ts";
+import { parameterGroups } from "../train/parameter-groups.ts";
+import { cosine, multiStep, oneCycle, type Schedule, triangular } from "../train/schedules.ts";
 import { Sgd } from "../train/sgd.ts";
 import { structuredRates, withRates } from "../train/structured-rates.ts";
 import type { Settings } from "./setting-rules.ts";
@@ -23,16 +27,39 @@ export const structuredDecay = ({ weightDecay, crs = true }: Settings, ratio: ()
  *
  * @param structured the weight decay of structured maps. Under Frobenius decay it is not applied to the factors: the loss contains a
  * penalty on the norm of their product instead.
+ * @param steps the steps of the whole run, by which the decay of Lookahead grows. Default: it does not grow.
  */
-export function createOptimizer(
-  { optimizer, momentum, nesterov, weightDecay, frobeniusDecay = false, structuredRates: scaled = false }: Settings,
-  model: Classifier,
-  structured: number,
+export function createOptimizer(settings: Settings, model: Classifier, structured: number, steps?: number): Optimizer {
+  const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, lookahead } = settings;
+  const decay = { full: weightDecay, compressed: frobeniusDecay ? 0 : structured };
+  const parameters = model.parameters();
+  const rates = settings.structuredRates ? structuredRates(model, settings.optimizer.startsWith("adam") ? "adam" : "sgd") : undefined;
+  const groupsOf = (some: ReadonlyMap<string, Parameter>): ParameterGroup[] => {
+    const groups = parameterGroups(some, decay, { norm: normRate, classifier: classifierRate });
+    return rates === undefined ? groups : withRates(groups, rates);
+  };
+  const optimizer = optimizerOf(settings, parameters, groupsOf);
+  if (lookahead === undefined) return optimizer;
+  return new Lookahead(optimizer, parameters, { decay: lookahead, ...(steps === undefined ? {} : { steps }) });
+}
+
+function optimizerOf(
+  { optimizer, momentum, nesterov, iterations, normalise }: Settings,
+  parameters: ReadonlyMap<string, Parameter>,
+  groupsOf: (parameters: ReadonlyMap<string, Parameter>) => ParameterGroup[],
 ): Optimizer {
-  const byDecay = decayGroups(model, { full: weightDecay, compressed: frobeniusDecay ? 0 : structured });
-  const groups = scaled ? withRates(byDecay, structuredRates(model, optimizer === "sgd" ? "sgd" : "adam")) : byDecay;
+  const groups = groupsOf(parameters);
   if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
-  return new Adam(groups, { decoupled: optimizer === "adamw" });
+  if (optimizer !== "muon") return new Adam(groups, { decoupled: optimizer === "adamw" });
+  const isHidden = ({ role, shape }: Parameter): boolean => role === "weight" && shape.length >= 2;
+  const [hidden, others] = [true, false].map((wanted) => new Map([...parameters].filter(([, p]) => isHidden(p) === wanted)));
+  const options = {
+    momentum,
+    nesterov,
+    ...(iterations === undefined ? {} : { iterations }),
+    ...(normalise === undefined ? {} : { normalise }),
+  };
+  return new CombinedOptimizer(new Muon(groupsOf(hidden!), options), new Sgd(groupsOf(others!), { momentum, nesterov }));
 }
 
 /** The rate of drop-path, which rises linearly from 0 over the epochs; undefined for a run without drop-path. */
@@ -40,8 +67,18 @@ export const dropPathSchedule = ({ dropPath = 0, epochs }: Settings): Schedule |
   dropPath === 0 ? undefined : (epoch) => (dropPath * Math.floor(epoch)) / epochs;
 
 /** The learning rate by the epoch. */
-export function createSchedule({ schedule, learningRate, epochs, milestones: passed = [], factor }: Settings): Schedule {
-  if (schedule === "one-cycle") return oneCycle({ peak: learningRate, epochs });
+export function createSchedule({ schedule, learningRate, epochs, milestones: passed = [], factor, ...settings }: Settings): Schedule {
+  const { startRate: start, endRate: end } = settings;
+  const warmup = settings.warmup === undefined ? {} : { warmup: settings.warmup };
+  if (schedule === "one-cycle") return oneCycle({ peak: learningRate, epochs, ...warmup });
+  if (schedule === "triangular")
+    return triangular({
+      peak: learningRate,
+      epochs,
+      ...warmup,
+      ...(start === undefined ? {} : { start }),
+      ...(end === undefined ? {} : { end }),
+    });
   if (schedule === "cosine") return cosine({ base: learningRate, epochs });
   return multiStep({ base: learningRate, milestones: passed, factor });
 }

@@ -43,10 +43,10 @@ function checkNumbers({ source, model }: Checkpoint, spec: NetworkSpec, classes:
 
 /** The number of classes that a checkpoint of the network `spec` tells apart. @throws DataError for a checkpoint without a classifier. */
 export function classesOf({ source, model }: Checkpoint, spec: NetworkSpec): number {
-  const { name, formerName } = classifierBias(spec);
+  const { name, formerName } = lastOfClassifier(spec);
   const classes = (model.get(name) ?? model.get(formerName))?.shape[0];
   if (classes !== undefined) return classes;
-  throw new DataError(`checkpoint: ${source} must hold ${name}, the bias of the classifier, got none; name a checkpoint of this network`);
+  throw new DataError(`checkpoint: ${source} must hold ${name}, of the classifier, got none; name a checkpoint of this network`);
 }
 
 /** The networks whose layers had other names in earlier versions, with dense convolutions. */
@@ -86,11 +86,11 @@ export function classDependentNames(spec: NetworkSpec): string[] {
 }
 
 /**
- * The state name of the classifier's bias, now and in files of earlier versions. The bias has one number per class. Every network declares
- * its classifier after all other layers, and every layer its bias after its weights, so the bias is the last parameter. The network that
- * is asked for the name is made without numbers.
+ * The state name of the last parameter of the classifier, now and in files of earlier versions. It is the bias, or the weight of a
+ * classifier without one: either has one row per class. Every network declares its classifier after all other layers. The network that is
+ * asked for the name is made without numbers.
  */
-function classifierBias(spec: NetworkSpec): { name: string; formerName: string } {
+function lastOfClassifier(spec: NetworkSpec): { name: string; formerName: string } {
   let found = { name: "", formerName: "" };
   countParameters((build) => {
     const network = createNetwork(spec, 10, build, { init: "variance-preserving" });

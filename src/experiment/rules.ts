@@ -102,6 +102,17 @@ export function milestones(most: number): Rule<readonly number[]> {
   return { allowed: `increasing epochs in [1, ${most}], separated by commas`, accepts, parse };
 }
 
+/** Three integers, separated by commas. */
+export function three(bounds: Bounds): Rule<readonly number[]> {
+  const accepts = (value: unknown): value is readonly number[] =>
+    Array.isArray(value) && value.length === 3 && value.every((v) => Number.isSafeInteger(v) && within(v, bounds));
+  const parse = (argument: string): readonly number[] | undefined => {
+    const values = argument.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+    return accepts(values) ? values : undefined;
+  };
+  return { allowed: `three ${describe("integers", bounds)}, separated by commas`, accepts, parse };
+}
+
 /** One finite number for each channel of an RGB image, separated by commas. */
 export function perChannel(bounds: Bounds): Rule<readonly number[]> {
   const accepts = (value: unknown): value is readonly number[] =>

@@ -44,6 +44,8 @@ export interface RunConfig {
   readonly initialised?: { readonly from: string; readonly sha256: string; readonly fresh: readonly string[] } | undefined;
   /** Set when the run was prolonged: at which epoch, and how many epochs it had and has. */
   readonly prolonged?: readonly { readonly at: number; readonly from: number; readonly to: number }[] | undefined;
+  /** How many checkpoints the run keeps; undefined for the default. */
+  readonly keep?: number | undefined;
   /** Where the run was computed. Equal settings give equal bits on the same backend with as many threads. */
   readonly environment: { readonly node: string; readonly platform: string; readonly backend: BackendReport };
 }
@@ -77,6 +79,7 @@ const configSchema = object({
   fingerprint: optional(text),
   initialised: optional(object({ from: text, sha256: text, fresh: list(text) })),
   prolonged: optional(list(object({ at: whole(), from: whole(1), to: whole(1) }))),
+  keep: optional(whole(1)),
   environment: object({ node: optional(text), platform: optional(text), backend: backendSchema }),
 });
 

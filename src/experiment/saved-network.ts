@@ -65,15 +65,15 @@ export function savedSettings(op: string, checkpoint: Checkpoint, given: Partial
   const network = spec && specOfClass(kind, options, specOfRecipe(spec, source));
   if (network === undefined)
     throw new ConfigError(`${op}: the network of ${source} must be one of ${networkKinds.join(", ")}, got ${visible(kind)}`);
-  const { kind: name, depth, width, dropout, attentionSplit, convolution } = network;
+  const { kind: name, depth, width, widths, dropout, attentionSplit, convolution } = network;
   const refused = sizeRefusal(name, network);
   if (refused !== undefined) throw new DataError(`${op}: ${source} must describe a network that can be made, got: ${refused}`);
-  return { network: name, depth, width, dropout: dropout ?? 0, attentionSplit, conv: formatConvolution(convolution) };
+  return { network: name, depth, width, widths, dropout: dropout ?? 0, attentionSplit, conv: formatConvolution(convolution) };
 }
 
 /** @throws ConfigError for options that describe a network which the file describes. */
 function refuseDescribed(op: string, source: string, given: Partial<Settings>): void {
-  const named = (["network", "depth", "width", "conv", "attentionSplit"] as const).filter((name) => given[name] !== undefined);
+  const named = (["network", "depth", "width", "widths", "conv", "attentionSplit"] as const).filter((name) => given[name] !== undefined);
   if (named.length > 0)
     throw new ConfigError(
       `${op}: ${source} describes its network, got ${named.map(optionName).join(", ")} too; leave out what the file describes`,

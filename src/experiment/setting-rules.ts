@@ -8,12 +8,13 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { suggestion } from "../core/nearest-word.ts";
 import { quote } from "../core/quote.ts";
 import { dartsLimits } from "../models/darts.ts";
+import { fastNetLimits } from "../models/fast-net.ts";
 import { wideResNetLimits } from "../models/wide-resnet.ts";
 import { checkConvolution, convolutionForms, convolutionRefusal, convolutionSuggestion } from "../structured/convolution-text.ts";
 import { augmentationForms, parseAugmentation } from "./augment-spec.ts";
 import { backendRule } from "./backend-names.ts";
 import { networkKinds } from "./network-spec.ts";
-import { choice, flag, integer, milestones, number, optional, path, perChannel, type Rule, type RuleValue, text } from "./rules.ts";
+import { choice, flag, integer, milestones, number, optional, path, perChannel, type Rule, type RuleValue, text, three } from "./rules.ts";
 
 export const dataNames = ["cifar10", "cifar100", "synthetic"] as const;
 export type DataName = (typeof dataNames)[number];
@@ -47,6 +48,7 @@ export const settingRules = {
   network: choice(networkKinds),
   depth: optional(integer({ least: 1, most: wideResNetLimits.depth })),
   width: optional(integer({ least: 1, most: dartsLimits.channels })),
+  widths: optional(three({ least: 1, most: fastNetLimits.width })),
   conv: { ...text(`one of ${convolutionForms}`, checkConvolution), refusal: convolutionRefusal, suggestion: convolutionSuggestion },
   init: optional(choice(["reference", "spectral", "variance-preserving"])),
   mode: optional(choice(["auto", "factorized", "dense"])),
@@ -62,15 +64,23 @@ export const settingRules = {
   epochs: integer({ least: 1, most: mostEpochs }),
   batchSize: integer({ least: 1, most: 65_536 }),
   dropLast: optional(flag),
-  optimizer: choice(["sgd", "adam", "adamw"]),
+  optimizer: choice(["sgd", "adam", "adamw", "muon"]),
   learningRate: number({ above: 0, most: mostNumber }),
   momentum: number({ least: 0, below: 1 }),
   nesterov: flag,
+  iterations: optional(integer({ least: 1, most: 20 })),
+  normalise: optional(flag),
+  normRate: optional(number({ above: 0, most: mostNumber })),
+  classifierRate: optional(number({ above: 0, most: mostNumber })),
+  lookahead: optional(number({ least: 0, most: 1 })),
   weightDecay: number({ least: 0, most: mostNumber }),
   crs: optional(flag),
   frobeniusDecay: optional(flag),
   structuredRates: optional(flag),
-  schedule: choice(["one-cycle", "cosine", "multi-step"]),
+  schedule: choice(["one-cycle", "triangular", "cosine", "multi-step"]),
+  warmup: optional(number({ least: 0, below: 1 })),
+  startRate: optional(number({ least: 0, most: mostNumber })),
+  endRate: optional(number({ least: 0, most: mostNumber })),
   milestones: optional(milestones(mostEpochs)),
   factor: number({ above: 0, most: 1 }),
   labelSmoothing: number({ least: 0, most: 1 }),

@@ -12,18 +12,28 @@ import { isDataName, optionName, type SettingName, type Settings } from "./setti
  * The learning rate of Adam when the preset was made for SGD and no option gives a rate. The rate of SGD would be a hundred times too high.
  */
 const adamRate = 0.003;
+/** The same for Muon: the rate that its author uses for hidden layers (Jordan 2024). */
+const muonRate = 0.02;
+
+/** The learning rate of an optimiser that the preset was not made for. */
+const rateOf = (optimizer: Settings["optimizer"]): number =>
+  optimizer === "sgd" ? presets.quick.learningRate : optimizer === "muon" ? muonRate : adamRate;
 
 /** The defaults beside a teacher: attention transfer alone, as the paper trains its students (§4). */
 const teaching = { alpha: 0, temperature: 4, beta: 1000 } as const;
 
 /** Options that have an effect only beside another option, and a test for that other option. */
 const dependent: readonly (readonly [names: readonly SettingName[], owner: string, applies: (settings: Settings) => boolean])[] = [
-  [["momentum", "nesterov"], "--optimizer sgd", ({ optimizer }) => optimizer === "sgd"],
+  [["momentum", "nesterov"], "--optimizer sgd or muon", ({ optimizer }) => optimizer === "sgd" || optimizer === "muon"],
+  [["iterations", "normalise"], "--optimizer muon", ({ optimizer }) => optimizer === "muon"],
+  [["warmup"], "--schedule one-cycle or triangular", ({ schedule }) => schedule === "one-cycle" || schedule === "triangular"],
+  [["startRate", "endRate"], "--schedule triangular", ({ schedule }) => schedule === "triangular"],
   [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
   [["threads", "memoryLimit", "simd"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
   [["alpha", "temperature", "beta"], "--teacher", ({ teacher }) => teacher !== undefined],
   [["imageSize", "testShare", "mean", "std"], "--data with a folder of images", ({ data }) => !isDataName(data)],
   [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],
+  [["widths"], "--network fast", ({ network }) => network === "fast"],
   [["attentionSplit"], "--network wrn", ({ network }) => network === "wrn"],
   [["dropout"], "--network wrn or mobilenet-v2", ({ network }) => network === "wrn" || network === "mobilenet-v2"],
 ];
@@ -41,7 +51,10 @@ function folderSettings(preset: PresetName, network: Settings["network"], explic
 /** The settings of a preset, overwritten by the options that were given. @throws ConfigError for options that contradict each other. */
 export function resolveSettings(preset: PresetName, explicit: Partial<Settings>): Settings {
   const chosen = presets[preset];
-  const retuned = explicit.optimizer !== undefined && (explicit.optimizer === "sgd") !== (chosen.optimizer === "sgd");
+  // Adam and AdamW take the same rates.
+  const isAdam = (optimizer: Settings["optimizer"]): boolean => optimizer === "adam" || optimizer === "adamw";
+  const { optimizer: wanted = chosen.optimizer } = explicit;
+  const retuned = wanted !== chosen.optimizer && !(isAdam(wanted) && isAdam(chosen.optimizer));
   const { network = chosen.network } = explicit;
   const settings: Settings = {
     ...chosen,
@@ -51,13 +64,14 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
       : {
           depth: undefined,
           width: undefined,
+          widths: undefined,
           ...networks[network].sizes,
           conv: formatConvolution(networks[network].dense),
           dropout: 0,
           dropPath: undefined,
           auxiliary: undefined,
         }),
-    ...(retuned ? { learningRate: explicit.optimizer === "sgd" ? presets.quick.learningRate : adamRate } : {}),
+    ...(retuned ? { learningRate: rateOf(wanted), normRate: undefined, classifierRate: undefined } : {}),
     ...(explicit.momentum === 0 ? { nesterov: false } : {}),
     ...(explicit.teacher === undefined ? {} : teaching),
     ...(isDataName(explicit.data ?? chosen.data) ? {} : folderSettings(preset, network, explicit)),
@@ -68,7 +82,10 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
   };
   const { optimizer, schedule, backend } = settings;
   const got: Readonly<Record<string, string>> = {
-    "--optimizer sgd": `--optimizer ${optimizer}`,
+    "--optimizer sgd or muon": `--optimizer ${optimizer}`,
+    "--optimizer muon": `--optimizer ${optimizer}`,
+    "--schedule one-cycle or triangular": `--schedule ${schedule}`,
+    "--schedule triangular": `--schedule ${schedule}`,
     "--schedule multi-step": `--schedule ${schedule}`,
     "--backend wasm": `--backend ${backend}`,
     "--teacher": "none",
@@ -90,10 +107,11 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
 }
 
 /** The network that settings describe. */
-export const networkOf = ({ network, depth, width, dropout, attentionSplit, auxiliary = 0, conv }: Settings): NetworkSpec => ({
+export const networkOf = ({ network, depth, width, widths, dropout, attentionSplit, auxiliary = 0, conv }: Settings): NetworkSpec => ({
   kind: network,
   depth,
   width,
+  widths,
   dropout,
   attentionSplit,
   auxiliary: auxiliary > 0,

@@ -30,7 +30,7 @@ export class AuxiliaryHead extends Block {
       new BatchNorm2d(wide, build),
       ReLU(),
     );
-    this.classifier = new Linear(wide, classes, build);
+    this.classifier = new Linear(wide, classes, build, { role: "classifier" });
   }
 
   override describe(): Description {

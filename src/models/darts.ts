@@ -216,7 +216,7 @@ export class Darts extends ImageClassifier {
     });
     // The head's input is the output of the second reduction, which has as many channels as that of the last cell.
     this.auxiliary_head = auxiliary ? new AuxiliaryHead(inputs[1], classes, build) : undefined;
-    this.classifier = new Linear(inputs[1], classes, build);
+    this.classifier = new Linear(inputs[1], classes, build, { role: "classifier" });
   }
 
   override describe(): Description {

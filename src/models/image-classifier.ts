@@ -1,5 +1,5 @@
 /**
- * What the four networks have in common: a backbone computes feature maps in stages, and a head computes logits from the last feature map.
+ * What the networks have in common: a backbone computes feature maps in stages, and a head computes logits from the last feature map.
  */
 
 import type { Context } from "../core/context.ts";

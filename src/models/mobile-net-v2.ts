@@ -118,6 +118,7 @@ export class MobileNetV2 extends ImageClassifier {
     const last = convolutionNormReLU6(convolution(lastSite, build), 1280, build);
     this.features = new Sequential(stem, ...blocks, last);
     const classifier = convolution({ inChannels: 1280, outChannels: classes, kernel: 1, bias: true, denseState: "linear" }, build);
+    for (const parameter of classifier.parameters().values()) parameter.role = "classifier";
     const dense = areDense(classifier);
     this.classifier = dense ? new Sequential(Dropout(dropout), classifier) : undefined;
     this.classifier_conv = dense ? undefined : classifier;

@@ -32,10 +32,21 @@ export interface ResNetOptions {
   readonly classes?: number;
   /** What makes the convolutions of the bottlenecks. Default: `Conv`, the dense ones. */
   readonly convolution?: ConvolutionFactory;
+  /**
+   * Whether the last norm of each bottleneck begins with the scale 0, so that the network begins as its shortcuts (Goyal et al. 2017, arXiv
+   * 1706.02677, §5.1). Default: false.
+   */
+  readonly zeroScale?: boolean;
 }
 
 /** The names of `ResNetOptions`. */
-export const resNetOptions: OptionNames = optionNames<ResNetOptions>({ blocks: true, width: true, classes: true, convolution: true });
+export const resNetOptions: OptionNames = optionNames<ResNetOptions>({
+  blocks: true,
+  width: true,
+  classes: true,
+  convolution: true,
+  zeroScale: true,
+});
 
 /** The most bottlenecks in a group, and the largest factor of their width. */
 const [mostBlocks, mostWidth] = [200, 64];
@@ -78,7 +89,15 @@ class Bottleneck extends Block {
   readonly bn3: BatchNorm2d;
   readonly downsample: Layer | undefined;
 
-  constructor(inChannels: number, planes: number, width: number, stride: number, convolution: ConvolutionFactory, build: Build) {
+  constructor(
+    inChannels: number,
+    planes: number,
+    width: number,
+    stride: number,
+    convolution: ConvolutionFactory,
+    zeroScale: boolean,
+    build: Build,
+  ) {
     super();
     const [inner, outChannels] = [planes * width, planes * expansion];
     const make = (site: ConvolutionSite): Layer => convolution({ ...site, denseState: "weight" }, build);
@@ -87,7 +106,7 @@ class Bottleneck extends Block {
     this.conv2 = make({ inChannels: inner, outChannels: inner, kernel: 3, stride });
     this.bn2 = new BatchNorm2d(inner, build);
     this.conv3 = make({ inChannels: inner, outChannels, kernel: 1 });
-    this.bn3 = new BatchNorm2d(outChannels, build);
+    this.bn3 = new BatchNorm2d(outChannels, build, { initialScale: zeroScale ? 0 : 1 });
     this.downsample =
       stride === 1 && inChannels === outChannels
         ? undefined
@@ -123,7 +142,7 @@ export class ResNet extends ImageClassifier {
     super();
     checkOptions("ResNet", options, resNetOptions);
     this.#options = options;
-    const { blocks = [3, 4, 6, 3], width = 2, classes = 1000, convolution = Conv } = options;
+    const { blocks = [3, 4, 6, 3], width = 2, classes = 1000, convolution = Conv, zeroScale = false } = options;
     for (const [group, count] of blocks.entries()) checkSize("ResNet", `blocks[${group}]`, count, mostBlocks);
     if (!(width > 0 && width <= mostWidth))
       throw new ConfigError(`ResNet: width must be a number above 0 and up to ${mostWidth}, got ${width}`);
@@ -133,7 +152,7 @@ export class ResNet extends ImageClassifier {
     let channels = 64;
     const group = (count: number, planes: number, stride: number): Sequential => {
       const layers = Array.from({ length: count }, (_, i) => {
-        const block = new Bottleneck(channels, planes, width, i === 0 ? stride : 1, convolution, build);
+        const block = new Bottleneck(channels, planes, width, i === 0 ? stride : 1, convolution, zeroScale, build);
         channels = planes * expansion;
         return block;
       });
@@ -143,7 +162,7 @@ export class ResNet extends ImageClassifier {
     this.layer2 = group(blocks[1], 128, 2);
     this.layer3 = group(blocks[2], 256, 2);
     this.layer4 = group(blocks[3], 512, 2);
-    this.fc = new Linear(channels, classes, build);
+    this.fc = new Linear(channels, classes, build, { role: "classifier" });
   }
 
   override describe(): Description {

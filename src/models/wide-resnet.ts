@@ -143,7 +143,7 @@ export class WideResNet extends ImageClassifier {
     this.block2 = group(32 * width, 2);
     this.block3 = group(64 * width, 2);
     this.bn1 = new BatchNorm2d(channels, build);
-    this.fc = new Linear(channels, classes, build);
+    this.fc = new Linear(channels, classes, build, { role: "classifier" });
     this.fc.bias!.write(new Float64Array(classes));
   }
 

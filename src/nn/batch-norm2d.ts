@@ -11,7 +11,7 @@ import type { Epilogue } from "../ops/epilogue.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ChannelAffine } from "./channel-affine.ts";
-import type { Description } from "./describe.ts";
+import { type Description, unlessUsual } from "./describe.ts";
 import type { EpilogueLayer } from "./epilogue.ts";
 import { type Build, constant } from "./init.ts";
 import { Layer } from "./module.ts";
@@ -22,10 +22,19 @@ export interface BatchNormOptions {
   readonly epsilon?: number;
   /** The weight of the newest batch in the running statistics, in [0, 1]. Default: 0.1, as in PyTorch. */
   readonly momentum?: number;
+  /** The value of every γ before training. 0 lets a residual branch begin as 0 (Goyal et al. 2017, arXiv 1706.02677, §5.1). Default: 1. */
+  readonly initialScale?: number;
+  /** Whether training changes γ. If not, γ is a buffer of the state, and only β is a parameter. Default: true. */
+  readonly trainScale?: boolean;
 }
 
 /** The names of `BatchNormOptions`. */
-export const batchNormOptions: OptionNames = optionNames<BatchNormOptions>({ epsilon: true, momentum: true });
+export const batchNormOptions: OptionNames = optionNames<BatchNormOptions>({
+  epsilon: true,
+  momentum: true,
+  initialScale: true,
+  trainScale: true,
+});
 
 /**
  * y = γ·(x − μ)/√(σ² + ε) + β (Ioffe & Szegedy 2015, arXiv 1502.03167).   x:[N,C,H,W] → y:[N,C,H,W].
@@ -33,7 +42,7 @@ export const batchNormOptions: OptionNames = optionNames<BatchNormOptions>({ eps
  * unbiased variance, as in PyTorch. In evaluation, and in a frozen norm, μ and σ² are the running statistics, which then stand still.
  */
 export class BatchNorm2d extends Layer implements EpilogueLayer {
-  readonly weight: Parameter;
+  readonly weight: Parameter | Buffer;
   readonly bias: Parameter;
   readonly running_mean: Buffer;
   readonly running_var: Buffer;
@@ -44,20 +53,22 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
   constructor(channels: number, build: Build, options: BatchNormOptions = {}) {
     super();
     checkOptions("BatchNorm2d", options, batchNormOptions);
-    const { epsilon = 1e-5, momentum = 0.1 } = options;
+    const { epsilon = 1e-5, momentum = 0.1, initialScale = 1, trainScale = true } = options;
     checkNumbers("BatchNorm2d", { epsilon }, { least: 0 });
     checkNumbers("BatchNorm2d", { momentum }, { least: 0, most: 1 });
-    this.weight = new Parameter(constant([channels], 1, build));
-    this.bias = new Parameter(constant([channels], 0, build));
+    checkNumbers("BatchNorm2d", { initialScale }, {});
+    const scale = constant([channels], initialScale, build);
+    this.weight = trainScale ? new Parameter(scale, "full", "norm") : new Buffer(scale);
+    this.bias = new Parameter(constant([channels], 0, build), "full", "norm");
     this.running_mean = new Buffer(constant([channels], 0, build));
     this.running_var = new Buffer(constant([channels], 1, build));
     this.#epsilon = epsilon;
     this.#momentum = momentum;
   }
 
-  /** Whether the norm computes as in evaluation although the network is in training: `freeze` has frozen its weight and its bias. */
+  /** Whether the norm computes as in evaluation although the network is in training: `freeze` has frozen its parameters. */
   get frozen(): boolean {
-    return !this.weight.trainable && !this.bias.trainable;
+    return !this.bias.trainable && !(this.weight instanceof Parameter && this.weight.trainable);
   }
 
   /** @throws ShapeError in training for a batch with fewer than two values in a channel, which have no variance. */
@@ -86,8 +97,12 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
   }
 
   override describe(): Description {
-    const [epsilon, momentum] = [this.#epsilon === 1e-5 ? undefined : this.#epsilon, this.#momentum === 0.1 ? undefined : this.#momentum];
-    return { kind: "BatchNorm2d", sizes: this.weight.shape, options: { epsilon, momentum }, whole: true };
+    const options = {
+      epsilon: unlessUsual(this.#epsilon, 1e-5),
+      momentum: unlessUsual(this.#momentum, 0.1),
+      trainScale: this.weight instanceof Parameter ? undefined : false,
+    };
+    return { kind: "BatchNorm2d", sizes: this.weight.shape, options, whole: true };
   }
 
   /** What the norm is in evaluation: s = γ/√(σ² + ε) and t = β − μ·s with the running statistics. */

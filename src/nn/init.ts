@@ -1,10 +1,11 @@
 /** Initialisers of parameters. Random initialisers draw from the given stream, so its seed determines all weights of a network. */
 
-import { ConfigError } from "../core/errors.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
 import { kindOf } from "../core/options.ts";
 import { Random } from "../core/random.ts";
-import { type Shape, sizeOf } from "../core/shape.ts";
-import { full, normal, uniform } from "../ops/creation.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { full, normal, tensor, uniform } from "../ops/creation.ts";
+import { concat, slice } from "../ops/layout.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -46,6 +47,30 @@ export const normalFanOut = (shape: Shape, build: Build): Tensor => {
   const { random, dtype = "float32" } = checkedBuild(build);
   return normal(shape, random, { std: Math.sqrt(2 / Math.max(1, fanOut(shape))), dtype });
 };
+
+/**
+ * An initialiser of convolutions that pass their input on: output channel c < min(O,I) copies input channel c, by a 1 in the middle of its
+ * window. The other output channels are drawn from `others`, by default `uniformFanIn`. A kernel [O,I,k,k] with O ≥ I keeps all channels
+ * (Zagoruyko & Komodakis 2017, arXiv 1706.00388; the mixture with random channels is that of Jordan 2024, arXiv 2404.00498, §3.3).
+ * @throws ShapeError for a weight without a window, when the initialiser is called.
+ */
+export const dirac =
+  (others: Initialiser = uniformFanIn): Initialiser =>
+  (shape, build) => {
+    const [outputs, inputs, height, width] = shape as [number, number, number, number];
+    if (shape.length !== 4) throw new ShapeError(`dirac: needs the shape [O,I,Kh,Kw] of a convolution, got ${formatShape(shape)}`);
+    // A network that is only counted gets a tensor without memory.
+    if (!checkedBuild(build).random.isRandom) return others(shape, build);
+    const copies = Math.min(outputs, inputs);
+    const { dtype = "float32" } = checkedBuild(build);
+    const identity = new Float64Array(copies * inputs * height * width);
+    const middle = (height >> 1) * width + (width >> 1);
+    for (let c = 0; c < copies; c++) identity[(c * inputs + c) * height * width + middle] = 1;
+    const copying = tensor(identity, { shape: [copies, inputs, height, width], dtype });
+    if (copies === outputs) return copying;
+    // All channels are drawn, so that the bounds of the others are those of the whole weight.
+    return concat([copying, slice(others(shape, build), [[copies, outputs]])]);
+  };
 
 /** Every element is `value`. */
 export const constant = (shape: Shape, value: number, build: Build): Tensor =>

@@ -12,6 +12,7 @@ import {
   averagePoolingOptions,
   avgPool2d,
   globalAvgPool2d,
+  globalMaxPool2d,
   maxPool2d,
   type PoolingOptions,
   poolingOptions,
@@ -81,5 +82,7 @@ export function AvgPool2d(options: AveragePoolingOptions): Layer {
 }
 /** The mean of each channel.   x:[N,C,H,W] → y:[N,C]. */
 export const GlobalAvgPool2d = (): Layer => new Lambda(globalAvgPool2d, { kind: "GlobalAvgPool2d" });
+/** The maximum of each channel.   x:[N,C,H,W] → y:[N,C]. */
+export const GlobalMaxPool2d = (): Layer => new Lambda(globalMaxPool2d, { kind: "GlobalMaxPool2d" });
 /** x:[N,…] → y:[N, product of the other sizes]. */
 export const Flatten = (): Layer => new Lambda((x) => reshape(x, [x.shape[0]!, sizeOf(x.shape.slice(1))]), { kind: "Flatten" });

@@ -7,15 +7,17 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Description } from "./describe.ts";
 import { type Build, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
-import { Parameter } from "./state.ts";
+import { Parameter, type Role } from "./state.ts";
 
 export interface LinearOptions {
   /** Whether a bias is added to each output. Default: true, as in PyTorch. */
   readonly bias?: boolean;
+  /** What the layer is for. Default: `weight`. */
+  readonly role?: Role;
 }
 
 /** The names of `LinearOptions`. */
-export const linearOptions: OptionNames = optionNames<LinearOptions>({ bias: true });
+export const linearOptions: OptionNames = optionNames<LinearOptions>({ bias: true, role: true });
 
 /** y = x·Wᵀ + b.   x:[N,I], W:[O,I], b:[O] → y:[N,O].   O·I multiply-adds per sample. */
 export class Linear extends Layer {
@@ -25,9 +27,9 @@ export class Linear extends Layer {
   constructor(inFeatures: number, outFeatures: number, build: Build, options: LinearOptions = {}) {
     super();
     checkOptions("Linear", options, linearOptions);
-    const { bias = true } = options;
-    this.weight = new Parameter(uniformFanIn([outFeatures, inFeatures], build));
-    this.bias = bias ? new Parameter(uniformFanIn([outFeatures], build, inFeatures)) : undefined;
+    const { bias = true, role = "weight" } = options;
+    this.weight = new Parameter(uniformFanIn([outFeatures, inFeatures], build), "full", role);
+    this.bias = bias ? new Parameter(uniformFanIn([outFeatures], build, inFeatures), "full", role) : undefined;
   }
 
   override describe(): Description {

@@ -47,6 +47,12 @@ abstract class TensorState implements State {
  */
 export type Decay = "full" | "compressed";
 
+/**
+ * What a parameter is for, where recipes train it in a way of its own. `norm`: the scale or the shift of a norm. `classifier`: the weight or
+ * the bias of the last map, which gives the logits. `weight`: any other parameter.
+ */
+export type Role = "weight" | "norm" | "classifier";
+
 /** The parameter that each value belongs to. */
 const owners = new WeakMap<Tensor, Parameter>();
 
@@ -59,12 +65,15 @@ export class Parameter extends TensorState {
   readonly decay: Decay;
   /** Whether optimisers change the parameter. A frozen parameter gets no gradient and no weight decay (see `freeze`). Default: true. */
   trainable = true;
+  /** Default: `weight`. */
+  role: Role;
 
-  /** @param decay Default: `full`. */
-  constructor(value: Tensor, decay: Decay = "full") {
+  /** @param decay Default: `full`. @param role Default: `weight`. */
+  constructor(value: Tensor, decay: Decay = "full", role: Role = "weight") {
     super();
     this.value = keep(value);
     this.decay = decay;
+    this.role = role;
     owners.set(value, this);
   }
 }

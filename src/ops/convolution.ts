@@ -45,6 +45,9 @@ const weightGradient: Bilinear = differentiable("conv2dWeightGradient", (x: Tens
   vjp: [(h) => inputGradient(g, h, geometry), (h) => forward(x, h, geometry)],
 }));
 
+/** The three ops for callers that have checked the geometry. */
+export const convolutionOps = { forward, inputGradient, weightGradient } as const;
+
 /**
  * y[n,o,i,j] = Σ_{c,u,v} w[o,c,u,v]·x[n, c, i·stride + u·dilation − top, j·stride + v·dilation − left], where x is 0 outside the
  * image. This is a cross-correlation, as PyTorch's conv2d is. With `groups`, an output channel sees only the input channels of its own

@@ -168,3 +168,13 @@ export function globalAvgPool2d(x: Tensor): Tensor {
   if (x.rank !== 4) throw new ShapeError(`globalAvgPool2d: needs x:[N,C,H,W], got ${formatShape(x.shape)}`);
   return mean(x, { axes: [2, 3] });
 }
+
+/**
+ * The maximum of each channel over the whole image.   x:[N,C,H,W] → y:[N,C]. VJP: that of `maxPool2d`.
+ * @throws ShapeError for a rank other than 4 or an image without pixels.
+ */
+export function globalMaxPool2d(x: Tensor): Tensor {
+  if (x.rank !== 4) throw new ShapeError(`globalMaxPool2d: needs x:[N,C,H,W], got ${formatShape(x.shape)}`);
+  const [batch, channels, height, width] = x.shape as [number, number, number, number];
+  return reshape(maxPool2d(x, { kernel: [height, width] }), [batch, channels]);
+}

@@ -9,6 +9,7 @@ import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { divide, maximum, multiply, sqrt } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -17,7 +18,6 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, deviation, factor, normalMatrix, variancePreserving } from "./factor.ts";
 import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkRank, checkSizes } from "./sizes.ts";
 import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -117,16 +117,12 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     return { left: left!, right: right! };
   }
 
-  override contract(x: Tensor): Tensor {
-    const used = this.#used();
-    const [batch, , columns] = x.shape as [number, number, number];
-    const { blocks, middle, rank } = this.shape;
-    const inner = mixChannels(x, reshape(used.right, [blocks * middle * rank, this.inFeatures / blocks]), blocks);
-    // The order (k, j, a) becomes (j, k, a). The index a of the rank counts as a part of the column here.
-    const permuted = transposeChannels(reshape(inner, [batch, blocks * middle, rank * columns]), blocks, middle);
-    const outer = reshape(used.left, [this.outFeatures, blocks * rank]);
-    const y = mixChannels(reshape(permuted, [batch, middle * blocks * rank, columns]), outer, middle);
-    return transposeChannels(y, middle, this.outFeatures / middle);
+  override stages(): readonly Stage[] {
+    const { left, right } = this.#used();
+    return [
+      ["kjai,ki->kja", right],
+      ["jlka,kja->lj", left],
+    ];
   }
 
   override factorSizes(): readonly FactorSize[] {

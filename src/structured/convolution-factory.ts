@@ -1,7 +1,7 @@
 /** A factory makes the convolutions of a network. It decides what each convolution is made of. */
 
 import type { Padding } from "../core/convolution-geometry.ts";
-import type { Build } from "../nn/init.ts";
+import type { Build, Initialiser } from "../nn/init.ts";
 import type { Layer } from "../nn/module.ts";
 
 /** The k×k convolution that a network needs at one place, with k = `kernel`. */
@@ -21,6 +21,8 @@ export interface ConvolutionSite {
    * `conv.weight`.
    */
   readonly denseState?: "conv.weight" | "weight" | "linear";
+  /** How the weight of a dense convolution is initialised. Structured convolutions do not use it. Default: `normalFanOut`. */
+  readonly denseInit?: Initialiser;
 }
 
 export type ConvolutionFactory = (site: ConvolutionSite, build: Build) => Layer;

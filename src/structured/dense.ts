@@ -21,10 +21,13 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
   readonly conv: Conv2d;
   readonly #hasPrefix: boolean;
 
-  constructor({ inChannels, outChannels, kernel, bias = false, denseState = "conv.weight", ...site }: ConvolutionSite, build: Build) {
+  constructor(
+    { inChannels, outChannels, kernel, bias = false, denseState = "conv.weight", denseInit = normalFanOut, ...site }: ConvolutionSite,
+    build: Build,
+  ) {
     super();
     const padding = site.padding ?? Math.floor(kernel / 2);
-    const options = { ...site, padding, bias, init: normalFanOut, linearWeight: denseState === "linear" };
+    const options = { ...site, padding, bias, init: denseInit, linearWeight: denseState === "linear" };
     this.conv = new Conv2d(inChannels, outChannels, kernel, build, options);
     this.#hasPrefix = denseState === "conv.weight";
   }

@@ -1,7 +1,7 @@
 /** The convolution that is made of a structured map: a depthwise window, and then the map at every pixel (paper, eq. 1). */
 
 import type { Context } from "../core/context.ts";
-import { type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
+import { convolutionGeometry, type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
@@ -17,9 +17,11 @@ import { type Build, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { contractWindow } from "../ops/contract-channels.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
+import { separableConv2d } from "../ops/separable-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { projectOnWindow, splitKernel } from "./kernel-split.ts";
@@ -34,10 +36,15 @@ import {
 } from "./structured-convolution.ts";
 import type { StructuredLinear } from "./structured-linear.ts";
 
-/** A depthwise k×k convolution whose weight can be read. */
+/**
+ * A depthwise k×k convolution whose weight can be read. Its stride, padding and dilation are those of the site. Where it has no bias and the
+ * map is applied as a matrix or in stages, window and map are one op, which reads the weight and does not call `forward`.
+ */
 export interface DepthwiseWindow extends Layer {
   /** w:[C,1,k,k]. */
   kernel(): Tensor;
+  /** The bias that `forward` adds. Default: none. */
+  readonly bias?: Parameter | undefined;
   /** Overwrites the parameters so that the weight is near to `kernel`:[C,k²]. A window without this method cannot be compressed to. */
   approximateWindow?(kernel: ArrayLike<number>): Promise<void>;
 }
@@ -97,6 +104,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   readonly map: StructuredLinear;
   readonly #stride: number;
   readonly #padding: Padding;
+  readonly #dilation: number;
 
   /** @throws ConfigError for a site with groups, and for a map with a bias where the options refuse one. */
   constructor(site: ConvolutionSite, build: Build, createMap: () => StructuredLinear, options: SeparableOptions = {}) {
@@ -106,7 +114,8 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     const { inChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
     if (groups !== 1) throw new ConfigError(`SeparableConvolution: a site's groups must be 1, got ${groups}; use Conv there`);
     this.#stride = stride;
-    this.#padding = dropsPadding ? 0 : padding;
+    this.#padding = dropsPadding && kernel === 1 ? 0 : padding;
+    this.#dilation = dilation;
     const depthwise = (): DepthwiseWindow =>
       window === undefined
         ? new DepthwiseConv2d(inChannels, inChannels, kernel, build, { stride, padding, dilation, groups: inChannels, init: normalFanOut })
@@ -139,10 +148,26 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const z = this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
-    const y = onPixels(z, (columns) => this.map.applyToColumns(columns));
+    const y = this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
     const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+  }
+
+  /** w ∗ x, or the pixels of x that a site without a window reads. */
+  #windowed(x: Tensor, context: Context): Tensor {
+    return this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
+  }
+
+  /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */
+  #windowAndMap(x: Tensor): Tensor | undefined {
+    const { grouped, map } = this;
+    if (grouped === undefined || grouped.bias !== undefined) return undefined;
+    const window = grouped.kernel();
+    const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
+    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
+    if (map.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
+    const stages = map.stages();
+    return stages && contractWindow(x, window, stages, options);
   }
 
   /**

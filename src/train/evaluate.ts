@@ -41,6 +41,8 @@ export interface Evaluation {
 export interface EvaluateOptions {
   readonly imageShape: ImageShape;
   readonly classes: number;
+  /** Computes the logits of a batch. Default: `model.forward(x, context)`. `augmentedLogits` averages over views of each image. */
+  readonly predict?: ((model: Classifier, x: Tensor, context: Context) => Tensor) | undefined;
   /** Stops the evaluation between two batches when aborted. */
   readonly signal?: AbortSignal | undefined;
   /** Called after each batch with the number of images done so far. It is awaited, so it can let the event loop turn. */
@@ -48,15 +50,23 @@ export interface EvaluateOptions {
 }
 
 /** The names of `EvaluateOptions`. */
-export const evaluateOptions: OptionNames = optionNames<EvaluateOptions>({ imageShape: true, classes: true, signal: true, onBatch: true });
+export const evaluateOptions: OptionNames = optionNames<EvaluateOptions>({
+  imageShape: true,
+  classes: true,
+  predict: true,
+  signal: true,
+  onBatch: true,
+});
 
 /** The batch as a tensor [count,C,H,W]. */
 export const imagesOf = ({ images, count }: Batch, shape: ImageShape): Tensor => tensor(images, { shape: [count, ...shape] });
 
+const forward = (model: Classifier, x: Tensor, context: Context): Tensor => model.forward(x, context);
+
 /** Evaluates the network in evaluation mode, without recording gradients. Undefined when aborted. */
 export async function evaluate(model: Classifier, batches: Batches, options: EvaluateOptions): Promise<Evaluation | undefined> {
   checkOptions("evaluate", options, evaluateOptions);
-  const { imageShape, classes, signal, onBatch } = options;
+  const { imageShape, classes, predict = forward, signal, onBatch } = options;
   checkNumbers("evaluate", { classes }, { integer: true, least: 1 });
   const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   let [count, loss, correct] = [0, 0, 0];
@@ -64,7 +74,7 @@ export async function evaluate(model: Classifier, batches: Batches, options: Eva
     if (signal?.aborted) return undefined;
     const result = scope(() =>
       noGrad(() => {
-        const logits = model.forward(imagesOf(batch, imageShape), { training: false });
+        const logits = predict(model, imagesOf(batch, imageShape), { training: false });
         return { loss: detach(crossEntropy(logits, batch.labels)), predictions: argmax(logits) };
       }),
     );

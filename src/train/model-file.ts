@@ -99,7 +99,7 @@ const blueprintOf = (metadata: Readonly<Record<string, string>>, source: string)
 export const savedRecipe = (metadata: Readonly<Record<string, string>>, source: string): Recipe | undefined =>
   blueprintOf(metadata, source)?.recipe;
 
-/** The metadata from which `decodeModel` builds one of the four networks; none for other networks. */
+/** The metadata from which `decodeModel` builds one of the networks; none for other networks. */
 export function networkMetadata(model: Module): Record<string, string> {
   const recipe = networkRecipe(model);
   return recipe === undefined ? {} : blueprintMetadata(model, recipe);
@@ -117,7 +117,7 @@ export const frozenOf = ({ frozen = "[]" }: Readonly<Record<string, string>>, so
 
 /**
  * The bytes of a file that holds the network, its classes and the normalisation of its input. The networks that can be saved so are the
- * four networks of the library, `Sequential` and `Residual` of its layers and of structured convolutions, and classes of your own that
+ * networks of the library, `Sequential` and `Residual` of its layers and of structured convolutions, and classes of your own that
  * describe themselves and have a maker.
  * @throws ConfigError for a network with other layers. Save its `state()` instead.
  */

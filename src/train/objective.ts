@@ -3,6 +3,7 @@
 import type { Context } from "../core/context.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import type { MixedLabels } from "../data/mixup.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { attentionTransfer, distillation } from "../nn/distillation.ts";
 import { crossEntropy } from "../nn/losses.ts";
@@ -31,8 +32,8 @@ export interface ObjectiveTerm {
   readonly lowered: string;
 }
 
-/** x:[N,C,H,W] and N labels → the step's losses. */
-export type Objective = (x: Tensor, labels: ArrayLike<number>, context: Context) => StepLoss;
+/** x:[N,C,H,W] and N labels → the step's losses. Images that mixup has averaged have second labels too. */
+export type Objective = (x: Tensor, labels: ArrayLike<number>, context: Context, mixed?: MixedLabels) => StepLoss;
 
 /** A trained network to learn from, and the weights of its losses (docs/faithfulness.md). */
 export interface Teaching {
@@ -85,14 +86,20 @@ const withTerms = (logits: Tensor, loss: Tensor, terms: readonly ObjectiveTerm[]
   terms,
 });
 
+/** λ·loss(labels) + (1 − λ)·loss(second labels); loss(labels) for images that are not mixed (arXiv 1710.09412). */
+function overLabels(loss: (labels: ArrayLike<number>) => Tensor, labels: ArrayLike<number>, mixed: MixedLabels | undefined): Tensor {
+  if (mixed === undefined) return loss(labels);
+  return add(multiply(loss(labels), mixed.share), multiply(loss(mixed.labels), 1 - mixed.share));
+}
+
 /** The objective crossEntropy + penalty, where the penalty is optional. */
 export function learnFromLabels(model: Classifier, options: LabelOptions = {}): Objective {
   checkOptions("learnFromLabels", options, labelOptions);
   const { labelSmoothing = 0, penalty } = options;
   checkNumbers("learnFromLabels", { labelSmoothing }, { least: 0, most: 1 });
-  return (x, labels, context) => {
+  return (x, labels, context, mixed) => {
     const logits = model.forward(x, context);
-    const loss = crossEntropy(logits, labels, { labelSmoothing });
+    const loss = overLabels((each) => crossEntropy(logits, each, { labelSmoothing }), labels, mixed);
     return withTerms(logits, loss, [{ name: "cross-entropy", value: loss, lowered: learningRate }, ...penaltyOf(penalty, model)]);
   };
 }
@@ -114,19 +121,22 @@ export function createObjective(model: AttentiveClassifier, options: ObjectiveOp
   if (teaching === undefined && auxiliaryWeight === 0) return learnFromLabels(model, fromLabels);
   const { labelSmoothing = 0, penalty } = fromLabels;
   checkNumbers("createObjective", { labelSmoothing }, { least: 0, most: 1 });
-  return (x, labels, context) => {
+  return (x, labels, context, mixed) => {
     const { logits, attention, auxiliary } = model.forwardWithAttention(x, context);
-    const loss = crossEntropy(logits, labels, { labelSmoothing });
+    const loss = overLabels((each) => crossEntropy(logits, each, { labelSmoothing }), labels, mixed);
     const teacherTerms =
       teaching === undefined
         ? [{ name: "cross-entropy", value: loss, lowered: learningRate }]
-        : teach(teaching, { x, labels, logits, attention, loss, labelSmoothing });
+        : teach(teaching, { x, labels, mixed, logits, attention, loss, labelSmoothing });
     const auxiliaryTerms =
       auxiliary && auxiliaryWeight > 0
         ? [
             {
               name: "the auxiliary classifier's cross-entropy",
-              value: multiply(crossEntropy(auxiliary, labels, { labelSmoothing }), auxiliaryWeight),
+              value: multiply(
+                overLabels((each) => crossEntropy(auxiliary, each, { labelSmoothing }), labels, mixed),
+                auxiliaryWeight,
+              ),
               lowered: "its weight (auxiliaryWeight, --auxiliary)",
             },
           ]
@@ -138,13 +148,14 @@ export function createObjective(model: AttentiveClassifier, options: ObjectiveOp
 interface Student extends NetworkOutput {
   readonly x: Tensor;
   readonly labels: ArrayLike<number>;
+  readonly mixed: MixedLabels | undefined;
   readonly loss: Tensor;
   readonly labelSmoothing: number;
 }
 
 function teach(
   { teacher, alpha, temperature, beta }: Teaching,
-  { x, labels, logits, attention, loss, labelSmoothing }: Student,
+  { x, labels, mixed, logits, attention, loss, labelSmoothing }: Student,
 ): ObjectiveTerm[] {
   const taught = noGrad(() => teacher.forwardWithAttention(x, { training: false }));
   const fromProbabilities: ObjectiveTerm =
@@ -152,7 +163,7 @@ function teach(
       ? { name: "cross-entropy", value: loss, lowered: learningRate }
       : {
           name: "distillation",
-          value: distillation(logits, taught.logits, labels, { alpha, temperature, labelSmoothing }),
+          value: overLabels((each) => distillation(logits, taught.logits, each, { alpha, temperature, labelSmoothing }), labels, mixed),
           lowered: "the learning rate or the temperature",
         };
   if (beta === 0) return [fromProbabilities];

@@ -1,7 +1,12 @@
-/** Groups a model's parameters by their weight decay. A parameter's group depends on its property `decay`, and never on its name. */
+/**
+ * Groups a model's parameters by their weight decay and by the factor of their learning rate. A parameter's group depends on its properties
+ * `decay` and `role`, and never on its name.
+ */
 
+import { checkNumbers } from "../core/numbers.ts";
+import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Module } from "../nn/module.ts";
-import type { Parameter } from "../nn/state.ts";
+import type { Decay, Parameter, Role } from "../nn/state.ts";
 import type { ParameterGroup } from "./optimizer.ts";
 
 export interface WeightDecay {
@@ -11,12 +16,45 @@ export interface WeightDecay {
   readonly compressed?: number;
 }
 
+/** Factors of the learning rate, by the role of a parameter. */
+export interface RateFactors {
+  /** The factor f > 0 for the scales and shifts of norms. Their weight decay is λ/f, so rate times decay stays. Default: 1. */
+  readonly norm?: number;
+  /** The factor f > 0 for the classifier. Its weight decay is λ/f too. Default: 1. */
+  readonly classifier?: number;
+}
+
+/** The names of `RateFactors`. */
+export const rateFactors: OptionNames = optionNames<RateFactors>({ norm: true, classifier: true });
+
 /** One group for each kind of decay. Parameters keep their order of declaration within a group. */
-export function decayGroups(model: Module, { full, compressed = full }: WeightDecay): ParameterGroup[] {
-  const groups = { full: new Map<string, Parameter>(), compressed: new Map<string, Parameter>() };
-  for (const [name, parameter] of model.parameters()) groups[parameter.decay].set(name, parameter);
-  return [
-    { parameters: groups.full, weightDecay: full },
-    { parameters: groups.compressed, weightDecay: compressed },
-  ];
+export const decayGroups = (model: Module, decay: WeightDecay): ParameterGroup[] => parameterGroups(model.parameters(), decay);
+
+/**
+ * One group for each kind of decay and each factor of the rate. Parameters keep their order of declaration within a group.
+ * @throws ConfigError for a factor that is not finite or not above 0.
+ */
+export function parameterGroups(
+  parameters: ReadonlyMap<string, Parameter>,
+  { full, compressed = full }: WeightDecay,
+  factors: RateFactors = {},
+): ParameterGroup[] {
+  checkOptions("parameterGroups", factors, rateFactors);
+  const { norm = 1, classifier = 1 } = factors;
+  checkNumbers("parameterGroups", { norm, classifier }, { above: 0 });
+  const byRole: Readonly<Record<Role, number>> = { weight: 1, norm, classifier };
+  const byDecay: Readonly<Record<Decay, number>> = { full, compressed };
+  const groups = new Map<string, ParameterGroup & { readonly parameters: Map<string, Parameter> }>();
+  for (const [name, parameter] of parameters) {
+    const rateFactor = byRole[parameter.role];
+    const key = `${parameter.decay} ${rateFactor}`;
+    const group = groups.get(key) ?? {
+      parameters: new Map<string, Parameter>(),
+      weightDecay: byDecay[parameter.decay] / rateFactor,
+      rateFactor,
+    };
+    group.parameters.set(name, parameter);
+    groups.set(key, group);
+  }
+  return [...groups.values()];
 }

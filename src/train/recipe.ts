@@ -9,6 +9,7 @@ import { formatShape } from "../core/shape.ts";
 import { NoDraws } from "../count/no-draws.ts";
 import { withBackend } from "../count/with-backend.ts";
 import { Darts } from "../models/darts.ts";
+import { FastNet } from "../models/fast-net.ts";
 import { ImageClassifier } from "../models/image-classifier.ts";
 import { MobileNetV2 } from "../models/mobile-net-v2.ts";
 import { ResNet } from "../models/res-net.ts";
@@ -19,7 +20,19 @@ import { ConvTranspose2d, type ConvTranspose2dOptions } from "../nn/conv-transpo
 import { Conv2d, type Conv2dOptions } from "../nn/conv2d.ts";
 import type { Description } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
-import { AvgPool2d, Dropout, Flatten, GELU, GlobalAvgPool2d, MaxPool2d, ReLU, ReLU6, Sigmoid, Tanh } from "../nn/layers.ts";
+import {
+  AvgPool2d,
+  Dropout,
+  Flatten,
+  GELU,
+  GlobalAvgPool2d,
+  GlobalMaxPool2d,
+  MaxPool2d,
+  ReLU,
+  ReLU6,
+  Sigmoid,
+  Tanh,
+} from "../nn/layers.ts";
 import { Linear } from "../nn/linear.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { AveragePoolingOptions, PoolingOptions } from "../ops/pooling.ts";
@@ -75,7 +88,7 @@ export interface RecipeOptions {
 /** The names of `RecipeOptions`. */
 export const recipeOptions: OptionNames = optionNames<RecipeOptions>({ makers: true, families: true });
 
-const networks = { WideResNet, ResNet, Darts, MobileNetV2 } as const;
+const networks = { WideResNet, ResNet, Darts, MobileNetV2, FastNet } as const;
 
 type Make = (recipe: Recipe, build: Build, inner: () => Layer[]) => Layer;
 
@@ -102,6 +115,7 @@ const libraryMakers: Readonly<Record<string, Make>> = {
   Tanh,
   Flatten,
   GlobalAvgPool2d,
+  GlobalMaxPool2d,
   Dropout: ({ sizes = [] }) => Dropout(sizes[0]!),
   // A file may hold any options. The layers check those that they get.
   MaxPool2d: ({ options = {} }) => MaxPool2d(options as unknown as PoolingOptions),
@@ -113,7 +127,7 @@ const hint = "save its state() instead and load it with loadState, or give a mak
 /** The recipe's part for what a convolution or a map was made from. */
 const familyPart = ({ spec, options }: FactoryOrigin): Pick<Recipe, "spec" | "family"> => ({ spec, family: options });
 
-/** The recipe of one of the four networks; undefined for any other module, or for a factory of the user's own. */
+/** The recipe of one of the networks; undefined for any other module, or for a factory of the user's own. */
 export function networkRecipe(model: Module): Recipe | undefined {
   if (!(model instanceof ImageClassifier)) return undefined;
   const entry = Object.entries(networks).find(([, network]) => model.constructor === network);
@@ -198,7 +212,7 @@ export function layerOf(recipe: Recipe, build: Build, source: string, options: R
 const stateShape = (module: Module): string => [...module.state()].map(([name, { shape }]) => `${name} ${formatShape(shape)}`).join("\n");
 
 /**
- * The recipe of a network. Its classes are the four networks, the library's layers, structured convolutions that a factory has made, and
+ * The recipe of a network. Its classes are the networks, the library's layers, structured convolutions that a factory has made, and
  * the classes that the options name.
  * @throws ConfigError for a layer of any other class.
  */

@@ -1,6 +1,7 @@
 /** Learning rates as pure functions of the progress of training. So a resumed run needs no state of its schedule. */
 
 import { ConfigError } from "../core/errors.ts";
+import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 
 /** The learning rate after `progress` epochs, which need not be a whole number. */
@@ -28,6 +29,55 @@ export function multiStep({ base, milestones, factor }: { base: number; mileston
 export function cosine({ base, epochs }: { base: number; epochs: number }): Schedule {
   check("cosine", { base, epochs });
   return (progress) => (base * (1 + Math.cos((Math.PI * Math.min(Math.floor(progress), epochs)) / epochs))) / 2;
+}
+
+export interface TriangularOptions {
+  /** The highest learning rate. */
+  readonly peak: number;
+  /** Length of the run. */
+  readonly epochs: number;
+  /** Share of the run before the peak, in [0, 1). Default: 0.23. */
+  readonly warmup?: number;
+  /** The first rate as a share of the peak, ≥ 0. Default: 0.2. */
+  readonly start?: number;
+  /** The last rate as a share of the peak, ≥ 0. Default: 0.07. */
+  readonly end?: number;
+}
+
+/** The names of `TriangularOptions`. */
+export const triangularOptions: OptionNames = optionNames<TriangularOptions>({
+  peak: true,
+  epochs: true,
+  warmup: true,
+  start: true,
+  end: true,
+});
+
+/**
+ * Rises in a straight line from start·peak to the peak, and then falls in a straight line to end·peak, at every step (Smith 2017, arXiv
+ * 1506.01186; the defaults are those of airbench, arXiv 2404.00498). Its mean is peak·(warmup·(start + 1) + (1 − warmup)·(1 + end))/2.
+ * @throws ConfigError for a peak or a length that is not finite or not above 0, and for shares out of range.
+ */
+export function triangular(options: TriangularOptions): Schedule {
+  checkOptions("triangular", options, triangularOptions);
+  const { peak, epochs, warmup = 0.23, start = 0.2, end = 0.07 } = options;
+  check("triangular", { peak, epochs });
+  checkNumbers("triangular", { warmup }, { least: 0, below: 1 });
+  checkNumbers("triangular", { start, end }, { least: 0 });
+  return (progress) => {
+    const t = Math.min(1, progress / epochs);
+    return peak * (t < warmup ? start + ((1 - start) * t) / warmup : 1 + ((end - 1) * (t - warmup)) / (1 - warmup));
+  };
+}
+
+/**
+ * Another schedule times min(1, progress/epochs): it rises in a straight line from 0 during the first epochs (Goyal et al. 2017, arXiv
+ * 1706.02677, §2.2).
+ * @throws ConfigError for a number of epochs that is not finite or not above 0.
+ */
+export function warmUp(schedule: Schedule, epochs: number): Schedule {
+  check("warmUp", { epochs });
+  return (progress) => schedule(progress) * Math.min(1, progress / epochs);
 }
 
 export interface OneCycleOptions {

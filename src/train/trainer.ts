@@ -144,14 +144,14 @@ export class Trainer {
     const result = this.around(() =>
       this.detectAnomaly ? this.#searchingCompute(batch, learningRate) : this.#compute(batch, learningRate),
     );
+    // A device reports only here that an op of the step has failed.
     const [loss, predictions, ...terms] = await Promise.all([
       result.loss.item(),
       result.predictions.data(),
       ...result.terms.map(({ value }) => value.item()),
-    ]);
-    result.loss.dispose();
-    result.predictions.dispose();
-    for (const { value } of result.terms) value.dispose();
+    ]).finally(() => {
+      for (const read of [result.loss, result.predictions, ...result.terms.map(({ value }) => value)]) read.dispose();
+    });
     const named = result.terms.map(({ name, lowered }, i) => ({ name, lowered, size: terms[i]! }));
     checkFiniteLoss(loss, {
       terms: named,
@@ -199,7 +199,7 @@ export class Trainer {
         loss,
         objective,
         terms = [],
-      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath });
+      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath }, batch.mixed);
       if (!this.#checked) checkRegistered(this.model, logits);
       this.#checked = true;
       // An objective of one term needs no further number to be read.

@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { it } from "vitest";
 import type { MatmulGeometry } from "../../src/backend/kernels.ts";
 import type { ConvolutionGeometry } from "../../src/core/convolution-geometry.ts";
+import { type SeparableGeometry, separableGeometry, type WindowOptions } from "../../src/core/separable-geometry.ts";
 import { type ConvolutionShapes, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
+import { type DrawnStages, drawnStages, geometryOfStages } from "../arbitraries/stages.ts";
 import { seeds, type ValueKind } from "../arbitraries/values.ts";
 import { absolute, conforms, floating, holds, type Operand, onReference, type Run, type Subject } from "./conformance-harness.ts";
 import { sumBound } from "./conformance-tolerance.ts";
@@ -87,10 +89,59 @@ const networkConvolutions: fc.Arbitrary<ConvolutionShapes> = fc
     };
   });
 
+interface SeparableCase {
+  readonly x: readonly [batch: number, channels: number, height: number, width: number];
+  readonly outChannels: number;
+  readonly kernel: readonly [number, number];
+  readonly options: WindowOptions;
+}
+
+const paddedWindow = (x: SeparableCase["x"], outChannels: number, stride = 1): SeparableCase => ({
+  ...{ x, outChannels, kernel: [3, 3], options: { stride, padding: 1, dilation: 1 } },
+});
+
+/** Small ones with any window; and the 3×3 windows of networks on rows of whole and of broken runs, small images and large ones. */
+const separables: fc.Arbitrary<SeparableCase> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: convolutions({ maxGroups: 1, maxChannels: 6 }).map(
+      ({ x, w, options: { groups: _, ...options } }): SeparableCase => ({ x, outChannels: w[0], kernel: [w[2], w[3]], options }),
+    ),
+  },
+  {
+    weight: 6,
+    arbitrary: fc
+      .record({
+        extent: fc.oneof(
+          fc.record({ batch: between(1, 3), channels: between(1, 9), outChannels: between(1, 9) }),
+          fc.record({ batch: fc.constantFrom(17, 33), channels: between(1, 2), outChannels: between(1, 5) }),
+        ),
+        height: between(1, 9),
+        width: fc.constantFrom(4, 7, 8, 12, 16, 24, 32),
+        stride: fc.constantFrom(1, 1, 2),
+      })
+      .map(({ extent: { batch, channels, outChannels }, height, width, stride }) =>
+        paddedWindow([batch, channels, height, width], outChannels, stride),
+      ),
+  },
+  // Panels of several bands.
+  { weight: 1, arbitrary: fc.constant(paddedWindow([1, 130, 20, 32], 1)) },
+);
+
+const geometryOfSeparable = ({ x, outChannels, kernel, options }: SeparableCase): SeparableGeometry =>
+  separableGeometry("separableConv2d", x, [x[1], 1, ...kernel], [outChannels, x[1]], options);
+
+const separableRun =
+  (geometry: SeparableGeometry): Run =>
+  (k, [x, w, map, g]) => {
+    const gradient = k.separableConv2dGradient(x!, w!, map!, g!, geometry);
+    return [k.separableConv2d(x!, w!, map!, geometry), gradient.x, gradient.w, gradient.map];
+  };
+
 export function contractionConformance(subject: Subject): void {
   const contraction = async (inputs: readonly Operand[], terms: number, run: Run): Promise<void> => {
-    const [magnitudes] = onReference(inputs.map(absolute), run);
-    await conforms(subject, { inputs, run, bound: (precision) => [sumBound(terms, magnitudes!, precision)] });
+    const magnitudes = onReference(inputs.map(absolute), run);
+    await conforms(subject, { inputs, run, bound: (precision) => magnitudes.map((each) => sumBound(terms, each, precision)) });
   };
 
   const multiply = async (seed: number, geometry: MatmulGeometry, kind: ValueKind): Promise<void> => {
@@ -132,6 +183,82 @@ export function contractionConformance(subject: Subject): void {
       subject,
       fc.asyncProperty(seeds, matmuls(20), (seed, geometry) => multiply(seed, geometry, "nonFinite")),
     ));
+
+  const contract = (seed: number, drawn: DrawnStages, kind: ValueKind): Promise<void> => {
+    const { contractChannels, contractChannelsGradient } = subject.kernels();
+    // The kernels are optional: without them the op is composed of others.
+    if (contractChannels === undefined || contractChannelsGradient === undefined) return Promise.resolve();
+    const geometry = geometryOfStages(drawn);
+    const { batch, columns, stages } = geometry;
+    const last = stages.at(-1)!;
+    const weights = stages.map((stage) => stage.weights * stage.outputs * stage.inputs);
+    const lengths = [batch * drawn.channels * columns, batch * last.groups * last.outputs * columns, ...weights];
+    const terms = batch * columns + stages.reduce((sum, { inputs, outputs, groups }) => sum + inputs + outputs + groups, 0);
+    return contraction(
+      lengths.map((length, i) => floating(subject.values(seed + i, length, kind))),
+      terms,
+      (k, [x, g, ...w]) => {
+        const gradient = k.contractChannelsGradient!(x!, w, g!, geometry);
+        return [k.contractChannels!(x!, w, geometry), gradient.x, ...gradient.weights];
+      },
+    );
+  };
+
+  it("contractChannels and its gradient: blocks, shared weights, any order of channels", () =>
+    holds(
+      subject,
+      fc.asyncProperty(seeds, drawnStages({ batch: 5, channels: 24, columns: 70 }), (seed, drawn) => contract(seed, drawn, "normal")),
+      120,
+    ));
+
+  it("contractChannels and its gradient: several tiles of an image, several images of a tile", () =>
+    holds(
+      subject,
+      fc.asyncProperty(
+        seeds,
+        fc.oneof(drawnStages({ batch: 40, channels: 12, columns: 33 }), drawnStages({ batch: 2, channels: 30, columns: 1300 })),
+        (seed, drawn) => contract(seed, drawn, "normal"),
+      ),
+      12,
+    ));
+  /** A sum of sums: the roundings of the inner sum and of the outer one add up. */
+  const separate = async (seed: number, config: SeparableCase, kinds: readonly (ValueKind | undefined)[]): Promise<void> => {
+    const geometry = geometryOfSeparable(config);
+    const { window, outChannels } = geometry;
+    const [taps, positions] = [window.kernelHeight * window.kernelWidth, window.outHeight * window.outWidth];
+    const lengths = [
+      window.batch * window.inChannels * window.height * window.width,
+      window.inChannels * taps,
+      outChannels * window.inChannels,
+      window.batch * outChannels * positions,
+    ];
+    const inputs = lengths.map((length, i) => floating(subject.values(seed + i, length, kinds[i])));
+    const run = separableRun(geometry);
+    const magnitudes = onReference(inputs.map(absolute), run);
+    const terms = [taps + window.inChannels, outChannels + taps, outChannels + window.batch * positions, taps + window.batch * positions];
+    await conforms(subject, { inputs, run, bound: (precision) => magnitudes.map((of, i) => sumBound(terms[i]!, of, precision)) });
+  };
+
+  it("separableConv2d and its gradients: any window, whole and broken rows, several bands", () =>
+    holds(
+      subject,
+      fc.asyncProperty(seeds, separables, (seed, config) => separate(seed, config, ["normal", "normal", "normal", "normal"])),
+      60,
+    ));
+
+  if (subject.tolerance.paddingCounts)
+    it("separableConv2d: NaN and ∞ reach the results they take part in, and no other", () =>
+      holds(
+        subject,
+        fc.asyncProperty(seeds, separables, fc.integer({ min: 0, max: 3 }), (seed, config, at) =>
+          separate(
+            seed,
+            config,
+            [0, 1, 2, 3].map((i) => (i === at ? "nonFinite" : "normal")),
+          ),
+        ),
+        60,
+      ));
 
   for (const [name, { run, operands, terms }] of Object.entries(convolutionKernels)) {
     const convolve = async (seed: number, config: ConvolutionShapes, kind: ValueKind, secondKind?: ValueKind): Promise<void> => {

@@ -128,6 +128,19 @@ test.each([1, 3])("--keep %i keeps so many checkpoints, each one epoch older", a
   expect((await readdir(run)).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint.safetensors"]);
 });
 
+test("a resumed run keeps as many checkpoints as it was begun with, or as it was last resumed with", async () => {
+  const run = at("keep-on");
+  const kept = async (): Promise<number> => (await readdir(run)).filter((name) => name.startsWith("checkpoint")).length;
+  await runCli([...tinyRun, "--epochs", "4", "--keep", "4", "--run", run]);
+  expect(await kept()).toBe(4);
+  await resume(run, "--epochs", "5");
+  expect(await kept()).toBe(4);
+  await resume(run, "--epochs", "6", "--keep", "3");
+  expect(await kept()).toBe(3);
+  await resume(run, "--epochs", "7");
+  expect(await kept()).toBe(3);
+});
+
 describe("a run whose best checkpoint is damaged", () => {
   test("is tested by the copy, which a note says", async () => {
     const run = await copyOf("whole", "best");

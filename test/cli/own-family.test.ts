@@ -87,6 +87,28 @@ describe("a family of a module", () => {
     expect(result!.parameters).toBeLessThanOrEqual(9000);
   });
 
+  test("may print: its lines do not disturb a sweep, and what it logs does not stand among the results of a command", async () => {
+    const lines = ['{"event":"epoch"}', '{"event":"epoch","epoch":"x"}', "null", "{", "5", "done\u001b[2J"];
+    const source = await readFile(example, "utf8");
+    const prints = lines.map((line) => `process.stdout.write(${JSON.stringify(`${line}\n`)});`).join("\n");
+    await writeFile(join(folder, "loud.ts"), `${source}\n${prints}\nconsole.log("logged");\n`);
+    await writeFile(join(folder, "logging.ts"), `${source}\nconsole.log("logged");\n`);
+    const settings = { data: "synthetic", limitTrain: 8, limitTest: 4, batchSize: 4, epochs: 1 };
+    const sweep = async (module: string): Promise<unknown> => {
+      await writeFile(join(folder, `${module}.json`), JSON.stringify({ settings, convolutions: [`./${module}.ts:ScaledLowRank_2`] }));
+      const options = `--family ./${module}.ts --out swept-${module} --jobs 1 --threads 1`;
+      expect((await separable(`sweep ${module}.json ${options}`)).stderr).toContain("logged");
+      const [{ seconds: _, run: __, ...numbers }] = jsonLines(await readFile(join(folder, `swept-${module}`, "results.jsonl"), "utf8")) as [
+        Record<string, unknown>,
+      ];
+      return numbers;
+    };
+    expect(await sweep("loud")).toEqual(await sweep("logging"));
+    const trained = await separable(`train ${recipe} --conv ./logging.ts:ScaledLowRank_2 --run logging --json`);
+    expect(jsonLines(trained.stdout).map(({ event }) => event)).toEqual(["start", "epoch", "epoch", "finished"]);
+    expect(trained.stderr).toContain("logged");
+  });
+
   test("is inspected by its name, with a hyper-parameter, and counted", async () => {
     const inspected = await separable("inspect --layer ./own.ts:ScaledLowRank --rank 3 --in 8 --out 12 --no-out-file --json");
     const [report] = jsonLines(inspected.stdout) as [{ layer: string; parameters: number; reconstruction: { itself: number } }];

@@ -24,6 +24,8 @@ export interface ProgramOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A command line that runs another one, such as `ip netns exec name`. Default: none. */
   readonly prefix?: readonly string[];
+  /** The file that Node runs. Default: the program of the package. */
+  readonly file?: string;
 }
 
 export class ProgramProcess {
@@ -35,8 +37,9 @@ export class ProgramProcess {
   #stderr = "";
   readonly #said = new EventEmitter().setMaxListeners(0);
 
-  constructor(argv: readonly string[], { cwd, execArgv = [], env = process.env, prefix = [] }: ProgramOptions) {
-    const [command, ...rest] = [...prefix, process.execPath, ...execArgv, ProgramProcess.path, ...argv];
+  constructor(argv: readonly string[], options: ProgramOptions) {
+    const { cwd, execArgv = [], env = process.env, prefix = [], file = ProgramProcess.path } = options;
+    const [command, ...rest] = [...prefix, process.execPath, ...execArgv, file, ...argv];
     this.child = spawn(command!, rest, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     this.child.stderr!.setEncoding("utf8").on("data", (text: string) => {
       this.#stderr += text;

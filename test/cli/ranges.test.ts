@@ -166,6 +166,12 @@ test("what is predicted is a lower bound: a run that fits is not refused", () =>
   useBackend(undefined);
 });
 
+test("the images of a batch count too, and a batch has no more images than there are", () => {
+  const settings: Settings = { ...resolveSettings("quick", { batchSize: 10_000, backend: "wasm" }), memoryLimit: 64 };
+  expect(() => checkMemoryNeed(settings, 10, 10_000, 2 ** 33)).toThrow(/a step on 10,000 images .* needs 1\d\d MiB or more/);
+  expect(() => checkMemoryNeed(settings, 10, 100, 2 ** 33)).not.toThrow();
+});
+
 test("a config.json with absurd settings is refused when its run is resumed", async () => {
   const run = join(folder, "forged");
   expect((await runCli([...tinyRun, "--run", run, "--steps", "1"])).code).toBe(0);

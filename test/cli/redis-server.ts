@@ -4,6 +4,8 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
 import { createInterface } from "node:readline";
+import { Queue } from "bullmq";
+import { queueName } from "../../src/experiment/node/sweep/redis/connection.ts";
 
 export const redisAvailable = spawnSync("redis-server", ["--version"]).status === 0;
 
@@ -57,4 +59,14 @@ export async function startRedis(
       await once(child, "exit");
     },
   };
+}
+
+/** The states of the jobs that Redis still holds. */
+export async function jobsLeft(url: string): Promise<string[]> {
+  const queue = new Queue(queueName(), { connection: { url } });
+  try {
+    return await Promise.all((await queue.getJobs()).map((job) => job.getState()));
+  } finally {
+    await queue.close();
+  }
 }

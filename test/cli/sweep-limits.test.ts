@@ -7,11 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { interceptEffects } from "../../src/core/node/files.ts";
 import { temporaryName } from "../../src/core/node/temporary-names.ts";
 import { localEngine } from "../../src/experiment/node/sweep/local-engine.ts";
 import { runSweep, type SweepEngine, type SweepObserver } from "../../src/experiment/node/sweep/run-sweep.ts";
 import { expandSweep, readSweep } from "../../src/experiment/node/sweep/sweep-plan.ts";
-import { parseResults, type SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
+import { parseResults, type SweepResult, SweepResults } from "../../src/experiment/node/sweep/sweep-results.ts";
 import { createRun, type SweepRun } from "../../src/experiment/node/sweep/sweep-run.ts";
 import { DataError, SeparableError } from "../../src/index.ts";
 import { lockProcess } from "./lock-process.ts";
@@ -73,6 +74,33 @@ describe("results.jsonl", () => {
       }),
       { numRuns: 20 },
     ));
+
+  test("that a person has edited is mended line by line, although its lines have other lengths", async () => {
+    const out = await mkdtemp(join(folder, "edited-"));
+    const [first, second, third] = whole.trimEnd().split("\n");
+    await writeFile(join(out, "results.jsonl"), `  ${first!.replaceAll(",", ", ")}\n${second}  \n${third!.slice(0, 50)}`);
+    await runSweep(runs, { out, engine: instant, signal, observer: quiet });
+    expect(await readFile(join(out, "results.jsonl"), "utf8")).toBe(whole);
+  });
+
+  test("of which a full disk took a part of a line has the whole lines, and the line when there is room again", async () => {
+    const path = join(await mkdtemp(join(folder, "full-")), "results.jsonl");
+    const results = await SweepResults.open(path, () => undefined);
+    await results.add(resultOf(runs[0]!));
+    const restore = interceptEffects(async (effect, perform) => {
+      if (effect.kind !== "write") return perform();
+      await perform(effect.content.subarray(0, effect.content.length / 2));
+      throw Object.assign(new Error("no room"), { code: "ENOSPC" });
+    });
+    try {
+      await expect(results.add(resultOf(runs[1]!))).rejects.toThrow(/results\.jsonl must be writable, got ENOSPC .*; free some room/);
+    } finally {
+      restore();
+    }
+    expect(results.has(runs[1]!.id)).toBe(false);
+    for (const run of runs) await results.add(resultOf(run));
+    expect(await readFile(path, "utf8")).toBe(whole);
+  });
 
   test("with any other damage is an error that names file, line and remedy, and stays as it is", async () => {
     const out = join(folder, "damaged");
@@ -253,6 +281,25 @@ describe("a run", () => {
     expect(await trained(path, 1, 1)).toEqual([
       `fail: sweep: ${id} must end within 1 s, got no end; raise --time-limit, or run the sweep again`,
     ]);
+  });
+
+  test("is not begun when the sweep is stopped while the folder of the run is prepared", async () => {
+    const { path, calls } = await programThat("unwanted", "");
+    const out = await mkdtemp(join(folder, "stopped-"));
+    await mkdir(join(out, "runs", id), { recursive: true });
+    const [controller, reason] = [new AbortController(), new Error("Ctrl-C")];
+    const restore = interceptEffects((_, perform) => {
+      controller.abort(reason);
+      return perform();
+    });
+    try {
+      const engine = localEngine({ jobs: 1, threads: 1, program: path });
+      const work = { ...quiet, out, waiting: [run!], finished: [], signal: controller.signal };
+      await expect(engine({ ...work, runEnds: async () => undefined, runIsTriedAgain: () => undefined })).rejects.toBe(reason);
+    } finally {
+      restore();
+    }
+    await expect(calls()).rejects.toThrow("ENOENT");
   });
 
   test("has no secrets in its environment", async () => {

@@ -5,14 +5,14 @@ import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:f
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { Queue, QueueEvents } from "bullmq";
+import { QueueEvents } from "bullmq";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { queueName } from "../../src/experiment/node/sweep/redis/connection.ts";
 import type { SweepFile } from "../../src/experiment/node/sweep/sweep-plan.ts";
 import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
 import { lockProcess } from "./lock-process.ts";
 import { type ProgramEvent, ProgramProcess } from "./program-process.ts";
-import { type RedisProcess, redisAvailable, startRedis } from "./redis-server.ts";
+import { jobsLeft, type RedisProcess, redisAvailable, startRedis } from "./redis-server.ts";
 import { type CliResult, jsonLines, runCli } from "./run-cli.ts";
 
 if (!redisAvailable) console.warn("Redis tests skipped: no redis-server; install it (Debian: apt-get install redis-server)");
@@ -74,16 +74,6 @@ const story = (events: readonly ProgramEvent[]): Record<string, unknown> =>
 
 const addressOf = (server: Server): string => `redis://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-/** The states of the jobs that Redis still holds. */
-async function jobsLeft(): Promise<string[]> {
-  const queue = new Queue(queueName(), { connection: { url: redis.url } });
-  try {
-    return await Promise.all((await queue.getJobs()).map((job) => job.getState()));
-  } finally {
-    await queue.close();
-  }
-}
-
 /** A sweep of this machine alone: what all others must come to. */
 let local: readonly SweepResult[];
 let localEvents: readonly ProgramEvent[];
@@ -125,7 +115,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(coordinator.events[0]).toEqual(localEvents[0]);
     for (const worker of workers) expect(worker.idsOf("run-end")).not.toEqual([]);
     expect(workers.flatMap((worker) => worker.idsOf("run-begin")).sort()).toEqual(ids);
-    expect(await jobsLeft()).toEqual([]);
+    expect(await jobsLeft(redis.url)).toEqual([]);
   });
 
   test("another worker resumes the run of a killed worker from its checkpoint", async () => {
@@ -146,7 +136,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(second.events).not.toContainEqual(expect.objectContaining({ event: "epoch", id, epoch: 1 }));
     expect(second.events).toContainEqual(expect.objectContaining({ event: "epoch", id, epoch: 3 }));
     expect(() => process.kill(trainer!, 0)).toThrow(/ESRCH/);
-    expect(await jobsLeft()).toEqual([]);
+    expect(await jobsLeft(redis.url)).toEqual([]);
   });
 
   test("a coordinator that is killed and begun again collects the runs that ended meanwhile, and no run is trained twice", async () => {
@@ -165,7 +155,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     const third = coordinate("tiny.json", "again");
     expect(await third.ended).toEqual({ code: 0, stderr: "" });
     expect(third.events).toEqual([{ event: "begin", runs: 3, finished: 3 }]);
-    expect(await jobsLeft()).toEqual([]);
+    expect(await jobsLeft(redis.url)).toEqual([]);
   });
 
   test("after Ctrl-C on the coordinator the jobs stay; after Ctrl-C on a worker its run is saved and given back", async () => {
@@ -180,7 +170,7 @@ describe.skipIf(!redisAvailable)(title, () => {
     expect(left).toMatchObject({ code: 130, stderr: expect.stringContaining("run the sweep again to collect") });
     expect(gave).toMatchObject({ code: 130, stderr: expect.stringContaining("giving it back") });
     expect(first.events.at(-1)).toEqual({ event: "run-back", id: ids[0] });
-    expect(await jobsLeft()).toEqual(["waiting"]);
+    expect(await jobsLeft(redis.url)).toEqual(["waiting"]);
     // Saved, and let go of in good order.
     expect(await lockProcess(join(folder, "interrupted", "runs", ids[0]!))).toBeUndefined();
     const second = await work();
@@ -229,7 +219,22 @@ describe.skipIf(!redisAvailable)(title, () => {
     const message = `DataError: sweep: the teacher of ${id} must be on every worker's machine at ${join(folder, "absent")}, got ENOENT on ${hostname()}; copy it there`;
     expect(coordinator.events.filter(({ event }) => event === "run-fail")).toEqual([{ event: "run-fail", id, error: message }]);
     expect((await resultsOf("failing")).map((line) => line.id)).toEqual([ids[0]]);
-    expect(await jobsLeft()).toEqual([]);
+    expect(await jobsLeft(redis.url)).toEqual([]);
+  });
+
+  test.each([
+    ["its sweep", ["--time-limit", "1"], []],
+    ["its worker", [], ["--time-limit", "1"]],
+  ])("a run that takes longer than the limit of %s has failed", async (whose, ofSweep, ofWorker) => {
+    const out = `endless for ${whose}`;
+    const file = await grid(out, { ...tiny, settings: { ...tiny.settings, limitTrain: 4096, epochs: 1000 }, seeds: [0] });
+    const worker = await work(...ofWorker);
+    const coordinator = start("sweep", file, "--redis", redis.url, "--out", out, "--tries", "1", ...ofSweep, "--json");
+    expect((await coordinator.ended).code).toBe(1);
+    expect(coordinator.events.filter(({ event }) => event === "run-fail")).toEqual([
+      { event: "run-fail", id: ids[0], error: expect.stringContaining(`sweep: ${ids[0]} must end within 1 s, got no end`) },
+    ]);
+    expect(worker.idsOf("run-fail")).toEqual([ids[0]]);
   });
 
   describe("a Redis that cannot be used is one line", () => {

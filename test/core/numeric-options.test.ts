@@ -46,10 +46,24 @@ const rows = (): Readonly<Record<string, Row>> => {
     crossEntropy: { before: [x, [0, 1]], names: ["labelSmoothing"] },
     distillation: { before: [x, x, [0, 1]], right: { alpha: 0.5, temperature: 1 }, names: ["alpha", "temperature", "labelSmoothing"] },
     checkGradients: { before: [library.sum, [library.ones([2], { dtype: "float64" })]], names: ["epsilon", "tolerance"] },
-    BatchNorm2d: { before: [4, build], names: ["epsilon", "momentum"] },
+    BatchNorm2d: { before: [4, build], names: ["epsilon", "momentum", "initialScale"] },
+    Muon: { before: [[]], names: ["momentum", "iterations"] },
+    Lookahead: { before: [{}, parameters], names: ["every", "decay", "steps"] },
+    WeightAverage: { before: [parameters], names: ["decay"] },
+    parameterGroups: { before: [parameters, { full: 0 }], names: ["norm", "classifier"] },
+    augmentedLogits: { before: [{}, image, { training: false }], names: ["translate"] },
+    whiteningFilters: {
+      before: [
+        [1, 2, 3, 4],
+        [1, 1, 2, 2],
+      ],
+      names: ["kernel", "epsilon"],
+    },
+    findRate: { right: { batches: [] }, names: ["steps", "lowest", "highest"] },
     Sgd: { before: [[{ parameters }]], names: ["momentum"] },
     Adam: { before: [[{ parameters }]], names: ["beta1", "beta2", "epsilon"] },
     oneCycle: { right: { peak: 1, epochs: 1 }, names: ["peak", "epochs", "warmup"] },
+    triangular: { right: { peak: 1, epochs: 1 }, names: ["peak", "epochs", "warmup", "start", "end"] },
     cosine: { right: { base: 1, epochs: 1 }, names: ["base", "epochs"] },
     multiStep: { right: { base: 1, milestones: [1], factor: 0.5 }, names: ["base", "factor"] },
     maxPool2d: { before: [image], right: { kernel: 2 }, names: ["kernel", "stride", "padding"] },
@@ -101,7 +115,8 @@ const names = [
   "multiStep maxPool2d avgPool2d MaxPool2d AvgPool2d conv2d convTranspose2d Conv2d ConvTranspose2d uniform normal variance tucker",
   "canonicalPolyadic WideResNet MobileNetV2 HashedLinear AcdcLinear BlastLinear BlockTensorTrainLinear CanonicalPolyadicLinear",
   "KroneckerLinear LowRankLinear MatrixTensorTrainLinear MonarchLinear ShuffleLinear TensorTrainLinear TuckerLinear initBackend",
-  "createObjective learnFromLabels Trainer evaluate trainEpochs",
+  "createObjective learnFromLabels Trainer evaluate trainEpochs triangular Muon Lookahead WeightAverage parameterGroups augmentedLogits",
+  "whiteningFilters findRate",
 ].flatMap((line) => line.split(" "));
 
 test("every row is tested", () => expect(names.toSorted()).toEqual(Object.keys(rows()).sort()));

@@ -48,6 +48,7 @@ const before = (): Record<string, unknown[]> => {
     MaxPool2d: [],
     AvgPool2d: [],
     conv2d: [images, library.ones([4, 4, 3, 3])],
+    separableConv2d: [images, library.ones([4, 1, 3, 3]), library.ones([8, 4])],
     convTranspose2d: [images, library.ones([4, 4, 3, 3])],
     tensor: [[1]],
     full: [[1], 2],
@@ -58,6 +59,11 @@ const before = (): Record<string, unknown[]> => {
     uniform: [[1], build.random],
     normal: [[1], build.random],
     gradients: [library.sum(x), [x]],
+    vjp: [library.sum, x, library.ones([])],
+    jvp: [library.sum, x, x],
+    jacobian: [library.sum, x],
+    hessian: [library.sum, x],
+    hvp: [library.sum, x, x],
     checkGradients: [() => x, [x]],
     checkSecondDerivatives: [() => x, [x]],
     BatchNorm2d: [4, build],
@@ -79,6 +85,18 @@ const before = (): Record<string, unknown[]> => {
     detectAnomaly: [() => x],
     trainEpochs: [{}],
     oneCycle: [],
+    triangular: [],
+    Muon: [[]],
+    parameterGroups: [model.parameters(), { full: 0 }],
+    Lookahead: [new library.Sgd([{ parameters: model.parameters() }]), model.parameters()],
+    WeightAverage: [model.parameters()],
+    findRate: [],
+    augmentedLogits: [model, images, { training: false }],
+    whiteningFilters: [
+      [1, 2, 3, 4],
+      [1, 1, 2, 2],
+    ],
+    FastNet: null as never,
     learnFromLabels: [model],
     createObjective: [model],
     ResNet: null as never,
@@ -126,7 +144,7 @@ const before = (): Record<string, unknown[]> => {
 };
 
 /** Networks take their options first. */
-const optionsFirst = ["ResNet", "WideResNet", "Darts", "MobileNetV2"];
+const optionsFirst = ["ResNet", "WideResNet", "Darts", "MobileNetV2", "FastNet"];
 
 /** What hands its options on unchanged to a function of this list when it is called later. */
 const handsOn: Readonly<Record<string, string>> = {

@@ -11,10 +11,11 @@ const optional = <K extends string, T>(key: K, value: fc.Arbitrary<T>): fc.Arbit
 export const augmentations: fc.Arbitrary<Augmentation> = fc
   .tuple(
     optional("crop", fc.integer({ min: 0, max: 9 })),
-    optional("flip", fc.boolean()),
+    optional("flip", fc.constantFrom(false, true, "alternating" as const)),
     optional("cutout", fc.integer({ min: 0, max: 20 })),
+    optional("mixup", fc.constantFrom(0, 0.2, 1)),
   )
-  .map(([crop, flip, cutout]) => ({ ...crop, ...flip, ...cutout }));
+  .map(([crop, flip, cutout, mixup]) => ({ ...crop, ...flip, ...cutout, ...mixup }));
 
 export const seeds = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 

@@ -15,8 +15,9 @@ function slowAugment(
   std: readonly number[],
   augment: Augmentation,
   random: Random,
+  mirror: boolean,
 ): number[] {
-  const { crop = 0, flip = false, cutout = 0 } = augment;
+  const { crop = 0, translate = 0, flip = false, cutout = 0 } = augment;
   let planes: Plane[] = Array.from({ length: channels }, (_, c) =>
     Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => bytes[(c * height + y) * width + x]!)),
   );
@@ -34,7 +35,23 @@ function slowAugment(
       return padded.slice(top, top + height).map((row) => row.slice(left, left + width));
     });
   }
-  if (flip && random.integer(2) === 1) planes = planes.map((plane) => plane.map((row) => [...row].reverse()));
+  if (translate > 0) {
+    const top = random.integer(2 * translate + 1);
+    const left = random.integer(2 * translate + 1);
+    // NumPy's pad with mode "reflect": the lines next to the border come before it, the nearest one last.
+    const padded = <T>(list: readonly T[]): T[] => [
+      ...list.slice(1, translate + 1).reverse(),
+      ...list,
+      ...list.slice(-1 - translate, -1).reverse(),
+    ];
+    planes = planes.map((plane) =>
+      padded(plane)
+        .slice(top, top + height)
+        .map((row) => padded(row).slice(left, left + width)),
+    );
+  }
+  if (flip === "alternating" ? mirror : flip && random.integer(2) === 1)
+    planes = planes.map((plane) => plane.map((row) => [...row].reverse()));
   planes = planes.map((plane, c) =>
     plane.map((row) =>
       row.map((value) => {
@@ -58,15 +75,19 @@ function slowAugment(
 describe("augmentImage", () => {
   it("pads, crops, flips, normalises and cuts out, in this order and to the bit", () => {
     fc.assert(
-      fc.property(sizes, augmentations, seeds, (s, augment, seed) => {
+      fc.property(sizes, augmentations, fc.integer({ min: 0, max: 8 }), seeds, (s, others, most, seed) => {
+        const translate = Math.min(most, s.height - 1, s.width - 1);
+        const augment = translate > 0 ? { ...others, crop: 0, translate } : others;
         const { mean, std, train } = sampleDataset(s);
         const size = s.channels * s.height * s.width;
         const augmenter = createAugmenter({ ...s, mean, std, augment });
         const [fast, slow] = [new Random(seed), new Random(seed)];
         const out = new Float32Array(size + 2).fill(42);
         for (let n = 0; n < s.count; n++) {
-          augmentImage(augmenter, train.images, n * size, out, 1, fast);
-          const expected = slowAugment(train.images.subarray(n * size), [s.channels, s.height, s.width], mean, std, augment, slow);
+          const mirror = n % 2 === 1;
+          augmentImage(augmenter, train.images, n * size, out, 1, fast, mirror);
+          const shape: [number, number, number] = [s.channels, s.height, s.width];
+          const expected = slowAugment(train.images.subarray(n * size), shape, mean, std, augment, slow, mirror);
           expect([...out.subarray(1, size + 1)]).toEqual(expected);
           expect([out[0], out[size + 1]]).toEqual([42, 42]);
         }
@@ -117,6 +138,11 @@ describe("augmentImage", () => {
     [{ crop: -1 }, "crop must be an integer ≥ 0, got -1"],
     [{ crop: 1.5 }, "crop must be an integer ≥ 0, got 1.5"],
     [{ cutout: Number.NaN }, "cutout must be an integer ≥ 0, got NaN"],
+    [{ translate: 0.5 }, "translate must be an integer ≥ 0, got 0.5"],
+    [{ translate: 2 }, "translate must be smaller than the image of 2×2 pixels, got 2"],
+    [{ translate: 1, crop: 1 }, "crop and translate both move the image"],
+    [{ mixup: -0.1 }, "mixup must be a number from 0 to 1, got -0.1"],
+    [{ mixup: Number.NaN }, "mixup must be a number from 0 to 1, got NaN"],
   ])("refuses %j", (augment, message) => {
     const create = () => createAugmenter({ channels: 1, height: 2, width: 2, mean: [0], std: [1], augment });
     expect(create).toThrow(ConfigError);

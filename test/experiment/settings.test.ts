@@ -35,8 +35,11 @@ describe("settings", () => {
       fc.property(overPreset, ([preset, given]) => {
         const settings = resolveSettings(preset, given);
         expect(settings).toMatchObject(given);
-        // Another kind of optimiser asks for another learning rate.
-        const decided = new Set([...Object.keys(given), ...(given.optimizer === undefined ? [] : ["learningRate"])]);
+        // Another kind of optimiser asks for other learning rates.
+        const decided = new Set([
+          ...Object.keys(given),
+          ...(given.optimizer === undefined ? [] : ["learningRate", "normRate", "classifierRate"]),
+        ]);
         for (const [name, value] of Object.entries(presets[preset]))
           if (!decided.has(name)) expect(settings[name as keyof Settings], name).toEqual(value);
       }),
@@ -69,6 +72,12 @@ describe("settings", () => {
     [{ depth: 11 }, /--depth must be 6n \+ 4 .*, got "11"/],
     [{ network: "darts", depth: 2 }, /--depth must be from 3 to 200 cells, got "2"/],
     [{ network: "wrn-50-2", width: 2 }, /--width has no use with --network wrn-50-2/],
+    [{ network: "fast", depth: 10 }, /--depth has no use with --network fast, whose size is --widths/],
+    [{ widths: [8, 8, 8] }, /--widths belongs to --network fast, got --network wrn/],
+    [{ normalise: true }, /--normalise belongs to --optimizer muon, got --optimizer sgd/],
+    [{ optimizer: "adam", momentum: 0.5 }, /--momentum belongs to --optimizer sgd or muon, got --optimizer adam/],
+    [{ endRate: 0 }, /--end-rate belongs to --schedule triangular, got --schedule one-cycle/],
+    [{ schedule: "cosine", warmup: 0.1 }, /--warmup belongs to --schedule one-cycle or triangular, got --schedule cosine/],
     [{ beta: 10 }, /--beta belongs to --teacher, got none/],
     [{ dropPath: 0.1 }, /--drop-path belongs to --network darts, got --network wrn/],
     [{ network: "darts", attentionSplit: 2 }, /--attention-split belongs to --network wrn, got --network darts/],
@@ -104,6 +113,8 @@ describe("settings", () => {
     expect(resolveSettings("quick", { optimizer: "adamw" }).learningRate).toBeLessThan(0.01);
     expect(resolveSettings("quick", { optimizer: "adamw", learningRate: 0.2 }).learningRate).toBe(0.2);
     expect(resolveSettings("quick", { optimizer: "sgd" }).learningRate).toBe(presets.quick.learningRate);
+    expect(resolveSettings("quick", { optimizer: "muon" })).toMatchObject({ learningRate: 0.02, momentum: 0.9, nesterov: true });
+    expect(resolveSettings("accurate", { optimizer: "muon" })).toMatchObject({ learningRate: 0.02, normRate: undefined });
   });
 
   test("every schedule is that of its name", () => {
@@ -194,6 +205,10 @@ describe("specs", () => {
     expect(parseAugmentation("none")).toEqual({});
     expect(parseAugmentation("crop:3,flip,cutout:8")).toEqual({ crop: 3, flip: true, cutout: 8 });
     expect(parseAugmentation("cutout, crop")).toEqual({ crop: 4, cutout: 16 });
+    expect(parseAugmentation("translate,flip:alternating,mixup:0.4")).toEqual({ translate: 2, flip: "alternating", mixup: 0.4 });
+    expect(parseAugmentation("translate:3,mixup")).toEqual({ translate: 3, mixup: 0.2 });
+    for (const bad of ["crop,translate", "flip,flip:alternating", "mixup:0", "mixup:2", "mixup:-0.1", "translate:0", "resized-crop:2"])
+      expect(() => parseAugmentation(bad)).toThrow(ConfigError);
     for (const bad of ["", "flip:2", "crop:0", "crop,crop", "flip,none", "blur", "crop:-1", "crop:100"])
       expect(() => parseAugmentation(bad)).toThrow(ConfigError);
   });

@@ -7,6 +7,7 @@ import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import { cumsum, prod } from "../../src/ops/accumulate.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
 import * as affine from "../../src/ops/channel-affine.ts";
+import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
 import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
@@ -21,12 +22,14 @@ import * as pooling from "../../src/ops/pooling.ts";
 import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import * as reductions from "../../src/ops/reductions.ts";
 import { reshape } from "../../src/ops/reshape.ts";
+import * as separable from "../../src/ops/separable-convolution.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
 import { sort, topk } from "../../src/ops/sorting.ts";
 import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { convolutions, outputPaddingOf, poolings } from "../arbitraries/geometries.ts";
 import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
+import { drawnStages } from "../arbitraries/stages.ts";
 import { indicesOf } from "../arbitraries/values.ts";
 import { toTensor } from "../support/nd-array.ts";
 import { distinctTensor, sample, sampleTensor } from "../support/sample.ts";
@@ -56,6 +59,17 @@ const binary = (f: Binary, ranges: { a?: [number, number]; b?: [number, number] 
 /** An op that chooses between a and b. They are drawn from interleaved grids, so they are never equal. */
 const choosing = (f: Binary): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
+
+/** A chain of products along the channels, with the input and all weights as inputs. */
+const ofStages = (f: typeof contractChannels): GradientRow =>
+  row(drawnStages({ batch: 2, channels: 6, columns: 2 }), ({ batch, channels, columns, stages }, seed) => ({
+    f: (x, ...weights) =>
+      f(
+        x,
+        stages.map(({ equation, sizes }, s): Stage => [equation, weights[s]!, sizes]),
+      ),
+    inputs: [sampleTensor([batch, channels, columns], seed), ...stages.map(({ weight }, s) => sampleTensor(weight, seed + s + 1))],
+  }));
 
 interface Reduction {
   readonly shape: Shape;
@@ -112,6 +126,16 @@ const ofChannels = (f: (x: Tensor, scale: Tensor, shift: Tensor, then: Epilogue)
   });
 
 const window = { maxBatch: 2, maxChannels: 2, maxGroups: 2, maxSize: 4, maxKernel: 3 };
+/** A depthwise window and a map. The convolution has one group, whose sizes are those of the map. */
+const separableRow = (f: typeof separable.separableConv2d): GradientRow =>
+  row(
+    convolutions({ ...window, maxGroups: 1 }),
+    ({ x, w: [outChannels, channels, ...kernel], options: { groups: _, ...options } }, seed) => ({
+      f: (image, weight, map) => f(image, weight!, map!, options),
+      inputs: [x, [channels, 1, ...kernel], [outChannels, channels]].map((shape, i) => sampleTensor(shape, seed + i)),
+    }),
+  );
+
 /** Poolings of images that hold a window, with padding before the image or after it, in ceil mode or not. */
 const pooled = (f: (x: Tensor, options: pooling.AveragePoolingOptions) => Tensor): GradientRow =>
   row(
@@ -310,6 +334,25 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     f: (...operands) => einsum(drawn.equation, ...operands),
     inputs: operandsOf(drawn, seed).map((operand) => toTensor(operand)),
   })),
+  "contract-channels/contractChannels": ofStages(contractChannels),
+  "contract-channels/contractChannelsComposed": ofStages(contractChannelsComposed),
+  "contract-channels/contractWindow": row(
+    fc.tuple(drawnStages({ batch: 2, channels: 4, columns: 1 }), fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
+    ([{ batch, channels, stages }, stride, dilation], seed) => ({
+      f: (x, w, ...weights) =>
+        contractWindow(
+          x!,
+          w!,
+          stages.map(({ equation, sizes }, s): Stage => [equation, weights[s]!, sizes]),
+          { stride, dilation, padding: 1 },
+        ),
+      inputs: [
+        sampleTensor([batch, channels, 3, 2], seed),
+        sampleTensor([channels, 1, 2, 2], seed + 8),
+        ...stages.map(({ weight }, s) => sampleTensor(weight, seed + s + 1)),
+      ],
+    }),
+  ),
   "convolution/conv2d": row(convolutions(window), ({ x, w, options }, seed) => ({
     f: (image, weight) => conv2d(image, weight, options),
     inputs: [sampleTensor(x, seed), sampleTensor(w, seed + 1)],
@@ -323,6 +366,9 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
       inputs: [sampleTensor(y.shape, seed), sampleTensor(w, seed + 1)],
     };
   }),
+
+  "separable-convolution/separableConv2d": separableRow(separable.separableConv2d),
+  "separable-convolution/separableConv2dComposed": separableRow(separable.separableConv2dComposed),
 
   "pooling/maxPool2d": pooled((x, { countIncludePad: _, ...options }) => pooling.maxPool2d(x, options)),
   "pooling/avgPool2d": pooled(pooling.avgPool2d),

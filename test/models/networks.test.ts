@@ -1,14 +1,16 @@
-/** All four networks: their logits, attention maps, gradients and state names; and what DARTS does in training only. */
+/** All networks: their logits, attention maps, gradients and state names; and what DARTS does in training only. */
 
 import { describe, expect, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { Darts } from "../../src/models/darts.ts";
+import { FastNet } from "../../src/models/fast-net.ts";
 import { MobileNetV2 } from "../../src/models/mobile-net-v2.ts";
 import { ResNet } from "../../src/models/res-net.ts";
 import { WideResNet } from "../../src/models/wide-resnet.ts";
 import type { Build } from "../../src/nn/init.ts";
 import { normal } from "../../src/ops/creation.ts";
+import { relu } from "../../src/ops/elementwise.ts";
 import { Sep } from "../../src/structured/create-convolution.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import type { AttentiveClassifier } from "../../src/train/evaluate.ts";
@@ -32,6 +34,7 @@ const networks: readonly (readonly [string, create: () => AttentiveClassifier, s
   ["ResNet", () => new ResNet({ blocks: [1, 1, 1, 1], width: 1, classes: 4, convolution: Sep }, build()), 32, [8, 4, 2, 1]],
   ["Darts", () => tinyDarts(), 8, [8, 4]],
   ["MobileNetV2", () => new MobileNetV2({ classes: 4, dropout: 0 }, build()), 32, [8, 4, 2, 1]],
+  ["FastNet", () => new FastNet({ widths: [4, 6, 6], classes: 4 }, build()), 32, [15, 7, 3]],
 ];
 
 describe.each(networks)("%s", (_, create, size, maps) => {
@@ -100,4 +103,16 @@ test("impossible sizes are refused", () => {
   expect(() => new Darts({ layers: 2 }, build())).toThrow(/layers must be an integer from 3 to 200, got 2/);
   expect(() => new Darts({ channels: 0 }, build())).toThrow(/channels/);
   expect(() => new WideResNet({ depth: 16, width: 1, attentionSplit: 3 }, build())).toThrow(/must divide the 2 blocks of a group, got 3/);
+});
+
+test("a ResNet whose last scales are 0 begins as its shortcuts", async () => {
+  const make = (zeroScale: boolean): ResNet => new ResNet({ blocks: [1, 2, 1, 1], width: 1, classes: 4, zeroScale }, build());
+  const scales = async (network: ResNet): Promise<number[][]> =>
+    Promise.all([...network.state()].filter(([name]) => name.endsWith("bn3.weight")).map(async ([, entry]) => [...(await entry.read())]));
+  expect((await scales(make(true))).every((scale) => scale.every((value) => value === 0))).toBe(true);
+  expect((await scales(make(false))).every((scale) => scale.every((value) => value === 1))).toBe(true);
+  // The second bottleneck of the second group has an identity shortcut and ends with a ReLU, so it returns its input, which is ≥ 0.
+  const second = make(true).layer2.layers[1]!;
+  const x = relu(normal([2, 512, 4, 4], new Random(4)));
+  expect(await second.forward(x, { training: true }).data()).toEqual(await x.data());
 });

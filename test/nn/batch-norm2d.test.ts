@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { memory } from "../../src/backend/active.ts";
-import { ShapeError } from "../../src/core/errors.ts";
+import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
@@ -97,4 +97,31 @@ test("the running statistics outlive scopes, and training frees the ones that it
   for (let i = 0; i < 5; i++) step();
   expect([memory().storages, memory().used]).toEqual([before.storages, before.used]);
   expectValues(await norm.running_mean.read(), await norm.running_mean.read());
+});
+
+test("without a trained scale, γ is a buffer: it has no gradient, freezing the shift freezes the norm, and unfreezing leaves γ alone", async () => {
+  const norm = layer({ trainScale: false });
+  expect([...norm.parameters().keys()]).toEqual(["bias"]);
+  expect([...norm.state().keys()]).toEqual([...layer().state().keys()]);
+  const x = toTensor(sample([3, 2, 2, 2], 4, -1, 1));
+  const plain = layer();
+  expectValues(await norm.forward(x, { training: true }).data(), await plain.forward(x, { training: true }).data(), 0);
+  expect(norm.frozen).toBe(false);
+  freeze(norm);
+  expect(norm.frozen).toBe(true);
+  unfreeze(norm);
+  expect([...norm.parameters().keys()]).toEqual(["bias"]);
+  expect([norm.bias.role, norm.frozen]).toEqual(["norm", false]);
+});
+
+test("an initial scale multiplies the output before training", async () => {
+  const x = toTensor(sample([3, 2, 2, 2], 4, -1, 1));
+  const [one, half] = [layer(), layer({ initialScale: 0.5 })];
+  const whole = await one.forward(x, { training: true }).data();
+  expectValues(
+    await half.forward(x, { training: true }).data(),
+    [...whole].map((value) => value / 2),
+    0,
+  );
+  expect(() => layer({ initialScale: Number.NaN })).toThrow(ConfigError);
 });

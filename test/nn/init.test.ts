@@ -1,10 +1,14 @@
 /** Initialisers: the bound or the variance that their paper gives, and the dependence on the seed. */
 
 import { describe, expect, test } from "vitest";
+import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
-import { constant, fanIn, fanOut, normalFanOut, uniformFanIn } from "../../src/nn/init.ts";
+import { constant, dirac, fanIn, fanOut, normalFanOut, uniformFanIn } from "../../src/nn/init.ts";
 import { Linear } from "../../src/nn/linear.ts";
+import { conv2d } from "../../src/ops/convolution.ts";
+import { normal } from "../../src/ops/creation.ts";
+import { slice } from "../../src/ops/layout.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
@@ -60,4 +64,25 @@ test("the bound of a bias is that of its weight, as in PyTorch", async () => {
     expect(largest).toBeLessThanOrEqual(1 / Math.sqrt(1000));
     expect(largest).toBeGreaterThan(0.97 / Math.sqrt(1000));
   }
+});
+
+describe("dirac", () => {
+  test("makes a convolution whose first outputs are its first inputs, and draws the other outputs", async () => {
+    for (const [outputs, inputs, kernel] of [
+      [2, 4, 3],
+      [4, 4, 1],
+      [5, 3, 5],
+    ] as const) {
+      const x = normal([2, inputs, 6, 7], new Random(5), { dtype: "float64" });
+      const w = dirac(normalFanOut)([outputs, inputs, kernel, kernel], build(3));
+      const y = conv2d(x, w, { padding: (kernel - 1) / 2 });
+      const copies = Math.min(outputs, inputs);
+      expect([...(await slice(y, [undefined, [0, copies]]).data())]).toEqual([...(await slice(x, [undefined, [0, copies]]).data())]);
+      const drawn = await normalFanOut([outputs, inputs, kernel, kernel], build(3)).data();
+      const size = inputs * kernel * kernel;
+      expect([...(await w.data()).slice(copies * size)]).toEqual([...drawn.slice(copies * size)]);
+    }
+  });
+
+  test("refuses a weight without a window", () => expect(() => dirac()([2, 2], build(0))).toThrow(ShapeError));
 });

@@ -1,109 +1,126 @@
-/** Kills the program with SIGKILL at a time that a seed decides, goes on with it, and compares what it comes to with an unbroken one. */
+/** Kills programs with SIGKILL at times that a seed decides, lets them go on, and compares what they come to with undisturbed ones. */
 
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Random } from "../../src/core/random.ts";
-import { type ProgramEnd, ProgramProcess } from "../cli/program-process.ts";
-import { resultsOf } from "../cli/run-cli.ts";
+import type { ProgramEnd, ProgramProcess } from "../cli/program-process.ts";
+import { type Victim, type VictimName, Victims } from "./victims.ts";
 
-/** What is killed. */
-export const victims = ["train", "sweep", "report"] as const;
-export type Victim = (typeof victims)[number];
+export interface KillReport {
+  /** How many processes were killed before the work was over. */
+  readonly kills: number;
+  /** What is wrong, which must be nothing. */
+  readonly wrong: readonly string[];
+}
 
-const settings = "--data synthetic --limit-train 16 --limit-test 6 --batch-size 4 --epochs 2 --dropout 0.2 --threads 1 --backend wasm";
-
-const grid = {
-  settings: { data: "synthetic", limitTrain: 12, limitTest: 6, batchSize: 4, epochs: 1, threads: 1, backend: "wasm" },
-  convolutions: ["Conv", "Sep"],
-  seeds: [0],
-};
-
-/** The results of a sweep without what depends on time and place. */
-const linesOf = async (out: string): Promise<string[]> =>
-  (await readFile(join(out, "results.jsonl"), "utf8"))
-    .trimEnd()
-    .split("\n")
-    .map((line) => {
-      const { seconds: _, run: __, ...numbers } = JSON.parse(line) as Record<string, unknown>;
-      return JSON.stringify(numbers);
-    })
-    .sort();
+/** A victim that was not killed. */
+interface Undisturbed {
+  /** Milliseconds from the start to the end, and from the beginning of the work to the end. */
+  readonly whole: number;
+  readonly work: number;
+  /** As JSON. */
+  readonly outcome: string;
+}
 
 export class Kills {
   readonly #work: string;
   readonly #random: Random;
-  /** Milliseconds that each victim takes when it is not killed, and what it comes to. */
-  readonly #unbroken = new Map<Victim, { readonly milliseconds: number; readonly outcome: unknown }>();
-  #count = 0;
-
-  private constructor(work: string, random: Random) {
-    this.#work = work;
-    this.#random = random;
-  }
+  readonly #victims: Victims;
+  readonly #known = new Map<VictimName, { readonly victim: Victim; readonly undisturbed: Undisturbed }>();
+  #rounds = 0;
 
   /** @param work An empty folder. */
-  static async prepare(work: string, random: Random): Promise<Kills> {
-    const kills = new Kills(work, random);
-    await writeFile(join(work, "grid.json"), JSON.stringify(grid));
-    for (const victim of victims) {
-      const start = performance.now();
-      const end = await kills.#start(victim, `whole-${victim}`, false).ended;
-      if (end.code !== 0) throw new Error(`${victim} must end, got ${end.stderr}`);
-      const milliseconds = performance.now() - start;
-      kills.#unbroken.set(victim, { milliseconds, outcome: await kills.#outcome(victim, `whole-${victim}`) });
+  constructor(work: string, random: Random) {
+    this.#work = work;
+    this.#random = random;
+    this.#victims = new Victims(work);
+  }
+
+  close(): Promise<void> {
+    return this.#victims.close();
+  }
+
+  /** Kills a victim `times` times, each time when it has gone on from the kill before, and lets it end. */
+  async check(name: VictimName, times: number): Promise<KillReport> {
+    const { victim, undisturbed } = await this.#prepared(name);
+    const folder = `killed-${++this.#rounds}`;
+    const wrong: string[] = [];
+    const expectIt = (holds: boolean, what: string): void => void (holds || wrong.push(`${name} ${folder}: ${what}`));
+    const other = await victim.beside?.(folder);
+    let kills = 0;
+    try {
+      while (kills < times) {
+        const program = await victim.start(folder);
+        const killed = await this.#killSometime(program, other, victim, undisturbed);
+        const { code, stderr } = await program.ended;
+        expectIt(code === null || code === 0, `it must be killed or end, got ${code}: ${stderr}`);
+        // The work is over, and the next kill belongs to another round.
+        if (!killed) break;
+        kills++;
+      }
+      const end = await this.#finish(victim, folder, other);
+      expectIt(end.code === 0, `it must go on, got ${end.code}: ${end.stderr}`);
+      if (end.code === 0) {
+        expectIt(JSON.stringify(await victim.outcome(folder)) === undisturbed.outcome, "it must come to the same as an undisturbed one");
+        const left = (await readdir(join(this.#work, folder), { recursive: true })).filter((path) => /\.partial-|\.lock-/.test(path));
+        expectIt(left.length === 0, `nothing must be left, got ${left.join(", ")}`);
+      }
+    } finally {
+      await other?.kill("SIGKILL");
     }
-    return kills;
+    await rm(join(this.#work, folder), { recursive: true, force: true });
+    return { kills, wrong };
+  }
+
+  async #prepared(name: VictimName): Promise<{ victim: Victim; undisturbed: Undisturbed }> {
+    const known = this.#known.get(name);
+    if (known !== undefined) return known;
+    const victim = await this.#victims.prepare(name);
+    const folder = `undisturbed-${name}`;
+    const other = await victim.beside?.(folder);
+    const start = performance.now();
+    const program = await victim.start(folder);
+    if (victim.begins !== undefined) await program.until(victim.begins);
+    const begin = performance.now();
+    const { code, stderr } = await (victim.endsWithOther ? other! : program).ended;
+    const end = performance.now();
+    for (const one of [program, other]) await one?.kill("SIGKILL");
+    if (code !== 0) throw new Error(`${name} must end, got ${stderr}`);
+    const outcome = JSON.stringify(await victim.outcome(folder));
+    const prepared = { victim, undisturbed: { whole: end - start, work: end - begin, outcome } };
+    this.#known.set(name, prepared);
+    return prepared;
   }
 
   /**
-   * Kills a victim `times` times, each time when it has gone on from the kill before, and lets it end.
-   * @returns what is wrong, which must be nothing.
+   * Kills the program: in one case of four at any time, and otherwise while it works, because half of its time is the start of Node.
+   * @returns whether it was killed before the work was over.
    */
-  async check(victim: Victim, times: number): Promise<string[]> {
-    const name = `killed-${++this.#count}`;
-    const { milliseconds, outcome } = this.#unbroken.get(victim)!;
-    const wrong: string[] = [];
-    for (let kill = 0; kill < times; kill++) {
-      const program = this.#start(victim, name, await this.#isBegun(victim, name));
-      const timer = setTimeout(() => program.child.kill("SIGKILL"), this.#random.uniform() * milliseconds);
-      const { code, stderr } = await program.ended;
-      clearTimeout(timer);
-      if (code !== null && code !== 0) wrong.push(`${victim} ${name}, kill ${kill}: it must be killed or end, got ${code}: ${stderr}`);
-    }
-    const end = await this.#finish(victim, name);
-    if (end.code !== 0) wrong.push(`${victim} ${name}: it must go on, got ${end.stderr}`);
-    else {
-      if (JSON.stringify(await this.#outcome(victim, name)) !== JSON.stringify(outcome))
-        wrong.push(`${victim} ${name}: it must come to the same as an unbroken one`);
-      const left = (await readdir(join(this.#work, name), { recursive: true })).filter((path) => /\.partial-|\.lock-/.test(path));
-      if (left.length > 0) wrong.push(`${victim} ${name}: nothing must be left, got ${left.join(", ")}`);
-    }
-    await rm(join(this.#work, name), { recursive: true, force: true });
-    return wrong;
+  async #killSometime(
+    program: ProgramProcess,
+    other: ProgramProcess | undefined,
+    { begins, endsWithOther }: Victim,
+    { whole, work }: Undisturbed,
+  ): Promise<boolean> {
+    const [anyTime, share] = [this.#random.uniform() < 0.25, this.#random.uniform()];
+    const over = endsWithOther ? other!.ended : program.ended;
+    if (!anyTime && begins !== undefined) await Promise.race([program.until(begins).catch(() => undefined), over]);
+    let timer: NodeJS.Timeout | undefined;
+    const time = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), share * (anyTime || begins === undefined ? whole : work));
+    });
+    const killed = await Promise.race([time, over.then(() => false)]);
+    clearTimeout(timer);
+    program.child.kill("SIGKILL");
+    return killed;
   }
 
-  async #finish(victim: Victim, name: string): Promise<ProgramEnd> {
-    return this.#start(victim, name, await this.#isBegun(victim, name)).ended;
-  }
-
-  #start(victim: Victim, name: string, begun: boolean): ProgramProcess {
-    const argv = {
-      train: begun ? ["train", "--resume", name] : ["train", ...settings.split(" "), "--run", name],
-      sweep: ["sweep", "grid.json", "--out", name, "--jobs", "1"],
-      report: ["report", "whole-train", "--out", name],
-    }[victim];
-    return new ProgramProcess([...argv, "--json"], { cwd: this.#work });
-  }
-
-  async #isBegun(victim: Victim, name: string): Promise<boolean> {
-    if (victim !== "train") return false;
-    return (await readdir(join(this.#work, name)).catch((): string[] => [])).includes("config.json");
-  }
-
-  async #outcome(victim: Victim, name: string): Promise<unknown> {
-    const path = join(this.#work, name);
-    if (victim === "train") return resultsOf(path);
-    if (victim === "sweep") return linesOf(path);
-    return (await readdir(path)).sort();
+  async #finish(victim: Victim, folder: string, other: ProgramProcess | undefined): Promise<ProgramEnd> {
+    if (victim.endsWithOther && other!.child.exitCode !== null) return other!.ended;
+    const program = await victim.start(folder);
+    if (!victim.endsWithOther) return program.ended;
+    const end = await other!.ended;
+    await program.kill("SIGKILL");
+    return end;
   }
 }

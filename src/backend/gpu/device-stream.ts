@@ -244,7 +244,11 @@ export class DeviceStream {
 
   #failureOf(op: string, error: unknown): BackendError {
     if (error instanceof BackendError) return error;
-    const rule = `${this.#mode.name}: ${op} failed on the device: ${messageOf(error)}`;
-    return new BackendError(`${rule}; call initBackend() again or use another backend`, { cause: error });
+    const message = messageOf(error);
+    const rule = `${this.#mode.name}: ${op} failed on the device: ${message}`;
+    // JavaScript throws a RangeError where the memory of an array cannot be had.
+    const isExhausted = error instanceof RangeError || /memory|allocat/i.test(message);
+    const advice = isExhausted ? "use a smaller batch or another backend" : "call initBackend() again or use another backend";
+    return new BackendError(`${rule}; ${advice}`, { cause: error });
   }
 }

@@ -6,6 +6,7 @@
 import { BackendError } from "../../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
 import { bytesPerElement } from "../../tensor/storage.ts";
+import { composedSeparable } from "../composed-separable.ts";
 import type { Kernels } from "../kernels.ts";
 import { type Adapter, type AdapterReport, findAdapter } from "./adapter.ts";
 import { Device } from "./device.ts";
@@ -117,6 +118,7 @@ export const deviceKernels = (device: Device): Omit<Kernels, "name" | "threads" 
   ...layoutKernels(device),
   ...matmulKernels(device),
   ...convolutionKernels(device),
+  ...composedSeparable(convolutionKernels(device)),
   ...poolingKernels(device),
   ...batchNormKernels(device),
   ...optimiserKernels(device),

@@ -6,9 +6,11 @@
  * in the last place.
  */
 
+import { composedSeparable } from "../composed-separable.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
+import { channelStageKernels } from "./channel-stages.ts";
 import { convolutionKernels } from "./convolution.ts";
 import { cosineTransformKernels } from "./cosine-transform.ts";
 import { elementwiseKernels } from "./elementwise.ts";
@@ -39,8 +41,10 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...layoutKernels(memory),
   ...matmulKernels(memory),
   ...convolutionKernels(memory),
+  ...composedSeparable(convolutionKernels(memory)),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
+  ...channelStageKernels(memory),
   ...optimiserKernels(),
 });
 

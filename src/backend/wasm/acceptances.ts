@@ -4,6 +4,7 @@
  */
 
 import { batchNormAcceptances } from "./host/batch-norm.ts";
+import { channelStageAcceptances } from "./host/channel-stages.ts";
 import { convolutionAcceptances } from "./host/convolution.ts";
 import { cosineTransformAcceptances } from "./host/cosine-transform.ts";
 import { elementwiseAcceptances } from "./host/elementwise.ts";
@@ -13,6 +14,7 @@ import { matmulAcceptances } from "./host/matmul.ts";
 import { optimiserAcceptances } from "./host/optimiser.ts";
 import { poolingAcceptances } from "./host/pooling.ts";
 import { reductionAcceptances } from "./host/reductions.ts";
+import { separableAcceptances } from "./host/separable.ts";
 
 export const wasmAcceptances = {
   ...layoutAcceptances,
@@ -22,7 +24,9 @@ export const wasmAcceptances = {
   ...cosineTransformAcceptances,
   ...matmulAcceptances,
   ...convolutionAcceptances,
+  ...separableAcceptances,
   ...poolingAcceptances,
   ...batchNormAcceptances,
+  ...channelStageAcceptances,
   ...optimiserAcceptances,
 };

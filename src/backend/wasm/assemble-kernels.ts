@@ -5,6 +5,7 @@ import { overlay } from "../overlay.ts";
 import { referenceKernels } from "../reference/reference-kernels.ts";
 import { wasmAcceptances } from "./acceptances.ts";
 import { batchNormKernels } from "./host/batch-norm.ts";
+import { channelStageKernels } from "./host/channel-stages.ts";
 import { convolutionKernels } from "./host/convolution.ts";
 import { cosineTransformKernels } from "./host/cosine-transform.ts";
 import { elementwiseKernels } from "./host/elementwise.ts";
@@ -15,6 +16,7 @@ import { matmulKernels } from "./host/matmul.ts";
 import { optimiserKernels } from "./host/optimiser.ts";
 import { poolingKernels } from "./host/pooling.ts";
 import { reductionKernels } from "./host/reductions.ts";
+import { separableKernels } from "./host/separable.ts";
 
 export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
   const products = matmulKernels(machine);
@@ -26,8 +28,10 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...cosineTransformKernels(machine, products),
     ...products,
     ...convolutionKernels(machine),
+    ...separableKernels(machine),
     ...poolingKernels(machine),
     ...batchNormKernels(machine),
+    ...channelStageKernels(machine),
     ...optimiserKernels(machine),
   };
   return overlay(referenceKernels(machine.memory), fast, wasmAcceptances);

@@ -200,6 +200,150 @@ export function dotsOfRows(
 };
 
 /**
+ * The gradient of a map of channels: the dot products of 4 channels of one operand with 2 of the other, over all pixels. Both operands lie
+ * in panels of two runs of pixels, [panel][channel][2 runs]: a channel's pixels of one panel are neighbours.
+ */
+export const panelDotTile = ({ vectors }) => {
+  const eachSum = (text) => each(2, (o) => table(4, vectors / 2, (c, v) => text(o, c, v)));
+  const run = vectors / 2;
+  const half = (part) => `
+    ${table(2, run, (o, v) => `const g${o}_${v}_${part} = v128.load(g${o}, ${16 * (part * run + v)});`)}
+    ${each(
+      4,
+      (c) => `
+    ${each(run, (v) => `const x${c}_${v}_${part} = v128.load(x${c}, ${16 * (part * run + v)});`)}
+    ${table(2, run, (o, v) => `s${o}_${c}_${v} = multiplyAdd(g${o}_${v}_${part}, x${c}_${v}_${part}, s${o}_${c}_${v});`)}`,
+    )}`;
+  return `
+import { multiplyAdd, zero } from "./simd";
+
+/**
+ * The sums over \`panels\` panels, whose lanes are still apart, to \`sums\`: those of g0 with x0 … x3, then those of g1. \`stepG\` and
+ * \`stepX\` are the byte distances of panels.
+ */
+export function panelDots(
+  panels: i32, g0: usize, g1: usize, stepG: usize, x0: usize, x1: usize, x2: usize, x3: usize, stepX: usize, sums: usize,
+): void {
+  ${eachSum((o, c, v) => `let s${o}_${c}_${v} = zero();`)}
+  for (; panels > 0; panels--) {
+    ${half(0)}
+    ${half(1)}
+    g0 += stepG;
+    g1 += stepG;
+    ${each(4, (c) => `x${c} += stepX;`)}
+  }
+  ${eachSum((o, c, v) => `v128.store(sums, s${o}_${c}_${v}, ${16 * ((4 * o + c) * run + v)});`)}
+}
+`;
+};
+
+/**
+ * The 3×3 window with stride 1 and padding 1, without a padded copy. A loop runs down the rows of one or two runs of pixels. Each row is
+ * read once, and adds to the three rows of the output that it belongs to: 9 multiply-adds for 3 loads, where a loop over taps takes 9.
+ * The nine weights are broadcast anew for every row, because two runs need most of the registers.
+ */
+export const sameWindowTile = ({ vectors }) => {
+  const run = vectors / 2;
+  /** The pixels to the left (0) of a run, of the run (1) and to the right (2). `left` and `right` say where they are masked. */
+  const pixels = (row, column, v, left = true, right = true) => {
+    const load = `v128.load(${row}, ${16 * v + 4 * column})`;
+    if (column === 0 && left) return `v128.and(${load}, v128.load(left, ${16 * (v % run)}))`;
+    return column === 2 && right ? `v128.and(${load}, v128.load(right, ${16 * (v % run)}))` : load;
+  };
+  const rows = (name, runs) => {
+    const all = runs * run;
+    const x = (column, v) => pixels("row", column, v, v < run, v >= all - run);
+    return `
+/**
+ * Rows [first, end) of ${runs === 1 ? "a run" : "two runs"} of pixels. \`x\` is the address of the pixel to the left in row first − 1. \`zeros\` are the pixels of a row
+ * outside the image. \`left\` and \`right\` are masks of the pixels at the sides. The results of neighbouring rows lie \`even\` and \`odd\` bytes
+ * apart in turns.
+ */
+export function ${name}(
+  zeros: usize, x: usize, height: i32, rowBytes: usize, first: i32, end: i32, left: usize, right: usize, to: usize, even: usize, odd: usize,
+  weights: usize,
+): void {
+  // The sums of the next row of the output and of the one after it.
+  ${each(all, (v) => `let next${v} = zero(), last${v} = zero();`)}
+  for (let i = first - 1; i <= end; i++, x += rowBytes) {
+    const row = i >= 0 && i < height ? x : zeros;
+    ${each(all, (v) => `let done${v} = next${v};\nnext${v} = last${v};\nlast${v} = zero();`)}
+    ${each(
+      3,
+      (column) => `
+    ${each(all, (v) => `const x${column}_${v} = ${x(column, v)};`)}
+    ${["done", "next", "last"]
+      .map(
+        (sum, k) => `
+    const w${sum}${column} = v128.load32_splat(weights, ${4 * (3 * (2 - k) + column)});
+    ${each(all, (v) => `${sum}${v} = multiplyAdd(x${column}_${v}, w${sum}${column}, ${sum}${v});`)}`,
+      )
+      .join("")}`,
+    )}
+    // The first two rows only begin sums. What they store is overwritten.
+    ${each(all, (v) => `v128.store(to, done${v}, ${16 * v});`)}
+    if (i > first) {
+      to += even;
+      const swap = even;
+      even = odd;
+      odd = swap;
+    }
+  }
+}
+`;
+  };
+  const dotStep = (row, taps, next) => `
+    ${next === undefined ? "" : each(run, (v) => `g0_${v} = v128.load(${next}, ${16 * v});`)}
+    ${each(
+      3,
+      (column) => `
+    ${each(run, (v) => `const x${column}_${v} = ${pixels(row, column, v)};`)}
+    ${taps.map((k) => each(run, (v) => `s${3 * k + column}_${v} = multiplyAdd(g${k}_${v}, x${column}_${v}, s${3 * k + column}_${v});`)).join("\n")}`,
+    )}`;
+  const shift = each(run, (v) => `g2_${v} = g1_${v};\ng1_${v} = g0_${v};`);
+  return `
+import { multiplyAdd, zero } from "./simd";
+
+${rows("twoRunsDown", 2)}
+${rows("oneRunDown", 1)}
+
+/**
+ * Adds Σ g·x over a run of pixels of at least two rows to \`sums\`, for each of the nine taps, with lanes apart. \`x\` is the address of the
+ * pixel to the left of the run in the first row, \`g\` that of the run. \`zeros\` are the pixels of a row outside the image.
+ */
+export function nineDots(
+  zeros: usize, x: usize, g: usize, rows: i32, rowBytes: usize, left: usize, right: usize, sums: usize,
+): void {
+  ${table(9, run, (t, v) => `let s${t}_${v} = zero();`)}
+  ${table(3, run, (k, v) => `let g${k}_${v} = zero();`)}
+  {
+    ${dotStep("zeros", [0], "g")}
+  }
+  ${shift}
+  g += rowBytes;
+  {
+    ${dotStep("x", [0, 1], "g")}
+  }
+  ${shift}
+  x += rowBytes;
+  for (let i = 2; i < rows; i++, x += rowBytes) {
+    g += rowBytes;
+    ${dotStep("x", [0, 1, 2], "g")}
+    ${shift}
+  }
+  {
+    ${dotStep("x", [1, 2])}
+  }
+  ${shift}
+  {
+    ${dotStep("zeros", [2])}
+  }
+  ${table(9, run, (t, v) => `v128.store(sums, f32x4.add(s${t}_${v}, v128.load(sums, ${16 * (t * run + v)})), ${16 * (t * run + v)});`)}
+}
+`;
+};
+
+/**
  * Depthwise convolution: six runs of pixels of one channel while the taps run. A tap broadcasts its weight once for all of them.
  */
 export const depthwiseTile = ({ vectors }) => {
@@ -214,8 +358,8 @@ const OFFSET = offsetof<DepthwiseTap>("offset");
 const TARGET = offsetof<DepthwiseVector>("target");
 const LANES = offsetof<DepthwiseVector>("lanes");
 
-/** The sums of six runs, from \`vector\` on in the list of the pass, to \`results\` and on. */
-export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize): void {
+/** The sums of six runs, from \`vector\` on in the list of the pass: two runs at \`results\`, and each further two \`step\` bytes behind. */
+export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vector: usize, results: usize, step: usize): void {
   ${each(6, (r) => `const p${r} = pixels + load<usize>(vector, ${r} * vectorBytes);`)}
   ${table(6, run, (r, v) => `let s${r}_${v} = zero();`)}
   const end = pass.list + (<usize>pass.taps) * tapBytes;
@@ -224,7 +368,11 @@ export function sixRuns(pass: DepthwisePass, weights: usize, pixels: usize, vect
     const offset = load<usize>(tap, OFFSET);
     ${table(6, run, (r, v) => `s${r}_${v} = multiplyAdd(w, v128.load(p${r} + offset, ${16 * v}), s${r}_${v});`)}
   }
-  ${table(6, run, (r, v) => `v128.store(results, s${r}_${v}, ${16 * (r * run + v)});`)}
+  ${each(
+    3,
+    (pair) => `${table(2, run, (r, v) => `v128.store(results, s${2 * pair + r}_${v}, ${16 * (r * run + v)});`)}
+  results += step;`,
+  )}
 }
 
 /** Σ g·x over all runs of the pass, for five taps whose pixels begin at t0 … t4: five sums, whose lanes are still apart, to \`sums\`. */
@@ -246,6 +394,117 @@ export function fiveDots(pass: DepthwisePass, g: usize, t0: usize, t1: usize, t2
     }
   }
   ${table(5, run, (t, v) => `v128.store(sums, s${t}_${v}, ${16 * (t * run + v)});`)}
+}
+`;
+};
+
+/**
+ * The transforms of Winograd's F(2×2, 3×3) and F(3×3, 2×2) (docs/derivations/winograd.md) for quads: a vector holds the same place of four
+ * neighbouring windows of a row. Windows overlap by two columns, so even and odd columns lie in planes of their own, `even` and `odd`,
+ * and a vector of either is read without shuffles. The 16 places of a transformed quad lie `step` bytes apart.
+ */
+export const winogradTile = ({ vectors }) => `
+${inputOf("inputOfQuad", 1)}
+${inputOf("inputOfRun", vectors / 2)}
+${cotangentOf("cotangentOfQuad", 1)}
+${cotangentOf("cotangentOfRun", vectors / 2)}
+${outputsOfRun(vectors / 2)}`;
+
+/** Writes places in the order of the text. The text between two stores advances `to`. */
+const putPlaces = (run, values) =>
+  values.map((value) => each(run, (v) => `v128.store(to, ${value(v)}, ${16 * v});`)).join("\nto += step;\n");
+
+const inputOf = (name, run) => {
+  // A row of d·B, from the columns 2j, 2j + 1, 2j + 2 and 2j + 3 of each window j.
+  const rowOf = (r) => `
+  ${each(run, (v) => `const a${r}_${v} = v128.load(even, ${16 * v});`)}
+  ${each(run, (v) => `const b${r}_${v} = v128.load(odd, ${16 * v});`)}
+  ${each(run, (v) => `const c${r}_${v} = v128.load(even, ${16 * v + 4});`)}
+  ${each(run, (v) => `const d${r}_${v} = v128.load(odd, ${16 * v + 4});`)}
+  ${each(run, (v) => `const r${r}0_${v} = f32x4.sub(a${r}_${v}, c${r}_${v});`)}
+  ${each(run, (v) => `const r${r}1_${v} = f32x4.add(b${r}_${v}, c${r}_${v});`)}
+  ${each(run, (v) => `const r${r}2_${v} = f32x4.sub(c${r}_${v}, b${r}_${v});`)}
+  ${each(run, (v) => `const r${r}3_${v} = f32x4.sub(b${r}_${v}, d${r}_${v});`)}
+  even += rowBytes;
+  odd += rowBytes;`;
+  const placesOf = (op, r, s) =>
+    putPlaces(
+      run,
+      [0, 1, 2, 3].map((x) => (v) => `f32x4.${op}(r${r}${x}_${v}, r${s}${x}_${v})`),
+    );
+  return `
+/** Bᵀ·d·B of ${run === 1 ? "a quad" : `${run} neighbouring quads`}. */
+export function ${name}(even: usize, odd: usize, rowBytes: usize, to: usize, step: usize): void {
+  ${[0, 1, 2].map(rowOf).join("")}
+  ${placesOf("sub", 0, 2)}
+  to += step;
+  ${placesOf("add", 1, 2)}
+  to += step;
+  ${placesOf("sub", 2, 1)}
+  to += step;
+  ${rowOf(3)}
+  ${placesOf("sub", 1, 3)}
+}
+`;
+};
+
+const cotangentOf = (name, run) => {
+  // Four places of a row of G·g·Gᵀ, from its two columns.
+  const row = (x, y) =>
+    putPlaces(run, [
+      (v) => `${x}${v}`,
+      (v) => `f32x4.mul(half, f32x4.add(${x}${v}, ${y}${v}))`,
+      (v) => `f32x4.mul(half, f32x4.sub(${x}${v}, ${y}${v}))`,
+      (v) => `${y}${v}`,
+    ]);
+  return `
+/** G·g·Gᵀ of the 2×2 cotangents of ${run === 1 ? "a quad" : `${run} neighbouring quads`}. */
+export function ${name}(even: usize, odd: usize, rowBytes: usize, to: usize, step: usize): void {
+  const half = f32x4.splat(0.5);
+  ${each(run, (v) => `const a${v} = v128.load(even, ${16 * v});`)}
+  ${each(run, (v) => `const b${v} = v128.load(odd, ${16 * v});`)}
+  even += rowBytes;
+  odd += rowBytes;
+  ${each(run, (v) => `const c${v} = v128.load(even, ${16 * v});`)}
+  ${each(run, (v) => `const d${v} = v128.load(odd, ${16 * v});`)}
+  ${each(run, (v) => `const sum${v} = f32x4.mul(half, f32x4.add(a${v}, c${v}));`)}
+  ${each(run, (v) => `const oddSum${v} = f32x4.mul(half, f32x4.add(b${v}, d${v}));`)}
+  ${each(run, (v) => `const difference${v} = f32x4.mul(half, f32x4.sub(a${v}, c${v}));`)}
+  ${each(run, (v) => `const oddDifference${v} = f32x4.mul(half, f32x4.sub(b${v}, d${v}));`)}
+  ${row("a", "b")}
+  to += step;
+  ${row("sum", "oddSum")}
+  to += step;
+  ${row("difference", "oddDifference")}
+  to += step;
+  ${row("c", "d")}
+}
+`;
+};
+
+const outputsOfRun = (run) => {
+  const rowOf = (r) => `
+  ${each(4, (x) => each(run, (v) => `const m${r}${x}_${v} = v128.load(m + step * ${x}, ${16 * v});`))}
+  m += step << 2;
+  ${each(run, (v) => `const e${r}_${v} = f32x4.add(f32x4.add(m${r}0_${v}, m${r}1_${v}), m${r}2_${v});`)}
+  ${each(run, (v) => `const o${r}_${v} = f32x4.sub(f32x4.sub(m${r}1_${v}, m${r}2_${v}), m${r}3_${v});`)}`;
+  const put = (at, op, column, [r, s, t]) =>
+    each(
+      run,
+      (v) =>
+        `v128.store(to, f32x4.${op}(f32x4.${op}(${column}${r}_${v}, ${column}${s}_${v}), ${column}${t}_${v}), ${16 * (at * run + v)});`,
+    );
+  return `
+/**
+ * Aᵀ·M·A of ${run === 1 ? "a quad" : `${run} neighbouring quads`}: the even and the odd columns of the first row of outputs, and then
+ * those of the second row, ${16 * run} bytes each.
+ */
+export function outputsOfRun(m: usize, step: usize, to: usize): void {
+  ${[0, 1, 2, 3].map(rowOf).join("")}
+  ${put(0, "add", "e", [0, 1, 2])}
+  ${put(1, "add", "o", [0, 1, 2])}
+  ${put(2, "sub", "e", [1, 2, 3])}
+  ${put(3, "sub", "o", [1, 2, 3])}
 }
 `;
 };

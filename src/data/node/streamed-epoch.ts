@@ -4,8 +4,9 @@
  */
 
 import { Random } from "../../core/random.ts";
+import { alternatingFlips } from "../alternating-flips.ts";
 import { type Augmentation, augmentImage, createAugmenter } from "../augment.ts";
-import { type Batch, type EpochOptions, orderEpoch } from "../batches.ts";
+import { type Batch, type EpochOptions, mixedBatch, orderEpoch } from "../batches.ts";
 import type { DatasetFacts, SplitName, StreamedDataset } from "../dataset.ts";
 import { randomRegion } from "../resized-crop.ts";
 import { decodeImage } from "./decode-image.ts";
@@ -34,6 +35,7 @@ export function createDecoder({ facts, resize, seed, epoch, augment }: DecodeSet
   const { channels, height, width } = facts;
   const imageSize = channels * height * width;
   const stream = new Random(seed).fork(epoch);
+  const isMirrored = alternatingFlips(seed, epoch);
   return async (tasks) => {
     const out = new Float32Array(tasks.length * imageSize);
     for (const [n, { path, image }] of tasks.entries()) {
@@ -41,7 +43,7 @@ export function createDecoder({ facts, resize, seed, epoch, augment }: DecodeSet
       const random = stream.fork(1 + image);
       const region = augment?.resizedCrop ? (w: number, h: number) => randomRegion(w, h, random) : undefined;
       const pixels = await decodeImage(path, { size: height, resize, region });
-      augmentImage(augmenter, pixels, 0, out, n * imageSize, random);
+      augmentImage(augmenter, pixels, 0, out, n * imageSize, random, isMirrored(image));
     }
     return out;
   };
@@ -73,7 +75,7 @@ export function planStreamedEpoch(dataset: StreamedDataset, splitName: SplitName
     tasksOf: (index) => imagesOf(index).map((image) => ({ path: split.paths[image]!, image })),
     batchOf: (index, images) => {
       const labels = Int32Array.from(imagesOf(index), (image) => split.labels[image]!);
-      return { index, count: labels.length, images, labels };
+      return mixedBatch({ index, count: labels.length, images, labels }, options);
     },
   };
 }

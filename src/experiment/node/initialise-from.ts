@@ -32,8 +32,8 @@ export async function findPretrained(path: string): Promise<Pretrained> {
  */
 export function inheritedSettings({ config }: Pretrained, explicit: Partial<Settings>): Partial<Settings> {
   if (config === undefined) return explicit;
-  const { network, depth, width, conv, attentionSplit } = config.settings;
-  const own = Object.entries({ network, depth, width, conv, attentionSplit }).filter(([, value]) => value !== undefined);
+  const { network, depth, width, widths, conv, attentionSplit } = config.settings;
+  const own = Object.entries({ network, depth, width, widths, conv, attentionSplit }).filter(([, value]) => value !== undefined);
   const { data = "cifar10" } = explicit;
   const { size, mean, std } = imageFacts(config);
   const images = isDataName(data) ? {} : { imageSize: size, mean, std };
@@ -57,7 +57,7 @@ export function initialiseFrom(
   if (config !== undefined && formatNetwork(networkOf(config.settings)) !== formatNetwork(spec))
     throw new ConfigError(
       `train: --init-from must be of the same network, got ${formatNetwork(networkOf(config.settings))} in ${source} ` +
-        `for ${formatNetwork(spec)}; leave out --network, --depth, --width and --conv to take over its network`,
+        `for ${formatNetwork(spec)}; leave out --network, --depth, --width, --widths and --conv to take over its network`,
     );
   const known = config === undefined ? undefined : imageFacts(config).classes;
   const count = classesOf(checkpoint, spec);

@@ -16,7 +16,7 @@ import { isDataName, optionName, type SettingName, type Settings } from "../sett
 import { findPretrained, initialiseFrom } from "./initialise-from.ts";
 import { checkRecordedFamily } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
-import { createSession, type Session } from "./session.ts";
+import { createSession, initialiseFromImages, type Session } from "./session.ts";
 import { type BackendReport, describeDevice, startBackend } from "./start-backend.ts";
 import { checkProfile, type InvocationOptions } from "./start-run.ts";
 import { checkSameTeacher, loadTeacher } from "./teacher.ts";
@@ -62,7 +62,8 @@ async function resumeLocked(
   await checkRecordedFamily(recorded);
   const found = await folder.findNewest();
   const checkpoint = found?.checkpoint;
-  const config = prolong(recorded, explicit.epochs, checkpoint?.training?.progress.epoch ?? 0, onNote);
+  const kept = keep === undefined || keep === recorded.keep ? recorded : { ...recorded, keep };
+  const config = prolong(kept, explicit.epochs, checkpoint?.training?.progress.epoch ?? 0, onNote);
   const settings = resumedSettings(config, explicit);
   const backend = await startAgain(settings, explicit);
   if (profile) checkProfile(backend, detectAnomaly);
@@ -106,7 +107,7 @@ async function resumeLocked(
     saved: found !== undefined,
   };
   observer.start?.({ ...started, config: { ...started.config, settings, environment: { ...environment, backend } } });
-  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile, keep }, control);
+  return trainAndSave(started, { steps, tensorboard: tensorboard || (await hasEvents(folder.path)), profile }, control);
 }
 
 /** Gives the network of a run without a checkpoint the weights that the run began with. @throws DataError when they cannot be found. */
@@ -125,6 +126,7 @@ async function beginAnew(
         "delete the folder and run that command again",
     );
   onNote("the run was stopped before its first checkpoint: it begins anew");
+  await initialiseFromImages(trainer.model, dataset, onNote);
   if (initialised === undefined) return;
   const pretrained = await findPretrained(initialised.from);
   if (pretrained.checkpoint.sha256 !== initialised.sha256)

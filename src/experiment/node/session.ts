@@ -4,6 +4,7 @@ import { ConfigError } from "../../core/errors.ts";
 import { Random } from "../../core/random.ts";
 import type { Dataset, SplitName } from "../../data/dataset.ts";
 import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
+import { isWhitened } from "../../models/whitening.ts";
 import { attentionTransfer } from "../../nn/distillation.ts";
 import { zeros } from "../../ops/creation.ts";
 import { noGrad } from "../../tape/tape.ts";
@@ -12,7 +13,7 @@ import type { Tensor } from "../../tensor/tensor.ts";
 import type { AttentiveClassifier, Batches, ImageShape } from "../../train/evaluate.ts";
 import { frobeniusPenalty } from "../../train/frobenius-decay.ts";
 import { createObjective, type Teaching } from "../../train/objective.ts";
-import { Trainer } from "../../train/trainer.ts";
+import { Trainer, type TrainerOptions } from "../../train/trainer.ts";
 import { parseAugmentation } from "../augment-spec.ts";
 import { compressionRatio } from "../compression-ratio.ts";
 import { createNetwork } from "../network-spec.ts";
@@ -25,6 +26,8 @@ const streams = { init: 0, batches: 1, dropout: 2 } as const;
 
 export interface Session {
   readonly trainer: Trainer;
+  /** What the trainer was made with. A search for a learning rate trains with the same. */
+  readonly options: TrainerOptions;
   trainBatches(epoch: number, startBatch: number): Batches;
   testBatches(): Batches;
 }
@@ -38,15 +41,24 @@ interface TrainingImages {
 }
 
 /** Makes the trainer of `model`, before its first step. @throws ConfigError for settings that the optimiser or the schedule refuses. */
-export function createTrainer(settings: Settings, model: AttentiveClassifier, images: TrainingImages, teaching?: Teaching): Trainer {
+export const createTrainer = (settings: Settings, model: AttentiveClassifier, images: TrainingImages, teaching?: Teaching): Trainer =>
+  new Trainer(optionsOfTrainer(settings, model, images, teaching));
+
+function optionsOfTrainer(
+  settings: Settings,
+  model: AttentiveClassifier,
+  images: TrainingImages,
+  teaching: Teaching | undefined,
+): TrainerOptions {
   const isStructured = [...model.parameters().values()].some(({ decay }) => decay === "compressed");
   const decay = structuredDecay(settings, () => (isStructured ? compressionRatio(networkOf(settings), images.classes, model) : 1));
-  return new Trainer({
+  const batchesPerEpoch = (settings.dropLast ? Math.floor : Math.ceil)(images.count / settings.batchSize);
+  return {
     model,
-    optimizer: createOptimizer(settings, model, decay),
+    optimizer: createOptimizer(settings, model, decay, settings.epochs * batchesPerEpoch),
     schedule: createSchedule(settings),
     imageShape: images.shape,
-    batchesPerEpoch: (settings.dropLast ? Math.floor : Math.ceil)(images.count / settings.batchSize),
+    batchesPerEpoch,
     objective: createObjective(model, {
       labelSmoothing: settings.labelSmoothing,
       teaching,
@@ -55,7 +67,7 @@ export function createTrainer(settings: Settings, model: AttentiveClassifier, im
     }),
     dropPath: dropPathSchedule(settings),
     random: new Random(settings.seed).fork(streams.dropout),
-  });
+  };
 }
 
 /**
@@ -80,15 +92,32 @@ export function createSession(
     );
   const shape = [dataset.channels, dataset.height, dataset.width] as const;
   if (teaching !== undefined) checkPair(model, teaching, shape);
-  const trainer = createTrainer(settings, model, { shape, count: dataset.train.count, classes }, teaching);
+  const options = optionsOfTrainer(settings, model, { shape, count: dataset.train.count, classes }, teaching);
   const seed = root.fork(streams.batches).bits();
   const augment = parseAugmentation(settings.augment);
   return {
-    trainer,
+    trainer: new Trainer(options),
+    options,
     trainBatches: (epoch, startBatch) =>
       batchesOf(dataset, "train", { batchSize, seed, epoch, shuffle: true, dropLast, augment, startBatch }, onNote),
     testBatches: () => testBatches(dataset, batchSize, onNote),
   };
+}
+
+/** The number of training images by which a first layer is whitened. */
+const whiteningImages = 5000;
+
+/**
+ * Initialises what the network takes from the training images: its whitening layer, where it has one. It belongs before the first step of a
+ * new run. A checkpoint holds the result.
+ */
+export async function initialiseFromImages(model: object, dataset: Dataset, onNote: (note: string) => void): Promise<void> {
+  if (!isWhitened(model)) return;
+  const batchSize = Math.min(whiteningImages, dataset.train.count);
+  for await (const { images, count } of batchesOf(dataset, "train", { batchSize, seed: 0, epoch: 0 }, onNote)) {
+    model.whiten(images, [count, dataset.channels, dataset.height, dataset.width]);
+    return;
+  }
 }
 
 /** Computes attention transfer on a black image, so that a teacher that does not fit is refused before anything is written. */

@@ -19,7 +19,7 @@ import { findPretrained, inheritedSettings, initialiseFrom } from "./initialise-
 import { loadFamilies } from "./load-family.ts";
 import { factsOf, type Images, loadImages } from "./load-images.ts";
 import { defaultFolder } from "./run-folder-name.ts";
-import { createSession } from "./session.ts";
+import { createSession, initialiseFromImages } from "./session.ts";
 import { type BackendReport, describeBackend, startBackend } from "./start-backend.ts";
 import { loadTeacher } from "./teacher.ts";
 import { trainAndSave } from "./train-and-save.ts";
@@ -35,7 +35,7 @@ export interface InvocationOptions {
   readonly tensorboard?: boolean | undefined;
   /** Looks in each step for the op that computes the first number that is not finite. Default: false. */
   readonly detectAnomaly?: boolean | undefined;
-  /** How many checkpoints the run keeps: the newest one and those before. Default: 2. */
+  /** How many checkpoints the run keeps: the newest one and those before. Default: what the run has recorded, or else 2. */
   readonly keep?: number | undefined;
   /** Profiles one step after the first steps, and reports it to the observer. Default: false. */
   readonly profile?: boolean | undefined;
@@ -93,17 +93,18 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  await initialiseFromImages(session.trainer.model, images.dataset, onNote);
   session.trainer.detectAnomaly = detectAnomaly;
   const facts = factsOf(images.dataset);
   const initialised = pretrained && initialiseFrom(session.trainer.model, settings, facts, pretrained, onNote);
   const { fallback, fingerprint } = images;
   const record = { ...recordOf(facts), fingerprint, initialised };
-  const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, ...record });
+  const config = createRunConfig({ preset, settings, fallback, teacher: teacher?.record, backend, keep, ...record });
   const folder = await RunFolder.create(path, config);
   try {
     const started = { config, images, folder, session, resumed: false, saved: false };
     observer.start?.(started);
-    return await trainAndSave(started, { steps, tensorboard, profile, keep }, control);
+    return await trainAndSave(started, { steps, tensorboard, profile }, control);
   } finally {
     await folder.close();
   }

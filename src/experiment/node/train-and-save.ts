@@ -14,8 +14,6 @@ export interface TrainingLimits {
   readonly steps: number | undefined;
   /** Whether event files for TensorBoard are written into the folder. */
   readonly tensorboard: boolean;
-  /** How many checkpoints the run keeps; undefined for the default. */
-  readonly keep: number | undefined;
   /** Whether one step is profiled. */
   readonly profile: boolean;
 }
@@ -26,12 +24,12 @@ export interface TrainingLimits {
  */
 export async function trainAndSave(run: StartedRun, limits: TrainingLimits, control: TrainControl): Promise<TrainOutcome> {
   const { config, images, folder, session, saved } = run;
-  const { steps, tensorboard, profile, keep } = limits;
+  const { steps, tensorboard, profile } = limits;
   const { signal, observer = {} } = control;
   const { trainer } = session;
   let savedStep = saved ? trainer.steps : undefined;
   const save = async (bytes: Uint8Array): Promise<void> => {
-    await folder.writeCheckpoint(bytes, keep);
+    await folder.writeCheckpoint(bytes, config.keep);
     savedStep = trainer.steps;
   };
   let log: TensorBoardLog | undefined;

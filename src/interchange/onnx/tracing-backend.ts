@@ -3,6 +3,7 @@
  * the graph of any network, whatever its modules are.
  */
 
+import { composedSeparable } from "../../backend/composed-separable.ts";
 import { joinAxes } from "../../backend/join-axes.ts";
 import type { Kernels } from "../../backend/kernels.ts";
 import type { Storage } from "../../tensor/storage.ts";
@@ -64,9 +65,15 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     binary: kernel("binary", (_, a, b) => [a, b]),
     clamp: kernel("clamp", (x) => [x]),
   };
+  const convolutions = {
+    conv2d: kernel("conv2d", (a, b) => [a, b]),
+    conv2dInputGradient: kernel("conv2dInputGradient", (a, b) => [a, b]),
+    conv2dWeightGradient: refuse("conv2dWeightGradient"),
+  };
   return {
     ...inner,
     ...elementwise,
+    ...convolutions,
     name: `tracing ${inner.name}`,
     full: (dtype, length, value) => trace.filled(inner.full(dtype, length, value), value),
     write: refuse("write"),
@@ -83,10 +90,9 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     readView: kernel("readView", (x) => [x]),
     assemble: kernel("assemble", (_, __, ___, parts) => parts.map(({ source }) => source)),
     matmul: kernel("matmul", (a, b) => [a, b]),
-    conv2d: kernel("conv2d", (a, b) => [a, b]),
+    separableConv2d: composedSeparable(convolutions).separableConv2d,
+    separableConv2dGradient: refuse("separableConv2dGradient"),
     maxPool2d: (x, geometry) => (trace.isSymbolic(x) ? nodes.maxPool2d(x, geometry) : inner.maxPool2d(x, geometry)),
-    conv2dInputGradient: kernel("conv2dInputGradient", (a, b) => [a, b]),
-    conv2dWeightGradient: refuse("conv2dWeightGradient"),
     channelAffine(x, scale, shift, geometry, then) {
       const operands = [x, scale, shift, ...(then?.addend === undefined ? [] : [then.addend])];
       if (operands.some((operand) => trace.isSymbolic(operand))) return affineOf(elementwise)(x, scale, shift, geometry, then);

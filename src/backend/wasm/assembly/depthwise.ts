@@ -75,9 +75,9 @@ const vectorBytes = offsetof<DepthwiseVector>();
 const TARGET = offsetof<DepthwiseVector>("target");
 const LANES = offsetof<DepthwiseVector>("lanes");
 const OFFSET = offsetof<DepthwiseTap>("offset");
-/** Room for the results of one tile. */
-const runBytes: usize = CONV_RUN << 2;
-const resultBytes: usize = depthwiseVectors * runBytes;
+/** Bytes of a run, and of the results of one tile. */
+export const runBytes: usize = CONV_RUN << 2;
+export const resultBytes: usize = depthwiseVectors * runBytes;
 
 /** The convolution or its input gradient, as the host's passes say. */
 export function depthwise(description: usize, shared: bool): void {
@@ -98,31 +98,46 @@ function somePlanes(index: i32): void {
     const target = job.target + p * job.targetPlane;
     const weights = job.weights + ((<usize>((p % job.channels) * job.kernel)) << 2);
     if (!planes.direct) copyPlanes(planes, source, 1, 0, job.rows, copy);
-    const pixels = planes.direct ? source : copy;
-    for (let i = 0; i < job.passCount; i++) {
-      const pass = changetype<DepthwisePass>(job.passes + i * passBytes);
-      const endVector = pass.vectors + pass.vectorCount * vectorBytes;
-      for (let vector = pass.vectors; vector < endVector; vector += depthwiseVectors * vectorBytes) {
-        const count = <i32>min<usize>(depthwiseVectors, (endVector - vector) / vectorBytes);
-        if (pass.contiguous && count == depthwiseVectors) {
-          sixRuns(pass, weights, pixels, vector, target + load<usize>(vector, TARGET));
-          continue;
-        }
-        sixRuns(pass, weights, pixels, vector, results);
-        for (let v = 0; v < count; v++) put(target, vector + v * vectorBytes, pass.step, results + v * runBytes);
+    onePlane(job.passes, job.passCount, weights, planes.direct ? source : copy, target, results);
+  }
+}
+
+/** All passes over one plane. `results` has room for the results of a tile. */
+export function onePlane(passes: usize, passCount: i32, weights: usize, pixels: usize, target: usize, results: usize): void {
+  for (let i = 0; i < passCount; i++) {
+    const pass = changetype<DepthwisePass>(passes + i * passBytes);
+    const endVector = pass.vectors + pass.vectorCount * vectorBytes;
+    for (let vector = pass.vectors; vector < endVector; vector += depthwiseVectors * vectorBytes) {
+      const count = <i32>min<usize>(depthwiseVectors, (endVector - vector) / vectorBytes);
+      if (pass.contiguous && count == depthwiseVectors) {
+        sixRuns(pass, weights, pixels, vector, target + load<usize>(vector, TARGET), 2 * runBytes);
+        continue;
       }
+      sixRuns(pass, weights, pixels, vector, results, 2 * runBytes);
+      for (let v = 0; v < count; v++) put(target, vector + v * vectorBytes, pass.step, results + v * runBytes);
     }
   }
 }
 
 @inline
 function put(target: usize, vector: usize, step: i32, result: usize): void {
-  const at = target + load<usize>(vector, TARGET);
+  let at = target + load<usize>(vector, TARGET);
   const lanes = load<i32>(vector, LANES);
   if (step == 1) {
     storeLanes(at, v128.load(result), lanes);
     if (CONV_RUN > 4) storeLanes(at + 16, v128.load(result, 16), lanes - 4);
-  } else for (let lane = 0; lane < lanes; lane++) store<f32>(at + ((<usize>(lane * step)) << 2), load<f32>(result + ((<usize>lane) << 2)));
+    return;
+  }
+  const distance = (<usize>step) << 2;
+  let lane = 0;
+  for (; lane + 4 <= lanes; lane += 4, at += 4 * distance, result += 16) {
+    const four = v128.load(result);
+    v128.store_lane<f32>(at, four, 0);
+    v128.store_lane<f32>(at + distance, four, 1);
+    v128.store_lane<f32>(at + 2 * distance, four, 2);
+    v128.store_lane<f32>(at + 3 * distance, four, 3);
+  }
+  for (; lane < lanes; lane++, at += distance, result += 4) store<f32>(at, load<f32>(result));
 }
 
 /**
@@ -147,8 +162,13 @@ function oneChannel(c: i32): void {
     const source = job.source + p * sourcePlane;
     if (!planes.direct) copyPlanes(planes, source, 1, 0, job.rows, copy);
     const pixels = planes.direct ? source : copy;
-    for (let t = 0; t < pass.taps; t += 5) fiveTaps(pass, t, pixels, job.weights + p * job.targetPlane, gw, sums);
+    addTaps(pass, pixels, job.weights + p * job.targetPlane, gw, sums);
   }
+}
+
+/** gw[t] += Σ g·x over one plane, for every tap. `sums` has room for the results of a tile. */
+export function addTaps(pass: DepthwisePass, pixels: usize, g: usize, gw: usize, sums: usize): void {
+  for (let t = 0; t < pass.taps; t += 5) fiveTaps(pass, t, pixels, g, gw, sums);
 }
 
 function fiveTaps(pass: DepthwisePass, first: i32, pixels: usize, g: usize, gw: usize, sums: usize): void {

@@ -2,10 +2,10 @@
 
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core/convolution-geometry.ts";
 import { depthwiseVectors } from "../shared/sizes.ts";
-import type { ArenaStorage } from "./arena-memory.ts";
+import type { ArenaMemory, ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
-import { channelBytesOf, floatBytes, readBeyond, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import { channelBytesOf, floatBytes, type PlaneTap, readBeyond, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { fieldPositions, structBytes, writeStruct, writeStructs } from "./structs.ts";
 
@@ -17,7 +17,7 @@ export type DepthwiseKind = "forward" | "inputGradient" | "weightGradient";
 /** Float operations of a chunk, at least: enough to outweigh claiming it. */
 const chunkWork = 50_000;
 /** Room in a thread's scratch memory for the results of one tile. */
-const resultsBytes = (run: number): number => floatBytes * run * depthwiseVectors;
+export const resultsBytes = (run: number): number => floatBytes * run * depthwiseVectors;
 
 const field = fieldPositions("DepthwiseVector");
 const vectorWords = structBytes("DepthwiseVector") / floatBytes;
@@ -26,7 +26,7 @@ const vectorWords = structBytes("DepthwiseVector") / floatBytes;
  * A list of `DepthwiseVector`, one for every run of `run` results of a pass. The last one is repeated up to a multiple of
  * `depthwiseVectors`.
  */
-function vectorsOf(
+export function vectorsOf(
   { y, x, pitch }: ConvolutionPlan,
   passY: number,
   passX: number,
@@ -47,23 +47,72 @@ function vectorsOf(
   return { count, table };
 }
 
-/** The passes that have taps, with the places of their tables in scratch memory. */
-function passesOf(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, run: number, layout: ScratchLayout) {
-  return plan.y.passes.flatMap((_, passY) =>
-    plan.x.passes.flatMap((_, passX) => {
+/** A list of passes, with the places of their tables in scratch memory. */
+export interface DepthwisePasses {
+  /** The place of the list of `DepthwisePass`. */
+  readonly place: number;
+  readonly list: readonly {
+    readonly taps: readonly PlaneTap[];
+    readonly tapsAt: number;
+    readonly vectorCount: number;
+    readonly vectors: Int32Array;
+    readonly vectorsAt: number;
+    readonly step: number;
+    readonly contiguous: number;
+  }[];
+}
+
+/** The passes of a plan that have taps, in planes of `rows` rows, with results of `resultWidth` columns. */
+export function takePasses(
+  layout: ScratchLayout,
+  plan: ConvolutionPlan,
+  kernelWidth: number,
+  resultWidth: number,
+  rows: number,
+  run: number,
+): DepthwisePasses {
+  const { y, x } = plan;
+  const withTaps = y.passes.flatMap((_, passY) =>
+    x.passes.flatMap((_, passX) => {
       const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
-      if (taps.length === 0) return [];
-      const { count, table } = vectorsOf(plan, passY, passX, resultWidth, run);
-      return {
-        taps,
-        vectorCount: count,
-        vectors: table,
-        tapsAt: layout.take(structBytes("DepthwiseTap") * taps.length),
-        vectorsAt: layout.take(table.byteLength),
-      };
+      return taps.length === 0 ? [] : { taps, ...vectorsOf(plan, passY, passX, resultWidth, run) };
     }),
   );
+  const contiguous = Number(withTaps.length === 1 && x.step * y.step === 1 && resultWidth % run === 0);
+  return {
+    place: layout.take(structBytes("DepthwisePass") * withTaps.length),
+    list: withTaps.map(({ taps, count, table }) => ({
+      taps,
+      tapsAt: layout.take(structBytes("DepthwiseTap") * taps.length),
+      vectorCount: count,
+      vectors: table,
+      vectorsAt: layout.take(table.byteLength),
+      step: x.step,
+      contiguous,
+    })),
+  };
 }
+
+/** Writes the passes into the scratch memory at `base`, and returns the address of their list. */
+export function writePasses(memory: ArenaMemory, base: number, { place, list }: DepthwisePasses): number {
+  for (const { taps, tapsAt, vectors, vectorsAt } of list) {
+    writeStructs(memory, base + tapsAt, "DepthwiseTap", taps);
+    writeIntegers(memory, base + vectorsAt, vectors);
+  }
+  writeStructs(
+    memory,
+    base + place,
+    "DepthwisePass",
+    list.map(({ taps, tapsAt, vectorCount, vectorsAt, step, contiguous }) => ({
+      ...{ taps: taps.length, list: base + tapsAt, vectorCount, vectors: base + vectorsAt, step, contiguous },
+    })),
+  );
+  return base + place;
+}
+
+/** Whether there are pixels that no pass writes, because no tap reaches them: where the stride is larger than the kernel. */
+export const leavesPixels = ({ y, x }: ConvolutionPlan, { list }: DepthwisePasses): boolean =>
+  list.length < y.passes.length * x.passes.length;
 
 /**
  * Runs a depthwise convolution or one of its gradients. `source` is the address of x, or of g in the input gradient; `factor` is the
@@ -80,42 +129,22 @@ export function runDepthwise(
   const { batch, groups: channels, kernelHeight, kernelWidth, height, width, outHeight, outWidth } = geometry;
   const run = kernels.convRun.value;
   const plan = kind === "inputGradient" ? inputGradientPlan(geometry, run) : forwardPlan(geometry, run);
-  const { y, x, direct } = plan;
+  const { y, direct } = plan;
   const [resultHeight, resultWidth] = kind === "inputGradient" ? [height, width] : [outHeight, outWidth];
   const rows = direct ? y.size : y.count + y.reach;
   const layout = new ScratchLayout();
-  const passes = passesOf(plan, kernelWidth, resultWidth, rows, run, layout);
-  // A stride beyond the kernel leaves pixels that no tap reaches. No pass writes these pixels.
-  if (passes.length < y.passes.length * x.passes.length) target.view.fill(0);
+  const passes = takePasses(layout, plan, kernelWidth, resultWidth, rows, run);
+  if (leavesPixels(plan, passes)) target.view.fill(0);
   const at = {
     planes: takePlanes(layout, plan),
     job: layout.take(structBytes("DepthwiseJob")),
-    passes: layout.take(structBytes("DepthwisePass") * passes.length),
   };
   const scratchBytes = wholeLines(resultsBytes(run) + (direct ? 0 : channelBytesOf(plan, rows)) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const work = 2 * convolutionMultiplyAdds(geometry);
   const planeCount = batch * channels;
-  const contiguous = Number(passes.length === 1 && x.step * y.step === 1 && resultWidth % run === 0);
 
   memory.withScratch(layout.bytes, (base) => {
-    for (const { taps, vectors, tapsAt, vectorsAt } of passes) {
-      writeStructs(memory, base + tapsAt, "DepthwiseTap", taps);
-      writeIntegers(memory, base + vectorsAt, vectors);
-    }
-    writeStructs(
-      memory,
-      base + at.passes,
-      "DepthwisePass",
-      passes.map(({ taps, vectorCount, tapsAt, vectorsAt }) => ({
-        taps: taps.length,
-        list: base + tapsAt,
-        vectorCount,
-        vectors: base + vectorsAt,
-        step: x.step,
-        contiguous,
-      })),
-    );
     writeStruct(memory, base + at.job, "DepthwiseJob", {
       planes: writePlanes(memory, base, at.planes, plan),
       source,
@@ -127,8 +156,8 @@ export function runDepthwise(
       planeCount,
       planesPerChunk: Math.max(1, Math.ceil((planeCount * chunkWork) / work)),
       rows,
-      passes: base + at.passes,
-      passCount: passes.length,
+      passes: writePasses(memory, base, passes),
+      passCount: passes.list.length,
       scratch: base + scratch,
       scratchBytes,
     });

@@ -10,6 +10,7 @@ import { lockFolder } from "../../../train/node/folder-lock.ts";
 import type { EpochMetrics } from "../../../train/progress.ts";
 import { Interruption } from "../../interruption.ts";
 import { familyArguments } from "../load-family.ts";
+import { metricsInLine } from "./reported-epoch.ts";
 import { checkWithin, removeUnbegunRun } from "./run-place.ts";
 import { type SweepRun, toArguments } from "./sweep-run.ts";
 
@@ -44,6 +45,8 @@ const secrets = ["REDIS_URL", "REDIS_USERNAME", "REDIS_PASSWORD"] as const;
 export async function trainInProcess(run: SweepRun, folder: string, options: TrainProcessOptions): Promise<void> {
   await checkWithin(options.root, folder);
   const begun = await makeReady(folder, options.signal);
+  // The process that is started next hears of a later signal only.
+  options.signal.throwIfAborted();
   // The option --threads also selects the wasm backend. Runs side by side must not compete for one device.
   const { backend = "auto", threads } = run.explicit;
   const onWasm = backend === "auto" || backend === "wasm";
@@ -130,8 +133,8 @@ function runProgram(argv: readonly string[], id: string, { signal, onEpoch, prog
     errors = (errors + more).slice(-20_000);
   });
   createInterface({ input: child.stdout! }).on("line", (line) => {
-    const { event, ...metrics } = JSON.parse(line) as { event: string } & EpochMetrics;
-    if (event === "epoch") onEpoch(metrics);
+    const metrics = metricsInLine(line);
+    if (metrics !== undefined) onEpoch(metrics);
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -6,20 +6,7 @@
 import { basename, isAbsolute } from "node:path";
 import { DataError } from "../../../../core/errors.ts";
 import { quote } from "../../../../core/quote.ts";
-import {
-  accepted,
-  checkSchema,
-  dictionary,
-  finite,
-  nullable,
-  object,
-  oneOf,
-  optional,
-  type Schema,
-  text,
-  whole,
-} from "../../../../core/schema.ts";
-import type { EpochMetrics } from "../../../../train/progress.ts";
+import { accepted, checkSchema, dictionary, nullable, object, oneOf, only, optional, type Schema, text } from "../../../../core/schema.ts";
 import { presetNames } from "../../../presets.ts";
 import { loadFamilies } from "../../load-family.ts";
 import { limitRules } from "../run-limits.ts";
@@ -92,32 +79,4 @@ export function checkTrained(value: unknown, { id, settings }: SweepRun): Traine
       throw new DataError(`${source} must have the ${name} ${must}, got ${quote(is)}; remove its job, and run the sweep again`);
   }
   return { summary: only(trained.summary, summaryEntries), elsewhere: trained.elsewhere };
-}
-
-const epochEntries = {
-  epoch: whole(1),
-  trainLoss: finite(),
-  trainAccuracy: finite(0, 1),
-  testLoss: nullable(finite()),
-  testAccuracy: nullable(finite(0, 1)),
-  learningRate: finite(),
-  seconds: finite(0),
-  testSeconds: finite(0),
-  imagesPerSecond: finite(0),
-  peakBytes: finite(0),
-};
-const epochSchema: Schema<EpochMetrics> = object(epochEntries);
-
-/** The entries of a value that a schema describes. Others could overwrite what is written beside them. */
-const only = <T extends object>(value: T, entries: Readonly<Record<keyof T, unknown>>): T =>
-  Object.fromEntries(Object.entries(value).filter(([name]) => Object.hasOwn(entries, name))) as T;
-
-/** The metrics that a worker reported; undefined for anything else, which is not worth a message. */
-export function metricsIn(value: unknown): EpochMetrics | undefined {
-  try {
-    return only(checkSchema(epochSchema, value, { source: "sweep: progress" }), epochEntries);
-  } catch (error) {
-    if (error instanceof DataError) return undefined;
-    throw error;
-  }
 }

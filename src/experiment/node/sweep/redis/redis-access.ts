@@ -62,15 +62,15 @@ export function describeRedis(url: string): string {
 /**
  * The access that options and environment describe: the URL is `--redis` or REDIS_URL, and the password is REDIS_PASSWORD or in the URL.
  * @param url `true` where `--redis` has no argument, or undefined where the option is not given.
- * @throws ConfigError without an address, and for an address in REDIS_URL that is none.
+ * @throws ConfigError without an address, for a text that is no address, and for certificates without TLS.
  */
 export function redisAccess(owner: string, url: string | true | undefined, ca: string | undefined, environment: Environment): RedisAccess {
   const { REDIS_URL, REDIS_USERNAME, REDIS_PASSWORD } = environment;
-  const given = typeof url === "string" ? url : REDIS_URL;
+  const [given, origin] = typeof url === "string" ? [url, "--redis"] : [REDIS_URL, "REDIS_URL"];
   if (given === undefined || given === "")
     throw new ConfigError(`${owner}: --redis must be ${allowed}, got none, and none in REDIS_URL; give one of them`);
   const wrong = refusal(given);
-  if (wrong !== undefined) throw new ConfigError(`${owner}: REDIS_URL must be ${allowed}, got ${wrong}`);
+  if (wrong !== undefined) throw new ConfigError(`${owner}: ${origin} must be ${allowed}, got ${wrong}`);
   if (ca !== undefined && new URL(given).protocol !== "rediss:")
     throw new ConfigError(`${owner}: --redis-ca belongs to an address with rediss://, got ${describeRedis(given)}`);
   return { url: given, username: REDIS_USERNAME || undefined, password: REDIS_PASSWORD || undefined, ca };

@@ -3,10 +3,11 @@
 import type { Queue, QueueEvents } from "bullmq";
 import { DataError } from "../../../../core/errors.ts";
 import { visible } from "../../../../core/quote.ts";
+import { metricsIn } from "../reported-epoch.ts";
 import { defaultTries, type RunLimits } from "../run-limits.ts";
 import { runFolderOf, type SweepEngine, type SweepWork } from "../run-sweep.ts";
 import type { SweepRun } from "../sweep-run.ts";
-import { checkTrained, metricsIn } from "./check-job.ts";
+import { checkTrained } from "./check-job.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { identify, jobIdOf, type RunJob, type SweepIdentity, type TrainedRun } from "./run-job.ts";
 

@@ -1,0 +1,69 @@
+/**
+ * The separable convolution y = P·(w ∗ x) in two forms. `separableConv2dComposed` is two convolutions: it is easy to read, and it can be
+ * differentiated any number of times. `separableConv2d` is one kernel forward and one kernel backward, and it stores nothing of the size of
+ * w ∗ x. The tests compare the two forms (docs/derivations/separable.md).
+ */
+
+import { kernels } from "../backend/active.ts";
+import { checkOptions } from "../core/options.ts";
+import { mapGeometry, type SeparableGeometry, separableGeometry, type WindowOptions, windowOptions } from "../core/separable-geometry.ts";
+import { isRecording, record } from "../tape/tape.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { convolutionOps as convolution } from "./convolution.ts";
+import { checkFloating, output } from "./output.ts";
+import { reshape } from "./reshape.ts";
+
+/** P:[O,C] as the weight of a 1×1 convolution. */
+const pointwise = (map: Tensor): Tensor => reshape(map, [...map.shape, 1, 1]);
+
+/**
+ * `separableConv2d` as two convolutions: the same value and the same gradients, at a higher cost in time and memory.
+ * @throws ShapeError as `separableConv2d` does.
+ */
+export function separableConv2dComposed(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}): Tensor {
+  const geometry = checkedGeometry(x, w, map, options);
+  return convolution.forward(convolution.forward(x, w, geometry.window), pointwise(map), mapGeometry(geometry));
+}
+
+/**
+ * y[n,o,i,j] = Σ_c P[o,c]·(w ∗ x)[n,c,i,j], where w ∗ x is the depthwise convolution of x with w. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C] →
+ * y:[N,O,H′,W′], in N·H′·W′·C·(Kh·Kw + O) multiply-adds. VJP, with D = w ∗ x and D̄ = Pᵀ·ȳ: P̄ = Σ ȳ·Dᵀ, and x̄ and w̄ are those of the
+ * depthwise convolution for the cotangent D̄. D is computed again for P̄.
+ * @throws ShapeError for shapes, options or dtypes that do not fit together.
+ */
+export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}): Tensor {
+  const geometry = checkedGeometry(x, w, map, options);
+  const { batch, outHeight, outWidth } = geometry.window;
+  const y = kernels().separableConv2d(x.storage, w.storage, map.storage, geometry);
+
+  /** The VJP as one kernel. Its results have no origin, so it serves only where nothing is recorded. */
+  const fusedGradient = (g: Tensor): Tensor[] => {
+    const gradient = kernels().separableConv2dGradient(x.storage, w.storage, map.storage, g.storage, geometry);
+    return [output(x.shape, gradient.x), output(w.shape, gradient.w), output(map.shape, gradient.map)];
+  };
+
+  return record("separableConv2d", {
+    inputs: [x, w, map],
+    value: output([batch, geometry.outChannels, outHeight, outWidth], y),
+    vjp: (g) => (isRecording() ? composedGradient(x, w, map, g, geometry) : fusedGradient(g)),
+  });
+}
+
+/** The VJP composed of ops, for gradients of gradients. */
+function composedGradient(x: Tensor, w: Tensor, map: Tensor, g: Tensor, geometry: SeparableGeometry): Tensor[] {
+  const { window } = geometry;
+  const pixels = mapGeometry(geometry);
+  const windowedGradient = convolution.inputGradient(g, pointwise(map), pixels);
+  const mapGradient = convolution.weightGradient(convolution.forward(x, w, window), g, pixels);
+  return [
+    convolution.inputGradient(windowedGradient, w, window),
+    convolution.weightGradient(x, windowedGradient, window),
+    reshape(mapGradient, map.shape),
+  ];
+}
+
+function checkedGeometry(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions): SeparableGeometry {
+  checkOptions("separableConv2d", options, windowOptions);
+  checkFloating("separableConv2d", x, w, map);
+  return separableGeometry("separableConv2d", x.shape, w.shape, map.shape, options);
+}
