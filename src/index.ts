@@ -61,7 +61,12 @@ export type {
 export { type MixedLabels, mixUp } from "./data/mixup.ts";
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
 export { type CheckOptions, type CheckReport, checkGradients, checkSecondDerivatives } from "./grad/check-gradients.ts";
+export type { DerivativeOptions, FunctionOf, Inputs, PerInput } from "./grad/derivative.ts";
 export { type GradientOptions, gradients } from "./grad/gradients.ts";
+export { hessian, hvp } from "./grad/hessian.ts";
+export { type JacobianOptions, jacobian } from "./grad/jacobian.ts";
+export { jvp } from "./grad/jvp.ts";
+export { vjp } from "./grad/vjp.ts";
 export { decodeNpy, encodeNpy } from "./interchange/npy.ts";
 export { type DecodeNpzOptions, decodeNpz, encodeNpz, type NpzOptions } from "./interchange/npz.ts";
 export { exportOnnx, type OnnxOptions } from "./interchange/onnx/export-onnx.ts";
@@ -114,6 +119,7 @@ export { ActivationLayer, type EpilogueLayer } from "./nn/epilogue.ts";
 export { FoldedNetwork, foldBatchNorm, folded } from "./nn/fold-batch-norm.ts";
 export type { FoldableLayer } from "./nn/foldable-layer.ts";
 export { freeze, unfreeze } from "./nn/freeze.ts";
+export { functionalCall } from "./nn/functional-call.ts";
 export * from "./nn/init.ts";
 export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
@@ -124,6 +130,7 @@ export { Buffer, Counter, type Decay, type ModuleState, Parameter, type Role, ty
 export { cumsum, prod } from "./ops/accumulate.ts";
 export { type BatchNormResult, batchNorm, batchNormComposed, batchNormInference } from "./ops/batch-norm.ts";
 export { channelAffine } from "./ops/channel-affine.ts";
+export { contractChannels, type Stage } from "./ops/contract-channels.ts";
 export { conv2d, convTranspose2d } from "./ops/convolution.ts";
 export { type CosineTransformOptions, cosineTransform } from "./ops/cosine-transform.ts";
 export * from "./ops/creation.ts";

@@ -19,6 +19,8 @@ const expectedOutput: Record<string, RegExp> = {
   "06-decompose-a-matrix.ts": /four Kronecker products(?:.*\n){3} *Kronecker sum +parameters → error: +1024 → 0\.0000/,
   "07-compress-a-network.ts": /TensorTrain: \d+ parameters, error of the weights 0\.9\d+, accuracy \d+\.\d %, [89]\d\.\d % after an epoch/,
   "08-on-a-gpu.ts": /computing on cpu\n\d+ launches, \d+ uploads, 2 readbacks\nloss .*the same but for rounding/,
+  "09-curvature.ts":
+    /H·v, with and without H 850\.0+ {2}280\.0+ and 850\.0+ {2}280\.0+\n(?:step.*\n){6}minimum \d\.\de-20 at 1\.0+ {2}1\.0+\n/,
 };
 
 describe("examples", () => {

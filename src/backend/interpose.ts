@@ -32,18 +32,22 @@ const kernelNames = Object.keys({
   channelAffine: true,
   batchNorm: true,
   batchNormGradient: true,
+  contractChannels: true,
+  contractChannelsGradient: true,
   sgdUpdate: true,
   adamUpdate: true,
 } satisfies Record<KernelName, true>) as readonly KernelName[];
 
 /** A call of a kernel: its name and its operands. */
-export type Call = { readonly [Name in KernelName]: readonly [name: Name, ...operands: Parameters<Kernels[Name]>] }[KernelName];
+export type Call = { readonly [Name in KernelName]: readonly [name: Name, ...operands: Parameters<Required<Kernels>[Name]>] }[KernelName];
 
 type AnyKernel = (...operands: unknown[]) => unknown;
 
 /** The backend `inner` with `around` in place of every kernel. `compute` computes the call, and `around` returns the result of the call. */
 export function interpose(inner: Kernels, around: (call: Call, compute: () => unknown) => unknown): Kernels {
-  const wrapped = kernelNames.map((name) => {
+  // A backend may lack the optional kernels.
+  const present = kernelNames.filter((name) => inner[name] !== undefined);
+  const wrapped = present.map((name) => {
     const kernel = inner[name] as AnyKernel;
     return [name, (...operands: unknown[]) => around([name, ...operands] as unknown as Call, () => kernel(...operands))];
   });

@@ -1,5 +1,6 @@
 /** How much a call of a kernel computes and moves, from its operands alone. */
 
+import { stageMultiplyAdds } from "../core/channel-stage.ts";
 import { convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { separableMultiplyAdds } from "../core/separable-geometry.ts";
@@ -29,6 +30,15 @@ export function contractionMultiplyAdds(call: Call): number {
     case "cosineTransform": {
       const split = call[3];
       return split.outer * split.inner * cosineTransformMultiplyAdds(split.axis);
+    }
+    case "contractChannels": {
+      const { batch, columns, stages } = call[3];
+      return batch * columns * stages.reduce((sum, stage) => sum + stageMultiplyAdds(stage), 0);
+    }
+    case "contractChannelsGradient": {
+      // All stages but the last are computed again, and each has two gradients.
+      const { batch, columns, stages } = call[4];
+      return batch * columns * stages.reduce((sum, stage, s) => sum + (s < stages.length - 1 ? 3 : 2) * stageMultiplyAdds(stage), 0);
     }
     default:
       return 0;

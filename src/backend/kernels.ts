@@ -7,6 +7,7 @@
  * Calling a kernel is synchronous. Reading (`storage.read()`) is not, because a device may still be computing when a kernel returns.
  */
 
+import type { ChannelStage } from "../core/channel-stage.ts";
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { SeparableGeometry } from "../core/separable-geometry.ts";
 import type { DType, Storage } from "../tensor/storage.ts";
@@ -103,6 +104,13 @@ export interface MatmulGeometry {
   readonly transposeB: boolean;
   readonly batchStrideA: number;
   readonly batchStrideB: number;
+}
+
+/** Stages that act in turn on the channels of x:[batch, channels, columns]. There is at least one stage, and nothing is empty. */
+export interface StagesGeometry {
+  readonly batch: number;
+  readonly columns: number;
+  readonly stages: readonly ChannelStage[];
 }
 
 /** A tensor seen as [batch, channels, inner]. */
@@ -303,6 +311,18 @@ export interface Kernels {
     geometry: NormGeometry,
     through?: ActivationGradient,
   ): { x: Storage; gamma: Storage; beta: Storage; addend?: Storage };
+  /**
+   * The stages in turn at every column (core/channel-stage.ts). Weight s is [weights, outputs, inputs] of stage s. Both kernels are optional:
+   * without them the op is composed of others.
+   */
+  contractChannels?(x: Storage, weights: readonly Storage[], geometry: StagesGeometry): Storage;
+  /** The gradients of Σ g·contractChannels(x, weights) with respect to x and the weights. */
+  contractChannelsGradient?(
+    x: Storage,
+    weights: readonly Storage[],
+    g: Storage,
+    geometry: StagesGeometry,
+  ): { x: Storage; weights: readonly Storage[] };
   /** A whole step of an optimiser. The entries have different parameters. */
   sgdUpdate(entries: readonly SgdEntry[], update: SgdUpdate): void;
   adamUpdate(entries: readonly AdamEntry[], update: AdamUpdate): void;

@@ -18,7 +18,7 @@ export interface Acceptance<Name extends KernelName = KernelName> {
   /** Whether the first operand must have elements. Default: false. */
   readonly nonEmpty?: boolean;
   /** Whether the fast kernel computes this call. The predicate runs before every call, so it must cost a few nanoseconds at most. */
-  readonly accepts: (...call: Parameters<Kernels[Name]>) => boolean;
+  readonly accepts: (...call: Parameters<Required<Kernels>[Name]>) => boolean;
 }
 
 export type Acceptances<Name extends KernelName> = { readonly [K in Name]: Acceptance<K> };

@@ -28,10 +28,13 @@ export interface StructuredShape {
 }
 
 /**
- * The shapes of WRN-28-10, and 160 → 320. Of these, the three-way dimensions of 160 → 320 and 640 → 640 are cut cleanly between outputs and
+ * The narrow shapes of WRN-10-1 and WRN-16-2, those of WRN-28-10, and 160 → 320. Of these, the three-way dimensions of 160 → 320 and 640 → 640 are cut cleanly between outputs and
  * inputs.
  */
 export const structuredShapes: readonly StructuredShape[] = [
+  { inChannels: 16, outChannels: 16, size: 32, batch: 32 },
+  { inChannels: 32, outChannels: 32, size: 32, batch: 32 },
+  { inChannels: 64, outChannels: 64, size: 16, batch: 32 },
   { inChannels: 160, outChannels: 160, size: 32, batch: 8 },
   { inChannels: 160, outChannels: 320, size: 16, batch: 32 },
   { inChannels: 320, outChannels: 320, size: 16, batch: 16 },

@@ -53,9 +53,18 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[], options: Gradien
       "gradients: the seed must have the shape and dtype of the loss, " +
         `got ${seed.dtype} ${formatShape(seed.shape)} for ${loss.dtype} ${formatShape(loss.shape)}`,
     );
-  const walk = (): Tensor[] => backward(loss, wrt, seed ?? full(loss.shape, 1, { dtype: loss.dtype }), options);
-  return options.createGraph ? walk() : noGrad(() => scope(walk));
+  const { createGraph = false, unused = "error" } = options;
+  return walked(createGraph, () =>
+    backward(loss, wrt, seed ?? full(loss.shape, 1, { dtype: loss.dtype }), createGraph).map((g, i) => g ?? missing(wrt[i]!, i, unused)),
+  );
 }
+
+/** As `gradients`, without its checks. The cotangent of a tensor that `y` does not depend on is undefined. */
+export const cotangentsOf = (y: Tensor, wrt: readonly Tensor[], seed: Tensor, createGraph: boolean): (Tensor | undefined)[] =>
+  walked(createGraph, () => backward(y, wrt, seed, createGraph));
+
+/** The result of a walk. What is not recorded is freed, except for the result. */
+const walked = <T>(createGraph: boolean, walk: () => T): T => (createGraph ? walk() : noGrad(() => scope(walk)));
 
 /**
  * The tensors on the paths from the loss to `wrt`, in an order in which each tensor comes after all tensors computed from it. The
@@ -90,12 +99,7 @@ function pathsTo(loss: Tensor, wrt: ReadonlySet<Tensor>): Tensor[] {
  * The walk back from the loss. Without `createGraph`, every cotangent in the map holds its own storage, so it is freed as soon as the VJPs
  * of its tensor have used it. With `createGraph`, cotangents belong to the new graph, and the scope around frees them.
  */
-function backward(
-  loss: Tensor,
-  wrt: readonly Tensor[],
-  seed: Tensor,
-  { createGraph = false, unused = "error" }: GradientOptions,
-): Tensor[] {
+function backward(loss: Tensor, wrt: readonly Tensor[], seed: Tensor, createGraph: boolean): (Tensor | undefined)[] {
   const wanted = new Set(wrt);
   const order = pathsTo(loss, wanted);
   const onPath = new Set(order);
@@ -122,7 +126,10 @@ function backward(
   }
   // One cotangent may belong to several tensors, as that of add does, or it may be the caller's seed. reshape gives each result a tensor of
   // its own.
-  return wrt.map((w, i) => reshape(cotangents.get(w) ?? missing(w, i, unused), w.shape));
+  return wrt.map((w) => {
+    const cotangent = cotangents.get(w);
+    return cotangent && reshape(cotangent, w.shape);
+  });
 }
 
 /** a + b in the place of one of the two, if nothing else holds that one, and else in a new place. The other is freed. */

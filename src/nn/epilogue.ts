@@ -9,6 +9,7 @@ import { relu, relu6 } from "../ops/elementwise.ts";
 import { applyEpilogue, type Epilogue } from "../ops/epilogue.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Description } from "./describe.ts";
+import { isWatcher } from "./layer-names.ts";
 import { Layer } from "./module.ts";
 
 /** A layer f that computes activation(f(x) + addend) at once. Its `forward` is f. */
@@ -16,16 +17,18 @@ export interface EpilogueLayer extends Layer {
   forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor;
 }
 
-/** The object in the prototype chain of `layer` that has the method. */
+/** The object in the prototype chain of `layer` that has the method. A watcher of the method does not count. */
 function ownerOf(layer: object, method: "forward" | "forwardThen"): object | undefined {
-  let owner: object | null = layer;
-  while (owner !== null && !Object.hasOwn(owner, method)) owner = Object.getPrototypeOf(owner) as object | null;
-  return owner ?? undefined;
+  for (let owner: object | null = layer; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
+    const found = Object.getOwnPropertyDescriptor(owner, method)?.value as unknown;
+    if (typeof found === "function" && !isWatcher(found)) return owner;
+  }
+  return undefined;
 }
 
 /**
- * Whether the layer takes an epilogue. It does not where only its `forward` was replaced, by a subclass or by a watcher of layers: the
- * replacement must be called.
+ * Whether the layer takes an epilogue. It does not where only its `forward` was replaced, by a subclass or on the object: the replacement
+ * must be called.
  */
 export function takesEpilogue(layer: Layer): layer is EpilogueLayer {
   const owner = ownerOf(layer, "forwardThen");

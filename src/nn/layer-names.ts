@@ -4,14 +4,20 @@ import type { Module } from "./module.ts";
 
 type Method = (...args: unknown[]) => unknown;
 
-/** The methods that compute a layer. Networks with attention maps have two. */
-const computing = ["forward", "forwardWithAttention"] as const;
+/** The methods that compute a layer. Networks with attention maps have two, and so have layers that take an epilogue (epilogue.ts). */
+const computing = ["forward", "forwardThen", "forwardWithAttention"] as const;
 
 type Computing = { [Name in (typeof computing)[number]]?: Method };
 
+const watchers = new WeakSet<object>();
+
+/** Whether a method of a module stands there for a moment, watches and calls the method that it hides. It changes nothing of the layer. */
+export const isWatcher = (method: object): boolean => watchers.has(method);
+
 /**
- * Runs `body` and tells it at any moment which layer of the model is computing: the innermost one whose `forward` (or
- * `forwardWithAttention`) is running; undefined outside of the model. Names are those of `namedModules`.
+ * Runs `body` and tells it at any moment which layer of the model is computing: the innermost one of whose methods above one is running;
+ * undefined outside of the model. Names are those of `namedModules`. The kernels that run are those that run without names: a layer that
+ * computes the activation after it does so too, and its name stands for both.
  */
 export function withLayerNames<T>(model: Module, body: (current: () => string | undefined) => T): T {
   const running: string[] = [];
@@ -29,6 +35,7 @@ export function withLayerNames<T>(model: Module, body: (current: () => string | 
             running.pop();
           }
         };
+        watchers.add(value);
         // The property is not enumerable, because the fields of a module are its state.
         Object.defineProperty(module, method, { value, configurable: true, enumerable: false });
         restore.push(() => delete (module as Computing)[method]);

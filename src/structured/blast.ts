@@ -8,13 +8,12 @@ import { checkOptions } from "../core/options.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
-import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
 import { defineFamily, familyOptions, positive, searchScale, whole } from "./family.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -58,12 +57,12 @@ export class BlastLinear extends StructuredLinear {
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 
-  override contract(x: Tensor): Tensor {
-    const [b, inner, rank] = this.U.shape as [number, number, number];
-    const projected = mixChannels(x, reshape(this.V.value, [b * rank, this.inFeatures / b]), b);
-    const mixing = reshape(permute(this.S.value, [2, 0, 1]), [rank * b, b]);
-    const mixed = mixChannels(transposeChannels(projected, b, rank), mixing, rank);
-    return mixChannels(transposeChannels(mixed, rank, b), reshape(this.U.value, [b * inner, rank]), b);
+  override stages(): readonly Stage[] {
+    return [
+      ["jrq,jq->jr", this.V.value],
+      ["ijr,jr->ir", this.S.value],
+      ["ipr,ir->ip", this.U.value],
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

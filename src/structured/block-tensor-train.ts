@@ -8,13 +8,13 @@ import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
 import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkRank, checkSizes } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -76,15 +76,11 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     return withBias(map, options);
   }
 
-  override contract(x: Tensor): Tensor {
-    const [batch, , columns] = x.shape as [number, number, number];
-    const { blocks, middle, rank } = this.shape;
-    const inner = mixChannels(x, reshape(this.right.value, [blocks * middle * rank, this.inFeatures / blocks]), blocks);
-    // The order (k, j, a) becomes (j, k, a). The index a of the rank counts as a part of the column here.
-    const permuted = transposeChannels(reshape(inner, [batch, blocks * middle, rank * columns]), blocks, middle);
-    const outer = reshape(this.left.value, [this.outFeatures, blocks * rank]);
-    const y = mixChannels(reshape(permuted, [batch, middle * blocks * rank, columns]), outer, middle);
-    return transposeChannels(y, middle, this.outFeatures / middle);
+  override stages(): readonly Stage[] {
+    return [
+      ["kjai,ki->kja", this.right.value],
+      ["jlka,kja->lj", this.left.value],
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -4,6 +4,7 @@ import { checkOptions } from "../core/options.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import { contractChannels, type Stage } from "../ops/contract-channels.ts";
 import { ones, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
 import { gather } from "../ops/indexing.ts";
@@ -12,7 +13,6 @@ import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { defineFamily, familyOptions } from "./family.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkSizes } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -80,11 +80,29 @@ export class ButterflyLinear extends StructuredLinear {
     return blocks;
   }
 
-  override contract(x: Tensor): Tensor {
+  /** Undefined where places must be added before the stages, or left out behind them. */
+  override stages(): readonly Stage[] | undefined {
+    const low = 2 ** this.#split;
+    return this.inFeatures % low === 0 && this.outFeatures % low === 0 ? this.#runs() : undefined;
+  }
+
+  /** The two runs of stages, from and to whole blocks. */
+  #runs(): Stage[] {
     const h = this.#split;
     const low = 2 ** h;
     const [blocks, rows] = [Math.ceil(this.inFeatures / low), Math.ceil(this.outFeatures / low)];
-    const padding = blocks * low - this.inFeatures;
+    const within = slice(this.#merge(0, h), [[0, blocks]]);
+    const runs: Stage[] = [["bji,bi->bj", reshape(within, [blocks, low, low])]];
+    if (h < this.#stages) {
+      const between = slice(this.#merge(h, this.#stages), [undefined, [0, rows], undefined, [0, blocks]]);
+      runs.push(["rjb,bj->rj", reshape(between, [rows, low, blocks])]);
+    }
+    return runs;
+  }
+
+  override contract(x: Tensor): Tensor {
+    const low = 2 ** this.#split;
+    const padding = Math.ceil(this.inFeatures / low) * low - this.inFeatures;
     const padded =
       padding === 0
         ? x
@@ -93,14 +111,8 @@ export class ButterflyLinear extends StructuredLinear {
             [0, padding],
             [0, 0],
           ]);
-    const within = slice(this.#merge(0, h), [[0, blocks]]);
-    let z = mixChannels(padded, reshape(within, [blocks * low, low]), blocks);
-    if (h < this.#stages) {
-      const between = slice(this.#merge(h, this.#stages), [undefined, [0, rows], undefined, [0, blocks]]);
-      const mixing = reshape(permute(between, [0, 2, 1, 3]), [low * rows, blocks]);
-      z = transposeChannels(mixChannels(transposeChannels(z, blocks, low), mixing, low), low, rows);
-    }
-    return rows * low === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
+    const z = contractChannels(padded, this.#runs());
+    return z.shape[1] === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

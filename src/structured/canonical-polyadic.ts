@@ -11,16 +11,15 @@ import { canonicalPolyadicWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { ones } from "../ops/creation.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { multiply } from "../ops/elementwise.ts";
-import { permute, transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, variancePreserving } from "./factor.ts";
 import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
 import { checkFactors, checkRank, checkSizes } from "./sizes.ts";
 import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { canonicalRank, threeWayDims } from "./three-way.ts";
@@ -128,20 +127,20 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
     return this.#factors[0]!.shape[1]!;
   }
 
-  override contract(x: Tensor): Tensor {
-    const [batch, , columns] = x.shape as [number, number, number];
-    const { mode, outer, inner } = this.#boundary!;
+  override stages(): readonly Stage[] | undefined {
+    if (this.#boundary === undefined) return undefined;
+    const { mode, outer, inner } = this.#boundary;
     const { rank } = this;
     const factors = this.#factors.map(({ value }) => value);
     const merge = (parts: readonly Tensor[]): Tensor =>
-      parts.length === 0 ? ones([1, rank], { dtype: x.dtype }) : parts.reduce(khatriRao);
+      parts.length === 0 ? ones([1, rank], { dtype: factors[0]!.dtype }) : parts.reduce(khatriRao);
     const inputs = merge(factors.slice(mode + 1));
     const outputs = merge(factors.slice(0, mode));
-    const summed = mixChannels(reshape(x, [batch * inner, this.inFeatures / inner, columns]), transpose(inputs));
-    const byRank = transposeChannels(reshape(summed, [batch, inner * rank, columns]), inner, rank);
-    const cut = permute(reshape(factors[mode]!, [outer, inner, rank]), [2, 0, 1]);
-    const spread = mixChannels(byRank, reshape(cut, [rank * outer, inner]), rank);
-    return reshape(mixChannels(reshape(spread, [batch, rank, outer * columns]), outputs), [batch, this.outFeatures, columns]);
+    return [
+      ["iz,ci->cz", inputs],
+      ["ocz,cz->zo", reshape(factors[mode]!, [outer, inner, rank])],
+      ["mz,zo->mo", outputs],
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

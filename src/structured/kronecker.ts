@@ -8,14 +8,13 @@ import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
-import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
 import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
-import { mixChannels } from "./mix-channels.ts";
 import { checkDivisor, checkRank, checkSizes } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -91,13 +90,11 @@ export class KroneckerLinear extends StructuredLinear {
     return withBias(map, options);
   }
 
-  override contract(x: Tensor): Tensor {
-    const [batch, , columns] = x.shape as [number, number, number];
-    const [terms, m1, n1] = this.B.shape as [number, number, number];
-    const [, m2, n2] = this.C.shape as [number, number, number];
-    const inner = mixChannels(reshape(x, [batch * n1, n2, columns]), reshape(this.C.value, [terms * m2, n2]));
-    const outer = reshape(permute(this.B.value, [1, 2, 0]), [m1, n1 * terms]);
-    return reshape(mixChannels(reshape(inner, [batch, n1 * terms, m2 * columns]), outer), [batch, this.outFeatures, columns]);
+  override stages(): readonly Stage[] {
+    return [
+      ["tcd,bd->btc", this.C.value],
+      ["tab,btc->ac", this.B.value],
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -9,7 +9,7 @@ import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
-import { transpose } from "../ops/layout.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
@@ -17,7 +17,6 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, normalMatrix, PointwiseFactor } from "./factor.ts";
 import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
-import { mixChannels } from "./mix-channels.ts";
 import { checkRank, checkSizes } from "./sizes.ts";
 import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -87,8 +86,11 @@ export class LowRankLinear extends StructuredLinear {
     return this.lowrank_contract.weight.shape[0]!;
   }
 
-  override contract(x: Tensor): Tensor {
-    return mixChannels(mixChannels(x, this.lowrank_contract.weight.value), this.lowrank_expand.weight.value);
+  override stages(): readonly Stage[] {
+    return [
+      ["ri,i->r", flat(this.lowrank_contract.weight.value)],
+      ["or,r->o", flat(this.lowrank_expand.weight.value)],
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {
@@ -162,8 +164,11 @@ export class TiedLowRankLinear extends StructuredLinear {
     return sum(reshape(this.lowrank.weight.value, [rank, outFeatures / inFeatures, inFeatures]), { axes: 1 });
   }
 
-  override contract(x: Tensor): Tensor {
-    return mixChannels(mixChannels(x, this.#folded()), transpose(flat(this.lowrank.weight.value)));
+  override stages(): readonly Stage[] {
+    return [
+      ["ri,i->r", this.#folded()],
+      ["ro,r->o", flat(this.lowrank.weight.value)],
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

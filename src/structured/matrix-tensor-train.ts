@@ -11,6 +11,7 @@ import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { permute } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -18,7 +19,6 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, normalMatrix, variancePreserving } from "./factor.ts";
 import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
-import { mixChannels } from "./mix-channels.ts";
 import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
@@ -140,19 +140,13 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     return this.cores.slice(1).map(({ shape }) => shape[0]!);
   }
 
-  override contract(x: Tensor): Tensor {
-    const [batch, , columns] = x.shape as [number, number, number];
-    let z = x;
-    let rows = batch;
+  override stages(): readonly Stage[] {
     let rest = this.inFeatures;
-    for (const { value } of this.cores) {
-      const [before, m, n, after] = value.shape as [number, number, number, number];
-      rest /= n;
-      const mixing = reshape(permute(value, [1, 3, 0, 2]), [m * after, before * n]);
-      z = mixChannels(reshape(z, [rows, before * n, rest * columns]), mixing);
-      rows *= m;
-    }
-    return reshape(z, [batch, this.outFeatures, columns]);
+    return this.cores.map(({ value }): Stage => {
+      rest /= value.shape[2]!;
+      // The outputs o are made, and the inputs i are still to come.
+      return ["amnb,oani->ombi", value, { i: rest }];
+    });
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

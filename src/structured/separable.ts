@@ -17,6 +17,7 @@ import { type Build, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { contractWindow } from "../ops/contract-channels.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -37,7 +38,7 @@ import type { StructuredLinear } from "./structured-linear.ts";
 
 /**
  * A depthwise k×k convolution whose weight can be read. Its stride, padding and dilation are those of the site. Where it has no bias and the
- * map is applied as a matrix, window and map are one op, which reads the weight and does not call `forward`.
+ * map is applied as a matrix or in stages, window and map are one op, which reads the weight and does not call `forward`.
  */
 export interface DepthwiseWindow extends Layer {
   /** w:[C,1,k,k]. */
@@ -113,7 +114,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     const { inChannels, kernel, stride = 1, padding = Math.floor(kernel / 2), dilation = 1, groups = 1 } = site;
     if (groups !== 1) throw new ConfigError(`SeparableConvolution: a site's groups must be 1, got ${groups}; use Conv there`);
     this.#stride = stride;
-    this.#padding = dropsPadding ? 0 : padding;
+    this.#padding = dropsPadding && kernel === 1 ? 0 : padding;
     this.#dilation = dilation;
     const depthwise = (): DepthwiseWindow =>
       window === undefined
@@ -147,7 +148,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const y = this.#windowAndMatrix(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
+    const y = this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
     const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
   }
@@ -157,14 +158,16 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
   }
 
-  /** W·(w ∗ x) as one op, where the map is applied as the matrix W; undefined elsewhere. */
-  #windowAndMatrix(x: Tensor): Tensor | undefined {
+  /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */
+  #windowAndMap(x: Tensor): Tensor | undefined {
     const { grouped, map } = this;
     if (grouped === undefined || grouped.bias !== undefined) return undefined;
     const window = grouped.kernel();
     const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
     const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
-    return map.choose(batch * outHeight * outWidth).path === "dense" ? separableConv2d(x, window, map.toDense(), options) : undefined;
+    if (map.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
+    const stages = map.stages();
+    return stages && contractWindow(x, window, stages, options);
   }
 
   /**

@@ -17,6 +17,7 @@ import { type Build, constant, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { type Layer, Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { contractChannels, type Stage } from "../ops/contract-channels.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { eye } from "../ops/creation.ts";
 import { einsum } from "../ops/einsum.ts";
@@ -27,7 +28,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
 import { factor, normalMatrix, PointwiseFactor } from "./factor.ts";
 import { defineFamily, familyOptions, searchGroups, whole } from "./family.ts";
-import { mixChannels, transposeChannels } from "./mix-channels.ts";
+import { transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
 import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
@@ -109,16 +110,23 @@ export class ShuffleLinear extends StructuredLinear {
 
   /** Π·G₁·x. */
   narrow(x: Tensor): Tensor {
-    return transposeChannels(mixChannels(x, this.shuffle_gconv1.weight.value, this.groups), this.groups, this.bottleneck / this.groups);
+    return contractChannels(x, [this.#narrowing()]);
   }
 
   /** G₂·z. */
   widen(z: Tensor): Tensor {
-    return mixChannels(z, this.shuffle_gconv2.weight.value, this.groups);
+    return contractChannels(z, [["goi,gi->go", this.#blocks().second]]);
   }
 
-  override contract(x: Tensor): Tensor {
-    return this.widen(multiply(reshape(this.shuffle_dwconv.weight.value, [1, this.bottleneck, 1]), this.narrow(x)));
+  /** The stage Π·G₁. */
+  #narrowing(): Stage {
+    return ["goi,gi->og", this.#blocks().first];
+  }
+
+  override stages(): readonly Stage[] {
+    const { second, taps } = this.#blocks();
+    const scaled = multiply(second, reshape(taps, [this.groups, 1, this.bottleneck / this.groups]));
+    return [this.#narrowing(), ["goi,gi->go", scaled]];
   }
 
   #blocks(): { first: Tensor; second: Tensor; groups: Tensor; taps: Tensor } {
@@ -155,7 +163,8 @@ export class ShuffleLinear extends StructuredLinear {
 
   override contractionCost(): Work {
     const { groups, bottleneck } = this;
-    return { multiplyAdds: (bottleneck * (this.inFeatures + this.outFeatures)) / groups + bottleneck, perCall: 0 };
+    const widening = (this.outFeatures * bottleneck) / groups;
+    return { multiplyAdds: (bottleneck * this.inFeatures) / groups + widening, perCall: widening };
   }
 
   denseCost(): number {

@@ -9,6 +9,7 @@ import type { Matrix } from "../linalg/matrix.ts";
 import type { Described, Description } from "../nn/describe.ts";
 import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { contractChannels, type Stage } from "../ops/contract-channels.ts";
 import { add } from "../ops/elementwise.ts";
 import { transpose } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -95,11 +96,20 @@ export abstract class StructuredLinear extends Layer {
   abstract denseCost(): number;
 
   /**
-   * W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default forms W; a family that can work factor by factor
-   * overrides it.
+   * The products along the channels that apply W to a column, in the order in which they act: the formula of W read from right to left.
+   * Undefined for a map that cannot work so, and for one that does more than such products. Default: undefined.
+   */
+  stages(): readonly Stage[] | undefined {
+    return undefined;
+  }
+
+  /**
+   * W·x for every column, without the bias.   x:[N,in,P] → [N,out,P]. The default applies the stages, or forms W where there are none. A
+   * family that works factor by factor in another way overrides it.
    */
   contract(x: Tensor): Tensor {
-    return mixChannels(x, this.toDense());
+    const stages = this.stages();
+    return stages === undefined ? mixChannels(x, this.toDense()) : contractChannels(x, stages);
   }
 
   /** The cost of `contract`; undefined for a map that cannot work factor by factor. */

@@ -9,6 +9,7 @@ import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -18,7 +19,7 @@ import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.
 import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
 import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { threeWayDims, trainSizes } from "./three-way.ts";
-import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
+import { type Boundary, boundaryOf, trainStages, trainWork } from "./train-contraction.ts";
 
 /** The modes of the flattened matrix, and the ranks between them. */
 export type TensorTrainShape =
@@ -101,12 +102,9 @@ export class TensorTrainLinear extends StructuredLinear {
     return withBias(map, options);
   }
 
-  override contract(x: Tensor): Tensor {
-    return contractTrain(
-      x,
-      this.#cores.map(({ value }) => value),
-      this.#boundary!,
-    );
+  override stages(): readonly Stage[] | undefined {
+    const cores = this.#cores.map(({ value }) => value);
+    return this.#boundary && trainStages(cores, this.#boundary);
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -4,10 +4,9 @@
  */
 
 import { sizeOf } from "../core/shape.ts";
-import { permute } from "../ops/layout.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { mixChannels } from "./mix-channels.ts";
 import type { Work } from "./structured-linear.ts";
 
 /**
@@ -37,29 +36,15 @@ export function boundaryOf(dims: readonly number[], inFeatures: number): Boundar
  * last core to the boundary. Then the output modes are made from the boundary to the first core. Three cores that are cut in the second one
  * take r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column.
  */
-export function contractTrain(x: Tensor, cores: readonly Tensor[], { mode, outer, inner }: Boundary): Tensor {
-  const [batch, , columns] = x.shape as [number, number, number];
-  const shapeOf = (k: number): [number, number, number] => cores[k]!.shape as [number, number, number];
-  let z = x;
-  for (let k = cores.length - 1; k > mode; k--) {
-    const [before, size, after] = shapeOf(k);
-    z = mixChannels(reshape(z, [z.size / (size * after * columns), size * after, columns]), reshape(cores[k]!, [before, size * after]));
-  }
-  const [before, , after] = shapeOf(mode);
-  const cut = permute(reshape(cores[mode]!, [before, outer, inner, after]), [1, 0, 2, 3]);
-  z = mixChannels(reshape(z, [batch, inner * after, columns]), reshape(cut, [outer * before, inner * after]));
-  let spread = outer;
-  for (let k = mode - 1; k >= 0; k--) {
-    const [left, size, right] = shapeOf(k);
-    const rows = reshape(permute(cores[k]!, [1, 0, 2]), [size * left, right]);
-    const y = reshape(mixChannels(reshape(z, [batch * spread, right, columns]), rows), [batch, spread, size, left * columns]);
-    z = permute(y, [0, 2, 1, 3]);
-    spread *= size;
-  }
-  return reshape(z, [batch, spread, columns]);
+export function trainStages(cores: readonly Tensor[], { mode, outer, inner }: Boundary): readonly Stage[] {
+  const [before, , after] = cores[mode]!.shape as [number, number, number];
+  const summing = cores.slice(mode + 1).map((core): Stage => ["adb,pdb->pa", core]);
+  const making = cores.slice(0, mode).map((core): Stage => ["adb,pb->dpa", core]);
+  const cut: Stage = ["aoib,ib->oa", reshape(cores[mode]!, [before, outer, inner, after])];
+  return [...summing.reverse(), cut, ...making.reverse()];
 }
 
-/** The cost of `contractTrain`. */
+/** The cost of `trainStages`. */
 export function trainWork(cores: readonly (readonly number[])[], { mode, outer, inner }: Boundary, perCall = 0): Work {
   const dims = cores.map((core) => core[1]!);
   const costs = cores.map((core, k) => {

@@ -10,6 +10,7 @@ import { tuckerWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
 import { transpose } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -20,7 +21,7 @@ import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.
 import { checkFactors, checkSizes, checkTuckerRanks } from "./sizes.ts";
 import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { type Triple, type TuckerSizes, threeWayDims, tuckerSizes } from "./three-way.ts";
-import { type Boundary, boundaryOf, contractTrain, trainWork } from "./train-contraction.ts";
+import { type Boundary, boundaryOf, trainStages, trainWork } from "./train-contraction.ts";
 
 const middleEquation = "ap,pbq,qc,db->adc";
 const denseEquation = "ap,pbq,qc,xa,yb,zc->xyz";
@@ -133,12 +134,13 @@ export class TuckerLinear extends StructuredLinear {
     ];
   }
 
-  override contract(x: Tensor): Tensor {
+  override stages(): readonly Stage[] | undefined {
+    if (this.#boundary === undefined) return undefined;
     const { dims, sizes } = this.#sizes;
     const first = reshape(this.weight_u_0.value, [1, dims[0], sizes[0]]);
     const middle = einsum(middleEquation, ...this.#core(), this.weight_u_1.value);
     const last = reshape(transpose(this.weight_u_2.value), [sizes[2], dims[2], 1]);
-    return contractTrain(x, [first, middle, last], this.#boundary!);
+    return trainStages([first, middle, last], this.#boundary);
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -32,6 +32,9 @@ export function noGrad<T>(body: () => T): T {
   return result;
 }
 
+/** Runs `body` with recording, also inside `noGrad`: a derivative that is taken there needs a graph of its own. */
+export const enableGrad = <T>(body: () => T): T => withRecording(true, body);
+
 /** What the body of an op returns: its inputs, its value, and the VJP of each input. */
 export interface Rule {
   readonly inputs: Origin["inputs"];

@@ -4,6 +4,7 @@ import type { MatmulGeometry } from "../../src/backend/kernels.ts";
 import type { ConvolutionGeometry } from "../../src/core/convolution-geometry.ts";
 import { type SeparableGeometry, separableGeometry, type WindowOptions } from "../../src/core/separable-geometry.ts";
 import { type ConvolutionShapes, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
+import { type DrawnStages, drawnStages, geometryOfStages } from "../arbitraries/stages.ts";
 import { seeds, type ValueKind } from "../arbitraries/values.ts";
 import { absolute, conforms, floating, holds, type Operand, onReference, type Run, type Subject } from "./conformance-harness.ts";
 import { sumBound } from "./conformance-tolerance.ts";
@@ -139,8 +140,8 @@ const separableRun =
 
 export function contractionConformance(subject: Subject): void {
   const contraction = async (inputs: readonly Operand[], terms: number, run: Run): Promise<void> => {
-    const [magnitudes] = onReference(inputs.map(absolute), run);
-    await conforms(subject, { inputs, run, bound: (precision) => [sumBound(terms, magnitudes!, precision)] });
+    const magnitudes = onReference(inputs.map(absolute), run);
+    await conforms(subject, { inputs, run, bound: (precision) => magnitudes.map((each) => sumBound(terms, each, precision)) });
   };
 
   const multiply = async (seed: number, geometry: MatmulGeometry, kind: ValueKind): Promise<void> => {
@@ -183,6 +184,43 @@ export function contractionConformance(subject: Subject): void {
       fc.asyncProperty(seeds, matmuls(20), (seed, geometry) => multiply(seed, geometry, "nonFinite")),
     ));
 
+  const contract = (seed: number, drawn: DrawnStages, kind: ValueKind): Promise<void> => {
+    const { contractChannels, contractChannelsGradient } = subject.kernels();
+    // The kernels are optional: without them the op is composed of others.
+    if (contractChannels === undefined || contractChannelsGradient === undefined) return Promise.resolve();
+    const geometry = geometryOfStages(drawn);
+    const { batch, columns, stages } = geometry;
+    const last = stages.at(-1)!;
+    const weights = stages.map((stage) => stage.weights * stage.outputs * stage.inputs);
+    const lengths = [batch * drawn.channels * columns, batch * last.groups * last.outputs * columns, ...weights];
+    const terms = batch * columns + stages.reduce((sum, { inputs, outputs, groups }) => sum + inputs + outputs + groups, 0);
+    return contraction(
+      lengths.map((length, i) => floating(subject.values(seed + i, length, kind))),
+      terms,
+      (k, [x, g, ...w]) => {
+        const gradient = k.contractChannelsGradient!(x!, w, g!, geometry);
+        return [k.contractChannels!(x!, w, geometry), gradient.x, ...gradient.weights];
+      },
+    );
+  };
+
+  it("contractChannels and its gradient: blocks, shared weights, any order of channels", () =>
+    holds(
+      subject,
+      fc.asyncProperty(seeds, drawnStages({ batch: 5, channels: 24, columns: 70 }), (seed, drawn) => contract(seed, drawn, "normal")),
+      120,
+    ));
+
+  it("contractChannels and its gradient: several tiles of an image, several images of a tile", () =>
+    holds(
+      subject,
+      fc.asyncProperty(
+        seeds,
+        fc.oneof(drawnStages({ batch: 40, channels: 12, columns: 33 }), drawnStages({ batch: 2, channels: 30, columns: 1300 })),
+        (seed, drawn) => contract(seed, drawn, "normal"),
+      ),
+      12,
+    ));
   /** A sum of sums: the roundings of the inner sum and of the outer one add up. */
   const separate = async (seed: number, config: SeparableCase, kinds: readonly (ValueKind | undefined)[]): Promise<void> => {
     const geometry = geometryOfSeparable(config);

@@ -22,4 +22,5 @@ test("every function that src/ops exports has a row, or a reason to have none", 
 describe.each(Object.entries(gradientTable))("%s", (_, row) => {
   test("first derivatives", () => row.first(40));
   test("second derivatives", () => row.second(12));
+  test("derivatives along a direction", () => row.along(12));
 });

@@ -3,11 +3,13 @@
 import fc from "fast-check";
 import { checkGradients, checkSecondDerivatives } from "../../src/grad/check-gradients.ts";
 import { gradients } from "../../src/grad/gradients.ts";
+import { jvp } from "../../src/grad/jvp.ts";
 import { multiply } from "../../src/ops/elementwise.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { seeds } from "../arbitraries/values.ts";
-import { expectValues } from "../support/nd-array.ts";
+import { expectTensor, expectValues } from "../support/nd-array.ts";
 import { sampleTensor } from "../support/sample.ts";
+import { alongLine } from "./central-differences.ts";
 
 /** A function to differentiate, and the point to do it at. */
 export interface Differentiable {
@@ -21,6 +23,8 @@ export interface GradientRow {
   first(runs: number): Promise<void>;
   /** Checks the second derivatives of f². The square matters for an f that is linear, whose own second derivatives are 0. */
   second(runs: number): Promise<void>;
+  /** Checks the derivative along a direction, which `jvp` computes from the VJP of the VJP, for `runs` random configurations. */
+  along(runs: number): Promise<void>;
 }
 
 /** Inputs are few and of order 1, so central differences are accurate to about 1e-9. Sums of a few dozen products lose some of that. */
@@ -35,6 +39,13 @@ async function expectSameRecorded(f: Differentiable["f"], inputs: readonly Tenso
   };
   const [plain, recorded] = [await of(false), await of(true)];
   for (const [i, values] of plain.entries()) expectValues(recorded[i]!, values, 1e-9);
+}
+
+/** The product Jv must be the derivative along v, by central differences. */
+async function expectDirectional(f: Differentiable["f"], inputs: readonly Tensor[]): Promise<void> {
+  const v = inputs.map((x, i) => sampleTensor(x.shape, i + 2, -1, 1));
+  const [, product] = jvp(f, inputs, v, { unused: "zeros" });
+  await expectTensor(product, await alongLine(f, inputs, v), tolerance);
 }
 
 /** A row whose `build` makes the op and its inputs from a configuration and a seed. */
@@ -64,5 +75,6 @@ export function row<C>(configuration: fc.Arbitrary<C>, build: (configuration: C,
           { tolerance: 10 * tolerance },
         ),
       ),
+    along: (runs) => check(runs, ({ f, inputs }) => expectDirectional(f, inputs)),
   };
 }

@@ -7,6 +7,7 @@ import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import { cumsum, prod } from "../../src/ops/accumulate.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
 import * as affine from "../../src/ops/channel-affine.ts";
+import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
 import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
@@ -28,6 +29,7 @@ import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { convolutions, outputPaddingOf, poolings } from "../arbitraries/geometries.ts";
 import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
+import { drawnStages } from "../arbitraries/stages.ts";
 import { indicesOf } from "../arbitraries/values.ts";
 import { toTensor } from "../support/nd-array.ts";
 import { distinctTensor, sample, sampleTensor } from "../support/sample.ts";
@@ -57,6 +59,17 @@ const binary = (f: Binary, ranges: { a?: [number, number]; b?: [number, number] 
 /** An op that chooses between a and b. They are drawn from interleaved grids, so they are never equal. */
 const choosing = (f: Binary): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
+
+/** A chain of products along the channels, with the input and all weights as inputs. */
+const ofStages = (f: typeof contractChannels): GradientRow =>
+  row(drawnStages({ batch: 2, channels: 6, columns: 2 }), ({ batch, channels, columns, stages }, seed) => ({
+    f: (x, ...weights) =>
+      f(
+        x,
+        stages.map(({ equation, sizes }, s): Stage => [equation, weights[s]!, sizes]),
+      ),
+    inputs: [sampleTensor([batch, channels, columns], seed), ...stages.map(({ weight }, s) => sampleTensor(weight, seed + s + 1))],
+  }));
 
 interface Reduction {
   readonly shape: Shape;
@@ -321,6 +334,25 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     f: (...operands) => einsum(drawn.equation, ...operands),
     inputs: operandsOf(drawn, seed).map((operand) => toTensor(operand)),
   })),
+  "contract-channels/contractChannels": ofStages(contractChannels),
+  "contract-channels/contractChannelsComposed": ofStages(contractChannelsComposed),
+  "contract-channels/contractWindow": row(
+    fc.tuple(drawnStages({ batch: 2, channels: 4, columns: 1 }), fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
+    ([{ batch, channels, stages }, stride, dilation], seed) => ({
+      f: (x, w, ...weights) =>
+        contractWindow(
+          x!,
+          w!,
+          stages.map(({ equation, sizes }, s): Stage => [equation, weights[s]!, sizes]),
+          { stride, dilation, padding: 1 },
+        ),
+      inputs: [
+        sampleTensor([batch, channels, 3, 2], seed),
+        sampleTensor([channels, 1, 2, 2], seed + 8),
+        ...stages.map(({ weight }, s) => sampleTensor(weight, seed + s + 1)),
+      ],
+    }),
+  ),
   "convolution/conv2d": row(convolutions(window), ({ x, w, options }, seed) => ({
     f: (image, weight) => conv2d(image, weight, options),
     inputs: [sampleTensor(x, seed), sampleTensor(w, seed + 1)],

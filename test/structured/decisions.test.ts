@@ -6,14 +6,18 @@ import { predictedCrossover } from "../../src/bench/structured-benchmark.ts";
 import { Random } from "../../src/core/random.ts";
 import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
-import { ones, zeros } from "../../src/ops/creation.ts";
+import { conv2d } from "../../src/ops/convolution.ts";
+import { normal, ones, zeros } from "../../src/ops/creation.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory, createLinear } from "../../src/structured/create-convolution.ts";
 import { LowRankLinear } from "../../src/structured/low-rank.ts";
 import { SeparableConvolution } from "../../src/structured/separable.ts";
 import type { ConvolutionKind, ConvolutionSpec } from "../../src/structured/spec.ts";
+import type { StructuredConvolution } from "../../src/structured/structured-convolution.ts";
 import { type Path, StructuredLinear, type Work } from "../../src/structured/structured-linear.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
+import { expectValues } from "../support/nd-array.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
@@ -192,6 +196,19 @@ test("a folded convolution has W built once if W is cheaper for any number of co
   const folded = (rank: number) => new SeparableConvolution(site, build, () => new LowRankLinear(8, 8, { rank }, build)).fold();
   expect(folded(3)).toBeInstanceOf(Conv2d);
   expect(folded(2)).toBeInstanceOf(Sequential);
+});
+
+test.each(["Generic_0.5", "LR_0.5", "Monarch_2", "Sep"])("%s pads its 3×3 window on both paths", async (text) => {
+  const spec = parseConvolution(text);
+  const x = normal([2, 4, 5, 6], new Random(1), { dtype: "float64" });
+  for (const mode of ["factorized", "dense"] as const) {
+    const build = { random: new Random(0), dtype: "float64" } as const;
+    const layer = convolutionFactory(spec, { mode })({ inChannels: 4, outChannels: 8, kernel: 3 }, build);
+    const expected = conv2d(x, (layer as StructuredConvolution).toDenseKernel(), { padding: 1 });
+    const y = layer.forward(x, { training: false });
+    expect(y.shape).toEqual(expected.shape);
+    expectValues(await y.data(), await expected.data(), 1e-12);
+  }
 });
 
 describe("sizes that a spec decides", () => {

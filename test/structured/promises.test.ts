@@ -9,12 +9,13 @@ import { Random } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { tensorArray } from "../../src/linalg/tensor-array.ts";
 import { tensorTrain, tensorTrainToDense } from "../../src/linalg/tensor-train.ts";
+import { contractChannels } from "../../src/ops/contract-channels.ts";
 import { normal } from "../../src/ops/creation.ts";
 import { createLinear } from "../../src/structured/create-convolution.ts";
 import { MonarchLinear } from "../../src/structured/monarch.ts";
 import type { ConvolutionKind } from "../../src/structured/spec.ts";
 import { trainSizes } from "../../src/structured/three-way.ts";
-import { boundaryOf, contractTrain } from "../../src/structured/train-contraction.ts";
+import { boundaryOf, trainStages } from "../../src/structured/train-contraction.ts";
 import { structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
@@ -84,7 +85,7 @@ test("a train of any number of cores, cut in any of them, is its dense matrix", 
       const cores = dims.map((d, k) => normal([bond(k), d, bond(k + 1)], random.fork(k), { dtype: "float64" }));
       const [outs, ins] = [sizeOf(outputs) * outer, inner * sizeOf(inputs)];
       const x = normal([images, ins, columns], random.fork(9), { dtype: "float64" });
-      const y = await contractTrain(x, cores, { mode: outputs.length, outer, inner }).data();
+      const y = await contractChannels(x, trainStages(cores, { mode: outputs.length, outer, inner })).data();
       const arrays = await Promise.all(cores.map(async (core) => tensorArray(core.shape, await core.data())));
       const w = tensorTrainToDense({ cores: arrays }).data;
       const xs = await x.data();

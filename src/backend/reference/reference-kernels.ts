@@ -10,6 +10,7 @@ import { composedSeparable } from "../composed-separable.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
+import { channelStageKernels } from "./channel-stages.ts";
 import { convolutionKernels } from "./convolution.ts";
 import { cosineTransformKernels } from "./cosine-transform.ts";
 import { elementwiseKernels } from "./elementwise.ts";
@@ -43,6 +44,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...composedSeparable(convolutionKernels(memory)),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
+  ...channelStageKernels(memory),
   ...optimiserKernels(),
 });
 

@@ -4,6 +4,7 @@
  */
 
 import { batchNormAcceptances } from "./host/batch-norm.ts";
+import { channelStageAcceptances } from "./host/channel-stages.ts";
 import { convolutionAcceptances } from "./host/convolution.ts";
 import { cosineTransformAcceptances } from "./host/cosine-transform.ts";
 import { elementwiseAcceptances } from "./host/elementwise.ts";
@@ -26,5 +27,6 @@ export const wasmAcceptances = {
   ...separableAcceptances,
   ...poolingAcceptances,
   ...batchNormAcceptances,
+  ...channelStageAcceptances,
   ...optimiserAcceptances,
 };

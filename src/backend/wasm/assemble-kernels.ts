@@ -5,6 +5,7 @@ import { overlay } from "../overlay.ts";
 import { referenceKernels } from "../reference/reference-kernels.ts";
 import { wasmAcceptances } from "./acceptances.ts";
 import { batchNormKernels } from "./host/batch-norm.ts";
+import { channelStageKernels } from "./host/channel-stages.ts";
 import { convolutionKernels } from "./host/convolution.ts";
 import { cosineTransformKernels } from "./host/cosine-transform.ts";
 import { elementwiseKernels } from "./host/elementwise.ts";
@@ -30,6 +31,7 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...separableKernels(machine),
     ...poolingKernels(machine),
     ...batchNormKernels(machine),
+    ...channelStageKernels(machine),
     ...optimiserKernels(machine),
   };
   return overlay(referenceKernels(machine.memory), fast, wasmAcceptances);

@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { main as compile } from "assemblyscript/asc";
 import { exportedStructs } from "./exported-structs.mjs";
-import { convTile, depthwiseTile, dotTile, gemmTile, panelDotTile, sameWindowTile } from "./tiles.mjs";
+import { convTile, depthwiseTile, dotTile, gemmTile, panelDotTile, sameWindowTile, winogradTile } from "./tiles.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const assembly = join(here, "assembly");
@@ -43,6 +43,7 @@ const tileFiles = ({ gemm, convolution }) => ({
   "panel-tile.ts": gemmTile(convolution, "panelTile"),
   "panel-dots.ts": panelDotTile(convolution),
   "same-window-tile.ts": sameWindowTile(convolution),
+  "winograd-tile.ts": winogradTile(convolution),
 });
 
 /** Constants of the kernels that differ from build to build (assembly/build-constants.d.ts). */

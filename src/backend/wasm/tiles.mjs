@@ -397,3 +397,114 @@ export function fiveDots(pass: DepthwisePass, g: usize, t0: usize, t1: usize, t2
 }
 `;
 };
+
+/**
+ * The transforms of Winograd's F(2×2, 3×3) and F(3×3, 2×2) (docs/derivations/winograd.md) for quads: a vector holds the same place of four
+ * neighbouring windows of a row. Windows overlap by two columns, so even and odd columns lie in planes of their own, `even` and `odd`,
+ * and a vector of either is read without shuffles. The 16 places of a transformed quad lie `step` bytes apart.
+ */
+export const winogradTile = ({ vectors }) => `
+${inputOf("inputOfQuad", 1)}
+${inputOf("inputOfRun", vectors / 2)}
+${cotangentOf("cotangentOfQuad", 1)}
+${cotangentOf("cotangentOfRun", vectors / 2)}
+${outputsOfRun(vectors / 2)}`;
+
+/** Writes places in the order of the text. The text between two stores advances `to`. */
+const putPlaces = (run, values) =>
+  values.map((value) => each(run, (v) => `v128.store(to, ${value(v)}, ${16 * v});`)).join("\nto += step;\n");
+
+const inputOf = (name, run) => {
+  // A row of d·B, from the columns 2j, 2j + 1, 2j + 2 and 2j + 3 of each window j.
+  const rowOf = (r) => `
+  ${each(run, (v) => `const a${r}_${v} = v128.load(even, ${16 * v});`)}
+  ${each(run, (v) => `const b${r}_${v} = v128.load(odd, ${16 * v});`)}
+  ${each(run, (v) => `const c${r}_${v} = v128.load(even, ${16 * v + 4});`)}
+  ${each(run, (v) => `const d${r}_${v} = v128.load(odd, ${16 * v + 4});`)}
+  ${each(run, (v) => `const r${r}0_${v} = f32x4.sub(a${r}_${v}, c${r}_${v});`)}
+  ${each(run, (v) => `const r${r}1_${v} = f32x4.add(b${r}_${v}, c${r}_${v});`)}
+  ${each(run, (v) => `const r${r}2_${v} = f32x4.sub(c${r}_${v}, b${r}_${v});`)}
+  ${each(run, (v) => `const r${r}3_${v} = f32x4.sub(b${r}_${v}, d${r}_${v});`)}
+  even += rowBytes;
+  odd += rowBytes;`;
+  const placesOf = (op, r, s) =>
+    putPlaces(
+      run,
+      [0, 1, 2, 3].map((x) => (v) => `f32x4.${op}(r${r}${x}_${v}, r${s}${x}_${v})`),
+    );
+  return `
+/** Bᵀ·d·B of ${run === 1 ? "a quad" : `${run} neighbouring quads`}. */
+export function ${name}(even: usize, odd: usize, rowBytes: usize, to: usize, step: usize): void {
+  ${[0, 1, 2].map(rowOf).join("")}
+  ${placesOf("sub", 0, 2)}
+  to += step;
+  ${placesOf("add", 1, 2)}
+  to += step;
+  ${placesOf("sub", 2, 1)}
+  to += step;
+  ${rowOf(3)}
+  ${placesOf("sub", 1, 3)}
+}
+`;
+};
+
+const cotangentOf = (name, run) => {
+  // Four places of a row of G·g·Gᵀ, from its two columns.
+  const row = (x, y) =>
+    putPlaces(run, [
+      (v) => `${x}${v}`,
+      (v) => `f32x4.mul(half, f32x4.add(${x}${v}, ${y}${v}))`,
+      (v) => `f32x4.mul(half, f32x4.sub(${x}${v}, ${y}${v}))`,
+      (v) => `${y}${v}`,
+    ]);
+  return `
+/** G·g·Gᵀ of the 2×2 cotangents of ${run === 1 ? "a quad" : `${run} neighbouring quads`}. */
+export function ${name}(even: usize, odd: usize, rowBytes: usize, to: usize, step: usize): void {
+  const half = f32x4.splat(0.5);
+  ${each(run, (v) => `const a${v} = v128.load(even, ${16 * v});`)}
+  ${each(run, (v) => `const b${v} = v128.load(odd, ${16 * v});`)}
+  even += rowBytes;
+  odd += rowBytes;
+  ${each(run, (v) => `const c${v} = v128.load(even, ${16 * v});`)}
+  ${each(run, (v) => `const d${v} = v128.load(odd, ${16 * v});`)}
+  ${each(run, (v) => `const sum${v} = f32x4.mul(half, f32x4.add(a${v}, c${v}));`)}
+  ${each(run, (v) => `const oddSum${v} = f32x4.mul(half, f32x4.add(b${v}, d${v}));`)}
+  ${each(run, (v) => `const difference${v} = f32x4.mul(half, f32x4.sub(a${v}, c${v}));`)}
+  ${each(run, (v) => `const oddDifference${v} = f32x4.mul(half, f32x4.sub(b${v}, d${v}));`)}
+  ${row("a", "b")}
+  to += step;
+  ${row("sum", "oddSum")}
+  to += step;
+  ${row("difference", "oddDifference")}
+  to += step;
+  ${row("c", "d")}
+}
+`;
+};
+
+const outputsOfRun = (run) => {
+  const rowOf = (r) => `
+  ${each(4, (x) => each(run, (v) => `const m${r}${x}_${v} = v128.load(m + step * ${x}, ${16 * v});`))}
+  m += step << 2;
+  ${each(run, (v) => `const e${r}_${v} = f32x4.add(f32x4.add(m${r}0_${v}, m${r}1_${v}), m${r}2_${v});`)}
+  ${each(run, (v) => `const o${r}_${v} = f32x4.sub(f32x4.sub(m${r}1_${v}, m${r}2_${v}), m${r}3_${v});`)}`;
+  const put = (at, op, column, [r, s, t]) =>
+    each(
+      run,
+      (v) =>
+        `v128.store(to, f32x4.${op}(f32x4.${op}(${column}${r}_${v}, ${column}${s}_${v}), ${column}${t}_${v}), ${16 * (at * run + v)});`,
+    );
+  return `
+/**
+ * Aᵀ·M·A of ${run === 1 ? "a quad" : `${run} neighbouring quads`}: the even and the odd columns of the first row of outputs, and then
+ * those of the second row, ${16 * run} bytes each.
+ */
+export function outputsOfRun(m: usize, step: usize, to: usize): void {
+  ${[0, 1, 2, 3].map(rowOf).join("")}
+  ${put(0, "add", "e", [0, 1, 2])}
+  ${put(1, "add", "o", [0, 1, 2])}
+  ${put(2, "sub", "e", [1, 2, 3])}
+  ${put(3, "sub", "o", [1, 2, 3])}
+}
+`;
+};

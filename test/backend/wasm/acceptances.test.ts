@@ -76,6 +76,8 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   channelAffine: (d) => [storage(d), storage(d), storage(d), {}, {}],
   batchNorm: (d) => [storage(d), storage(d), storage(d), {}],
   batchNormGradient: (d) => [storage(d), storage(d), storage(d), storage(d), storage(d), {}],
+  contractChannels: (d) => [storage(d), [], {}],
+  contractChannelsGradient: (d) => [storage(d), [], storage(d), {}],
   sgdUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
   adamUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
 };

@@ -9,6 +9,8 @@
  * Layout: [channel][phase][row][pitch]. Lanes behind the end of a row may hold any bits, because results from them are dropped.
  */
 
+import { zero } from "./simd";
+
 /** A residue of the padded image: its first row and first column. */
 @unmanaged
 export class Phase {
@@ -72,11 +74,61 @@ function copyRow(source: usize, stride: i32, first: i32, end: i32, target: usize
   if (stride == 1) {
     for (; to + 16 <= stop; source += 16, to += 16) v128.store(to, v128.load(source));
   } else if (stride == 2) {
-    // Every other element of eight is taken. The comparison is strict, because the second load reads one element more than is used.
-    for (; to + 16 < stop; source += 32, to += 16) v128.store(to, v128.shuffle<f32>(v128.load(source), v128.load(source, 16), 0, 2, 4, 6));
+    // Every other element of seven is taken. The loads overlap, so that nothing behind the last of them is read.
+    for (; to + 16 <= stop; source += 32, to += 16) v128.store(to, v128.shuffle<f32>(v128.load(source), v128.load(source, 12), 0, 2, 5, 7));
   }
   for (; to < stop; source += (<usize>stride) << 2, to += 4) store<f32>(to, load<f32>(source));
   clear(stop, target + rowBytes);
+}
+
+/**
+ * The same copy for stride 1 in y and stride 2 in x, with even and odd columns of the padded image as the two phases. Both are made in one
+ * pass, which Winograd's algorithm is worth.
+ */
+export function copyEvenAndOdd(planes: Planes, source: usize, channels: i32, firstRow: i32, rows: i32, target: usize): void {
+  const width = planes.width, padding = planes.paddingX;
+  const sourceRow = (<usize>width) << 2, rowBytes = (<usize>planes.pitch) << 2, phaseBytes = rows * rowBytes;
+  const start = firstRow - planes.paddingY;
+  for (let c = 0; c < channels; c++, source += sourceRow * planes.height, target += phaseBytes) {
+    let from = source + start * sourceRow;
+    for (let y = start; y < start + rows; y++, from += sourceRow) {
+      const end = target + rowBytes;
+      if (y < 0 || y >= planes.height) {
+        for (; target < end; target += 16) {
+          v128.store(target, zero());
+          v128.store(target + phaseBytes, zero());
+        }
+      } else for (let x = -padding; target < end; x += 8, target += 16) splitColumns(from, x, width, target, target + phaseBytes);
+    }
+  }
+}
+
+/** Columns [x, x + 8) of a row: those at x, x + 2, … to `even`, the others to `odd`. Columns outside of the row are 0. */
+@inline
+function splitColumns(row: usize, x: i32, width: i32, even: usize, odd: usize): void {
+  const at = row + ((<usize>x) << 2);
+  let low: v128, high: v128;
+  if (x >= 0 && x + 8 <= width) {
+    low = v128.load(at);
+    high = v128.load(at, 16);
+  } else if (x == -1 && width >= 7) {
+    low = v128.shuffle<f32>(zero(), v128.load(row), 0, 4, 5, 6);
+    high = v128.load(row, 12);
+  } else if (x >= width) {
+    low = zero();
+    high = zero();
+  } else if (x == width - 1) {
+    low = v128.load32_zero(at);
+    high = zero();
+  } else {
+    for (let i = 0; i < 8; i++) {
+      const value: f32 = x + i >= 0 && x + i < width ? load<f32>(at + ((<usize>i) << 2)) : 0;
+      store<f32>((i & 1 ? odd : even) + ((<usize>(i >> 1)) << 2), value);
+    }
+    return;
+  }
+  v128.store(even, v128.shuffle<f32>(low, high, 0, 2, 4, 6));
+  v128.store(odd, v128.shuffle<f32>(low, high, 1, 3, 5, 7));
 }
 
 /** Writes zeros to [from, to). A loop is used because the runs are short and memory.fill is a call into the engine. */

@@ -6,13 +6,14 @@
  */
 
 export { dismiss, setWorkers, work } from "./team";
-export { gemmColumns, gemmRows, matmul, matmulScratch } from "./matmul";
+export { gemmColumns, gemmRows, matmul, matmulScratch, packedRightBytes, packRight } from "./matmul";
 export { matmul64 } from "./matmul64";
 export { convRun, correlate, packWeights } from "./conv-correlate";
 export { addPartials, weightGradient } from "./conv-weight-gradient";
 export { winogradWeightGradient } from "./winograd-weight-gradient";
 export { winograd, winogradWeights } from "./winograd";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
+export { contractChannels, contractChannelsGradient } from "./channel-stages";
 export { separable } from "./separable";
 export { separableGradient } from "./separable-gradient";
 export { binary } from "./broadcast";

@@ -1,52 +1,10 @@
 /**
- * The transforms of Winograd's F(2×2, 3×3) and F(3×3, 2×2) (docs/derivations/winograd.md). A vector holds the same place of four
- * neighbouring windows of a row: a quad. The 16 places of a transformed quad lie `step` bytes apart.
+ * The transforms of Winograd's F(2×2, 3×3) and F(3×3, 2×2) back to pixels and to taps (docs/derivations/winograd.md). The other transforms
+ * are written for the vectors of a build (winogradTile in tiles.mjs). A vector holds the same place of four neighbouring windows of a row: a
+ * quad. The 16 places of a transformed quad lie `step` bytes apart.
  */
 
 import { multiplyAdd, storeLanes, zero } from "./simd";
-
-@inline
-function even(a: v128, b: v128): v128 {
-  return v128.shuffle<f32>(a, b, 0, 2, 4, 6);
-}
-@inline
-function odd(a: v128, b: v128): v128 {
-  return v128.shuffle<f32>(a, b, 1, 3, 5, 7);
-}
-
-/** The four windows from `at` on: one vector to each of the 16 places. */
-export function transformInput(at: usize, rowBytes: usize, to: usize, step: usize): void {
-  let a = v128.load(at), b = v128.load(at, 16), c = v128.load(at, 8), d = v128.load(at, 24);
-  let e0 = even(a, b), o0 = odd(a, b), e1 = even(c, d), o1 = odd(c, d);
-  const r00 = f32x4.sub(e0, e1), r01 = f32x4.add(o0, e1), r02 = f32x4.sub(e1, o0), r03 = f32x4.sub(o0, o1);
-  at += rowBytes;
-  a = v128.load(at); b = v128.load(at, 16); c = v128.load(at, 8); d = v128.load(at, 24);
-  e0 = even(a, b); o0 = odd(a, b); e1 = even(c, d); o1 = odd(c, d);
-  const r10 = f32x4.sub(e0, e1), r11 = f32x4.add(o0, e1), r12 = f32x4.sub(e1, o0), r13 = f32x4.sub(o0, o1);
-  at += rowBytes;
-  a = v128.load(at); b = v128.load(at, 16); c = v128.load(at, 8); d = v128.load(at, 24);
-  e0 = even(a, b); o0 = odd(a, b); e1 = even(c, d); o1 = odd(c, d);
-  const r20 = f32x4.sub(e0, e1), r21 = f32x4.add(o0, e1), r22 = f32x4.sub(e1, o0), r23 = f32x4.sub(o0, o1);
-  at += rowBytes;
-  v128.store(to, f32x4.sub(r00, r20)); to += step;
-  v128.store(to, f32x4.sub(r01, r21)); to += step;
-  v128.store(to, f32x4.sub(r02, r22)); to += step;
-  v128.store(to, f32x4.sub(r03, r23)); to += step;
-  v128.store(to, f32x4.add(r10, r20)); to += step;
-  v128.store(to, f32x4.add(r11, r21)); to += step;
-  v128.store(to, f32x4.add(r12, r22)); to += step;
-  v128.store(to, f32x4.add(r13, r23)); to += step;
-  v128.store(to, f32x4.sub(r20, r10)); to += step;
-  v128.store(to, f32x4.sub(r21, r11)); to += step;
-  v128.store(to, f32x4.sub(r22, r12)); to += step;
-  v128.store(to, f32x4.sub(r23, r13)); to += step;
-  a = v128.load(at); b = v128.load(at, 16); c = v128.load(at, 8); d = v128.load(at, 24);
-  e0 = even(a, b); o0 = odd(a, b); e1 = even(c, d); o1 = odd(c, d);
-  v128.store(to, f32x4.sub(r10, f32x4.sub(e0, e1))); to += step;
-  v128.store(to, f32x4.sub(r11, f32x4.add(o0, e1))); to += step;
-  v128.store(to, f32x4.sub(r12, f32x4.sub(e1, o0))); to += step;
-  v128.store(to, f32x4.sub(r13, f32x4.sub(o0, o1)));
-}
 
 /**
  * 2×8 outputs of one channel from the products at the 16 places. Of these outputs, the second row exists if `pair` is set, and `count`
@@ -69,6 +27,17 @@ export function transformOutput(m: usize, step: usize, to: usize, rowBytes: usiz
   return finite;
 }
 
+/** 2 × 8·run outputs of one channel, from the even and odd columns that `outputsOfRun` (tiles.mjs) has written. */
+export function writeRun(from: usize, run: i32, to: usize, rowBytes: usize, pair: bool, count: i32, finite: v128): v128 {
+  const columns = (<usize>run) << 4;
+  for (let v = 0; v < run; v++, from += 16, to += 32, count -= 8) {
+    finite = writeRow(to, v128.load(from), v128.load(from + columns), count, finite);
+    if (pair) finite = writeRow(to + rowBytes, v128.load(from + columns * 2), v128.load(from + columns * 3), count, finite);
+  }
+  return finite;
+}
+
+/** A row of outputs whose even columns are `a` and whose odd columns are `b`. */
 @inline
 function writeRow(to: usize, a: v128, b: v128, count: i32, finite: v128): v128 {
   const low = v128.shuffle<f32>(a, b, 0, 4, 1, 5), high = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
@@ -80,29 +49,6 @@ function writeRow(to: usize, a: v128, b: v128, count: i32, finite: v128): v128 {
     storeLanes(to + 16, high, count - 4);
   }
   return multiplyAdd(b, zero(), multiplyAdd(a, zero(), finite));
-}
-
-/** The 2×2 cotangents of four windows from `at` on, as weights: G·g·Gᵀ. */
-export function transformCotangent(at: usize, rowBytes: usize, to: usize, step: usize): void {
-  const half = f32x4.splat(0.5);
-  const a = v128.load(at), b = v128.load(at, 16);
-  at += rowBytes;
-  const c = v128.load(at), d = v128.load(at, 16);
-  const e0 = even(a, b), o0 = odd(a, b), e1 = even(c, d), o1 = odd(c, d);
-  to = fourPlaces(e0, o0, to, step);
-  to = fourPlaces(f32x4.mul(half, f32x4.add(e0, e1)), f32x4.mul(half, f32x4.add(o0, o1)), to, step);
-  to = fourPlaces(f32x4.mul(half, f32x4.sub(e0, e1)), f32x4.mul(half, f32x4.sub(o0, o1)), to, step);
-  fourPlaces(e1, o1, to, step);
-}
-
-@inline
-function fourPlaces(a: v128, b: v128, to: usize, step: usize): usize {
-  const half = f32x4.splat(0.5);
-  v128.store(to, a);
-  v128.store(to + step, f32x4.mul(half, f32x4.add(a, b)));
-  v128.store(to + step * 2, f32x4.mul(half, f32x4.sub(a, b)));
-  v128.store(to + step * 3, b);
-  return to + (step << 2);
 }
 
 /** The nine taps of four channels, of which `count` exist, from the products at the 16 places. `finite` is as in transformOutput. */

@@ -10,16 +10,19 @@
  * A chunk takes a range of pieces and writes its own partial gw. The ranges depend on the shape alone, as in conv-weight-gradient.
  */
 
-import { Planes, copyPlanes } from "./conv-planes";
+import { Planes, copyEvenAndOdd } from "./conv-planes";
 import { packPanel } from "./gemm-pack";
 import { gemmTile } from "./gemm-tile";
 import { zero } from "./simd";
 import { JOB, parallel, thread } from "./team";
-import { transformCotangent, transformGradient, transformInput } from "./winograd-transforms";
+import { cotangentOfQuad, cotangentOfRun, inputOfQuad, inputOfRun } from "./winograd-tile";
+import { transformGradient } from "./winograd-transforms";
 
 const ROWS = GEMM_ROWS, COLUMNS = GEMM_COLUMNS;
 const panelRow: usize = COLUMNS << 2;
 const tileBytes: usize = ROWS * panelRow;
+/** Quads that are transformed together where they are neighbours. */
+const RUN = CONV_RUN >> 2;
 
 /** What the host writes. Distances are in bytes. */
 @unmanaged
@@ -73,7 +76,7 @@ function range(index: i32): void {
     const image = (piece / job.bands) * job.imagesAtOnce;
     const images = min(job.imagesAtOnce, job.images - image);
     const first = (piece % job.bands) * job.bandRows;
-    const windows = images * (job.bandRows >> 1) * (job.planesG.pitch >> 1);
+    const windows = images * (job.bandRows >> 1) * job.planesG.pitch;
     pack(
       job, job.planesX, job.x + image * job.xImage, job.xImage, job.channels, images, first, COLUMNS, windows, stage,
       packedX, job.stepX, copy,
@@ -112,17 +115,27 @@ function pack(
 ): void {
   const rowBytes = (<usize>planes.pitch) << 2;
   const windowBytes = (<usize>windows) << 2;
-  const perRow = job.planesG.pitch >> 3;
+  const perRow = job.planesG.pitch >> 2;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
   for (let c = 0; c < channels; c += width, packed += windowBytes * width) {
     for (let i = 0, to = stage; i < min(width, channels - c); i++) {
       for (let image = 0; image < images; image++) {
         const from = source + image * imageBytes + (c + i) * planeBytes;
-        copyPlanes(planes, from, 1, first, width == COLUMNS ? job.bandRows + 2 : job.bandRows, copy);
-        for (let row = 0, line = copy; row < job.bandRows; row += 2, line += 2 * rowBytes)
-          for (let quad = 0, at = line; quad < perRow; quad++, at += 32, to += 16)
-            if (width == COLUMNS) transformInput(at, rowBytes, to, job.stepStage);
-            else transformCotangent(at, rowBytes, to, job.stepStage);
+        const planeRows = width == COLUMNS ? job.bandRows + 2 : job.bandRows;
+        copyEvenAndOdd(planes, from, 1, first, planeRows, copy);
+        const odd = planeRows * rowBytes;
+        for (let row = 0, line = copy; row < job.bandRows; row += 2, line += 2 * rowBytes) {
+          let at = line;
+          const end = line + ((<usize>perRow) << 4);
+          if (RUN > 1) {
+            for (; at + (RUN << 4) <= end; at += RUN << 4, to += RUN << 4)
+              if (width == COLUMNS) inputOfRun(at, at + odd, rowBytes, to, job.stepStage);
+              else cotangentOfRun(at, at + odd, rowBytes, to, job.stepStage);
+          }
+          for (; at < end; at += 16, to += 16)
+            if (width == COLUMNS) inputOfQuad(at, at + odd, rowBytes, to, job.stepStage);
+            else cotangentOfQuad(at, at + odd, rowBytes, to, job.stepStage);
+        }
       }
     }
     // The channels that the last panel lacks are zeros.

@@ -11,15 +11,20 @@
  * One chunk is a band of rows of one image.
  */
 
-import { Planes, copyPlanes } from "./conv-planes";
+import { Planes, copyEvenAndOdd } from "./conv-planes";
 import { gemmTile } from "./gemm-tile";
 import { zero } from "./simd";
 import { JOB, parallel, thread } from "./team";
-import { transformInput, transformOutput } from "./winograd-transforms";
+import { inputOfQuad, inputOfRun, outputsOfRun } from "./winograd-tile";
+import { transformOutput, writeRun } from "./winograd-transforms";
 
 const ROWS = GEMM_ROWS, COLUMNS = GEMM_COLUMNS;
 const panelRow: usize = COLUMNS << 2;
 const QUADS = COLUMNS >> 2;
+/** Quads that are transformed together where they are neighbours. */
+const RUN = CONV_RUN >> 2;
+/** Room for the outputs of a run of one channel (outputsOfRun in tiles.mjs). */
+const outputsBytes: usize = 64 * RUN;
 
 /** What the host writes. Distances are in bytes. */
 @unmanaged
@@ -54,6 +59,12 @@ export function winograd(description: usize, images: i32, shared: bool): void {
   parallel(band, images * changetype<WinogradJob>(description).bands, shared);
 }
 
+/** Quads to transform together from `column` on: those of a run, or one where the row or the panel ends before. */
+@inline
+function runAt(column: i32, perRow: i32, left: i32): i32 {
+  return RUN > 1 && min(perRow - column, left) >= RUN ? RUN : 1;
+}
+
 function band(index: i32): void {
   const job = changetype<WinogradJob>(load<usize>(JOB));
   const planes = job.planes;
@@ -63,9 +74,12 @@ function band(index: i32): void {
   const planeRows = job.bandRows + 2;
   const v = job.scratch + thread() * job.scratchBytes;
   const m = v + 16 * job.stepV;
-  const copy = m + 16 * job.stepM;
-  copyPlanes(planes, job.source + image * job.sourceImage, job.channels, first, planeRows, copy);
-  const rowBytes = (<usize>planes.pitch) << 2;
+  const outputs = m + 16 * job.stepM;
+  const copy = outputs + outputsBytes;
+  copyEvenAndOdd(planes, job.source + image * job.sourceImage, job.channels, first, planeRows, copy);
+  const rowBytes = (<usize>planes.pitch) << 2, targetRow = (<usize>job.columns) << 2;
+  /** The even columns of a channel, and behind them its odd columns. */
+  const planeBytes = planeRows * rowBytes;
   const target = job.target + image * job.targetImage + (<usize>(first * job.columns) << 2);
   const perRow = (job.columns + 7) >> 3;
   const quads = ((rows + 1) >> 1) * perRow;
@@ -73,13 +87,22 @@ function band(index: i32): void {
   const blocks = (job.outChannels + ROWS - 1) / ROWS;
   let finite = zero();
   for (let quad = 0; quad < quads; quad += QUADS) {
-    const end = min(QUADS, quads - quad);
-    for (let q = 0; q < end; q++) {
-      const row = (quad + q) / perRow, column = (quad + q) % perRow;
-      let from = copy + row * 2 * rowBytes + ((<usize>column) << 5);
-      let to = v + ((<usize>q) << 4);
-      const planeBytes = planeRows * rowBytes;
-      for (let c = 0; c < job.channels; c++, from += planeBytes, to += panelRow) transformInput(from, rowBytes, to, job.stepV);
+    const count = min(QUADS, quads - quad);
+    const row = (quad / perRow) << 1, column = quad % perRow;
+    // Channels are the outer loop, because the quads of a panel share its cache lines.
+    for (let c = 0, plane = copy, to = v; c < job.channels; c++, plane += 2 * planeBytes, to += panelRow) {
+      let line = plane + row * rowBytes, at = column;
+      for (let q = 0, run = 0; q < count; q += run) {
+        run = runAt(at, perRow, count - q);
+        const even = line + ((<usize>at) << 4);
+        if (run == 1) inputOfQuad(even, even + planeBytes, rowBytes, to + ((<usize>q) << 4), job.stepV);
+        else inputOfRun(even, even + planeBytes, rowBytes, to + ((<usize>q) << 4), job.stepV);
+        at += run;
+        if (at == perRow) {
+          at = 0;
+          line += 2 * rowBytes;
+        }
+      }
     }
     for (let place: usize = 0; place < 16; place++) {
       let weights = job.weights + place * job.stepU;
@@ -88,14 +111,23 @@ function band(index: i32): void {
       for (let block = 0; block < blocks; block++, weights += blockBytes, to += ROWS * panelRow)
         gemmTile(job.channels, weights, from, to, panelRow, false);
     }
-    for (let q = 0; q < end; q++) {
-      const row = ((quad + q) / perRow) << 1, column = ((quad + q) % perRow) << 3;
-      let from = m + ((<usize>q) << 4);
-      let to = target + ((<usize>(row * job.columns + column)) << 2);
-      const pair = row + 1 < rows;
-      const count = job.columns - column;
-      for (let o = 0; o < job.outChannels; o++, from += panelRow, to += job.targetPlane)
-        finite = transformOutput(from, job.stepM, to, (<usize>job.columns) << 2, pair, count, finite);
+    for (let o = 0, plane = target, from = m; o < job.outChannels; o++, plane += job.targetPlane, from += panelRow) {
+      let y = row, at = column;
+      for (let q = 0, run = 0; q < count; q += run) {
+        run = runAt(at, perRow, count - q);
+        const pair = y + 1 < rows, columns = job.columns - (at << 3);
+        const to = plane + ((<usize>(y * job.columns + (at << 3))) << 2);
+        if (run == 1) finite = transformOutput(from + ((<usize>q) << 4), job.stepM, to, targetRow, pair, columns, finite);
+        else {
+          outputsOfRun(from + ((<usize>q) << 4), job.stepM, outputs);
+          finite = writeRun(outputs, RUN, to, targetRow, pair, columns, finite);
+        }
+        at += run;
+        if (at == perRow) {
+          at = 0;
+          y += 2;
+        }
+      }
     }
   }
   if (v128.any_true(f32x4.ne(finite, finite))) job.nonFinite = 1;

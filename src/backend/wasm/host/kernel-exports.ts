@@ -21,6 +21,8 @@ export interface KernelExports extends WebAssembly.Exports {
   dismiss(): void;
   matmulScratch(blockM: number, blockN: number, k: number): number;
   /** Reads a MatmulJob at JOB. */
+  packedRightBytes(k: number, n: number): number;
+  packRight(batch: number, shared: boolean): void;
   matmul(batch: number, shared: boolean): void;
   matmul64(batch: number, shared: boolean): void;
   /** Reads a PackJob at JOB. */
@@ -36,6 +38,8 @@ export interface KernelExports extends WebAssembly.Exports {
   separable(job: number, images: number, shared: boolean): void;
   separableGradient(job: number, ranges: number, shared: boolean): void;
   addPartials(partial: number, parts: number, length: number, target: number, shared: boolean): void;
+  contractChannels(job: number, shared: boolean): void;
+  contractChannelsGradient(job: number, ranges: number, shared: boolean): void;
   /** Reads the axis lists (host/axis-lists.ts): `rank` sizes, and the strides of a and b. */
   binary(
     op: number,

@@ -11,6 +11,9 @@ const roundUp = (value: number, step: number): number => Math.ceil(value / step)
 
 /** So many chunks keep a few threads busy to the end. */
 const enoughChunks = 8;
+/** From so many blocks of rows on, they share one packed B (assembly/matmul.ts), unless it would take more than so many bytes. */
+const sharingBlocks = 3;
+const mostPackedBytes = 2 ** 26;
 /** The columns of a block of a float64 product, and the bytes of one step of k in it (assembly/matmul64.ts). */
 const columns64 = 4;
 const stepBytes64 = 8 * columns64;
@@ -73,13 +76,18 @@ export const matmulKernels = ({ kernels, memory, team }: Machine): Pick<Kernels,
     const { blockM, blockN } = single
       ? blocks(geometry, kernels.gemmRows.value, kernels.gemmColumns.value)
       : { blockM: m, blockN: columns64 };
-    const scratchBytes = roundUp(single ? kernels.matmulScratch(blockM, blockN, k) : k * stepBytes64, 64);
-    memory.withScratch(scratchBytes * team.threads, (scratch) => {
+    const blocksM = Math.ceil(m / blockM);
+    const packedBytes = single && blocksM >= sharingBlocks ? roundUp(batch * kernels.packedRightBytes(k, n), 64) : 0;
+    const packsOnce = packedBytes > 0 && packedBytes <= mostPackedBytes;
+    const sharedBytes = packsOnce ? packedBytes : 0;
+    const scratchBytes = roundUp(single ? kernels.matmulScratch(blockM, packsOnce ? 0 : blockN, k) : k * stepBytes64, 64);
+    const shared = 2 * batch * m * n * k > sharedWork;
+    memory.withScratch(sharedBytes + scratchBytes * team.threads, (base) => {
       writeStruct(memory, jobAddress, "MatmulJob", {
         a: pa,
         b: pb,
         c: c.pointer,
-        scratch,
+        scratch: base + sharedBytes,
         scratchBytes,
         m,
         k,
@@ -92,10 +100,12 @@ export const matmulKernels = ({ kernels, memory, team }: Machine): Pick<Kernels,
         batchB: bytes * batchStrideB,
         blockM,
         blockN,
-        blocksM: Math.ceil(m / blockM),
+        blocksM,
         blocksN: Math.ceil(n / blockN),
+        packedB: packsOnce ? base : 0,
       });
-      (single ? kernels.matmul : kernels.matmul64)(batch, 2 * batch * m * n * k > sharedWork);
+      if (packsOnce) kernels.packRight(batch, shared);
+      (single ? kernels.matmul : kernels.matmul64)(batch, shared);
     });
     return c;
   },

@@ -3,6 +3,7 @@
  * fixed inputs, and so does the baseline build in the same engine. The sizes make each kernel run whole tiles, ragged edges and rests.
  */
 
+import { channelStage, stageLetters } from "../../../core/channel-stage.ts";
 import { type ConvolutionOptions, convolutionGeometry } from "../../../core/convolution-geometry.ts";
 import { separableGeometry, type WindowOptions } from "../../../core/separable-geometry.ts";
 import type { Storage } from "../../../tensor/storage.ts";
@@ -90,6 +91,30 @@ function convolutionCase(x: readonly number[], w: readonly number[], options: Co
   };
 }
 
+/** Two stages, with rows in another order, and columns that fill runs or leave a rest. */
+const stagesCases = [48, 13].map(
+  (columns): Case => ({
+    name: `contractChannels on ${columns} columns`,
+    run: (kernels, numbers) => {
+      const equations = [
+        ["kjai,ki->kja", [3, 2, 2, 5]],
+        ["jlka,kja->lj", [2, 5, 3, 2]],
+      ] as const;
+      let channels = 15;
+      const stages = equations.map(([equation, shape]) => {
+        const stage = channelStage(stageLetters(equation, shape, channels));
+        channels = stage.groups * stage.outputs;
+        return stage;
+      });
+      const geometry = { batch: 3, columns, stages };
+      const weights = [numbers(60), numbers(60)];
+      const [x, g] = [numbers(3 * 15 * columns), numbers(3 * 10 * columns)];
+      const { contractChannels, contractChannelsGradient } = kernels as Required<Tested>;
+      const gradient = contractChannelsGradient(x, weights, g, geometry);
+      return [contractChannels(x, weights, geometry), gradient.x, ...gradient.weights];
+    },
+  }),
+);
 /** A separable convolution and its gradients: the 3×3 window on whole rows, or any other. */
 function separableCase(x: readonly number[], outChannels: number, kernel: number, options: WindowOptions): Case {
   const channels = x[1]!;
@@ -277,6 +302,7 @@ const cases: readonly Case[] = [
   convolutionCase([4, 48, 16, 15], [48, 48, 3, 3], { padding: 1 }),
   convolutionCase([2, 6, 8, 11], [6, 1, 3, 3], { padding: 1, groups: 6 }),
   convolutionCase([2, 6, 16, 16], [6, 1, 3, 3], { padding: 1, groups: 6 }),
+  ...stagesCases,
   ...elementwise,
   ...alongAxes,
   ...poolingCases,

@@ -26,7 +26,7 @@ interface TransformCosts {
 /** A multiply-add of a wide tile takes half the time, so the same transforms count for more of them. */
 const transformCosts = {
   narrow: { correlation: { window: 75, kernel: 150 }, weightGradient: { window: 150, kernel: 150 } },
-  wide: { correlation: { window: 145, kernel: 350 }, weightGradient: { window: 200, kernel: 300 } },
+  wide: { correlation: { window: 110, kernel: 350 }, weightGradient: { window: 200, kernel: 300 } },
 } satisfies Record<string, Record<"correlation" | "weightGradient", TransformCosts>>;
 
 /** A tile of the weight gradient should add up so many windows to outweigh its start and its end. */

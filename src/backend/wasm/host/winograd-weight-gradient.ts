@@ -5,18 +5,17 @@
 
 import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../../../core/convolution-geometry.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
-import { type ConvolutionPlan, forwardPlan } from "./convolution-plan.ts";
+import { forwardPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
-import { floatBytes, readBeyond, takePlanes, writePlanes } from "./planes.ts";
+import { channelBytesOf, floatBytes, readBeyond, takePlanes, writePlanes } from "./planes.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { structBytes, writeStruct } from "./structs.ts";
-import { foundNonFinite, placeDistance, places, quadColumns } from "./winograd.ts";
+import { foundNonFinite, inEvenAndOdd, placeDistance, places, quadColumns } from "./winograd.ts";
 import { mostRanges, windowsOfAPiece } from "./winograd-choice.ts";
 
 /** How the windows are divided into pieces, and the pieces into ranges. */
-function divide({ batch, outHeight }: ConvolutionGeometry, pitch: number) {
+function divide({ batch, outHeight }: ConvolutionGeometry, perRow: number) {
   const windowRows = Math.ceil(outHeight / 2);
-  const perRow = pitch / 2;
   const imagesAtOnce = Math.min(batch, Math.max(1, Math.floor(windowsOfAPiece / (windowRows * perRow))));
   const bands = imagesAtOnce > 1 ? 1 : Math.max(1, Math.round((windowRows * perRow) / windowsOfAPiece));
   const rowsOfABand = Math.ceil(windowRows / bands);
@@ -44,11 +43,11 @@ export function runWinogradWeightGradient(
 ): boolean {
   const { batch, inChannels: channels, outChannels, outHeight, outWidth } = geometry;
   const [tileRows, tileColumns] = [kernels.gemmRows.value, kernels.gemmColumns.value];
-  const pitch = quadColumns * Math.ceil(outWidth / quadColumns);
-  const planX: ConvolutionPlan = { ...forwardPlan(geometry, quadColumns), direct: false, pitch: pitch + 4 };
+  const windowsOfARow = 4 * Math.ceil(outWidth / quadColumns);
+  const planX = inEvenAndOdd(forwardPlan(geometry, quadColumns), windowsOfARow + 4);
   const ofG = (size: number) => ({ ...planX.y, size, padding: 0 });
-  const planG: ConvolutionPlan = { y: ofG(outHeight), x: ofG(outWidth), direct: false, pitch };
-  const { imagesAtOnce, bands, bandRows, pieces, piecesPerRange, ranges, windows } = divide(geometry, pitch);
+  const planG = inEvenAndOdd({ ...planX, y: ofG(outHeight), x: ofG(outWidth) }, windowsOfARow);
+  const { imagesAtOnce, bands, bandRows, pieces, piecesPerRange, ranges, windows } = divide(geometry, windowsOfARow);
   const [paddedOut, paddedIn] = [tileRows * Math.ceil(outChannels / tileRows), tileColumns * Math.ceil(channels / tileColumns)];
   const [stepStage, stepX, stepG, stepM] = [
     placeDistance(windows * Math.max(tileRows, tileColumns)),
@@ -64,7 +63,7 @@ export function runWinogradWeightGradient(
     job: layout.take(structBytes("WinogradGradientJob")),
   };
   const partials = layout.take(ranges > 1 ? ranges * partialBytes : 0);
-  const scratchBytes = wholeLines(places * (stepStage + stepX + stepG + stepM) + floatBytes * (bandRows + 2) * planX.pitch + readBeyond);
+  const scratchBytes = wholeLines(places * (stepStage + stepX + stepG + stepM) + channelBytesOf(planX, bandRows + 2) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const shared = 2 * convolutionMultiplyAdds(geometry) > sharedWork;
   return memory.withScratch(layout.bytes, (base) => {

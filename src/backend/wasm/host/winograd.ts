@@ -5,6 +5,7 @@
 
 import { jobAddress } from "../shared/sizes.ts";
 import type { ArenaMemory } from "./arena-memory.ts";
+import type { ConvolutionPlan } from "./convolution-plan.ts";
 import type { Correlation } from "./correlation.ts";
 import type { Machine } from "./machine.ts";
 import { channelBytesOf, floatBytes, readBeyond, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
@@ -18,12 +19,25 @@ export const quadColumns = 8;
 /** A thread's copy of the planes shares its second-level cache with the transformed weights and windows. */
 const planesLimit = 128 * 1024;
 const enoughChunks = 8;
+/** Bytes of the outputs of one channel, for each window of a run of quads: 2×2 floats. */
+const outputBytes = 4 * floatBytes;
 
 /**
  * The distance of two places that hold `count` floats each. Distances that are a multiple of 4096 bytes would make all places compete for
  * the same lines of the first-level cache, so a line is left between them.
  */
 export const placeDistance = (count: number): number => wholeLines(floatBytes * count) + cacheLine;
+
+/**
+ * The plan with even and odd columns in planes of their own. The windows of a row begin at even columns, so neighbouring windows find each
+ * of their columns in neighbouring elements of a plane.
+ */
+export const inEvenAndOdd = (plan: ConvolutionPlan, pitch: number): ConvolutionPlan => ({
+  y: plan.y,
+  x: { ...plan.x, stride: 2, phases: [0, 1] },
+  direct: false,
+  pitch,
+});
 
 /** Whether the kernel that ran the job at `pointer` found a result that is NaN or infinite. */
 export const foundNonFinite = ({ integers }: ArenaMemory, pointer: number, name: "WinogradJob" | "WinogradGradientJob"): boolean =>
@@ -44,9 +58,8 @@ function bandRowsOf(rows: number, rowBytes: number, batch: number, leastRows: nu
 export function runWinograd({ kernels, memory, team }: Machine, c: Correlation): boolean {
   const { batch, channels, outChannels, targetHeight: rows, targetWidth: columns } = c;
   const [tileRows, tileColumns] = [kernels.gemmRows.value, kernels.gemmColumns.value];
-  const pitch = quadColumns * Math.ceil(columns / quadColumns) + 4;
-  const plan = { ...c.plan, direct: false, pitch };
   const quadsOfARow = Math.ceil(columns / quadColumns);
+  const plan = inEvenAndOdd(c.plan, 4 * quadsOfARow + 4);
   const leastRows = 2 * Math.ceil(tileColumns / 4 / quadsOfARow);
   const bandRows = bandRowsOf(rows, channels * channelBytesOf(plan, 1), batch, leastRows);
   const taps = tapsOf(plan, 0, 0, c.kernelWidth, bandRows + 2).toSorted((a, b) => a.offset - b.offset);
@@ -63,7 +76,8 @@ export function runWinograd({ kernels, memory, team }: Machine, c: Correlation):
     taps: layout.take(floatBytes * taps.length),
     weights: layout.take(places * stepU),
   };
-  const scratchBytes = wholeLines(places * (stepV + stepM) + channels * channelBytesOf(plan, bandRows + 2) + readBeyond);
+  const outputsBytes = outputBytes * kernels.convRun.value;
+  const scratchBytes = wholeLines(places * (stepV + stepM) + outputsBytes + channels * channelBytesOf(plan, bandRows + 2) + readBeyond);
   const scratch = layout.take(scratchBytes * team.threads);
   const targetPlane = floatBytes * rows * columns;
   return memory.withScratch(layout.bytes, (base) => {
