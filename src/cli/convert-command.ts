@@ -12,6 +12,7 @@ import { writeUntrainedRun } from "../experiment/node/write-run.ts";
 import { classesOf, presentArrays, restoreNetwork } from "../experiment/restore-network.ts";
 import { choice, integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
+import { describesItself, savedSettings } from "../experiment/saved-network.ts";
 import { type DataName, isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { networkOf, resolveSettings } from "../experiment/settings.ts";
 import { decodeNpz, encodeNpz } from "../interchange/npz.ts";
@@ -127,6 +128,8 @@ function settingsFor(
       throw new ConfigError(`convert: ${source} records its network, got --${named.join(", --")} too; leave out what it records`);
     return mode === undefined ? config.settings : { ...config.settings, mode };
   }
+  const saved = savedSettings("convert", { source, ...checkpoint }, given);
+  if (saved !== undefined) return resolveSettings("quick", withoutNothing({ ...saved, ...given, mode }));
   if (given.network === undefined && given.depth === undefined)
     throw new ConfigError(
       `convert: ${source} does not say what its network is; describe it, such as --network wrn --depth 16 --width 1 --conv Sep`,
@@ -134,9 +137,13 @@ function settingsFor(
   return resolveSettings("quick", { ...given, ...(mode === undefined ? {} : { mode }) });
 }
 
+/** The settings without those that are undefined, which would overwrite the defaults. */
+const withoutNothing = (settings: Partial<Settings>): Partial<Settings> =>
+  Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+
 /** The network that the file or the options describe; undefined where neither does. A file of names and numbers can do without. */
 const specFor = (checkpoint: Checkpoint, options: ConvertOptions): NetworkSpec | undefined =>
-  configOf(checkpoint) === undefined && options.network === undefined && options.depth === undefined
+  configOf(checkpoint) === undefined && options.network === undefined && options.depth === undefined && !describesItself(checkpoint)
     ? undefined
     : networkOf(settingsFor(checkpoint, options));
 

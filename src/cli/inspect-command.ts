@@ -9,10 +9,10 @@ import { type BackendOption, backendHelp, backendRule } from "../experiment/back
 import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { loadFamilies } from "../experiment/node/load-family.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
-import { restoreNetwork } from "../experiment/restore-network.ts";
+import { presets } from "../experiment/presets.ts";
 import { choice, integer, number, path } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
-import { networkOf } from "../experiment/settings.ts";
+import { describesItself, restoreNamed } from "../experiment/saved-network.ts";
 import { inspectLayer, inspectTrained, isInspectable, type LayerReport } from "../inspect/inspect-layer.ts";
 import { type HyperParameters, hyperParameters, layerNames, parseLayer } from "../inspect/layer-name.ts";
 import { drawMatrix } from "../inspect/matrix-picture.ts";
@@ -130,9 +130,10 @@ async function trainedLayer(options: InspectOptions, source: string, stdout: Out
     throw new ConfigError(`inspect: the sizes of a trained layer are those of its checkpoint, got --${given.join(", --")}; leave them out`);
   await startFor(options.backend ?? "wasm");
   const checkpoint = await findCheckpoint(source);
-  const config = configOf(checkpoint);
-  if (config === undefined) throw new ConfigError(`inspect: --checkpoint must be a run or a checkpoint of one, got ${source}`);
-  const network = restoreNetwork(checkpoint, networkOf(config.settings));
+  const settings = configOf(checkpoint)?.settings;
+  if (settings === undefined && !describesItself(checkpoint))
+    throw new ConfigError(`inspect: --checkpoint must be a run, a checkpoint of one or a file of saveModel, got ${source}`);
+  const { model: network, name } = restoreNamed("inspect", checkpoint, settings ?? presets.quick, {});
   const layers = layersOf(network).filter(([, layer]) => isInspectable(layer));
   if (options.layer === undefined) {
     const rows = layers.map(([name, layer]) => [name, formatCount(layer.parameterCount())]);
@@ -149,7 +150,7 @@ async function trainedLayer(options: InspectOptions, source: string, stdout: Out
   const [outFeatures, inFeatures] = report.dense.shape as [number, number];
   return {
     name: options.layer,
-    title: `${options.layer} of ${basename(resolve(source))}: ${config.settings.conv}, ${inFeatures} → ${outFeatures} features, trained`,
+    title: `${options.layer} of ${basename(resolve(source))}: ${settings?.conv ?? name}, ${inFeatures} → ${outFeatures} features, trained`,
     json: { layer: options.layer, checkpoint: resolve(source), in: inFeatures, out: outFeatures, dtype: "float32" },
     report,
   };

@@ -102,6 +102,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
       ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
       ["frobeniusDecay", "--frobenius-decay", "decay the product of the factors instead of the factors"],
+      ["structuredRates", "--structured-rates", "scale the rate of each factor by what it sums over and makes (arXiv 2406.06248)"],
       ["schedule", "--schedule <name>", "one-cycle, triangular, cosine or multi-step"],
       ["warmup", "--warmup <share>", "share of the run before the peak (one-cycle: 0.3, triangular: 0.23)"],
       ["startRate", "--start-rate <share>", "triangular: the first rate as a share of the peak (usual: 0.2)"],
@@ -133,6 +134,7 @@ const negated = {
   normalise: ["--no-normalise", "leave the weights as they are"],
   crs: ["--no-crs", "decay structured layers like all others"],
   frobeniusDecay: ["--no-frobenius-decay", "decay the factors"],
+  structuredRates: ["--no-structured-rates", "the same rate for all factors"],
 } as const;
 
 /** The rule of a setting. --conv takes a family alone too, since `startRun` checks that a budget is given beside it. */

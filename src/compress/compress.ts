@@ -64,7 +64,7 @@ export const compressOptions: OptionNames = optionNames<CompressOptions>({
 });
 
 /** The network's dense convolutions by name. @throws ConfigError if there are none. */
-function denseConvolutions(network: Module): Map<string, DenseConvolution> {
+export function denseConvolutions(network: Module): Map<string, DenseConvolution> {
   const found = [...network.namedModules()].filter((entry): entry is [string, DenseConvolution] => entry[1] instanceof DenseConvolution);
   if (found.length === 0)
     throw new ConfigError(

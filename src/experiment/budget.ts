@@ -3,9 +3,10 @@
 import { ConfigError } from "../core/errors.ts";
 import { largest, smallest } from "../core/extent.ts";
 import { countParameters, TooManyTensorsError } from "../count/count-network.ts";
-import { formatConvolution, type NamedFamily, specFor } from "../structured/convolution-text.ts";
+import { formatConvolution, type NamedFamily } from "../structured/convolution-text.ts";
 import { families } from "../structured/families.ts";
-import type { BudgetSearch, FamilySpec } from "../structured/family.ts";
+import type { BudgetSearch } from "../structured/family.ts";
+import { specAt } from "../structured/search-position.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import { createNetwork, formatNetwork, type NetworkSpec } from "./network-spec.ts";
 
@@ -15,19 +16,6 @@ export const budgetKinds = families.flatMap((family) => (family.budget === undef
 export interface Solution {
   readonly convolution: ConvolutionSpec;
   readonly parameters: number;
-}
-
-/** The spec at a position of the search. The other hyper-parameters have their defaults. */
-function specAt(named: NamedFamily, { name, divisor }: BudgetSearch, position: number): ConvolutionSpec {
-  const { kind, parameters } = named.family;
-  const others = parameters.filter((parameter) => parameter.name !== name);
-  const missing = others.find((parameter) => parameter.default === undefined);
-  if (missing !== undefined)
-    throw new ConfigError(
-      `budget: ${kind} must have a default for ${missing.name}, which the budget does not choose; add one to its record`,
-    );
-  const values = parameters.map((parameter) => [parameter.name, parameter.name === name ? position / divisor : parameter.default]);
-  return specFor(named, { kind, ...Object.fromEntries(values) } as FamilySpec);
 }
 
 /**

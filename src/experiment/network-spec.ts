@@ -55,6 +55,20 @@ interface NetworkEntry {
   create(spec: NetworkSpec & Sizes, classes: number, build: Build, options: FamilyOptions): Network;
 }
 
+/** The names that the options of the networks' classes have in `NetworkSpec`, where they have another one. */
+const specNames: Readonly<Record<string, keyof NetworkSpec>> = { layers: "depth", channels: "width" };
+
+/** The network of a class that was made with these options, such as `WideResNet`; undefined for any other class. */
+export function specOfClass(
+  name: string,
+  options: Readonly<Record<string, unknown>>,
+  convolution: ConvolutionSpec,
+): NetworkSpec | undefined {
+  const kind = Object.hasOwn(kindsOfClasses, name) ? kindsOfClasses[name] : undefined;
+  const named = Object.entries(options).map(([option, value]) => [specNames[option] ?? option, value]);
+  return kind && { ...Object.fromEntries(named), kind, convolution };
+}
+
 /** Stands for the size of networks that have only one. Their constructors do not read it. */
 const fixed: Sizes = { depth: 0, width: 0 };
 

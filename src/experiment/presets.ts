@@ -60,6 +60,7 @@ const quick: Settings = {
   weightDecay: 5e-4,
   crs: true,
   frobeniusDecay: false,
+  structuredRates: undefined,
   schedule: "one-cycle",
   warmup: undefined,
   startRate: undefined,

@@ -6,10 +6,11 @@ import { CombinedOptimizer } from "../train/combined-optimizer.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import { Lookahead } from "../train/lookahead.ts";
 import { Muon } from "../train/muon.ts";
-import type { Optimizer } from "../train/optimizer.ts";
-import { parameterGroups, type RateFactors, type WeightDecay } from "../train/parameter-groups.ts";
+import type { Optimizer, ParameterGroup } from "../train/optimizer.ts";
+import { parameterGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule, triangular } from "../train/schedules.ts";
 import { Sgd } from "../train/sgd.ts";
+import { structuredRates, withRates } from "../train/structured-rates.ts";
 import type { Settings } from "./setting-rules.ts";
 
 /**
@@ -32,7 +33,12 @@ export function createOptimizer(settings: Settings, model: Classifier, structure
   const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, lookahead } = settings;
   const decay = { full: weightDecay, compressed: frobeniusDecay ? 0 : structured };
   const parameters = model.parameters();
-  const optimizer = optimizerOf(settings, parameters, decay, { norm: normRate, classifier: classifierRate });
+  const rates = settings.structuredRates ? structuredRates(model, settings.optimizer.startsWith("adam") ? "adam" : "sgd") : undefined;
+  const groupsOf = (some: ReadonlyMap<string, Parameter>): ParameterGroup[] => {
+    const groups = parameterGroups(some, decay, { norm: normRate, classifier: classifierRate });
+    return rates === undefined ? groups : withRates(groups, rates);
+  };
+  const optimizer = optimizerOf(settings, parameters, groupsOf);
   if (lookahead === undefined) return optimizer;
   return new Lookahead(optimizer, parameters, { decay: lookahead, ...(steps === undefined ? {} : { steps }) });
 }
@@ -40,10 +46,9 @@ export function createOptimizer(settings: Settings, model: Classifier, structure
 function optimizerOf(
   { optimizer, momentum, nesterov, iterations, normalise }: Settings,
   parameters: ReadonlyMap<string, Parameter>,
-  decay: WeightDecay,
-  factors: RateFactors,
+  groupsOf: (parameters: ReadonlyMap<string, Parameter>) => ParameterGroup[],
 ): Optimizer {
-  const groups = parameterGroups(parameters, decay, factors);
+  const groups = groupsOf(parameters);
   if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
   if (optimizer !== "muon") return new Adam(groups, { decoupled: optimizer === "adamw" });
   const isHidden = ({ role, shape }: Parameter): boolean => role === "weight" && shape.length >= 2;
@@ -54,10 +59,7 @@ function optimizerOf(
     ...(iterations === undefined ? {} : { iterations }),
     ...(normalise === undefined ? {} : { normalise }),
   };
-  return new CombinedOptimizer(
-    new Muon(parameterGroups(hidden!, decay, factors), options),
-    new Sgd(parameterGroups(others!, decay, factors), { momentum, nesterov }),
-  );
+  return new CombinedOptimizer(new Muon(groupsOf(hidden!), options), new Sgd(groupsOf(others!), { momentum, nesterov }));
 }
 
 /** The rate of drop-path, which rises linearly from 0 over the epochs; undefined for a run without drop-path. */

@@ -76,6 +76,7 @@ export const settingRules = {
   weightDecay: number({ least: 0, most: mostNumber }),
   crs: optional(flag),
   frobeniusDecay: optional(flag),
+  structuredRates: optional(flag),
   schedule: choice(["one-cycle", "triangular", "cosine", "multi-step"]),
   warmup: optional(number({ least: 0, below: 1 })),
   startRate: optional(number({ least: 0, most: mostNumber })),

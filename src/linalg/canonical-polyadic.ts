@@ -72,7 +72,8 @@ function initialFactor(x: TensorArray, mode: number, rank: number, random: Rando
 
 /**
  * The CP decomposition. Each round solves min ‖X_(k) − F_k·(⊙ others)ᵀ‖ for one factor F_k at a time, with the other factors fixed. So the
- * error cannot rise, and it ends in a local minimum. A component that comes out as zero would stay zero, so it is set to a rank-one
+ * error cannot rise, and it ends in a local minimum. A step further in the direction of a round is taken where it lowers the error more,
+ * which gets through flat stretches. A component that comes out as zero would stay zero, so it is set to a rank-one
  * approximation of what the others leave. The entries are divided by a power of two first, so the result does not depend on their scale.
  * @throws ShapeError for a rank below 1, fewer than two axes, an empty axis, or entries that are not finite.
  */
@@ -90,12 +91,18 @@ export function canonicalPolyadic(x: TensorArray, options: CanonicalPolyadicOpti
     x.data.map((value) => value / scale),
   );
   const unfoldings = x.shape.map((_, mode) => unfold(target, mode));
-  const factors = x.shape.map((_, mode) => initialFactor(target, mode, rank, random));
+  let factors = x.shape.map((_, mode) => initialFactor(target, mode, rank, random));
+  let stride = 1;
   const norm = frobenius(target.data);
   const errors: number[] = [];
   for (let round = 0; round < iterations; round++) {
+    const last = [...factors];
     for (let mode = 0; mode < factors.length; mode++) factors[mode] = bestFactor(unfoldings[mode]!, factors, mode);
     let left = residual(target, factors);
+    const further = extrapolated(last, factors, stride);
+    const beyond = residual(target, further);
+    stride = frobenius(beyond.data) < frobenius(left.data) ? 2 * stride : 1;
+    if (stride > 1) [factors, left] = [further, beyond];
     if (frobenius(left.data) > negligible * norm && reviveComponents(factors, left, norm, random)) left = residual(target, factors);
     errors.push(frobenius(left.data));
     const before = errors.at(-2) ?? Number.POSITIVE_INFINITY;
@@ -107,6 +114,13 @@ export function canonicalPolyadic(x: TensorArray, options: CanonicalPolyadicOpti
 
 /** Components and errors below this fraction of ‖X‖ are rounding error. */
 const negligible = 1e-12;
+
+/**
+ * Every factor moved on by `stride` times its change in this round. Where alternating steps are small and alike for many rounds, this skips
+ * rounds (Rajih, Comon & Harshman 2008, SIAM J. Matrix Anal. 30).
+ */
+const extrapolated = (last: readonly Matrix[], next: readonly Matrix[], stride: number): Matrix[] =>
+  next.map((factor, k) => ({ ...factor, data: factor.data.map((value, i) => value + stride * (value - last[k]!.data[i]!)) }));
 
 /** The factor F_k that minimises ‖X_(k) − F_k·(⊙ others)ᵀ‖, from the normal equations. */
 function bestFactor(unfolded: Matrix, factors: readonly Matrix[], mode: number): Matrix {

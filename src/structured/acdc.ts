@@ -5,6 +5,9 @@
 import { cosineMatrix, cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { Random } from "../core/random.ts";
+import { nearestAcdc } from "../linalg/acdc.ts";
+import type { Matrix } from "../linalg/matrix.ts";
 import type { Described } from "../nn/describe.ts";
 import { type Build, constant } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
@@ -22,7 +25,7 @@ import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
 import { checkSizes } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The two diagonals of one factor, [c,1] each. */
 class Diagonals extends Module {
@@ -65,6 +68,7 @@ const shuffledColumns = (size: number): number[] => {
  * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3). C is the unnormalised DCT-II matrix whose row i is the transform of
  * e_i. R is the channel shuffle of columns. T copies the input until it fills c = max(in + extra, out) places, and S adds up adjacent
  * outputs. 2·c·factors parameters. A column takes factors·(2·t(c) + 2c) multiply-adds, and the fast transform takes t(c) ≈ 2·c·log₂c.
+ * `fromDense` is a descent by L-BFGS. It finds a local optimum.
  */
 export class AcdcLinear extends StructuredLinear {
   readonly name = "AcdcLinear";
@@ -145,6 +149,10 @@ export class AcdcLinear extends StructuredLinear {
     return sum(reshape(z, [batch, this.outFeatures, c / this.outFeatures, columns]), { axes: 2 });
   }
 
+  override factorSizes(): readonly FactorSize[] {
+    return this.layers.toReversed().flatMap(({ A, D }) => [D, A].map((parameter) => ({ parameter, inputs: 1, outputs: 1 })));
+  }
+
   protected override details(): Readonly<Record<string, Described | undefined>> {
     return { factors: this.layers.length };
   }
@@ -165,8 +173,23 @@ export class AcdcLinear extends StructuredLinear {
     const product = factors.reduce((left, right) => matmul(left, right));
     const rows = c === this.outFeatures ? product : sum(reshape(product, [this.outFeatures, c / this.outFeatures, c]), { axes: 1 });
     if (c === this.inFeatures) return rows;
-    const sources = Int32Array.from({ length: c }, (_, j) => (j % this.#lengthened) % this.inFeatures);
-    return scatterAdd(rows, tensor(sources, { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
+    return scatterAdd(rows, tensor(this.#sources(), { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
+  }
+
+  /** The input that each of the c places copies. */
+  #sources(): Int32Array {
+    return Int32Array.from({ length: this.#size }, (_, j) => (j % this.#lengthened) % this.inFeatures);
+  }
+
+  override fromDense(target: Matrix): void {
+    const size = this.#size;
+    const places = this.#channelShuffle ? shuffledColumns(size) : undefined;
+    const form = { size, factors: this.layers.length, sources: this.#sources(), places };
+    const { diagonals } = nearestAcdc(target, form, { random: new Random(0) });
+    for (const [k, { A, D }] of this.layers.entries()) {
+      A.write(diagonals[k]!.a);
+      D.write(diagonals[k]!.d);
+    }
   }
 
   override contractionCost(): Work {

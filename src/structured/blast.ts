@@ -5,6 +5,9 @@
 
 import { greatestCommonDivisor } from "../core/factors.ts";
 import { checkOptions } from "../core/options.ts";
+import { Random } from "../core/random.ts";
+import { nearestBlast } from "../linalg/blast.ts";
+import type { Matrix } from "../linalg/matrix.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -15,7 +18,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral, variancePreserving } from "./factor.ts";
 import { defineFamily, familyOptions, positive, searchScale, whole } from "./family.ts";
 import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 export interface BlastShape {
   /** The number b of block rows and block columns, a common divisor of in and out. */
@@ -26,10 +29,14 @@ export interface BlastShape {
 
 const denseEquation = "ipr,ijr,jrq->ipjq";
 
+/** The limits of the descent of `fromDense`. What later rounds would still gain, training gains faster. */
+const fitting = { iterations: 100, tolerance: 1e-6 } as const;
+
 /**
  * Block (i, j) of W is U_i·diag(s_ij)·V_j with U:[b,out/b,r], S:[b,b,r] and V:[b,r,in/b]. W has r·(in + out + b²) parameters, and W·x takes
  * as many multiply-adds for a column x. Part j of x is first multiplied by V_j. Then, at each of the r positions, a b×b matrix mixes the b
- * parts. Last, part i is multiplied by U_i. If all elements of S are 1, the rank of W is at most r.
+ * parts. Last, part i is multiplied by U_i. If all elements of S are 1, the rank of W is at most r. `fromDense` is preconditioned
+ * alternating descent, which finds a local optimum that is at least as near as the truncated SVD of rank r.
  */
 export class BlastLinear extends StructuredLinear {
   readonly name = "BlastLinear";
@@ -65,6 +72,15 @@ export class BlastLinear extends StructuredLinear {
     ];
   }
 
+  override factorSizes(): readonly FactorSize[] {
+    const [b, height, rank] = this.U.shape as [number, number, number];
+    return [
+      { parameter: this.V, inputs: this.inFeatures / b, outputs: rank },
+      { parameter: this.S, inputs: b, outputs: b },
+      { parameter: this.U, inputs: rank, outputs: height },
+    ];
+  }
+
   protected override details(): Readonly<Record<string, Described | undefined>> {
     return { blocks: this.S.shape[0], rank: this.S.shape.at(-1) };
   }
@@ -80,6 +96,14 @@ export class BlastLinear extends StructuredLinear {
 
   denseCost(): number {
     return einsumMultiplyAdds(denseEquation, this.U.value, this.S.value, this.V.value);
+  }
+
+  override fromDense(target: Matrix): void {
+    const [blocks, , rank] = this.U.shape as [number, number, number];
+    const { U, S, V } = nearestBlast(target, { blocks, rank, random: new Random(0), ...fitting });
+    this.U.write(U.data);
+    this.S.write(S.data);
+    this.V.write(V.data);
   }
 }
 

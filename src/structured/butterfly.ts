@@ -1,6 +1,8 @@
 /** Butterfly matrices (Dao et al. 2019, arXiv 1903.05895): products with the sparsity of the FFT, whose entries are learned. */
 
 import { checkOptions } from "../core/options.ts";
+import { butterflyStages, nearestButterfly } from "../linalg/butterfly.ts";
+import type { Matrix } from "../linalg/matrix.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
@@ -11,10 +13,10 @@ import { gather } from "../ops/indexing.ts";
 import { pad, permute, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { biasParameter, factor, refuseSpectral } from "./factor.ts";
+import { biasParameter, factor, normalMatrix } from "./factor.ts";
 import { defineFamily, familyOptions } from "./family.ts";
 import { checkSizes } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /**
  * W = B_{L−1}·…·B₀, cut to [out,in], where N = 2^L is the next power of two. B_s mixes the pairs of places that differ in bit s, with one
@@ -22,6 +24,7 @@ import { StructuredLinear, type StructuredOptions, type Work } from "./structure
  * A stage on its own would read and write all numbers for two multiply-adds each. So the stages are merged, once a call, into two runs. The
  * first h stages act within blocks of ℓ = 2^h neighbours, and the others between places that are ℓ apart. Blocks that read only padding are
  * left out. A column takes ⌈in/ℓ⌉·ℓ² + ℓ·⌈in/ℓ⌉·⌈out/ℓ⌉ multiply-adds, about in·ℓ + in·out/ℓ. The map takes the h for which this is least.
+ * `fromDense` peels off stage after stage. Its error is at most √(L−1) times the least one.
  */
 export class ButterflyLinear extends StructuredLinear {
   readonly name = "ButterflyLinear";
@@ -36,8 +39,7 @@ export class ButterflyLinear extends StructuredLinear {
     super(inFeatures, outFeatures, options.mode);
     checkOptions("ButterflyLinear", options, familyOptions);
     checkSizes("Butterfly", { inFeatures, outFeatures });
-    refuseSpectral("Butterfly", options.init ?? "reference");
-    this.#stages = Math.max(1, Math.ceil(Math.log2(Math.max(inFeatures, outFeatures))));
+    this.#stages = butterflyStages(outFeatures, inFeatures);
     const splits = Array.from({ length: this.#stages }, (_, i) => i + 1);
     this.#split = splits.reduce((best, h) => (this.#work(h) < this.#work(best) ? h : best));
     const pairs = 2 ** (this.#stages - 1);
@@ -48,6 +50,7 @@ export class ButterflyLinear extends StructuredLinear {
     ]);
     this.twiddle = factor(tensor(rotations, { shape: [this.#stages, pairs, 2, 2], dtype: build.dtype ?? "float32" }));
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
+    if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
   override get throughput(): number {
@@ -115,6 +118,10 @@ export class ButterflyLinear extends StructuredLinear {
     return z.shape[1] === this.outFeatures ? z : slice(z, [undefined, [0, this.outFeatures]]);
   }
 
+  override factorSizes(): readonly FactorSize[] {
+    return [{ parameter: this.twiddle, inputs: 2, outputs: 2, count: this.#stages }];
+  }
+
   protected override details(): Readonly<Record<string, Described | undefined>> {
     return { stages: this.#stages };
   }
@@ -146,6 +153,10 @@ export class ButterflyLinear extends StructuredLinear {
 
   denseCost(): number {
     return (this.#stages - 1) * this.inFeatures * this.outFeatures;
+  }
+
+  override fromDense(target: Matrix): void {
+    this.twiddle.write(nearestButterfly(target).twiddle.data);
   }
 }
 

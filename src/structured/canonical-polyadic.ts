@@ -21,7 +21,7 @@ import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, varian
 import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { checkFactors, checkRank, checkSizes } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { canonicalRank, threeWayDims } from "./three-way.ts";
 import { type Boundary, boundaryOf } from "./train-contraction.ts";
 
@@ -141,6 +141,18 @@ export class CanonicalPolyadicLinear extends StructuredLinear {
       ["ocz,cz->zo", reshape(factors[mode]!, [outer, inner, rank])],
       ["mz,zo->mo", outputs],
     ];
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    // Inputs are summed into R numbers, each of which is multiplied along the modes between, and the R numbers are spread again.
+    const last = this.#factors.length - 1;
+    return this.#factors
+      .map((parameter, k) => ({
+        parameter,
+        inputs: k === last ? this.inFeatures : k === 0 ? this.rank : 1,
+        outputs: k === last ? this.rank : k === 0 ? this.outFeatures : 1,
+      }))
+      .toReversed();
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -6,8 +6,12 @@
 import { ConfigError } from "../core/errors.ts";
 import { nearestWord } from "../core/nearest-word.ts";
 import { families } from "./families.ts";
-import { type FamilySpec, type HyperParameter, mostOf, parameterValue, type StructuredFamily } from "./family.ts";
-import { builtInFamily, type ConvolutionKind, type ConvolutionSpec, familyOf, familySpecOf } from "./spec.ts";
+import { type FamilySpec, type HyperParameter, mostOf, type StructuredFamily } from "./family.ts";
+import { layersOf } from "./layer-specs.ts";
+import { builtInFamily, type ConvolutionKind, type ConvolutionSpec } from "./spec.ts";
+import { windowsOf } from "./window-sum.ts";
+
+export { convolutionName, formatConvolution } from "./convolution-name.ts";
 
 /** A family that a text names, and the module that the family comes from. */
 export interface NamedFamily {
@@ -47,6 +51,8 @@ export const convolutionKinds = families.map(({ kind }) => kind) as readonly Con
 /** The texts that `--conv` takes, for help and errors. */
 export const convolutionForms = [
   ...families.map((family) => textForm(family as StructuredFamily)),
+  "any of these with x<windows> for several windows",
+  "several of these with commas between them for one in each layer",
   "or <module>:<Kind>_<numbers> for a family of your own",
 ].join(", ");
 
@@ -89,10 +95,30 @@ function numbersRule({ kind, parameters }: StructuredFamily): string {
   return ` with numbers above 0 (${parameters.map((parameter) => `${parameter.name} at most ${mostOf(parameter)}`).join(", ")})`;
 }
 
+/** A text that is made of other texts: `Generic_0.25x2` or `Generic_0.1,Sep`; undefined for any other text. Its parts are built in. */
+function readComposed(text: string): ConvolutionSpec | undefined {
+  if (splitModule(text).module !== undefined) return undefined;
+  if (text.includes(",")) {
+    const specs = text.split(",").map(readBuiltIn);
+    return specs.every((spec) => spec !== undefined) ? layersOf(specs) : undefined;
+  }
+  const [, inner, windows] = /^(.*[^x])x([1-9]\d{0,2})$/.exec(text) ?? [];
+  const spec = inner === undefined ? undefined : readBuiltIn(inner);
+  return spec && windowsOf(spec, Number(windows));
+}
+
+/** The spec of a built-in family, with or without windows. */
+function readBuiltIn(text: string): ConvolutionSpec | undefined {
+  const family = builtInFamily(text.split("_")[0]!);
+  const spec = family && readParameters(family, text);
+  return spec === undefined ? (text.includes(",") ? undefined : readComposed(text)) : (spec as ConvolutionSpec);
+}
+
 /** The mistake in the hyper-parameters of a family that exists; undefined for other texts. */
 export function convolutionRefusal(text: string): string | undefined {
   const named = familyNamed(text);
-  if (named === undefined || readParameters(named.family, splitModule(text).form) !== undefined) return undefined;
+  if (named === undefined || readComposed(text) !== undefined || readParameters(named.family, splitModule(text).form) !== undefined)
+    return undefined;
   const { family } = named;
   return `takes ${family.kind} as ${textForm(family)}${numbersRule(family)}, got "${text}"`;
 }
@@ -106,6 +132,8 @@ export function parseConvolution(text: string): ConvolutionSpec {
   const named = familyNamed(text);
   const spec = named && readParameters(named.family, splitModule(text).form);
   if (spec !== undefined) return specFor(named!, spec);
+  const composed = readComposed(text);
+  if (composed !== undefined) return composed;
   throw new ConfigError(`convolution: ${convolutionRefusal(text) ?? unknownFamily(text)}`);
 }
 
@@ -149,19 +177,3 @@ export function checkConvolution(text: string): void {
   const awaitsModule = module !== undefined && !loadedModules.has(module);
   if (!awaitsModule || !/^[A-Za-z][A-Za-z0-9]*(_\d+(\.\d+)?)*$/.test(form)) parseConvolution(text);
 }
-
-/** The spec's name without a module: `MyKind_4`. It names networks and files. */
-export function convolutionName(spec: ConvolutionSpec): string {
-  const [{ kind, parameters }, own] = [familyOf(spec), familySpecOf(spec)];
-  const written = parameters.map((parameter) => ({ parameter, value: parameterValue(own, parameter.name) }));
-  // A default is left out where nothing follows it, unless the family writes it always.
-  while (written.length > 0 && !written.at(-1)!.parameter.writesDefault && written.at(-1)!.parameter.default === written.at(-1)!.value)
-    written.pop();
-  return [kind, ...written.map(({ parameter, value }) => value + (parameter.textOffset ?? 0))].join("_");
-}
-
-/** The spec as `parseConvolution` reads it. */
-export const formatConvolution = (spec: ConvolutionSpec): string => {
-  const name = convolutionName(spec);
-  return spec.kind === "own" && spec.module !== undefined ? `${spec.module}:${name}` : name;
-};

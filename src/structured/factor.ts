@@ -10,12 +10,15 @@ import { normal, zeros } from "../ops/creation.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Initialisation } from "./structured-linear.ts";
 
+/** σ = √(1/in)·min(1, √(out/in)), the deviation of the initial numbers of a factor. */
+export const deviation = (inputs: number, outputs: number): number => Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs));
+
 /**
  * N(0, σ²) with σ = √(1/in)·min(1, √(out/in)). It keeps the sizes of activations and of their gradients (the spectral condition, arXiv
  * 2310.17813).
  */
 export const variancePreserving = (shape: Shape, inputs: number, outputs: number, { random, dtype = "float32" }: Build): Tensor =>
-  normal(shape, random, { std: Math.sqrt(1 / inputs) * Math.min(1, Math.sqrt(outputs / inputs)), dtype });
+  normal(shape, random, { std: deviation(inputs, outputs), dtype });
 
 /** A factor of a structured map. */
 export const factor = (value: Tensor): Parameter => new Parameter(value, "compressed");
@@ -67,10 +70,10 @@ export function normalMatrix(outputs: number, inputs: number, { random }: Build)
   );
 }
 
-/** Refuses spectral initialisation for a family without a best approximation. @throws ConfigError */
+/** Refuses spectral initialisation for a family whose nearest map is found by a long descent, or not at all. @throws ConfigError */
 export function refuseSpectral(name: string, init: Initialisation): void {
   if (init === "spectral")
     throw new ConfigError(
-      `${name}: init must not be spectral, as no best approximation is known for this family; use reference or variance-preserving`,
+      `${name}: init must not be spectral, as this family has no quick best approximation; use reference or variance-preserving`,
     );
 }

@@ -2,7 +2,7 @@
 
 import { acdcFamily, originalAcdcFamily, plainAcdcFamily } from "./acdc.ts";
 import { blastFamily } from "./blast.ts";
-import { blockTensorTrainFamily } from "./block-tensor-train.ts";
+import { blockTensorTrainFamily, normedBlockTensorTrainFamily } from "./block-tensor-train.ts";
 import { butterflyFamily } from "./butterfly.ts";
 import { canonicalPolyadicFamily } from "./canonical-polyadic.ts";
 import { convFamily } from "./dense.ts";
@@ -35,6 +35,7 @@ export const families = [
   shuffleFamily,
   monarchFamily,
   blockTensorTrainFamily,
+  normedBlockTensorTrainFamily,
   matrixTensorTrainFamily,
   kroneckerFamily,
   blastFamily,

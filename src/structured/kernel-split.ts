@@ -1,6 +1,6 @@
 /** A dense kernel split into a depthwise window and a pointwise matrix. */
 
-import { type Matrix, matrix } from "../linalg/matrix.ts";
+import { frobenius, type Matrix, matrix } from "../linalg/matrix.ts";
 import { svd } from "../linalg/svd.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 
@@ -23,13 +23,29 @@ export function splitKernel(kernel: TensorArray): SeparableKernel {
   const pointwise = matrix(outputs, inputs);
   const window = matrix(inputs, area);
   for (let i = 0; i < inputs; i++) {
-    const slice = matrix(outputs, area);
-    for (let o = 0; o < outputs; o++) slice.data.set(kernel.data.subarray((o * inputs + i) * area, (o * inputs + i + 1) * area), o * area);
-    const { u, s, v } = svd(slice);
+    const { u, s, v } = svd(sliceOf(kernel, i));
     for (let t = 0; t < area; t++) window.data[i * area + t] = v.data[t * v.columns]!;
     for (let o = 0; o < outputs; o++) pointwise.data[o * inputs + i] = s[0]! * u.data[o * u.columns]!;
   }
   return { pointwise, window };
+}
+
+/** The slice K[:,i,:,:]:[O,k²]. */
+function sliceOf(kernel: TensorArray, i: number): Matrix {
+  const [outputs, inputs] = kernel.shape as [number, number];
+  const area = kernel.data.length / (outputs * inputs);
+  const slice = matrix(outputs, area);
+  for (let o = 0; o < outputs; o++) slice.data.set(kernel.data.subarray((o * inputs + i) * area, (o * inputs + i + 1) * area), o * area);
+  return slice;
+}
+
+/**
+ * The least error ‖K − Σ_t P_t·d_t‖ of `windows` windows with dense maps: the singular values of the slices that a sum of so many windows
+ * leaves out.   kernel:[O,I,k,k].
+ */
+export function separableRest(kernel: TensorArray, windows: number): number {
+  const lost = Array.from({ length: kernel.shape[1]! }, (_, i) => frobenius(svd(sliceOf(kernel, i)).s.subarray(windows)));
+  return frobenius(lost);
 }
 
 /** The best P for a given window d, P[o,i] = Σ_t K[o,i,t]·d[i,t]/‖d_i‖², and the rest K − P·d.   kernel:[O,I,k,k], window:[I,k²]. */

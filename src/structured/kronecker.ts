@@ -16,7 +16,7 @@ import { biasParameter, factor, normalMatrix, variancePreserving } from "./facto
 import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { checkDivisor, checkRank, checkSizes } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The number of terms, and the shape of the factors B_t:[m₁,n₁]. Then C_t has the shape [out/m₁,in/n₁]. */
 export interface KroneckerSumShape {
@@ -94,6 +94,15 @@ export class KroneckerLinear extends StructuredLinear {
     return [
       ["tcd,bd->btc", this.C.value],
       ["tab,btc->ac", this.B.value],
+    ];
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    const [terms, m1, n1] = this.B.shape as [number, number, number];
+    const [, m2, n2] = this.C.shape as [number, number, number];
+    return [
+      { parameter: this.C, inputs: n2, outputs: terms * m2 },
+      { parameter: this.B, inputs: terms * n1, outputs: m1 },
     ];
   }
 

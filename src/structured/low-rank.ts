@@ -5,6 +5,7 @@ import { checkOptions } from "../core/options.ts";
 import { type LowRank, lowRank, truncated } from "../linalg/low-rank.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { svd } from "../linalg/svd.ts";
+import { nearestTiedLowRank } from "../linalg/tied-low-rank.ts";
 import { ErrorBudget } from "../linalg/truncation.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
@@ -18,7 +19,7 @@ import { biasParameter, normalMatrix, PointwiseFactor } from "./factor.ts";
 import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { checkRank, checkSizes } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** ⌊scale·max(in, out)⌋, the paper's rank. @throws ConfigError when that is 0. */
 export function rankOf(name: string, scale: number, inFeatures: number, outFeatures: number): number {
@@ -93,6 +94,13 @@ export class LowRankLinear extends StructuredLinear {
     ];
   }
 
+  override factorSizes(): readonly FactorSize[] {
+    return [
+      { parameter: this.lowrank_contract.weight, inputs: this.inFeatures, outputs: this.rank },
+      { parameter: this.lowrank_expand.weight, inputs: this.rank, outputs: this.outFeatures },
+    ];
+  }
+
   protected override details(): Readonly<Record<string, Described | undefined>> {
     return { rank: this.lowrank_contract.weight.shape[0] };
   }
@@ -127,7 +135,8 @@ export class LowRankLinear extends StructuredLinear {
 
 /**
  * W = Vᵀ·V·T with V:[r,out] (paper's code, "LR"). T stacks out/in copies of the input.   r·out parameters.
- * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds.
+ * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds. `fromDense` gives the nearest such matrix if
+ * in = out, and otherwise one whose error is at most √10 times the least one.
  */
 export class TiedLowRankLinear extends StructuredLinear {
   readonly name = "TiedLowRankLinear";
@@ -144,9 +153,9 @@ export class TiedLowRankLinear extends StructuredLinear {
     if ("rank" in shape) checkRank("TiedLowRankLinear", "rank", rank, outFeatures, "the outputs");
     if (outFeatures % inFeatures !== 0)
       throw new ConfigError(`LR: the outputs must be a multiple of the inputs, got ${inFeatures} → ${outFeatures}; use Generic_x there`);
-    if (init === "spectral") throw new ConfigError("LR: a tied map has no best approximation to start from, got init spectral");
     this.lowrank = new PointwiseFactor(rank, outFeatures, build, init);
     this.bias = bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
+    if (init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }
 
   get rank(): number {
@@ -171,6 +180,13 @@ export class TiedLowRankLinear extends StructuredLinear {
     ];
   }
 
+  override factorSizes(): readonly FactorSize[] {
+    return [
+      { parameter: this.lowrank.weight, inputs: this.inFeatures, outputs: this.rank },
+      { parameter: this.lowrank.weight, inputs: this.rank, outputs: this.outFeatures },
+    ];
+  }
+
   protected override details(): Readonly<Record<string, Described | undefined>> {
     return { rank: this.lowrank.weight.shape[0] };
   }
@@ -188,6 +204,10 @@ export class TiedLowRankLinear extends StructuredLinear {
 
   denseCost(): number {
     return this.rank * this.outFeatures ** 2;
+  }
+
+  override fromDense(target: Matrix): void {
+    this.lowrank.weight.write(nearestTiedLowRank(target, this.rank).v.data);
   }
 }
 

@@ -20,7 +20,7 @@ import { biasParameter, factor, normalMatrix, variancePreserving } from "./facto
 import { defineFamily, familyOptions, searchRank, whole } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The most cores. Each core beyond the prime factors of a side has a mode of 1. */
 const mostCores = 32;
@@ -146,6 +146,13 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
       rest /= value.shape[2]!;
       // The outputs o are made, and the inputs i are still to come.
       return ["amnb,oani->ombi", value, { i: rest }];
+    });
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    return this.cores.map((parameter) => {
+      const [before, m, n, after] = parameter.shape as [number, number, number, number];
+      return { parameter, inputs: before * n, outputs: m * after };
     });
   }
 

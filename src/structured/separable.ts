@@ -265,6 +265,10 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return { relative: frobenius(left) / size, separable: frobenius(rest) / size, structured: frobenius(difference(left, rest)) / size };
   }
 
+  override maps(): readonly StructuredLinear[] {
+    return [this.map];
+  }
+
   decayedWeight(): Tensor | undefined {
     return this.map.decayedWeight();
   }

@@ -4,10 +4,12 @@ import type { Padding } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { greatestCommonDivisor } from "../core/factors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { Random } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
+import { canonicalPolyadic } from "../linalg/canonical-polyadic.ts";
 import { lowRank } from "../linalg/low-rank.ts";
-import { type Matrix, matrix } from "../linalg/matrix.ts";
-import type { TensorArray } from "../linalg/tensor-array.ts";
+import { columnsOf, type Matrix, matrix, transposed } from "../linalg/matrix.ts";
+import { type TensorArray, tensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
@@ -31,7 +33,7 @@ import { defineFamily, familyOptions, searchGroups, whole } from "./family.ts";
 import { transposeChannels } from "./mix-channels.ts";
 import { checkDivisor, checkSizes, loweredDivisor } from "./sizes.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelError } from "./structured-convolution.ts";
-import { StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 
 /** The window between the grouped maps: w:[b,1,k,k]. */
 class Window extends Module {
@@ -67,7 +69,8 @@ const kernelEquation = "op,pt,pi->oit";
 /**
  * W = G₂·diag(d)·Π·G₁ with block-diagonal G₁:[b,in] and G₂:[out,b] of g blocks and b = ⌊out/4⌋. Π distributes the channels of each group
  * over all groups. With a k×k window a depthwise convolution replaces the diagonal.   b·in/g + b·k² + out·b/g parameters, and as many
- * multiply-adds a column. `fromDense` (k = 1) is the truncated SVD of each pair of blocks, the nearest such matrix.
+ * multiply-adds a column. `fromDense` (k = 1) is the truncated SVD of each pair of blocks, the nearest such matrix. `fromDenseKernel` is a
+ * CP decomposition of each pair of blocks.
  */
 export class ShuffleLinear extends StructuredLinear {
   readonly name = "ShuffleLinear";
@@ -152,6 +155,15 @@ export class ShuffleLinear extends StructuredLinear {
     return reshape(einsum(kernelEquation, wide, taps, dealt), [outFeatures, inFeatures, kernel, kernel]);
   }
 
+  override factorSizes(): readonly FactorSize[] {
+    const { groups, bottleneck, kernel } = this;
+    return [
+      { parameter: this.shuffle_gconv1.weight, inputs: this.inFeatures / groups, outputs: bottleneck / groups },
+      { parameter: this.shuffle_dwconv.weight, inputs: kernel ** 2, outputs: kernel ** 2 },
+      { parameter: this.shuffle_gconv2.weight, inputs: bottleneck / groups, outputs: this.outFeatures / groups },
+    ];
+  }
+
   protected override details(): Readonly<Record<string, Described | undefined>> {
     return { groups: this.groups, bottleneck: this.bottleneck, kernel: this.kernel === 1 ? undefined : this.kernel };
   }
@@ -178,32 +190,60 @@ export class ShuffleLinear extends StructuredLinear {
   }
 
   override fromDense(target: Matrix): void {
+    if (this.kernel > 1) throw new ConfigError("Shuffle: with a window of its own the block is no matrix; call fromDenseKernel(kernel)");
+    this.fromDenseKernel(tensorArray([this.outFeatures, this.inFeatures, 1, 1], target.data));
+  }
+
+  /**
+   * Overwrites the parameters so that the block is near to K:[out,in,k,k]. Each place of the bottleneck belongs to one pair of groups. So
+   * the part of K between two groups is a CP decomposition of its own, whose terms are the places of that pair: K[o,i,t] ≈
+   * Σ_p G₂[o,p]·w[p,t]·G₁[p,i]. For k = 1 it is the truncated SVD, the nearest such matrix; otherwise it is alternating least squares.
+   */
+  fromDenseKernel(target: TensorArray): void {
     const { groups, bottleneck } = this;
-    const [outs, ins, width] = [this.outFeatures / groups, this.inFeatures / groups, bottleneck / groups];
+    const width = bottleneck / groups;
+    const [outs, ins, area] = [this.outFeatures / groups, this.inFeatures / groups, this.kernel ** 2];
     const first = new Float64Array(this.shuffle_gconv1.weight.value.size);
     const second = new Float64Array(this.shuffle_gconv2.weight.value.size);
+    const window = new Float64Array(bottleneck * area).fill(area === 1 ? 1 : 0);
     for (let c = 0; c < groups; c++)
       for (let a = 0; a < groups; a++) {
         // Group c of G₂ reads these places p = j·g + a of the shuffled bottleneck.
         const places = Array.from({ length: width }, (_, t) => c * width + t).filter((p) => p % groups === a);
         if (places.length === 0) continue;
-        const block = matrix(outs, ins);
-        for (let o = 0; o < outs; o++)
-          block.data.set(
-            target.data.subarray((c * outs + o) * target.columns + a * ins, (c * outs + o) * target.columns + (a + 1) * ins),
-            o * ins,
-          );
-        const { left, right } = lowRank(block, places.length);
-        for (const [t, p] of places.slice(0, left.columns).entries()) {
-          const row = a * width + Math.floor(p / groups);
-          first.set(right.data.subarray(t * ins, (t + 1) * ins), row * ins);
-          for (let o = 0; o < outs; o++) second[(c * outs + o) * width + (p - c * width)] = left.data[o * left.columns + t]!;
+        const block = tensorArray([outs, ins, area]);
+        for (let o = 0; o < outs; o++) {
+          const from = ((c * outs + o) * this.inFeatures + a * ins) * area;
+          block.data.set(target.data.subarray(from, from + ins * area), o * ins * area);
+        }
+        const { outputs, inputs, taps } = termsOf(block, places.length);
+        for (const [t, p] of places.slice(0, outputs.columns).entries()) {
+          first.set(transposed(columnsOf(inputs, t, t + 1)).data, (a * width + Math.floor(p / groups)) * ins);
+          if (taps !== undefined) window.set(columnsOf(taps, t, t + 1).data, p * area);
+          for (let o = 0; o < outs; o++) second[(c * outs + o) * width + (p - c * width)] = outputs.data[o * outputs.columns + t]!;
         }
       }
     this.shuffle_gconv1.weight.write(first);
     this.shuffle_gconv2.weight.write(second);
-    this.shuffle_dwconv.weight.write(new Float64Array(bottleneck).fill(1));
+    this.shuffle_dwconv.weight.write(window);
   }
+}
+
+/** Σ_t of outputs[o,t]·inputs[i,t]·taps[u,t] near a block [o,i,u]. Without taps all of them are 1. */
+interface Terms {
+  readonly outputs: Matrix;
+  readonly inputs: Matrix;
+  readonly taps?: Matrix;
+}
+
+function termsOf(block: TensorArray, rank: number): Terms {
+  const [outs, ins, area] = block.shape as [number, number, number];
+  if (area === 1) {
+    const { left, right } = lowRank(matrix(outs, ins, block.data), rank);
+    return { outputs: left, inputs: transposed(right) };
+  }
+  const { factors } = canonicalPolyadic(block, { rank, random: new Random(0) });
+  return { outputs: factors[0]!, inputs: factors[1]!, taps: factors[2]! };
 }
 
 /** The block as a convolution. Its window stands between the two grouped maps and has the stride, the padding and the dilation. */
@@ -281,13 +321,16 @@ export class ShuffleConvolution extends StructuredConvolution implements Foldabl
   }
 
   approximationRefusal(): string | undefined {
-    if (this.map.kernel === 1) return undefined;
-    return "Shuffle: its window stands between the two grouped maps, so a k×k kernel splits off none; use Monarch_4 or Generic_0.25";
+    return undefined;
   }
 
   async approximateKernel(kernel: TensorArray): Promise<ApproximationError> {
-    this.map.fromDense(matrix(kernel.shape[0]!, kernel.shape[1]!, kernel.data));
+    this.map.fromDenseKernel(kernel);
     return wholeKernelError(kernel, () => this.toDenseKernel());
+  }
+
+  override maps(): readonly StructuredLinear[] {
+    return [this.map];
   }
 
   decayedWeight(): Tensor {

@@ -8,6 +8,7 @@ import type { Parameter } from "../nn/state.ts";
 import { detach, noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { StructuredLinear } from "./structured-linear.ts";
 
 /**
  * The distance of a convolution from a kernel K. All norms are relative to ‖K‖. The two parts are orthogonal: relative² = separable² +
@@ -40,6 +41,11 @@ export abstract class StructuredConvolution extends Layer {
 
   /** Overwrites the parameters, except the bias, so that the convolution is near to the kernel K:[O,I/groups,k,k]. */
   abstract approximateKernel(kernel: TensorArray): Promise<ApproximationError>;
+
+  /** The structured maps inside. Default: none. */
+  maps(): readonly StructuredLinear[] {
+    return [];
+  }
 
   /** The matrix or kernel that Frobenius decay shrinks; undefined where ordinary weight decay does. */
   abstract decayedWeight(): Tensor | undefined;

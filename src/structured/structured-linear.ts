@@ -35,6 +35,17 @@ export interface Cost extends Work {
   readonly parameters: number;
 }
 
+/** A factor of a map as a matrix product: for each number that it makes, it sums over some numbers. */
+export interface FactorSize {
+  readonly parameter: Parameter;
+  /** dⁱⁿ, the numbers that one sum runs over. */
+  readonly inputs: number;
+  /** dᵒᵘᵗ, the numbers that are made of them. */
+  readonly outputs: number;
+  /** How many factors of this size the parameter holds. Default: 1. */
+  readonly count?: number;
+}
+
 /** The path that was chosen, and the reason for it. */
 export interface PathChoice {
   readonly path: Path;
@@ -168,6 +179,14 @@ export abstract class StructuredLinear extends Layer {
     const path = factorized <= dense ? "factorized" : "dense";
     const figures = `${Math.round(factorized)} against ${Math.round(dense)} multiply-adds a column at the dense product's throughput`;
     return { path, reason: `${figures}, ${count} columns` };
+  }
+
+  /**
+   * What each factor sums over and makes, from the first to act to the last. A block-diagonal factor has the sizes of a block. Learning
+   * rates by structure follow from it. A factor that acts twice is listed twice. Default: none, and the rates are not scaled.
+   */
+  factorSizes(): readonly FactorSize[] {
+    return [];
   }
 
   /** What printing shows beside the sizes, such as ranks. Default: nothing. */

@@ -17,7 +17,7 @@ import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, varian
 import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { checkFactors, checkSizes, checkTrainRanks } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { threeWayDims, trainSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, trainStages, trainWork } from "./train-contraction.ts";
 
@@ -105,6 +105,18 @@ export class TensorTrainLinear extends StructuredLinear {
   override stages(): readonly Stage[] | undefined {
     const cores = this.#cores.map(({ value }) => value);
     return this.#boundary && trainStages(cores, this.#boundary);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    // One chain in → r_{d−1} → … → r₁ → out. A mode that a core carries along counts on neither side.
+    const last = this.#cores.length - 1;
+    return this.#cores
+      .map((parameter, k) => ({
+        parameter,
+        inputs: k === last ? this.inFeatures : this.ranks[k]!,
+        outputs: k === 0 ? this.outFeatures : this.ranks[k - 1]!,
+      }))
+      .toReversed();
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

@@ -19,7 +19,7 @@ import { biasParameter, emptyFactor, factor, normalMatrix, uniformMatrix, varian
 import { defineFamily, familyOptions, positive, searchScale } from "./family.ts";
 import { type FromDenseOptions, prepareFromDense, withBias } from "./from-dense.ts";
 import { checkFactors, checkSizes, checkTuckerRanks } from "./sizes.ts";
-import { type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
+import { type FactorSize, type PaperPixels, StructuredLinear, type StructuredOptions, type Work } from "./structured-linear.ts";
 import { type Triple, type TuckerSizes, threeWayDims, tuckerSizes } from "./three-way.ts";
 import { type Boundary, boundaryOf, trainStages, trainWork } from "./train-contraction.ts";
 
@@ -141,6 +141,19 @@ export class TuckerLinear extends StructuredLinear {
     const middle = einsum(middleEquation, ...this.#core(), this.weight_u_1.value);
     const last = reshape(transpose(this.weight_u_2.value), [sizes[2], dims[2], 1]);
     return trainStages([first, middle, last], this.#boundary);
+  }
+
+  override factorSizes(): readonly FactorSize[] {
+    // One chain in → s₃ → bonds of the core → s₁ → out, with U₂ beside it on the mode that is carried along.
+    const { dims, sizes, bonds } = this.#sizes;
+    return [
+      { parameter: this.weight_u_2, inputs: this.inFeatures, outputs: sizes[2] },
+      { parameter: this.weight_core_2, inputs: sizes[2], outputs: bonds[1] },
+      { parameter: this.weight_core_1, inputs: bonds[1], outputs: bonds[0] },
+      { parameter: this.weight_u_1, inputs: sizes[1], outputs: dims[1] },
+      { parameter: this.weight_core_0, inputs: bonds[0], outputs: sizes[0] },
+      { parameter: this.weight_u_0, inputs: sizes[0], outputs: this.outFeatures },
+    ];
   }
 
   protected override details(): Readonly<Record<string, Described | undefined>> {

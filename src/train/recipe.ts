@@ -37,6 +37,8 @@ import { Linear } from "../nn/linear.ts";
 import type { Layer, Module } from "../nn/module.ts";
 import type { AveragePoolingOptions, PoolingOptions } from "../ops/pooling.ts";
 import type { ConvolutionSite } from "../structured/convolution-factory.ts";
+import { composedText } from "../structured/convolution-name.ts";
+import { parseConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, createLinear, Sep } from "../structured/create-convolution.ts";
 import { Conv } from "../structured/dense.ts";
 import type { FamilyOptions, FamilySpec, StructuredFamily } from "../structured/family.ts";
@@ -158,14 +160,32 @@ function recipeOf(module: Module, options: RecipeOptions): Recipe {
 function specOf({ kind: layer, spec }: Recipe, families: readonly StructuredFamily[], source: string): ConvolutionSpec {
   if (spec === undefined)
     throw new DataError(`loadModel: ${source} must name the family of its ${visible(layer)}, got none; restore it from a copy`);
+  return specOfRecipe(spec, source, families);
+}
+
+/** The spec that a file has as the spec of a recipe. @throws DataError for a family that is not there. */
+export function specOfRecipe(spec: FamilySpec, source: string, families: readonly StructuredFamily[] = []): ConvolutionSpec {
   const { kind } = spec;
   if (builtInFamily(kind) !== undefined) return spec as ConvolutionSpec;
+  const text = composedText(spec);
+  if (text !== undefined) return composedSpec(text, source);
   const family = families.find((record) => record.kind === kind);
   if (family === undefined)
     throw new DataError(
       `loadModel: ${source} needs the family ${visible(kind)}, which is not built in; pass its record in the option families`,
     );
   return { kind: "own", family, spec };
+}
+
+/** The spec of a text that is made of other specs. @throws DataError for a text that is none. */
+function composedSpec(text: string, source: string): ConvolutionSpec {
+  try {
+    return parseConvolution(text);
+  } catch (cause) {
+    throw new DataError(`loadModel: ${source} must name families that are built in, got ${visible(text)}; restore it from a copy`, {
+      cause,
+    });
+  }
 }
 
 /** The layer of a recipe, newly initialised. @throws DataError for a class or a family that is not there. */

@@ -108,7 +108,7 @@ const draws = {
   LR: lowRank(
     "LR",
     growing.filter(([, out]) => out >= 10),
-    ["reference", "variance-preserving"],
+    allInits,
   ),
   TensorTrain: scaled("TensorTrain"),
   Tucker: scaled("Tucker"),
@@ -116,6 +116,11 @@ const draws = {
   Shuffle: { spec: few.map((groups) => ({ kind: "Shuffle" as const, groups })), sizes: wideEnough, inits: allInits },
   Monarch: { spec: few.map((blocks) => ({ kind: "Monarch" as const, blocks })), sizes: anySizes, inits: allInits },
   BlockTensorTrain: { spec: few.map((rank) => ({ kind: "BlockTensorTrain" as const, rank })), sizes: anySizes, inits: allInits },
+  NormedBlockTensorTrain: {
+    spec: few.map((rank) => ({ kind: "NormedBlockTensorTrain" as const, rank })),
+    sizes: anySizes,
+    inits: allInits,
+  },
   MatrixTensorTrain: {
     spec: fc.record({ kind: fc.constant("MatrixTensorTrain" as const), rank: few, cores: fc.integer({ min: 1, max: 4 }) }),
     sizes: anySizes,
@@ -127,7 +132,7 @@ const draws = {
     sizes: anySizes,
     inits: ["reference", "variance-preserving"],
   },
-  Butterfly: { spec: fc.constant({ kind: "Butterfly" as const }), sizes: anySizes, inits: ["reference", "variance-preserving"] },
+  Butterfly: { spec: fc.constant({ kind: "Butterfly" as const }), sizes: anySizes, inits: allInits },
 } satisfies { readonly [K in ConvolutionKind]: Draw<SpecOf<K>> };
 
 export const structuredKinds = families.map(({ kind }) => kind) as readonly ConvolutionKind[];

@@ -117,7 +117,7 @@ describe("inspect", () => {
     await expectError(["--layer", "shuffle", "--groups", "1.5", ...square], /convolution: takes Shuffle as Shuffle_<groups>/);
     await expectError(
       ["--layer", "acdc", "--init", "spectral", ...square],
-      /ACDC: init must not be spectral, as no best approximation is known/,
+      /ACDC: init must not be spectral, as this family has no quick best approximation/,
     );
     await expectError(["--layer", "lr", "--in", "64", "--out", "32"], /LR: the outputs must be a multiple of the inputs/);
     await expectError(["--layer", "TensorTrain_x", ...square], /convolution: takes TensorTrain as TensorTrain_<scale>/);

@@ -13,10 +13,12 @@ import type { Build } from "../../src/nn/init.ts";
 import type { Layer } from "../../src/nn/module.ts";
 import { conv2d } from "../../src/ops/convolution.ts";
 import { tensor } from "../../src/ops/creation.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 import { splitKernel } from "../../src/structured/kernel-split.ts";
 import type { ConvolutionSpec } from "../../src/structured/spec.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { normalValues } from "../linalg/support.ts";
+import { withoutApproximation } from "./without-approximation.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));
 afterAll(() => useBackend(undefined));
@@ -73,6 +75,9 @@ const any: readonly ConvolutionSpec[] = [
   { kind: "Tucker", scale: 0.5 },
   { kind: "CP", scale: 0.5 },
   { kind: "Monarch", blocks: 2 },
+  { kind: "Butterfly" },
+  { kind: "BLAST", scale: 0.25, blocks: 2 },
+  { kind: "Shuffle", groups: 2 },
   { kind: "SepHashed", fraction: 0.5 },
   { kind: "HashedSeparable", fraction: 0.5 },
   { kind: "Hashed", fraction: 0.3 },
@@ -175,14 +180,30 @@ describe("compressConvolution", () => {
     ));
 
   test.each<readonly [ConvolutionSpec, RegExp]>([
-    [{ kind: "ACDC", factors: 3 }, /^compress: ACDC: no best approximation .*; use TensorTrain_0\.5/],
-    [{ kind: "LR", scale: 0.5 }, /^compress: LR: no best approximation/],
-    [{ kind: "Shuffle", groups: 2 }, /^compress: Shuffle: its window stands between the two grouped maps/],
+    [withoutApproximation, /^compress: Gain: no best approximation .*; use TensorTrain_0\.5/],
   ])("refuses $kind and says what to use", async (spec, message) => {
     const dense = randomKernel(8, 8, 3, 1);
     const attempt = compressConvolution(dense, { inChannels: 8, outChannels: 8, kernel: 3 }, spec, buildOf(0));
     await expect(attempt).rejects.toThrow(ConfigError);
     await expect(attempt).rejects.toThrow(message);
+  });
+
+  test("finds a ShuffleNet block with a window again", async () => {
+    for (const [inputs, outputs, groups] of [
+      [8, 8, 1],
+      [8, 8, 2],
+      [12, 16, 2],
+      [16, 16, 4],
+    ] as const)
+      for (let seed = 0; seed < 3; seed++) {
+        const site = { inChannels: inputs, outChannels: outputs, kernel: 3 };
+        const spec = { kind: "Shuffle", groups } as const;
+        const block = convolutionFactory(spec, { init: "variance-preserving" })(site, buildOf(seed));
+        for (const [k, parameter] of [...block.parameters().values()].entries())
+          parameter.write(normalValues(parameter.value.size, 7 * seed + k));
+        const kernel = tensorArray([outputs, inputs, 3, 3], await denseKernelOf(block));
+        expect((await compressConvolution(kernel, site, spec, buildOf(seed + 1))).error.relative).toBeLessThan(1e-7);
+      }
   });
 
   test("compresses a 1×1 convolution by Shuffle", async () => {

@@ -49,6 +49,7 @@ const specs: { readonly [K in ConvolutionKind]: ConvolutionSpec & { readonly kin
   Shuffle: { kind: "Shuffle", groups: 4 },
   Monarch: { kind: "Monarch", blocks: 4 },
   BlockTensorTrain: { kind: "BlockTensorTrain", rank: 2 },
+  NormedBlockTensorTrain: { kind: "NormedBlockTensorTrain", rank: 2 },
   MatrixTensorTrain: { kind: "MatrixTensorTrain", rank: 2, cores: 2 },
   Kronecker: { kind: "Kronecker", terms: 2 },
   BLAST: { kind: "BLAST", scale: 0.25, blocks: 4 },

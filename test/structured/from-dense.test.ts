@@ -15,7 +15,8 @@ onReferenceBackend();
 /**
  * How far the answer may be from the best: 1 where it is the best, √(number of cuts) where one truncated SVD follows another (Oseledets
  * 2011, theorem 2.2), √(number of modes) for HOSVD (De Lathauwer et al. 2000, property 10).
- * MatrixTensorTrain has up to four cores, so three cuts.
+ * MatrixTensorTrain has up to four cores, so three cuts. A butterfly of 40 features has six stages, so five cuts. The bound for tied low
+ * rank is derived at `nearestTiedLowRank`.
  */
 const promises: readonly (readonly [ConvolutionKind, number])[] = [
   ["Sep", 1],
@@ -24,10 +25,13 @@ const promises: readonly (readonly [ConvolutionKind, number])[] = [
   ["Shuffle", 1],
   ["Monarch", 1],
   ["BlockTensorTrain", 1],
+  ["NormedBlockTensorTrain", 1],
   ["Kronecker", 1],
   ["TensorTrain", Math.SQRT2],
   ["MatrixTensorTrain", Math.sqrt(3)],
   ["Tucker", Math.sqrt(3)],
+  ["Butterfly", Math.sqrt(5)],
+  ["LR", Math.sqrt(10)],
 ];
 
 const mapOf = ({ spec, inFeatures, outFeatures, seed }: StructuredConfiguration): StructuredLinear =>
@@ -73,6 +77,39 @@ describe.each(promises)("fromDense of %s", (kind, factor) => {
         expect(error).toBeLessThanOrEqual(factor * distance(rival, target) + 1e-10 * frobenius(target));
       }),
       { numRuns: 60 },
+    );
+  });
+});
+
+describe("fromDense of a square LR", () => {
+  test("is the nearest map", async () => {
+    await fc.assert(
+      fc.asyncProperty(structuredConfigurations("LR"), fc.double({ min: 0, max: 1, noNaN: true }), async (configuration, noise) => {
+        const square = { ...configuration, inFeatures: configuration.outFeatures };
+        const map = mapOf(square);
+        scramble(map, new Random(configuration.seed + 1));
+        const rival = await weightOf(map);
+        const random = new Random(configuration.seed + 3);
+        const target = rival.map((value) => value + noise * random.normal());
+        await map.fromDense!(matrix(square.outFeatures, square.outFeatures, target));
+        expect(distance(await weightOf(map), target)).toBeLessThanOrEqual(distance(rival, target) + 1e-10 * frobenius(target));
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe.each<ConvolutionKind>(["BLAST", "ACDC", "PlainACDC"])("fromDense of %s", (kind) => {
+  test("never leaves more than the target itself", async () => {
+    await fc.assert(
+      fc.asyncProperty(structuredConfigurations(kind), async (configuration) => {
+        const { inFeatures, outFeatures, seed } = configuration;
+        const map = mapOf(configuration);
+        const target = normals(inFeatures * outFeatures, new Random(seed));
+        await map.fromDense!(matrix(outFeatures, inFeatures, target));
+        expect(distance(await weightOf(map), target)).toBeLessThanOrEqual(frobenius(target) * (1 + 1e-10));
+      }),
+      { numRuns: 15 },
     );
   });
 });

@@ -3,8 +3,10 @@
 import { ConfigError, DataError } from "../../core/errors.ts";
 import type { Teaching } from "../../train/objective.ts";
 import { formatNetwork } from "../network-spec.ts";
+import { presets } from "../presets.ts";
 import { classesOf, restoreNetwork } from "../restore-network.ts";
 import { configOf, type TeacherRecord } from "../run-config.ts";
+import { savedSettings } from "../saved-network.ts";
 import type { Settings } from "../setting-rules.ts";
 import { networkOf } from "../settings.ts";
 import { findCheckpoint } from "./find-checkpoint.ts";
@@ -22,10 +24,12 @@ export async function loadTeacher(settings: Settings, classes: number): Promise<
   const { teacher: path, alpha = 0, temperature = 1, beta = 0 } = settings;
   if (path === undefined) return undefined;
   const checkpoint = await findCheckpoint(path);
-  const config = configOf(checkpoint);
-  if (config === undefined)
-    throw new ConfigError(`train: --teacher must be a run or its checkpoint, got ${path}, which does not say what its network is`);
-  const network = networkOf(config.settings);
+  const described = configOf(checkpoint)?.settings ?? savedSettings("train --teacher", checkpoint, {});
+  if (described === undefined)
+    throw new ConfigError(
+      `train: --teacher must be a run, its checkpoint or a file of saveModel, got ${path}, which does not say what its network is`,
+    );
+  const network = networkOf({ ...presets.quick, ...described });
   const known = classesOf(checkpoint, network);
   if (known !== classes) throw new ConfigError(`train: --teacher must know the ${classes} classes of the data, got ${known} in ${path}`);
   const teacher = restoreNetwork(checkpoint, network);

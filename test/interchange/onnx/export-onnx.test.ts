@@ -59,6 +59,7 @@ const texts: Readonly<Record<(typeof structuredKinds)[number], string>> = {
   Shuffle: "Shuffle_4",
   Monarch: "Monarch_4",
   BlockTensorTrain: "BlockTensorTrain_2",
+  NormedBlockTensorTrain: "NormedBlockTensorTrain_2",
   MatrixTensorTrain: "MatrixTensorTrain_3",
   Kronecker: "Kronecker_3",
   BLAST: "BLAST_0.5_4",

@@ -1,0 +1,115 @@
+/** A tied low-rank matrix near a given one: W = Vᵀ·V·T, where T stacks copies of the input. */
+
+import { ShapeError } from "../core/errors.ts";
+import { eigh } from "./eigh.ts";
+import { checkMatrix, columnsOf, frobenius, type Matrix, matrix, powerOfTwoNear, product, transposed } from "./matrix.ts";
+import { minimise } from "./minimise.ts";
+import { svd } from "./svd.ts";
+
+export interface TiedLowRank {
+  /** V:[r,rows]. */
+  readonly v: Matrix;
+  /** ‖A − W‖. It is the least error of any V if A is square, and at most √10 times the least error otherwise. */
+  readonly error: number;
+}
+
+/** The copies V₁, V₂, … of [r,columns] that V:[r,rows] consists of, added up. */
+function folded({ rows, columns: whole, data }: Matrix, columns: number): Matrix {
+  const out = matrix(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < whole; j++) out.data[i * columns + (j % columns)]! += data[i * whole + j]!;
+  return out;
+}
+
+/** W = Vᵀ·(V₁ + V₂ + …) with V:[r,rows] and `columns` columns. @throws ShapeError unless the columns divide the rows. */
+export function tiedLowRankToDense(v: Matrix, columns: number): Matrix {
+  if (!Number.isInteger(v.columns / columns))
+    throw new ShapeError(`tiedLowRankToDense: the columns must divide the rows, got ${v.columns}×${columns}`);
+  return product(transposed(v), folded(v, columns));
+}
+
+/** Eigenvalues of ΣBₖ below this share of their column of B are raised to it: V would have numbers of any size. */
+const leastShare = 1e-5;
+
+/**
+ * V for given rows of W, the span of the orthonormal columns of Q:[columns,k].
+ *
+ * Write A as blocks A₁, …, A_m of [columns,columns], and W as blocks Bₖ·Qᵀ. The blocks of a tied matrix are those for which ΣBₖ = Q·M with a
+ * positive semidefinite M. So the best M is the positive part of Qᵀ·(ΣAₖ)·Q, and the best Bₖ is Aₖ·Q less an equal share of the rest. With
+ * M = Cᵀ·C, Vₖ = C⁻ᵀ·Bₖᵀ.
+ */
+function tiedOn(a: Matrix, q: Matrix, rank: number): Matrix {
+  const [n, k] = [q.rows, q.columns];
+  const copies = a.rows / n;
+  const projected = product(a, q);
+  const sum = matrix(n, k);
+  for (let i = 0; i < a.rows; i++) for (let t = 0; t < k; t++) sum.data[(i % n) * k + t]! += projected.data[i * k + t]!;
+  const square = product(transposed(q), sum);
+  const { values, vectors } = eigh({
+    ...square,
+    data: square.data.map((value, at) => (value + square.data[(at % k) * k + Math.floor(at / k)]!) / 2),
+  });
+  const along = product(q, vectors);
+  const b = product(projected, vectors);
+  const sums = product(sum, vectors);
+  const v = matrix(rank, a.rows);
+  for (let t = 0; t < k; t++) {
+    const wanted = Math.max(0, values[t]!);
+    for (let i = 0; i < a.rows; i++) b.data[i * k + t]! -= (sums.data[(i % n) * k + t]! - wanted * along.data[(i % n) * k + t]!) / copies;
+    const size = frobenius(Float64Array.from({ length: a.rows }, (_, i) => b.data[i * k + t]!));
+    const value = Math.max(wanted, leastShare * size);
+    if (value === 0) continue;
+    const rest = (value - wanted) / copies;
+    for (let i = 0; i < a.rows; i++) v.data[t * a.rows + i] = (b.data[i * k + t]! + rest * along.data[(i % n) * k + t]!) / Math.sqrt(value);
+  }
+  return v;
+}
+
+/** ½‖Vᵀ·F − A‖² with F = ΣVₖ, and its gradient F·Rᵀ + V·R for each copy, where R = Vᵀ·F − A. */
+function lossAt(point: Float64Array, a: Matrix, rank: number): { value: number; gradient: Float64Array } {
+  const v = matrix(rank, a.rows, point);
+  const sum = folded(v, a.columns);
+  const rest = product(transposed(v), sum);
+  for (let i = 0; i < rest.data.length; i++) rest.data[i]! -= a.data[i]!;
+  const gradient = product(sum, transposed(rest));
+  const shared = product(v, rest);
+  for (let t = 0; t < rank; t++)
+    for (let i = 0; i < a.rows; i++) gradient.data[t * a.rows + i]! += shared.data[t * a.columns + (i % a.columns)]!;
+  return { value: frobenius(rest.data) ** 2 / 2, gradient: gradient.data };
+}
+
+/**
+ * A tied low-rank matrix near A:[rows,columns].
+ *
+ * For a square A it is the nearest one: the part of (A + Aᵀ)/2 with the r largest positive eigenvalues. Otherwise the rows of W are first
+ * taken from the truncated SVD, and from the eigenvectors of the sum of the square blocks of A. For given rows the best V is known, and the
+ * better V of the two starts a descent. The first of them is within √10 of the optimum: leaving rows out costs at most the least error E,
+ * and the condition on the sum at most 3·E. A matrix of the form is found again.
+ * @throws ShapeError unless the columns divide the rows, for a rank below 1, an empty matrix, or entries that are not finite.
+ */
+export function nearestTiedLowRank(a: Matrix, rank: number): TiedLowRank {
+  checkMatrix("nearestTiedLowRank", a);
+  if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`nearestTiedLowRank: rank must be an integer ≥ 1, got ${rank}`);
+  const copies = a.rows / a.columns;
+  if (!Number.isInteger(copies)) throw new ShapeError(`nearestTiedLowRank: the columns must divide the rows, got ${a.rows}×${a.columns}`);
+  // W is quadratic in V, so the scale must have an exact root.
+  const scale = 4 ** Math.floor(Math.log2(powerOfTwoNear(a.data)) / 2);
+  const target = { ...a, data: a.data.map((value) => value / scale) };
+  const kept = Math.min(rank, a.columns);
+  const sum = matrix(a.columns, a.columns);
+  for (let at = 0; at < target.data.length; at++) sum.data[at % sum.data.length]! += target.data[at]!;
+  const symmetric = matrix(
+    a.columns,
+    a.columns,
+    sum.data.map((value, at) => (value + sum.data[(at % a.columns) * a.columns + Math.floor(at / a.columns)]!) / 2),
+  );
+  const { vectors } = eigh(symmetric);
+  const starts = [tiedOn(target, columnsOf(vectors, a.columns - kept, a.columns), rank)];
+  if (copies > 1) starts.push(tiedOn(target, columnsOf(svd(target).v, 0, kept), rank));
+  const errorOf = (v: Matrix): number => {
+    const { data } = tiedLowRankToDense(v, a.columns);
+    return frobenius(data.map((value, i) => value - target.data[i]!));
+  };
+  let best = starts.reduce((one, other) => (errorOf(other) < errorOf(one) ? other : one));
+  if (copies > 1) best = matrix(rank, a.rows, minimise((point) => lossAt(point, target, rank), best.data).point);
+  return { v: { ...best, data: best.data.map((value) => value * Math.sqrt(scale)) }, error: errorOf(best) * scale };
+}
