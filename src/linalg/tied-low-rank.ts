@@ -9,7 +9,7 @@ import { svd } from "./svd.ts";
 export interface TiedLowRank {
   /** V:[r,rows]. */
   readonly v: Matrix;
-  /** ‖A − W‖. It is the least error of any V if A is square, and at most √10 times the least error otherwise. */
+  /** ‖A − W‖. It is the least error E of any V if A is square, and at most √10·E + ‖A‖/100 otherwise. */
   readonly error: number;
 }
 
@@ -27,8 +27,13 @@ export function tiedLowRankToDense(v: Matrix, columns: number): Matrix {
   return product(transposed(v), folded(v, columns));
 }
 
-/** Eigenvalues of ΣBₖ below this share of their column of B are raised to it: V would have numbers of any size. */
-const leastShare = 1e-5;
+/**
+ * An eigenvalue of M below this share of the norm of its column of B is raised to it. Otherwise V would have large numbers that cancel in
+ * ΣVₖ, and float32 could not hold it.
+ */
+const leastShare = 0.01;
+/** An error below this share of ‖A‖ is rounding error. */
+const negligible = 1e-9;
 
 /**
  * V for given rows of W, the span of the orthonormal columns of Q:[columns,k].
@@ -37,7 +42,7 @@ const leastShare = 1e-5;
  * positive semidefinite M. So the best M is the positive part of Qᵀ·(ΣAₖ)·Q, and the best Bₖ is Aₖ·Q less an equal share of the rest. With
  * M = Cᵀ·C, Vₖ = C⁻ᵀ·Bₖᵀ.
  */
-function tiedOn(a: Matrix, q: Matrix, rank: number): Matrix {
+function tiedOn(a: Matrix, q: Matrix, rank: number, share: number): Matrix {
   const [n, k] = [q.rows, q.columns];
   const copies = a.rows / n;
   const projected = product(a, q);
@@ -56,15 +61,18 @@ function tiedOn(a: Matrix, q: Matrix, rank: number): Matrix {
     const wanted = Math.max(0, values[t]!);
     for (let i = 0; i < a.rows; i++) b.data[i * k + t]! -= (sums.data[(i % n) * k + t]! - wanted * along.data[(i % n) * k + t]!) / copies;
     const size = frobenius(Float64Array.from({ length: a.rows }, (_, i) => b.data[i * k + t]!));
-    const value = Math.max(wanted, leastShare * size);
-    if (value === 0) continue;
+    const value = Math.max(wanted, share * size);
+    if (value <= Number.EPSILON * size) continue;
     const rest = (value - wanted) / copies;
     for (let i = 0; i < a.rows; i++) v.data[t * a.rows + i] = (b.data[i * k + t]! + rest * along.data[(i % n) * k + t]!) / Math.sqrt(value);
   }
   return v;
 }
 
-/** ½‖Vᵀ·F − A‖² with F = ΣVₖ, and its gradient F·Rᵀ + V·R for each copy, where R = Vᵀ·F − A. */
+/** The weight of ‖V‖⁴ beside the squared error, which keeps V from growing. For a V without cancellation it is negligible. */
+const growth = 1e-7;
+
+/** ½‖Vᵀ·F − A‖² + ½·growth·‖V‖⁴ with F = ΣVₖ. The gradient of the first part is F·Rᵀ + V·R for each copy, where R = Vᵀ·F − A. */
 function lossAt(point: Float64Array, a: Matrix, rank: number): { value: number; gradient: Float64Array } {
   const v = matrix(rank, a.rows, point);
   const sum = folded(v, a.columns);
@@ -74,7 +82,9 @@ function lossAt(point: Float64Array, a: Matrix, rank: number): { value: number; 
   const shared = product(v, rest);
   for (let t = 0; t < rank; t++)
     for (let i = 0; i < a.rows; i++) gradient.data[t * a.rows + i]! += shared.data[t * a.columns + (i % a.columns)]!;
-  return { value: frobenius(rest.data) ** 2 / 2, gradient: gradient.data };
+  const square = frobenius(point) ** 2;
+  for (let i = 0; i < point.length; i++) gradient.data[i]! += 2 * growth * square * point[i]!;
+  return { value: (frobenius(rest.data) ** 2 + growth * square ** 2) / 2, gradient: gradient.data };
 }
 
 /**
@@ -83,7 +93,7 @@ function lossAt(point: Float64Array, a: Matrix, rank: number): { value: number; 
  * For a square A it is the nearest one: the part of (A + Aᵀ)/2 with the r largest positive eigenvalues. Otherwise the rows of W are first
  * taken from the truncated SVD, and from the eigenvectors of the sum of the square blocks of A. For given rows the best V is known, and the
  * better V of the two starts a descent. The first of them is within √10 of the optimum: leaving rows out costs at most the least error E,
- * and the condition on the sum at most 3·E. A matrix of the form is found again.
+ * and the condition on the sum at most 3·E. Keeping V from growing costs ‖A‖/100 at most. A matrix of the form is found again.
  * @throws ShapeError unless the columns divide the rows, for a rank below 1, an empty matrix, or entries that are not finite.
  */
 export function nearestTiedLowRank(a: Matrix, rank: number): TiedLowRank {
@@ -102,14 +112,17 @@ export function nearestTiedLowRank(a: Matrix, rank: number): TiedLowRank {
     a.columns,
     sum.data.map((value, at) => (value + sum.data[(at % a.columns) * a.columns + Math.floor(at / a.columns)]!) / 2),
   );
-  const { vectors } = eigh(symmetric);
-  const starts = [tiedOn(target, columnsOf(vectors, a.columns - kept, a.columns), rank)];
-  if (copies > 1) starts.push(tiedOn(target, columnsOf(svd(target).v, 0, kept), rank));
+  const rows = [columnsOf(eigh(symmetric).vectors, a.columns - kept, a.columns)];
+  if (copies > 1) rows.push(columnsOf(svd(target).v, 0, kept));
   const errorOf = (v: Matrix): number => {
     const { data } = tiedLowRankToDense(v, a.columns);
     return frobenius(data.map((value, i) => value - target.data[i]!));
   };
-  let best = starts.reduce((one, other) => (errorOf(other) < errorOf(one) ? other : one));
-  if (copies > 1) best = matrix(rank, a.rows, minimise((point) => lossAt(point, target, rank), best.data).point);
+  const nearer = (one: Matrix, other: Matrix): Matrix => (errorOf(other) < errorOf(one) ? other : one);
+  let best = rows.map((q) => tiedOn(target, q, rank, 0)).reduce(nearer);
+  if (copies > 1 && errorOf(best) > negligible * frobenius(target.data)) {
+    best = rows.map((q) => tiedOn(target, q, rank, leastShare)).reduce(nearer);
+    best = nearer(best, matrix(rank, a.rows, minimise((point) => lossAt(point, target, rank), best.data).point));
+  }
   return { v: { ...best, data: best.data.map((value) => value * Math.sqrt(scale)) }, error: errorOf(best) * scale };
 }

@@ -136,7 +136,7 @@ export class LowRankLinear extends StructuredLinear {
 /**
  * W = Vᵀ·V·T with V:[r,out] (paper's code, "LR"). T stacks out/in copies of the input.   r·out parameters.
  * V·T is the sum of the column blocks of V, so a column takes r·(in + out) multiply-adds. `fromDense` gives the nearest such matrix if
- * in = out, and otherwise one whose error is at most √10 times the least one.
+ * in = out, and otherwise one whose error is at most √10 times the least one, and 1 % of the norm of W more.
  */
 export class TiedLowRankLinear extends StructuredLinear {
   readonly name = "TiedLowRankLinear";
