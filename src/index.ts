@@ -25,6 +25,15 @@ export type * from "./backend/kernels.ts";
 export { createReferenceBackend } from "./backend/reference/reference-kernels.ts";
 export { approximateConvolution, type CompressedConvolution, compressConvolution } from "./compress/approximate-convolution.ts";
 export { type CompressedLayer, type Compression, type CompressOptions, type ConvolutionNetwork, compress } from "./compress/compress.ts";
+export type { LayerCandidate } from "./compress/layer-curve.ts";
+export {
+  type CompressionGoal,
+  type CompressionPlan,
+  type PlannedLayer,
+  type PlanOptions,
+  planCompression,
+  shareParameters,
+} from "./compress/plan.ts";
 export type { Context } from "./core/context.ts";
 export {
   type ConvolutionGeometry,
@@ -70,6 +79,9 @@ export { vjp } from "./grad/vjp.ts";
 export { decodeNpy, encodeNpy } from "./interchange/npy.ts";
 export { type DecodeNpzOptions, decodeNpz, encodeNpz, type NpzOptions } from "./interchange/npz.ts";
 export { exportOnnx, type OnnxOptions } from "./interchange/onnx/export-onnx.ts";
+export { type Acdc, type AcdcDiagonals, type AcdcForm, acdcToDense, nearestAcdc } from "./linalg/acdc.ts";
+export { type Blast, type BlastFactors, type BlastOptions, blastToDense, nearestBlast } from "./linalg/blast.ts";
+export { type Butterfly, butterflyToDense, nearestButterfly } from "./linalg/butterfly.ts";
 export {
   type CanonicalPolyadic,
   type CanonicalPolyadicOptions,
@@ -89,12 +101,14 @@ export {
   relativeDistance,
   transposed as matrixTranspose,
 } from "./linalg/matrix.ts";
+export { type MinimiseOptions, type Minimum, minimise, type ValueAndGradient } from "./linalg/minimise.ts";
 export { type Monarch, type MonarchShape, monarchToDense, nearestMonarch } from "./linalg/monarch.ts";
 export { type Qr, qr } from "./linalg/qr.ts";
 export { solve } from "./linalg/solve.ts";
 export { type Svd, svd } from "./linalg/svd.ts";
 export { fold, modeProduct, type TensorArray, tensorArray, unfold } from "./linalg/tensor-array.ts";
 export { type TensorTrain, tensorTrain, tensorTrainToDense } from "./linalg/tensor-train.ts";
+export { nearestTiedLowRank, type TiedLowRank, tiedLowRankToDense } from "./linalg/tied-low-rank.ts";
 export { type Tucker, type TuckerOptions, tucker, tuckerToDense } from "./linalg/tucker.ts";
 export { attentionMap } from "./models/attention.ts";
 export { Darts, type DartsOptions } from "./models/darts.ts";
@@ -152,7 +166,12 @@ export { type Sorted, type SortOptions, sort, type TopkOptions, topk } from "./o
 export { broadcastTo, sum } from "./ops/sum-and-broadcast.ts";
 export { AcdcLinear, type AcdcOptions, type AcdcShape } from "./structured/acdc.ts";
 export { BlastLinear, type BlastShape } from "./structured/blast.ts";
-export { type BlockTensorTrainFromDense, BlockTensorTrainLinear, type BlockTensorTrainShape } from "./structured/block-tensor-train.ts";
+export {
+  type BlockTensorTrainFromDense,
+  BlockTensorTrainLinear,
+  type BlockTensorTrainOptions,
+  type BlockTensorTrainShape,
+} from "./structured/block-tensor-train.ts";
 export { ButterflyLinear } from "./structured/butterfly.ts";
 export { type CanonicalPolyadicFromDense, CanonicalPolyadicLinear, type CanonicalPolyadicShape } from "./structured/canonical-polyadic.ts";
 export { checkStructuredLinear, type StructuredCheckOptions } from "./structured/check-structured-linear.ts";
@@ -193,6 +212,7 @@ export { HashedLinear, type HashedOptions, type HashedShape, HashedWeight } from
 export { HashedConvolution } from "./structured/hashed-convolution.ts";
 export { type SeparableKernel, splitKernel } from "./structured/kernel-split.ts";
 export { type KroneckerFromDense, KroneckerLinear, type KroneckerSumShape } from "./structured/kronecker.ts";
+export { layersOf } from "./structured/layer-specs.ts";
 export { LowRankLinear, type LowRankShape, TiedLowRankLinear } from "./structured/low-rank.ts";
 export {
   MatrixTensorTrainLinear,
@@ -211,6 +231,7 @@ export * from "./structured/structured-linear.ts";
 export { type TensorTrainFromDense, TensorTrainLinear, type TensorTrainShape } from "./structured/tensor-train.ts";
 export { type Triple, threeWayDims } from "./structured/three-way.ts";
 export { type TuckerFromDense, TuckerLinear, type TuckerShape } from "./structured/tucker.ts";
+export { WindowSum, windowsOf } from "./structured/window-sum.ts";
 export { detach, differentiable, isRecording, noGrad, type Rule } from "./tape/tape.ts";
 export type { NestedNumbers } from "./tensor/format-tensor.ts";
 export type { NumericArray } from "./tensor/number-formats.ts";
@@ -275,6 +296,7 @@ export {
   warmUp,
 } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
+export { type RateRule, structuredRates, withRates } from "./train/structured-rates.ts";
 export { augmentedLogits, type TestTimeOptions } from "./train/test-time-augmentation.ts";
 export { type TrainEpochsOptions, trainEpochs } from "./train/train-epochs.ts";
 export { Trainer, type TrainerOptions } from "./train/trainer.ts";

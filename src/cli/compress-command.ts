@@ -111,7 +111,7 @@ export function compressCommand(command: Command, context: CommandContext): void
     )
     .option(
       "--budget <parameters>",
-      "choose the rank and the windows of each layer so that the network has at most so many parameters, such as 30000 or 0.3x of the dense ones",
+      "choose them so that the network has at most so many parameters, such as 30000, or 0.3x of the dense network's",
       argument("compress", "--budget", budgetRule),
     )
     .option(

@@ -14,7 +14,7 @@ import { WindowSum, windowsOf } from "../structured/window-sum.ts";
 import { refusal } from "./approximate-convolution.ts";
 
 /** One way to write a convolution with fewer parameters. */
-export interface Candidate {
+export interface LayerCandidate {
   readonly spec: ConvolutionSpec;
   readonly windows: number;
   readonly parameters: number;
@@ -45,7 +45,7 @@ export class LayerSearch {
   readonly #windows: number;
   readonly #seed: number;
   /** By position and by the number of windows. Positions that make the same layer share an entry. */
-  readonly #known = new Map<string, readonly Candidate[]>();
+  readonly #known = new Map<string, readonly LayerCandidate[]>();
 
   /** @param windows The largest number of windows. */
   constructor(convolution: PlannedConvolution, family: NamedFamily, { windows, seed }: { windows: number; seed: number }) {
@@ -59,7 +59,7 @@ export class LayerSearch {
   }
 
   /** The convolution as it is. */
-  get dense(): Candidate {
+  get dense(): LayerCandidate {
     return { spec: { kind: "Conv" }, windows: 1, parameters: this.parameters, error: 0 };
   }
 
@@ -117,7 +117,7 @@ export class LayerSearch {
   }
 
   /** The candidates at a position with one window, two, and so on, while they have fewer parameters than the dense convolution. */
-  async at(position: number): Promise<readonly Candidate[]> {
+  async at(position: number): Promise<readonly LayerCandidate[]> {
     const one = this.#parametersAt(position);
     if (one === undefined || one >= this.parameters) return [];
     const key = `${this.#search?.rises ? "" : position} ${one}`;
@@ -134,7 +134,7 @@ export class LayerSearch {
     const sizes = layer instanceof WindowSum ? layer.terms.map((term) => term.parameterCount()) : [layer.parameterCount()];
     layer.dispose();
     let parameters = 0;
-    const candidates = errors.map((error, t): Candidate => {
+    const candidates = errors.map((error, t): LayerCandidate => {
       parameters += sizes[t]!;
       return { spec: windowsOf(spec, t + 1), windows: t + 1, parameters, error };
     });
@@ -143,8 +143,8 @@ export class LayerSearch {
   }
 
   /** All candidates that the positions give, from the fewest parameters to the dense convolution. */
-  async curve(): Promise<Candidate[]> {
-    const all: Candidate[] = [];
+  async curve(): Promise<LayerCandidate[]> {
+    const all: LayerCandidate[] = [];
     for (const position of this.positions()) all.push(...(await this.at(position)));
     return [...all.filter(({ parameters }) => parameters < this.parameters), this.dense].sort((a, b) => a.parameters - b.parameters);
   }
@@ -153,11 +153,12 @@ export class LayerSearch {
    * The candidate with the fewest parameters whose error is at most `error`. Between two positions of the curve it bisects. So for families
    * whose error falls with the parameters, no smaller rank with as many windows is within the error.
    */
-  async within(error: number): Promise<Candidate> {
+  async within(error: number): Promise<LayerCandidate> {
     const positions = this.positions();
-    const taken: (readonly Candidate[])[] = [];
+    const taken: (readonly LayerCandidate[])[] = [];
     for (const position of positions) taken.push(await this.at(position));
-    const isWithin = (candidate: Candidate | undefined): candidate is Candidate => candidate !== undefined && candidate.error <= error;
+    const isWithin = (candidate: LayerCandidate | undefined): candidate is LayerCandidate =>
+      candidate !== undefined && candidate.error <= error;
     const found = Array.from({ length: this.#windows }, (_, t) => ({ t, first: taken.findIndex((row) => isWithin(row[t])) }))
       .filter(({ first }) => first >= 0)
       .sort((a, b) => taken[a.first]![a.t]!.parameters - taken[b.first]![b.t]!.parameters);
@@ -174,7 +175,12 @@ export class LayerSearch {
   }
 
   /** The candidate at the first position beyond `beyond` that is accepted; the position `within` is. */
-  async #refined(beyond: number, within: number, t: number, accepts: (candidate: Candidate | undefined) => boolean): Promise<Candidate> {
+  async #refined(
+    beyond: number,
+    within: number,
+    t: number,
+    accepts: (candidate: LayerCandidate | undefined) => boolean,
+  ): Promise<LayerCandidate> {
     let [low, high] = [beyond, within];
     while (high - low > 1) {
       const middle = Math.floor((low + high) / 2);

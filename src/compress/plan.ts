@@ -12,7 +12,7 @@ import { Conv } from "../structured/dense.ts";
 import { layersOf } from "../structured/layer-specs.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import { type ConvolutionNetwork, denseConvolutions } from "./compress.ts";
-import { type Candidate, LayerSearch, type PlannedConvolution } from "./layer-curve.ts";
+import { type LayerCandidate, LayerSearch, type PlannedConvolution } from "./layer-curve.ts";
 
 /** What the plan must keep to: the relative error of each layer, or the parameters of the whole network. */
 export type CompressionGoal =
@@ -41,9 +41,9 @@ export interface PlannedLayer {
   readonly name: string;
   /** The parameters of the dense convolution. */
   readonly parameters: number;
-  readonly chosen: Candidate;
+  readonly chosen: LayerCandidate;
   /** What else was tried, from the fewest parameters to the dense convolution. */
-  readonly candidates: readonly Candidate[];
+  readonly candidates: readonly LayerCandidate[];
 }
 
 export interface CompressionPlan {
@@ -62,7 +62,8 @@ export interface CompressionPlan {
  * goes, step by step, to the layer where a parameter lowers the sum of the squared relative errors most. The errors are relative because
  * batch norms undo the scale of a kernel. Errors are those of fits that were made, whatever the family. A family whose layers depend on
  * chance, such as a hashed one, has other errors when the network is made.
- * @param family The kind of a built-in family, such as `Generic`. Its searched hyper-parameter is chosen, and the others have their defaults.
+ * @param family The kind of a built-in family, such as `Generic`. Its searched hyper-parameter is chosen, and the others have their
+ * defaults.
  * @throws ConfigError for a network that is not dense, a family that is not built in or has no best approximation, a goal out of range, and
  * a budget below the smallest network.
  */
@@ -82,8 +83,8 @@ export async function planCompression<N extends Module>(
     throw new ConfigError(`planCompression: the family must be the kind of a built-in one, such as Generic, got ${family}`);
   const { convolutions, order } = await convolutionsOf(dense);
   const searches = convolutions.map((convolution) => new LayerSearch(convolution, named, { windows, seed }));
-  const curves: Candidate[][] = [];
-  const chosen: Candidate[] = [];
+  const curves: LayerCandidate[][] = [];
+  const chosen: LayerCandidate[] = [];
   for (const [i, search] of searches.entries()) {
     curves.push(await search.curve());
     if ("error" in goal) chosen.push(await search.within(goal.error));
@@ -147,7 +148,7 @@ async function convolutionsOf<N extends Module>(
  * on the steps along the convex hulls of (parameters, error²), in the order of error² saved for each parameter. While every step fits, no
  * other choice with as many parameters has a smaller sum of squared errors. What is left at the end is spent on any candidates that fit.
  */
-export function shareParameters(curves: readonly (readonly Candidate[])[], budget: number): Candidate[] | undefined {
+export function shareParameters(curves: readonly (readonly LayerCandidate[])[], budget: number): LayerCandidate[] | undefined {
   const hulls = curves.map(convexHull);
   const at = hulls.map(() => 0);
   let left = budget - hulls.reduce((sum, [smallest]) => sum + smallest!.parameters, 0);
@@ -176,10 +177,10 @@ export function shareParameters(curves: readonly (readonly Candidate[])[], budge
 }
 
 /** Spends what the steps along the hulls have left: on any candidates, the one that saves most first, while one fits. */
-function spendRest(chosen: Candidate[], curves: readonly (readonly Candidate[])[], budget: number): Candidate[] {
+function spendRest(chosen: LayerCandidate[], curves: readonly (readonly LayerCandidate[])[], budget: number): LayerCandidate[] {
   let left = budget;
   for (;;) {
-    let best: { readonly i: number; readonly candidate: Candidate; readonly gain: number } | undefined;
+    let best: { readonly i: number; readonly candidate: LayerCandidate; readonly gain: number } | undefined;
     for (const [i, candidates] of curves.entries())
       for (const candidate of candidates) {
         const gain = chosen[i]!.error ** 2 - candidate.error ** 2;
@@ -192,10 +193,10 @@ function spendRest(chosen: Candidate[], curves: readonly (readonly Candidate[])[
 }
 
 /** The candidates on the lower convex hull of (parameters, error²), from the fewest parameters on. Along them every step saves error. */
-function convexHull(candidates: readonly Candidate[]): Candidate[] {
-  const hull: Candidate[] = [];
+function convexHull(candidates: readonly LayerCandidate[]): LayerCandidate[] {
+  const hull: LayerCandidate[] = [];
   const sorted = [...candidates].sort((a, b) => a.parameters - b.parameters || a.error - b.error);
-  const rate = (from: Candidate, to: Candidate): number => (from.error ** 2 - to.error ** 2) / (to.parameters - from.parameters);
+  const rate = (from: LayerCandidate, to: LayerCandidate): number => (from.error ** 2 - to.error ** 2) / (to.parameters - from.parameters);
   for (const candidate of sorted) {
     if (hull.length > 0 && candidate.error >= hull.at(-1)!.error) continue;
     while (hull.length > 1 && rate(hull.at(-2)!, hull.at(-1)!) <= rate(hull.at(-1)!, candidate)) hull.pop();

@@ -5,7 +5,6 @@ import { visible } from "../core/quote.ts";
 import type { Layer } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
 import { convolutionName, formatConvolution } from "../structured/convolution-text.ts";
-import type { ConvolutionSpec } from "../structured/spec.ts";
 import { noGrad } from "../tape/tape.ts";
 import { scope } from "../tensor/scope.ts";
 import type { Checkpoint } from "../train/checkpoint.ts";
@@ -48,7 +47,7 @@ export function restoreNamed(
   }
   refuseDescribed(op, source, given);
   const { kind, spec } = savedRecipe(metadata, source)!;
-  const name = spec === undefined ? kind : `${kind}-${convolutionName(spec as ConvolutionSpec)}`;
+  const name = spec === undefined ? kind : `${kind}-${convolutionName(specOfRecipe(spec, source))}`;
   return { model: modelOf(model, metadata, source).network, name };
 }
 

@@ -282,7 +282,7 @@ export function blastToDense({ U, S, V }: BlastFactors): Matrix {
   const width = V.shape[2]!;
   if (!sameShape(S.shape, [b, b, rank]) || !sameShape(V.shape, [b, rank, width]))
     throw new ShapeError(
-      `blastToDense: needs U:[b,p,r], S:[b,b,r] and V:[b,r,q], got ${formatShape(U.shape)}, ${formatShape(S.shape)} and ${formatShape(V.shape)}`,
+      `blastToDense: needs U:[b,p,r], S:[b,b,r] and V:[b,r,q], got ${[U, S, V].map(({ shape }) => formatShape(shape)).join(", ")}`,
     );
   const out = matrix(b * height, b * width);
   for (let i = 0; i < b; i++)

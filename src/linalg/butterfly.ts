@@ -66,8 +66,8 @@ export function nearestButterfly(a: Matrix): Butterfly {
 }
 
 /**
- * The best vector v of norm 1 for the columns 2h and 2h + 1 of the rows with this last bit. Their product with v becomes column h of `left`.
- * `error` is what no vector keeps.
+ * The best vector v of norm 1 for the columns 2h and 2h + 1 of the rows with this last bit. Their product with v becomes column h of
+ * `left`. `error` is what no vector keeps.
  */
 function bestPair(whole: Matrix, bit: number, h: number, left: Matrix): { vector: readonly [number, number]; error: number } {
   const block = matrix(left.rows, 2);

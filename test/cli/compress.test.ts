@@ -25,6 +25,7 @@ interface Report {
   readonly layers: readonly CompressedLayer[];
   readonly before: { readonly accuracy: number; readonly loss: number };
   readonly after: { readonly accuracy: number; readonly loss: number };
+  readonly tuned?: { readonly accuracy: number; readonly loss: number };
   readonly run: string | null;
   readonly warning: string | null;
 }
@@ -125,6 +126,61 @@ describe("compress", () => {
     const dry = await runCli([...compress, "--checkpoint", at("dense"), "--conv", "Monarch_2", "--dry-run", "--json"]);
     expect(jsonLines(dry.stdout)[0]).toMatchObject({ run: null });
     expect(await readdir(folder)).toEqual(before);
+  });
+
+  test("chooses the ranks by an error or a budget, and keeps to them", async () => {
+    const near = await compressTo(at("near"), "Generic", "--error", "0.8", "--windows", "4", "--picture", at("layers.svg"));
+    for (const { relativeError } of near.layers) expect(relativeError).toBeLessThanOrEqual(0.8);
+    expect(near.parametersAfter).toBeLessThan(near.parametersBefore);
+    expect(await readFile(at("layers.svg"), "utf8")).toMatch(/^<svg[\s\S]*block3\.0\.layer\.0\.conv2: [\d,]+ parameters, error/);
+    const half = await compressTo(at("half"), "Monarch", "--budget", "0.5x", "--windows", "1");
+    expect(half.parametersAfter).toBeLessThanOrEqual(half.parametersBefore / 2);
+    // The run has a spec for each layer, and can be read again.
+    const config = JSON.parse(await readFile(at("half/config.json"), "utf8")) as { settings: { conv: string } };
+    expect(config.settings.conv.split(",")).toHaveLength(half.layers.length);
+    expect(await evaluated(at("half"))).toHaveProperty("accuracy");
+  });
+
+  test("tunes the result and reports three accuracies", async () => {
+    const argv = [
+      "compress",
+      at("dense"),
+      "--conv",
+      "Generic_0.25x2",
+      "--tune",
+      "1",
+      "--out",
+      at("tuned"),
+      "--threads",
+      "1",
+      "--no-progress",
+    ];
+    const { code, stdout } = await runCli(argv);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/: [\d.]+ % before, [\d.]+ % after compressing, [\d.]+ % after tuning for 1 epoch\nWritten to /);
+    const report = await compressTo(at("tuned-2"), "Sep", "--tune", "1", "--evaluate");
+    const { accuracy, count } = await evaluated(at("tuned-2"));
+    expect(report.tuned).toMatchObject({ accuracy, count });
+    expect(await positionOf(at("tuned-2"))).toEqual({ epoch: 1, step: 0 });
+  });
+
+  test("refuses options that contradict each other", async () => {
+    const dense = [...compress, at("dense"), "--conv", "Generic"];
+    await expectError(dense, /ConfigError: convolution: takes Generic as Generic_<scale>/);
+    await expectError(
+      [...dense, "--error", "0.5", "--budget", "0.5x"],
+      /ConfigError: compress: --error and --budget both choose the ranks/,
+    );
+    await expectError([...dense, "--error", "1.5"], /ConfigError: compress: --error must be a number/);
+    await expectError([...dense, "--budget", "2x"], /ConfigError: compress: --budget must be a number of parameters, such as 30000/);
+    const full = [...compress, at("dense"), "--conv", "Generic_0.5"];
+    await expectError([...full, "--error", "0.5"], /ConfigError: compress: --conv must be a family such as Generic beside --error/);
+    await expectError([...full, "--windows", "2"], /ConfigError: compress: --windows belongs to --error or --budget/);
+    await expectError([...full, "--tune", "1", "--dry-run"], /ConfigError: compress: --tune trains the run that is written/);
+    await expectError(
+      [...dense, "--budget", "100"],
+      /ConfigError: planCompression: parameters must be at least the [\d,]+ of the smallest/,
+    );
   });
 
   test("needs options that describe the network of a bare state dict, and then agrees", async () => {

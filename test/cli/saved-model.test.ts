@@ -15,7 +15,9 @@ import { WideResNet } from "../../src/models/wide-resnet.ts";
 import { Sequential } from "../../src/nn/combinators.ts";
 import { GlobalAvgPool2d, ReLU } from "../../src/nn/layers.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { Sep } from "../../src/structured/create-convolution.ts";
+import type { ConvolutionFactory } from "../../src/structured/convolution-factory.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
+import { convolutionFactory, Sep } from "../../src/structured/create-convolution.ts";
 import type { ModelNotes } from "../../src/train/model-file.ts";
 import { saveModel } from "../../src/train/node/model-file.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/train/safetensors.ts";
@@ -52,6 +54,54 @@ async function saveLinear(path: string, notes: ModelNotes, rows = 3): Promise<vo
 
 const picture = (rgb: readonly number[]): Uint8Array =>
   encode({ width: 8, height: 8, channels: 3, depth: 8, data: Uint8Array.from({ length: 192 }, (_, i) => rgb[i % 3]!) });
+
+/** A WideResNet of random weights as a file of `saveModel`. */
+async function saveNetwork(path: string, options: { convolution?: ConvolutionFactory } = {}): Promise<WideResNet> {
+  await begin();
+  const network = new WideResNet({ depth: 10, width: 1, classes: 10, ...options }, { random: new Random(1) });
+  await saveModel(path, network);
+  return network;
+}
+
+describe("a network that saveModel wrote", () => {
+  test("is compressed, converted, inspected and taught by without --network", async () => {
+    const network = await saveNetwork(at("dense.safetensors"));
+    const base = ["--threads", "1", "--no-progress"];
+    const compressed = await runCli([
+      ...["compress", at("dense.safetensors"), "--conv", "Sep", "--data", "synthetic", "--out", at("compressed"), "--no-evaluate"],
+      ...["--json", ...base],
+    ]);
+    expect({ code: compressed.code, network: jsonLines(compressed.stdout)[0]!.network }).toEqual({ code: 0, network: "wrn-10-1-Conv" });
+    expect(jsonLines(compressed.stdout)[0]!.parametersBefore).toBe(network.parameterCount());
+    const run = await runCli(["convert", at("dense.safetensors"), at("converted")]);
+    expect(run).toMatchObject({ code: 0, stdout: expect.stringContaining("wrn-10-1-Conv") });
+    const onnx = await runCli(["convert", at("dense.safetensors"), at("dense.onnx")]);
+    expect(onnx).toMatchObject({ code: 0, stdout: expect.stringContaining("wrn-10-1-Conv on [1,3,32,32]") });
+    const taught = await runCli([
+      ...["train", "--data", "synthetic", "--limit-train", "8", "--limit-test", "4", "--batch-size", "4", "--epochs", "1"],
+      ...["--conv", "Sep", "--teacher", at("dense.safetensors"), "--run", at("taught"), ...base],
+    ]);
+    expect(taught.code).toBe(0);
+    const config = JSON.parse(await readFile(at("taught", "config.json"), "utf8")) as { teacher: { network: string } };
+    expect(config.teacher.network).toBe("wrn-10-1-Conv");
+  });
+
+  test("is inspected layer by layer, with specs of several windows too", async () => {
+    await saveNetwork(at("windows.safetensors"), { convolution: convolutionFactory(parseConvolution("Generic_0.25x2")) });
+    const { code, stdout } = await runCli(["inspect", "--checkpoint", at("windows.safetensors"), "--json"]);
+    expect(code).toBe(0);
+    const { layers } = jsonLines(stdout)[0] as unknown as { layers: { name: string }[] };
+    expect(layers.some(({ name }) => name.startsWith("block1.0.layer.0.conv1"))).toBe(true);
+  });
+
+  test("keeps its description: options that describe it again are refused, and so is a network that no option names", async () => {
+    await saveNetwork(at("again.safetensors"));
+    const refused = await runCli(["convert", at("again.safetensors"), at("again.onnx"), "--network", "wrn", "--depth", "16"]);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("describes its network, got --network, --depth too") });
+    const own = await runCli(["compress", at("whole.safetensors"), "--conv", "Sep", "--threads", "1", "--no-progress"]);
+    expect(own).toMatchObject({ code: 1, stderr: expect.stringContaining("must be one of wrn, ") });
+  });
+});
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "separable-saved-"));

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compressConvolution } from "../../src/compress/approximate-convolution.ts";
 import { compress } from "../../src/compress/compress.ts";
-import type { Candidate } from "../../src/compress/layer-curve.ts";
+import type { LayerCandidate } from "../../src/compress/layer-curve.ts";
 import { planCompression, shareParameters } from "../../src/compress/plan.ts";
 import type { Context } from "../../src/core/context.ts";
 import { Random } from "../../src/core/random.ts";
@@ -137,16 +137,16 @@ describe("shareParameters", () => {
       minLength: 1,
       maxLength: 5,
     })
-    .map((points): Candidate[] =>
+    .map((points): LayerCandidate[] =>
       [...points, { parameters: 41, error: 0 }].map((point) => ({ ...point, spec: { kind: "Conv" }, windows: 1 })),
     );
 
   test("keeps to the budget, and has no larger a squared error than any choice with a step less", () => {
     fc.assert(
       fc.property(fc.array(curve, { minLength: 1, maxLength: 3 }), fc.integer({ min: 1, max: 130 }), (curves, budget) => {
-        const sizeOf = (choice: readonly Candidate[]): number => choice.reduce((sum, { parameters }) => sum + parameters, 0);
-        const lossOf = (choice: readonly Candidate[]): number => choice.reduce((sum, { error }) => sum + error ** 2, 0);
-        const every = curves.reduce<Candidate[][]>(
+        const sizeOf = (choice: readonly LayerCandidate[]): number => choice.reduce((sum, { parameters }) => sum + parameters, 0);
+        const lossOf = (choice: readonly LayerCandidate[]): number => choice.reduce((sum, { error }) => sum + error ** 2, 0);
+        const every = curves.reduce<LayerCandidate[][]>(
           (choices, candidates) => choices.flatMap((choice) => candidates.map((candidate) => [...choice, candidate])),
           [[]],
         );
@@ -172,7 +172,7 @@ describe("shareParameters", () => {
         (allGains, extra) => {
           const curves = allGains.map((gains) => {
             const falling = [...gains].sort((a, b) => b - a);
-            return Array.from({ length: falling.length + 1 }, (_, k): Candidate => {
+            return Array.from({ length: falling.length + 1 }, (_, k): LayerCandidate => {
               const square = falling.slice(k).reduce((sum, gain) => sum + gain, 0);
               return { spec: { kind: "Conv" }, windows: 1, parameters: k + 1, error: Math.sqrt(square) };
             });

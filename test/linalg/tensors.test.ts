@@ -213,6 +213,28 @@ describe("canonicalPolyadic", () => {
   });
 });
 
+describe("canonicalPolyadic in flat stretches", () => {
+  test("finds random tensors of rank 5 and 8 again within the default rounds", () => {
+    for (const [size, rank] of [
+      [6, 5],
+      [8, 8],
+    ] as const)
+      for (let seed = 0; seed < 6; seed++) {
+        const random = new Random(seed);
+        const factors = [0, 1, 2].map(() =>
+          matrix(
+            size,
+            rank,
+            Float64Array.from({ length: size * rank }, () => random.normal()),
+          ),
+        );
+        const x = canonicalPolyadicToDense({ factors });
+        const { errors } = canonicalPolyadic(x, { rank, random: new Random(0) });
+        expect(errors.at(-1)! / frobenius(x.data)).toBeLessThan(1e-6);
+      }
+  });
+});
+
 describe("canonicalPolyadic where components die", () => {
   /** Components whose share of the tensor is zero. */
   const dead = ({ factors }: { factors: readonly Matrix[] }, x: TensorArray): number =>
