@@ -8,6 +8,7 @@ import { normal } from "../ops/creation.ts";
 import { convolutionName, formatConvolution, parseConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory, createLinear } from "../structured/create-convolution.ts";
 import { families } from "../structured/families.ts";
+import { SeparableConvolution } from "../structured/separable.ts";
 import type { ConvolutionSpec } from "../structured/spec.ts";
 import type { Mode, StructuredLinear } from "../structured/structured-linear.ts";
 import { scope } from "../tensor/scope.ts";
@@ -179,6 +180,7 @@ async function benchOne(text: string, shape: StructuredShape, rounds: number): P
   const map = createLinear(spec, inChannels, outChannels, build(), { init });
   const denseMap = createLinear({ kind: "Sep" }, inChannels, outChannels, build());
   const layers = modes.map((mode) => convolutionFactory(spec, { mode, init })(site, build()));
+  const autoLayer = layers[modes.indexOf("auto")];
   const factorizes = map.paths().includes("factorized");
 
   const ofLayer = (layer: Layer): Contender => contender(() => layer.forward(x, { training: true }), [x, ...valuesOf(layer)], g);
@@ -204,7 +206,7 @@ async function benchOne(text: string, shape: StructuredShape, rounds: number): P
     share: rounded(share),
     throughput:
       mapTimes === undefined || denseTimes === undefined ? null : rounded((share * denseTimes.forwardBackward) / mapTimes.forwardBackward),
-    auto: map.choose(batch * size * size),
+    auto: (autoLayer instanceof SeparableConvolution ? autoLayer : map).choose(batch * size * size),
     times: { sep: timesOf(sepRace), factorized: factorizes ? timesOf(factorized) : null, dense: timesOf(dense), auto: timesOf(auto) },
     crossover,
   };

@@ -16,13 +16,16 @@ import { reshape } from "./reshape.ts";
 /** P:[O,C] as the weight of a 1×1 convolution. */
 const pointwise = (map: Tensor): Tensor => reshape(map, [...map.shape, 1, 1]);
 
+/** w:[C,1,Kh,Kw] as the weight of a depthwise convolution. Without channels, a group has none: the weight is [0,0,Kh,Kw]. */
+const windowWeight = (w: Tensor): Tensor => (w.shape[0] === 0 ? reshape(w, [0, 0, ...w.shape.slice(2)]) : w);
+
 /**
  * `separableConv2d` as two convolutions: the same value and the same gradients, at a higher cost in time and memory.
  * @throws ShapeError as `separableConv2d` does.
  */
 export function separableConv2dComposed(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}): Tensor {
   const geometry = checkedGeometry(x, w, map, options);
-  return convolution.forward(convolution.forward(x, w, geometry.window), pointwise(map), mapGeometry(geometry));
+  return convolution.forward(convolution.forward(x, windowWeight(w), geometry.window), pointwise(map), mapGeometry(geometry));
 }
 
 /**
@@ -54,10 +57,11 @@ function composedGradient(x: Tensor, w: Tensor, map: Tensor, g: Tensor, geometry
   const { window } = geometry;
   const pixels = mapGeometry(geometry);
   const windowedGradient = convolution.inputGradient(g, pointwise(map), pixels);
-  const mapGradient = convolution.weightGradient(convolution.forward(x, w, window), g, pixels);
+  const weight = windowWeight(w);
+  const mapGradient = convolution.weightGradient(convolution.forward(x, weight, window), g, pixels);
   return [
-    convolution.inputGradient(windowedGradient, w, window),
-    convolution.weightGradient(x, windowedGradient, window),
+    convolution.inputGradient(windowedGradient, weight, window),
+    reshape(convolution.weightGradient(x, windowedGradient, window), w.shape),
     reshape(mapGradient, map.shape),
   ];
 }

@@ -34,7 +34,7 @@ import {
   StructuredConvolution,
   wholeKernelError,
 } from "./structured-convolution.ts";
-import type { StructuredLinear } from "./structured-linear.ts";
+import type { PathChoice, StructuredLinear } from "./structured-linear.ts";
 
 /**
  * A depthwise k×k convolution whose weight can be read. Its stride, padding and dilation are those of the site. Where it has no bias and the
@@ -93,6 +93,13 @@ class MapLayer extends Layer {
     return onPixels(x, (columns) => this.map.contract(columns));
   }
 }
+
+/**
+ * What the window costs more beside factors than beside a matrix, in multiply-adds per column and channel. The window of a matrix feeds the
+ * product tile by tile. Factors read and write their columns in passes of their own. Measured on the wide and the relaxed build
+ * (docs/benchmarks.md).
+ */
+const windowPass = 12;
 
 /**
  * y = W·(w ∗ x) + b with a depthwise window w:[I,1,k,k] and W:[O,I] at every pixel.   x:[N,I,H,W] → y:[N,O,H′,W′].
@@ -158,14 +165,25 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return this.grouped === undefined ? this.#sampled(x) : this.grouped.forward(x, context);
   }
 
+  /** The path that the map takes for `columns` pixels of the result. */
+  choose(columns: number): PathChoice {
+    const { inFeatures, outFeatures } = this.map;
+    return this.map.choose(columns, this.#fusible === undefined ? 0 : windowPass * (inFeatures + outFeatures));
+  }
+
+  /** The window, if it can be one op with the map. */
+  get #fusible(): DepthwiseWindow | undefined {
+    return this.grouped?.bias === undefined ? this.grouped : undefined;
+  }
+
   /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */
   #windowAndMap(x: Tensor): Tensor | undefined {
-    const { grouped, map } = this;
-    if (grouped === undefined || grouped.bias !== undefined) return undefined;
-    const window = grouped.kernel();
+    const map = this.map;
+    const window = this.#fusible?.kernel();
+    if (window === undefined) return undefined;
     const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
     const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
-    if (map.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
+    if (this.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
     const stages = map.stages();
     return stages && contractWindow(x, window, stages, options);
   }

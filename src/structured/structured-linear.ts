@@ -163,17 +163,18 @@ export abstract class StructuredLinear extends Layer {
   }
 
   /**
-   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) ≤ m·n + C/B, where E and e are the
-   * multiply-adds of `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, and C is
-   * `denseCost()`. The choice depends on these figures and on no clock, so a network always takes the same path for the same input and
-   * resumed runs repeat bit for bit.
+   * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) + p ≤ m·n + C/B, where E and e are the
+   * multiply-adds of `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, C is
+   * `denseCost()`, and p is `passes`: what the caller's passes over memory cost more with the factors than with W, in multiply-adds per
+   * column. Default of p: 0. The choice depends on these figures and on no clock, so a network always takes the same path for the same
+   * input and resumed runs repeat bit for bit.
    */
-  choose(columns: number): PathChoice {
+  choose(columns: number, passes = 0): PathChoice {
     const work = this.contractionCost();
     if (work === undefined) return { path: "dense", reason: "no contraction factor by factor exists" };
     if (this.mode !== "auto") return { path: this.mode, reason: `mode ${this.mode}` };
     const count = Math.max(1, columns);
-    const factorized = (work.multiplyAdds + work.perCall / count) / this.throughput;
+    const factorized = (work.multiplyAdds + work.perCall / count) / this.throughput + passes;
     const dense = this.inFeatures * this.outFeatures + this.denseCost() / count;
     const path = factorized <= dense ? "factorized" : "dense";
     const figures = `${Math.round(factorized)} against ${Math.round(dense)} multiply-adds a column at the dense product's throughput`;

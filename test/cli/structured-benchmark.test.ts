@@ -5,11 +5,14 @@ import { benchStructured } from "../../src/bench/structured-benchmark.ts";
 import { Random } from "../../src/core/random.ts";
 import { memory } from "../../src/index.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
-import { createLinear } from "../../src/structured/create-convolution.ts";
+import { convolutionFactory, createLinear } from "../../src/structured/create-convolution.ts";
+import { SeparableConvolution } from "../../src/structured/separable.ts";
 import { structuredMarkdown } from "../bench/figures.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
+
+const build = (): { random: Random } => ({ random: new Random(0) });
 
 test("every path that exists is timed, counted and released; paths that don't are left out", async () => {
   const shape = { inChannels: 16, outChannels: 20, size: 3, batch: 2 };
@@ -24,13 +27,15 @@ test("every path that exists is timed, counted and released; paths that don't ar
   expect(names).toEqual(specs.map((spec) => `${spec} 16→20 of 3`));
   for (const [i, row] of rows.entries()) {
     expect(row.convolution).toBe(specs[i]);
-    const map = createLinear(parseConvolution(row.convolution), 16, 20, { random: new Random(0) });
+    const map = createLinear(parseConvolution(row.convolution), 16, 20, build());
     const factorizes = map.paths().includes("factorized");
     expect(row.multiplyAdds).toBe(factorizes ? map.cost("factorized").multiplyAdds : 16 * 20);
     expect(row.times.factorized === null).toBe(!factorizes);
     expect(row.crossover === null).toBe(!factorizes);
     expect(row.throughput === null).toBe(!factorizes);
-    expect(row.auto).toEqual(map.choose(2 * 9));
+    const layer = convolutionFactory(parseConvolution(row.convolution))({ inChannels: 16, outChannels: 20, kernel: 3 }, build());
+    expect(row.auto).toEqual((layer instanceof SeparableConvolution ? layer : map).choose(2 * 9));
+    layer.dispose();
     for (const times of [row.times.sep, row.times.dense, row.times.auto])
       expect(Math.min(times.forward, times.forwardBackward)).toBeGreaterThan(0);
     map.dispose();

@@ -376,6 +376,10 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     f: pooling.globalAvgPool2d,
     inputs: [sampleTensor(shape, seed)],
   })),
+  "pooling/globalMaxPool2d": row(shapes({ minRank: 4, maxRank: 4, maxSize: 3, empty: false }), (shape, seed) => ({
+    f: pooling.globalMaxPool2d,
+    inputs: [distinctTensor(shape, seed)],
+  })),
 
   "batch-norm/batchNorm": ofChannels((x, gamma, beta, then) => norm.batchNorm(x, gamma, beta, 1e-2, then).y),
   "batch-norm/batchNormComposed": ofChannels((x, gamma, beta, then) => norm.batchNormComposed(x, gamma, beta, 1e-2, then).y),

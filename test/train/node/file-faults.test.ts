@@ -14,7 +14,8 @@ beforeAll(async () => {
   work = await mkdtemp(join(tmpdir(), "separable-faults-"));
   harness = await FileFaults.prepare(work);
   for (const scenario of scenarios) changes.set(scenario, await harness.countChanges(scenario));
-});
+  // These are five runs, which take a minute where other programs keep the cores busy.
+}, 300_000);
 afterAll(() => rm(work, { recursive: true, force: true }));
 
 test.each(scenarios.flatMap((scenario) => faults.map((fault) => ({ scenario, fault }))))(
