@@ -52,7 +52,7 @@ test("a restored network has the numbers of the checkpoint, and another file is 
   for (const [name, entry] of trained.state()) model.set(name, { shape: entry.shape, data: await entry.read() });
   const restored = restoreNetwork(fileOf(model), spec);
   for (const [name, entry] of restored.state()) expect(await entry.read(), name).toEqual(model.get(name)!.data);
-  expect(() => classesOf(fileOf(new Map()), spec)).toThrow(/checkpoint: file must hold fc\.bias, the bias of the classifier, got none/);
+  expect(() => classesOf(fileOf(new Map()), spec)).toThrow(/checkpoint: file must hold fc\.bias, of the classifier, got none/);
 });
 
 describe("a MobileNetV2 with the names of earlier versions", () => {

@@ -6,6 +6,7 @@
  */
 
 import { kernels, useBackend } from "../../../src/backend/active.ts";
+import { composedSeparable } from "../../../src/backend/composed-separable.ts";
 import type { Kernels, UnaryOp } from "../../../src/backend/kernels.ts";
 import { createReferenceBackend } from "../../../src/backend/reference/reference-kernels.ts";
 import { cosineMatrix } from "../../../src/core/cosine-transform.ts";
@@ -41,15 +42,19 @@ interface TermCounter {
  * signs. Given absolute values as inputs, a network computes Σ|terms| for each of its outputs.
  */
 function termCounter(): TermCounter {
-  const inner = createReferenceBackend();
+  // Contractions in stages and separable convolutions are composed, so that the terms of each of their sums are counted.
+  const { contractChannels: _, contractChannelsGradient: __, ...inner } = createReferenceBackend();
   let roundings = 0;
   /** `count` roundings by the runtime, and one by the reference backend, which rounds when it stores a result. */
   const rounded = <T>(count: number, result: T): T => {
     roundings += count === 0 ? 0 : count + 1;
     return result;
   };
+  const conv2d: Kernels["conv2d"] = (x, w, geometry) =>
+    rounded((geometry.inChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth, inner.conv2d(x, w, geometry));
   const counting: Kernels = {
     ...inner,
+    ...composedSeparable({ ...inner, conv2d }),
     upload: (dtype, data) => inner.upload(dtype, Float64Array.from(data, Math.abs)),
     full: (dtype, length, value) => inner.full(dtype, length, Math.abs(value)),
     unary: (op, x) => rounded(functionRoundings[op] ?? 1, inner.unary("absolute", inner.unary(op === "negate" ? "absolute" : op, x))),
@@ -57,8 +62,7 @@ function termCounter(): TermCounter {
     reduce: (op, x, split) => rounded(op === "sum" ? split.axis - 1 : 0, inner.reduce(op, x, split)),
     scatterAdd: (y, indices, split) => rounded(indices.length - 1, inner.scatterAdd(y, indices, split)),
     matmul: (a, b, geometry) => rounded(geometry.k, inner.matmul(a, b, geometry)),
-    conv2d: (x, w, geometry) =>
-      rounded((geometry.inChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth, inner.conv2d(x, w, geometry)),
+    conv2d,
     conv2dInputGradient: (g, w, geometry) =>
       rounded(
         (geometry.outChannels / geometry.groups) * geometry.kernelHeight * geometry.kernelWidth,
