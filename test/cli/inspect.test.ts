@@ -59,8 +59,8 @@ describe("inspect", () => {
     for (const [at, value] of report.singularValues.entries())
       if (at > 0) expect(value).toBeLessThanOrEqual(report.singularValues[at - 1]!);
     if (report.reconstruction === null) return;
-    // Alternating least squares finds a minimum near, not the numbers themselves.
-    expect(report.reconstruction.itself).toBeLessThan(kind === "CP" ? 1 : 1e-6);
+    // Alternating least squares and descent find a minimum near, not the numbers themselves.
+    expect(report.reconstruction.itself).toBeLessThan(["CP", "BLAST"].includes(kind) ? 1 : /ACDC/.test(kind) ? 1e-2 : 1e-6);
     expect(report.reconstruction.random).toBeLessThan(1);
   });
 
