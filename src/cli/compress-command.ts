@@ -54,7 +54,7 @@ const budgetRule: Rule<BudgetOption> = {
   accepts: (value): value is BudgetOption => typeof value === "object" && value !== null && ("parameters" in value || "share" in value),
   parse: (text) => {
     if (/^[1-9]\d{0,11}$/.test(text)) return { parameters: Number(text) };
-    const share = /^\d*\.?\d+x$/.test(text) ? Number(text.slice(0, -1)) : 0;
+    const share = /^(?:\d+|\d*\.\d+)x$/.test(text) ? Number(text.slice(0, -1)) : 0;
     return share > 0 && share <= 1 ? { share } : undefined;
   },
 };

@@ -37,8 +37,7 @@ import {
 import type { PathChoice, StructuredLinear } from "./structured-linear.ts";
 
 /**
- * A depthwise k×k convolution whose weight can be read. Its stride, padding and dilation are those of the site. Where it has no bias and the
- * map is applied as a matrix or in stages, window and map are one op, which reads the weight and does not call `forward`.
+ * A depthwise k×k convolution whose weight can be read. Its stride, padding and dilation are those of the site.
  */
 export interface DepthwiseWindow extends Layer {
   /** w:[C,1,k,k]. */
@@ -171,9 +170,9 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return this.map.choose(columns, this.#fusible === undefined ? 0 : windowPass * (inFeatures + outFeatures));
   }
 
-  /** The window, if it can be one op with the map. */
-  get #fusible(): DepthwiseWindow | undefined {
-    return this.grouped?.bias === undefined ? this.grouped : undefined;
+  /** The window, if it can be one op with the map. The `forward` of another window may do more than its weight tells, such as a norm. */
+  get #fusible(): DepthwiseConv2d | undefined {
+    return this.grouped instanceof DepthwiseConv2d && this.grouped.bias === undefined ? this.grouped : undefined;
   }
 
   /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */

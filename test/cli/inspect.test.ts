@@ -47,7 +47,7 @@ const square = ["--in", "64", "--out", "64"];
 const kebab = (kind: string): string => kind.replaceAll(/([a-z])([A-Z])/g, "$1-$2").toLowerCase();
 
 describe("inspect", () => {
-  test.each(convolutionKinds)("%s by its name: parameters add up, paths agree, and it comes near to its own matrix", async (kind) => {
+  test.each(convolutionKinds)("%s by its name: parameters add up, paths agree, and its own matrix is found again", async (kind) => {
     const report = await inspect("--layer", kebab(kind), ...square, "--no-out-file");
     expect(report.layer.split("_")[0]).toBe(kind);
     expect(report.denseParameters).toBe(4096);
@@ -59,9 +59,8 @@ describe("inspect", () => {
     for (const [at, value] of report.singularValues.entries())
       if (at > 0) expect(value).toBeLessThanOrEqual(report.singularValues[at - 1]!);
     if (report.reconstruction === null) return;
-    // A descent finds a minimum near, not the numbers themselves.
-    const descends = ["CP", "BLAST", "ACDC", "OriginalACDC", "PlainACDC"].includes(kind);
-    expect(report.reconstruction.itself).toBeLessThan(descends ? 1 : 1e-6);
+    // Alternating least squares and descent find a minimum near, not the numbers themselves.
+    expect(report.reconstruction.itself).toBeLessThan(["CP", "BLAST"].includes(kind) ? 1 : /ACDC/.test(kind) ? 1e-2 : 1e-6);
     expect(report.reconstruction.random).toBeLessThan(1);
   });
 

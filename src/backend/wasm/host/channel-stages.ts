@@ -1,6 +1,7 @@
 /** Products along the channels: chooses the tiles by shape alone, packs the weights and writes the job (assembly/channel-stages.ts). */
 
 import { type ChannelStage, stageMultiplyAdds } from "../../../core/channel-stage.ts";
+import { largest } from "../../../core/extent.ts";
 import type { Kernels, StagesGeometry } from "../../kernels.ts";
 import type { Acceptances } from "../../overlay.ts";
 import { jobAddress } from "../shared/sizes.ts";
@@ -81,7 +82,7 @@ export function channelStageKernels({ kernels, memory, team }: Machine): Pick<Re
     const [rowsX, rowsY] = [rowsIn(first), rowsOut(last)];
     const isBackward = gradients !== undefined;
     const direct = columns % run === 0;
-    const widest = Math.max(rowsY, ...stages.map(rowsIn));
+    const widest = largest([rowsY, ...stages.map(rowsIn)]);
     const otherRows = isBackward ? 2 * widest : direct ? 0 : rowsY;
     const tiles = tilesOf(
       geometry,
