@@ -7,6 +7,7 @@ import { type Acdc, type AcdcForm, acdcLoss, acdcToDense, nearestAcdc } from "..
 import { type BlastFactors, blastToDense, nearestBlast } from "../../src/linalg/blast.ts";
 import { butterflyStages, butterflyToDense, nearestButterfly } from "../../src/linalg/butterfly.ts";
 import { cosineTransformRows, transposedCosineTransformRows } from "../../src/linalg/cosine-rows.ts";
+import { eigh } from "../../src/linalg/eigh.ts";
 import { lowRank } from "../../src/linalg/low-rank.ts";
 import { frobenius, type Matrix, matrix, product, relativeDistance, transposed } from "../../src/linalg/matrix.ts";
 import { minimise } from "../../src/linalg/minimise.ts";
@@ -130,6 +131,25 @@ describe("nearestTiedLowRank", () => {
         expect(nearestTiedLowRank(times(a, 4), rank).error).toBe(4 * error);
       }),
       { numRuns: 40 },
+    );
+  });
+});
+
+describe("nearestTiedLowRank of full rank", () => {
+  test("is the best of all: only the sum of the square blocks must be positive semidefinite", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 4 }), fc.nat(1000), (columns, copies, seed) => {
+        const a = normals(columns * copies, columns, seed);
+        const sum = matrix(columns, columns);
+        for (const [at, value] of a.data.entries()) sum.data[at % sum.data.length]! += value;
+        const symmetric = { ...sum, data: sum.data.map((value, at) => (value + transposed(sum).data[at]!) / 2) };
+        // The blocks share what the sum lacks, so the least squared error is the distance of the sum over the number of blocks.
+        const positive = frobenius(eigh(symmetric).values.map((value) => Math.max(0, value)));
+        const least = Math.sqrt((frobenius(sum.data) ** 2 - positive ** 2) / copies);
+        const { error } = nearestTiedLowRank(a, columns);
+        expect(error).toBeGreaterThanOrEqual(least - 1e-9);
+        expect(error).toBeLessThanOrEqual(least + 0.01 * frobenius(a.data));
+      }),
     );
   });
 });
