@@ -101,7 +101,7 @@ const oneSize = { depth: undefined, width: undefined } as const;
 
 export const presets: Readonly<Record<PresetName, Settings>> = {
   quick,
-  "three-minutes": { ...airbench, widths: [32, 64, 64], epochs: 3, batchSize: 256, learningRate: 0.375 },
+  "three-minutes": { ...airbench, widths: [32, 64, 64], epochs: 2, batchSize: 256, learningRate: 0.375 },
   "ten-minutes": { ...airbench, widths: [64, 128, 128], epochs: 4 },
   "wide-resnet": {
     ...quick,
