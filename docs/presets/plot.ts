@@ -11,7 +11,10 @@ const nameSize = 12;
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-/** The plot as an SVG document: a dot for each run, and a bar from the least to the largest accuracy of a preset. @param results At least one. */
+/**
+ * The plot as an SVG document: a dot for each run, and a bar from the least to the largest accuracy of a preset.
+ * @param results At least one.
+ */
 export function presetPlot(results: readonly PresetResult[]): string {
   const frame = frameOf(wide);
   const right = frame.x + frame.width;
@@ -53,10 +56,10 @@ export function presetPlot(results: readonly PresetResult[]): string {
       ...wide,
       title: "Test accuracy of the presets against minutes",
       description: presets
-        .map(
-          ({ preset, runs }) =>
-            `${preset}: ${formatShare(mean(runs.map((run) => run.accuracyTta)))} in ${mean(runs.map((run) => run.minutes)).toFixed(1)} minutes`,
-        )
+        .map(({ preset, runs }) => {
+          const [accuracy, minutes] = [mean(runs.map((run) => run.accuracyTta)), mean(runs.map((run) => run.minutes))];
+          return `${preset}: ${formatShare(accuracy)} in ${minutes.toFixed(1)} minutes`;
+        })
         .join("; "),
     },
     axes({

@@ -3,13 +3,14 @@
  *
  *     npx tsx docs/presets/record.ts runs/ten-0 --note "a quiet machine"
  *
- * It tests the run with `eval --tta`, so it takes minutes. It belongs on the machine and on the commit that trained the run. SEPARABLE is
+ * It tests the last weights of the run with `eval --tta`, so it takes minutes. It belongs on the machine and on the commit that trained the run. SEPARABLE is
  * the command (default: node dist/cli/main.js).
  */
 
 import { execFileSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
 import { cpus } from "node:os";
+import { join } from "node:path";
 import { Command } from "commander";
 import { ConfigError } from "../../src/core/errors.ts";
 import { findCheckpoint } from "../../src/experiment/node/find-checkpoint.ts";
@@ -32,9 +33,8 @@ if (config === undefined || last === undefined || last.testAccuracy === null || 
   throw new ConfigError(`record: ${run} must be finished, got ${last?.epoch ?? 0} of ${config?.settings.epochs} epochs; resume it first`);
 
 const separable = process.env.SEPARABLE ?? "node dist/cli/main.js";
-const tested = JSON.parse(output(`${separable} eval "$1" --tta --json --no-progress`, run)) as { readonly accuracy: number };
-const total = (quantity: (epoch: (typeof metrics)[number]) => number): number =>
-  metrics.reduce((sum, epoch) => sum + quantity(epoch), 0);
+const tested = JSON.parse(output(`${separable} eval "$1" --tta --json --no-progress`, join(run, "checkpoint.safetensors"))) as { readonly accuracy: number };
+const total = (quantity: (epoch: (typeof metrics)[number]) => number): number => metrics.reduce((sum, epoch) => sum + quantity(epoch), 0);
 const trained = total(({ seconds }) => seconds);
 const { backend, node } = config.environment;
 const line = JSON.stringify({

@@ -58,9 +58,12 @@ test("--ema changes no step, resumes to the same bits, and its average is tested
   expect(other!.model).toEqual(one!.model);
   expect(other!.training!.optimizer).toEqual(one!.training!.optimizer);
 
-  const [, last] = (await readFile(join(whole, "metrics.jsonl"), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  const [, last] = (await readFile(join(whole, "metrics.jsonl"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
   const evaluate = async (more: readonly string[]) =>
-    jsonLines((await runCli(["eval", whole, "--json", ...machine, ...more])).stdout)[0] as { loss: number; accuracy: number };
+    jsonLines((await runCli(["eval", join(whole, "checkpoint.safetensors"), "--json", ...machine, ...more])).stdout)[0] as { loss: number; accuracy: number };
   const [weights, averaged] = [await evaluate([]), await evaluate(["--averaged"])];
   expect(weights.loss).toBeCloseTo(last.testLoss, 6);
   expect(averaged.loss).toBeCloseTo(last.averagedTestLoss, 6);

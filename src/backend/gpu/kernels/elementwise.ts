@@ -200,7 +200,7 @@ const binaryBodies: Record<BinaryOp, string> = {
   reluGradient: "if (u > 0.0) { return v; }\nreturn 0.0;",
   geluGradient: `
     if (${isNotANumber("u")}) { return u; }${normalTail("u")}
-    const slope = (ratio - t * 0.3989422804014327) * gaussian;
+    const slope = t < 15.0 ? (ratio - t * 0.3989422804014327) * gaussian : 0.0;
     if (u < 0.0) { return slope * v; }
     return (1.0 - slope) * v;`,
 };
