@@ -33,7 +33,9 @@ if (config === undefined || last === undefined || last.testAccuracy === null || 
   throw new ConfigError(`record: ${run} must be finished, got ${last?.epoch ?? 0} of ${config?.settings.epochs} epochs; resume it first`);
 
 const separable = process.env.SEPARABLE ?? "node dist/cli/main.js";
-const tested = JSON.parse(output(`${separable} eval "$1" --tta --json --no-progress`, join(run, "checkpoint.safetensors"))) as { readonly accuracy: number };
+const tested = JSON.parse(output(`${separable} eval "$1" --tta --json --no-progress`, join(run, "checkpoint.safetensors"))) as {
+  readonly accuracy: number;
+};
 const total = (quantity: (epoch: (typeof metrics)[number]) => number): number => metrics.reduce((sum, epoch) => sum + quantity(epoch), 0);
 const trained = total(({ seconds }) => seconds);
 const { backend, node } = config.environment;

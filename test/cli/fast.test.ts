@@ -63,7 +63,10 @@ test("--ema changes no step, resumes to the same bits, and its average is tested
     .split("\n")
     .map((line) => JSON.parse(line));
   const evaluate = async (more: readonly string[]) =>
-    jsonLines((await runCli(["eval", join(whole, "checkpoint.safetensors"), "--json", ...machine, ...more])).stdout)[0] as { loss: number; accuracy: number };
+    jsonLines((await runCli(["eval", join(whole, "checkpoint.safetensors"), "--json", ...machine, ...more])).stdout)[0] as {
+      loss: number;
+      accuracy: number;
+    };
   const [weights, averaged] = [await evaluate([]), await evaluate(["--averaged"])];
   expect(weights.loss).toBeCloseTo(last.testLoss, 6);
   expect(averaged.loss).toBeCloseTo(last.averagedTestLoss, 6);
