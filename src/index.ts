@@ -104,6 +104,7 @@ export {
 export { type MinimiseOptions, type Minimum, minimise, type ValueAndGradient } from "./linalg/minimise.ts";
 export { type Monarch, type MonarchShape, monarchToDense, nearestMonarch } from "./linalg/monarch.ts";
 export { type Qr, qr } from "./linalg/qr.ts";
+export { nearestShuffle, type ShuffleFactors } from "./linalg/shuffle.ts";
 export { solve } from "./linalg/solve.ts";
 export { type Svd, svd } from "./linalg/svd.ts";
 export { fold, modeProduct, type TensorArray, tensorArray, unfold } from "./linalg/tensor-array.ts";

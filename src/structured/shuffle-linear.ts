@@ -4,11 +4,9 @@ import type { Padding } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { greatestCommonDivisor } from "../core/factors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
-import { Random } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import { canonicalPolyadic } from "../linalg/canonical-polyadic.ts";
-import { lowRank } from "../linalg/low-rank.ts";
-import { columnsOf, type Matrix, matrix, transposed } from "../linalg/matrix.ts";
+import type { Matrix } from "../linalg/matrix.ts";
+import { nearestShuffle } from "../linalg/shuffle.ts";
 import { type TensorArray, tensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
@@ -194,56 +192,13 @@ export class ShuffleLinear extends StructuredLinear {
     this.fromDenseKernel(tensorArray([this.outFeatures, this.inFeatures, 1, 1], target.data));
   }
 
-  /**
-   * Overwrites the parameters so that the block is near to K:[out,in,k,k]. Each place of the bottleneck belongs to one pair of groups. So
-   * the part of K between two groups is a CP decomposition of its own, whose terms are the places of that pair: K[o,i,t] ≈
-   * Σ_p G₂[o,p]·w[p,t]·G₁[p,i]. For k = 1 it is the truncated SVD, the nearest such matrix; otherwise it is alternating least squares.
-   */
+  /** Overwrites the parameters so that the block is near to K:[out,in,k,k], by `nearestShuffle`. */
   fromDenseKernel(target: TensorArray): void {
-    const { groups, bottleneck } = this;
-    const width = bottleneck / groups;
-    const [outs, ins, area] = [this.outFeatures / groups, this.inFeatures / groups, this.kernel ** 2];
-    const first = new Float64Array(this.shuffle_gconv1.weight.value.size);
-    const second = new Float64Array(this.shuffle_gconv2.weight.value.size);
-    const window = new Float64Array(bottleneck * area).fill(area === 1 ? 1 : 0);
-    for (let c = 0; c < groups; c++)
-      for (let a = 0; a < groups; a++) {
-        // Group c of G₂ reads these places p = j·g + a of the shuffled bottleneck.
-        const places = Array.from({ length: width }, (_, t) => c * width + t).filter((p) => p % groups === a);
-        if (places.length === 0) continue;
-        const block = tensorArray([outs, ins, area]);
-        for (let o = 0; o < outs; o++) {
-          const from = ((c * outs + o) * this.inFeatures + a * ins) * area;
-          block.data.set(target.data.subarray(from, from + ins * area), o * ins * area);
-        }
-        const { outputs, inputs, taps } = termsOf(block, places.length);
-        for (const [t, p] of places.slice(0, outputs.columns).entries()) {
-          first.set(transposed(columnsOf(inputs, t, t + 1)).data, (a * width + Math.floor(p / groups)) * ins);
-          if (taps !== undefined) window.set(columnsOf(taps, t, t + 1).data, p * area);
-          for (let o = 0; o < outs; o++) second[(c * outs + o) * width + (p - c * width)] = outputs.data[o * outputs.columns + t]!;
-        }
-      }
+    const { first, second, window } = nearestShuffle(target, { groups: this.groups, bottleneck: this.bottleneck });
     this.shuffle_gconv1.weight.write(first);
     this.shuffle_gconv2.weight.write(second);
     this.shuffle_dwconv.weight.write(window);
   }
-}
-
-/** Σ_t of outputs[o,t]·inputs[i,t]·taps[u,t] near a block [o,i,u]. Without taps all of them are 1. */
-interface Terms {
-  readonly outputs: Matrix;
-  readonly inputs: Matrix;
-  readonly taps?: Matrix;
-}
-
-function termsOf(block: TensorArray, rank: number): Terms {
-  const [outs, ins, area] = block.shape as [number, number, number];
-  if (area === 1) {
-    const { left, right } = lowRank(matrix(outs, ins, block.data), rank);
-    return { outputs: left, inputs: transposed(right) };
-  }
-  const { factors } = canonicalPolyadic(block, { rank, random: new Random(0) });
-  return { outputs: factors[0]!, inputs: factors[1]!, taps: factors[2]! };
 }
 
 /** The block as a convolution. Its window stands between the two grouped maps and has the stride, the padding and the dilation. */
