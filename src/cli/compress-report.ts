@@ -5,21 +5,13 @@ import type { CompressionPlan } from "../compress/plan.ts";
 import { displayName } from "../experiment/data-facts.ts";
 import { formatNetwork } from "../experiment/network-spec.ts";
 import type { Images } from "../experiment/node/load-images.ts";
-import type { RunConfig } from "../experiment/run-config.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
 import type { AttentiveClassifier, Evaluation } from "../train/evaluate.ts";
+import type { CompressSource } from "./compress-source.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
-
-/** The dense network: its checkpoint, its settings, and the configuration of its run, if it has one. */
-export interface CompressSource {
-  readonly checkpoint: Checkpoint;
-  readonly config: RunConfig | undefined;
-  readonly settings: Settings;
-}
 
 /** What the command has found and made. */
 export interface CompressReport {
