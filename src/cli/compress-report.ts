@@ -44,7 +44,9 @@ export function lossWarning({ compression: { relativeError }, before, after, tun
       : `the convolutions have lost ${formatPercent(relativeError)} of their norm, so the network may know little; ` +
           `test it with eval, ${advice}`;
   const chance = 1 / images.dataset.classes.length;
-  if (!(after.accuracy - chance < (before.accuracy - chance) / 2)) return undefined;
+  const known = before.accuracy - chance;
+  // A network that knew nothing has nothing to lose.
+  if (!(known > 0 && after.accuracy - chance < known / 2)) return undefined;
   return (
     `the network has lost most of its accuracy: ${formatPercent(before.accuracy)} before, ${formatPercent(after.accuracy)} after, ` +
     `${formatPercent(chance)} by chance; ${advice}`
