@@ -12,9 +12,12 @@ const helpOf = async (...argv: string[]): Promise<string> => (await runCli([...a
 /** The commands, in the order in which the help lists them. */
 const commands = [...(await helpOf()).matchAll(/^ {2}([a-z][a-z-]*) \[options\]/gm)].map(([, name]) => name!);
 
+/** The help of each command. */
+const help = new Map<string, string>();
+for (const command of commands) help.set(command, await helpOf(command));
+
 test("docs/command-line.md has the help of every command", async () => {
-  const sections: string[] = [];
-  for (const command of commands) sections.push(`## ${command}\n\n\`\`\`text\n${await helpOf(command)}\n\`\`\``);
+  const sections = [...help].map(([command, text]) => `## ${command}\n\n\`\`\`text\n${text}\n\`\`\``);
   const introduction =
     "# The command line\n\n" +
     "This page has what `separable <command> --help` prints for each command: every option with its default. The\n" +
@@ -24,8 +27,6 @@ test("docs/command-line.md has the help of every command", async () => {
 });
 
 test("command lines in the documentation name options that the command has", async () => {
-  const help = new Map<string, string>();
-  for (const command of commands) help.set(command, await helpOf(command));
   const pages = [
     "README.md",
     "CHANGELOG.md",
