@@ -98,7 +98,7 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
       if (options.json) {
         const classes = classRows(evaluation, dataset.classes);
         const numbers = { count, loss, accuracy, classes, confusion };
-        writeJson(terminal.stdout, { checkpoint: source, network, data: dataset.name, backend, ...numbers });
+        writeJson(terminal.stdout, { checkpoint: source, network, data: dataset.name, backend, tta: options.tta ?? false, ...numbers });
         return;
       }
       const rows = [

@@ -79,11 +79,12 @@ test("--ema changes no step, resumes to the same bits, and its average is tested
 test("eval takes the run, its bare views and test-time augmentation; count and predict know the network", async () => {
   const run = at("SGD-whole");
   const evaluate = async (more: readonly string[]) =>
-    jsonLines((await runCli(["eval", run, "--json", ...machine, ...more])).stdout)[0] as { loss: number };
+    jsonLines((await runCli(["eval", run, "--json", ...machine, ...more])).stdout)[0] as { loss: number; tta: boolean };
   const [plain, folded, views] = [await evaluate([]), await evaluate(["--fold"]), await evaluate(["--tta"])];
   expect(plain).toMatchObject({ network: "fast-4-6-8-Conv", count: 6 });
   expect(folded.loss).toBeCloseTo(plain.loss, 4);
   expect(views.loss).not.toBe(plain.loss);
+  expect([plain, folded, views].map(({ tta }) => tta)).toEqual([false, false, true]);
   const { stdout } = await runCli(["count", "--network", "fast", "--widths", "4,6,8", "--conv", "Sep"]);
   expect(stdout).toContain("fast-4-6-8-Sep");
 }, 60_000);
