@@ -3,9 +3,9 @@
  * where it lies. The general kernels (depthwise.ts) first copy the even and the odd columns of every plane apart, and that copy takes longer
  * than the window.
  *
- * Row i of the output takes rows 2i − 1, 2i and 2i + 1 of x. Of each it takes the columns left of (2j − 1), at (2j) and right of (2j + 1)
- * every output j. Two vectors of x are shuffled into the four columns at and the four right of four outputs. Those left of them are those to
- * the right, moved by one. Shuffles of single vectors are not joined into 256-bit ones, so nothing here is written in pairs.
+ * Output (i, j) takes the rows 2i − 1, 2i and 2i + 1 of x, and of each row the columns 2j − 1, 2j and 2j + 1. For four outputs, two vectors
+ * of a row are shuffled into the columns 2j and into the columns 2j + 1. The columns 2j − 1 are the columns 2j + 1 of the outputs before, so
+ * they need one more shuffle and no load. The engine joins no shuffles of this kind, so nothing here is written in pairs.
  */
 
 import { laneSum, multiplyAdd, zero } from "./simd";
@@ -138,7 +138,7 @@ function addTo(at: usize, sum: v128): void {
 
 /**
  * x̄ = wᵀ ∗ g, from a plane of g of `height` × `width` pixels, to one of twice the height and width. Four neighbouring pixels of g give two
- * rows of eight: with g′ the pixels right of them and h, h′ the row below,
+ * rows of eight. With g′ the pixels to their right, and h and h′ those of the row below,
  *
  *   x̄[2i, 2j] = w₁₁g, x̄[2i, 2j+1] = w₁₂g + w₁₀g′, x̄[2i+1, 2j] = w₂₁g + w₀₁h, x̄[2i+1, 2j+1] = w₂₂g + w₂₀g′ + w₀₂h + w₀₀h′.
  */

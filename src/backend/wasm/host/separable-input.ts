@@ -43,7 +43,7 @@ function windowKind(g: ConvolutionGeometry, run: number): number {
   const three = [g.kernelHeight, g.kernelWidth].every((size) => size === 3);
   const ones = [g.paddingY, g.paddingX, g.dilationY, g.dilationX].every((value) => value === 1);
   if (!(whole && three && ones)) return 0;
-  // A window of paddings that differ from side to side has another number of results.
+  // The sizes of the result say that the padding behind the image is the one that the kernels have.
   const [halvesY, halvesX] = [g.height === 2 * g.outHeight, g.width === 2 * g.outWidth];
   if (g.strideY === 2 && g.strideX === 2) return halvesY && halvesX ? 2 : 0;
   const same = g.strideY === 1 && g.strideX === 1 && g.outHeight === g.height && g.outWidth === g.width;
