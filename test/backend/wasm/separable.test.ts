@@ -57,7 +57,7 @@ function results(
   if (dtype === "float32") leaveNaN(k);
   const operands = inputs.map((values) => k.upload(dtype, values)) as unknown as Operands;
   const computed = run(k, operands, geometry);
-  const copies = computed.map(({ view }) => Float64Array.from(view));
+  const copies = computed.map(({ view }) => Float64Array.from(view!));
   for (const storage of [...operands, ...computed]) storage.release();
   return copies;
 }
