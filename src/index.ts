@@ -241,6 +241,7 @@ export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
 export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
+export { AveragedOptimizer } from "./train/averaged-optimizer.ts";
 export {
   type Checkpoint,
   decodeCheckpoint,
