@@ -9,6 +9,8 @@ import { readFileSync } from "node:fs";
 type Point = { readonly kind: "step" } | { readonly kind: "pause" } | { readonly kind: "sleep"; readonly sleeper: Sleeper };
 interface Sleeper {
   readonly address: number;
+  /** What the counter held when the thread fell asleep. */
+  readonly value: number;
   woken: boolean;
 }
 export type Run<T> = Generator<Point, T, void>;
@@ -129,6 +131,11 @@ export class TeamModel {
     this.#memory.set(address, value);
   }
 
+  /** How many threads sleep although the counter that they wait for has changed, and nobody has woken them. */
+  get overslept(): number {
+    return this.#sleepers.filter(({ address, value, woken }) => !woken && this.peek(address) !== value).length;
+  }
+
   /** A chunk function with the index that the module knows it by. */
   chunk(run: (i: number) => Run<void>): (i: number) => Run<void> {
     const index = this.#chunks.push(run) - 1;
@@ -162,7 +169,7 @@ export class TeamModel {
       *wait(address: number, value: number): Run<void> {
         yield step;
         if (model.peek(address) !== value) return;
-        const sleeper: Sleeper = { address, woken: false };
+        const sleeper: Sleeper = { address, value, woken: false };
         model.#sleepers.push(sleeper);
         while (!sleeper.woken) yield { kind: "sleep", sleeper };
       },

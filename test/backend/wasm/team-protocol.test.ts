@@ -34,6 +34,7 @@ function runTeam({ workers, jobs, mayBlock, tick = 1 }: Case, choose: Parameters
       model.poke(argument, job);
       yield* caller.parallel(chunk, count, true);
       expect(runs[job], `job ${job} when it returns`).toEqual(new Array(count).fill(1));
+      if (count > workers) expect(model.overslept, `sleepers of job ${job}`).toBe(0);
     }
     yield* caller.dismiss();
   }
