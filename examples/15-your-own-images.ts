@@ -10,28 +10,27 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encode } from "fast-png";
 import * as s from "separable";
-import { imageFolder, loadModel, saveModel } from "separable/node";
+import { imageFolder, loadModel, picturePng, type ReportPicture, saveModel } from "separable/node";
 
 await s.initBackend(["wasm", "reference"]);
 const folder = mkdtempSync(join(tmpdir(), "pictures-"));
 const pictures = join(folder, "pictures");
 const random = new s.Random(3);
 
-/** A picture of 16×16 pixels, with stripes across or along it, in two random colours. */
-function stripes(standing: boolean): Uint8Array {
-  const [colours, width] = [Array.from({ length: 6 }, () => 255 * random.uniform()), 2 + 3 * random.uniform()];
-  return Uint8Array.from({ length: 16 * 16 * 3 }, (_, at) => {
+/** A picture of 16×16 pixels, with stripes that stand or lie, in two random colours. */
+function stripes(standing: boolean): ReportPicture {
+  const [colours, width] = [Array.from({ length: 6 }, () => random.uniform()), 2 + 3 * random.uniform()];
+  const values = Array.from({ length: 16 * 16 * 3 }, (_, at) => {
     const pixel = Math.floor(at / 3);
     const along = standing ? pixel % 16 : Math.floor(pixel / 16);
     return colours[(at % 3) + 3 * (Math.floor(along / width) % 2)]!;
   });
+  return { width: 16, height: 16, channels: 3, values };
 }
 for (const name of ["lying", "standing"]) {
   mkdirSync(join(pictures, name), { recursive: true });
-  for (let i = 0; i < 100; i++)
-    writeFileSync(join(pictures, name, `${i}.png`), encode({ width: 16, height: 16, data: stripes(name === "standing"), channels: 3 }));
+  for (let i = 0; i < 100; i++) writeFileSync(join(pictures, name, `${i}.png`), picturePng(stripes(name === "standing")));
 }
 
 // A fifth of each class is kept for the test.
