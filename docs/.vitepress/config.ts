@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
 import { sourcePages } from "./build/source-pages.ts";
 import { formulas } from "./markdown/formulas.ts";
-import { isGitHubIndex, sourceLinks } from "./markdown/links.ts";
+import { inlinePictures } from "./markdown/inline-pictures.ts";
+import { gitHubAnchor, isGitHubIndex, sourceLinks } from "./markdown/links.ts";
 import { runnableCells } from "./markdown/runnable-cells.ts";
 import { navigation, sidebar } from "./navigation.ts";
 
@@ -24,10 +25,12 @@ export default defineConfig({
   ignoreDeadLinks: false,
   lastUpdated: false,
   markdown: {
+    anchor: { slugify: gitHubAnchor },
     config: (md) => {
       md.use(formulas);
       md.use(sourceLinks, base);
       md.use(runnableCells);
+      md.use(inlinePictures);
     },
   },
   themeConfig: {

@@ -27,7 +27,16 @@ const work: Item[] = [
   page("NumPy", "/interchange/numpy"),
 ];
 
-const course: Item[] = [];
+const course: Item[] = [
+  page("What it is", "/course/"),
+  page("1. One multiplication", "/course/1-multiplication"),
+  page("2. A chain", "/course/2-chain"),
+  page("3. A graph", "/course/3-graph"),
+  page("4. Tensors", "/course/4-tensors"),
+  page("5. Training", "/course/5-training"),
+  page("6. Checking", "/course/6-checking"),
+  page("7. Gradients of gradients", "/course/7-gradients-of-gradients"),
+];
 
 const families: Item[] = [
   page("All families", "/families/"),
@@ -94,6 +103,7 @@ const reference: Item[] = [page("API reference", "/api/")];
 
 export const navigation: DefaultTheme.NavItem[] = [
   { text: "Start", link: "/start" },
+  { text: "Course", link: "/course/" },
   { text: "Families", link: "/families/" },
   { text: "How it works", link: "/architecture" },
   { text: "Results", link: "/results" },

@@ -12,6 +12,14 @@ import { sourceAddress } from "../build/source-pages.ts";
 /** Whether GitHub shows the page as the index of its folder. */
 export const isGitHubIndex = (page: string): boolean => /(^|\/)README\.md$/.test(page);
 
+/** The anchor that GitHub gives a heading. */
+export const gitHubAnchor = (heading: string): string =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, "")
+    .replaceAll(" ", "-");
+
 /** The address on the site for a link in a page that lies in `folder`; undefined for a link that stays as it is. */
 export function siteLink(href: string, folder: string, base: string): { readonly href: string; readonly isSource: boolean } | undefined {
   // The API reference has addresses of source pages already.
