@@ -7,16 +7,16 @@
 const style =
   `.pic text{font:13px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}.pic .dim{fill:#59636e}.pic .line{stroke:#59636e;fill:none}
 .pic .box{fill:#f6f8fa;stroke:#8b949e}.pic .bar{fill:#8b949e}.pic .value{fill:#0550ae}.pic .gradient{fill:#a8071a}
-.pic .accent{fill:#dbe4ff;stroke:#3451b2}.pic .other{fill:#ffe7d1;stroke:#9a4b00}.pic .back{stroke:#a8071a;fill:none}
+.pic .accent{fill:#dbe4ff;stroke:#3451b2}.pic .other{fill:#ffe7d1;stroke:#9a4b00}.pic .mark{fill:#ffc9c4;stroke:#a8071a}.pic .back{stroke:#a8071a;fill:none}
 @media(prefers-color-scheme:dark){.pic text{fill:#e6edf3}.pic .dim{fill:#a4adb8}.pic .line{stroke:#a4adb8}.pic .box{fill:#262b33;stroke:#6e7681}
 .pic .value{fill:#8ab4ff}.pic .gradient{fill:#ff9d95}.pic .accent{fill:#2c3a63;stroke:#a8b1ff}.pic .other{fill:#4a3420;stroke:#f0a35e}
-.pic .back{stroke:#ff9d95}}`.replaceAll("\n", "");
+.pic .mark{fill:#5c2320;stroke:#ff9d95}.pic .back{stroke:#ff9d95}}`.replaceAll("\n", "");
 
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const rounded = (value: number): string => String(Math.round(value * 10) / 10);
 
 /** A class of `style`. */
-export type Paint = "dim" | "line" | "box" | "bar" | "value" | "gradient" | "accent" | "other" | "back";
+export type Paint = "mark" | "dim" | "line" | "box" | "bar" | "value" | "gradient" | "accent" | "other" | "back";
 
 export interface TextOptions {
   /** Default: the colour of ordinary text. */
