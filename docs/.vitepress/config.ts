@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitepress";
 import { sourcePages } from "./build/source-pages.ts";
 import { formulas } from "./markdown/formulas.ts";
+import { indentedCode } from "./markdown/indented-code.ts";
 import { inlinePictures } from "./markdown/inline-pictures.ts";
 import { gitHubAnchor, isGitHubIndex, sourceLinks } from "./markdown/links.ts";
 import { runnableCells } from "./markdown/runnable-cells.ts";
@@ -19,6 +20,7 @@ export default defineConfig({
   description: "Tensors, reverse-mode autograd and structured layers in TypeScript that you can read.",
   lang: "en",
   base,
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `${base}favicon.svg` }]],
   srcExclude: ["node_modules/**"],
   // GitHub shows a folder's README.md, and a web server shows its index.html.
   rewrites: (page) => (isGitHubIndex(page) ? page.replace(/README\.md$/, "index.md") : page),
@@ -26,8 +28,10 @@ export default defineConfig({
   lastUpdated: false,
   markdown: {
     anchor: { slugify: gitHubAnchor },
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     config: (md) => {
       md.use(formulas);
+      md.use(indentedCode);
       md.use(sourceLinks, base);
       md.use(runnableCells);
       md.use(inlinePictures);

@@ -99,7 +99,12 @@ const comingFrom: Item[] = [
   page("TensorLy-Torch", "/coming-from/tltorch"),
 ];
 
-const reference: Item[] = [page("API reference", "/api/")];
+const layers = ["tensor", "ops", "grad", "tape", "nn", "structured", "compress", "count", "models", "data", "train", "linalg"];
+const reference: Item[] = [
+  page("All pages", "/api/"),
+  ...[...layers, "interchange", "backend", "core"].map((layer) => page(layer, `/api/${layer}`)),
+  ...["node", "experiment", "gpu"].map((entry) => page(`separable/${entry}`, `/api/separable/${entry}`)),
+];
 
 export const navigation: DefaultTheme.NavItem[] = [
   { text: "Start", link: "/start" },
@@ -111,16 +116,19 @@ export const navigation: DefaultTheme.NavItem[] = [
   { text: "Coming from …", items: comingFrom as DefaultTheme.NavItemWithLink[] },
 ];
 
-/** One sidebar for all pages. A group is open where the page that is shown belongs to it. */
+/** A group of the sidebar, which leads to its first page. It is open where the page that is shown belongs to it. */
+const group = (text: string, items: Item[]): Item => ({ text, items, link: items[0]!.link!, collapsed: true });
+
+/** One sidebar for all pages. */
 export const sidebar: Item[] = [
-  { text: "Start", items: start, collapsed: true },
-  { text: "Work with it", items: work, collapsed: true },
-  { text: "Course", items: course, collapsed: true },
-  { text: "Families", items: families, collapsed: true },
-  { text: "How it works", items: inside, collapsed: true },
-  { text: "Derivations", items: derivations, collapsed: true },
-  { text: "Results", items: results, collapsed: true },
-  { text: "Trust", items: trust, collapsed: true },
-  { text: "Reference", items: reference, collapsed: true },
-  { text: "Coming from …", items: comingFrom, collapsed: true },
+  group("Start", start),
+  group("Work with it", work),
+  group("Course", course),
+  group("Families", families),
+  group("How it works", inside),
+  group("Derivations", derivations),
+  group("Results", results),
+  group("Trust", trust),
+  group("Reference", reference),
+  group("Coming from …", comingFrom),
 ];

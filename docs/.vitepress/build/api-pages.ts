@@ -3,9 +3,10 @@
  * docstrings. The pages are written before a build and belong to no commit.
  */
 
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Application, Converter, type DeclarationReflection, ReflectionKind } from "typedoc";
+import { gitHubAnchor } from "../markdown/links.ts";
 import { docs, repository } from "./folders.ts";
 
 /** The layers that `separable` exports from, and what the head of their page says. */
@@ -69,7 +70,25 @@ const markdown = {
   interfacePropertiesFormat: "table",
   typeDeclarationFormat: "table",
   enumMembersFormat: "table",
+  // What remains fits the width of a page: a member's modifiers and its line in the source do not.
+  tableColumnSettings: { hideModifiers: true, hideSources: true, hideInherited: true, hideOverrides: true, leftAlignHeaders: true },
+  groupOrder: ["Functions", "Variables", "Classes", "Interfaces", "Type Aliases", "*"],
 };
+
+/**
+ * The page with links to headings that it has. The plugin numbers the anchors of equal names as if the rows of tables were headings, so it
+ * writes `#state-1` where the only heading is `#state`.
+ */
+export function withKnownAnchors(page: string): string {
+  const anchors = new Set<string>();
+  for (const [, heading = ""] of page.matchAll(/^#+ (.*)$/gm)) {
+    const anchor = gitHubAnchor(heading.replace(/\\(.)/g, "$1"));
+    let unique = anchor;
+    for (let count = 1; anchors.has(unique); count++) unique = `${anchor}-${count}`;
+    anchors.add(unique);
+  }
+  return page.replace(/\]\(#([^)]+)-\d+\)/g, (link, name: string) => (anchors.has(link.slice(3, -1)) ? link : `](#${name})`));
+}
 
 /** Writes the pages to `docs/api`. @throws Error where TypeDoc reports one. */
 export async function writeApiPages(): Promise<void> {
@@ -104,5 +123,7 @@ export async function writeApiPages(): Promise<void> {
   const project = await app.convert();
   if (project === undefined) throw new Error("TypeDoc could not read the sources");
   await app.generateOutputs(project);
+  for (const file of (await readdir(out, { recursive: true })).filter((name) => name.endsWith(".md")))
+    await writeFile(join(out, file), withKnownAnchors(await readFile(join(out, file), "utf8")));
   if (app.logger.hasErrors()) throw new Error("TypeDoc reported errors");
 }

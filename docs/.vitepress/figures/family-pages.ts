@@ -91,7 +91,7 @@ export const familyPages: readonly FamilyPage[] = [
     counted: all("BlockTensorTrain_2"),
     drawn: drawn("BlockTensorTrain_2"),
     weights: ["right", "left"],
-    measured: /^BlockTensorTrain/,
+    measured: /BlockTensorTrain/,
   },
   {
     page: "matrix-tensor-train",

@@ -33,7 +33,8 @@ export function siteLink(href: string, folder: string, base: string): { readonly
     return isGitHubIndex(path) ? { href: path.replace(/README\.md$/, "index.md") + hash, isSource: false } : undefined;
   }
   if (!existsSync(file) || !statSync(file).isFile()) return undefined;
-  return { href: `${base}${sourceAddress(relative(repository, file))}${hash}`, isSource: true };
+  // A source page has anchors for its lines only.
+  return { href: `${base}${sourceAddress(relative(repository, file))}${/^#L\d+$/.test(hash) ? hash : ""}`, isSource: true };
 }
 
 /** The plugin of markdown-it that replaces the links of a page. `base` is the folder of the site on its host. */
