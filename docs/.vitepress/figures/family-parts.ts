@@ -71,7 +71,8 @@ export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: 
   const lines: string[] = [];
   if (speed.length > 0)
     lines.push(
-      "Time of a 3×3 convolution beside `Sep` of the same shape, forward / forward and backward ([benchmarks](../benchmarks.md#structured-layers)):",
+      "Time of a 3×3 convolution beside `Sep` of the same shape, forward / forward and backward",
+      "([benchmarks](../benchmarks.md#structured-layers)):",
       "",
       ...table(
         ["convolution", "layer", "multiply-adds of the map", "time over `Sep`", "`auto` takes"],
@@ -87,7 +88,8 @@ export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: 
     );
   if (learns.length > 0)
     lines.push(
-      "WRN-10-1 after 400 steps; the dense network's loss is 1.606, and that of `Sep` is 1.712 ([every family learns](../results.md#every-family-learns)):",
+      "WRN-10-1 after 400 steps; the dense network's loss is 1.606, and that of `Sep` is 1.712",
+      "([every family learns](../results.md#every-family-learns)):",
       "",
       ...table(
         ["convolution", "parameters", "of the dense network", "loss"],
@@ -97,7 +99,8 @@ export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: 
     );
   if (miniature.length > 0)
     lines.push(
-      "Test error of WRN-10-1 after 3 epochs, with attention transfer (AT) and without ([a miniature of the paper](../results.md#a-miniature-of-the-paper)):",
+      "Test error of WRN-10-1 after 3 epochs, with attention transfer (AT) and without",
+      "([a miniature of the paper](../results.md#a-miniature-of-the-paper)):",
       "",
       ...table(
         ["convolution", "parameters", "multiply-adds of the network", "error, from scratch", "error, AT"],
