@@ -1,0 +1,32 @@
+/** The worker of the page: requests in, reports out. */
+
+import { DataError } from "../core/errors.ts";
+import type { Report, Request } from "./messages.ts";
+import { Session } from "./session.ts";
+
+/** The version of the package, which the bundler writes here. */
+declare const packageVersion: string;
+
+/** What this file uses of a worker's global scope. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(report: Report, transfer: readonly Transferable[]): void;
+}
+
+const worker = globalThis as unknown as WorkerScope;
+
+const session = new Session({
+  version: packageVersion,
+  post: (report) => worker.postMessage(report, []),
+  fetchCifar: async (name) => {
+    const response = await fetch(`../data/cifar10/${name}`).catch(() => undefined);
+    if (response?.ok !== true)
+      throw new DataError(`cifar10: needs the server of separable playground, got no ${name}; run it, or choose synthetic images`);
+    return new Uint8Array(await response.arrayBuffer());
+  },
+  provideDevices: async () => {
+    await import("../gpu.ts");
+  },
+});
+
+worker.onmessage = ({ data }) => void session.receive(data);
