@@ -106,6 +106,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./verify-command.ts")).verifyCommand,
   },
   {
+    name: "playground",
+    description: "serve a page on this machine that trains a dense and a structured network side by side, in the browser",
+    load: async () => (await import("./playground-command.ts")).playgroundCommand,
+  },
+  {
     name: "info",
     description: "describe this machine: versions, backend, threads, SIMD or adapter, memory, cache",
     load: async () => (await import("./info-command.ts")).infoCommand,

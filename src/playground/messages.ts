@@ -1,5 +1,6 @@
 /** What the page and the worker tell each other. Each message is one object with a `kind`. */
 
+import type { Costs } from "./costs.ts";
 import type { SplitCounts } from "./images.ts";
 import type { PlaygroundSettings, RunName } from "./settings.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -45,15 +46,9 @@ export interface BackendFacts {
 }
 
 /** The network of a run, and its cost. */
-export interface RunFacts {
+export interface RunFacts extends Costs {
   readonly run: RunName;
   readonly conv: string;
-  readonly network: string;
-  readonly parameters: number;
-  readonly denseParameters: number;
-  /** Multiply-adds of one image, forwards. */
-  readonly multiplyAdds: number;
-  readonly denseMultiplyAdds: number;
   /** The layers that pictures can be made of. */
   readonly layers: readonly string[];
 }

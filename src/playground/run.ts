@@ -4,7 +4,6 @@ import { substitute } from "../compress/substitute.ts";
 import { Random } from "../core/random.ts";
 import { type Batch, epochBatches } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
-import { countSpec, type NetworkReport } from "../experiment/count-spec.ts";
 import {
   createRunNetwork,
   optionsOfTrainer,
@@ -13,12 +12,13 @@ import {
   trainingImages,
   whitenFrom,
 } from "../experiment/create-training.ts";
-import { denseSpec, formatNetwork, type Network, type NetworkSpec } from "../experiment/network-spec.ts";
+import type { Network, NetworkSpec } from "../experiment/network-spec.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import { type Checkpoint, restoreTrainer } from "../train/checkpoint.ts";
 import { type Evaluation, evaluate } from "../train/evaluate.ts";
 import { Trainer } from "../train/trainer.ts";
+import { costsOf } from "./costs.ts";
 import type { RunFacts, StepFacts, TestFacts } from "./messages.ts";
 import type { RunName } from "./settings.ts";
 import { picturedLayers } from "./snapshot.ts";
@@ -84,21 +84,8 @@ export class Run {
   }
 
   facts(): RunFacts {
-    const [own, dense] = [this.#count(this.spec), this.#count(denseSpec(this.spec))];
-    return {
-      run: this.name,
-      conv: this.#settings.conv,
-      network: formatNetwork(this.spec),
-      parameters: own.params,
-      denseParameters: dense.params,
-      multiplyAdds: own.multAdds,
-      denseMultiplyAdds: dense.multAdds,
-      layers: [...picturedLayers(this.#model).keys()],
-    };
-  }
-
-  #count(spec: NetworkSpec): NetworkReport {
-    return countSpec(spec, this.dataset.classes.length, this.dataset.height);
+    const costs = costsOf(this.spec, this.dataset.classes.length, this.dataset.height);
+    return { run: this.name, conv: this.#settings.conv, ...costs, layers: [...picturedLayers(this.#model).keys()] };
   }
 
   /** Trains on the next batch. The epoch ends with its last batch, when `test` is awaited. @throws DataError for a loss that is not finite. */

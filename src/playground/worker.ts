@@ -19,7 +19,7 @@ const session = new Session({
   version: packageVersion,
   post: (report) => worker.postMessage(report, []),
   fetchCifar: async (name) => {
-    const response = await fetch(`../data/cifar10/${name}`).catch(() => undefined);
+    const response = await fetch(new URL(`data/cifar10/${name}`, import.meta.url)).catch(() => undefined);
     if (response?.ok !== true)
       throw new DataError(`cifar10: needs the server of separable playground, got no ${name}; run it, or choose synthetic images`);
     return new Uint8Array(await response.arrayBuffer());
