@@ -99,6 +99,8 @@ export type Report =
     }
   | ({ readonly kind: "step" } & StepFacts)
   | ({ readonly kind: "test" } & TestFacts)
+  /** The settings after a change of a family, which they record. */
+  | { readonly kind: "settings"; readonly settings: PlaygroundSettings }
   | { readonly kind: "changed"; readonly facts: RunFacts; readonly step: number; readonly relativeError: number }
   | { readonly kind: "snapshot"; readonly run: RunName; readonly snapshot: Snapshot }
   | { readonly kind: "classified"; readonly results: readonly { readonly run: RunName; readonly probabilities: readonly number[] }[] }

@@ -241,6 +241,7 @@ export class Session {
     if (isNew) {
       const others = this.#settings!.changes.filter(({ run, step }) => run !== change.run || step < change.step);
       this.#settings = { ...this.#settings!, changes: [...others, change] };
+      this.#post({ kind: "settings", settings: this.#settings });
     }
     if (this.#looked.run === run.name) this.#looked = { run: run.name, layer: undefined };
     this.#post({ kind: "changed", facts: run.facts(), step: run.steps, relativeError });

@@ -5,6 +5,7 @@ import { choice, integer, type Rule, type RuleValue } from "../experiment/rules.
 import type { Settings } from "../experiment/setting-rules.ts";
 import { settingRules } from "../experiment/setting-rules.ts";
 import { resolveSettings } from "../experiment/settings.ts";
+import { convolutionKinds, splitModule } from "../structured/convolution-text.ts";
 
 /** `pictures` are files of the visitor. Only the visitor's browser has them, so a link cannot bring them along. */
 export const dataSources = ["synthetic", "cifar10", "pictures"] as const;
@@ -14,12 +15,20 @@ export type DataSource = (typeof dataSources)[number];
 export const runNames = ["a", "b"] as const;
 export type RunName = (typeof runNames)[number];
 
-/** A run of a network with one convolution, which `conv` writes as `--conv` does; `none` stands for a run that is left out. */
-const optionalConvolution: Rule<string> = {
+/** A built-in convolution, as `--conv` writes it. A family of a module is a program, and a link must not bring one. */
+const convolution: Rule<string> = {
   ...settingRules.conv,
-  allowed: `none, or ${settingRules.conv.allowed}`,
-  parse: (argument) => (argument === "none" ? "none" : settingRules.conv.parse(argument)),
-  accepts: (value): value is string => value === "none" || settingRules.conv.accepts(value),
+  allowed: `a built-in convolution: one of ${convolutionKinds.join(", ")}, with their numbers`,
+  accepts: (value): value is string => settingRules.conv.accepts(value) && splitModule(value).module === undefined,
+  parse: (argument) => (convolution.accepts(argument) ? argument : undefined),
+};
+
+/** `none` stands for a run that is left out. */
+const optionalConvolution: Rule<string> = {
+  ...convolution,
+  allowed: `none, or ${convolution.allowed}`,
+  accepts: (value): value is string => value === "none" || convolution.accepts(value),
+  parse: (argument) => (optionalConvolution.accepts(argument) ? argument : undefined),
 };
 
 /** A family that a run changes to, before a step. */
@@ -36,7 +45,7 @@ const mostChanges = 16;
 
 const isChange = (value: unknown): value is FamilyChange => {
   const { run, step, conv } = value as FamilyChange;
-  return (runNames as readonly unknown[]).includes(run) && Number.isSafeInteger(step) && step >= 1 && settingRules.conv.accepts(conv);
+  return (runNames as readonly unknown[]).includes(run) && Number.isSafeInteger(step) && step >= 1 && convolution.accepts(conv);
 };
 
 /** Changes as text: `a@120:TensorTrain_0.5+b@200:Sep`; `none` stands for no change. */
@@ -64,7 +73,7 @@ export const playgroundRules = {
   depth: integer({ least: 10, most: 40 }),
   /** The channels of `wrn` are 16, 32 and 64 times the width. Those of `fast` are 16, 32 and 32 times the width. */
   width: integer({ least: 1, most: 8 }),
-  a: settingRules.conv as Rule<string>,
+  a: convolution,
   b: optionalConvolution,
   epochs: integer({ least: 1, most: 200 }),
   batch: integer({ least: 8, most: 512 }),

@@ -81,6 +81,8 @@ export function afterReport(state: PageState, report: Report): PageState {
         looked: { run: report.runs[0]!.run, layer: undefined },
         notice: undefined,
       };
+    case "settings":
+      return { ...state, settings: report.settings };
     case "step":
       return withRun(state, report.run, (run) => ({ ...run, steps: [...run.steps, report] }));
     case "test":
