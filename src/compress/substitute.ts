@@ -14,8 +14,8 @@ const convolutionsOf = (network: Module): StructuredConvolution[] =>
   network.modules().filter((module): module is StructuredConvolution => module instanceof StructuredConvolution);
 
 /**
- * The dense network that computes what `network` computes: each convolution is K:[O,I,k,k] from its formula, and the rest is copied bit for
- * bit.
+ * The dense network that computes what `network` computes without the biases of its convolutions: each convolution is K:[O,I,k,k] from its
+ * formula, and the rest is copied bit for bit.
  */
 async function denseNetwork<N extends Module>(network: ConvolutionNetwork<N>, build: Build): Promise<ConvolutionNetwork<N> & N> {
   const dense = network.withConvolution(Conv, build) as ConvolutionNetwork<N> & N;
@@ -23,7 +23,6 @@ async function denseNetwork<N extends Module>(network: ConvolutionNetwork<N>, bu
   for (const [i, convolution] of from.entries()) {
     const into = to[i] as DenseConvolution;
     into.conv.weight.write((await kernelOf(convolution)).data);
-    if (convolution.bias !== undefined) into.bias?.write(await convolution.bias.read());
   }
   const rest = (whole: Module, replaced: readonly Module[]) => {
     const entries = new Set(replaced.flatMap((layer) => [...layer.state().values()]));
@@ -47,7 +46,8 @@ async function kernelOf(convolution: StructuredConvolution): Promise<TensorArray
 
 /**
  * A new network with convolutions of `spec`, each the nearest to the one that it replaces, whatever its family. The error is that of the
- * change, and 0 for `Conv`. `network` does not change.
+ * kernels, and 0 for `Conv`. The convolutions of a structured network lose their biases, such as those of `Hashed`: a dense convolution has
+ * none, and the norm after it learns the shift. `network` does not change.
  * @throws ConfigError for a family without a best approximation, such as a hashed one.
  */
 export async function substitute<N extends Module>(

@@ -9,22 +9,21 @@ export interface FamilyChoice {
   readonly sizes: readonly string[];
   /** Where the usual size is. */
   readonly usual: number;
-  /** Whether a trained network can change to it: a best approximation of a matrix is known. */
-  readonly approximates: boolean;
+  /** Whether the fit of a trained network takes a minute or more, so that a run cannot change to the family. Default: false. */
+  readonly slowFit?: true;
 }
 
 const sized = (kind: string, values: readonly number[]): string[] => values.map((value) => `${kind}_${value}`);
 
 export const familyChoices: readonly FamilyChoice[] = [
-  { kind: "Conv", title: "Dense", idea: "every channel to every channel", sizes: ["Conv"], usual: 0, approximates: true },
-  { kind: "Sep", title: "Separable", idea: "a window for each channel, then a full matrix", sizes: ["Sep"], usual: 0, approximates: true },
+  { kind: "Conv", title: "Dense", idea: "every channel to every channel", sizes: ["Conv"], usual: 0 },
+  { kind: "Sep", title: "Separable", idea: "a window for each channel, then a full matrix", sizes: ["Sep"], usual: 0 },
   {
     kind: "TensorTrain",
     title: "Tensor-Train",
     idea: "a chain of small cores",
     sizes: sized("TensorTrain", [0.1, 0.2, 0.35, 0.5, 0.75, 1]),
     usual: 3,
-    approximates: true,
   },
   {
     kind: "Tucker",
@@ -32,7 +31,6 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "a small core with a matrix for each axis",
     sizes: sized("Tucker", [0.1, 0.2, 0.35, 0.5, 0.75, 1]),
     usual: 3,
-    approximates: true,
   },
   {
     kind: "CP",
@@ -40,7 +38,6 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "a sum of outer products",
     sizes: sized("CP", [0.1, 0.2, 0.35, 0.5, 0.75, 1]),
     usual: 3,
-    approximates: true,
   },
   {
     kind: "Generic",
@@ -48,7 +45,6 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "two thin matrices",
     sizes: sized("Generic", [0.1, 0.2, 0.35, 0.5, 0.75]),
     usual: 1,
-    approximates: true,
   },
   {
     kind: "Monarch",
@@ -56,7 +52,6 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "blocks, a permutation, blocks",
     sizes: sized("Monarch", [8, 4, 2]),
     usual: 1,
-    approximates: true,
   },
   {
     kind: "Shuffle",
@@ -64,7 +59,6 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "grouped products with the channels shuffled between",
     sizes: sized("Shuffle", [8, 4, 2]),
     usual: 1,
-    approximates: true,
   },
   {
     kind: "Kronecker",
@@ -72,16 +66,15 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "a sum of Kronecker products",
     sizes: sized("Kronecker", [1, 2, 4, 8]),
     usual: 2,
-    approximates: true,
   },
-  { kind: "Butterfly", title: "Butterfly", idea: "log₂ n sparse factors", sizes: ["Butterfly"], usual: 0, approximates: true },
+  { kind: "Butterfly", title: "Butterfly", idea: "log₂ n sparse factors", sizes: ["Butterfly"], usual: 0 },
   {
     kind: "ACDC",
     title: "ACDC",
     idea: "diagonals between cosine transforms",
     sizes: sized("ACDC", [8, 16, 32]),
     usual: 0,
-    approximates: false,
+    slowFit: true,
   },
   {
     kind: "Hashed",
@@ -89,7 +82,6 @@ export const familyChoices: readonly FamilyChoice[] = [
     idea: "weights shared by a hash",
     sizes: sized("Hashed", [0.05, 0.1, 0.2, 0.5]),
     usual: 2,
-    approximates: false,
   },
 ];
 

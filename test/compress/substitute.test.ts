@@ -10,6 +10,7 @@ import { WideResNet } from "../../src/models/wide-resnet.ts";
 import { normal } from "../../src/ops/creation.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory } from "../../src/structured/create-convolution.ts";
+import { StructuredConvolution } from "../../src/structured/structured-convolution.ts";
 import { noGrad } from "../../src/tape/tape.ts";
 import { withoutApproximation } from "./without-approximation.ts";
 
@@ -23,6 +24,9 @@ async function networkOf(conv: string): Promise<WideResNet> {
   const random = new Random(4);
   const moved = [...network.state()].filter(([name]) => network.parameters().has(name) || name.includes("running"));
   for (const [, entry] of moved) entry.write((await entry.read()).map((value) => value + 0.05 * Math.abs(random.normal())));
+  // The biases of convolutions are lost, so they are 0 here.
+  for (const module of network.modules())
+    if (module instanceof StructuredConvolution) module.bias?.write(new Float64Array(module.bias.value.size));
   return network;
 }
 

@@ -34,6 +34,7 @@ export function layerPanel(store: Store, connection: Connection): HTMLElement {
     runs.hidden = names.length === 0;
     if (shown?.snapshot === drawn) return;
     drawn = shown?.snapshot;
+    body.classList.toggle("dense", (drawn?.picture?.factors.length ?? 0) === 0);
     show(body, ...(drawn === undefined ? [placeholder()] : contentOf(drawn)));
   });
   return h(

@@ -13,6 +13,7 @@ import { layerPanel } from "./layer-panel.ts";
 import { runCard } from "./run-card.ts";
 import { settingsPanel } from "./settings-panel.ts";
 import { initialState, isStarted, type PageState, Store } from "./state.ts";
+import { takeAlong } from "./take-along.ts";
 import { themeButton } from "./theme.ts";
 import { toolbar } from "./toolbar.ts";
 
@@ -71,6 +72,7 @@ addEventListener("hashchange", () => {
 });
 
 document.querySelector("#theme")!.replaceWith(themeButton(() => store.update((state) => ({ ...state }))));
+document.querySelector("#along")!.replaceWith(takeAlong(store, connection));
 document
   .querySelector("#app")!
   .replaceChildren(

@@ -37,8 +37,8 @@ export function runCard(store: Store, connection: Connection, name: RunName): HT
     family.value = isMissing ? "none" : (place?.family.kind ?? "");
     for (const option of family.options) {
       const choice = familyChoices.find(({ kind }) => kind === option.value);
-      // A run that is there changes only to families with a best approximation, and a second run does not appear in the middle.
-      option.disabled = isStarted(state) && (choice === undefined || (!choice.approximates && choice.kind !== place?.family.kind));
+      // A run that is there does not wait for a slow fit, and a second run does not appear in the middle.
+      option.disabled = isStarted(state) && (choice === undefined || (choice.slowFit === true && choice.kind !== place?.family.kind));
     }
     family.disabled = state.status === "preparing" || (isStarted(state) && state.runs[name] === undefined);
     const sizes = place?.family.sizes.length ?? 0;

@@ -117,7 +117,7 @@ export function settingsPanel(store: Store): HTMLElement {
       select(
         "Optimiser",
         [
-          ["sgd", "SGD, Nesterov"],
+          ["sgd", "SGD"],
           ["adam", "Adam"],
           ["muon", "Muon"],
         ],
@@ -137,7 +137,7 @@ export function settingsPanel(store: Store): HTMLElement {
         [
           ["none", "none"],
           ["flip", "flip"],
-          ["crop:4,flip", "crop and flip"],
+          ["crop:4,flip", "crop, flip"],
         ],
         (s) => s.augment,
         (value) => ({ augment: value as PlaygroundSettings["augment"] }),

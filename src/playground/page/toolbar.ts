@@ -1,6 +1,5 @@
-/** The bar at the top: train, pause, step, reset; how far the runs are and how fast; link and checkpoints. */
+/** The bar of the runs: train, pause, step, reset; how far the runs are, and how fast. */
 
-import { formatLink } from "../permalink.ts";
 import type { RunName } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 import { h, show } from "./dom.ts";
@@ -8,9 +7,6 @@ import { formatCount } from "./format.ts";
 import { type PageState, type Store, totalSteps } from "./state.ts";
 
 const mainLabels = { idle: "Train", preparing: "Preparing…", running: "Pause", paused: "Go on", finished: "Train again" } as const;
-
-/** The address of the page with the settings of the runs. */
-const linkOf = ({ settings }: PageState): string => `${location.origin}${location.pathname}${formatLink(settings) || "#"}`;
 
 export function toolbar(store: Store, connection: Connection): HTMLElement {
   const main = h("button", { type: "button", class: "primary", click: () => press(store, connection) });
@@ -20,30 +16,6 @@ export function toolbar(store: Store, connection: Connection): HTMLElement {
   const place = h("span", { class: "place" });
   const speed = h("span", { class: "speed" });
   const backend = h("span", { class: "chip" });
-  const copied = h("span", { class: "soft", role: "status" });
-  const copy = h(
-    "button",
-    {
-      type: "button",
-      class: "quiet",
-      click: () => {
-        history.replaceState(null, "", linkOf(store.state));
-        const done = navigator.clipboard?.writeText(linkOf(store.state)) ?? Promise.reject();
-        done.then(
-          () => show(copied, "Copied"),
-          () => show(copied, "The link is in the address bar"),
-        );
-      },
-    },
-    "Copy link",
-  );
-  const saves = (["a", "b"] as const).map((run) =>
-    h("button", { type: "button", class: "quiet", click: () => connection.send({ kind: "save", run }) }, `Save ${run.toUpperCase()}`),
-  );
-  const file = h("input", { type: "file", accept: ".safetensors", class: "hidden", "aria-label": "Checkpoint to open", tabindex: -1 });
-  file.addEventListener("change", () => void openFile(file, store, connection));
-  const open = h("button", { type: "button", class: "quiet", click: () => file.click() }, "Open checkpoint");
-
   store.listen((state) => {
     const { status, runs } = state;
     show(main, mainLabels[status]);
@@ -51,7 +23,6 @@ export function toolbar(store: Store, connection: Connection): HTMLElement {
     main.dataset.status = status;
     step.disabled = status !== "paused";
     reset.disabled = status === "idle";
-    for (const [i, button] of saves.entries()) button.hidden = runs[i === 0 ? "a" : "b"] === undefined;
     const done = Math.max(0, ...Object.values(runs).map(({ steps }) => steps.at(-1)?.step ?? 0));
     const total = totalSteps(state);
     progress.value = total === 0 ? 0 : done / total;
@@ -67,7 +38,7 @@ export function toolbar(store: Store, connection: Connection): HTMLElement {
     { class: "toolbar" },
     h("div", { class: "buttons" }, main, step, reset),
     h("div", { class: "progress" }, progress, place, speed),
-    h("div", { class: "buttons" }, backend, copied, copy, ...saves, open, file),
+    backend,
   );
 }
 
@@ -76,14 +47,6 @@ function press(store: Store, connection: Connection): void {
   if (status === "running") connection.send({ kind: "pause" });
   else if (status === "paused") connection.send({ kind: "resume" });
   else if (status !== "preparing") connection.send({ kind: "start", settings, pictures });
-}
-
-async function openFile(file: HTMLInputElement, store: Store, connection: Connection): Promise<void> {
-  const [chosen] = file.files ?? [];
-  if (chosen === undefined) return;
-  const bytes = new Uint8Array(await chosen.arrayBuffer());
-  connection.send({ kind: "open", name: chosen.name, bytes, pictures: store.state.pictures });
-  file.value = "";
 }
 
 /** The images per second of both runs together: while one trains, the other waits. */
