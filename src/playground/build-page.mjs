@@ -21,6 +21,8 @@ await build({
   entryPoints: {
     main: new URL("main.ts", page).pathname,
     worker: new URL("worker.ts", import.meta.url).pathname,
+    "labs/structure-lens": new URL("labs/structure-lens/main.ts", import.meta.url).pathname,
+    "labs/structure-lens-worker": new URL("labs/structure-lens/worker.ts", import.meta.url).pathname,
     "isolation-worker": new URL("isolation-worker.ts", page).pathname,
   },
   outdir: out.pathname,
@@ -36,3 +38,4 @@ await build({
   logLevel: "warning",
 });
 for (const file of ["index.html", "page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
+await copyFile(new URL("labs/structure-lens/index.html", import.meta.url), new URL("labs/structure-lens.html", out));

@@ -220,4 +220,24 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     expect(wide).toEqual([]);
     await page.close();
   });
+
+  test("the structure lens follows the choices and what is drawn, without a serious fault", async () => {
+    const page = await visit(isolated, "labs/structure-lens.html", { viewport: { width: 390, height: 844 } });
+    const lost = (): Promise<string | null> => page.locator(".figure dd").first().textContent();
+    await page.locator(".ways tbody tr").nth(1).waitFor();
+    const smooth = await lost();
+    await page.getByLabel("Structure", { exact: true }).selectOption("Kronecker");
+    await page.getByText("a sum of Kronecker products").waitFor();
+    await page.waitForFunction((before) => document.querySelector(".figure dd")!.textContent !== before, smooth);
+    await page.getByLabel("Matrix", { exact: true }).selectOption("kronecker");
+    // A sum of four Kronecker products holds one of them.
+    await page.locator(".figure dd").first().getByText("0.0 %").waitFor();
+    await page.locator(".paintable").hover();
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.waitForFunction(() => document.querySelector(".figure dd")!.textContent !== "0.0 %");
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await page.close();
+  });
 });
