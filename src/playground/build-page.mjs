@@ -13,6 +13,8 @@ const root = new URL("../../", import.meta.url);
 const page = new URL("./page/", import.meta.url);
 const [, , folder] = process.argv;
 const out = folder === undefined ? new URL("dist/playground/", root) : pathToFileURL(`${folder}/`);
+/** Each has a page, a worker and the folder of its name. */
+const labs = ["structure-lens", "break-gradient"];
 const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
 
 await rm(out, { recursive: true, force: true });
@@ -21,8 +23,12 @@ await build({
   entryPoints: {
     main: new URL("main.ts", page).pathname,
     worker: new URL("worker.ts", import.meta.url).pathname,
-    "labs/structure-lens": new URL("labs/structure-lens/main.ts", import.meta.url).pathname,
-    "labs/structure-lens-worker": new URL("labs/structure-lens/worker.ts", import.meta.url).pathname,
+    ...Object.fromEntries(
+      labs.flatMap((lab) => [
+        [`labs/${lab}`, new URL(`labs/${lab}/main.ts`, import.meta.url).pathname],
+        [`labs/${lab}-worker`, new URL(`labs/${lab}/worker.ts`, import.meta.url).pathname],
+      ]),
+    ),
     "isolation-worker": new URL("isolation-worker.ts", page).pathname,
   },
   outdir: out.pathname,
@@ -38,4 +44,4 @@ await build({
   logLevel: "warning",
 });
 for (const file of ["index.html", "page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
-await copyFile(new URL("labs/structure-lens/index.html", import.meta.url), new URL("labs/structure-lens.html", out));
+for (const lab of labs) await copyFile(new URL(`labs/${lab}/index.html`, import.meta.url), new URL(`labs/${lab}.html`, out));

@@ -240,4 +240,23 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
     await page.close();
   });
+
+  test("a visitor breaks a gradient, and sees the counterexample shrink", async () => {
+    const page = await visit(isolated, "labs/break-gradient.html", { viewport: { width: 390, height: 844 } });
+    await page.getByText("100 generated inputs agree").waitFor();
+    expect(await page.locator(".shrinking li").count()).toBe(0);
+    await page.getByRole("button", { name: "forget the product rule" }).click();
+    await page.getByText(/^Wrong\./).waitFor();
+    await page.getByText("The smallest counterexample").waitFor();
+    expect(await page.locator(".shrinking li").count()).toBeGreaterThan(1);
+    expect(await page.locator(".smallest .grid").first().locator("span").count()).toBe(1);
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    const editor = page.getByLabel("Source of the VJP");
+    await editor.fill("return multiply(g,");
+    await page.getByText(/Unexpected token/).waitFor();
+    await page.getByLabel("Op", { exact: true }).selectOption("gram");
+    await page.getByText("100 generated inputs agree").waitFor();
+    await page.close();
+  });
 });
