@@ -22,6 +22,7 @@ export { prefetchBatches } from "./data/node/prefetch-batches.ts";
 export type { PrefetchOptions } from "./data/node/prefetch-options.ts";
 export { writeReport } from "./report/node/write-report.ts";
 export { type Plot, plotsOf, type ReportOptions, renderReport } from "./report/page.ts";
+export { picturePng } from "./report/picture-png.ts";
 export type { ReportPicture, ReportRun } from "./report/report-run.ts";
 export { writeFileAtomic } from "./train/node/atomic-file.ts";
 export { type FoundCheckpoint, readCheckpointFile } from "./train/node/checkpoint-files.ts";
