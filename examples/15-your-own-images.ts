@@ -11,7 +11,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as s from "separable";
-import { imageFolder, loadModel, picturePng, type ReportPicture, saveModel } from "separable/node";
+import { imageFolder, loadModel, type Picture, picturePng, saveModel } from "separable/node";
 
 await s.initBackend(["wasm", "reference"]);
 const folder = mkdtempSync(join(tmpdir(), "pictures-"));
@@ -19,7 +19,7 @@ const pictures = join(folder, "pictures");
 const random = new s.Random(3);
 
 /** A picture of 16×16 pixels, with stripes that stand or lie, in two random colours. */
-function stripes(standing: boolean): ReportPicture {
+function stripes(standing: boolean): Picture {
   const [colours, width] = [Array.from({ length: 6 }, () => random.uniform()), 2 + 3 * random.uniform()];
   const values = Array.from({ length: 16 * 16 * 3 }, (_, at) => {
     const pixel = Math.floor(at / 3);

@@ -23,7 +23,7 @@ export type { PrefetchOptions } from "./data/node/prefetch-options.ts";
 export { writeReport } from "./report/node/write-report.ts";
 export { type Plot, plotsOf, type ReportOptions, renderReport } from "./report/page.ts";
 export { picturePng } from "./report/picture-png.ts";
-export type { ReportPicture, ReportRun } from "./report/report-run.ts";
+export type { Picture, ReportPicture, ReportRun } from "./report/report-run.ts";
 export { writeFileAtomic } from "./train/node/atomic-file.ts";
 export { type FoundCheckpoint, readCheckpointFile } from "./train/node/checkpoint-files.ts";
 export { type EventFileOptions, EventFileWriter } from "./train/node/event-file.ts";
