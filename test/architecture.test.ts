@@ -62,6 +62,7 @@ const layers = [
   "experiment",
   "inspect",
   "verify",
+  "playground",
   "cli",
 ];
 
@@ -117,6 +118,9 @@ test("every folder of src is a layer", () => {
 test("every import inside src leads to a file", () =>
   expect(inner.filter(({ to }) => !files.includes(to) && !to.includes("/generated/")).map(edge)).toEqual([]));
 
+test("nothing imports the playground: its page is bundled", () =>
+  expect(inner.filter(({ from, to }) => layerOf(to) === "playground" && layerOf(from) !== "playground").map(edge)).toEqual([]));
+
 test("imports point down", () => {
   const offending = inner.filter(({ from, to }) => from.includes("/") && !(to.includes("/") && allowed(layerOf(from), layerOf(to))));
   expect(offending.map(edge)).toEqual([]);
@@ -144,7 +148,7 @@ test("no file imports itself through other files, not even for a type", () => {
 
 describe("the library runs in a browser", () => {
   /** Packages that run in browsers, too. */
-  const browserPackages = ["gpu.js", "fflate", "valibot"];
+  const browserPackages = ["gpu.js", "fflate", "valibot", "fast-check"];
   /** Layers that run in Node only. */
   const nodeLayers = ["report", "bench", "inspect", "verify", "cli"];
   /** Entries of the package that run in Node only. */
@@ -186,6 +190,9 @@ test("fflate is imported only by the file that reads and writes zip archives", (
 
 test("valibot is imported only by the file with the words of the schemas", () =>
   expect([...new Set(edges.filter(({ to }) => to === "valibot").map(({ from }) => from))]).toEqual(["core/schema.ts"]));
+
+test("fast-check, which is no dependency, is imported only by a lab that is bundled", () =>
+  expect(edges.filter(({ to }) => to === "fast-check").map(edge)).toEqual(["src/playground/labs/break-gradient/check.ts → fast-check"]));
 
 test("gpu.js is imported by one file", () =>
   expect(edges.filter(({ to, typeOnly }) => to === "gpu.js" && !typeOnly).map(edge)).toEqual(["src/backend/gpu/gpu-js.ts → gpu.js"]));

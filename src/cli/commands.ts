@@ -106,6 +106,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./verify-command.ts")).verifyCommand,
   },
   {
+    name: "playground",
+    description: "serve a page on this machine that trains a dense and a structured network side by side, in the browser",
+    load: async () => (await import("./playground-command.ts")).playgroundCommand,
+  },
+  {
     name: "repl",
     description: "open Node's prompt with the library in scope: tensors print, and await works at the top level",
     load: async () => (await import("./repl-command.ts")).replCommand,

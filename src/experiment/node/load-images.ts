@@ -7,11 +7,11 @@ import { type Dataset, type ImageDataset, isStreamed, limitDataset } from "../..
 import { cacheFolder } from "../../data/node/cache-folder.ts";
 import { type DataProgress, loadCifar } from "../../data/node/cifar.ts";
 import { imageFolder } from "../../data/node/image-folder.ts";
-import { paintSynthetic } from "../../data/synthetic.ts";
 import { parseAugmentation } from "../augment-spec.ts";
-import { type ImageFacts, inputSize, syntheticStatistics, testResize } from "../data-facts.ts";
+import { type ImageFacts, inputSize, testResize } from "../data-facts.ts";
 import type { DataFallback } from "../run-config.ts";
 import { type DataName, isDataName, type Settings } from "../setting-rules.ts";
+import { paintSyntheticSet, syntheticSize } from "../synthetic-set.ts";
 
 export interface Images {
   readonly dataset: Dataset;
@@ -41,9 +41,6 @@ export interface LoadImagesOptions {
   /** Called with what a user should know of a folder of images, such as files that are left out. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
-
-/** The size of the synthetic set, and its seed. The set does not change with the seed of the run, as CIFAR does not. */
-const synthetic = { trainCount: 10_000, testCount: 2_000, seed: 0 };
 
 /**
  * @throws DataError when the images cannot be had, ConfigError for a limit above their number, the reason of the signal when it is aborted.
@@ -100,9 +97,6 @@ async function loadFolder(settings: ImageSettings, { signal, onProgress, facts, 
   return { dataset, source: "images", origin: `${size}×${size}, ${where}`, fallback: undefined, fingerprint };
 }
 
-/** The most synthetic images in a split. Painting them takes seconds. */
-const mostSynthetic = 100_000;
-
 async function syntheticFor(
   { limitTrain, limitTest }: ImageSettings,
   { signal }: LoadImagesOptions,
@@ -111,14 +105,9 @@ async function syntheticFor(
   // A limit decides the size of the synthetic set. Where the set replaces CIFAR, a limit above its usual size does not enlarge it.
   const count = (limit: number | undefined, usual: number): number =>
     fallback === undefined ? (limit ?? usual) : Math.min(limit ?? usual, usual);
-  const [trainCount, testCount] = [count(limitTrain, synthetic.trainCount), count(limitTest, synthetic.testCount)];
-  for (const [option, wanted] of [
-    ["--limit-train", trainCount],
-    ["--limit-test", testCount],
-  ] as const)
-    if (wanted > mostSynthetic) throw new ConfigError(`data: ${option} must be at most ${mostSynthetic} synthetic images, got ${wanted}`);
-  const dataset = await finished(paintSynthetic({ ...synthetic, trainCount, testCount }), signal);
-  return { dataset: { ...dataset, ...syntheticStatistics }, source: "synthetic", origin: "built in", fallback };
+  const limits = { limitTrain: count(limitTrain, syntheticSize.trainCount), limitTest: count(limitTest, syntheticSize.testCount) };
+  const dataset = await finished(paintSyntheticSet(limits), signal);
+  return { dataset, source: "synthetic", origin: "built in", fallback };
 }
 
 /** The result of a generator that pauses. The event loop turns in each pause, so that Ctrl-C can stop the work. */

@@ -1,0 +1,47 @@
+/**
+ * node build-page.mjs [folder]
+ *
+ * Bundles the page and its worker into a folder (default: dist/playground) that any host of static files can serve. What both need is one file, and
+ * what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
+ */
+
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
+
+const root = new URL("../../", import.meta.url);
+const page = new URL("./page/", import.meta.url);
+const [, , folder] = process.argv;
+const out = folder === undefined ? new URL("dist/playground/", root) : pathToFileURL(`${folder}/`);
+/** Each has a page, a worker and the folder of its name. */
+const labs = ["structure-lens", "break-gradient"];
+const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
+
+await rm(out, { recursive: true, force: true });
+await mkdir(out, { recursive: true });
+await build({
+  entryPoints: {
+    main: new URL("main.ts", page).pathname,
+    worker: new URL("worker.ts", import.meta.url).pathname,
+    ...Object.fromEntries(
+      labs.flatMap((lab) => [
+        [`labs/${lab}`, new URL(`labs/${lab}/main.ts`, import.meta.url).pathname],
+        [`labs/${lab}-worker`, new URL(`labs/${lab}/worker.ts`, import.meta.url).pathname],
+      ]),
+    ),
+    "isolation-worker": new URL("isolation-worker.ts", page).pathname,
+  },
+  outdir: out.pathname,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  chunkNames: "parts/[name]-[hash]",
+  external: ["node:*"],
+  define: { packageVersion: JSON.stringify(version) },
+  logLevel: "warning",
+});
+for (const file of ["index.html", "page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
+for (const lab of labs) await copyFile(new URL(`labs/${lab}/index.html`, import.meta.url), new URL(`labs/${lab}.html`, out));

@@ -1,0 +1,35 @@
+/** The worker of the page: requests in, reports out. */
+
+import { provideDevices } from "../backend/auto/devices.ts";
+import { DataError } from "../core/errors.ts";
+import type { Report, Request } from "./messages.ts";
+import { Session } from "./session.ts";
+
+/** The version of the package, which the bundler writes here. */
+declare const packageVersion: string;
+
+/** What this file uses of a worker's global scope. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(report: Report, transfer: readonly Transferable[]): void;
+}
+
+const worker = globalThis as unknown as WorkerScope;
+
+const session = new Session({
+  version: packageVersion,
+  post: (report) => worker.postMessage(report, []),
+  fetchCifar: async (name) => {
+    const response = await fetch(new URL(`data/cifar10/${name}`, import.meta.url)).catch(() => undefined);
+    if (response?.ok !== true)
+      throw new DataError(`cifar10: needs the server of separable playground, got no ${name}; run it, or choose synthetic images`);
+    return new Uint8Array(await response.arrayBuffer());
+  },
+  provideDevices: async () => {
+    // gpu.js is larger than everything else, so it is loaded for visitors who ask for a graphics device.
+    const { createGpuBackend } = await import("../backend/gpu/gpu-backend.ts");
+    provideDevices((["webgpu", "webgl2"] as const).map((name) => ({ name, open: (accept) => createGpuBackend(name, { accept }) })));
+  },
+});
+
+worker.onmessage = ({ data }) => void session.receive(data);
