@@ -1,10 +1,11 @@
-/** Batch normalisation with its addend and its activation, one channel to a chunk. */
+/** Batch normalisation with its addend and its activation: divides the rows, and plans the memory for their sums. */
 
 import type { Storage } from "../../../tensor/storage.ts";
-import type { Activation, Kernels } from "../../kernels.ts";
+import type { Activation, ChannelGeometry, Kernels } from "../../kernels.ts";
 import type { Acceptances } from "../../overlay.ts";
 import { jobAddress } from "../shared/sizes.ts";
 import { isFloat32, type Machine, sharedElements } from "./machine.ts";
+import { ScratchLayout } from "./scratch-layout.ts";
 import { type StructValues, writeStruct } from "./structs.ts";
 
 type Norm = "channelAffine" | "batchNorm" | "batchNormGradient";
@@ -35,15 +36,38 @@ const codes: Readonly<Record<Activation, number>> = { relu: 1, relu6: 2 };
 /** The last float32 for which the activation has slope 1: 6 − 2⁻²¹ is the one before 6. */
 const slopeEnds: Readonly<Record<Activation, number>> = { relu: Number.POSITIVE_INFINITY, relu6: 6 - 2 ** -21 };
 
+/** Two float64 for each row, and four float32 for each channel. */
+const sumBytes = 16;
+const coefficientBytes = 16;
+/** A thread takes rows of so many elements at a time: less than an image of a usual layer, so that threads finish together. */
+const elementsOfAChunk = 8192;
+
 /** The fields of a call that has none of the optional operands. */
 const nothing: StructValues<"NormJob"> = {
   ...{ x: 0, gamma: 0, beta: 0, mean: 0, variance: 0, addend: 0, out: 0, g: 0, activated: 0, masked: 0 },
-  ...{ gammaGradient: 0, betaGradient: 0, batch: 0, channels: 0, inner: 0, epsilon: 0, slopeEnd: 0 },
+  ...{ gammaGradient: 0, betaGradient: 0, sums: 0, coefficients: 0, batch: 0, channels: 0, inner: 0, rowsPerChunk: 0 },
+  ...{ activation: 0, epsilon: 0, slopeEnd: 0 },
 };
 
 export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Norm> => {
   const addressOf = (storage: Storage | undefined): number => (storage === undefined ? 0 : memory.pointerOf(storage));
-  const prepare = (fields: Partial<StructValues<"NormJob">>): void => writeStruct(memory, jobAddress, "NormJob", { ...nothing, ...fields });
+  /** Writes the job and runs it. Both orders of the rows give the same bits, so the order may depend on the number of threads. */
+  const run = (
+    kernel: (shared: boolean) => void,
+    { batch, channels, inner }: ChannelGeometry,
+    fields: Partial<StructValues<"NormJob">>,
+  ): void => {
+    const shared = batch * channels * inner > sharedElements;
+    const layout = new ScratchLayout();
+    const sums = layout.take(sumBytes * batch * channels);
+    const coefficients = layout.take(coefficientBytes * channels);
+    memory.withScratch(layout.bytes, (base) => {
+      const rowsPerChunk = shared && team.threads > 1 ? Math.max(1, Math.floor(elementsOfAChunk / inner)) : 0;
+      const division = { batch, channels, inner, rowsPerChunk, sums: base + sums, coefficients: base + coefficients };
+      writeStruct(memory, jobAddress, "NormJob", { ...nothing, ...fields, ...division });
+      kernel(shared);
+    });
+  };
   const codeOf = (activation: Activation | undefined): number => (activation === undefined ? 0 : codes[activation]);
 
   // The addresses of the operands are taken first: an operand that is not of this arena is refused before anything is allocated.
@@ -52,8 +76,7 @@ export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kerne
       team.check();
       const operands = { x: addressOf(x), gamma: addressOf(scale), beta: addressOf(shift), addend: addressOf(addend) };
       const y = memory.allocate("float32", x.length);
-      prepare({ ...operands, ...geometry, out: y.pointer });
-      kernels.normalise(codeOf(activation), x.length > sharedElements);
+      run(kernels.normalise, geometry, { ...operands, activation: codeOf(activation), out: y.pointer });
       return y;
     },
 
@@ -63,8 +86,9 @@ export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kerne
       const y = memory.allocate("float32", x.length);
       const mean = memory.allocate("float32", geometry.channels);
       const variance = memory.allocate("float32", geometry.channels);
-      prepare({ ...operands, ...geometry, out: y.pointer, mean: mean.pointer, variance: variance.pointer });
-      kernels.normalise(codeOf(activation), x.length > sharedElements);
+      const { epsilon } = geometry;
+      const results = { out: y.pointer, mean: mean.pointer, variance: variance.pointer };
+      run(kernels.normalise, geometry, { ...operands, ...results, activation: codeOf(activation), epsilon });
       return { y, mean, variance };
     },
 
@@ -80,16 +104,15 @@ export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kerne
         beta: memory.allocate("float32", geometry.channels),
         ...(through?.addend ? { addend: memory.allocate("float32", x.length) } : {}),
       };
-      prepare({
+      run(kernels.normaliseGradient, geometry, {
         ...operands,
-        ...geometry,
+        epsilon: geometry.epsilon,
         out: gradient.x.pointer,
         masked: (gradient.addend ?? gradient.x).pointer,
         gammaGradient: gradient.gamma.pointer,
         betaGradient: gradient.beta.pointer,
         slopeEnd: through === undefined ? 0 : slopeEnds[through.activation],
       });
-      kernels.normaliseGradient(x.length > sharedElements);
       return gradient;
     },
   };

@@ -58,8 +58,8 @@ export interface KernelExports extends WebAssembly.Exports {
   unary(op: number, x: number, out: number, length: number, shared: boolean): void;
   clamp(x: number, out: number, length: number, low: number, high: number, shared: boolean): void;
   select_(condition: number, a: number, b: number, out: number, length: number, shared: boolean): void;
-  /** Reads a NormJob at JOB. `activation` is 0 for none, 1 for relu and 2 for relu6. */
-  normalise(activation: number, shared: boolean): void;
+  /** Reads a NormJob at JOB. */
+  normalise(shared: boolean): void;
   /** Reads a NormJob at JOB. */
   normaliseGradient(shared: boolean): void;
   argmax(x: number, out: number, outer: number, axis: number, inner: number, shared: boolean): void;
