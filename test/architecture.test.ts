@@ -62,6 +62,7 @@ const layers = [
   "experiment",
   "inspect",
   "verify",
+  "playground",
   "cli",
 ];
 
@@ -116,6 +117,9 @@ test("every folder of src is a layer", () => {
 
 test("every import inside src leads to a file", () =>
   expect(inner.filter(({ to }) => !files.includes(to) && !to.includes("/generated/")).map(edge)).toEqual([]));
+
+test("nothing imports the playground: its page is bundled", () =>
+  expect(inner.filter(({ from, to }) => layerOf(to) === "playground" && layerOf(from) !== "playground").map(edge)).toEqual([]));
 
 test("imports point down", () => {
   const offending = inner.filter(({ from, to }) => from.includes("/") && !(to.includes("/") && allowed(layerOf(from), layerOf(to))));

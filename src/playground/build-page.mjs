@@ -1,14 +1,18 @@
 /**
- * Bundles the page and its worker into dist/playground, a folder that any host of static files can serve. What both need is one file, and
+ * node build-page.mjs [folder]
+ *
+ * Bundles the page and its worker into a folder (default: dist/playground) that any host of static files can serve. What both need is one file, and
  * what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
  */
 
 import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 
 const root = new URL("../../", import.meta.url);
 const page = new URL("./page/", import.meta.url);
-const out = new URL("dist/playground/", root);
+const [, , folder] = process.argv;
+const out = folder === undefined ? new URL("dist/playground/", root) : pathToFileURL(`${folder}/`);
 const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
 
 await rm(out, { recursive: true, force: true });

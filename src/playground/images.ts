@@ -8,11 +8,6 @@ import { paintSyntheticSet } from "../experiment/synthetic-set.ts";
 import type { Pictures } from "./messages.ts";
 import type { PlaygroundSettings } from "./settings.ts";
 
-export interface SplitCounts {
-  readonly train: number;
-  readonly test: number;
-}
-
 /** How the images are fetched. */
 export interface ImageSources {
   /** The bytes of a file of CIFAR-10, from the server that `separable playground` starts. */

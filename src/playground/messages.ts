@@ -1,7 +1,6 @@
 /** What the page and the worker tell each other. Each message is one object with a `kind`. */
 
 import type { Costs } from "./costs.ts";
-import type { SplitCounts } from "./images.ts";
 import type { PlaygroundSettings, RunName } from "./settings.ts";
 import type { Snapshot } from "./snapshot.ts";
 
@@ -56,7 +55,8 @@ export interface RunFacts extends Costs {
 /** The images of the runs. */
 export interface ImageFacts {
   readonly classes: readonly string[];
-  readonly counts: SplitCounts;
+  /** The numbers of images to train on and to test on. */
+  readonly counts: { readonly train: number; readonly test: number };
   /** The first training images of each class:[samples,3,32,32], in bytes. */
   readonly samples: Uint8Array;
 }

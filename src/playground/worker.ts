@@ -1,5 +1,6 @@
 /** The worker of the page: requests in, reports out. */
 
+import { provideDevices } from "../backend/auto/devices.ts";
 import { DataError } from "../core/errors.ts";
 import type { Report, Request } from "./messages.ts";
 import { Session } from "./session.ts";
@@ -25,7 +26,9 @@ const session = new Session({
     return new Uint8Array(await response.arrayBuffer());
   },
   provideDevices: async () => {
-    await import("../gpu.ts");
+    // gpu.js is larger than everything else, so it is loaded for visitors who ask for a graphics device.
+    const { createGpuBackend } = await import("../backend/gpu/gpu-backend.ts");
+    provideDevices((["webgpu", "webgl2"] as const).map((name) => ({ name, open: (accept) => createGpuBackend(name, { accept }) })));
   },
 });
 
