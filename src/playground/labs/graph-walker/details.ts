@@ -26,8 +26,7 @@ function table(label: string, kind: "value" | "cotangent", shape: readonly numbe
   );
 }
 
-const sourceLink = (file: string, line: number): HTMLElement =>
-  h("a", { href: `source/${sourcePage(file)}#L${line}` }, `${file}:${line}`);
+const sourceLink = (file: string, line: number): HTMLElement => h("a", { href: `source/${sourcePage(file)}#L${line}` }, `${file}:${line}`);
 
 function facts(op: string, known: OpFacts): HTMLElement[] {
   return [

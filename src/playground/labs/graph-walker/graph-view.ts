@@ -62,7 +62,9 @@ function chip(kind: "value" | "cotangent", shape: Shape, values: Values): { read
 
 /** The chips of an edge around a point: numbers one above the other, cells side by side. */
 function chips(at: Point, shape: Shape, value: Values | undefined, cotangent: Values | undefined): SVGElement[] {
-  const made = [value && chip("value", shape, value), cotangent && chip("cotangent", shape, cotangent)].filter((each) => each !== undefined);
+  const made = [value && chip("value", shape, value), cotangent && chip("cotangent", shape, cotangent)].filter(
+    (each) => each !== undefined,
+  );
   const stacked = made[0] !== undefined && made[0].height < made[0].width;
   const total = made.reduce((sum, { width, height }) => sum + (stacked ? height : width) + 2, -2);
   let along = -total / 2;
@@ -135,7 +137,14 @@ export function graphView(trace: Trace, onSelect: (node: number) => void): Graph
   const layer = s("g", { class: "chips" });
   const element = s(
     "svg",
-    { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", "aria-label": "The graph, from its leaves to the loss" },
+    {
+      class: "graph",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "group",
+      "aria-label": "The graph, from its leaves to the loss",
+    },
     ...edges.map(({ path }) => path),
     stub,
     ...nodes,

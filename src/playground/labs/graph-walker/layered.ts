@@ -20,12 +20,17 @@ export interface Layered {
 /** A node or a waypoint. */
 interface Place {
   readonly layer: number;
+  /** How strongly the place holds on to where its neighbours want it. */
+  readonly weight: number;
   readonly above: Place[];
   readonly below: Place[];
   x: number;
 }
 
-const sweeps = 12;
+const orderSweeps = 12;
+const columnSweeps = 40;
+/** Long edges should be straight first, then the ways through ops. Leaves make room, and pull at nothing. */
+const weights = { waypoint: 4, inner: 1, leaf: 0.01 } as const;
 
 /** The layer of each node: a node lies below its inputs, and a node without inputs lies right above its first user. */
 function layersOf(graph: readonly (readonly number[])[]): number[] {
@@ -37,35 +42,37 @@ function layersOf(graph: readonly (readonly number[])[]): number[] {
   return layers.map((layer, i) => (graph[i]!.length === 0 && users[i]!.length > 0 ? Math.min(...users[i]!) - 1 : layer));
 }
 
-const meanX = (places: readonly Place[]): number => places.reduce((sum, { x }) => sum + x, 0) / places.length;
+/** The mean of the places, by their weights. */
+const meanX = (places: readonly Place[]): number =>
+  places.reduce((sum, { x, weight }) => sum + weight * x, 0) / places.reduce((sum, { weight }) => sum + weight, 0);
 
 /** Puts the places of a layer as near to `wanted` as their order and a distance of 1 allow. */
 function settle(layer: readonly Place[], wanted: readonly number[]): void {
   // Subtracting the index turns the distance into an order, and pooling adjacent violators gives the nearest ordered sequence.
-  const blocks: { sum: number; count: number }[] = [];
+  const blocks: { sum: number; weight: number; count: number }[] = [];
   wanted.forEach((x, i) => {
-    let block = { sum: x - i, count: 1 };
-    for (let last = blocks.at(-1); last !== undefined && last.sum / last.count > block.sum / block.count; last = blocks.at(-1)) {
-      block = { sum: block.sum + last.sum, count: block.count + last.count };
+    const { weight } = layer[i]!;
+    let block = { sum: (x - i) * weight, weight, count: 1 };
+    for (let last = blocks.at(-1); last !== undefined && last.sum / last.weight > block.sum / block.weight; last = blocks.at(-1)) {
+      block = { sum: block.sum + last.sum, weight: block.weight + last.weight, count: block.count + last.count };
       blocks.pop();
     }
     blocks.push(block);
   });
   let i = 0;
-  for (const { sum, count } of blocks)
-    for (let k = 0; k < count; k++, i++) layer[i]!.x = sum / count + i;
+  for (const { sum, weight, count } of blocks) for (let k = 0; k < count; k++, i++) layer[i]!.x = sum / weight + i;
 }
 
 /** Lays out a graph whose nodes come after their inputs. */
 export function layered(graph: readonly (readonly number[])[]): Layered {
   const depth = layersOf(graph);
   const layers: Place[][] = Array.from({ length: Math.max(...depth) + 1 }, () => []);
-  const place = (layer: number): Place => {
-    const made: Place = { layer, above: [], below: [], x: layers[layer]!.length };
+  const place = (layer: number, weight: number): Place => {
+    const made: Place = { layer, weight, above: [], below: [], x: layers[layer]!.length };
     layers[layer]!.push(made);
     return made;
   };
-  const places = depth.map(place);
+  const places = depth.map((layer, i) => place(layer, graph[i]!.length === 0 ? weights.leaf : weights.inner));
   const connect = (above: Place, below: Place): void => {
     above.below.push(below);
     below.above.push(above);
@@ -73,7 +80,7 @@ export function layered(graph: readonly (readonly number[])[]): Layered {
   const ways = graph.map((inputs, i) =>
     inputs.map((input) => {
       const way = [places[input]!];
-      for (let layer = depth[input]! + 1; layer < depth[i]!; layer++) way.push(place(layer));
+      for (let layer = depth[input]! + 1; layer < depth[i]!; layer++) way.push(place(layer, weights.waypoint));
       way.push(places[i]!);
       for (let k = 1; k < way.length; k++) connect(way[k - 1]!, way[k]!);
       return way;
@@ -87,11 +94,11 @@ export function layered(graph: readonly (readonly number[])[]): Layered {
       each.x = i - (layer.length - 1) / 2;
     });
   };
-  for (let sweep = 0; sweep < sweeps; sweep++) {
+  for (let sweep = 0; sweep < orderSweeps; sweep++) {
     for (const layer of layers.slice(1)) arrange(layer, ({ above }) => above);
     for (const layer of layers.slice(0, -1).reverse()) arrange(layer, ({ below }) => below);
   }
-  for (let sweep = 0; sweep < sweeps; sweep++)
+  for (let sweep = 0; sweep < columnSweeps; sweep++)
     for (const layer of sweep % 2 === 0 ? layers : [...layers].reverse())
       settle(
         layer,

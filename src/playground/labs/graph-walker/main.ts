@@ -48,7 +48,7 @@ const toStart = button("Start", "To the start", () => go(0));
 const back = button("◀ Back", "Step backwards (arrow left)", () => go(place.step - 1));
 const next = button("Step ▶", "Step forwards (arrow right)", () => go(place.step + 1));
 const turn = button("Loss", "To the loss, where the walk turns", () => go(turningPosition(trace)));
-const toEnd = button("Gradients", "To the end, where all gradients are known", () => go(lastPosition(trace)));
+const toEnd = button("End", "To the end, where all gradients are known", () => go(lastPosition(trace)));
 next.classList.add("primary");
 
 function go(step: number): void {
@@ -91,7 +91,10 @@ function update(): void {
   const state = stateAt(trace, step);
   view.show(state, selected);
   show(sentence, sayStep(trace, state));
-  show(count, `${state.phase === "start" ? "start" : step < turningPosition(trace) ? "forwards" : "backwards"}, step ${step} of ${slider.max}`);
+  show(
+    count,
+    `${state.phase === "start" ? "start" : step < turningPosition(trace) ? "forwards" : "backwards"}, step ${step} of ${slider.max}`,
+  );
   slider.value = String(step);
   for (const each of [toStart, back]) each.disabled = step === 0;
   for (const each of [next, toEnd]) each.disabled = step === lastPosition(trace);

@@ -77,7 +77,7 @@ function composedBatchNorm(): Computation {
   const scale = reciprocalSqrt(add(mean(multiply(centred, centred)), epsilon));
   const normalised = multiply(centred, scale);
   const y = add(multiply(normalised, gamma), beta);
-  const named = { "x−μ": centred, "1/σ": scale, "x̂": normalised, y };
+  const named = { "x−μ": centred, "1/σ": scale, x̂: normalised, y };
   return { loss: sum(multiply(y, c)), parameters: { x, γ: gamma, β: beta }, constants: { c, ε: epsilon }, named };
 }
 
@@ -100,7 +100,8 @@ export const programs: readonly Program[] = [
     name: "convolution",
     title: "A convolution",
     formula: "y = relu(conv2d(x, w)),  loss = Σ (y − t)²",
-    lesson: "ReLU lets a cotangent through only where its input is positive. Each weight of the kernel collects what all its positions send.",
+    lesson:
+      "ReLU lets a cotangent through only where its input is positive. Each weight of the kernel collects what all its positions send.",
     run: convolution,
   },
   {
