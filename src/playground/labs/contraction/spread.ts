@@ -1,14 +1,20 @@
 /**
- * Places the vertices of a graph in the plane by stress majorisation (Gansner, Koren & North 2004): the distance of two vertices is to be the
- * number of edges between them. The picture is turned so that its longest extent is horizontal.
+ * Places the vertices of a graph in the plane: the distance of two vertices is to be the length of the shortest path between them. Classical
+ * scaling (Torgerson 1952) gives a first picture, and stress majorisation (Gansner, Koren & North 2004) the final one. It is turned so that
+ * its longest extent is horizontal.
  */
+
+import { eigh } from "../../../linalg/eigh.ts";
+import { matrix } from "../../../linalg/matrix.ts";
 
 export interface Point {
   readonly x: number;
   readonly y: number;
 }
 
-const rounds = 1500;
+const rounds = 200;
+/** Vertices that classical scaling puts in one place are moved apart by about this much, or they would stay together. */
+const jolt = 1e-3;
 /** The wanted distance of two vertices between which there is no path. */
 const apart = 2.2;
 
@@ -23,6 +29,22 @@ function distances(count: number, edges: readonly (readonly [number, number, num
   for (let k = 0; k < count; k++)
     for (let i = 0; i < count; i++) for (let j = 0; j < count; j++) d[i]![j] = Math.min(d[i]![j]!, d[i]![k]! + d[k]![j]!);
   return d.map((line) => line.map((length) => (length === Infinity ? apart : length)));
+}
+
+/** The plane in which the inner products that belong to the distances are best approximated. */
+function classicalScaling(d: readonly (readonly number[])[]): Point[] {
+  const count = d.length;
+  const squares = d.map((line) => line.map((length) => length ** 2));
+  const means = squares.map((line) => line.reduce((sum, square) => sum + square, 0) / count);
+  const mean = means.reduce((sum, each) => sum + each, 0) / count;
+  const products = squares.flatMap((line, i) => line.map((square, j) => (means[i]! + means[j]! - mean - square) / 2));
+  const { values, vectors } = eigh(matrix(count, count, products));
+  const coordinate = (i: number, axis: number): number =>
+    axis < 0 ? 0 : Math.sqrt(Math.max(0, values[axis]!)) * vectors.data[i * count + axis]!;
+  return d.map((_, i) => ({
+    x: coordinate(i, count - 1) + jolt * Math.cos(7 * i),
+    y: coordinate(i, count - 2) + jolt * Math.sin(7 * i),
+  }));
 }
 
 /** The points turned about their mean so that the principal axis is horizontal, and the first one is on the left. */
@@ -48,11 +70,7 @@ function turned(points: readonly Point[]): Point[] {
 export function spread(count: number, edges: readonly (readonly [number, number, number])[]): Point[] {
   if (count === 0) return [];
   const d = distances(count, edges);
-  // The vertices begin on an ellipse, slightly irregular, so that no symmetry keeps the stress from falling.
-  const points: Point[] = Array.from({ length: count }, (_, i) => {
-    const angle = (2 * Math.PI * i) / count + 0.1 * Math.sin(7 * i);
-    return { x: 2 * Math.cos(angle), y: Math.sin(angle) };
-  });
+  const points = classicalScaling(d);
   // Each vertex moves to the weighted mean of the places at which its distances to the others would be right.
   const moved = (p: Point, i: number): Point => {
     let [x, y, total] = [0, 0, 0];
