@@ -46,6 +46,10 @@ const presetButtons = presets.map(({ title, equation: text, sizes }) =>
   ),
 );
 
+/** Whether the state has the equation and the sizes of a preset. */
+const isShown = ({ equation: text, sizes }: (typeof presets)[number]): boolean =>
+  text === state.equation && Object.entries(sizes).every(([label, size]) => state.sizes.get(label) === size);
+
 function change(changes: Partial<LabState>): void {
   state = { ...state, ...changes };
   alert.hidden = true;
@@ -94,7 +98,7 @@ function updateSizes(): void {
 function update(): void {
   if (equation.value !== state.equation) equation.value = state.equation;
   updateSizes();
-  const preset = presets.find((each) => each.equation === state.equation);
+  const preset = presets.find(isShown);
   show(
     lesson,
     preset?.lesson ?? "Each operand is a node. An edge is an axis that two operands share; a dangling edge stays in the output.",
@@ -128,13 +132,18 @@ function showPlan(plan: EinsumPlan): void {
   show(
     results,
     h(
-      "section",
-      { class: "panel", "aria-label": "Diagram" },
-      stepButtons(steps),
-      h("p", { class: "sentence", "aria-live": "polite" }, sentence(plan, steps)),
-      diagramView(plan, terms, placesOf(operands, edgesOf(plan, operands)), next),
+      "div",
+      { class: "stack" },
+      h(
+        "section",
+        { class: "panel", "aria-label": "Diagram" },
+        stepButtons(steps),
+        h("p", { class: "sentence", "aria-live": "polite" }, sentence(plan, steps)),
+        diagramView(plan, terms, placesOf(operands, edgesOf(plan, operands)), next),
+      ),
+      stepsPanel(order, plan),
     ),
-    h("div", { class: "stack" }, ordersPanel(orders, order, tried), stepsPanel(order, plan)),
+    ordersPanel(orders, order, tried),
   );
   // The parts were made anew, and the keyboard stays where it was.
   if (focused) {

@@ -28,13 +28,13 @@ function table(label: string, kind: "value" | "cotangent", shape: readonly numbe
 
 const sourceLink = (file: string, line: number): HTMLElement => h("a", { href: `source/${sourcePage(file)}#L${line}` }, `${file}:${line}`);
 
-function facts(op: string, known: OpFacts): HTMLElement[] {
+function facts(known: OpFacts): HTMLElement[] {
   return [
     h("h3", {}, "Equation"),
     h("p", { class: "equation" }, known.equation),
     ...(known.vjp === "" ? [] : [h("p", { class: "equation" }, known.vjp)]),
     h("h3", {}, "Code"),
-    h("pre", { class: "code", tabindex: 0, "aria-label": `The statement that records ${op}` }, h("code", {}, known.code)),
+    h("pre", { class: "code" }, h("code", {}, known.code)),
     h(
       "p",
       { class: "places" },
@@ -78,6 +78,6 @@ export function details(trace: Trace, node: number, state: WalkState, opFacts: O
       shown.kind === "constant" ? undefined : table("cotangent", "cotangent", shown.shape, state.cotangents.get(node)),
     ),
     ...(shown.op === undefined ? [h("p", { class: "soft leaf" }, leafTexts[shown.kind])] : []),
-    ...(known === undefined ? [] : facts(shown.op!, known)),
+    ...(known === undefined ? [] : facts(known)),
   ];
 }

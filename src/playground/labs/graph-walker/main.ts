@@ -119,8 +119,8 @@ addEventListener("hashchange", openAddress);
 addEventListener("keydown", (event) => {
   const { key, target, altKey, ctrlKey, metaKey } = event;
   const steps = { ArrowLeft: -1, ArrowRight: 1 }[key];
-  // The menu, the slider and a wide piece of code use the arrows themselves.
-  if (steps === undefined || altKey || ctrlKey || metaKey || (target as Element).closest("select, input, pre") !== null) return;
+  // The menu and the slider use the arrows themselves.
+  if (steps === undefined || altKey || ctrlKey || metaKey || (target as Element).closest("select, input") !== null) return;
   event.preventDefault();
   go(place.step + steps);
 });
