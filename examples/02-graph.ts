@@ -2,7 +2,8 @@
  * 2. The graph and its gradients.
  *
  * Every op leaves an origin on its result: its name, its inputs, and its VJP, which computes each input's cotangent from the output's.
- * `gradients` follows the origins backwards. The program prints a graph, takes gradients of first and second order, and checks both.
+ * `gradients` follows the origins backwards. The program prints a graph with the value and the gradient of each
+ * tensor, takes gradients of second order, and checks all of them.
  *
  * Run: npx tsx examples/02-graph.ts
  */
@@ -30,21 +31,19 @@ const loss = (x: Tensor, w: Tensor): Tensor => {
   return sum(multiply(hidden, hidden));
 };
 
-/** Prints the op that made a tensor and, indented below it, the inputs of that op. */
-function print(t: Tensor, indent = ""): void {
-  const name = t === x ? "x" : t === w ? "w" : (t.origin?.op ?? "constant");
-  console.log(`${indent}${name} [${t.shape.join(",")}]`);
-  for (const input of t.origin?.inputs ?? []) print(input, `${indent}  `);
-}
-const y = loss(x, w);
-print(y);
-
-// `gradients` returns tensors. It stores nothing on x or w.
-const [dx, dw] = gradients(y, [x, w]);
+/** The tensors that y was computed from, y first. */
+const graph = (y: Tensor): Tensor[] => [y, ...(y.origin?.inputs ?? []).flatMap(graph)];
 const numbers = async (x: Tensor) => Array.from(await x.data(), (v) => v.toFixed(6)).join("  ");
-console.log("loss          ", await numbers(y));
-console.log("∂L/∂x         ", await numbers(dx!));
-console.log("∂L/∂w         ", await numbers(dw!));
+
+// `gradients` returns a tensor for each tensor asked for. It stores nothing on them. Here all tensors of the graph are asked for.
+const y = loss(x, w);
+const nodes = [...new Set(graph(y))];
+const cotangents = gradients(y, nodes);
+for (const [i, node] of nodes.entries()) {
+  const name = node === x ? "x" : node === w ? "w" : node.origin!.op;
+  console.log(`${name.padEnd(9)} ${`[${node.shape}]`.padEnd(6)} value ${await numbers(node)}`);
+  console.log(`${" ".repeat(16)} ∂L/∂·  ${await numbers(cotangents[i]!)}`);
+}
 
 // With createGraph the gradients have origins too, so you can differentiate them again. This is ∂/∂w of ‖∂L/∂x‖².
 const [g] = gradients(loss(x, w), [x], { createGraph: true });

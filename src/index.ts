@@ -55,17 +55,18 @@ export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./d
 export { type Augmentation, cifarAugmentation, imageNetAugmentation } from "./data/augment.ts";
 export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
 export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
-export type {
-  ByteDataset,
-  ByteSplit,
-  Dataset,
-  DatasetFacts,
-  ImageDataset,
-  ImageSplit,
-  Labels,
-  SplitName,
-  StreamedDataset,
-  StreamedSplit,
+export {
+  type ByteDataset,
+  type ByteSplit,
+  type Dataset,
+  type DatasetFacts,
+  type ImageDataset,
+  type ImageSplit,
+  isStreamed,
+  type Labels,
+  type SplitName,
+  type StreamedDataset,
+  type StreamedSplit,
 } from "./data/dataset.ts";
 export { type MixedLabels, mixUp } from "./data/mixup.ts";
 export { type SyntheticOptions, syntheticImages } from "./data/synthetic.ts";
@@ -240,6 +241,7 @@ export { keep, scope } from "./tensor/scope.ts";
 export type { DType, Storage, TypedArray } from "./tensor/storage.ts";
 export { type Origin, Tensor, type Vjp } from "./tensor/tensor.ts";
 export { Adam, type AdamOptions } from "./train/adam.ts";
+export { AveragedOptimizer } from "./train/averaged-optimizer.ts";
 export {
   type Checkpoint,
   decodeCheckpoint,

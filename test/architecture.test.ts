@@ -148,7 +148,7 @@ test("no file imports itself through other files, not even for a type", () => {
 
 describe("the library runs in a browser", () => {
   /** Packages that run in browsers, too. */
-  const browserPackages = ["gpu.js", "fflate", "valibot"];
+  const browserPackages = ["gpu.js", "fflate", "valibot", "fast-check"];
   /** Layers that run in Node only. */
   const nodeLayers = ["report", "bench", "inspect", "verify", "cli"];
   /** Entries of the package that run in Node only. */
@@ -190,6 +190,9 @@ test("fflate is imported only by the file that reads and writes zip archives", (
 
 test("valibot is imported only by the file with the words of the schemas", () =>
   expect([...new Set(edges.filter(({ to }) => to === "valibot").map(({ from }) => from))]).toEqual(["core/schema.ts"]));
+
+test("fast-check, which is no dependency, is imported only by a lab that is bundled", () =>
+  expect(edges.filter(({ to }) => to === "fast-check").map(edge)).toEqual(["src/playground/labs/break-gradient/check.ts → fast-check"]));
 
 test("gpu.js is imported by one file", () =>
   expect(edges.filter(({ to, typeOnly }) => to === "gpu.js" && !typeOnly).map(edge)).toEqual(["src/backend/gpu/gpu-js.ts → gpu.js"]));

@@ -38,18 +38,24 @@ const kernelNames = Object.keys({
   adamUpdate: true,
 } satisfies Record<KernelName, true>) as readonly KernelName[];
 
-/** A call of a kernel: its name and its operands. */
-export type Call = { readonly [Name in KernelName]: readonly [name: Name, ...operands: Parameters<Required<Kernels>[Name]>] }[KernelName];
+type Operands<Name extends KernelName> = Parameters<Required<Kernels>[Name]>;
 
-type AnyKernel = (...operands: unknown[]) => unknown;
+/** A call of a kernel: its name and its operands. */
+export type Call = { readonly [Name in KernelName]: readonly [name: Name, ...operands: Operands<Name>] }[KernelName];
+
+function callOf<Name extends KernelName>(name: Name, operands: Operands<Name>): Call;
+// The compiler cannot see for an unknown kernel that its name and its operands are one of the calls.
+function callOf(name: KernelName, operands: readonly unknown[]): readonly [KernelName, ...unknown[]] {
+  return [name, ...operands];
+}
 
 /** The backend `inner` with `around` in place of every kernel. `compute` computes the call, and `around` returns the result of the call. */
 export function interpose(inner: Kernels, around: (call: Call, compute: () => unknown) => unknown): Kernels {
+  const wrap = <Name extends KernelName>(name: Name) => {
+    const kernel = inner[name] as (...operands: Operands<Name>) => unknown;
+    return (...operands: Operands<Name>): unknown => around(callOf(name, operands), () => kernel(...operands));
+  };
   // A backend may lack the optional kernels.
   const present = kernelNames.filter((name) => inner[name] !== undefined);
-  const wrapped = present.map((name) => {
-    const kernel = inner[name] as AnyKernel;
-    return [name, (...operands: unknown[]) => around([name, ...operands] as unknown as Call, () => kernel(...operands))];
-  });
-  return { ...inner, ...Object.fromEntries(wrapped) };
+  return { ...inner, ...Object.fromEntries(present.map((name) => [name, wrap(name)])) };
 }

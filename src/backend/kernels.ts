@@ -14,7 +14,7 @@ import type { DType, Storage } from "../tensor/storage.ts";
 
 /**
  * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `normalCdf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) have the full accuracy of
- * the dtype, also near 0. `not` is 1 where x = 0.
+ * the dtype, also near 0. `gelu` is x·Φ(x), and keeps its digits also far below 0. `not` is 1 where x = 0.
  */
 export const unaryOps = [
   "negate",
@@ -31,6 +31,7 @@ export const unaryOps = [
   "sigmoid",
   "erf",
   "normalCdf",
+  "gelu",
   "sin",
   "cos",
   "relu",
@@ -41,8 +42,8 @@ export const unaryOps = [
 export type UnaryOp = (typeof unaryOps)[number];
 
 /**
- * c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0. `power` follows
- * IEEE 754, so 1ᵇ is 1 for every b, even for NaN.
+ * c = f(a, b). Comparisons give 1 or 0 in the operands' dtype. `reluGradient`(x, g) is g where x > 0, else 0.
+ * `geluGradient`(x, g) is g·(Φ(x) + x·φ(x)). `power` follows IEEE 754, so 1ᵇ is 1 for every b, even for NaN.
  */
 export const binaryOps = [
   "add",
@@ -59,6 +60,7 @@ export const binaryOps = [
   "greater",
   "greaterEqual",
   "reluGradient",
+  "geluGradient",
 ] as const;
 export type BinaryOp = (typeof binaryOps)[number];
 

@@ -111,6 +111,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./playground-command.ts")).playgroundCommand,
   },
   {
+    name: "repl",
+    description: "open Node's prompt with the library in scope: tensors print, and await works at the top level",
+    load: async () => (await import("./repl-command.ts")).replCommand,
+  },
+  {
     name: "info",
     description: "describe this machine: versions, backend, threads, SIMD or adapter, memory, cache",
     load: async () => (await import("./info-command.ts")).infoCommand,

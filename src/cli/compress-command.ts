@@ -3,45 +3,37 @@
  * run.
  */
 
-import { extname, resolve } from "node:path";
+import { extname } from "node:path";
 import type { Command } from "commander";
-import { type Compression, compress } from "../compress/compress.ts";
-import { type CompressionPlan, planCompression } from "../compress/plan.ts";
-import { ConfigError, DataError } from "../core/errors.ts";
-import { Random } from "../core/random.ts";
-import { DataUnavailableError } from "../data/data-unavailable-error.ts";
+import type { CompressionPlan } from "../compress/plan.ts";
+import { ConfigError } from "../core/errors.ts";
 import { backendHelp } from "../experiment/backend-names.ts";
-import { dataFacts, type ImageFacts, imageFacts, imageSide } from "../experiment/data-facts.ts";
 import { Interruption } from "../experiment/interruption.ts";
 import type { Network } from "../experiment/network-spec.ts";
-import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { resolveConvolution } from "../experiment/node/load-family.ts";
-import type { Images } from "../experiment/node/load-images.ts";
 import { resumeRun } from "../experiment/node/resume-run.ts";
 import { defaultFolder } from "../experiment/node/run-folder-name.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { writeUntrainedRun } from "../experiment/node/write-run.ts";
-import { anyMachine, presets } from "../experiment/presets.ts";
-import { classesOf, restoreNetwork } from "../experiment/restore-network.ts";
+import { restoreNetwork } from "../experiment/restore-network.ts";
 import { integer, number, path, type Rule } from "../experiment/rules.ts";
-import { configOf } from "../experiment/run-config.ts";
-import { savedSettings } from "../experiment/saved-network.ts";
-import { isDataName, type Settings, settingRules } from "../experiment/setting-rules.ts";
-import { familyOptionsOf, networkOf } from "../experiment/settings.ts";
+import { type Settings, settingRules } from "../experiment/setting-rules.ts";
+import { networkOf } from "../experiment/settings.ts";
 import { familyNamed, formatConvolution } from "../structured/convolution-text.ts";
-import type { AttentiveClassifier, Classifier, Evaluation } from "../train/evaluate.ts";
-import { notesOf } from "../train/model-file.ts";
+import type { Classifier, Evaluation } from "../train/evaluate.ts";
 import { writeFileAtomic } from "../train/node/atomic-file.ts";
 import { RunFolder } from "../train/node/run-folder.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
-import { type CompressSource, lossWarning, reportJson, reportText, reportTuned } from "./compress-report.ts";
-import { progressStyle, startJob } from "./progress.ts";
+import { lossWarning, reportJson, reportText, reportTuned } from "./compress-report.ts";
+import { factsFor, readSource, testImages } from "./compress-source.ts";
+import { compressWithProgress, type PlanRequest, planWithProgress } from "./compress-with-progress.ts";
+import { progressStyle } from "./progress.ts";
 import { addRunOptions, type RunOptions, runOf } from "./run-argument.ts";
-import { addSettingOptions, machineOptions, type SettingOption, settingsIn } from "./setting-options.ts";
-import { interruptible, type Terminal, writeNote, writeNotes } from "./terminal.ts";
+import { addSettingOptions, machineOptions, type SettingOption } from "./setting-options.ts";
+import { interruptible, writeNote } from "./terminal.ts";
 import { textReporter } from "./train-report.ts";
-import { evaluateWithProgress, loadImagesWithProgress, type ProgressContext, turnEventLoop } from "./with-progress.ts";
+import { evaluateWithProgress, type ProgressContext } from "./with-progress.ts";
 
 /** A number of parameters, or a share of the dense network's. */
 type BudgetOption = { readonly parameters: number } | { readonly share: number };
@@ -156,7 +148,7 @@ async function compressRun(path: string, options: CompressOptions, context: Comm
       const dense = restoreNetwork(source.checkpoint, networkOf(source.settings));
       const facts = factsFor(source);
       const images = await testImages(source, facts, options.evaluate, progress);
-      const plan = spec === undefined ? await planWithProgress(dense, options, source.settings.seed, progress) : undefined;
+      const plan = spec === undefined ? await planWithProgress(dense, planOf(options, dense), source.settings.seed, progress) : undefined;
       if (plan !== undefined && options.picture !== undefined) await writePicture(options.picture, plan);
       const target: Settings = { ...source.settings, conv: formatConvolution(spec ?? plan!.spec), ...tuning(options) };
       const out = options.dryRun ? undefined : (options.out ?? (await defaultFolder(target)));
@@ -205,32 +197,15 @@ function checkOptionsFit(options: CompressOptions): void {
 /** Whether the command chooses the ranks. */
 const planned = ({ error, budget }: CompressOptions): boolean => error !== undefined || budget !== undefined;
 
+/** What a plan is made for. */
+const planOf = ({ conv, error, budget, windows }: CompressOptions, dense: Network): PlanRequest => ({
+  family: conv,
+  goal: error === undefined ? { parameters: parametersOf(budget!, dense.parameterCount()) } : { error },
+  windows,
+});
+
 /** The settings with which the result is tuned. */
 const tuning = ({ tune: epochs }: CompressOptions): Partial<Settings> => (epochs === undefined ? {} : { epochs });
-
-async function planWithProgress(
-  dense: Network,
-  { conv, error, budget, windows }: CompressOptions,
-  seed: number,
-  { terminal, style, signal }: ProgressContext,
-): Promise<CompressionPlan> {
-  const goal = error === undefined ? { parameters: parametersOf(budget!, dense.parameterCount()) } : { error };
-  let job: ReturnType<typeof startJob> | undefined;
-  try {
-    return await planCompression(dense, conv, goal, {
-      seed,
-      ...(windows !== undefined && { windows }),
-      onLayer: async (name, done, total) => {
-        job ??= startJob(terminal.stderr, style, { label: "choosing ranks", total });
-        job.update(done, { details: [name] });
-        await turnEventLoop();
-        signal.throwIfAborted();
-      },
-    });
-  } finally {
-    job?.stop();
-  }
-}
 
 /** The plot is loaded only when it is drawn. */
 async function writePicture(file: string, { layers }: CompressionPlan): Promise<void> {
@@ -254,106 +229,5 @@ async function tune(
     return outcome.evaluation;
   } finally {
     reporter.stop();
-  }
-}
-
-/** What the run says of its images. For a checkpoint without a configuration, the data set says it. */
-function factsFor({ config, settings, checkpoint }: CompressSource): ImageFacts {
-  if (config !== undefined) return imageFacts(config);
-  if (isDataName(settings.data)) {
-    const { classes, ...facts } = dataFacts(settings.data);
-    const count = classesOf(checkpoint, networkOf(settings));
-    // A network with another number of classes was trained on other data. Its classes are called by their numbers.
-    const names = classes.length === count ? classes : Array.from({ length: count }, (_, label) => String(label));
-    // A file of saveModel may hold what it was given of the classes and of the normalisation.
-    const { classes: noted = names, normalization = facts } = notesOf(checkpoint.metadata, checkpoint.source);
-    return { ...facts, ...normalization, classes: noted, size: imageSide, resize: imageSide };
-  }
-  throw new ConfigError(
-    `compress: ${checkpoint.source} does not say how its images are normalised, so --data must be a data set with a name, ` +
-      `got ${settings.data}`,
-  );
-}
-
-async function readSource(path: string, options: CompressOptions, terminal: Terminal): Promise<CompressSource> {
-  const checkpoint = await findCheckpoint(path);
-  writeNotes(terminal, checkpoint.notes);
-  const config = configOf(checkpoint);
-  const saved = config === undefined ? savedSettings("compress", checkpoint, { depth: options.depth, width: options.width }) : undefined;
-  if (config === undefined && saved === undefined && (options.depth === undefined || options.width === undefined))
-    throw new ConfigError(
-      `compress: ${checkpoint.source} does not say what its network is, got no --depth and --width; ` +
-        "give both, such as --depth 16 --width 1",
-    );
-  if (config !== undefined && (options.depth ?? options.width) !== undefined)
-    throw new ConfigError(`compress: ${checkpoint.source} records its network, got --depth or --width too; leave them out`);
-  const recorded: Settings = config?.settings ?? { ...presets.quick, ...saved };
-  if (recorded.conv !== "Conv")
-    throw new ConfigError(
-      `compress: the network must be made of dense convolutions (Conv), got ${recorded.conv} in ${checkpoint.source}; name the dense run`,
-    );
-  const { conv: _, ...given } = settingsIn(options);
-  const { folder, data } = given;
-  const explicit = {
-    ...given,
-    ...(folder === undefined ? {} : { folder: resolve(folder) }),
-    ...(data === undefined || isDataName(data) ? {} : { data: resolve(data) }),
-  };
-  // The work is decompositions, which are computed on the host. A device would not speed them up.
-  const machine = { ...anyMachine, backend: "wasm" } as const;
-  const elsewhere =
-    explicit.data !== undefined && explicit.data !== recorded.data
-      ? { folder: undefined, limitTrain: undefined, limitTest: undefined }
-      : {};
-  return { checkpoint, config, settings: { ...recorded, ...machine, init: undefined, ...elsewhere, ...explicit } };
-}
-
-/** The images to test on. Without --evaluate, a note says that nothing is tested where the images cannot be had or are of other classes. */
-async function testImages(
-  { checkpoint, settings }: CompressSource,
-  facts: ImageFacts,
-  evaluate: boolean | undefined,
-  progress: ProgressContext,
-): Promise<Images | undefined> {
-  if (evaluate === false) return undefined;
-  try {
-    // The network sees the images of a folder as it was trained on others.
-    const images = await loadImagesWithProgress({ ...settings, limitTrain: 1 }, progress, isDataName(settings.data) ? {} : { facts });
-    const { name, classes } = images.dataset;
-    const expected = classesOf(checkpoint, networkOf(settings));
-    if (classes.length === expected) return images;
-    throw new ConfigError(
-      `compress: the test images must be of the network's ${expected} classes, got ${classes.length} in ${name}; choose with --data`,
-    );
-  } catch (error) {
-    // A folder of images may have been moved or changed since the training.
-    const Unavailable = isDataName(settings.data) ? DataUnavailableError : DataError;
-    if (evaluate || !(error instanceof Unavailable || error instanceof ConfigError)) throw error;
-    writeNote(progress.terminal, `neither network is tested: ${error.message}`);
-    return undefined;
-  }
-}
-
-async function compressWithProgress(
-  dense: Network,
-  target: Settings,
-  { terminal, style, signal }: ProgressContext,
-): Promise<Compression<AttentiveClassifier>> {
-  let job: ReturnType<typeof startJob> | undefined;
-  try {
-    return await compress(dense, networkOf(target).convolution, {
-      ...familyOptionsOf(target),
-      // Compression overwrites every number, so the initialisation is the one that decomposes no matrix.
-      init: "variance-preserving",
-      build: { random: new Random(target.seed) },
-      onLayer: async ({ name }, done, total) => {
-        job ??= startJob(terminal.stderr, style, { label: "compressing", total });
-        job.update(done, { details: [name] });
-        await turnEventLoop();
-        signal.throwIfAborted();
-      },
-    });
-  } finally {
-    job?.stop();
   }
 }

@@ -5,21 +5,13 @@ import type { CompressionPlan } from "../compress/plan.ts";
 import { displayName } from "../experiment/data-facts.ts";
 import { formatNetwork } from "../experiment/network-spec.ts";
 import type { Images } from "../experiment/node/load-images.ts";
-import type { RunConfig } from "../experiment/run-config.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
 import { networkOf } from "../experiment/settings.ts";
 import { formatConvolution } from "../structured/convolution-text.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
 import type { AttentiveClassifier, Evaluation } from "../train/evaluate.ts";
+import type { CompressSource } from "./compress-source.ts";
 import { formatCount, formatPercent, formatTable, plural } from "./format.ts";
 import { type Terminal, writeJson } from "./terminal.ts";
-
-/** The dense network: its checkpoint, its settings, and the configuration of its run, if it has one. */
-export interface CompressSource {
-  readonly checkpoint: Checkpoint;
-  readonly config: RunConfig | undefined;
-  readonly settings: Settings;
-}
 
 /** What the command has found and made. */
 export interface CompressReport {
@@ -52,7 +44,9 @@ export function lossWarning({ compression: { relativeError }, before, after, tun
       : `the convolutions have lost ${formatPercent(relativeError)} of their norm, so the network may know little; ` +
           `test it with eval, ${advice}`;
   const chance = 1 / images.dataset.classes.length;
-  if (!(after.accuracy - chance < (before.accuracy - chance) / 2)) return undefined;
+  const known = before.accuracy - chance;
+  // A network that knew nothing has nothing to lose.
+  if (!(known > 0 && after.accuracy - chance < known / 2)) return undefined;
   return (
     `the network has lost most of its accuracy: ${formatPercent(before.accuracy)} before, ${formatPercent(after.accuracy)} after, ` +
     `${formatPercent(chance)} by chance; ${advice}`

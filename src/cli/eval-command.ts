@@ -15,7 +15,7 @@ import { classCount, describesItself, restoreNamed } from "../experiment/saved-n
 import { isDataName, type Settings } from "../experiment/setting-rules.ts";
 import { foldBatchNorm } from "../nn/fold-batch-norm.ts";
 import type { Layer } from "../nn/module.ts";
-import type { Checkpoint } from "../train/checkpoint.ts";
+import { type Checkpoint, withAveragedWeights } from "../train/checkpoint.ts";
 import { augmentedLogits } from "../train/test-time-augmentation.ts";
 import { classRows, formatClassTable } from "./class-table.ts";
 import type { CommandContext } from "./command.ts";
@@ -29,6 +29,7 @@ import { evaluateWithProgress, loadImagesWithProgress } from "./with-progress.ts
 interface EvalOptions extends Partial<Settings>, RunOptions {
   readonly fold?: boolean;
   readonly tta?: boolean;
+  readonly averaged?: boolean;
   readonly json?: boolean;
   readonly progress: boolean;
 }
@@ -55,6 +56,7 @@ export function evalCommand(command: Command, context: CommandContext): void {
   command
     .option("--fold", "fold the batch norms into the convolutions: the same numbers up to rounding, faster")
     .option("--tta", "average the logits over six views of each image: mirrored, and moved by a pixel (six times the work)")
+    .option("--averaged", "test the average of the weights that train --ema kept")
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr");
   addRunOptions(command);
@@ -64,7 +66,8 @@ export function evalCommand(command: Command, context: CommandContext): void {
 
 async function evaluateRun(path: string, options: EvalOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
-  const checkpoint = await findCheckpoint(path);
+  const found = await findCheckpoint(path);
+  const checkpoint = options.averaged ? withAveragedWeights(found) : found;
   writeNotes(terminal, checkpoint.notes);
   const settings = settingsFor(options, checkpoint);
   await interruptible(
@@ -95,7 +98,7 @@ async function evaluateRun(path: string, options: EvalOptions, { terminal }: Com
       if (options.json) {
         const classes = classRows(evaluation, dataset.classes);
         const numbers = { count, loss, accuracy, classes, confusion };
-        writeJson(terminal.stdout, { checkpoint: source, network, data: dataset.name, backend, ...numbers });
+        writeJson(terminal.stdout, { checkpoint: source, network, data: dataset.name, backend, tta: options.tta ?? false, ...numbers });
         return;
       }
       const rows = [

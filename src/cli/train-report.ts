@@ -209,7 +209,7 @@ function describeNetwork({ settings }: RunConfig, trainer: Trainer): string {
 
 function describeRecipe({ settings }: RunConfig, trainer: Trainer): string {
   const { epochs, batchSize, optimizer, momentum, nesterov, learningRate, schedule, weightDecay, labelSmoothing, augment, seed } = settings;
-  const { lookahead, normRate } = settings;
+  const { lookahead, ema, normRate } = settings;
   const name = { sgd: "SGD", muon: "Muon", adam: "Adam", adamw: "AdamW" }[optimizer];
   const hasMomentum = optimizer === "sgd" || optimizer === "muon";
   const rule = `${name}${hasMomentum ? ` with ${nesterov ? "Nesterov " : ""}momentum ${momentum}` : ""}`;
@@ -217,6 +217,7 @@ function describeRecipe({ settings }: RunConfig, trainer: Trainer): string {
     `${plural(epochs, "epoch")} of ${plural(trainer.batchesPerEpoch, "step")} (batch ${batchSize})`,
     rule,
     ...(lookahead === undefined ? [] : [`Lookahead ${Number(lookahead.toPrecision(3))}`]),
+    ...(ema === undefined ? [] : [`average of weights ${ema}`]),
     `${schedule} rate ${learningRate}${normRate === undefined ? "" : ` (norms ×${normRate})`}`,
     `weight decay ${weightDecay}`,
     ...(labelSmoothing > 0 ? [`label smoothing ${labelSmoothing}`] : []),
@@ -238,10 +239,12 @@ function describeEpoch(metrics: EpochMetrics, epochs: number): string {
     metrics;
   const test =
     testLoss === null || testAccuracy === null ? [] : [`test loss ${testLoss.toFixed(4)} accuracy ${formatPercent(testAccuracy)}`];
+  const averaged = metrics.averagedTestAccuracy === undefined ? [] : [`averaged ${formatPercent(metrics.averagedTestAccuracy)}`];
   return [
     `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`,
     `train loss ${trainLoss.toFixed(4)} accuracy ${formatPercent(trainAccuracy)}`,
     ...test,
+    ...averaged,
     `rate ${formatRate(learningRate)}`,
     formatDuration(seconds + testSeconds),
     `${formatCount(imagesPerSecond)} images/s`,

@@ -1,4 +1,4 @@
-/** The error of one convolution against its parameters: what the ranks and the numbers of windows of a family make of it. */
+/** The error of one convolution against its parameters, for the ranks and the numbers of windows that a family can have. */
 
 import { ConfigError } from "../core/errors.ts";
 import { Random } from "../core/random.ts";
@@ -174,7 +174,7 @@ export class LayerSearch {
     return best;
   }
 
-  /** The candidate at the first position beyond `beyond` that is accepted; the position `within` is. */
+  /** The candidate at the first position after `beyond` that is accepted. The position `within` is accepted. */
   async #refined(
     beyond: number,
     within: number,

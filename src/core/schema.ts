@@ -64,12 +64,12 @@ export const where = <T>(schema: Schema<T>, rule: string, follows: (value: T) =>
 type OptionalKeys<T> = { [K in keyof T]: undefined extends T[K] ? K : never }[keyof T];
 type ObjectOf<T> = { [K in Exclude<keyof T, OptionalKeys<T>>]: T[K] } & { [K in OptionalKeys<T>]?: T[K] };
 
-/**
- * Objects with the given entries. Other keys are left alone: a later version of the library may have written them. The cast is needed
- * because Valibot computes its own type from the entries, and the compiler cannot compare that type with `ObjectOf<T>` for an unknown T.
- */
-export const object = <T extends Record<string, unknown>>(entries: { readonly [K in keyof T]: Schema<T[K]> }): Schema<ObjectOf<T>> =>
-  v.looseObject(entries as v.ObjectEntries, "an object") as unknown as Schema<ObjectOf<T>>;
+/** Objects with the given entries. Other keys are left alone: a later version of the library may have written them. */
+export function object<T extends Record<string, unknown>>(entries: { readonly [K in keyof T]: Schema<T[K]> }): Schema<ObjectOf<T>>;
+// Valibot computes a type of its own from the entries. The compiler cannot compare that type with `ObjectOf<T>` for an unknown T.
+export function object(entries: v.ObjectEntries): Schema<unknown> {
+  return v.looseObject(entries, "an object");
+}
 
 /** The entries of a value that a schema describes. Others could overwrite what is written beside them. */
 export const only = <T extends object>(value: T, entries: Readonly<Record<keyof T, unknown>>): T =>

@@ -14,9 +14,9 @@ const largestArena = 4096;
 const formatted = (value: number): string => Math.ceil(value).toLocaleString("en-US");
 
 /** The number of tensors of a parameter's size that a step holds: the parameter, its gradient, and the optimiser's own. */
-function tensorsPerParameter({ optimizer, momentum, lookahead }: Settings): number {
+function tensorsPerParameter({ optimizer, momentum, lookahead, ema }: Settings): number {
   const moments = optimizer === "sgd" ? (momentum > 0 ? 1 : 0) : optimizer === "muon" ? 1 : 2;
-  return 2 + moments + (lookahead === undefined ? 0 : 1);
+  return 2 + moments + (lookahead === undefined ? 0 : 1) + (ema === undefined ? 0 : 1);
 }
 
 /**

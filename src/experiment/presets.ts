@@ -57,6 +57,7 @@ const quick: Settings = {
   normRate: undefined,
   classifierRate: undefined,
   lookahead: undefined,
+  ema: undefined,
   weightDecay: 5e-4,
   crs: true,
   frobeniusDecay: false,

@@ -2,6 +2,7 @@
 
 import type { Parameter } from "../nn/state.ts";
 import { Adam } from "../train/adam.ts";
+import { AveragedOptimizer } from "../train/averaged-optimizer.ts";
 import { CombinedOptimizer } from "../train/combined-optimizer.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import { Lookahead } from "../train/lookahead.ts";
@@ -30,7 +31,7 @@ export const structuredDecay = ({ weightDecay, crs = true }: Settings, ratio: ()
  * @param steps the steps of the whole run, by which the decay of Lookahead grows. Default: it does not grow.
  */
 export function createOptimizer(settings: Settings, model: Classifier, structured: number, steps?: number): Optimizer {
-  const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, lookahead } = settings;
+  const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, lookahead, ema } = settings;
   const decay = { full: weightDecay, compressed: frobeniusDecay ? 0 : structured };
   const parameters = model.parameters();
   const rates = settings.structuredRates ? structuredRates(model, settings.optimizer.startsWith("adam") ? "adam" : "sgd") : undefined;
@@ -38,9 +39,10 @@ export function createOptimizer(settings: Settings, model: Classifier, structure
     const groups = parameterGroups(some, decay, { norm: normRate, classifier: classifierRate });
     return rates === undefined ? groups : withRates(groups, rates);
   };
-  const optimizer = optimizerOf(settings, parameters, groupsOf);
-  if (lookahead === undefined) return optimizer;
-  return new Lookahead(optimizer, parameters, { decay: lookahead, ...(steps === undefined ? {} : { steps }) });
+  let optimizer = optimizerOf(settings, parameters, groupsOf);
+  if (lookahead !== undefined)
+    optimizer = new Lookahead(optimizer, parameters, { decay: lookahead, ...(steps === undefined ? {} : { steps }) });
+  return ema === undefined ? optimizer : new AveragedOptimizer(optimizer, parameters, { decay: ema });
 }
 
 function optimizerOf(

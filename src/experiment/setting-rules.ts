@@ -73,6 +73,7 @@ export const settingRules = {
   normRate: optional(number({ above: 0, most: mostNumber })),
   classifierRate: optional(number({ above: 0, most: mostNumber })),
   lookahead: optional(number({ least: 0, most: 1 })),
+  ema: optional(number({ least: 0, below: 1 })),
   weightDecay: number({ least: 0, most: mostNumber }),
   crs: optional(flag),
   frobeniusDecay: optional(flag),

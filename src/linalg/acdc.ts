@@ -3,7 +3,7 @@
 import { checkNumbers } from "../core/numbers.ts";
 import type { Random } from "../core/random.ts";
 import { cosineTransformRows, transposedCosineTransformRows } from "./cosine-rows.ts";
-import { checkMatrix, frobenius, type Matrix, matrix, powerOfTwoNear } from "./matrix.ts";
+import { checkMatrix, frobenius, type Matrix, matrix, powerOfTwoNear, scaled, scaleRows } from "./matrix.ts";
 import { minimise, type ValueAndGradient } from "./minimise.ts";
 
 /** How the product is built, and how it is cut to rows × columns. */
@@ -61,13 +61,6 @@ function partsOf({ size: c, places }: AcdcForm): Parts {
     toSpectrumTransposed: (x) => unshuffled(transposedCosineTransformRows(scaleRows(x, inverse))),
     toSignalTransposed: (x) => unshuffled(cosineTransformRows(x)),
   };
-}
-
-/** diag(d)·X. */
-function scaleRows({ rows, columns, data }: Matrix, d: Float64Array): Matrix {
-  const out = matrix(rows, columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = d[i]! * data[i * columns + j]!;
-  return out;
 }
 
 /** The diagonal of X·Yᵀ. */
@@ -164,11 +157,7 @@ export function nearestAcdc(a: Matrix, form: AcdcForm, { random, iterations = 20
   checkNumbers("nearestAcdc", { iterations }, { integer: true, least: 0 });
   const { size: c, factors } = form;
   const scale = powerOfTwoNear(a.data);
-  const target = matrix(
-    a.rows,
-    a.columns,
-    a.data.map((value) => value / scale),
-  );
+  const target = matrix(a.rows, a.columns, scaled(a.data, 1 / scale));
   const parts = partsOf(form);
   const first = Float64Array.from({ length: 2 * c * factors }, () => 1 + spread * random.normal());
   const whole = chain(first, parts, form, a.rows, a.columns).dense;
@@ -181,10 +170,7 @@ export function nearestAcdc(a: Matrix, form: AcdcForm, { random, iterations = 20
   const { point, values } = minimise((at) => lossAt(at, target, parts, form), start, { iterations, tolerance: 1e-26 });
   const shared = scale ** (1 / (2 * factors));
   return {
-    diagonals: diagonalsOf(
-      point.map((value) => value * shared),
-      c,
-    ),
+    diagonals: diagonalsOf(scaled(point, shared), c),
     errors: values.map((value) => Math.sqrt(2 * value) * scale),
   };
 }

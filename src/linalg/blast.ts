@@ -6,7 +6,18 @@ import { checkOptions, type OptionNames, optionNames } from "../core/options.ts"
 import type { Random } from "../core/random.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { truncated } from "./low-rank.ts";
-import { checkMatrix, frobenius, type Matrix, matrix, powerOfTwoNear, product, transposed } from "./matrix.ts";
+import {
+  checkMatrix,
+  frobenius,
+  type Matrix,
+  matrix,
+  powerOfTwoNear,
+  product,
+  scaleColumns,
+  scaled,
+  scaleRows,
+  transposed,
+} from "./matrix.ts";
 import { solvePositive } from "./solve.ts";
 import { svd } from "./svd.ts";
 import { type TensorArray, tensorArray } from "./tensor-array.ts";
@@ -68,13 +79,6 @@ function blockOf(a: Matrix, i: number, j: number, height: number, width: number)
   return out;
 }
 
-/** diag(s)·X. */
-function scaledRows({ rows, columns, data }: Matrix, s: Float64Array): Matrix {
-  const out = matrix(rows, columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = s[i]! * data[i * columns + j]!;
-  return out;
-}
-
 /** Σ of the matrices, entry by entry. */
 function total(parts: readonly Matrix[]): Matrix {
   const out = matrix(parts[0]!.rows, parts[0]!.columns);
@@ -109,13 +113,13 @@ function descend(a: readonly (readonly Matrix[])[], { u, s, v }: Blocks, relativ
   const gramsOfV = v.map((block) => product(block, transposed(block)));
   for (const i of all) {
     const gram = total(all.map((j) => scaledBySides(gramsOfV[j]!, s[i]![j]!)));
-    const c = total(all.map((j) => product(a[i]![j]!, transposed(scaledRows(v[j]!, s[i]![j]!)))));
+    const c = total(all.map((j) => product(a[i]![j]!, scaleColumns(transposed(v[j]!), s[i]![j]!))));
     u[i] = preconditionedStep(u[i]!, gram, c, relativeError);
   }
   const gramsOfU = u.map((block) => product(transposed(block), block));
   for (const j of all) {
     const gram = total(all.map((i) => scaledBySides(gramsOfU[i]!, s[i]![j]!)));
-    const c = total(all.map((i) => product(transposed(a[i]![j]!), transposed(scaledRows(transposed(u[i]!), s[i]![j]!)))));
+    const c = total(all.map((i) => product(transposed(a[i]![j]!), scaleColumns(u[i]!, s[i]![j]!))));
     v[j] = transposed(preconditionedStep(transposed(v[j]!), gram, c, relativeError));
   }
   for (const i of all)
@@ -132,17 +136,13 @@ function descend(a: readonly (readonly Matrix[])[], { u, s, v }: Blocks, relativ
 }
 
 /** diag(s)·G·diag(s). */
-function scaledBySides({ rows, columns, data }: Matrix, s: Float64Array): Matrix {
-  const out = matrix(rows, columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = s[i]! * data[i * columns + j]! * s[j]!;
-  return out;
-}
+const scaledBySides = (g: Matrix, s: Float64Array): Matrix => scaleColumns(scaleRows(g, s), s);
 
 /** ‖A − W‖. */
 function distance(a: readonly (readonly Matrix[])[], { u, s, v }: Blocks): number {
   const norms = a.flatMap((row, i) =>
     row.map((block, j) => {
-      const { data } = product(u[i]!, scaledRows(v[j]!, s[i]![j]!));
+      const { data } = product(u[i]!, scaleRows(v[j]!, s[i]![j]!));
       return frobenius(data.map((value, at) => value - block.data[at]!));
     }),
   );
@@ -210,7 +210,7 @@ export function nearestBlast(a: Matrix, options: BlastOptions): Blast {
     throw new ShapeError(`nearestBlast: blocks must divide both sides, got ${b} for ${a.rows}×${a.columns}`);
   if (!Number.isInteger(rank) || rank < 1) throw new ShapeError(`nearestBlast: rank must be an integer ≥ 1, got ${rank}`);
   const scale = powerOfTwoNear(a.data);
-  const target = { ...a, data: a.data.map((value) => value / scale) };
+  const target = { ...a, data: scaled(a.data, 1 / scale) };
   const norm = frobenius(target.data) || 1;
   const all = Array.from({ length: b }, (_, i) => i);
   const parts = all.map((i) => all.map((j) => blockOf(target, i, j, a.rows / b, a.columns / b)));
@@ -270,9 +270,9 @@ function balanced({ u, s, v }: Blocks, scale: number): Blocks {
   const column = (which: "u" | "s" | "v"): Float64Array => Float64Array.from(factors, (each) => each[which]);
   const [bySide, byDiagonal] = [column("u"), column("s")];
   return {
-    u: u.map((block) => transposed(scaledRows(transposed(block), bySide))),
+    u: u.map((block) => scaleColumns(block, bySide)),
     s: s.map((row) => row.map((values) => values.map((value, k) => value * byDiagonal[k]!))),
-    v: v.map((block) => scaledRows(block, column("v"))),
+    v: v.map((block) => scaleRows(block, column("v"))),
   };
 }
 

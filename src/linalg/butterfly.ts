@@ -24,8 +24,8 @@ export const butterflyStages = (rows: number, columns: number): number => Math.m
 /**
  * A butterfly matrix near A.
  *
- * Call the low bits of a row that stages before s have written l, and the high bits of a column that they have not read h. A butterfly
- * matrix has rank one wherever l and h are fixed, for every s. So stage s takes, for each (l, h), the best vector of two numbers for the
+ * Let l be the low bits of a row that the stages before s have written, and h the high bits of a column that they have not read. For every
+ * s, a butterfly matrix has rank one wherever l and h are fixed. So stage s takes, for each (l, h), the best vector of two numbers for the
  * next bit of the column. What remains is a matrix with half as many columns for each value of l, and so on. The vectors have norm 1. So
  * the errors of the stages are orthogonal to each other, and none is larger than that of the best butterfly matrix: the last stage has no
  * error, and the others add up to √(L−1) times the optimum at most. An A of this form is found again to rounding.

@@ -86,10 +86,7 @@ export function canonicalPolyadic(x: TensorArray, options: CanonicalPolyadicOpti
     throw new ShapeError(`canonicalPolyadic: needs a rank ≥ 1 and two axes or more, got rank ${rank} for shape [${x.shape}]`);
   checkTensorArray("canonicalPolyadic", x);
   const scale = powerOfTwoNear(x.data);
-  const target = tensorArray(
-    x.shape,
-    x.data.map((value) => value / scale),
-  );
+  const target = tensorArray(x.shape, scaled(x.data, 1 / scale));
   const unfoldings = x.shape.map((_, mode) => unfold(target, mode));
   let factors = x.shape.map((_, mode) => initialFactor(target, mode, rank, random));
   let stride = 1;

@@ -101,6 +101,13 @@ export function scaleColumns(a: Matrix, d: ArrayLike<number>): Matrix {
   );
 }
 
+/** diag(d)·A, which multiplies row i by d_i. */
+export function scaleRows({ rows, columns, data }: Matrix, d: ArrayLike<number>): Matrix {
+  const out = matrix(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = d[i]! * data[i * columns + j]!;
+  return out;
+}
+
 /** The Frobenius norm √Σ a². It divides by the largest entry first, so that no square overflows. */
 export function frobenius(values: ArrayLike<number>): number {
   let top = 0;

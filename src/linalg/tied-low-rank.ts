@@ -2,7 +2,7 @@
 
 import { ShapeError } from "../core/errors.ts";
 import { eigh } from "./eigh.ts";
-import { checkMatrix, columnsOf, frobenius, type Matrix, matrix, powerOfTwoNear, product, transposed } from "./matrix.ts";
+import { checkMatrix, columnsOf, frobenius, type Matrix, matrix, powerOfTwoNear, product, scaled, transposed } from "./matrix.ts";
 import { minimise } from "./minimise.ts";
 import { svd } from "./svd.ts";
 
@@ -27,6 +27,19 @@ export function tiedLowRankToDense(v: Matrix, columns: number): Matrix {
   return product(transposed(v), folded(v, columns));
 }
 
+/** ΣAₖ over the blocks A₁, A₂, … of `rows` rows that A consists of. */
+function sumOfBlocks({ columns, data }: Matrix, rows: number): Matrix {
+  const out = matrix(rows, columns);
+  for (let at = 0; at < data.length; at++) out.data[at % out.data.length]! += data[at]!;
+  return out;
+}
+
+/** (A + Aᵀ)/2. */
+function symmetricPart(a: Matrix): Matrix {
+  const { data } = transposed(a);
+  return { ...a, data: a.data.map((value, at) => (value + data[at]!) / 2) };
+}
+
 /**
  * An eigenvalue of M below this share of the norm of its column of B is raised to it. Otherwise V would have large numbers that cancel in
  * ΣVₖ, and float32 could not hold it.
@@ -46,13 +59,8 @@ function tiedOn(a: Matrix, q: Matrix, rank: number, share: number): Matrix {
   const [n, k] = [q.rows, q.columns];
   const copies = a.rows / n;
   const projected = product(a, q);
-  const sum = matrix(n, k);
-  for (let i = 0; i < a.rows; i++) for (let t = 0; t < k; t++) sum.data[(i % n) * k + t]! += projected.data[i * k + t]!;
-  const square = product(transposed(q), sum);
-  const { values, vectors } = eigh({
-    ...square,
-    data: square.data.map((value, at) => (value + square.data[(at % k) * k + Math.floor(at / k)]!) / 2),
-  });
+  const sum = sumOfBlocks(projected, n);
+  const { values, vectors } = eigh(symmetricPart(product(transposed(q), sum)));
   const along = product(q, vectors);
   const b = product(projected, vectors);
   const sums = product(sum, vectors);
@@ -103,16 +111,10 @@ export function nearestTiedLowRank(a: Matrix, rank: number): TiedLowRank {
   if (!Number.isInteger(copies)) throw new ShapeError(`nearestTiedLowRank: the columns must divide the rows, got ${a.rows}×${a.columns}`);
   // W is quadratic in V, so the scale must have an exact root.
   const scale = 4 ** Math.floor(Math.log2(powerOfTwoNear(a.data)) / 2);
-  const target = { ...a, data: a.data.map((value) => value / scale) };
+  const target = { ...a, data: scaled(a.data, 1 / scale) };
   const kept = Math.min(rank, a.columns);
-  const sum = matrix(a.columns, a.columns);
-  for (let at = 0; at < target.data.length; at++) sum.data[at % sum.data.length]! += target.data[at]!;
-  const symmetric = matrix(
-    a.columns,
-    a.columns,
-    sum.data.map((value, at) => (value + sum.data[(at % a.columns) * a.columns + Math.floor(at / a.columns)]!) / 2),
-  );
-  const rows = [columnsOf(eigh(symmetric).vectors, a.columns - kept, a.columns)];
+  const { vectors } = eigh(symmetricPart(sumOfBlocks(target, a.columns)));
+  const rows = [columnsOf(vectors, a.columns - kept, a.columns)];
   if (copies > 1) rows.push(columnsOf(svd(target).v, 0, kept));
   const errorOf = (v: Matrix): number => {
     const { data } = tiedLowRankToDense(v, a.columns);
@@ -124,5 +126,5 @@ export function nearestTiedLowRank(a: Matrix, rank: number): TiedLowRank {
     best = rows.map((q) => tiedOn(target, q, rank, leastShare)).reduce(nearer);
     best = nearer(best, matrix(rank, a.rows, minimise((point) => lossAt(point, target, rank), best.data).point));
   }
-  return { v: { ...best, data: best.data.map((value) => value * Math.sqrt(scale)) }, error: errorOf(best) * scale };
+  return { v: { ...best, data: scaled(best.data, Math.sqrt(scale)) }, error: errorOf(best) * scale };
 }

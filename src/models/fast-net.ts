@@ -130,7 +130,7 @@ export class FastNet extends ImageClassifier implements WhitenedNetwork {
     return new Sequential(new Sequential(this.whitening, GELU()), this.group1, this.group2, this.group3);
   }
 
-  /** Of images of 32×32 pixels the last feature map has 3×3, so this is the max-pooling of 3 pixels of the published network. */
+  /** For images of 32×32 pixels the last feature map has 3×3 pixels, so this is the max-pooling over 3×3 pixels of the published network. */
   protected head(): Sequential {
     return new Sequential(GlobalMaxPool2d(), this.fc, ScaledLogits());
   }

@@ -120,6 +120,20 @@ export const greaterEqual = binary("greaterEqual");
 /** h = g where x > 0, else 0: the VJP of `relu`.   VJP: ḡ = reluGradient(x, h̄). The op is constant in x. */
 export const reluGradient: (x: Tensor, g: Tensor) => Tensor = binary("reluGradient", undefined, (h, x) => reluGradient(x, h));
 
+/** h = g·(Φ(x) + x·φ(x)): the VJP of `gelu`.   VJP: x̄ = h̄·g·φ(x)·(2 − x²), ḡ = geluGradient(x, h̄). */
+export const geluGradient: (x: Tensor, g: Tensor) => Tensor = binary(
+  "geluGradient",
+  (h, x, g) => multiply(multiply(h, g), geluCurvature(x)),
+  (h, x) => geluGradient(x, h),
+);
+
+/** φ(x)·(2 − x²), the second derivative of x·Φ(x). Beyond ±40 it is 0 in every dtype. The bounds keep 0·∞ out. */
+function geluCurvature(x: Tensor): Tensor {
+  const bounded = clamp(x, -40, 40);
+  const square = multiply(bounded, bounded);
+  return multiply(multiply(exp(multiply(square, -0.5)), 1 / Math.sqrt(2 * Math.PI)), subtract(2, square));
+}
+
 const select = differentiable("where", (condition: Tensor, a: Tensor, b: Tensor) => ({
   inputs: [condition, a, b],
   value: output(a.shape, kernels().select(condition.storage, a.storage, b.storage)),
@@ -220,13 +234,11 @@ export const normalCdf = unary("normalCdf", (g, x) =>
   multiply(g, multiply(exp(multiply(multiply(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI))),
 );
 
-/** Below this x, Φ(x) is 0 in every dtype, so x·Φ(x) is 0 as well. At x = −∞ the product −∞·0 would be NaN. */
-const geluFloor = -40;
-
 /**
- * y = x·Φ(x): the exact Gaussian error linear unit (arXiv 1606.08415). Its VJP is that of the ops it is composed of.
+ * y = x·Φ(x): the exact Gaussian error linear unit (arXiv 1606.08415), PyTorch's default. It keeps its digits far below 0, and it is 0 at
+ * −∞.   VJP: x̄ = ȳ·(Φ(x) + x·φ(x)) with the density φ(x) = e^(−x²/2)/√(2π).
  */
-export const gelu = (x: Tensor): Tensor => multiply(maximum(x, geluFloor), normalCdf(x));
+export const gelu = unary("gelu", (g, x) => geluGradient(x, g));
 
 /** y = min(max(x, low), high).   VJP: x̄ = ȳ where low ≤ x ≤ high, else 0. @throws ConfigError unless low ≤ high. */
 export const clamp: (x: Tensor, low: number, high: number) => Tensor = differentiable("clamp", (x: Tensor, low: number, high: number) => {

@@ -1,7 +1,7 @@
 /** Encodes attention maps, filters and images as PNG. */
 
 import { encode } from "fast-png";
-import type { ReportPicture } from "./report-run.ts";
+import type { Picture } from "./report-run.ts";
 
 /**
  * Matplotlib's colour map viridis at nine points (https://bids.github.io/colormap/), from dark blue to yellow. Its lightness rises evenly,
@@ -27,8 +27,8 @@ export function heatColour(value: number): readonly [number, number, number] {
   return [channel(0), channel(1), channel(2)];
 }
 
-/** The bytes of a PNG in which each value is a square of `scale` × `scale` pixels. */
-export function picturePng({ width, height, channels, values }: ReportPicture, scale = 1): Uint8Array {
+/** The bytes of a PNG in which each pixel of the picture is a square of `scale` × `scale` pixels (default: 1). */
+export function picturePng({ width, height, channels, values }: Picture, scale = 1): Uint8Array {
   const data = new Uint8Array(width * scale * height * scale * 3);
   for (let y = 0; y < height * scale; y++)
     for (let x = 0; x < width * scale; x++) {

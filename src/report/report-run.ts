@@ -2,14 +2,18 @@
 
 import type { EpochMetrics } from "../train/progress.ts";
 
-/** A picture: values in [0, 1], pixel by pixel. A pixel of three channels is red, green and blue. */
-export interface ReportPicture {
-  readonly kind: "attention" | "filters" | "image";
-  readonly caption: string;
+/** Numbers in [0, 1] as pixels. A pixel is red, green and blue, or one number, which is shown by a scale of colours. */
+export interface Picture {
   readonly width: number;
   readonly height: number;
   readonly channels: 1 | 3;
-  readonly values: Float32Array;
+  /** [height,width,channels]. */
+  readonly values: ArrayLike<number>;
+}
+
+export interface ReportPicture extends Picture {
+  readonly kind: "attention" | "filters" | "image";
+  readonly caption: string;
 }
 
 export interface ReportRun {

@@ -43,10 +43,12 @@ export const familySpecOf = (spec: ConvolutionSpec): FamilySpec => (spec.kind ==
  * The spec of a family that is not built in, such as `ownSpec(diagonalPlusLowRank, { kind: "DiagonalPlusLowRank", rank: 4 })`.
  * `module` is the absolute path of the module that exports the record. The text form needs it to find the family again.
  */
-export const ownSpec = <Kind extends string, Name extends string>(
+export function ownSpec<Kind extends string, Name extends string>(
   family: StructuredFamily<Kind, Name>,
   spec: FamilySpec<Kind, Name>,
   module?: string,
-): OwnSpec =>
-  // The cast forgets the names of the hyper-parameters, which `spec` and `family` have in common.
-  ({ kind: "own", family: family as unknown as StructuredFamily, spec, module });
+): OwnSpec;
+// The implementation does not name the hyper-parameters, which the first signature demands to be the same in `family` and `spec`.
+export function ownSpec(family: StructuredFamily, spec: FamilySpec, module?: string): OwnSpec {
+  return { kind: "own", family, spec, module };
+}

@@ -17,6 +17,7 @@ import { frozenMetadata, frozenOf, networkMetadata } from "./model-file.ts";
 import type { Progress } from "./progress.ts";
 import { decodeSafetensors, encodeSafetensors, type NamedArray, type Safetensors } from "./safetensors.ts";
 import type { Trainer } from "./trainer.ts";
+import { averagePrefix } from "./weight-average.ts";
 
 /** The content of a file. It has been checked, but not yet against a network. */
 export interface Checkpoint {
@@ -154,6 +155,21 @@ async function sha256(bytes: Uint8Array): Promise<string> {
 /** Overwrites the parameters and buffers of the network. @throws DataError when the checkpoint is of another network. */
 export function restoreModel(model: Module, { source, model: values }: Checkpoint): void {
   overwriteState(`checkpoint ${source}`, model.state(), values, { formerName: (name) => model.formerName(name) });
+}
+
+/**
+ * The checkpoint with the average of the weights in place of the weights. Buffers stay, such as the running statistics of norms.
+ * @throws DataError for a checkpoint of a training that kept no average.
+ */
+export function withAveragedWeights(checkpoint: Checkpoint): Checkpoint {
+  const averages = [...(checkpoint.training?.optimizer ?? [])].flatMap(([name, value]): [string, NamedArray][] =>
+    name.startsWith(averagePrefix) ? [[name.slice(averagePrefix.length), value]] : [],
+  );
+  if (averages.length === 0)
+    throw new DataError(
+      `checkpoint: ${checkpoint.source} must hold an average of the weights, got none; name a run that was trained with --ema`,
+    );
+  return { ...checkpoint, model: new Map([...checkpoint.model, ...averages]) };
 }
 
 /**

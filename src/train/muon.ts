@@ -5,14 +5,14 @@ import { ConfigError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
-import { Buffer, type Parameter, type State } from "../nn/state.ts";
-import { zeros } from "../ops/creation.ts";
+import type { Buffer, State } from "../nn/state.ts";
 import { add, divide, multiply, subtract } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
 import { noGrad } from "../tape/tape.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { checkStep, flattenGroups, type OptimizedParameter, type Optimizer, type ParameterGroup, trainable } from "./optimizer.ts";
+import { GroupOptimizer, zeroState } from "./group-optimizer.ts";
+import { flattenGroups, type OptimizedParameter, type ParameterGroup } from "./optimizer.ts";
 import { frobeniusNorm, orthogonalise } from "./orthogonalise.ts";
 
 export interface MuonOptions {
@@ -44,8 +44,7 @@ interface MuonEntry extends OptimizedParameter {
  * (`CombinedOptimizer`).
  * @throws ConfigError for a parameter that is no matrix, and for options out of range.
  */
-export class Muon implements Optimizer {
-  readonly #entries: readonly MuonEntry[];
+export class Muon extends GroupOptimizer<MuonEntry> {
   readonly #options: Required<MuonOptions>;
 
   constructor(groups: readonly ParameterGroup[], options: MuonOptions = {}) {
@@ -53,28 +52,20 @@ export class Muon implements Optimizer {
     const { momentum = 0.95, nesterov = true, iterations = 5, normalise = false } = options;
     checkNumbers("Muon", { momentum }, { least: 0, below: 1 });
     checkNumbers("Muon", { iterations }, { integer: true, least: 1 });
-    this.#entries = flattenGroups("Muon", groups).map((entry) => {
-      const { shape, dtype } = entry.parameter;
-      if (shape.length < 2)
-        throw new ConfigError(
-          `Muon: parameters must be matrices or kernels, got ${entry.name}: ${formatShape(shape)}; give it to Sgd or Adam`,
-        );
-      return { ...entry, velocity: new Buffer(zeros(shape, { dtype })) };
-    });
+    const velocityOf = ({ name, parameter }: OptimizedParameter): Buffer => {
+      if (parameter.shape.length >= 2) return zeroState(parameter);
+      throw new ConfigError(
+        `Muon: parameters must be matrices or kernels, got ${name}: ${formatShape(parameter.shape)}; give it to Sgd or Adam`,
+      );
+    };
+    super(
+      "Muon",
+      flattenGroups("Muon", groups).map((entry) => ({ ...entry, velocity: velocityOf(entry) })),
+    );
     this.#options = { momentum, nesterov, iterations, normalise };
   }
 
-  get parameters(): readonly Parameter[] {
-    return trainable(this.#entries).map(({ parameter }) => parameter);
-  }
-
-  get values(): readonly Tensor[] {
-    return this.parameters.map(({ value }) => value);
-  }
-
-  step(gradients: readonly Tensor[], learningRate: number): void {
-    const entries = trainable(this.#entries);
-    checkStep("Muon", entries, gradients, learningRate);
+  protected override update(entries: readonly MuonEntry[], gradients: readonly Tensor[], learningRate: number): void {
     scope(() =>
       noGrad(() => {
         // Everything that takes memory comes before the first change, so that a step that fails has changed nothing.
@@ -108,10 +99,10 @@ export class Muon implements Optimizer {
   }
 
   state(): Map<string, State> {
-    return new Map(this.#entries.map(({ name, velocity }): [string, State] => [`velocity.${name}`, velocity]));
+    return new Map(this.entries.map(({ name, velocity }): [string, State] => [`velocity.${name}`, velocity]));
   }
 
   dispose(): void {
-    for (const { velocity } of this.#entries) velocity.value.dispose();
+    for (const { velocity } of this.entries) velocity.value.dispose();
   }
 }

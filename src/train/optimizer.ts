@@ -5,6 +5,7 @@ import { kindOf } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Parameter, State } from "../nn/state.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { WeightAverage } from "./weight-average.ts";
 
 /** Parameters that share a weight decay and a factor of the learning rate. */
 export interface ParameterGroup {
@@ -22,6 +23,8 @@ export interface Optimizer {
   readonly parameters: readonly Parameter[];
   /** The values of `parameters`: `optimizer.step(gradients(loss, optimizer.values), learningRate)`. */
   readonly values: readonly Tensor[];
+  /** The average of the weights that the steps keep. `trainEpochs` evaluates it beside the weights. Default: none is kept. */
+  readonly average?: WeightAverage;
   /**
    * Updates every trainable parameter once.
    * @throws ConfigError for a learning rate that is not finite or below 0, GradientError for gradients that do not fit.

@@ -43,6 +43,9 @@ export interface EpochMetrics {
   readonly testLoss: number | null;
   /** Null when the network was not evaluated after this epoch. */
   readonly testAccuracy: number | null;
+  /** Those of the average of the weights, in an epoch with an evaluation. Absent if the optimiser keeps no average. */
+  readonly averagedTestLoss?: number;
+  readonly averagedTestAccuracy?: number;
   /** The learning rate of the epoch's last step. */
   readonly learningRate: number;
   /** Time of the training steps. */

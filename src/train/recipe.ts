@@ -118,8 +118,9 @@ const libraryMakers: Readonly<Record<string, Make>> = {
   GlobalMaxPool2d,
   Dropout: ({ sizes = [] }) => Dropout(sizes[0]!),
   // A file may hold any options. The layers check those that they get.
-  MaxPool2d: ({ options = {} }) => MaxPool2d(options as unknown as PoolingOptions),
-  AvgPool2d: ({ options = {} }) => AvgPool2d(options as unknown as AveragePoolingOptions),
+  MaxPool2d: ({ options: { kernel, ...rest } = {} }) => MaxPool2d({ kernel: kernel as number, ...(rest as Partial<PoolingOptions>) }),
+  AvgPool2d: ({ options: { kernel, ...rest } = {} }) =>
+    AvgPool2d({ kernel: kernel as number, ...(rest as Partial<AveragePoolingOptions>) }),
 };
 
 const hint = "save its state() instead and load it with loadState, or give a maker for its kind";

@@ -32,6 +32,8 @@ const metricsOf = (epoch: number): Schema<EpochMetrics> =>
     trainAccuracy: finite(),
     testLoss: nullable(finite()),
     testAccuracy: nullable(finite()),
+    averagedTestLoss: optional(finite()),
+    averagedTestAccuracy: optional(finite()),
     learningRate: finite(),
     seconds: finite(),
     testSeconds: finite(),

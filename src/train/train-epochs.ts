@@ -55,7 +55,7 @@ export const trainEpochsOptions: OptionNames = optionNames<TrainEpochsOptions>({
  */
 export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions): Promise<"finished" | "stopped"> {
   checkOptions("trainEpochs", options, trainEpochsOptions);
-  const { epochs, testBatches, classes, evaluateEvery = 1, maximumSteps = Infinity, signal, onEpoch, onTestBatch } = options;
+  const { epochs, classes, evaluateEvery = 1, maximumSteps = Infinity, onEpoch } = options;
   checkNumbers("trainEpochs", { epochs, classes, evaluateEvery }, { integer: true, least: 1 });
   if (maximumSteps !== Infinity) checkNumbers("trainEpochs", { maximumSteps }, { integer: true, least: 0 });
   while (trainer.progress.epoch < epochs) {
@@ -64,20 +64,31 @@ export async function trainEpochs(trainer: Trainer, options: TrainEpochsOptions)
     const epoch = trainer.progress.epoch + 1;
     const start = performance.now();
     let evaluation: Evaluation | undefined;
+    let averaged: Evaluation | undefined;
     if (epoch % evaluateEvery === 0 || epoch === epochs) {
-      const { imageShape } = trainer;
-      evaluation = await evaluate(trainer.model, testBatches(), { imageShape, classes, signal, onBatch: onTestBatch });
+      evaluation = await test(trainer, options);
       if (evaluation === undefined) return "stopped";
-      if (!Number.isFinite(evaluation.loss))
-        throw new DataError(
-          `train: the test loss must be finite, got ${evaluation.loss} after epoch ${epoch} (learning rate ${trainer.learningRate()}); ` +
-            "lower the learning rate",
-        );
+      const { average } = trainer.optimizer;
+      averaged = average && (await average.instead(() => test(trainer, options)));
+      if (average !== undefined && averaged === undefined) return "stopped";
     }
-    const metrics = trainer.finishEpoch(evaluation, (performance.now() - start) / 1000);
+    const metrics = trainer.finishEpoch(evaluation, (performance.now() - start) / 1000, averaged);
     await onEpoch?.(metrics, evaluation);
   }
   return "finished";
+}
+
+/** Evaluates the present weights. @returns undefined after an abort. @throws DataError for a loss that is not finite. */
+async function test(trainer: Trainer, options: TrainEpochsOptions): Promise<Evaluation | undefined> {
+  const { testBatches, classes, signal, onTestBatch } = options;
+  const { imageShape, progress } = trainer;
+  const evaluation = await evaluate(trainer.model, testBatches(), { imageShape, classes, signal, onBatch: onTestBatch });
+  if (evaluation !== undefined && !Number.isFinite(evaluation.loss))
+    throw new DataError(
+      `train: the test loss must be finite, got ${evaluation.loss} after epoch ${progress.epoch + 1} ` +
+        `(learning rate ${trainer.learningRate()}); lower the learning rate`,
+    );
+  return evaluation;
 }
 
 /** Trains on the rest of the current epoch. */

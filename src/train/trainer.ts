@@ -224,8 +224,8 @@ export class Trainer {
     }
   }
 
-  /** Ends the current epoch and returns its results. */
-  finishEpoch(evaluation: Evaluation | undefined, testSeconds: number): EpochMetrics {
+  /** Ends the current epoch and returns its results. @param averaged The evaluation of the average of the weights. Default: none. */
+  finishEpoch(evaluation: Evaluation | undefined, testSeconds: number, averaged?: Evaluation): EpochMetrics {
     const { epoch, tally } = this.progress;
     const metrics = {
       epoch: epoch + 1,
@@ -233,6 +233,7 @@ export class Trainer {
       trainAccuracy: tally.correct / tally.count,
       testLoss: evaluation?.loss ?? null,
       testAccuracy: evaluation?.accuracy ?? null,
+      ...(averaged === undefined ? {} : { averagedTestLoss: averaged.loss, averagedTestAccuracy: averaged.accuracy }),
       learningRate: this.learningRate(this.batchesPerEpoch - 1),
       seconds: tally.seconds,
       testSeconds,

@@ -16,6 +16,9 @@ export interface WeightAverageOptions {
 /** The names of `WeightAverageOptions`. */
 export const weightAverageOptions: OptionNames = optionNames<WeightAverageOptions>({ decay: true });
 
+/** What the state's names of averages begin with. The name of the parameter follows. */
+export const averagePrefix = "average.";
+
 /** A copy of a parameter's values in a buffer of its own. */
 export const copyOf = ({ value }: Parameter): Buffer => new Buffer(noGrad(() => add(value, zerosLike(value))));
 
@@ -26,7 +29,7 @@ export const copyOf = ({ value }: Parameter): Buffer => new Buffer(noGrad(() => 
  *
  *     const average = new WeightAverage(network.parameters());
  *     …  optimizer.step(…);  average.update();  …
- *     average.swap();  await evaluate(network, …);  average.swap();
+ *     await average.instead(() => evaluate(network, …));
  */
 export class WeightAverage {
   readonly #entries: readonly { readonly name: string; readonly parameter: Parameter; readonly average: Buffer }[];
@@ -40,6 +43,17 @@ export class WeightAverage {
     checkNumbers("WeightAverage", { decay }, { least: 0, below: 1 });
     this.#decay = decay;
     this.#entries = [...parameters].map(([name, parameter]) => ({ name, parameter, average: copyOf(parameter) }));
+  }
+
+  /** The number of updates so far. */
+  get updates(): number {
+    return this.#updates.count;
+  }
+
+  /** Makes the average the present weights again. It belongs before the first update, when the weights were overwritten. */
+  begin(): void {
+    overwrite(this.#entries.map(({ parameter, average }) => ({ target: average.value, source: parameter.value })));
+    this.#updates.count = 0;
   }
 
   /** Takes the present weights into the average. */
@@ -62,11 +76,21 @@ export class WeightAverage {
     });
   }
 
+  /** The result of `body` with the average in place of the weights. Afterwards the weights are what they were before. */
+  async instead<T>(body: () => Promise<T>): Promise<T> {
+    this.swap();
+    try {
+      return await body();
+    } finally {
+      this.swap();
+    }
+  }
+
   /** The state, by name, that a checkpoint must hold for the average to continue. */
   state(): Map<string, State> {
     return new Map<string, State>([
       ["updates", this.#updates],
-      ...this.#entries.map(({ name, average }): [string, State] => [`average.${name}`, average]),
+      ...this.#entries.map(({ name, average }): [string, State] => [averagePrefix + name, average]),
     ]);
   }
 

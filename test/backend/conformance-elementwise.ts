@@ -22,6 +22,7 @@ export const unaryOps = {
   sigmoid: true,
   erf: true,
   normalCdf: true,
+  gelu: true,
   sin: true,
   cos: true,
   relu: true,
@@ -45,6 +46,7 @@ export const binaryOps = {
   greater: true,
   greaterEqual: true,
   reluGradient: true,
+  geluGradient: true,
 } satisfies Record<BinaryOp, true>;
 
 const namesOf = <Name extends string>(table: Record<Name, true>): Name[] => Object.keys(table) as Name[];

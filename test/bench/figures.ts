@@ -150,7 +150,7 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
 const marksOf = (name: string): readonly [string, string] => [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
 
 /** The page with the text between its marks replaced. @throws Error when the page has no marks. */
-export function replaceFigures(page: string, figures: string, name: "figures" | "structured" | "torch" = "figures"): string {
+export function replaceFigures(page: string, figures: string, name: "figures" | "structured" | "torch" | "presets" = "figures"): string {
   const marks = marksOf(name);
   const [start, end] = [page.indexOf(marks[0]), page.indexOf(marks[1])];
   if (start < 0 || end < start) throw new Error(`${name}: the page must hold ${marks[0].trim()} and then ${marks[1]}`);

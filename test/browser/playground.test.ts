@@ -220,4 +220,43 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     expect(wide).toEqual([]);
     await page.close();
   });
+
+  test("the structure lens follows the choices and what is drawn, without a serious fault", async () => {
+    const page = await visit(isolated, "labs/structure-lens.html", { viewport: { width: 390, height: 844 } });
+    const lost = (): Promise<string | null> => page.locator(".figure dd").first().textContent();
+    await page.locator(".ways tbody tr").nth(1).waitFor();
+    const smooth = await lost();
+    await page.getByLabel("Structure", { exact: true }).selectOption("Kronecker");
+    await page.getByText("a sum of Kronecker products").waitFor();
+    await page.waitForFunction((before) => document.querySelector(".figure dd")!.textContent !== before, smooth);
+    await page.getByLabel("Matrix", { exact: true }).selectOption("kronecker");
+    // A sum of four Kronecker products holds one of them.
+    await page.locator(".figure dd").first().getByText("0.0 %").waitFor();
+    await page.locator(".paintable").hover();
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.waitForFunction(() => document.querySelector(".figure dd")!.textContent !== "0.0 %");
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await page.close();
+  });
+
+  test("a visitor breaks a gradient, and sees the counterexample shrink", async () => {
+    const page = await visit(isolated, "labs/break-gradient.html", { viewport: { width: 390, height: 844 } });
+    await page.getByText("100 generated inputs agree").waitFor();
+    expect(await page.locator(".shrinking li").count()).toBe(0);
+    await page.getByRole("button", { name: "forget the product rule" }).click();
+    await page.getByText(/^Wrong\./).waitFor();
+    await page.getByText("The smallest counterexample").waitFor();
+    expect(await page.locator(".shrinking li").count()).toBeGreaterThan(1);
+    expect(await page.locator(".smallest .grid").first().locator("span").count()).toBe(1);
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    const editor = page.getByLabel("Source of the VJP");
+    await editor.fill("return multiply(g,");
+    await page.getByText(/Unexpected token/).waitFor();
+    await page.getByLabel("Op", { exact: true }).selectOption("gram");
+    await page.getByText("100 generated inputs agree").waitFor();
+    await page.close();
+  });
 });

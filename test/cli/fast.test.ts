@@ -1,4 +1,4 @@
-/** The network `fast` from the command line: training, resuming bit for bit, testing, predicting, and the search for a rate. */
+/** The network `fast` from the command line: training, resuming bit for bit, averaging, testing, predicting, and the search for a rate. */
 
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -41,14 +41,50 @@ describe.each([
   }, 120_000);
 });
 
+test("--ema changes no step, resumes to the same bits, and its average is tested beside the weights and by eval --averaged", async () => {
+  const [plain, whole, parts] = [at("SGD-whole"), at("ema-whole"), at("ema-parts")];
+  const train = (run: string, more: readonly string[]) =>
+    runCli(["train", ...recipe, ...images, ...machine, "--ema", "0.9", "--run", run, ...more]);
+  const { code, stdout } = await train(whole, []);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^recipe .*average of weights 0\.9/m);
+  // The third of six steps is within the first epoch.
+  expect((await train(parts, ["--steps", "2"])).code).toBe(0);
+  expect((await runCli(["train", "--resume", parts, "--no-progress"])).code).toBe(0);
+  const [without, one, other] = await Promise.all(
+    [plain, whole, parts].map((run) => readCheckpointFile(join(run, "checkpoint.safetensors"))),
+  );
+  expect(one!.model).toEqual(without!.model);
+  expect(other!.model).toEqual(one!.model);
+  expect(other!.training!.optimizer).toEqual(one!.training!.optimizer);
+
+  const [, last] = (await readFile(join(whole, "metrics.jsonl"), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  const evaluate = async (more: readonly string[]) =>
+    jsonLines((await runCli(["eval", join(whole, "checkpoint.safetensors"), "--json", ...machine, ...more])).stdout)[0] as {
+      loss: number;
+      accuracy: number;
+    };
+  const [weights, averaged] = [await evaluate([]), await evaluate(["--averaged"])];
+  expect(weights.loss).toBeCloseTo(last.testLoss, 6);
+  expect(averaged.loss).toBeCloseTo(last.averagedTestLoss, 6);
+  expect(averaged.accuracy).toBe(last.averagedTestAccuracy);
+  expect(averaged.loss).not.toBeCloseTo(weights.loss, 4);
+  const refused = await runCli(["eval", plain, "--averaged", ...machine]);
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("must hold an average of the weights, got none")]);
+}, 120_000);
+
 test("eval takes the run, its bare views and test-time augmentation; count and predict know the network", async () => {
   const run = at("SGD-whole");
   const evaluate = async (more: readonly string[]) =>
-    jsonLines((await runCli(["eval", run, "--json", ...machine, ...more])).stdout)[0] as { loss: number };
+    jsonLines((await runCli(["eval", run, "--json", ...machine, ...more])).stdout)[0] as { loss: number; tta: boolean };
   const [plain, folded, views] = [await evaluate([]), await evaluate(["--fold"]), await evaluate(["--tta"])];
   expect(plain).toMatchObject({ network: "fast-4-6-8-Conv", count: 6 });
   expect(folded.loss).toBeCloseTo(plain.loss, 4);
   expect(views.loss).not.toBe(plain.loss);
+  expect([plain, folded, views].map(({ tta }) => tta)).toEqual([false, false, true]);
   const { stdout } = await runCli(["count", "--network", "fast", "--widths", "4,6,8", "--conv", "Sep"]);
   expect(stdout).toContain("fast-4-6-8-Sep");
 }, 60_000);

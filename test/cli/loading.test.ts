@@ -108,7 +108,7 @@ describe("where no optional package is installed", () => {
     expect((await runProgram([], [...tinyRun, "--run", run])).code).toBe(0);
   });
 
-  const family = fileURLToPath(new URL("../../examples/05-your-own-layer.ts", import.meta.url));
+  const family = fileURLToPath(new URL("../../examples/11-your-own-layer.ts", import.meta.url));
   const cases = [
     ["sharp", "image: needs the package sharp,", "sharp@0.35", () => ["predict", "--checkpoint", run, image]],
     [

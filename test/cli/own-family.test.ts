@@ -16,7 +16,7 @@ import { onReferenceBackend } from "../support/reference-backend.ts";
 import { jsonLines, resultsOf, runCli } from "./run-cli.ts";
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const example = fileURLToPath(new URL("../../examples/05-your-own-layer.ts", import.meta.url));
+const example = fileURLToPath(new URL("../../examples/11-your-own-layer.ts", import.meta.url));
 
 let folder = "";
 let elsewhere = "";

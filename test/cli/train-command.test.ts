@@ -226,6 +226,16 @@ describe("bad input", () => {
     );
   });
 
+  test("a run that is resumed with too little memory for its parameters, before anything is made", async () => {
+    const run = at("wide");
+    const limits = ["--batch-size", "2", "--limit-train", "2", "--limit-test", "1", "--width", "5", "--steps", "0"];
+    expect((await runCli([...tinyRun, ...limits, "--run", run])).code).toBe(0);
+    await expectError(
+      ["train", "--resume", run, "--memory-limit", "16"],
+      /ConfigError: train: wrn-10-5-Conv has .* parameters, .* needs \d\d MiB or more, got a limit of 16 MiB; .* or raise --memory-limit/,
+    );
+  });
+
   describe("a damaged run", () => {
     const damaged = async (name: string, damage: (run: string) => Promise<void>, message: RegExp): Promise<void> => {
       const run = at(name);

@@ -90,6 +90,7 @@ const before = (): Record<string, unknown[]> => {
     parameterGroups: [model.parameters(), { full: 0 }],
     Lookahead: [new library.Sgd([{ parameters: model.parameters() }]), model.parameters()],
     WeightAverage: [model.parameters()],
+    AveragedOptimizer: [new library.Sgd([{ parameters: model.parameters() }]), model.parameters()],
     findRate: [],
     augmentedLogits: [model, images, { training: false }],
     whiteningFilters: [

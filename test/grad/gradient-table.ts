@@ -208,6 +208,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   "elementwise/normalCdf": unary(elementwise.normalCdf),
   "elementwise/relu": kinked(elementwise.relu),
   "elementwise/gelu": unary(elementwise.gelu),
+  "elementwise/geluGradient": binary(elementwise.geluGradient, { a: [-3, 3] }),
   "elementwise/clamp": kinked((x) => elementwise.clamp(x, -0.3, 0.5)),
   "elementwise/relu6": kinked((x) => elementwise.relu6(elementwise.add(elementwise.multiply(x, 10), 3))),
   "elementwise/cast": unary((x) => elementwise.cast(x, "float64")),

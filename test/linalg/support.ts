@@ -1,9 +1,10 @@
 /** Matrices and tensors to decompose. They are built from a few numbers and a seed, so that a counterexample is easy to read. */
 
 import fc from "fast-check";
+import { expect } from "vitest";
 import { Random } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { type Matrix, matrix, product } from "../../src/linalg/matrix.ts";
+import { frobenius, type Matrix, matrix, product, scaled } from "../../src/linalg/matrix.ts";
 import { type TensorArray, tensorArray } from "../../src/linalg/tensor-array.ts";
 
 /**
@@ -31,6 +32,20 @@ export const normalValues = (count: number, seed: number): Float64Array => {
   const random = new Random(seed);
   return Float64Array.from({ length: count }, () => random.normal());
 };
+
+/** A matrix of normal numbers. */
+export const normals = (rows: number, columns: number, seed: number): Matrix => matrix(rows, columns, normalValues(rows * columns, seed));
+
+/** ‖A − B‖. */
+export const distance = (a: Matrix, b: Matrix): number => frobenius(a.data.map((value, i) => value - b.data[i]!));
+
+/** A times a number. */
+export const times = (a: Matrix, factor: number): Matrix => ({ ...a, data: scaled(a.data, factor) });
+
+/** No error of a descent may be larger than the one before it, apart from rounding. */
+export function expectToFall(errors: readonly number[]): void {
+  for (const [k, error] of errors.entries()) if (k > 0) expect(error).toBeLessThanOrEqual(errors[k - 1]! * (1 + 1e-12));
+}
 
 /** The matrix of a recipe. */
 export function buildMatrix({ rows, columns, kind, seed }: MatrixRecipe): Matrix {

@@ -141,7 +141,7 @@ describe("pictures", () => {
         fc.integer({ min: 1, max: 3 }),
         (width, height, scale) => {
           const values = Float32Array.from({ length: width * height }, (_, i) => i / (width * height));
-          const png = decode(picturePng({ kind: "attention", caption: "", width, height, channels: 1, values }, scale));
+          const png = decode(picturePng({ width, height, channels: 1, values }, scale));
           expect([png.width, png.height]).toEqual([width * scale, height * scale]);
           for (let y = 0; y < png.height; y++)
             for (let x = 0; x < png.width; x++) {

@@ -1,8 +1,9 @@
-/** The moving average and Lookahead against their recurrences on plain numbers. */
+/** The moving average, the optimiser that keeps it, and Lookahead against their recurrences on plain numbers. */
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "../../src/core/errors.ts";
+import { AveragedOptimizer } from "../../src/train/averaged-optimizer.ts";
 import { Lookahead } from "../../src/train/lookahead.ts";
 import { Sgd } from "../../src/train/sgd.ts";
 import { WeightAverage } from "../../src/train/weight-average.ts";
@@ -72,6 +73,55 @@ describe("WeightAverage", () => {
   test.each([-0.1, 1, Number.NaN])("refuses a decay of %d", (decay) =>
     expect(() => new WeightAverage(named({ p: parameter([1]) }), { decay })).toThrow(ConfigError),
   );
+});
+
+describe("AveragedOptimizer", () => {
+  const make = () => {
+    const p = parameter([9, 9, 9]);
+    return { p, optimizer: new AveragedOptimizer(new Sgd([{ parameters: named({ p }) }]), named({ p }), { decay: 0.3 }) };
+  };
+  const averageIn = ({ p, optimizer }: ReturnType<typeof make>): Promise<number[]> =>
+    optimizer.average.instead(async () => [...(await p.read())]);
+
+  test("steps as the optimiser does, and averages from the weights before the first step", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.integer({ min: 1, max: 12 }), async (seed, count) => {
+        const made = make();
+        // The weights are overwritten after the optimiser is made, as by a pretrained network.
+        made.p.write([1, 2, 3]);
+        let [weights, expected] = [
+          [1, 2, 3],
+          [1, 2, 3],
+        ];
+        for (let t = 1; t <= count; t++) {
+          made.optimizer.step([vector(gradientAt(seed, t))], 0.1);
+          weights = weights.map((w, i) => w - 0.1 * gradientAt(seed, t)[i]!);
+          const d = Math.min(0.3, (1 + t) / (10 + t));
+          expected = expected.map((old, i) => d * old + (1 - d) * weights[i]!);
+        }
+        expectValues(await made.p.read(), weights, 1e-13);
+        expectValues(await averageIn(made), expected, 1e-13);
+        expectValues(await made.p.read(), weights, 1e-13);
+      }),
+      { numRuns: 40 },
+    ));
+
+  test("continues from its state", async () => {
+    const [whole, before, after] = [make(), make(), make()];
+    for (let t = 1; t <= 5; t++) whole.optimizer.step([vector(gradientAt(3, t))], 0.1);
+    for (let t = 1; t <= 2; t++) before.optimizer.step([vector(gradientAt(3, t))], 0.1);
+    await copyState(before.optimizer, after.optimizer);
+    after.p.write(await before.p.read());
+    for (let t = 3; t <= 5; t++) after.optimizer.step([vector(gradientAt(3, t))], 0.1);
+    expect(await averageIn(after)).toEqual(await averageIn(whole));
+  });
+
+  test("puts the weights back when a body fails", async () => {
+    const made = make();
+    made.optimizer.step([vector([1, 1, 1])], 1);
+    await expect(made.optimizer.average.instead(() => Promise.reject(new Error("stopped")))).rejects.toThrow("stopped");
+    expect([...(await made.p.read())]).toEqual([8, 8, 8]);
+  });
 });
 
 /** SGD without momentum and Lookahead on plain numbers. */

@@ -7,7 +7,7 @@ import { sizeOf } from "../../core/shape.ts";
 import { type HostMemory, viewOf } from "../host-storage.ts";
 import type { BinaryOp, Kernels, UnaryOp } from "../kernels.ts";
 import { forEachElement } from "./layout.ts";
-import { erf, normalCdf, sigmoid } from "./special-functions.ts";
+import { erf, gelu, geluSlope, normalCdf, sigmoid } from "./special-functions.ts";
 
 const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   negate: (x) => -x,
@@ -24,6 +24,7 @@ const unaryFunctions: Record<UnaryOp, (x: number) => number> = {
   sigmoid,
   erf,
   normalCdf,
+  gelu,
   sin: Math.sin,
   cos: Math.cos,
   relu: (x) => Math.max(x, 0), // The expression x > 0 ? x : 0 would turn NaN into 0, which would hide that a network diverges.
@@ -53,6 +54,7 @@ const binaryFunctions: Record<BinaryOp, (a: number, b: number) => number> = {
   greater: (a, b) => Number(a > b),
   greaterEqual: (a, b) => Number(a >= b),
   reluGradient: (x, g) => (x > 0 ? g : 0),
+  geluGradient: (x, g) => g * geluSlope(x),
 };
 
 export const elementwiseKernels = (memory: HostMemory): Pick<Kernels, "unary" | "binary" | "accumulate" | "select" | "clamp"> => ({

@@ -72,3 +72,15 @@ function normalTail(t: number): number {
   const head = Math.fround(t);
   return (Math.exp(-0.5 * head * head) * Math.exp(-0.5 * (t - head) * (t + head))) / (Math.sqrt(2 * Math.PI) * tail);
 }
+
+/** x with |x| limited to where Φ(−|x|) and x·φ(x) are 0 in float64, because the products −∞·0 and ∞·0 would be NaN. */
+const limited = (x: number): number => Math.min(Math.max(x, -tailEnd - 1), tailEnd + 1);
+
+/** x·Φ(x), the Gaussian error linear unit. At −∞ it is −0. */
+export const gelu = (x: number): number => Math.max(x, -tailEnd - 1) * normalCdf(x);
+
+/** Φ(x) + x·φ(x) with the density φ(x) = e^(−x²/2)/√(2π): the slope of `gelu`. */
+export function geluSlope(x: number): number {
+  const t = limited(x);
+  return normalCdf(t) + (t * Math.exp(-0.5 * t * t)) / Math.sqrt(2 * Math.PI);
+}

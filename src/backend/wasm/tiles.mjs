@@ -338,7 +338,13 @@ export function nineDots(
   {
     ${dotStep("zeros", [2])}
   }
-  ${table(9, run, (t, v) => `v128.store(sums, f32x4.add(s${t}_${v}, v128.load(sums, ${16 * (t * run + v)})), ${16 * (t * run + v)});`)}
+  // Both loads of a pair stand before its stores: the engine joins no loads that have a store between them.
+  ${each(
+    9,
+    (t) => `
+  ${each(run, (v) => `s${t}_${v} = f32x4.add(s${t}_${v}, v128.load(sums, ${16 * (t * run + v)}));`)}
+  ${each(run, (v) => `v128.store(sums, s${t}_${v}, ${16 * (t * run + v)});`)}`,
+  )}
 }
 `;
 };

@@ -118,6 +118,9 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
     return both("Mul", both("Add", erf, number(x, 1)), number(x, 0.5));
   };
 
+  /** x·Φ(x). The bound changes nothing but the result at −∞, where −∞·0 would be NaN: from −40 on, Φ is 0. */
+  const gelu = (x: Value): Value => both("Mul", both("Max", x, number(x, -40)), normalCdf(x));
+
   const unary = (op: UnaryOp, x: Storage): Value => {
     const value = trace.value(x);
     if (op === "reciprocalSqrt") return same("Reciprocal", same("Sqrt", value));
@@ -126,6 +129,7 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
     if (op === "step") return compare(trace, "Greater", [value, zero(x)], value.shape);
     if (op === "not") return compare(trace, "Equal", [value, zero(x)], value.shape);
     if (op === "normalCdf") return normalCdf(value);
+    if (op === "gelu") return gelu(value);
     return same(unaryOperators[op], value);
   };
 
@@ -133,7 +137,7 @@ export function elementwiseNodes(trace: Trace): Pick<Kernels, "unary" | "binary"
     unary: (op, x) => trace.storage(x.dtype, unary(op, x)),
 
     binary(op, a, b, { shape: common, stridesA, stridesB }) {
-      if (op === "reluGradient") throw trainingOnly("reluGradient");
+      if (op === "reluGradient" || op === "geluGradient") throw trainingOnly(op);
       const sides = [
         { x: a, strides: stridesA },
         { x: b, strides: stridesB },

@@ -47,23 +47,46 @@ function pixels(width: number, height: number, label: string, colourAt: (x: numb
 
 const largest = (data: Float32Array): number => data.reduce((top, value) => Math.max(top, Math.abs(value)), 0) || 1;
 
-/** The rows and columns of a tensor that is drawn flat: the last axis has the columns. A long vector is wrapped. */
-function flatShape({ shape, data }: Values): readonly [rows: number, columns: number] {
+/** A tensor as a picture: `down` × `across` blocks of its last two axes. */
+interface Blocks {
+  readonly rows: number;
+  readonly columns: number;
+  readonly down: number;
+  readonly across: number;
+}
+
+/** The blocks of a tensor, in a nearly square arrangement. A matrix is one block, and a long vector is wrapped. */
+function blocksOf({ shape, data }: Values): Blocks {
   const long = shape.filter((length) => length > 1);
   if (long.length <= 1) {
-    const columns = data.length <= 64 ? data.length : Math.ceil(Math.sqrt(data.length));
-    return [Math.ceil(data.length / columns), columns];
+    const columns = data.length <= 32 ? data.length : Math.ceil(Math.sqrt(data.length));
+    return { rows: Math.ceil(data.length / columns), columns, down: 1, across: 1 };
   }
-  const columns = long.slice(1).reduce((product, length) => product * length, 1);
-  return [data.length / columns, columns];
+  const [rows, columns] = long.slice(-2) as [number, number];
+  const blocks = data.length / (rows * columns);
+  const across = Math.min(blocks, Math.max(1, Math.round(Math.sqrt((blocks * rows) / columns))));
+  return { rows, columns, down: Math.ceil(blocks / across), across };
 }
+
+/** The tallest picture of a factor, in pixels of the page. */
+const tallest = 130;
 
 /** A tensor as a picture: blue below zero, red above. The largest number has the full colour. */
 export function drawValues(values: Values): HTMLCanvasElement {
-  const [rows, columns] = flatShape(values);
+  const { rows, columns, down, across } = blocksOf(values);
   const top = largest(values.data);
   const label = `${values.name}, ${values.shape.join("×")} numbers, largest ${top.toPrecision(2)}`;
-  return pixels(columns, rows, label, (x, y) => diverging((values.data[y * columns + x] ?? 0) / top));
+  return pixels(columns * across, rows * down, label, (x, y) => {
+    const block = Math.floor(y / rows) * across + Math.floor(x / columns);
+    return diverging((values.data[(block * rows + (y % rows)) * columns + (x % columns)] ?? 0) / top);
+  });
+}
+
+/** A factor as a picture that is not too tall. */
+export function drawFactor(values: Values): HTMLCanvasElement {
+  const canvas = drawValues(values);
+  canvas.style.setProperty("width", `min(100%, ${Math.round((tallest * canvas.width) / canvas.height)}px)`);
+  return canvas;
 }
 
 /** An image:[3,side,side] in bytes. */

@@ -3,7 +3,7 @@
 import { titleOf } from "../family-choices.ts";
 import type { RunName } from "../settings.ts";
 import type { LayerPicture, Snapshot } from "../snapshot.ts";
-import { drawFilter, drawValues } from "./canvas.ts";
+import { drawFactor, drawFilter, drawValues } from "./canvas.ts";
 import type { Connection } from "./connection.ts";
 import { h, s, show } from "./dom.ts";
 import type { PageState, Store } from "./state.ts";
@@ -68,7 +68,7 @@ function contentOf({ picture, filters }: Snapshot): HTMLElement[] {
     parts.push(figure(whole.name === "W" ? "Matrix W" : "Kernel K as a matrix", whole.shape, "whole", drawValues(whole)));
     if (factors.length > 0)
       parts.push(
-        h("div", { class: "factors" }, ...factors.map((factor) => figure(factor.name, factor.shape, "factor", drawValues(factor)))),
+        h("div", { class: "factors" }, ...factors.map((factor) => figure(factor.name, factor.shape, "factor", drawFactor(factor)))),
       );
     parts.push(h("figure", { class: "spectrum" }, h("figcaption", {}, "Singular values"), spectrum(picture)));
   }

@@ -12,7 +12,7 @@
  */
 
 import type { GpuModeName } from "../../../src/backend/gpu/gpu-mode.ts";
-import { ieee, precisions, smallestNormal, type Tolerance, type Ulps, ulpOf } from "../conformance-tolerance.ts";
+import { geluGradient, ieee, precisions, smallestNormal, type Tolerance, type Ulps, ulpOf } from "../conformance-tolerance.ts";
 
 const ulp = (y: number): number => ulpOf(y, precisions.float32);
 
@@ -66,20 +66,33 @@ const power: Ulps = ([x, y], z) => {
 };
 
 /** `near` ulp, and the error of e^(−x²/2) by the language's exp. */
-const normalCdf =
-  (near: number): Ulps =>
-  ([x]) =>
-    near + Math.min(x! * x!, 250);
+const gaussian =
+  (near: number) =>
+  (x: number): number =>
+    near + Math.min(x * x, 250);
+
+/** The functions that are e^(−x²/2) times a quotient: the polynomial and the products take `near` ulp. */
+const normalTail = (near: number): Partial<Tolerance["ulps"]> => {
+  const ofArgument: Ulps = ([x]) => gaussian(near)(x!);
+  return { normalCdf: ofArgument, gelu: ofArgument, geluGradient: geluGradient(gaussian(near)) };
+};
 
 /**
- * gpu.js's plain JavaScript computes in float64 and rounds at the end, as the reference does. Only the series of sin and cos and the
- * continued fraction of normalCdf are shorter: 2·10⁻⁹.
+ * gpu.js's plain JavaScript computes in float64 and rounds at the end, as the reference does. Only the series of sin and cos are shorter:
+ * 2·10⁻⁹. The polynomial of normalCdf and gelu is off by 3·10⁻⁹, and the slope's terms by as much each.
  */
 const cpu: Tolerance = {
   ...ieee,
   paddingCounts: false,
   dtypes: ["float32"],
-  ulps: { normalCdf: 0.6, sin: circular(0.6, 0), cos: circular(0.6, 0), log1p: log1p(0.6, 0) },
+  ulps: {
+    normalCdf: 0.6,
+    gelu: 0.6,
+    geluGradient: geluGradient(() => 0.6),
+    sin: circular(0.6, 0),
+    cos: circular(0.6, 0),
+    log1p: log1p(0.6, 0),
+  },
 };
 
 /**
@@ -90,7 +103,7 @@ const cpu: Tolerance = {
  * - tanh: a quotient of polynomials whose leading terms dominate, about four roundings.
  * - sigmoid: three roundings after exp.
  * - erf: a series of up to twenty terms, each with the roundings of those before it, times e^(−x²) with x² rounded.
- * - normalCdf: two exponentials, the quotient by the continued fraction, and near −1 the sum ½ + ½·erf, which loses two bits.
+ * - normalCdf, gelu and its gradient: two exponentials, a polynomial of degree 9, a quotient and four products.
  * - sin, cos: the last steps of Horner's scheme, and those of the reduction.
  */
 const webasm: Tolerance = {
@@ -105,6 +118,8 @@ const webasm: Tolerance = {
     sigmoid: 3,
     erf: 10,
     normalCdf: 8,
+    gelu: 8,
+    geluGradient: geluGradient(() => 8),
     sin: circular(2, 0.5),
     cos: circular(2, 0.5),
     // The programs scale subnormal numbers up, because shading languages need it. This adds one or two roundings.
@@ -132,7 +147,7 @@ const onSoftware: Tolerance = {
     tanh: 7,
     sigmoid: ([x]) => 6 + 2 * Math.max(0, -x!),
     erf: 16,
-    normalCdf: normalCdf(16),
+    ...normalTail(16),
     sin: circular(2),
     cos: circular(2),
   },
@@ -161,7 +176,7 @@ const byTheLanguages: Tolerance = {
     // As on software, with 1 ulp in place of ½ for each rounding, and 2.5 ulp for each division.
     tanh: 12,
     erf: 48,
-    normalCdf: normalCdf(24),
+    ...normalTail(24),
     sin: circular(4),
     cos: circular(4),
     sigmoid: ([x]) => 9 + 2 * Math.max(0, -x!),

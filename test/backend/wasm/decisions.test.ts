@@ -197,8 +197,10 @@ describe("the team shares", () => {
 
 describe("a call is divided", () => {
   test.each([
-    // Blocks of 128×512 are enough where there are eight of them or more.
-    [1000, 1000, 1, 128, 512],
+    // Blocks of 128 rows share one packed B from three of them on. Then a block has up to 1024 columns, and otherwise up to 512.
+    [2000, 2000, 1, 128, 1024],
+    [1000, 1000, 1, 128, 1000],
+    [256, 2048, 1, 128, 512],
     [64, 64, 8, 64, 64],
     // Otherwise the wider side is halved until there are eight blocks.
     [128, 512, 1, 64, 128],

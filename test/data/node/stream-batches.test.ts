@@ -6,9 +6,11 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError, DataError } from "../../../src/core/errors.ts";
 import { Random } from "../../../src/core/random.ts";
+import { alternatingFlips } from "../../../src/data/alternating-flips.ts";
 import { augmentImage, createAugmenter } from "../../../src/data/augment.ts";
 import type { Batch, EpochOptions } from "../../../src/data/batches.ts";
 import { isStreamed, type StreamedDataset } from "../../../src/data/dataset.ts";
+import { mixStream, mixUp } from "../../../src/data/mixup.ts";
 import { decodeImage } from "../../../src/data/node/decode-image.ts";
 import { imageFolder } from "../../../src/data/node/image-folder.ts";
 import { prefetchBatches } from "../../../src/data/node/prefetch-batches.ts";
@@ -97,6 +99,35 @@ describe("the batches of a streamed set", () => {
     const reference = await collect(batches(data));
     expect(await collect(batches(data, { ...recipe, epoch: 4 }))).not.toEqual(reference);
     expect(await collect(batches(data, { ...recipe, seed: 6 }))).not.toEqual(reference);
+  });
+
+  it("are mirrored in every other epoch, and then mixed", async () => {
+    const data = await dataset();
+    const shown = (epoch: number, mixup: number) =>
+      collect(batches(data, { ...recipe, epoch, augment: { flip: "alternating", ...(mixup > 0 && { mixup }) } }));
+    for (const epoch of [3, 4]) {
+      const [plain, mixed] = [await shown(epoch, 0), await shown(epoch, 0.4)];
+      const order = [...new Random(5).fork(epoch).fork(0).permutation(22)];
+      const augmenter = createAugmenter({ ...data, augment: { flip: "alternating" } });
+      const expected = new Float32Array(192);
+      const isMirrored = alternatingFlips(5, epoch);
+      for (const { index, count, images, mixed: none } of plain) {
+        expect(none).toBeUndefined();
+        for (let n = 0; n < count; n++) {
+          const image = order[9 * index + n]!;
+          const pixels = await decodeImage(data.train.paths[image]!, { size: 8, resize: 9 });
+          augmentImage(augmenter, pixels, 0, expected, 0, new Random(0), isMirrored(image));
+          expect(images.slice(n * 192, (n + 1) * 192)).toEqual(expected);
+        }
+      }
+      for (const [index, { images, labels, mixed: own }] of mixed.entries()) {
+        const originals = plain[index]!;
+        const whole = originals.images.slice();
+        expect(own).toEqual(mixUp(whole, originals.labels, 0.4, mixStream(5, epoch, index)));
+        expect(images).toEqual(whole);
+        expect(labels).toEqual(originals.labels);
+      }
+    }
   });
 
   it("show the middle of the test images, and the same in every epoch", async () => {

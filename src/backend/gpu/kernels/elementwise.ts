@@ -33,6 +33,21 @@ const circular = (name: "sin" | "cos", quadrant: string): string => `
 const smallestNormal = "1.1754943508222875e-38";
 
 /**
+ * With t = min(|x|, 15), the factors of the tail Φ(−t) = ratio·gaussian of the normal distribution: m(t) = Φ(−t)·e^(t²/2) by the polynomial
+ * of the vector kernels (backend/wasm/assembly/gelu.ts), and e^(−t²/2). The head of the square is exact: it has at most 10 bits.
+ */
+const normalTail = (x: string): string => `
+    const t = Math.min(Math.abs(${x}), 15.0);
+    const quotient = 1.0 / (t + 4.25);
+    const w = 0.5 - t * quotient;
+    const high = 0.6197991974318839 + w * (-0.04840445676646362 + w * (-0.27979913643618465 + w * (-0.09096126793000275
+      + w * 0.11738859112018436)));
+    const ratio = quotient * (0.7595542088865533 + w * (1.2502596146462122 + w * (1.6729099031656594 + w * (1.7641194560971878
+      + w * (1.3643702149473782 + w * high)))));
+    const head = Math.floor(t * 64.0) / 64.0;
+    const gaussian = Math.exp(-0.5 * head * head) * Math.exp(-0.5 * (t - head) * (t + head));`;
+
+/**
  * The function's value at a thread's element v. `nan` and `infinity` are arguments, because shading languages have no constants for them.
  */
 const unaryBodies: Record<UnaryOp, string> = {
@@ -110,29 +125,14 @@ const unaryBodies: Record<UnaryOp, string> = {
     for (let i = 0; i < 40; i++) { tail = m + (40.0 - i) * 0.5 / tail; }
     const t = 1.0 - Math.exp(-m * m) * 0.5641895835477563 / tail;
     return v > 0.0 ? t : -t;`,
-  // The series of erf near 0, and Laplace's continued fraction further out (backend/reference/special-functions.ts). The head of the square
-  // is exact: it has at most 10 bits.
   normalCdf: `
-    const m = Math.abs(v);
-    if (m < 1.0) {
-      let term = v * 0.7071067811865476;
-      let total = term;
-      for (let j = 1; j < 16; j++) {
-        term = term * v * v / (2.0 * j + 1.0);
-        total = total + term;
-      }
-      return 0.5 + total * 0.5641895835477563 * Math.exp(-0.5 * v * v);
-    }
-    let size = 0.0;
-    if (m < 14.5) {
-      let tail = m;
-      for (let i = 0; i < 130; i++) { tail = m + (130.0 - i) / tail; }
-      const head = Math.floor(m * 64.0) / 64.0;
-      size = Math.exp(-0.5 * head * head) * Math.exp(-0.5 * (m - head) * (m + head)) * 0.3989422804014327 / tail;
-    }
-    if (v < 0.0) { return size; }
-    if (v > 0.0) { return 1.0 - size; }
-    return v;`,
+    if (${isNotANumber("v")}) { return v; }${normalTail("v")}
+    if (v < 0.0) { return ratio * gaussian; }
+    return 1.0 - ratio * gaussian;`,
+  gelu: `
+    if (v == 0.0 || ${isNotANumber("v")}) { return v; }${normalTail("v")}
+    if (v < 0.0) { return -(t * ratio * gaussian); }
+    return v - t * ratio * gaussian;`,
   // The polynomial alone would lose the sign of −0.
   sin: `if (v == 0.0) { return v; }${circular("sin", "k")}`,
   cos: circular("cos", "(k + 1.0)"),
@@ -198,6 +198,11 @@ const binaryBodies: Record<BinaryOp, string> = {
   greater: oneIf("u > v"),
   greaterEqual: oneIf("u >= v"),
   reluGradient: "if (u > 0.0) { return v; }\nreturn 0.0;",
+  geluGradient: `
+    if (${isNotANumber("u")}) { return u; }${normalTail("u")}
+    const slope = t < 15.0 ? (ratio - t * 0.3989422804014327) * gaussian : 0.0;
+    if (u < 0.0) { return slope * v; }
+    return (1.0 - slope) * v;`,
 };
 
 /** The axes of a tensor of this rank, with generated names. */

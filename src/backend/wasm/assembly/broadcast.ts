@@ -6,6 +6,7 @@
 
 import * as Binary from "../shared/binary-codes";
 import { axisOffset } from "./axis-lists";
+import { geluSlope } from "./gelu";
 import { loadLanes, storeLanes } from "./simd";
 import { power as powerOf } from "./special-functions";
 import { JOB, parallel } from "./team";
@@ -49,6 +50,7 @@ function apply(op: i32, a: v128, b: v128): v128 {
   if (op == Binary.greater) return truth(f32x4.gt(a, b));
   if (op == Binary.greaterEqual) return truth(f32x4.ge(a, b));
   if (op == Binary.power) return powerOf(a, b);
+  if (op == Binary.geluGradient) return f32x4.mul(geluSlope(a), b);
   return v128.and(b, f32x4.gt(a, f32x4.splat(0)));
 }
 
@@ -110,6 +112,7 @@ function greater(i: i32): void { rows(i, Binary.greater); }
 function greaterEqual(i: i32): void { rows(i, Binary.greaterEqual); }
 function power(i: i32): void { rows(i, Binary.power); }
 function reluGradient(i: i32): void { rows(i, Binary.reluGradient); }
+function geluGradient(i: i32): void { rows(i, Binary.geluGradient); }
 
 function chunkOf(op: i32): (i: i32) => void {
   switch (op) {
@@ -126,6 +129,7 @@ function chunkOf(op: i32): (i: i32) => void {
     case Binary.greater: return greater;
     case Binary.greaterEqual: return greaterEqual;
     case Binary.power: return power;
+    case Binary.geluGradient: return geluGradient;
     default: return reluGradient;
   }
 }

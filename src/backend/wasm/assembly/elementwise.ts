@@ -6,6 +6,7 @@
 
 import { chunkElements } from "../shared/sizes";
 import * as Unary from "../shared/unary-codes";
+import { gelu } from "./gelu";
 import { loadLanes, storeLanes } from "./simd";
 import { erf, expm1, log1p, normalCdf } from "./special-functions";
 import { JOB, parallel } from "./team";
@@ -60,6 +61,7 @@ function apply(op: i32, x: v128): v128 {
   if (op == Unary.relu) return f32x4.max(x, zero());
   if (op == Unary.step) return v128.and(one(), f32x4.gt(x, zero()));
   if (op == Unary.floor) return f32x4.floor(x);
+  if (op == Unary.gelu) return gelu(x);
   if (op == Unary.erf) return erf(x);
   if (op == Unary.normalCdf) return normalCdf(x);
   if (op == Unary.expm1) return expm1(x);
@@ -111,6 +113,7 @@ function relu(i: i32): void { map(i, Unary.relu); }
 function step(i: i32): void { map(i, Unary.step); }
 function floor(i: i32): void { map(i, Unary.floor); }
 function not(i: i32): void { map(i, Unary.not); }
+function gaussianErrorLinear(i: i32): void { map(i, Unary.gelu); }
 function errorFunction(i: i32): void { map(i, Unary.erf); }
 function normalDistribution(i: i32): void { map(i, Unary.normalCdf); }
 function exponentialMinusOne(i: i32): void { map(i, Unary.expm1); }
@@ -135,6 +138,7 @@ function chunkOf(op: i32): (i: i32) => void {
     case Unary.step: return step;
     case Unary.floor: return floor;
     case Unary.not: return not;
+    case Unary.gelu: return gaussianErrorLinear;
     case Unary.erf: return errorFunction;
     case Unary.normalCdf: return normalDistribution;
     case Unary.expm1: return exponentialMinusOne;

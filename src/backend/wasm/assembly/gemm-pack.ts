@@ -6,6 +6,8 @@
  * filled differs.
  */
 
+import { copyVectors } from "./simd";
+
 /**
  * One panel. Element (k, j) of it lies at source + k·strideK + j·strideJ bytes; one of the two strides is 4. Where fewer than
  * `width` elements exist (`valid`), zeros stand in, and the tile's surplus results are dropped.
@@ -27,14 +29,7 @@ export function packPanel(source: usize, strideK: usize, strideJ: usize, k: i32,
 /** For a source in which the rows of the panel are contiguous: copies them. */
 function packAlong(source: usize, strideK: usize, k: i32, width: i32, panel: usize): void {
   if (width == GEMM_COLUMNS) {
-    for (let i = 0; i < k; i++, source += strideK, panel += GEMM_COLUMNS << 2) {
-      v128.store(panel, v128.load(source));
-      v128.store(panel, v128.load(source, 16), 16);
-      if (GEMM_COLUMNS > 8) {
-        v128.store(panel, v128.load(source, 32), 32);
-        v128.store(panel, v128.load(source, 48), 48);
-      }
-    }
+    for (let i = 0; i < k; i++, source += strideK, panel += GEMM_COLUMNS << 2) copyVectors(source, panel, GEMM_COLUMNS >> 2);
   } else {
     for (let i = 0; i < k; i++, source += strideK, panel += GEMM_ROWS << 2) {
       v128.store(panel, v128.load(source));

@@ -1,8 +1,8 @@
 /**
  * What the module exports: one function per kernel, called by the host, and the worker's loop.
  *
- * The files gemm-tile, single-tile, conv-tile, conv-dots, depthwise-tile, panel-tile and panel-dots are imported but are not in this
- * folder. ../tiles.mjs writes them anew for each build.
+ * The files gemm-tile, single-tile, conv-tile, conv-dots, depthwise-tile, panel-tile, panel-dots, same-window-tile and winograd-tile are
+ * imported but are not in this folder. ../tiles.mjs writes them anew for each build.
  */
 
 export { dismiss, setWorkers, work } from "./team";

@@ -1,12 +1,12 @@
 /**
  * C[b] = A[b]·B[b], any of the four transposes, in blocks that fit the caches.
  *
- * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns. A chunk
- * takes BLOCK_K steps of k at a time: it packs the A and the B of these steps and runs the tiles over them. One panel of B (8 × 256 floats,
- * 8 KB; 16 KB in the wide build) stays in the first-level cache while the packed block of A (up to 128 × 256 floats, 128 KB) streams past
- * it from the second-level cache. The packed block of B takes up to 512 × 256 floats (512 KB). Where few blocks of rows read the same B, each
- * of them packs it again, because making all threads wait for a common packing phase would cost more. Where many do, B is packed once for
- * all of them: nine times over, packing took a fifth of a product of 1024 × 1024 matrices.
+ * One chunk computes one block of C. The host chooses the size of the blocks (host/matmul.ts): at most 128 rows × 512 columns, or × 1024
+ * where B is packed once. A chunk takes BLOCK_K steps of k at a time: it packs the A and the B of these steps and runs the tiles over them.
+ * One panel of B (8 × 256 floats, 8 KB; 16 KB in the wide build) stays in the first-level cache while the packed block of A (up to
+ * 128 × 256 floats, 128 KB) streams past it from the second-level cache. The packed block of B takes up to 512 × 256 floats (512 KB). Where
+ * few blocks of rows read the same B, each of them packs it again, because making all threads wait for a common packing phase would cost
+ * more. Where many do, B is packed once for all of them: nine times over, packing took a fifth of a product of 1024 × 1024 matrices.
  */
 
 import { gemmTile } from "./gemm-tile";

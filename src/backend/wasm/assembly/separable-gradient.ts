@@ -14,9 +14,10 @@
 import { Planes, copyPlanes } from "./conv-planes";
 import { DepthwisePass, DepthwiseVector, addTaps, onePlane, resultBytes, runBytes } from "./depthwise";
 import { panelDots } from "./panel-dots";
-import { Band, lineBytes, multiplyPanels, paddedPanels, panelBytes, windowPanels } from "./separable";
+import { Band, SAME, STRIDE_TWO, WindowInput, lineBytes, multiplyPanels, paddedPanels, panelBytes, windowPanels } from "./separable";
 import { reverseWeights, sameWindow, sameWindowDots } from "./same-window";
-import { loadLanes, storeLanes } from "./simd";
+import { copyVectors, loadLanes, storeLanes } from "./simd";
+import { strideTwoDots, strideTwoInputGradient } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
 
 const bandBytes = offsetof<Band>();
@@ -31,14 +32,8 @@ const reversedBytes: usize = 64;
 /** What the host writes. Distances are in bytes. */
 @unmanaged
 export class SeparableGradientJob {
-  planes: Planes;
-  x: usize;
-  xImage: usize;
-  /** w:[C][Kh·Kw], and Pᵀ packed as [C/4][O][4]. */
-  window: usize;
-  kernel: i32;
-  /** 1 where same-window.ts computes the window. */
-  same: i32;
+  input: WindowInput;
+  /** Pᵀ, packed as [C/4][O][4]. */
   packedMap: usize;
   g: usize;
   gImage: usize;
@@ -49,11 +44,8 @@ export class SeparableGradientJob {
   mapBytes: usize;
   partialWindow: usize;
   windowBytes: usize;
-  channels: i32;
   outChannels: i32;
-  /** A list of `Band`, and the panels of the largest one. */
-  bands: usize;
-  bandCount: i32;
+  /** The panels of the largest band. */
   bandPanels: i32;
   /** The window over a whole image: the rows of x's planes, and the pass that w̄ takes. */
   imageRows: i32;
@@ -90,7 +82,8 @@ function range(index: i32): void {
 
 /** Adds the gradients of images [first, end) to `map` and `window`, and writes their x̄. */
 function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, window: usize): void {
-  const channels = job.channels, outChannels = job.outChannels;
+  const input = job.input;
+  const channels = input.channels, outChannels = job.outChannels;
   const corner = job.scratch + thread() * job.scratchBytes;
   const d = corner + cornerBytes + reversedBytes;
   const stepD = panelBytes(channels), stepG = panelBytes(outChannels);
@@ -99,12 +92,12 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
   const dImage = (<usize>channels) * job.dPlane;
   const copy = dGradient + job.imagesAtOnce * dImage;
 
-  for (let b = 0; b < job.bandCount; b++) {
-    const band = changetype<Band>(job.bands + b * bandBytes);
+  for (let b = 0; b < input.bandCount; b++) {
+    const band = changetype<Band>(input.bands + b * bandBytes);
     let panels = 0;
     for (let image = first; image < end; image++, panels += band.panels) {
       const ofD = d + (<usize>panels) * stepD, ofG = g + (<usize>panels) * stepG;
-      windowPanels(job.planes, job.x + image * job.xImage, band, channels, job.window, job.kernel, job.same, ofD, copy);
+      windowPanels(input, image, band, ofD, copy);
       if (!band.whole) clearBehindRows(band, channels, ofD);
       packPanels(band, job.g + image * job.gImage, job.gPlane, outChannels, ofG);
       multiplyPanels(band, ofG, outChannels, job.packedMap, channels, dGradient + (image - first) * dImage, job.dPlane, corner);
@@ -112,7 +105,7 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
     addProducts(panels, g, outChannels, d, channels, map, corner);
   }
   for (let image = first; image < end; image++)
-    windowGradients(job, job.x + image * job.xImage, dGradient + (image - first) * dImage, job.xGradient + image * job.xImage, window, corner, copy);
+    windowGradients(job, image, dGradient + (image - first) * dImage, window, corner, copy);
 }
 
 /** Copies planes of a cotangent into panels. Pixels that do not exist are 0. */
@@ -122,13 +115,7 @@ function packPanels(band: Band, source: usize, plane: usize, channels: i32, pane
     let to = panels, vector = band.pass.vectors;
     for (let i = 0; i < band.panels; i++, to += step, vector += 2 * vectorBytes) {
       if (band.whole) {
-        const from = source + load<usize>(vector, TARGET);
-        v128.store(to, v128.load(from));
-        v128.store(to, v128.load(from, 16), 16);
-        if (CONV_RUN > 4) {
-          v128.store(to, v128.load(from, 32), 32);
-          v128.store(to, v128.load(from, 48), 48);
-        }
+        copyVectors(source + load<usize>(vector, TARGET), to, CONV_RUN >> 1);
       } else {
         packRun(source, vector, to);
         packRun(source, vector + vectorBytes, to + runBytes);
@@ -195,19 +182,20 @@ function runSum(sum: usize): v128 {
 }
 
 /** From D̄ of one image: w̄ is added to `window`, and x̄ is written. */
-function windowGradients(
-  job: SeparableGradientJob, x: usize, dGradient: usize, xGradient: usize, window: usize, corner: usize, copy: usize,
-): void {
-  const planes = job.planes, planesD = job.planesD;
+function windowGradients(job: SeparableGradientJob, image: i32, dGradient: usize, window: usize, corner: usize, copy: usize): void {
+  const input = job.input, planes = input.planes, planesD = job.planesD;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
-  const kernelBytes = (<usize>job.kernel) << 2;
-  let weights = job.window;
-  for (let c = 0; c < job.channels; c++) {
-    if (job.same) {
+  const kernelBytes = (<usize>input.kernel) << 2;
+  let x = input.x + image * input.xImage, xGradient = job.xGradient + image * input.xImage, weights = input.weights;
+  for (let c = 0; c < input.channels; c++) {
+    if (input.kind == SAME) {
       const reversed = corner + cornerBytes;
       reverseWeights(weights, reversed);
       sameWindowDots(x, dGradient, planes.height, planes.width, window, corner);
       sameWindow(dGradient, planes.height, planes.width, 0, planes.height, reversed, xGradient, 2 * runBytes);
+    } else if (input.kind == STRIDE_TWO) {
+      strideTwoDots(x, dGradient, planes.height, planes.width, window);
+      strideTwoInputGradient(dGradient, planes.height >> 1, planes.width >> 1, weights, xGradient);
     } else {
       if (!planes.direct) copyPlanes(planes, x, 1, 0, job.imageRows, copy);
       addTaps(job.imagePass, planes.direct ? x : copy, dGradient, window, corner);

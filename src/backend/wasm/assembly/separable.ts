@@ -14,6 +14,7 @@ import { sixRuns } from "./depthwise-tile";
 import { panelTile } from "./panel-tile";
 import { sameWindow } from "./same-window";
 import { storeLanes } from "./simd";
+import { strideTwoWindow } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
 import { depthwiseVectors } from "../shared/sizes";
 
@@ -25,6 +26,8 @@ const ROWS = 4;
 /** One channel of a panel. */
 export const lineBytes: usize = 2 * runBytes;
 const tileBytes: usize = ROWS * lineBytes;
+/** Windows that same-window.ts and stride-two-window.ts compute. */
+export const SAME = 1, STRIDE_TWO = 2;
 const cacheLine: usize = 64;
 
 /** Distance of two panels with so many channels. */
@@ -49,26 +52,33 @@ export class Band {
 
 const bandBytes = offsetof<Band>();
 
-/** What the host writes. Distances are in bytes. */
+/** What the window reads, and the bands that its results are divided into. The host writes it for both kernels. Distances are in bytes. */
 @unmanaged
-export class SeparableJob {
+export class WindowInput {
   planes: Planes;
   x: usize;
   xImage: usize;
-  /** w:[C][Kh·Kw], and P packed as [O/4][C][4]. */
-  window: usize;
+  /** w:[C][Kh·Kw]. */
+  weights: usize;
   kernel: i32;
-  /** 1 where same-window.ts computes the window. */
-  same: i32;
+  /** Which file computes the window: `SAME`, `STRIDE_TWO`, or 0 for depthwise.ts. */
+  kind: i32;
+  channels: i32;
+  /** A list of `Band`. */
+  bands: usize;
+  bandCount: i32;
+}
+
+/** What the host writes. Distances are in bytes. */
+@unmanaged
+export class SeparableJob {
+  input: WindowInput;
+  /** P, packed as [O/4][C][4]. */
   packedMap: usize;
   y: usize;
   yImage: usize;
   yPlane: usize;
-  channels: i32;
   outChannels: i32;
-  /** A list of `Band`. */
-  bands: usize;
-  bandCount: i32;
   scratch: usize;
   scratchBytes: usize;
 }
@@ -76,20 +86,19 @@ export class SeparableJob {
 /** Runs the job that the host has written at `description`: one chunk for each band of each image. */
 export function separable(description: usize, images: i32, shared: bool): void {
   store<usize>(JOB, description);
-  parallel(oneBand, images * changetype<SeparableJob>(description).bandCount, shared);
+  parallel(oneBand, images * changetype<SeparableJob>(description).input.bandCount, shared);
 }
 
 function oneBand(index: i32): void {
   const job = changetype<SeparableJob>(load<usize>(JOB));
-  const image = index / job.bandCount;
-  const band = changetype<Band>(job.bands + (index % job.bandCount) * bandBytes);
+  const input = job.input;
+  const channels = input.channels;
+  const image = index / input.bandCount;
+  const band = changetype<Band>(input.bands + (index % input.bandCount) * bandBytes);
   const corner = job.scratch + thread() * job.scratchBytes;
   const panels = corner + resultBytes + tileBytes;
-  const copy = panels + paddedPanels(band.panels) * panelBytes(job.channels);
-  windowPanels(job.planes, job.x + image * job.xImage, band, job.channels, job.window, job.kernel, job.same, panels, copy);
-  multiplyPanels(
-    band, panels, job.channels, job.packedMap, job.outChannels, job.y + image * job.yImage, job.yPlane, corner,
-  );
+  windowPanels(input, image, band, panels, panels + paddedPanels(band.panels) * panelBytes(channels));
+  multiplyPanels(band, panels, channels, job.packedMap, job.outChannels, job.y + image * job.yImage, job.yPlane, corner);
 }
 
 /** The window writes six runs at a time, so a list of panels ends with room for three. */
@@ -98,27 +107,29 @@ export function paddedPanels(panels: i32): i32 {
   return ((panels + 2) / 3) * 3;
 }
 
-/** w ∗ x of one band, as panels. */
-export function windowPanels(
-  planes: Planes, x: usize, band: Band, channels: i32, window: usize, kernel: i32, same: i32, panels: usize, copy: usize,
-): void {
-  const pass = band.pass;
+/** w ∗ x of one band of an image, as panels. `copy` has room for a padded copy of a plane where `planes` need one. */
+export function windowPanels(input: WindowInput, image: i32, band: Band, panels: usize, copy: usize): void {
+  const planes = input.planes;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
-  const step = panelBytes(channels);
-  const end = pass.vectors + (<usize>(paddedPanels(band.panels) * 2)) * vectorBytes;
-  for (let c = 0; c < channels; c++, x += planeBytes, panels += lineBytes, window += (<usize>kernel) << 2) {
-    if (same) {
-      sameWindow(x, planes.height, planes.width, band.firstRow, band.rows, window, panels, step);
-      continue;
-    }
-    let pixels = x + ((<usize>(band.firstRow * planes.width)) << 2);
-    if (!planes.direct) {
-      copyPlanes(planes, x, 1, band.firstRow, band.planeRows, copy);
-      pixels = copy;
-    }
-    for (let vector = pass.vectors, to = panels; vector < end; vector += depthwiseVectors * vectorBytes, to += 3 * step)
-      sixRuns(pass, window, pixels, vector, to, step);
+  const step = panelBytes(input.channels);
+  let x = input.x + image * input.xImage, weights = input.weights;
+  for (let c = 0; c < input.channels; c++, x += planeBytes, panels += lineBytes, weights += (<usize>input.kernel) << 2) {
+    if (input.kind == SAME) sameWindow(x, planes.height, planes.width, band.firstRow, band.rows, weights, panels, step);
+    else if (input.kind == STRIDE_TWO) strideTwoWindow(x, planes.width, band.firstRow, band.rows, weights, panels, step);
+    else generalWindow(planes, x, band, weights, panels, step, copy);
   }
+}
+
+function generalWindow(planes: Planes, x: usize, band: Band, weights: usize, panels: usize, step: usize, copy: usize): void {
+  let pixels = x + ((<usize>(band.firstRow * planes.width)) << 2);
+  if (!planes.direct) {
+    copyPlanes(planes, x, 1, band.firstRow, band.planeRows, copy);
+    pixels = copy;
+  }
+  const pass = band.pass;
+  const end = pass.vectors + (<usize>(paddedPanels(band.panels) * 2)) * vectorBytes;
+  for (let vector = pass.vectors; vector < end; vector += depthwiseVectors * vectorBytes, panels += 3 * step)
+    sixRuns(pass, weights, pixels, vector, panels, step);
 }
 
 /** target[o] = Σ_c map[o,c]·panels[c] at the pixels of the band. `map` is packed as [rows of four][channels][4]. */

@@ -23,6 +23,21 @@ export function laneSum(v: v128): f32 {
   return f32x4.extract_lane(pairs, 0) + f32x4.extract_lane(pairs, 1);
 }
 
+/**
+ * Copies two or four vectors. The loads of a pair stand before its stores: the engine joins no loads that have a store between
+ * them.
+ */
+@inline
+export function copyVectors(from: usize, to: usize, vectors: i32): void {
+  const a = v128.load(from), b = v128.load(from, 16);
+  v128.store(to, a);
+  v128.store(to, b, 16);
+  if (vectors == 2) return;
+  const c = v128.load(from, 32), d = v128.load(from, 48);
+  v128.store(to, c, 32);
+  v128.store(to, d, 48);
+}
+
 @inline
 export function zero(): v128 {
   return f32x4.splat(0);

@@ -1,41 +1,53 @@
 /**
  * A team of threads that share one memory: how one call of a kernel is spread over them.
  *
- * The kernel's arguments are written at JOB, then `parallel(chunk, count)` opens the job. Every thread, the caller
- * included, claims chunk numbers from one atomic counter until none is left. What a chunk computes depends on its number and
- * the arguments alone, never on which thread runs it or how many threads there are. So results are bit-identical for every thread count.
+ * The kernel's arguments are written at JOB, then `parallel(chunk, count)` opens the job. Each thread, the caller included, has a range of
+ * the chunks as its own. It claims the chunks of its range one by one, and then those that are left in the other ranges. What a chunk
+ * computes depends on its number and the arguments alone, never on which thread runs it or how many threads there are. So results are
+ * bit-identical for every thread count.
  *
- * The caller computes chunks, then spins until the other threads have finished their last chunks. Where it may (not on a browser's main
- * thread) it also sleeps: on a busy machine, spinning would take the core that a worker waits for. The caller waits until every
- * worker has left the job, so that the next call may overwrite the arguments.
+ * The ranges keep a part of a tensor in the cache of one core. Chunks are numbered along the batch, so the thread that wrote an image in
+ * one kernel usually reads it in the next. A core reads what another core wrote at half the speed, or less.
  *
- * Workers spin for a short time before they sleep, because calls follow each other within microseconds in a training step.
+ * When no chunk is left to claim, the caller closes the job and waits until every worker has left it. Then the next call may overwrite the
+ * arguments. Waiting threads spin for a short time, because calls follow each other within microseconds in a training step, and then sleep
+ * (`spin`). A browser's main thread must not sleep, so it goes on spinning.
  */
 
 import { jobAddress } from "../shared/sizes";
 
 // Each counter has its own cache line: two counters in one line would slow down the threads that write them.
 const SEQUENCE: usize = 64;
-const NEXT: usize = 128;
-const DONE: usize = 192;
-const ACTIVE: usize = 256;
-const SLEEPERS: usize = 320;
-const OPEN: usize = 384; // then the chunk function and the number of chunks
+const ACTIVE: usize = 128;
+const SLEEPERS: usize = 192;
+const OPEN: usize = 256; // then the chunk function and the number of threads
 const CHUNK: usize = OPEN + 4;
-const COUNT: usize = OPEN + 8;
-const STOP: usize = 448;
+const MEMBERS: usize = OPEN + 8;
+const STOP: usize = 320;
 const CALLER_SLEEPS: usize = STOP + 4;
+
+/** For each of the at most 64 threads a line with the next chunk of its range, and the end of the range. */
+const ranges: usize = memory.data(64 * 64, 64);
 
 /** The address of the running kernel's arguments, which every thread reads. */
 export const JOB: usize = jobAddress;
 
+/** Looks at a counter between two looks at the clock, and the most looks at the clock: the bound on a clock that stands still. */
+const LOOKS = 256;
+const ROUNDS = 4096;
 /**
- * How often a thread asks before it goes to sleep. A worker asks for about 0.2 ms, which is longer than the host takes between two kernels
- * of a training step. Waking a sleeper in each gap costs a tenth of the step (WRN-10-1, batch 32, two threads:
- * 53 ms with 8192 spins, 48 ms with 65536).
+ * Milliseconds for which a thread spins before it sleeps. It is longer than the host takes between most kernels of a training step:
+ * waking a sleeper in each gap costs a tenth of the step.
  */
-const WORKER_SPINS = 65536;
-const CALLER_SPINS = 32768;
+const SPIN: f64 = 0.4;
+/**
+ * Where other programs need the core, a spinning thread takes it from them, and perhaps from the thread that it waits for. If LOOKS looks
+ * took longer than LOST, the system has run something else on this core meanwhile. Then the thread spins for CROWDED_SPIN only, until no
+ * time has been lost for CROWDED. All are milliseconds.
+ */
+const LOST: f64 = 0.2;
+const CROWDED: f64 = 50;
+const CROWDED_SPIN: f64 = 0.02;
 /** The longest sleep of the caller in nanoseconds. A worker that finishes wakes the caller earlier. */
 const CALLER_SLEEP: i64 = 1000000;
 
@@ -43,6 +55,7 @@ const CALLER_SLEEP: i64 = 1000000;
 let member: i32 = 0;
 let workers: i32 = 0;
 let mayBlock: bool = false;
+let crowdedUntil: f64 = 0;
 
 /**
  * The kernels call this host function repeatedly while the caller waits. The host throws if nothing has changed for seconds, as a worker
@@ -50,6 +63,10 @@ let mayBlock: bool = false;
  */
 @external("env", "waiting")
 declare function waiting(job: i32, progress: i32): void;
+
+/** Milliseconds of a clock that never goes back. */
+@external("env", "clock")
+declare function clock(): f64;
 
 @inline
 export function thread(): usize {
@@ -61,25 +78,51 @@ export function setWorkers(count: i32, callerMayBlock: bool): void {
   mayBlock = callerMayBlock;
 }
 
+/** Where the range of a thread stands. */
+@inline
+function rangeOf(owner: i32): usize {
+  return ranges + ((<usize>owner) << 6);
+}
+
+/** Computes chunks until all are claimed. */
 function drain(): void {
   const chunk = load<u32>(CHUNK);
-  const count = load<i32>(COUNT);
-  for (let i = atomic.add<i32>(NEXT, 1); i < count; i = atomic.add<i32>(NEXT, 1)) {
-    call_indirect<void>(chunk, i);
-    atomic.add<i32>(DONE, 1);
-    if (atomic.load<i32>(CALLER_SLEEPS) != 0) atomic.notify(DONE, 1);
+  const members = load<i32>(MEMBERS);
+  for (let turn = 0; turn < members; turn++) {
+    const owner = member + turn;
+    const range = rangeOf(owner < members ? owner : owner - members);
+    const end = load<i32>(range + 4);
+    for (let i = atomic.add<i32>(range, 1); i < end; i = atomic.add<i32>(range, 1)) call_indirect<void>(chunk, i);
   }
 }
 
-/** Waits until the counter at `address` differs from `value`, or a short time has passed. */
-function pause(address: usize, value: i32): void {
-  for (let spins = 0; spins < CALLER_SPINS; spins++) if (atomic.load<i32>(address) != value) return;
-  if (mayBlock) {
-    atomic.store<i32>(CALLER_SLEEPS, 1);
-    atomic.wait<i32>(address, value, CALLER_SLEEP);
-    atomic.store<i32>(CALLER_SLEEPS, 0);
+/** Looks at the counter at `address` until it differs from `value`, for a short time at most. Returns whether it differs. */
+function spin(address: usize, value: i32): bool {
+  let start: f64 = 0, last: f64 = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (let looks = 0; looks < LOOKS; looks++) if (atomic.load<i32>(address) != value) return true;
+    const now = clock();
+    if (round == 0) start = now;
+    else if (now - last > LOST) crowdedUntil = now + CROWDED;
+    if (now - start > (now < crowdedUntil ? CROWDED_SPIN : SPIN)) return false;
+    last = now;
   }
-  waiting(atomic.load<i32>(SEQUENCE), value);
+  return false;
+}
+
+/** Waits until no worker is in the job. */
+function awaitWorkers(): void {
+  for (let active = atomic.load<i32>(ACTIVE); active > 0; active = atomic.load<i32>(ACTIVE)) {
+    if (spin(ACTIVE, active)) continue;
+    if (mayBlock) {
+      // A worker leaves before it asks whether the caller sleeps, and the caller says so before it sleeps. So either the worker wakes the
+      // caller, or the counter has changed and the caller does not fall asleep.
+      atomic.store<i32>(CALLER_SLEEPS, 1);
+      atomic.wait<i32>(ACTIVE, active, CALLER_SLEEP);
+      atomic.store<i32>(CALLER_SLEEPS, 0);
+    }
+    waiting(atomic.load<i32>(SEQUENCE), active);
+  }
 }
 
 /**
@@ -90,17 +133,20 @@ export function parallel(chunk: (i: i32) => void, count: i32, shared: bool): voi
     for (let i = 0; i < count; i++) chunk(i);
     return;
   }
+  const members = workers + 1;
   store<u32>(CHUNK, chunk.index);
-  store<i32>(COUNT, count);
-  atomic.store<i32>(NEXT, 0);
-  atomic.store<i32>(DONE, 0);
+  store<i32>(MEMBERS, members);
+  for (let owner = 0; owner < members; owner++) {
+    const range = rangeOf(owner);
+    store<i32>(range, <i32>((<i64>count * owner) / members));
+    store<i32>(range + 4, <i32>((<i64>count * (owner + 1)) / members));
+  }
   atomic.store<i32>(OPEN, 1);
   atomic.add<i32>(SEQUENCE, 1);
   if (atomic.load<i32>(SLEEPERS) > 0) atomic.notify(SEQUENCE, count - 1);
   drain();
-  for (let done = atomic.load<i32>(DONE); done < count; done = atomic.load<i32>(DONE)) pause(DONE, done);
   atomic.store<i32>(OPEN, 0);
-  for (let active = atomic.load<i32>(ACTIVE); active > 0; active = atomic.load<i32>(ACTIVE)) pause(ACTIVE, active);
+  awaitWorkers();
 }
 
 /** The loop that a worker runs for its whole life. It returns when the team is dismissed. */
@@ -108,16 +154,15 @@ export function work(index: i32): void {
   member = index;
   let seen = 0;
   while (true) {
-    let spins = 0;
-    while (atomic.load<i32>(SEQUENCE) == seen) {
-      if (++spins < WORKER_SPINS) continue;
+    while (!spin(SEQUENCE, seen)) {
+      // As in `awaitWorkers`: the caller counts the job before it asks for sleepers.
       atomic.add<i32>(SLEEPERS, 1);
       atomic.wait<i32>(SEQUENCE, seen, -1);
       atomic.sub<i32>(SLEEPERS, 1);
-      spins = 0;
     }
-    if (atomic.load<i32>(STOP) != 0) return;
+    // In this order: the dismissal counts as a job, and a worker that has seen its number must see the dismissal too.
     seen = atomic.load<i32>(SEQUENCE);
+    if (atomic.load<i32>(STOP) != 0) return;
     // A worker enters before it looks whether the job is open. The caller closes the job and then waits for ACTIVE = 0, so no worker reads
     // arguments after that.
     atomic.add<i32>(ACTIVE, 1);

@@ -7,7 +7,7 @@
 import { multiplyAdd } from "./simd";
 
 @inline
-function splat(x: f32): v128 {
+export function splat(x: f32): v128 {
   return f32x4.splat(x);
 }
 
@@ -17,28 +17,49 @@ function powerOfTwo(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
 }
 
-/**
- * eˣ = 2ⁿ·eʳ with n = round(x/ln 2), |r| ≤ ½ ln 2. ln 2 is subtracted in two parts, the first short enough that n times it is exact.
- * 2ⁿ is applied in two halves, so results below 2⁻¹²⁶ (denormal) and at the top of the range need no case of their own.
- */
+/** 1.5·2²³. Adding it rounds to an integer, to even where two are as near, and leaves the integer in the low bits. */
+const INTEGERS: f32 = 12582912;
+
+/** n = round(x/ln 2) as an integer in the low bits of each lane. */
 @inline
-export function exp(x: v128): v128 {
-  const bounded = f32x4.min(f32x4.max(x, splat(-104)), splat(89));
-  // Adding 1.5·2²³ rounds to an integer, to even where two are as near, and leaves the integer in the low bits.
-  const shifted = f32x4.add(f32x4.mul(bounded, splat(1.44269504088896341)), splat(12582912));
-  const n = f32x4.sub(shifted, splat(12582912));
-  let r = f32x4.sub(bounded, f32x4.mul(n, splat(0.693359375)));
-  r = f32x4.sub(r, f32x4.mul(n, splat(-2.12194440e-4)));
+export function nearestExponent(x: v128): v128 {
+  return f32x4.add(f32x4.mul(x, splat(1.44269504088896341)), splat(INTEGERS));
+}
+
+/** x − n·ln 2. ln 2 is subtracted in two parts, the first short enough that n times it is exact. */
+@inline
+export function reduced(x: v128, exponent: v128): v128 {
+  const n = f32x4.sub(exponent, splat(INTEGERS));
+  const r = f32x4.sub(x, f32x4.mul(n, splat(0.693359375)));
+  return f32x4.sub(r, f32x4.mul(n, splat(-2.12194440e-4)));
+}
+
+/** eʳ for |r| ≤ ½ ln 2. */
+@inline
+export function expSeries(r: v128): v128 {
   let p = splat(1.9875691500e-4);
   p = multiplyAdd(p, r, splat(1.3981999507e-3));
   p = multiplyAdd(p, r, splat(8.3334519073e-3));
   p = multiplyAdd(p, r, splat(4.1665795894e-2));
   p = multiplyAdd(p, r, splat(1.6666665459e-1));
   p = multiplyAdd(p, r, splat(5.0000001201e-1));
-  p = f32x4.add(multiplyAdd(p, f32x4.mul(r, r), r), splat(1));
-  const whole = i32x4.sub(shifted, i32x4.splat(0x4b400000));
+  return f32x4.add(multiplyAdd(p, f32x4.mul(r, r), r), splat(1));
+}
+
+/** y·2ⁿ, in two halves, so that results below 2⁻¹²⁶ (denormal) and at the top of the range need no case of their own. */
+@inline
+export function scaled(y: v128, exponent: v128): v128 {
+  const whole = i32x4.sub(exponent, i32x4.splat(0x4b400000));
   const half = i32x4.shr_s(whole, 1);
-  return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
+  return f32x4.mul(f32x4.mul(y, powerOfTwo(half)), powerOfTwo(i32x4.sub(whole, half)));
+}
+
+/** eˣ = 2ⁿ·eʳ with n = round(x/ln 2), |r| ≤ ½ ln 2. */
+@inline
+export function exp(x: v128): v128 {
+  const bounded = f32x4.min(f32x4.max(x, splat(-104)), splat(89));
+  const exponent = nearestExponent(bounded);
+  return scaled(expSeries(reduced(bounded, exponent)), exponent);
 }
 
 /** log x = e·ln 2 + log m with m in [√½, √2): log(1 + f) by a polynomial in f. Denormals are scaled up first. */

@@ -87,8 +87,9 @@ const isForbidden = (error: unknown): boolean =>
 
 /** The functions of a module on `memory`. */
 export const instantiateKernels = (module: WebAssembly.Module, memory: WebAssembly.Memory, team: ThreadTeam): KernelExports =>
-  new WebAssembly.Instance(module, { env: { memory, waiting: (job: number, progress: number) => team.waiting(job, progress) } })
-    .exports as KernelExports;
+  new WebAssembly.Instance(module, {
+    env: { memory, waiting: (job: number, progress: number) => team.waiting(job, progress), clock: () => performance.now() },
+  }).exports as KernelExports;
 
 /** A memory that may grow to `maximumBytes`, or as far as this engine allows. @throws BackendError when the engine allows none. */
 export function createMemory(maximumBytes: number, shared: boolean): { memory: WebAssembly.Memory; maximumBytes: number } {

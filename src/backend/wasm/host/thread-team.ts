@@ -28,7 +28,7 @@ export interface TeamOptions {
  */
 const workerSource = `
 const begin = ({ module, memory, index }) => {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, waiting() {} } });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, waiting() {}, clock: () => performance.now() } });
   exports.work(index);
 };
 if (typeof require === "function") begin(require("node:worker_threads").workerData);

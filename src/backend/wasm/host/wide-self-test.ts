@@ -115,7 +115,7 @@ const stagesCases = [48, 13].map(
     },
   }),
 );
-/** A separable convolution and its gradients: the 3×3 window on whole rows, or any other. */
+/** A separable convolution and its gradients: a 3×3 window on whole rows with stride 1 or 2, or any other. */
 function separableCase(x: readonly number[], outChannels: number, kernel: number, options: WindowOptions): Case {
   const channels = x[1]!;
   const geometry = separableGeometry("self-test", x, [channels, 1, kernel, kernel], [outChannels, channels], options);
@@ -138,6 +138,7 @@ const separables: readonly Case[] = [
   separableCase([3, 7, 6, 16], 9, 3, { padding: 1 }),
   separableCase([2, 5, 5, 8], 6, 3, { padding: 1 }),
   separableCase([2, 6, 9, 11], 5, 3, { padding: 1, stride: 2 }),
+  separableCase([2, 5, 6, 16], 6, 3, { padding: 1, stride: 2 }),
 ];
 
 /** Pairs of vectors, one single vector and a rest. */

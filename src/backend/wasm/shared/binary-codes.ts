@@ -17,3 +17,4 @@ export const greater = 10;
 export const greaterEqual = 11;
 export const reluGradient = 12;
 export const power = 13;
+export const geluGradient = 14;

@@ -2,7 +2,7 @@
 
 import { DataError } from "../../../core/errors.ts";
 import { parseJson } from "../../../core/json.ts";
-import { checkSchema, finite, nullable, object, oneOf, only, type Schema, whole } from "../../../core/schema.ts";
+import { checkSchema, finite, nullable, object, oneOf, only, optional, type Schema, whole } from "../../../core/schema.ts";
 import type { EpochMetrics } from "../../../train/progress.ts";
 
 const entries = {
@@ -11,6 +11,8 @@ const entries = {
   trainAccuracy: finite(0, 1),
   testLoss: nullable(finite()),
   testAccuracy: nullable(finite(0, 1)),
+  averagedTestLoss: optional(finite()),
+  averagedTestAccuracy: optional(finite(0, 1)),
   learningRate: finite(),
   seconds: finite(0),
   testSeconds: finite(0),
@@ -18,7 +20,7 @@ const entries = {
   imagesPerSecond: nullable(finite(0)) as Schema<number>,
   peakBytes: finite(0),
 };
-const epochSchema: Schema<EpochMetrics> = object(entries);
+const epochSchema = object(entries) as Schema<EpochMetrics>;
 const eventSchema = object({ event: oneOf(["epoch"]) });
 const source = "sweep: progress";
 

@@ -6,6 +6,7 @@ import { programs } from "./programs.ts";
 import { traceOf } from "./trace.ts";
 
 export { opFactsOf } from "./op-facts.ts";
+export { formatSourcePage, sourcePage } from "./source-page.ts";
 
 /** The names of all ops in the graphs of the programs. */
 export function opsOfPrograms(): string[] {

@@ -20,7 +20,7 @@ function table(label: string, kind: "value" | "cotangent", shape: readonly numbe
       ? h("p", { class: "soft" }, "not yet known")
       : h(
           "table",
-          { class: "numbers", "aria-label": label },
+          { class: "elements", "aria-label": label },
           h("tbody", {}, ...rows.map((line) => h("tr", {}, ...line.map((value) => h("td", {}, formatNumber(value)))))),
         ),
   );
@@ -31,8 +31,8 @@ const sourceLink = (file: string, line: number): HTMLElement => h("a", { href: `
 function facts(known: OpFacts): HTMLElement[] {
   return [
     h("h3", {}, "Equation"),
-    h("p", { class: "equation" }, known.equation),
-    ...(known.vjp === "" ? [] : [h("p", { class: "equation" }, known.vjp)]),
+    h("p", { class: "statement" }, known.equation),
+    ...(known.vjp === "" ? [] : [h("p", { class: "statement" }, known.vjp)]),
     h("h3", {}, "Code"),
     h("pre", { class: "code" }, h("code", {}, known.code)),
     h(

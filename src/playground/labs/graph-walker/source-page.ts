@@ -18,7 +18,7 @@ export function formatSourcePage({ path, text }: Source): string {
 <meta name="color-scheme" content="light dark" />
 <title>${escaped(path)} – separable</title>
 <link rel="icon" href="../../icon.svg" />
-<link rel="stylesheet" href="../source.css" />
+<link rel="stylesheet" href="source.css" />
 </head>
 <body>
 <main>

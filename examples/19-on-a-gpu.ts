@@ -1,5 +1,5 @@
 /**
- * 8. A training step on a GPU.
+ * 19. A training step on a GPU.
  *
  * The program runs the same training step twice: through gpu.js, and on our own CPU kernels. The step is written once, because ops do not
  * depend on the backend. Ops return before the device has computed them. Reading the loss is the first thing that waits.
@@ -7,7 +7,7 @@
  * gpu.js's plain JavaScript takes the place of a GPU, so the program runs everywhere. If you have a graphics card, run
  * `npm install webgpu`, call `await provideWebGpu()` from separable/node, and replace `cpu()` by `webgpu()`.
  *
- * Run: npx tsx examples/08-on-a-gpu.ts
+ * Run: npx tsx examples/19-on-a-gpu.ts
  */
 
 import * as s from "separable";

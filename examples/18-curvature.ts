@@ -1,11 +1,11 @@
 /**
- * 9. Forward mode and curvature.
+ * 18. Forward mode and curvature.
  *
  * `jvp` gives the derivative of a function along a direction, `jacobian` and `hessian` give whole matrices of derivatives, and `hvp`
  * multiplies by a Hessian that is never formed. The program checks them by their definitions, and then finds the minimum of a function by
  * Newton's method: x ← x − H⁻¹·∇f.
  *
- * Run: npx tsx examples/09-curvature.ts
+ * Run: npx tsx examples/18-curvature.ts
  */
 
 import * as s from "separable";

@@ -1,10 +1,10 @@
 /**
- * 6. Decompose a matrix in four ways.
+ * 12. Decompose a matrix in four ways.
  *
  * Which family is best depends on the matrix. The program approximates three 64×64 matrices: a smooth one, a sum of Kronecker products, and
  * noise. It prints the relative error of every family, with about a quarter of the matrix's parameters and with about half.
  *
- * Run: npx tsx examples/06-decompose-a-matrix.ts
+ * Run: npx tsx examples/12-decompose-a-matrix.ts
  */
 
 import * as s from "separable";

@@ -1,10 +1,10 @@
 /**
- * 7. Compress a trained network.
+ * 17. Compress a trained network.
  *
  * The program trains a small dense network and replaces each 3×3 convolution by the nearest structured one. It prints the error of the
  * weights, the accuracy after the replacement, and the accuracy after one more epoch. `separable compress` does this with whole runs.
  *
- * Run: npx tsx examples/07-compress-a-network.ts
+ * Run: npx tsx examples/17-compress-a-network.ts
  */
 
 import * as s from "separable";

@@ -1,6 +1,6 @@
 /**
- * 5. A structured layer of your own: W = diag(g)·U·V, a low rank with a gain for each output. Every command takes its family:
- * separable train --conv ./examples/05-your-own-layer.ts:ScaledLowRank_4     Run the check: npx tsx examples/05-your-own-layer.ts
+ * 11. A structured layer of your own: W = diag(g)·U·V, a low rank with a gain for each output. Every command takes its family:
+ * separable train --conv ./examples/11-your-own-layer.ts:ScaledLowRank_4     Run the check: npx tsx examples/11-your-own-layer.ts
  */
 import { fileURLToPath } from "node:url";
 import * as s from "separable";

@@ -1,10 +1,10 @@
 /**
- * 3. Train a small convolutional network.
+ * 13. Train a small convolutional network.
  *
  * The images are generated, so nothing is downloaded. They show ten kinds of pattern. The network has three convolutions. The training
  * loop is written out: batch → logits → loss → gradients → update. `separable train` adds checkpoints and real images.
  *
- * Run: npx tsx examples/03-train-a-cnn.ts
+ * Run: npx tsx examples/13-train-a-cnn.ts
  */
 
 import * as s from "separable";

@@ -1,0 +1,38 @@
+/** The worker of the structure lens: one request, one answer. Of requests that wait, only the last is answered. */
+
+import { initBackend } from "../../../backend/active.ts";
+import { type LensReport, type LensRequest, lookThrough } from "./lens.ts";
+
+export type LensAnswer = { readonly kind: "report"; readonly report: LensReport } | { readonly kind: "failed"; readonly message: string };
+
+/** What this file uses of a worker's global scope. */
+interface WorkerScope {
+  onmessage: ((event: MessageEvent<LensRequest>) => void) | null;
+  postMessage(answer: LensAnswer): void;
+}
+
+const worker = globalThis as unknown as WorkerScope;
+let waiting: LensRequest | undefined;
+let isBusy = false;
+
+async function work(): Promise<void> {
+  if (isBusy) return;
+  isBusy = true;
+  try {
+    await initBackend(["wasm", "reference"]);
+    while (waiting !== undefined) {
+      const request = waiting;
+      waiting = undefined;
+      worker.postMessage({ kind: "report", report: await lookThrough(request) });
+    }
+  } catch (error) {
+    worker.postMessage({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+  } finally {
+    isBusy = false;
+  }
+}
+
+worker.onmessage = ({ data }) => {
+  waiting = data;
+  void work();
+};
