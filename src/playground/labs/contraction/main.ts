@@ -41,7 +41,10 @@ const results = h("div", { class: "contraction" });
 const presetButtons = presets.map(({ title, equation: text, sizes }) =>
   h(
     "button",
-    { type: "button", click: () => change({ equation: text, sizes: new Map(Object.entries(sizes)), step: 0, order: "library" }) },
+    {
+      type: "button",
+      click: () => change({ equation: text, sizes: sizesFor(text, new Map(Object.entries(sizes))), step: 0, order: "library" }),
+    },
     title,
   ),
 );
@@ -182,7 +185,7 @@ function stepButtons(steps: readonly Step[]): HTMLElement {
     "div",
     { class: "buttons" },
     button("Start", "To the start", 0),
-    button("◀ Back", "Step backwards", state.step - 1),
+    button("◀ Back", "Back one step", state.step - 1),
     button("Step ▶", "Step forwards", state.step + 1, true),
     button("End", "To the end", steps.length),
     h("span", { class: "place" }, `step ${state.step} of ${steps.length}`),

@@ -114,7 +114,6 @@ export function graphView(trace: Trace, onSelect: (node: number) => void): Graph
     const label = face(node);
     const small = label.length > 7;
     const box = { x: -pill.width / 2, y: -pill.height / 2, ...pill, rx: node.op === undefined ? 4 : pill.height / 2 };
-    const named = node.op !== undefined && node.name !== undefined;
     return s(
       "g",
       {
@@ -131,8 +130,12 @@ export function graphView(trace: Trace, onSelect: (node: number) => void): Graph
       },
       s("rect", box),
       s("text", { class: small ? "small" : "", y: 4.5 }, label),
-      named && s("text", { class: "tag", x: pill.width / 2 - 2, y: -pill.height / 2 - 3 }, node.name),
     );
+  });
+  const names = trace.nodes.flatMap(({ op, name }, i) => {
+    const { x, y } = place(drawing.nodes[i]!);
+    const at = { x: x + pill.width / 2 - 2, y: y - pill.height / 2 - 3 };
+    return op === undefined || name === undefined ? [] : [s("text", { class: "name", ...at }, name)];
   });
   const layer = s("g", { class: "chips" });
   const element = s(
@@ -148,6 +151,8 @@ export function graphView(trace: Trace, onSelect: (node: number) => void): Graph
     ...edges.map(({ path }) => path),
     stub,
     ...nodes,
+    // The labels of the nodes say the names already.
+    s("g", { "aria-hidden": "true" }, ...names),
     layer,
   );
 

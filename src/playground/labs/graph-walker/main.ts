@@ -45,7 +45,7 @@ const menu = h(
 const button = (text: string, label: string, press: () => void): HTMLButtonElement =>
   h("button", { type: "button", "aria-label": label, title: label, click: press }, text);
 const toStart = button("Start", "To the start", () => go(0));
-const back = button("◀ Back", "Step backwards (arrow left)", () => go(place.step - 1));
+const back = button("◀ Back", "Back one step (arrow left)", () => go(place.step - 1));
 const next = button("Step ▶", "Step forwards (arrow right)", () => go(place.step + 1));
 const turn = button("Loss", "To the loss, where the walk turns", () => go(turningPosition(trace)));
 const toEnd = button("End", "To the end, where all gradients are known", () => go(lastPosition(trace)));
