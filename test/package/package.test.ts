@@ -78,12 +78,16 @@ describe("documentation", () => {
     expect(blocks.filter(({ compileOnly }) => compileOnly !== undefined).length).toBeLessThanOrEqual(3);
   });
 
-  test.each(blocks.filter(({ compileOnly }) => compileOnly === undefined))("$place runs", async ({ name }) => {
-    const folder = join(project, "runs", name);
-    await mkdir(folder, { recursive: true });
-    const { stderr } = await execute(process.execPath, [join(project, "out", "node", `${name}.js`)], { cwd: folder });
-    expect(stderr).toBe("");
-  });
+  test.each(blocks.filter(({ compileOnly }) => compileOnly === undefined))(
+    "$place runs, and prints what the page says",
+    async ({ name, output }) => {
+      const folder = join(project, "runs", name);
+      await mkdir(folder, { recursive: true });
+      const { stdout, stderr } = await execute(process.execPath, [join(project, "out", "node", `${name}.js`)], { cwd: folder });
+      expect(stderr).toBe("");
+      if (output !== undefined) expect(stdout.trimEnd()).toBe(output);
+    },
+  );
 });
 
 describe("an install", () => {

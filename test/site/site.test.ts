@@ -1,0 +1,175 @@
+/** The site as a visitor has it: it builds without warnings, every link leads somewhere, and its pages work in a browser. */
+
+import { execFile } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { chromium as executablePath } from "../../vitest.config.ts";
+import { missingChromium } from "../browser/serve-page.ts";
+import { type BuiltSite, buildSite, missingPackages, root } from "./built-site.ts";
+
+if (missingPackages !== undefined) console.warn(`tests of the site skipped: ${missingPackages}`);
+
+let site: BuiltSite;
+beforeAll(async () => {
+  if (missingPackages === undefined) site = await buildSite();
+}, 600_000);
+afterAll(() => site?.close());
+
+/** The pages that VitePress makes. The pages of source files are plain HTML. */
+const written = (): string[] => [...site.pages.keys()].filter((path) => !path.startsWith("/source/"));
+
+describe.skipIf(missingPackages !== undefined)("the site", () => {
+  test("is built without a warning, and its programs have no error of types", async () => {
+    expect(site.warnings).toBe("");
+    await promisify(execFile)(join(root, "node_modules/.bin/tsc"), ["-p", "docs/tsconfig.json"], { cwd: root });
+  });
+
+  test("has a page for every Markdown file of docs, and for every layer of the library", () => {
+    const paths = written();
+    for (const path of ["/index.html", "/start.html", "/course/index.html", "/families/monarch.html", "/api/ops.html", "/404.html"])
+      expect(paths).toContain(path);
+    expect(paths.length).toBeGreaterThan(80);
+  });
+
+  test("has no link that leads nowhere, and no anchor that is not there", () => {
+    const ids = new Map([...site.pages].map(([path, html]) => [path, new Set([...html.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id!))]));
+    const dead: string[] = [];
+    let count = 0;
+    for (const [path, html] of site.pages)
+      for (const [, href] of html.matchAll(/<a\s[^>]*?href="([^"]+)"/g)) {
+        if (/^[a-z]+:/.test(href!)) continue;
+        const { pathname, hash } = new URL(href!.replaceAll("&amp;", "&"), `http://site${path}`);
+        const target = decodeURI(pathname).replace(/\/$/, "/index.html");
+        count += 1;
+        const anchors = ids.get(target);
+        if (!site.files.has(target) || (hash !== "" && anchors !== undefined && !anchors.has(decodeURIComponent(hash.slice(1)))))
+          dead.push(`${path} → ${href}`);
+      }
+    expect(count).toBeGreaterThan(5000);
+    expect([...new Set(dead)]).toEqual([]);
+  });
+
+  test("is not in the npm package", async () => {
+    const { files } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as { files: string[] };
+    expect(files.filter((file) => file.startsWith("docs"))).toEqual([]);
+  });
+});
+
+describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)("in Chromium", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
+  });
+  afterAll(() => browser?.close());
+
+  /** A new tab whose errors are added to `problems`. */
+  async function open(problems: string[], options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
+    const page = await browser.newPage(options);
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) problems.push(`${page.url()}: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => problems.push(`${page.url()}: ${error.message}`));
+    return page;
+  }
+
+  test("no page has an error, and none is wider than a phone of 390 pixels", async () => {
+    const problems: string[] = [];
+    const page = await open(problems, { viewport: { width: 390, height: 844 } });
+    for (const path of written()) {
+      await page.goto(site.origin + path);
+      const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      if (excess > 0) problems.push(`${path}: ${excess} pixels too wide`);
+    }
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test.each(["light", "dark"] as const)("axe finds no serious fault on the main pages, %s", async (colorScheme) => {
+    const axe = await readFile(join(root, "docs/node_modules/axe-core/axe.min.js"), "utf8");
+    const problems: string[] = [];
+    const page = await open(problems, { viewport: { width: 1280, height: 900 }, colorScheme });
+    for (const path of [
+      "/",
+      "/start.html",
+      "/course/3-graph.html",
+      "/families/tensor-train.html",
+      "/how-kernels-work.html",
+      "/api/tape.html",
+    ]) {
+      await page.goto(site.origin + path);
+      await page.evaluate(axe);
+      const faults = await page.evaluate(async () => {
+        const { axe } = globalThis as unknown as {
+          axe: {
+            run(context: { exclude: string[][] }): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+          };
+        };
+        // The button of the search is VitePress's. Its label leaves out the keys that are written on it.
+        const { violations } = await axe.run({ exclude: [[".DocSearch-Button"]] });
+        const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+        return serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" … ")}`);
+      });
+      problems.push(...faults.map((fault) => `${path}: ${fault}`));
+    }
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test("every cell prints on the page what the page says", async () => {
+    const problems: string[] = [];
+    const page = await open(problems);
+    let count = 0;
+    for (const path of written().filter((each) => site.pages.get(each)!.includes('class="cell"'))) {
+      await page.goto(site.origin + path);
+      for (const cell of await page.locator(".cell").all()) {
+        const stated = await cell.locator(".stated-output code").textContent();
+        await cell.getByRole("button", { name: "Run" }).click();
+        await cell.getByRole("button", { name: "Run" }).waitFor();
+        const printed = await cell.getByRole("status").textContent();
+        if (printed?.trimEnd() !== stated?.trimEnd()) problems.push(`${path}: printed ${printed}, stated ${stated}`);
+        count += 1;
+      }
+    }
+    await page.close();
+    expect(problems).toEqual([]);
+    expect(count).toBeGreaterThan(15);
+  });
+
+  test("a reader changes a cell, runs it, stops an endless one, and takes the changes back", async () => {
+    const problems: string[] = [];
+    const page = await open(problems);
+    await page.goto(`${site.origin}/course/1-multiplication.html`);
+    const cell = page.locator(".cell").first();
+    await cell.getByRole("button", { name: "Edit" }).click();
+    const editor = cell.getByRole("textbox");
+    await editor.fill((await editor.inputValue()).replace("tensor(3)", "tensor(5)"));
+    await editor.press("Control+Enter");
+    await cell.getByText("z = 20").waitFor();
+    await editor.fill('console.log("before"); for (;;);');
+    await editor.press("Control+Enter");
+    await cell.getByText("before").waitFor();
+    await cell.getByRole("button", { name: "Stop" }).click();
+    await cell.getByRole("button", { name: "Run" }).waitFor();
+    await editor.fill('import { readFile } from "node:fs"; console.log(readFile);');
+    await editor.press("Control+Enter");
+    await cell.getByText("a cell can import separable, not node:fs").waitFor();
+    await cell.getByRole("button", { name: "Undo my changes" }).click();
+    await cell.getByText("const x = tensor(3);").waitFor();
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test("the search finds a word of the text", async () => {
+    const problems: string[] = [];
+    const page = await open(problems);
+    await page.goto(`${site.origin}/start.html`);
+    await page.getByRole("button", { name: "Search" }).click();
+    await page.locator("#localsearch-input").fill("vector–Jacobian");
+    await page.locator("#localsearch-list a", { hasText: "Jacobian" }).first().waitFor();
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+});
