@@ -93,7 +93,10 @@ export async function checkSource(exercise: Exercise, source: string, seed: numb
     xs.dispose();
     gs.dispose();
     if (typeof got !== "string" && agree(got, expected)) return true;
-    path.push({ rows, columns, x, g, got, expected });
+    const last = path.at(-1);
+    // Numbers beyond the shape shrink, too, and change nothing that is shown.
+    const isSeen = last !== undefined && last.rows === rows && String([last.x, last.g]) === String([x, g]);
+    if (!isSeen) path.push({ rows, columns, x, g, got, expected });
     return false;
   });
   const { failed } = await fc.check(property, { seed, numRuns: runs });

@@ -177,7 +177,7 @@ document
       h(
         "section",
         { class: "panel", "aria-labelledby": "verdict-title" },
-        h("h2", { id: "verdict-title" }, "Finite differences disagree?"),
+        h("h2", { id: "verdict-title" }, "Verdict of the differences"),
         verdict,
         steps,
       ),
