@@ -300,7 +300,7 @@ document
     alert,
     h(
       "section",
-      { class: "panel question", "aria-label": "Equation" },
+      { class: "panel question", "aria-label": "The einsum" },
       h("label", { for: "equation" }, "Equation"),
       equation,
       fault,
