@@ -193,15 +193,24 @@ describe("the diagram", () => {
       { numRuns: 40 },
     ));
 
+  test("the ends of a star lie apart", () => {
+    const points = spread(
+      8,
+      [1, 2, 3, 4, 5, 6, 7].map((end) => [0, end, 1] as const),
+    );
+    points.forEach((p, i) => {
+      for (const q of points.slice(0, i)) expect(Math.hypot(p.x - q.x, p.y - q.y)).toBeGreaterThan(0.4);
+    });
+  });
+
   test("a chain is drawn as a line from left to right, with the wanted distances", () => {
     const points = spread(
       5,
       [0, 1, 2, 3].map((i) => [i, i + 1, 1] as const),
     );
-    // A hundredth of an edge cannot be seen.
     points.forEach(({ x, y }, i) => {
-      expect(Math.abs(x - (i - 2))).toBeLessThan(0.01);
-      expect(Math.abs(y)).toBeLessThan(0.01);
+      expect(x).toBeCloseTo(i - 2, 6);
+      expect(y).toBeCloseTo(0, 6);
     });
   });
 });

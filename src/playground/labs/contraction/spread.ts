@@ -13,8 +13,6 @@ export interface Point {
 }
 
 const rounds = 200;
-/** Vertices that classical scaling puts in one place are moved apart by about this much, or they would stay together. */
-const jolt = 1e-3;
 /** The wanted distance of two vertices between which there is no path. */
 const apart = 2.2;
 
@@ -42,8 +40,8 @@ function classicalScaling(d: readonly (readonly number[])[]): Point[] {
   const coordinate = (i: number, axis: number): number =>
     axis < 0 ? 0 : Math.sqrt(Math.max(0, values[axis]!)) * vectors.data[i * count + axis]!;
   return d.map((_, i) => ({
-    x: coordinate(i, count - 1) + jolt * Math.cos(7 * i),
-    y: coordinate(i, count - 2) + jolt * Math.sin(7 * i),
+    x: coordinate(i, count - 1),
+    y: coordinate(i, count - 2),
   }));
 }
 

@@ -47,6 +47,3 @@ export function stateAt(trace: Trace, position: number): WalkState {
   const last = pulls.at(-1);
   return { phase: last === undefined ? "seed" : "backward", active: last?.node ?? loss, known, contributions, cotangents };
 }
-
-/** The position of the step that computes a node; 0 for a leaf. */
-export const positionOf = (trace: Trace, node: number): number => computed(trace).indexOf(node) + 1;
