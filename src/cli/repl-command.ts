@@ -1,15 +1,16 @@
 /** `separable repl`: Node's prompt with the library in scope. Tensors print, and `await` works at the top level. */
 
-import { mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type REPLServer, start } from "node:repl";
 import type { Command } from "commander";
+// The prompt is a user of the package, so it imports the entries that every user has.
+import * as library from "separable";
+import * as nodeLibrary from "separable/node";
 import { cacheFolder } from "../data/node/cache-folder.ts";
 import { type BackendOption, backendHelp, backendRule } from "../experiment/backend-names.ts";
 import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { packageVersion } from "../experiment/node/version.ts";
-import * as library from "../index.ts";
-import * as files from "../node.ts";
 import { argument } from "./argument.ts";
 import type { CommandContext } from "./command.ts";
 import { addWasmOptions } from "./setting-options.ts";
@@ -21,7 +22,7 @@ interface ReplOptions {
 }
 
 /** What the prompt has in scope beside the globals of JavaScript: the entries `separable` and `separable/node`, also as `s`. */
-const scopeOfPrompt: Readonly<Record<string, unknown>> = { ...library, ...files };
+const scopeOfPrompt: Readonly<Record<string, unknown>> = { ...library, ...nodeLibrary };
 
 export function replCommand(command: Command, context: CommandContext): void {
   command.option("--backend <name>", `one of ${backendHelp}`, argument("repl", "--backend", backendRule), "auto");
@@ -50,13 +51,8 @@ function provide({ context }: REPLServer): void {
   context.s = scopeOfPrompt;
 }
 
-/** Lines that were typed are there again next time. A folder that cannot be written to is no reason to refuse. */
+/** Lines that were typed are there again next time, on a machine that has a cache of data sets. */
 function keepHistory(server: REPLServer): void {
   const folder = cacheFolder();
-  try {
-    mkdirSync(folder, { recursive: true });
-    server.setupHistory(join(folder, "repl-history"), () => undefined);
-  } catch {
-    // The history of this session stays in memory.
-  }
+  if (existsSync(folder)) server.setupHistory(join(folder, "repl-history"), () => undefined);
 }

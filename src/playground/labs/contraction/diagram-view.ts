@@ -42,7 +42,7 @@ function bow(from: Point, to: Point, aside: number): { readonly d: string; reado
   const [nx, ny] = [-(to.y - from.y) / length, (to.x - from.x) / length];
   const control = { x: (from.x + to.x) / 2 + nx * aside * 2, y: (from.y + to.y) / 2 + ny * aside * 2 };
   return {
-    d: `M ${from.x.toFixed(1)} ${from.y.toFixed(1)} Q ${control.x.toFixed(1)} ${control.y.toFixed(1)} ${to.x.toFixed(1)} ${to.y.toFixed(1)}`,
+    d: `M ${from.x} ${from.y} Q ${control.x} ${control.y} ${to.x} ${to.y}`,
     middle: { x: (from.x + to.x) / 2 + nx * aside, y: (from.y + to.y) / 2 + ny * aside },
   };
 }

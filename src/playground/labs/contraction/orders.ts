@@ -79,8 +79,8 @@ export function leftToRight(network: Network): Step[] {
 
 /**
  * All orders of pairwise contractions, each tree once: of n operands there are (2n−3)!! = 1·3·5·…, thus 105 of five. A set of operands is a
- * number, with bit i for the i-th operand. A tree has one order in which these numbers of its results grow, because a set is a larger number
- * than its subsets. Only that order is followed.
+ * number, with bit i for the i-th operand. A tree has one order in which these numbers of its results grow, because a set is a larger
+ * number than its subsets. Only that order is followed.
  */
 export function allOrders(network: Network): Step[][] {
   const orders: Step[][] = [];

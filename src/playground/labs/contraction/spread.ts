@@ -1,6 +1,6 @@
 /**
- * Places the vertices of a graph in the plane: the distance of two vertices is to be the length of the shortest path between them. Classical
- * scaling (Torgerson 1952) gives a first picture, and stress majorisation (Gansner, Koren & North 2004) the final one. It is turned so that
+ * Places the vertices of a graph in the plane: two vertices are to be as far apart as the shortest path between them is long. Classical scaling
+ * (Torgerson 1952) gives a first picture, and stress majorisation (Gansner, Koren & North 2004) the final one. It is turned so that
  * its longest extent is horizontal.
  */
 

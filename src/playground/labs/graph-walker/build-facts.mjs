@@ -1,4 +1,4 @@
-/** What the build of the page asks of the sources for the graph walker: the facts of the ops in its graphs, and pages of the files they name. */
+/** Reads the sources for the graph walker: the facts of the ops in its graphs, and pages of the files that the facts name. */
 
 import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { build } from "esbuild";

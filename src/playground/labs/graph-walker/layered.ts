@@ -1,6 +1,6 @@
 /**
- * Draws a graph in layers, after Sugiyama, Tagawa & Toda (1981): a node lies below all its inputs, an edge that skips layers gets a waypoint
- * in each, the order within a layer follows the mean of the neighbours, and then columns move towards their neighbours.
+ * Draws a graph in layers, after Sugiyama, Tagawa & Toda (1981): a node lies below all its inputs, an edge that skips layers gets a
+ * waypoint in each, the order within a layer follows the mean of the neighbours, and then columns move towards their neighbours.
  */
 
 export interface Point {
