@@ -10,7 +10,7 @@ import { ShapeError } from "../core/errors.ts";
 import { largest } from "../core/extent.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { contractionOrder, labelledSize } from "./contraction-order.ts";
+import { type Contraction, contractionOrder, labelledSize } from "./contraction-order.ts";
 import { diagonal, permute } from "./layout.ts";
 import { matmul } from "./matmul.ts";
 import { checkFloating } from "./output.ts";
@@ -38,18 +38,18 @@ function parseTerm(equation: string, term: string, ellipsisRank: number): string
   return [...before!, ...covered, ...(after ?? "")];
 }
 
-/** The equation, checked against the operands. @throws ShapeError */
-function parse(equation: string, operands: readonly Tensor[]): Equation {
+/** The equation, checked against the shapes of the operands. @throws ShapeError */
+function parse(equation: string, shapes: readonly Shape[]): Equation {
   const [left, right, more] = equation.replaceAll(" ", "").split("->");
   const terms = left!.split(",");
   if (more !== undefined) throw new ShapeError(`einsum: at most one "->" is allowed, got "${equation}"`);
-  if (terms.length !== operands.length)
-    throw new ShapeError(`einsum: needs one operand per term, got ${operands.length} operands for ${terms.length} terms of "${equation}"`);
-  const ranks = terms.map((term, i) => (term.includes("...") ? operands[i]!.rank - (term.length - 3) : 0));
+  if (terms.length !== shapes.length)
+    throw new ShapeError(`einsum: needs one operand per term, got ${shapes.length} operands for ${terms.length} terms of "${equation}"`);
+  const ranks = terms.map((term, i) => (term.includes("...") ? shapes[i]!.length - (term.length - 3) : 0));
   const inputs = terms.map((term, i) => {
     const labels = parseTerm(equation, term, ranks[i]!);
-    if (labels.length !== operands[i]!.rank || ranks[i]! < 0)
-      throw new ShapeError(`einsum: term "${term}" must name each axis of its operand, got ${formatShape(operands[i]!.shape)}`);
+    if (labels.length !== shapes[i]!.length || ranks[i]! < 0)
+      throw new ShapeError(`einsum: term "${term}" must name each axis of its operand, got ${formatShape(shapes[i]!)}`);
     return labels;
   });
   if (right === undefined) return { inputs, output: implicitOutput(inputs) };
@@ -77,16 +77,16 @@ function checkOutput(equation: string, output: string[], inputs: Equation["input
 }
 
 /** The size of each label. An axis of size 1 broadcasts, so it takes the size that its label has elsewhere. */
-function sizesOf(equation: string, inputs: Equation["inputs"], operands: readonly Tensor[]): Map<string, number> {
+function sizesOf(equation: string, inputs: Equation["inputs"], shapes: readonly Shape[]): Map<string, number> {
   const sizes = new Map<string, number>();
   inputs.forEach((labels, i) => {
     labels.forEach((label, axis) => {
-      const size = operands[i]!.shape[axis]!;
+      const size = shapes[i]![axis]!;
       const known = sizes.get(label) ?? 1;
       if (known !== size && known !== 1 && size !== 1)
         throw new ShapeError(
           `einsum: label "${label}" must have one size, got ${known} and ${size} in "${equation}" ` +
-            `(${operands.map((x) => formatShape(x.shape)).join(", ")})`,
+            `(${shapes.map(formatShape).join(", ")})`,
         );
       sizes.set(label, known === 1 ? size : known);
     });
@@ -173,6 +173,28 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>, sizes: 
   };
 }
 
+/** How `einsum` computes an equation. */
+export interface EinsumPlan {
+  /** The label of each axis of each operand. */
+  readonly terms: readonly (readonly string[])[];
+  /** The labels of each operand that its contractions see: without those that repeat within the operand, and without broadcast axes. */
+  readonly inputs: readonly (readonly string[])[];
+  readonly output: readonly string[];
+  /** The size of each label. */
+  readonly sizes: ReadonlyMap<string, number>;
+  /** The contractions in the order in which they are computed. */
+  readonly steps: readonly Contraction[];
+}
+
+/** The plan of `einsum` for operands of these shapes. @throws ShapeError as `einsum` does. */
+export function einsumPlan(equation: string, shapes: readonly Shape[]): EinsumPlan {
+  if (shapes.length === 0) throw new ShapeError(`einsum: needs at least one operand, got none for "${equation}"`);
+  const parsed = parse(equation, shapes);
+  const sizes = sizesOf(equation, parsed.inputs, shapes);
+  const inputs = parsed.inputs.map((labels, i) => simplifiedLabels(labels, shapes[i]!, sizes));
+  return { terms: parsed.inputs, inputs, output: parsed.output, sizes, steps: contractionOrder(inputs, parsed.output, sizes) };
+}
+
 /**
  * y[output] = Σ Π_i operands[i][labels_i], where Σ runs over all labels that are not in the output: `einsum("bij,bjk->bik", a, b)`.
  *
@@ -182,16 +204,14 @@ function contract(a: Labelled, b: Labelled, needed: ReadonlySet<string>, sizes: 
  * @throws ShapeError when the equation and the operands do not fit together.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
-  if (operands.length === 0) throw new ShapeError(`einsum: needs at least one operand, got none for "${equation}"`);
-  checkFloating("einsum", ...operands);
-  const { inputs, output } = parse(equation, operands);
-  const sizes = sizesOf(equation, inputs, operands);
-  let terms: readonly Labelled[] = operands.map((tensor, i) => simplify({ tensor, labels: inputs[i]! }, sizes));
-  for (const { a, b } of contractionOrder(
-    terms.map(({ labels }) => labels),
-    output,
-    sizes,
-  )) {
+  if (operands.length > 0) checkFloating("einsum", ...operands);
+  const plan = einsumPlan(
+    equation,
+    operands.map(({ shape }) => shape),
+  );
+  const { output, sizes } = plan;
+  let terms: readonly Labelled[] = operands.map((tensor, i) => simplify({ tensor, labels: plan.terms[i]! }, sizes));
+  for (const { a, b } of plan.steps) {
     const [left, right] = [terms[a]!, terms[b]!];
     const rest = terms.filter((_, i) => i !== a && i !== b);
     const needed = new Set([...output, ...rest.flatMap(({ labels }) => labels)]);
@@ -205,9 +225,8 @@ export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor
 }
 
 /** The multiply-adds of `einsum` with these operands: the sum of the costs of its contractions. @throws ShapeError as `einsum` does. */
-export function einsumMultiplyAdds(equation: string, ...operands: readonly Tensor[]): number {
-  const { inputs, output } = parse(equation, operands);
-  const sizes = sizesOf(equation, inputs, operands);
-  const terms = inputs.map((labels, i) => simplifiedLabels(labels, operands[i]!.shape, sizes));
-  return contractionOrder(terms, output, sizes).reduce((total, step) => total + step.multiplyAdds, 0);
-}
+export const einsumMultiplyAdds = (equation: string, ...operands: readonly Tensor[]): number =>
+  einsumPlan(
+    equation,
+    operands.map(({ shape }) => shape),
+  ).steps.reduce((total, step) => total + step.multiplyAdds, 0);

@@ -1,21 +1,28 @@
 /**
  * node build-page.mjs [folder]
  *
- * Bundles the page and its worker into a folder (default: dist/playground) that any host of static files can serve. What both need is one file, and
- * what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
+ * Bundles the page, its worker and the labs into a folder (default: dist/playground) that any host of static files can serve. What several
+ * of them need is one file, and what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
  */
 
 import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { opFacts, writeSourcePages } from "./labs/graph-walker/build-facts.mjs";
 
 const root = new URL("../../", import.meta.url);
 const page = new URL("./page/", import.meta.url);
 const [, , folder] = process.argv;
 const out = folder === undefined ? new URL("dist/playground/", root) : pathToFileURL(`${folder}/`);
-/** Each has a page, a worker and the folder of its name. */
-const labs = ["structure-lens", "break-gradient"];
+/** Each has a page and the folder of its name. */
+const labs = ["structure-lens", "break-gradient", "graph-walker", "contraction"];
+/** The labs that compute in a worker. */
+const withWorker = ["structure-lens", "break-gradient"];
+/** The labs whose style is not in page.css. */
+const withStyle = ["graph-walker", "contraction"];
 const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
+
+const facts = await opFacts();
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
@@ -23,12 +30,8 @@ await build({
   entryPoints: {
     main: new URL("main.ts", page).pathname,
     worker: new URL("worker.ts", import.meta.url).pathname,
-    ...Object.fromEntries(
-      labs.flatMap((lab) => [
-        [`labs/${lab}`, new URL(`labs/${lab}/main.ts`, import.meta.url).pathname],
-        [`labs/${lab}-worker`, new URL(`labs/${lab}/worker.ts`, import.meta.url).pathname],
-      ]),
-    ),
+    ...Object.fromEntries(labs.map((lab) => [`labs/${lab}`, new URL(`labs/${lab}/main.ts`, import.meta.url).pathname])),
+    ...Object.fromEntries(withWorker.map((lab) => [`labs/${lab}-worker`, new URL(`labs/${lab}/worker.ts`, import.meta.url).pathname])),
     "isolation-worker": new URL("isolation-worker.ts", page).pathname,
   },
   outdir: out.pathname,
@@ -40,8 +43,10 @@ await build({
   minify: true,
   chunkNames: "parts/[name]-[hash]",
   external: ["node:*"],
-  define: { packageVersion: JSON.stringify(version) },
+  define: { packageVersion: JSON.stringify(version), opFacts: JSON.stringify(facts) },
   logLevel: "warning",
 });
 for (const file of ["index.html", "page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
 for (const lab of labs) await copyFile(new URL(`labs/${lab}/index.html`, import.meta.url), new URL(`labs/${lab}.html`, out));
+for (const lab of withStyle) await copyFile(new URL(`labs/${lab}/style.css`, import.meta.url), new URL(`labs/${lab}.css`, out));
+await writeSourcePages(out, facts);

@@ -450,5 +450,6 @@ export const withoutGradient: Readonly<Record<string, string>> = {
     ["arrangement", "greedyTree", "intervalTree", "leftToRightTree"].map((name) => [`contraction-heuristics/${name}`, "a plan, not an op"]),
   ),
   ...Object.fromEntries(["join", "leaf", "networkOf"].map((name) => [`contraction-tree/${name}`, "a plan, not an op"])),
+  "einsum/einsumPlan": "a plan, not an op",
   "einsum/einsumMultiplyAdds": "a number",
 };
