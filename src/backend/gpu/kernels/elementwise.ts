@@ -129,10 +129,11 @@ const unaryBodies: Record<UnaryOp, string> = {
     if (${isNotANumber("v")}) { return v; }${normalTail("v")}
     if (v < 0.0) { return ratio * gaussian; }
     return 1.0 - ratio * gaussian;`,
+  // Above 0, a difference v − v·Φ(−v) would be v where a device flushes the product, a subnormal number, to 0.
   gelu: `
     if (v == 0.0 || ${isNotANumber("v")}) { return v; }${normalTail("v")}
     if (v < 0.0) { return -(t * ratio * gaussian); }
-    return v - t * ratio * gaussian;`,
+    return v * (1.0 - ratio * gaussian);`,
   // The polynomial alone would lose the sign of −0.
   sin: `if (v == 0.0) { return v; }${circular("sin", "k")}`,
   cos: circular("cos", "(k + 1.0)"),

@@ -32,16 +32,24 @@ const naming = /\b(?:differentiable|record|unary|binary|extremum)(?:<[^>]*>)?\(\
 
 const lineOf = (text: string, index: number): number => text.slice(0, index).split("\n").length;
 
-/** The text of the docstring that ends right before `index`, in one line, without its tags. */
+/** The text of the docstring right before `index`, in one line, without its tags. Only comments of one line may stand between. */
 function docstringBefore(text: string, index: number): string {
-  const doc = /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*(?:\/\/.*\s*)*$/.exec(text.slice(0, index))?.[1] ?? "";
-  return doc
+  const end = text.lastIndexOf("*/", index);
+  const start = text.lastIndexOf("/**", end);
+  const between = text.slice(end + 2, index).split("\n");
+  if (start < 0 || between.some((line) => line.trim() !== "" && !line.trimStart().startsWith("//"))) return "";
+  const whole = text
+    .slice(start + 3, end)
     .split("\n")
     .map((line) => line.replace(/^\s*\*\s?/, ""))
-    .join(" ")
-    .replace(/@\w+[\s\S]*$/, "")
-    .replace(/\s+/g, " ")
-    .trim();
+    .join(" ");
+  return whole.split(" @")[0]!.replace(/\s+/g, " ").trim();
+}
+
+/** Where the line begins that exports the op; −1 for an op that is not exported under its name. */
+function definitionOf(text: string, op: string): number {
+  const starts = [`\nexport const ${op} `, `\nexport const ${op}:`, `\nexport function ${op}(`, `\nexport function ${op}<`];
+  return Math.max(...starts.map((start) => text.indexOf(start))) + 1 || -1;
 }
 
 /** The statement around `index`: from the start of its first line to where all its brackets are closed. */
@@ -64,15 +72,15 @@ export function opFactsOf(ops: readonly Source[], table: Source): OpFactsTable {
     const module = path.split("/").at(-1)!.replace(/\.ts$/, "");
     for (const call of text.matchAll(naming)) {
       const op = call[1]!;
-      const definition = new RegExp(`^export (?:const|function) ${op}\\b`, "m").exec(text);
-      if (definition === null) continue;
-      const doc = docstringBefore(text, definition.index);
+      const definition = definitionOf(text, op);
+      if (definition < 0) continue;
+      const doc = docstringBefore(text, definition);
       const vjp = doc.search(/VJP[:,]/);
       const row = `${module}/${op}`;
       const rowAt = table.text.indexOf(`\n  "${row}":`);
       facts[op] = {
         file: path,
-        line: lineOf(text, definition.index),
+        line: lineOf(text, definition),
         recordedLine: lineOf(text, call.index),
         equation: vjp < 0 ? doc : doc.slice(0, vjp).trim(),
         vjp: vjp < 0 ? "" : doc.slice(vjp),
