@@ -26,26 +26,33 @@ const facts = await opFacts();
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
-await build({
-  entryPoints: {
-    main: new URL("main.ts", page).pathname,
-    worker: new URL("worker.ts", import.meta.url).pathname,
-    ...Object.fromEntries(labs.map((lab) => [`labs/${lab}`, new URL(`labs/${lab}/main.ts`, import.meta.url).pathname])),
-    ...Object.fromEntries(withWorker.map((lab) => [`labs/${lab}-worker`, new URL(`labs/${lab}/worker.ts`, import.meta.url).pathname])),
-    "isolation-worker": new URL("isolation-worker.ts", page).pathname,
-  },
-  outdir: out.pathname,
-  bundle: true,
-  splitting: true,
-  format: "esm",
-  platform: "browser",
-  target: "es2022",
-  minify: true,
-  chunkNames: "parts/[name]-[hash]",
-  external: ["node:*"],
-  define: { packageVersion: JSON.stringify(version), opFacts: JSON.stringify(facts) },
-  logLevel: "warning",
+/** Bundles the entries, which share files where they share modules. `define` has constants that their modules declare. */
+const bundle = (entryPoints, define = {}) =>
+  build({
+    entryPoints: Object.fromEntries(Object.entries(entryPoints).map(([name, path]) => [name, new URL(path, import.meta.url).pathname])),
+    outdir: out.pathname,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    minify: true,
+    chunkNames: "parts/[name]-[hash]",
+    external: ["node:*"],
+    define: { packageVersion: JSON.stringify(version), ...define },
+    logLevel: "warning",
+  });
+const entryOf = (lab) => [`labs/${lab}`, `./labs/${lab}/main.ts`];
+await bundle({
+  main: "./page/main.ts",
+  worker: "./worker.ts",
+  ...Object.fromEntries(labs.filter((lab) => lab !== "graph-walker").map(entryOf)),
+  ...Object.fromEntries(withWorker.map((lab) => [`labs/${lab}-worker`, `./labs/${lab}/worker.ts`])),
 });
+// esbuild makes a module of a large constant and lets every entry of the bundle import it.
+await bundle(Object.fromEntries([entryOf("graph-walker")]), { opFacts: JSON.stringify(facts) });
+// A service worker is no module, so it imports nothing.
+await bundle({ "isolation-worker": "./page/isolation-worker.ts" });
 for (const file of ["index.html", "page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
 for (const lab of labs) await copyFile(new URL(`labs/${lab}/index.html`, import.meta.url), new URL(`labs/${lab}.html`, out));
 for (const lab of withStyle) await copyFile(new URL(`labs/${lab}/style.css`, import.meta.url), new URL(`labs/${lab}.css`, out));

@@ -1,5 +1,6 @@
 /** What a network looks like between two steps: the matrix of a layer and its factors, filters, attention maps, and mistakes. */
 
+import { largest } from "../core/extent.ts";
 import { epochBatches } from "../data/batches.ts";
 import type { ImageDataset } from "../data/dataset.ts";
 import { matrix } from "../linalg/matrix.ts";
@@ -123,7 +124,7 @@ async function judge(model: AttentiveClassifier, dataset: ImageDataset): Promise
   const size = channels * height * width;
   return Array.from({ length: count }, (_, n) => {
     const row = p!.subarray(n * classes, (n + 1) * classes);
-    const prediction = row.indexOf(Math.max(...row) as never);
+    const prediction = row.indexOf(largest(row) as never);
     return {
       image: Uint8Array.from(test.images.subarray(n * size, (n + 1) * size)),
       label: test.labels[n]!,

@@ -243,7 +243,7 @@ export function contractionConformance(subject: Subject): void {
     holds(
       subject,
       fc.asyncProperty(seeds, separables, (seed, config) => separate(seed, config, ["normal", "normal", "normal", "normal"])),
-      60,
+      25,
     ));
 
   if (subject.tolerance.paddingCounts)
@@ -257,7 +257,7 @@ export function contractionConformance(subject: Subject): void {
             [0, 1, 2, 3].map((i) => (i === at ? "nonFinite" : "normal")),
           ),
         ),
-        60,
+        25,
       ));
 
   for (const [name, { run, operands, terms }] of Object.entries(convolutionKernels)) {

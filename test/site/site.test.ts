@@ -75,10 +75,16 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
     return page;
   }
 
-  test("no page has an error, and none is wider than a phone of 390 pixels", async () => {
+  test("the pages have no errors, and none is wider than a phone of 390 pixels", async () => {
     const problems: string[] = [];
     const page = await open(problems, { viewport: { width: 390, height: 844 } });
+    // One program or one plan makes the pages of these folders, so one of each is opened. SITE_PAGES=all opens all.
+    const alike = /^\/(api|decisions|interchange|derivations|families)\//;
+    const opened = new Set<string>();
     for (const path of written()) {
+      const kind = alike.exec(path)?.[1] ?? path;
+      if (opened.has(kind) && process.env.SITE_PAGES !== "all") continue;
+      opened.add(kind);
       await page.goto(site.origin + path);
       const excess = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       if (excess > 0) problems.push(`${path}: ${excess} pixels too wide`);

@@ -1,5 +1,6 @@
 /** The charts of loss and accuracy by steps: one line a run, a mark where a run changed its family, and the newest number beside its end. */
 
+import { largest } from "../../core/extent.ts";
 import type { RunName } from "../settings.ts";
 import { h, s, show } from "./dom.ts";
 import { formatShare } from "./format.ts";
@@ -110,7 +111,7 @@ export function curvesPanel(store: Store): HTMLElement {
     const width = Math.max(260, Math.floor(loss.clientWidth) || 460);
     const steps = totalSteps(state) || 100;
     const losses = curvesOf(state, (run) => smoothed(run.steps.map(({ step, loss }) => ({ step, value: loss }))));
-    const highest = Math.max(1, ...losses.flatMap(({ points }) => points.map(({ value }) => value)));
+    const highest = largest([1, ...losses.flatMap(({ points }) => points.map(({ value }) => value))]);
     const top = highest <= 2.5 ? 2.5 : Math.ceil(highest);
     const ticks = [0, 1, 2, 3, 4, 5].map((i) => (top * i) / 5);
     show(loss, drawChart({ title: "Loss", curves: losses, steps, top, ticks, format: (value) => value.toFixed(2), width }));

@@ -1,5 +1,6 @@
 /** The bar of the runs: train, pause, step, reset; how far the runs are, and how fast. */
 
+import { largest } from "../../core/extent.ts";
 import type { RunName } from "../settings.ts";
 import type { Connection } from "./connection.ts";
 import { h, show } from "./dom.ts";
@@ -23,7 +24,7 @@ export function toolbar(store: Store, connection: Connection): HTMLElement {
     main.dataset.status = status;
     step.disabled = status !== "paused";
     reset.disabled = status === "idle";
-    const done = Math.max(0, ...Object.values(runs).map(({ steps }) => steps.at(-1)?.step ?? 0));
+    const done = largest([0, ...Object.values(runs).map(({ steps }) => steps.at(-1)?.step ?? 0)]);
     const total = totalSteps(state);
     progress.value = total === 0 ? 0 : done / total;
     show(place, total === 0 ? "not started" : `step ${formatCount(done)} of ${formatCount(total)}`);

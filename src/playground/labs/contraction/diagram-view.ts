@@ -1,5 +1,6 @@
 /** The diagram of a network as SVG. */
 
+import { largest, smallest } from "../../../core/extent.ts";
 import { s } from "../../page/dom.ts";
 import { type Edge, edgesOf, type Places, placeOf, termName } from "./diagram.ts";
 import type { Network, Step, Term } from "./orders.ts";
@@ -19,7 +20,7 @@ interface Projection {
 function projectionOf(places: Places): Projection {
   const points = [...places.operands, ...places.joints.values(), ...places.ends.values()];
   const [xs, ys] = [points.map(({ x }) => x), points.map(({ y }) => y)];
-  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const [left, right, top, bottom] = [smallest(xs), largest(xs), smallest(ys), largest(ys)];
   const scale = Math.min(
     frame.unit,
     (frame.width - 2 * frame.marginX) / Math.max(right - left, 1e-6),

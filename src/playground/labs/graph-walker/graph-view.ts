@@ -1,5 +1,6 @@
 /** The graph as SVG: nodes in layers, and on each edge the value that flows down and the cotangent that flows back. */
 
+import { largest } from "../../../core/extent.ts";
 import type { Shape } from "../../../core/shape.ts";
 import { s, show } from "../../page/dom.ts";
 import { layered, type Point } from "./layered.ts";
@@ -39,7 +40,7 @@ function chip(kind: "value" | "cotangent", shape: Shape, values: Values): { read
     return { element: s("g", { class: `chip ${kind}` }, title, box, s("text", { x: width / 2, y: 12.5 }, text)), width, height: 17 };
   }
   const rows = rowsOf(shape, values);
-  const most = Math.max(...values.map(Math.abs)) || 1;
+  const most = largest(values.map(Math.abs)) || 1;
   const cells = rows.flatMap((line, y) =>
     line.map((value, x) =>
       s("rect", {

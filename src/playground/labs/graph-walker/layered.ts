@@ -3,6 +3,8 @@
  * waypoint in each, the order within a layer follows the mean of the neighbours, and then columns move towards their neighbours.
  */
 
+import { largest, smallest } from "../../../core/extent.ts";
+
 export interface Point {
   readonly x: number;
   readonly y: number;
@@ -39,7 +41,7 @@ function layersOf(graph: readonly (readonly number[])[]): number[] {
     layers[i] = inputs.reduce((deepest, input) => Math.max(deepest, layers[input]! + 1), 0);
   });
   const users = graph.map((_, i) => graph.flatMap((inputs, user) => (inputs.includes(i) ? [layers[user]!] : [])));
-  return layers.map((layer, i) => (graph[i]!.length === 0 && users[i]!.length > 0 ? Math.min(...users[i]!) - 1 : layer));
+  return layers.map((layer, i) => (graph[i]!.length === 0 && users[i]!.length > 0 ? smallest(users[i]!) - 1 : layer));
 }
 
 /** The mean of the places, by their weights. */
@@ -66,7 +68,7 @@ function settle(layer: readonly Place[], wanted: readonly number[]): void {
 /** Lays out a graph whose nodes come after their inputs. */
 export function layered(graph: readonly (readonly number[])[]): Layered {
   const depth = layersOf(graph);
-  const layers: Place[][] = Array.from({ length: Math.max(...depth) + 1 }, () => []);
+  const layers: Place[][] = Array.from({ length: largest(depth) + 1 }, () => []);
   const place = (layer: number, weight: number): Place => {
     const made: Place = { layer, weight, above: [], below: [], x: layers[layer]!.length };
     layers[layer]!.push(made);
@@ -109,12 +111,12 @@ export function layered(graph: readonly (readonly number[])[]): Layered {
       );
 
   const all = layers.flat();
-  const left = Math.min(...all.map(({ x }) => x));
+  const left = smallest(all.map(({ x }) => x));
   const at = ({ x, layer }: Place): Point => ({ x: x - left, y: layer });
   return {
     nodes: places.map(at),
     edges: ways.map((inputs) => inputs.map((way) => way.map(at))),
-    columns: Math.max(...all.map(({ x }) => x)) - left + 1,
+    columns: largest(all.map(({ x }) => x)) - left + 1,
     layers: layers.length,
   };
 }

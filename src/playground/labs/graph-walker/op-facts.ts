@@ -1,5 +1,7 @@
 /** Where an op is defined, what its docstring says, and which test holds it: read from the sources when the page is built. */
 
+import { largest } from "../../../core/extent.ts";
+
 export interface OpFacts {
   /** The path within the repository. */
   readonly file: string;
@@ -49,7 +51,7 @@ function docstringBefore(text: string, index: number): string {
 /** Where the line begins that exports the op; −1 for an op that is not exported under its name. */
 function definitionOf(text: string, op: string): number {
   const starts = [`\nexport const ${op} `, `\nexport const ${op}:`, `\nexport function ${op}(`, `\nexport function ${op}<`];
-  return Math.max(...starts.map((start) => text.indexOf(start))) + 1 || -1;
+  return largest(starts.map((start) => text.indexOf(start))) + 1 || -1;
 }
 
 /** The statement around `index`: from the start of its first line to where all its brackets are closed. */
