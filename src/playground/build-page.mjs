@@ -5,21 +5,18 @@
  * of them need is one file, and what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
  */
 
-import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { opFacts, writeSourcePages } from "./labs/graph-walker/build-facts.mjs";
+import { labs, pages } from "./pages.mjs";
 
 const root = new URL("../../", import.meta.url);
 const page = new URL("./page/", import.meta.url);
 const [, , folder] = process.argv;
 const out = folder === undefined ? new URL("dist/playground/", root) : pathToFileURL(`${folder}/`);
-/** Each has a page and the folder of its name. */
-const labs = ["structure-lens", "break-gradient", "graph-walker", "contraction"];
 /** The labs that compute in a worker. */
 const withWorker = ["structure-lens", "break-gradient"];
-/** The labs whose style is not in page.css. */
-const withStyle = ["graph-walker", "contraction"];
 const { version } = JSON.parse(await readFile(new URL("package.json", root), "utf8"));
 
 const facts = await opFacts();
@@ -42,18 +39,20 @@ const bundle = (entryPoints, define = {}) =>
     define: { packageVersion: JSON.stringify(version), ...define },
     logLevel: "warning",
   });
-const entryOf = (lab) => [`labs/${lab}`, `./labs/${lab}/main.ts`];
+/** A lab has the folder of its name. */
+const entryOf = (name) => [`labs/${name}`, `./labs/${name}/main.ts`];
 await bundle({
   main: "./page/main.ts",
   worker: "./worker.ts",
-  ...Object.fromEntries(labs.filter((lab) => lab !== "graph-walker").map(entryOf)),
+  ...Object.fromEntries(labs.flatMap(({ name }) => (name === "graph-walker" ? [] : [entryOf(name)]))),
   ...Object.fromEntries(withWorker.map((lab) => [`labs/${lab}-worker`, `./labs/${lab}/worker.ts`])),
 });
 // esbuild makes a module of a large constant and lets every entry of the bundle import it.
 await bundle(Object.fromEntries([entryOf("graph-walker")]), { opFacts: JSON.stringify(facts) });
 // A service worker is no module, so it imports nothing.
 await bundle({ "isolation-worker": "./page/isolation-worker.ts" });
-for (const file of ["index.html", "page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
-for (const lab of labs) await copyFile(new URL(`labs/${lab}/index.html`, import.meta.url), new URL(`labs/${lab}.html`, out));
-for (const lab of withStyle) await copyFile(new URL(`labs/${lab}/style.css`, import.meta.url), new URL(`labs/${lab}.css`, out));
+for (const file of ["page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
+for (const [path, text] of pages()) await writeFile(new URL(path, out), text);
+for (const { name, style } of labs)
+  if (style) await copyFile(new URL(`labs/${name}/style.css`, import.meta.url), new URL(`labs/${name}.css`, out));
 await writeSourcePages(out, facts);

@@ -8,17 +8,9 @@ import { Session } from "./session.ts";
 /** The version of the package, which the bundler writes here. */
 declare const packageVersion: string;
 
-/** What this file uses of a worker's global scope. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<Request>) => void) | null;
-  postMessage(report: Report, transfer: readonly Transferable[]): void;
-}
-
-const worker = globalThis as unknown as WorkerScope;
-
 const session = new Session({
   version: packageVersion,
-  post: (report) => worker.postMessage(report, []),
+  post: (report: Report) => postMessage(report),
   fetchCifar: async (name) => {
     const response = await fetch(new URL(`data/cifar10/${name}`, import.meta.url)).catch(() => undefined);
     if (response?.ok !== true)
@@ -32,4 +24,4 @@ const session = new Session({
   },
 });
 
-worker.onmessage = ({ data }) => void session.receive(data);
+addEventListener("message", ({ data }: MessageEvent<Request>) => void session.receive(data));

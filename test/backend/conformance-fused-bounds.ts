@@ -75,7 +75,8 @@ export function normGradientBounds(
     const total = (f: (at: number) => number): number => places.reduce((sum, at) => sum + f(at), 0);
     const betaMagnitude = total((at) => Math.abs(g[at]!));
     const gammaMagnitude = total((at) => Math.abs(g[at]!) * size(at));
-    const [betaError, gammaError] = sumBound(count + 6, [betaMagnitude, gammaMagnitude], precision) as unknown as [number, number];
+    const ofSums = sumBound(count + 6, [betaMagnitude, gammaMagnitude], precision);
+    const [betaError, gammaError] = [ofSums[0]!, ofSums[1]!];
     for (const at of places) {
       const terms = Math.abs(g[at]!) + (betaMagnitude + size(at) * gammaMagnitude) / count;
       bounds.x[at] = Math.abs(gamma[c]!) * scale * (sides * 8 * unit * terms + (betaError + size(at) * gammaError) / count);

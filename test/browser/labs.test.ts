@@ -1,55 +1,15 @@
 /** The graph walker and the contraction lab as a visitor uses them, in a real browser. */
 
-import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type PlaygroundServer, servePlayground } from "../../src/cli/playground-server.ts";
-import { chromium as executablePath } from "../../vitest.config.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { clipped, seriousFaults } from "./page-checks.ts";
 import { missingChromium } from "./serve-page.ts";
+import { type PageOptions, servedPlayground } from "./served-playground.ts";
 
 if (missingChromium !== undefined) console.warn(`browser tests of the labs skipped: ${missingChromium}`);
 
-let folder: string;
-let server: PlaygroundServer;
-let browser: Browser;
-
-beforeAll(async () => {
-  if (missingChromium !== undefined) return;
-  folder = await mkdtemp(join(tmpdir(), "labs-"));
-  const script = fileURLToPath(new URL("../../src/playground/build-page.mjs", import.meta.url));
-  await promisify(execFile)(process.execPath, [script, folder]);
-  server = await servePlayground({ port: 0, folder });
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.close();
-  if (folder !== undefined) await rm(folder, { recursive: true });
-});
-
-/** What the pages of a test complained about. */
-let problems: string[] = [];
-afterEach(() => {
-  expect(problems).toEqual([]);
-  problems = [];
-});
-
-async function visit(path: string, options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("requestfailed", (request) => problems.push(request.url()));
-  await page.goto(`${server.address}labs/${path}`);
-  await page.waitForSelector("html[data-ready]");
-  return page;
-}
+const playground = servedPlayground();
+const visit = (path: string, options?: PageOptions): Promise<Page> => playground.visit(`labs/${path}`, options);
 
 /** The hash of the address. Playwright's own `page.url()` may lag behind a change that the page makes. */
 const hashOf = (page: Page): Promise<string> => page.evaluate(() => location.hash);

@@ -3,65 +3,20 @@
  * replays a link to the same numbers.
  */
 
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { type Browser, chromium, type Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { type PlaygroundServer, servePlayground } from "../../src/cli/playground-server.ts";
-import { chromium as executablePath } from "../../vitest.config.ts";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { jsonLines, runCli } from "../cli/run-cli.ts";
+import { clipped, seriousFaults } from "./page-checks.ts";
 import { missingChromium } from "./serve-page.ts";
+import { servedPlayground } from "./served-playground.ts";
 
 if (missingChromium !== undefined) console.warn(`browser tests of the playground skipped: ${missingChromium}`);
 
-const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-let folder: string;
-let isolated: PlaygroundServer;
-let plain: PlaygroundServer;
-let browser: Browser;
-
-beforeAll(async () => {
-  if (missingChromium !== undefined) return;
-  folder = await mkdtemp(join(tmpdir(), "playground-"));
-  const script = fileURLToPath(new URL("../../src/playground/build-page.mjs", import.meta.url));
-  const page = join(folder, "page");
-  await promisify(execFile)(process.execPath, [script, page]);
-  isolated = await servePlayground({ port: 0, folder: page });
-  plain = await servePlayground({ port: 0, folder: page, isolated: false });
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await Promise.all([isolated, plain].map((server) => server?.close()));
-  if (folder !== undefined) await rm(folder, { recursive: true });
-});
-
-/** What the pages of a test complained about. */
-let problems: string[] = [];
-afterEach(() => {
-  const found = problems;
-  problems = [];
-  expect(found).toEqual([]);
-});
-
-async function visit(server: PlaygroundServer, hash: string, options: Parameters<Browser["newPage"]>[0] = {}): Promise<Page> {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
-  page.on("console", (message) => ["error", "warning"].includes(message.type()) && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(error.message));
-  // What a closed page had not loaded yet is no fault.
-  page.on("requestfailed", (request) => request.failure()?.errorText !== "net::ERR_ABORTED" && problems.push(request.url()));
-  await page.goto(`${server.address}${hash}`);
-  await page.waitForSelector("html[data-ready]");
-  return page;
-}
+const playground = servedPlayground();
+const { visit } = playground;
 
 const main = (page: Page) => page.locator("button.primary");
 const finished = (page: Page): Promise<void> => main(page).and(page.locator("[data-status=finished]")).waitFor();
@@ -77,27 +32,12 @@ const numbers = (page: Page): Promise<{ readonly place: string; readonly accurac
     };
   });
 
-/** The faults that axe calls serious or critical. */
-async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations } = await (
-      globalThis as unknown as {
-        axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[] }> };
-      }
-    ).axe.run();
-    return violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`));
-  });
-}
-
 /** 80 steps of each run: enough to learn some of the ten patterns. */
 const learning = "#train=640&test=128&epochs=2&batch=16&threads=2";
 
 describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () => {
   test("trains above chance, pauses, changes a family, saves, and replays its link to the same numbers", async () => {
-    const page = await visit(isolated, learning);
+    const page = await visit(learning);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
     expect(await page.locator(".notice:visible").count()).toBe(0);
     await main(page).click();
@@ -119,7 +59,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
 
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: "Save B" }).click();
-    const file = join(folder, (await download).suggestedFilename());
+    const file = join(playground.folder, (await download).suggestedFilename());
     await (await download).saveAs(file);
     expect(file).toMatch(/wrn-10-1-Monarch_4-step-80\.safetensors$/);
     const { code, stdout, stderr } = await runCli(["eval", file, "--threads", "1", "--backend", "wasm", "--json", "--no-progress"]);
@@ -130,7 +70,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     const link = new URL(page.url()).hash;
     expect(link).toContain(`changes=b%40${paused + 1}%3AMonarch_4`);
     await page.close();
-    const replay = await visit(isolated, link);
+    const replay = await visit(link);
     await main(replay).click();
     await finished(replay);
     expect(await numbers(replay)).toEqual(trained);
@@ -139,7 +79,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
 
   test("loads at most 300 KB of compressed scripts and kernels before the first curve, and no code for graphics devices", async () => {
     const scripts = new Map<string, number>();
-    const page = await visit(isolated, "#train=64&test=32&epochs=1&batch=32&threads=1");
+    const page = await visit("#train=64&test=32&epochs=1&batch=32&threads=1");
     const loaded = (): Promise<string[]> => page.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
     page.context().on("request", (request) => scripts.set(new URL(request.url()).pathname, 0));
     await main(page).click();
@@ -147,7 +87,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     for (const url of await loaded()) scripts.set(new URL(url).pathname, 0);
     // The requests of workers are in the timeline of the worker, which the page cannot read: the test asks for what the context saw.
     let bytes = 0;
-    for (const path of scripts.keys()) bytes += gzipSync(await readFile(join(folder, "page", path))).length;
+    for (const path of scripts.keys()) bytes += gzipSync(await readFile(join(playground.folder, "page", path))).length;
     expect([...scripts.keys()].filter((path) => path.includes("relaxed") || path.includes("baseline"))).not.toEqual([]);
     expect([...scripts.keys()].filter((path) => path.includes("gpu"))).toEqual([]);
     expect(bytes).toBeLessThanOrEqual(300_000);
@@ -155,10 +95,10 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
   });
 
   test("classifies what is drawn, opens a checkpoint, and says what is wrong with a link and with a file", async () => {
-    const page = await visit(isolated, "#seed=-1");
+    const page = await visit("#seed=-1");
     await page.getByRole("alert").getByText("seed must be an integer").waitFor();
     await page.goto("about:blank");
-    await page.goto(`${isolated.address}#train=64&test=32&epochs=1&batch=32&threads=1`);
+    await page.goto(`${playground.isolated.address}#train=64&test=32&epochs=1&batch=32&threads=1`);
     await main(page).click();
     await finished(page);
     const pad = (await page.locator(".pad").boundingBox())!;
@@ -173,7 +113,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
 
     const download = page.waitForEvent("download");
     await page.getByRole("button", { name: "Save A" }).click();
-    const file = join(folder, "a.safetensors");
+    const file = join(playground.folder, "a.safetensors");
     await (await download).saveAs(file);
     const before = await numbers(page);
     await page.getByLabel("Checkpoint to open").setInputFiles(file);
@@ -188,10 +128,10 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
   });
 
   test("without isolation it says what is lost, trains on one thread, and a service worker gives the threads back", async () => {
-    const context = await browser.newContext();
+    const context = await playground.browser.newContext();
     const page = await context.newPage();
-    page.on("pageerror", (error) => problems.push(error.message));
-    await page.goto(`${plain.address}#train=64&test=32&epochs=1&batch=32`);
+    page.on("pageerror", (error) => playground.complain(error.message));
+    await page.goto(`${playground.plain.address}#train=64&test=32&epochs=1&batch=32`);
     await page.getByText("This page computes on one thread").waitFor();
     await main(page).click();
     await page.getByText(/^wasm, 1 thread,/).waitFor();
@@ -205,7 +145,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
   });
 
   test.each(["light", "dark"] as const)("has no serious fault for axe, and fits 390 pixels: %s", async (colorScheme) => {
-    const page = await visit(isolated, "#train=64&test=32&epochs=1&batch=32&threads=1", {
+    const page = await visit("#train=64&test=32&epochs=1&batch=32&threads=1", {
       viewport: { width: 390, height: 844 },
       colorScheme,
     });
@@ -214,17 +154,12 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await finished(page);
     await page.locator(".confusion").waitFor();
     expect(await seriousFaults(page)).toEqual([]);
-    const wide = await page.evaluate(() =>
-      [...document.querySelectorAll("body *")]
-        .filter((element) => element.closest(".scroll, .site nav") === null && element.getBoundingClientRect().right > innerWidth + 0.5)
-        .map(({ outerHTML }) => outerHTML.slice(0, 120)),
-    );
-    expect(wide).toEqual([]);
+    expect(await clipped(page, ".scroll, .site nav")).toEqual([]);
     await page.close();
   });
 
   test("the structure lens follows the choices and what is drawn, without a serious fault", async () => {
-    const page = await visit(isolated, "labs/structure-lens.html", { viewport: { width: 390, height: 844 } });
+    const page = await visit("labs/structure-lens.html", { viewport: { width: 390, height: 844 } });
     const lost = (): Promise<string | null> => page.locator(".figure dd").first().textContent();
     await page.locator(".ways tbody tr").nth(1).waitFor();
     const smooth = await lost();
@@ -244,7 +179,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
   });
 
   test("a visitor breaks a gradient, and sees the counterexample shrink", async () => {
-    const page = await visit(isolated, "labs/break-gradient.html", { viewport: { width: 390, height: 844 } });
+    const page = await visit("labs/break-gradient.html", { viewport: { width: 390, height: 844 } });
     await page.getByText("100 generated inputs agree").waitFor();
     expect(await page.locator(".shrinking li").count()).toBe(0);
     await page.getByRole("button", { name: "forget the product rule" }).click();

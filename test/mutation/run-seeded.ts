@@ -8,10 +8,11 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { mismatches } from "./mismatches.ts";
 import { type SeededMutant, seededMutants } from "./seeded-mutants.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -35,14 +36,6 @@ if (chosen.length === 0) throw new Error(`--only must be part of a mutant's file
 /** The tests that should fail: those that the mutant names, or those of its folder. */
 const testsOf = ({ file, tests }: SeededMutant): readonly string[] =>
   tests ?? (file.startsWith("src/structured") ? ["test/structured"] : ["test/grad", "test/ops"]);
-
-/** Why a mutant cannot be applied: its file is gone, or does not hold its text exactly once. */
-function mismatch({ file, find }: SeededMutant): string | undefined {
-  const path = join(root, file);
-  if (!existsSync(path)) return "there is no such file";
-  const count = readFileSync(path, "utf8").split(find).length - 1;
-  return count === 1 ? undefined : `the text must occur once, but occurs ${count} times`;
-}
 
 /** The first test that failed in the copy; undefined when all passed. */
 function firstFailure(copy: string, tests: readonly string[]): string | undefined {
@@ -97,14 +90,9 @@ function runAll(): void {
 }
 
 // All mismatches are reported before the tests run, which take minutes.
-const mismatches = seededMutants.flatMap((mutant, i) => {
-  const reason = mismatch(mutant);
-  return reason === undefined ? [] : [`mutant ${i + 1}, ${mutant.file}: ${reason}: ${mutant.find}`];
-});
-if (mismatches.length > 0) {
-  console.error(
-    `${mismatches.length} of ${seededMutants.length} mutants do not match their source; update test/mutation/seeded-mutants.ts:`,
-  );
-  for (const line of mismatches) console.error(`  ${line}`);
+const wrong = mismatches();
+if (wrong.length > 0) {
+  console.error(`${wrong.length} of ${seededMutants.length} mutants do not match their source; update test/mutation/seeded-mutants.ts:`);
+  for (const line of wrong) console.error(`  ${line}`);
   process.exitCode = 1;
 } else if (!options.check) runAll();

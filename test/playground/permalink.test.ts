@@ -80,7 +80,7 @@ describe("a hostile link", () => {
     ["#seed=-1", /seed must be an integer in \[0, 4294967296\)/],
     ["#seed=1e999", /seed must be/],
     ["#seed=", /seed must be/],
-    ["#seed", /seed must be/],
+    ["#seed", /seed must have one value/],
     ["#train=1e9", /train must be an integer in \[32, 50000\]/],
     ["#a=none", /a must be a built-in convolution/],
     ["#a=./evil.js:Kind_1", /a must be a built-in convolution/],

@@ -21,6 +21,12 @@ const zero: Readonly<Record<"light" | "dark", Colour>> = { light: [250, 250, 250
 
 const scheme = (): "light" | "dark" => (document.documentElement.dataset.theme === "dark" ? "dark" : "light");
 
+/** The colour with these channels. */
+const colour = (channel: (c: 0 | 1 | 2) => number): Colour => [channel(0), channel(1), channel(2)];
+
+/** The colour at `weight`, in [0, 1], of the way from one to another. */
+const between = (from: Colour, to: Colour, weight: number): Colour => colour((c) => from[c] + (to[c] - from[c]) * weight);
+
 /** The colour of a share in [−1, 1]. */
 function diverging(share: number): Colour {
   const name = scheme();
@@ -28,7 +34,7 @@ function diverging(share: number): Colour {
   const to = ends[name][share < 0 ? 0 : 1];
   // The root shows small numbers, too.
   const weight = Math.sqrt(Math.min(1, Math.abs(share)));
-  return [0, 1, 2].map((c) => from[c]! + (to[c]! - from[c]!) * weight) as unknown as Colour;
+  return between(from, to, weight);
 }
 
 /** Makes a canvas of as many pixels as numbers, and lets the style sheet scale it. @param label For screen readers. */
@@ -93,7 +99,7 @@ export function drawFactor(values: Values): HTMLCanvasElement {
 export function drawImage(image: Uint8Array, label: string): HTMLCanvasElement {
   const plane = image.length / 3;
   const side = Math.round(Math.sqrt(plane));
-  return pixels(side, side, label, (x, y) => [0, 1, 2].map((c) => image[c * plane + y * side + x]!) as unknown as Colour);
+  return pixels(side, side, label, (x, y) => colour((c) => image[c * plane + y * side + x]!));
 }
 
 /** A filter:[3,k,k] as a small image of its colours around grey. */
@@ -101,12 +107,7 @@ export function drawFilter({ shape, data }: Values, index: number): HTMLCanvasEl
   const [, channels = 3, k = 3] = shape;
   const filter = data.subarray(index * channels * k * k, (index + 1) * channels * k * k);
   const top = largest(filter);
-  return pixels(
-    k,
-    k,
-    `filter ${index + 1}`,
-    (x, y) => [0, 1, 2].map((c) => 128 + (127 * filter[c * k * k + y * k + x]!) / top) as unknown as Colour,
-  );
+  return pixels(k, k, `filter ${index + 1}`, (x, y) => colour((c) => 128 + (127 * filter[c * k * k + y * k + x]!) / top));
 }
 
 /** Dark violet over magenta to yellow: points of matplotlib's colour map inferno. */
@@ -125,6 +126,6 @@ export function drawHeat({ name, shape, data }: Values): HTMLCanvasElement {
   return pixels(columns, rows, `attention of ${name}`, (x, y) => {
     const at = (data[y * columns + x]! / top) * (heat.length - 1);
     const low = Math.min(heat.length - 2, Math.floor(at));
-    return [0, 1, 2].map((c) => heat[low]![c]! + (heat[low + 1]![c]! - heat[low]![c]!) * (at - low)) as unknown as Colour;
+    return between(heat[low]!, heat[low + 1]!, at - low);
   });
 }

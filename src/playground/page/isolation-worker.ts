@@ -8,15 +8,14 @@ interface FetchEvent extends Event {
   respondWith(response: Promise<Response>): void;
 }
 
-/** What this file uses of a service worker's global scope. */
-interface ServiceScope {
-  addEventListener(type: "install" | "activate", listener: (event: Event & { waitUntil(work: Promise<unknown>): void }) => void): void;
-  addEventListener(type: "fetch", listener: (event: FetchEvent) => void): void;
-  skipWaiting(): Promise<void>;
-  readonly clients: { claim(): Promise<void> };
-}
-
-const scope = globalThis as unknown as ServiceScope;
+// What this file uses of a service worker's global  TypeScript's library for pages does not have it.
+declare function addEventListener(
+  type: "install" | "activate",
+  listener: (event: Event & { waitUntil(work: Promise<unknown>): void }) => void,
+): void;
+declare function addEventListener(type: "fetch", listener: (event: FetchEvent) => void): void;
+declare function skipWaiting(): Promise<void>;
+declare const clients: { claim(): Promise<void> };
 
 const headers = {
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -33,8 +32,8 @@ async function isolated(request: Request): Promise<Response> {
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers: all });
 }
 
-scope.addEventListener("install", (event) => event.waitUntil(scope.skipWaiting()));
-scope.addEventListener("activate", (event) => event.waitUntil(scope.clients.claim()));
-scope.addEventListener("fetch", (event) => event.respondWith(isolated(event.request)));
+addEventListener("install", (event) => event.waitUntil(skipWaiting()));
+addEventListener("activate", (event) => event.waitUntil(clients.claim()));
+addEventListener("fetch", (event) => event.respondWith(isolated(event.request)));
 
 export {};

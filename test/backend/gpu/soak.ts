@@ -60,7 +60,7 @@ const step = (i: number) =>
     return loss;
   });
 
-const collect = (globalThis as unknown as { gc: () => void }).gc;
+const collect = globalThis.gc!;
 const samples: MemorySample[] = [];
 for (let i = 1; i <= steps; i++) {
   const loss = step(i);

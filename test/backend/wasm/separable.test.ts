@@ -55,7 +55,8 @@ function results(
   run: typeof fused,
 ): Float64Array[] {
   if (dtype === "float32") leaveNaN(k);
-  const operands = inputs.map((values) => k.upload(dtype, values)) as unknown as Operands;
+  const [x, w, map, g] = inputs.map((values) => k.upload(dtype, values));
+  const operands: Operands = [x!, w!, map!, g!];
   const computed = run(k, operands, geometry);
   const copies = computed.map(({ view }) => Float64Array.from(view!));
   for (const storage of [...operands, ...computed]) storage.release();
@@ -106,7 +107,8 @@ function inputsOf(seed: number, { window, outChannels }: SeparableGeometry): Flo
 
 for (const simd of simdNames)
   describe.skipIf(!builds[simd])(`the fused separable convolution, ${simd} SIMD`, () => {
-    let [one, two] = [] as unknown as [WasmBackend, WasmBackend];
+    let one: WasmBackend;
+    let two: WasmBackend;
     beforeAll(async () => {
       one = await createWasmBackend({ threads: 1, simd });
       two = await createWasmBackend({ threads: 2, simd });

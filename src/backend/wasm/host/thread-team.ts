@@ -80,8 +80,7 @@ async function startBrowserWorker(data: unknown, failed: Failed): Promise<TeamWo
   const onViolation = ({ blockedURI }: SecurityPolicyViolationEvent): void => {
     if (blockedURI.startsWith("blob")) forbidden = true;
   };
-  const target = globalThis as unknown as Document;
-  target.addEventListener("securitypolicyviolation", onViolation);
+  addEventListener("securitypolicyviolation", onViolation);
   const address = URL.createObjectURL(new Blob([workerSource], { type: "text/javascript" }));
   try {
     const worker = new Worker(address);
@@ -101,7 +100,7 @@ async function startBrowserWorker(data: unknown, failed: Failed): Promise<TeamWo
       );
     throw new BackendError(`wasm: a worker must start, got: ${cause instanceof Error ? cause.message : cause}; use threads: 1`, { cause });
   } finally {
-    target.removeEventListener("securitypolicyviolation", onViolation);
+    removeEventListener("securitypolicyviolation", onViolation);
     URL.revokeObjectURL(address);
   }
 }

@@ -16,17 +16,10 @@ export interface CheckAnswer {
   readonly verdict: Verdict;
 }
 
-/** What this file uses of a worker's global scope. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<CheckRequest>) => void) | null;
-  postMessage(answer: CheckAnswer): void;
-}
-
-const worker = globalThis as unknown as WorkerScope;
-
-worker.onmessage = async ({ data: { id, exercise, source } }) => {
+addEventListener("message", async ({ data: { id, exercise, source } }: MessageEvent<CheckRequest>) => {
   await initBackend(["wasm", "reference"], { threads: 1 });
   // Each check has inputs of its own, so that a fault that one has missed is found by the next.
   const verdict = await checkSource(exercises.find(({ name }) => name === exercise)!, source, id);
-  worker.postMessage({ id, verdict });
-};
+  const answer: CheckAnswer = { id, verdict };
+  postMessage(answer);
+});

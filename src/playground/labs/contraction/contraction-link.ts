@@ -2,7 +2,7 @@
 
 import { DataError } from "../../../core/errors.ts";
 import { quote } from "../../../core/quote.ts";
-import { formatHash, parseCount, parseHash } from "../hash-fields.ts";
+import { formatHash, parseCount, parseHash } from "../../hash-fields.ts";
 import type { Order } from "./orders.ts";
 import { presets } from "./presets.ts";
 

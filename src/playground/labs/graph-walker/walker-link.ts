@@ -2,7 +2,7 @@
 
 import { DataError } from "../../../core/errors.ts";
 import { quote } from "../../../core/quote.ts";
-import { formatHash, parseCount, parseHash } from "../hash-fields.ts";
+import { formatHash, parseCount, parseHash } from "../../hash-fields.ts";
 import { programs } from "./programs.ts";
 
 export interface WalkerPlace {

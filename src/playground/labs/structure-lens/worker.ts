@@ -5,13 +5,7 @@ import { type LensReport, type LensRequest, lookThrough } from "./lens.ts";
 
 export type LensAnswer = { readonly kind: "report"; readonly report: LensReport } | { readonly kind: "failed"; readonly message: string };
 
-/** What this file uses of a worker's global scope. */
-interface WorkerScope {
-  onmessage: ((event: MessageEvent<LensRequest>) => void) | null;
-  postMessage(answer: LensAnswer): void;
-}
-
-const worker = globalThis as unknown as WorkerScope;
+const answer = (content: LensAnswer): void => postMessage(content);
 let waiting: LensRequest | undefined;
 let isBusy = false;
 
@@ -23,16 +17,16 @@ async function work(): Promise<void> {
     while (waiting !== undefined) {
       const request = waiting;
       waiting = undefined;
-      worker.postMessage({ kind: "report", report: await lookThrough(request) });
+      answer({ kind: "report", report: await lookThrough(request) });
     }
   } catch (error) {
-    worker.postMessage({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
+    answer({ kind: "failed", message: error instanceof Error ? error.message : String(error) });
   } finally {
     isBusy = false;
   }
 }
 
-worker.onmessage = ({ data }) => {
+addEventListener("message", ({ data }: MessageEvent<LensRequest>) => {
   waiting = data;
   void work();
-};
+});

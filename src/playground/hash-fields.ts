@@ -1,10 +1,10 @@
-/** The hash of a lab's address, `#equation=ij%2Cjk&step=2`, as named texts. What a text means is the lab's business. */
+/** The hash of an address, `#equation=ij%2Cjk&step=2`, as named texts. The playground and the labs say what a text means. */
 
-import { DataError } from "../../core/errors.ts";
-import { quote } from "../../core/quote.ts";
+import { DataError } from "../core/errors.ts";
+import { quote } from "../core/quote.ts";
 
 /** The length of the longest hash that is read. */
-const longest = 2048;
+const longest = 4096;
 
 /** The hash with its `#`, and empty without fields. */
 export function formatHash(fields: Readonly<Record<string, string>>): string {
