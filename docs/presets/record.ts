@@ -3,8 +3,8 @@
  *
  *     npx tsx docs/presets/record.ts runs/ten-0 --note "a quiet machine"
  *
- * It tests the last weights of the run with `eval --tta`, so it takes minutes. It belongs on the machine and on the commit that trained the run. SEPARABLE is
- * the command (default: node dist/cli/main.js).
+ * It tests the last weights of the run with `eval --tta`, so it takes minutes. It belongs on the machine and on the commit that trained the
+ * run. SEPARABLE is the command (default: node dist/cli/main.js).
  */
 
 import { execFileSync } from "node:child_process";

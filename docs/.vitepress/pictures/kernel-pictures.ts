@@ -114,21 +114,21 @@ const winograd = picture(
   ],
 );
 
-/** Threads claim chunks; partial sums are added in the order of the chunks. */
+/** Threads compute ranges of chunks; partial sums are added in the order of the chunks. */
 const threads = picture(
   420,
   170,
-  "Two threads claim chunks from one counter. The results lie in the order of the chunks, whoever computed them.",
+  "Each of two threads has three of six chunks. The faster one takes a chunk of the other. The results lie in the order of the chunks.",
   [
-    text(10, 20, "the counter hands out chunks 0, 1, 2, …", start),
-    ...[0, 2, 3, 5].map((chunk, i) => box(10 + i * 76, 34, [70, 62, 70, 70][i]!, 24, "accent") + text(42 + i * 76, 51, `chunk ${chunk}`)),
+    text(10, 20, "thread 1 has the chunks 0 to 2, and thread 2 has 3 to 5", start),
+    ...[0, 1, 2, 5].map((chunk, i) => box(10 + i * 76, 34, [70, 62, 70, 70][i]!, 24, "accent") + text(42 + i * 76, 51, `chunk ${chunk}`)),
     text(330, 51, "thread 1", note),
-    ...[1, 4].map((chunk, i) => box(10 + i * 160, 66, 150, 24, "other") + text(84 + i * 160, 83, `chunk ${chunk}`)),
+    ...[3, 4].map((chunk, i) => box(10 + i * 160, 66, 150, 24, "other") + text(84 + i * 160, 83, `chunk ${chunk}`)),
     text(330, 83, "thread 2", note),
     text(10, 122, "partial sums, added from the left to the right", start),
     ...Array.from(
       { length: 6 },
-      (_, i) => box(10 + i * 50, 132, 46, 24, [1, 4].includes(i) ? "other" : "accent") + text(33 + i * 50, 149, String(i)),
+      (_, i) => box(10 + i * 50, 132, 46, 24, [3, 4].includes(i) ? "other" : "accent") + text(33 + i * 50, 149, String(i)),
     ),
   ],
 );
