@@ -72,8 +72,16 @@ const browser: TestProjectInlineConfiguration = {
   },
 };
 
+declare module "vitest" {
+  export interface ProvidedContext {
+    conformanceShare: number;
+  }
+}
+
 export default defineConfig({
   test: {
+    // Half of the cases, so that a run of all tests ends in minutes. CONFORMANCE_SHARE=1 draws all of them.
+    provide: { conformanceShare: Number(process.env.CONFORMANCE_SHARE ?? 0.5) },
     // Vitest leaves one core free. Of two cores, that would be half.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 120_000,
