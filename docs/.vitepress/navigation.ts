@@ -67,11 +67,17 @@ const inside: Item[] = [
 
 const derivations: Item[] = [
   page("Notation and list", "/derivations/"),
+  page("Elementwise", "/derivations/elementwise"),
   page("Broadcasting", "/derivations/broadcasting"),
+  page("Reductions", "/derivations/reductions"),
+  page("Layout", "/derivations/layout"),
+  page("Gather, scatter, sorting", "/derivations/indexing"),
   page("Matrix products, einsum", "/derivations/matmul"),
+  page("Products along channels", "/derivations/contractions"),
   page("Convolution", "/derivations/convolution"),
   page("Separable convolution", "/derivations/separable"),
   page("Winograd", "/derivations/winograd"),
+  page("Pooling", "/derivations/pooling"),
   page("Batch norm", "/derivations/batch-norm"),
   page("Cross entropy", "/derivations/cross-entropy"),
   page("Cosine transform", "/derivations/cosine-transform"),

@@ -1,6 +1,6 @@
 /**
  * The product over axes, and the running sum along one axis. Both are composed of log₂ n rounds for n elements. A rounding error in them
- * grows with the number of rounds and not with n.
+ * grows with the number of rounds and not with n (docs/derivations/reductions.md).
  */
 
 import { checkOptions } from "../core/options.ts";

@@ -1,4 +1,4 @@
-/** A scale and a shift of each channel, which is what a batch norm is in evaluation. */
+/** A scale and a shift of each channel, which is what a batch norm is in evaluation (docs/derivations/batch-norm.md). */
 
 import { kernels } from "../backend/active.ts";
 import type { ChannelGeometry } from "../backend/kernels.ts";

@@ -2,7 +2,7 @@
  * Products along the channels, one after the other, at every column: what structured maps are made of. There are two forms.
  * `contractChannelsComposed` is composed of permutations and grouped 1×1 convolutions. `contractChannels` is one kernel forward and one
  * backward on the backends that have them. It takes all stages through one tile of columns before the next, so what lies between two stages
- * stays in a cache. Nothing of it is kept for the gradient, which computes it again.
+ * stays in a cache. Nothing of it is kept for the gradient, which computes it again (docs/derivations/contractions.md).
  */
 
 import { kernels } from "../backend/active.ts";

@@ -1,4 +1,7 @@
-/** The discrete cosine transform along an axis. One op computes both D·x and Dᵀ·x, because each is the VJP of the other. */
+/**
+ * The discrete cosine transform along an axis. One op computes both D·x and Dᵀ·x, because each is the VJP of the other
+ * (docs/derivations/cosine-transform.md).
+ */
 
 import { kernels } from "../backend/active.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";

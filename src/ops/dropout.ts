@@ -1,5 +1,6 @@
 /**
- * Dropout of elements and of whole samples. The masks are drawn in JavaScript, not by a kernel, so every backend drops the same elements.
+ * Dropout of elements and of whole samples. The masks are drawn in JavaScript, not by a kernel, so every backend drops the same elements
+ * (docs/derivations/elementwise.md).
  */
 
 import type { Context } from "../core/context.ts";

@@ -3,7 +3,7 @@
  *
  * It takes three steps. First, each repeated label within an operand becomes a diagonal. Second, the operands are contracted two at a time,
  * in the cheapest order that `contractionOrder` finds, and each contraction is one batched matmul. Third, the axes of the result are put in
- * the order of the equation. All steps are ops, so einsum needs no VJP of its own.
+ * the order of the equation. All steps are ops, so einsum needs no VJP of its own (docs/derivations/matmul.md).
  */
 
 import { ShapeError } from "../core/errors.ts";

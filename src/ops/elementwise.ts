@@ -2,7 +2,7 @@
  * Functions of one, two and three operands, element by element, with NumPy broadcasting. A number stands for a scalar tensor.
  *
  * An op is a line here: the name of its kernel, and its VJP. Broadcasting needs no VJP of its own: `binary` sums each cotangent back to the
- * shape of its operand.
+ * shape of its operand (docs/derivations/elementwise.md).
  */
 
 import { kernels } from "../backend/active.ts";

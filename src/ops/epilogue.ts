@@ -1,6 +1,6 @@
 /**
  * What may follow an op in the same pass over its result v: y = activation(v + addend). A kernel that takes an epilogue writes y once.
- * Separate ops would also write and read v and the sum.
+ * Separate ops would also write and read v and the sum (docs/derivations/batch-norm.md).
  */
 
 import { type Activation, activations, type EpilogueStorages } from "../backend/kernels.ts";

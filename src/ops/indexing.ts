@@ -1,4 +1,7 @@
-/** `gather` reads at indices and `scatterAdd` adds at indices. Each is the transpose of the other, and so the other's VJP. */
+/**
+ * `gather` reads at indices and `scatterAdd` adds at indices. Each is the transpose of the other, and so the other's VJP
+ * (docs/derivations/indexing.md).
+ */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";

@@ -2,7 +2,8 @@
  * Ops that move elements without computing: permute, transpose, slice, flip, diagonal, pad, concat, stack and tile.
  *
  * All of them use one pair of ops. `readView` reads the elements that a view names. `writeView` writes elements to the places that a view
- * names, and fills the other places. If the view names no element twice, each of the two is the other's transpose, and so the other's VJP.
+ * names, and fills the other places. If the view names no element twice, each of the two is the other's transpose, and so the other's VJP
+ * (docs/derivations/layout.md).
  */
 
 import { kernels } from "../backend/active.ts";

@@ -1,4 +1,7 @@
-/** Products of batched matrices. A transpose costs nothing: it is a flag, and the kernel reads its operand with the strides exchanged. */
+/**
+ * Products of batched matrices. A transpose costs nothing: it is a flag, and the kernel reads its operand with the strides exchanged
+ * (docs/derivations/matmul.md).
+ */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";

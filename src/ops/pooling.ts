@@ -1,6 +1,6 @@
 /**
  * Max and average pooling over windows of an image, and the average over the whole image. Pooling has the shapes of a depthwise
- * convolution, and ceil mode is more padding below and to the right.
+ * convolution, and ceil mode is more padding below and to the right (docs/derivations/pooling.md).
  */
 
 import { kernels } from "../backend/active.ts";

@@ -1,4 +1,7 @@
-/** Mean, variance, maximum, minimum and log-sum-exp over any axes, and the position of a maximum. `sum` is in sum-and-broadcast.ts. */
+/**
+ * Mean, variance, maximum, minimum and log-sum-exp over any axes, and the position of a maximum (docs/derivations/reductions.md). `sum` is
+ * in sum-and-broadcast.ts.
+ */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";

@@ -1,4 +1,7 @@
-/** `reshape`: the same elements under another shape. It has a file of its own because half of the ops and `gradients` use it. */
+/**
+ * `reshape`: the same elements under another shape (docs/derivations/layout.md). It has a file of its own because half of the ops and
+ * `gradients` use it.
+ */
 
 import { ShapeError } from "../core/errors.ts";
 import { checkShape, formatShape, type Shape, sizeOf } from "../core/shape.ts";

@@ -1,6 +1,6 @@
 /**
  * `sort` and `topk`. A sort permutes each line along an axis, so its VJP applies the inverse permutation, and the VJP of this VJP applies
- * the permutation again.
+ * the permutation again (docs/derivations/indexing.md).
  */
 
 import { kernels } from "../backend/active.ts";

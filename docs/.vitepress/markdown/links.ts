@@ -1,9 +1,10 @@
 /**
  * Links of the Markdown files, which are written for GitHub. On the site, a link to a file that is no page leads to the file's source page,
- * and a link to a folder's README.md leads to the folder's index.
+ * and a link to a folder's README.md leads to the folder's index. `src/ops/matmul.ts#matmul` leads to the line that defines `matmul`. GitHub
+ * opens the file. So no page has a number of a line that an edit would make wrong.
  */
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { MarkdownEnv, MarkdownRenderer } from "vitepress";
 import { docs, repository } from "../build/folders.ts";
@@ -20,6 +21,14 @@ export const gitHubAnchor = (heading: string): string =>
     .replace(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, "")
     .replaceAll(" ", "-");
 
+/** The line of `file`, counted from 1, that exports `name` or begins the entry `"name":` of a table; undefined where there is none. */
+export function definitionLine(file: string, name: string): number | undefined {
+  const starts = [`export const ${name}`, `export function ${name}`, `  "${name}"`];
+  const lines = readFileSync(file, "utf8").split("\n");
+  const at = lines.findIndex((line) => starts.some((start) => line.startsWith(start) && !/^\w/.test(line.slice(start.length))));
+  return at < 0 ? undefined : at + 1;
+}
+
 /** The address on the site for a link in a page that lies in `folder`; undefined for a link that stays as it is. */
 export function siteLink(href: string, folder: string, base: string): { readonly href: string; readonly isSource: boolean } | undefined {
   // The API reference has addresses of source pages already.
@@ -34,7 +43,8 @@ export function siteLink(href: string, folder: string, base: string): { readonly
   }
   if (!existsSync(file) || !statSync(file).isFile()) return undefined;
   // A source page has anchors for its lines only.
-  return { href: `${base}${sourceAddress(relative(repository, file))}${/^#L\d+$/.test(hash) ? hash : ""}`, isSource: true };
+  const line = anchor === undefined || /^L\d+$/.test(anchor) ? anchor?.slice(1) : definitionLine(file, anchor);
+  return { href: `${base}${sourceAddress(relative(repository, file))}${line === undefined ? "" : `#L${line}`}`, isSource: true };
 }
 
 /** The plugin of markdown-it that replaces the links of a page. `base` is the folder of the site on its host. */
