@@ -90,7 +90,7 @@ export function fusedConformance(subject: Subject): void {
       150,
     ));
 
-  it("maxPool2d of rows that are longer than a vector: first of equal pixels, first NaN", () =>
+  it("maxPool2d of rows that are longer than a vector: first of equal pixels, first NaN, and the cotangents at their places", () =>
     holds(
       subject,
       fc.asyncProperty(
@@ -106,11 +106,14 @@ export function fusedConformance(subject: Subject): void {
         }),
         async (seed, kind, { height, width, kernel, stride, padding, dilation }) => {
           const geometry = convolutionGeometry("maxPool2d", [2, 1, height, width], [1, 1, kernel, kernel], { stride, padding, dilation });
+          const [pixels, windows] = [2 * height * width, 2 * geometry.outHeight * geometry.outWidth];
+          // Sums of integers are exact in every order.
+          const cotangents = subject.values(seed + 1, windows, "integers");
           await conforms(subject, {
-            inputs: [floating(subject.values(seed, 2 * height * width, kind))],
-            run: (k, [x]) => {
+            inputs: [subject.values(seed, pixels, kind), cotangents].map(floating),
+            run: (k, [x, g]) => {
               const { values, indices } = k.maxPool2d(x!, geometry);
-              return [values, indices];
+              return [values, indices, k.scatterAdd(g!, indices, { outer: 1, axis: pixels, inner: 1 })];
             },
           });
         },

@@ -61,7 +61,10 @@ const scatterSearching = program({
     return total;`,
 });
 
-/** Each element of x:[planes, height, width] adds up `values` of the windows that cover it and have its index. */
+/**
+ * Each element of x:[planes, height, width] adds up `values` of the windows that cover it and have its index. The place of a window is a
+ * variable, because gpu.js moves nested calls out of a condition and then declares the condition as a float, which GLSL refuses.
+ */
 const scatterWindows = program({
   name: "scatterAdd, windows searched",
   tensors: ["values", "indices"],
@@ -74,9 +77,8 @@ const scatterWindows = program({
     ])}
     let total = 0.0;
     ${forEachWindowOver(`
-            if (indices[mad(mad(plane, outHeight, y), outWidth, x)] == this.thread.x) {
-              total = total + values[mad(mad(plane, outHeight, y), outWidth, x)];
-            }`)}
+            const at = mad(mad(plane, outHeight, y), outWidth, x);
+            if (indices[at] == this.thread.x) { total = total + values[at]; }`)}
     return total;`,
 });
 
