@@ -40,6 +40,8 @@ export interface BackendFacts {
   readonly name: string;
   readonly threads: number;
   readonly simd: string | undefined;
+  /** The graphics device; undefined for other backends. A software adapter computes on the processor. */
+  readonly adapter: { readonly name: string; readonly software: boolean } | undefined;
   /** Why a faster way is not taken. */
   readonly notes: readonly string[];
 }

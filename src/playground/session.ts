@@ -4,7 +4,8 @@
  * visitor looks at.
  */
 
-import { disposeBackend, initBackend, kernels } from "../backend/active.ts";
+import { type BackendRequest, disposeBackend, initBackend, kernels } from "../backend/active.ts";
+import { type AutoDevice, provideDevices } from "../backend/auto/devices.ts";
 import { ConfigError, DataError, SeparableError } from "../core/errors.ts";
 import { createAugmenter } from "../data/augment.ts";
 import { cifarImage } from "../data/cifar-format.ts";
@@ -30,8 +31,8 @@ export interface SessionOptions {
   readonly version: string;
   readonly post: (report: Report) => void;
   readonly fetchCifar: ImageSources["fetchCifar"];
-  /** Makes the graphics devices known to `auto`. Default: none are known. */
-  readonly provideDevices?: () => Promise<void>;
+  /** The graphics devices. It is called only for a visitor who asks for one. Default: there are none. */
+  readonly loadDevices?: () => Promise<readonly AutoDevice[]>;
 }
 
 /** A run is tested this many times in an epoch. */
@@ -197,24 +198,37 @@ export class Session {
   /** The backend that the settings ask for. What this machine cannot do is replaced, and a note says so. */
   async #startBackend({ backend, threads, simd }: PlaygroundSettings): Promise<BackendFacts> {
     disposeBackend();
-    if (backend === "auto") await this.#options.provideDevices?.();
     const isolated = globalThis.crossOriginIsolated !== false;
     const wanted = threads > 1 && !isolated ? 1 : threads;
-    if (wanted !== threads)
-      this.#post({ kind: "note", note: `The link asks for ${threads} threads, and this page has one: the last digits may differ.` });
-    const choice = await initBackend(backend === "auto" ? ["auto"] : ["wasm", "reference"], {
+    const choice = await initBackend(await this.#backendsOf(backend), {
       ...(wanted > 0 ? { threads: wanted } : {}),
       ...(simd === "auto" ? {} : { simd }),
     });
-    const active = kernels() as ReturnType<typeof kernels> & { readonly simd?: string };
+    const { name, passedOver } = choice;
+    const { simd: build, adapter } = kernels() as ReturnType<typeof kernels> & Partial<Pick<BackendFacts, "simd" | "adapter">>;
     const facts: BackendFacts = {
-      name: choice.name,
-      threads: choice.threads,
-      simd: active.simd,
-      notes: [...(choice.note === undefined ? [] : [choice.note]), ...choice.passedOver.map(({ name, reason }) => `${name}: ${reason}`)],
+      ...{ name, threads: choice.threads, simd: build, adapter },
+      notes: [...(choice.note === undefined ? [] : [choice.note]), ...passedOver.map((other) => `${other.name}: ${other.reason}`)],
     };
     this.#post({ kind: "backend", backend: facts });
+    const replaced = passedOver.find((other) => other.name === backend);
+    const notes = [
+      ...(wanted === threads ? [] : [`The link asks for ${threads} threads, and this page has one: the last digits may differ.`]),
+      ...(replaced === undefined ? [] : [`${name} computes, because ${backend} does not run here: ${replaced.reason}.`]),
+      ...(backend === "auto" ? [`auto takes ${name}: ${choice.reason}.`] : []),
+    ];
+    if (notes.length > 0) this.#post({ kind: "note", note: notes.join(" ") });
     return facts;
+  }
+
+  /** The backends that a choice stands for, in order of preference. */
+  async #backendsOf(backend: PlaygroundSettings["backend"]): Promise<readonly BackendRequest[]> {
+    if (backend === "wasm") return ["wasm", "reference"];
+    const devices = (await this.#options.loadDevices?.()) ?? [];
+    provideDevices(devices);
+    if (backend === "auto") return ["auto"];
+    const chosen = devices.filter(({ name }) => name === backend);
+    return [...chosen.map(({ name, open }) => ({ name, create: () => open(() => {}) })), "wasm", "reference"];
   }
 
   /** One step of each run that is not finished, with the tests and changes that are due. */

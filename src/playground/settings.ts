@@ -1,5 +1,6 @@
 /** What a visitor of the playground chooses, and the settings of the runs that follow from it. */
 
+import type { GpuModeName } from "../backend/gpu/gpu-mode.ts";
 import { DataError } from "../core/errors.ts";
 import { choice, integer, type Rule, type RuleValue } from "../experiment/rules.ts";
 import type { Settings } from "../experiment/setting-rules.ts";
@@ -10,6 +11,9 @@ import { convolutionKinds, splitModule } from "../structured/convolution-text.ts
 /** `pictures` are files of the visitor. Only the visitor's browser has them, so a link cannot bring them along. */
 export const dataSources = ["synthetic", "cifar10", "pictures"] as const;
 export type DataSource = (typeof dataSources)[number];
+
+/** The graphics devices on which a page can compute, in the order in which `auto` tries them. */
+export const graphicsDevices = ["webgpu", "webgl2"] as const satisfies readonly GpuModeName[];
 
 /** The two runs of a page. They train by turns on the same images. */
 export const runNames = ["a", "b"] as const;
@@ -82,8 +86,8 @@ export const playgroundRules = {
   augment: choice(["none", "flip", "crop:4,flip"]),
   seed: settingRules.seed,
   changes,
-  /** `auto` tries graphics devices too. */
-  backend: choice(["wasm", "auto"]),
+  /** `auto` is the faster of a hardware device and wasm. A device that is named computes also where the processor stands in for it. */
+  backend: choice(["wasm", "auto", ...graphicsDevices]),
   /** Threads of the run, and the build of its kernels. 0 and `auto` leave the choice to the machine. */
   threads: integer({ least: 0, most: 64 }),
   simd: choice(["auto", "baseline", "relaxed"]),

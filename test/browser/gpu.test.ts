@@ -12,13 +12,9 @@ import { expectRecorded } from "../backend/gpu/golden-training.ts";
 import { hardDivisions, largest } from "../backend/gpu/index-arithmetic.ts";
 import type { PageEntries } from "./gpu-page.ts";
 import { bundleScript, missingChromium, type PageServer, scriptPage, servePages } from "./serve-page.ts";
+import { softwareGraphics } from "./software-graphics.ts";
 
 if (missingChromium !== undefined) console.warn(`GPU tests in the browser skipped: ${missingChromium}`);
-
-const flags = {
-  webgl2: ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"],
-  webgpu: ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan"],
-};
 
 let server: PageServer;
 beforeAll(async () => {
@@ -57,7 +53,7 @@ describe.skipIf(missingChromium !== undefined).each([
   }
 
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run", ...flags[mode]] });
+    browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run", ...softwareGraphics[mode]] });
     page = await browser.newPage();
     // Unhandled rejections are reported here as well.
     page.on("pageerror", (error) => failures.push(error.message));

@@ -6,12 +6,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Page } from "playwright-core";
-import { describe, expect, test } from "vitest";
+import { chromium, type Page } from "playwright-core";
+import { beforeAll, describe, expect, test } from "vitest";
+import { disposeBackend } from "../../src/backend/active.ts";
+import { chromium as executablePath } from "../../vitest.config.ts";
 import { jsonLines, runCli } from "../cli/run-cli.ts";
+import { Collected, tinySettings } from "../playground/collect.ts";
 import { clipped, seriousFaults } from "./page-checks.ts";
 import { missingChromium } from "./serve-page.ts";
 import { servedPlayground } from "./served-playground.ts";
+import { softwareGraphics } from "./software-graphics.ts";
 
 if (missingChromium !== undefined) console.warn(`browser tests of the playground skipped: ${missingChromium}`);
 
@@ -194,6 +198,52 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await page.getByText(/Unexpected token/).waitFor();
     await page.getByLabel("Op", { exact: true }).selectOption("gram");
     await page.getByText("100 generated inputs agree").waitFor();
+    await page.close();
+  });
+});
+
+/** Steps of one run of a network that a software driver trains in seconds. */
+const brief = { train: 32, test: 16, epochs: 1, batch: 8, threads: 1, network: "fast", a: "Sep", b: "none" } as const;
+const briefly = new URLSearchParams(Object.entries(brief).map(([name, value]) => [name, String(value)])).toString();
+const chip = (page: Page) => page.locator(".toolbar .chip");
+const note = (page: Page) => page.locator(".notice:visible");
+
+describe.skipIf(missingChromium !== undefined)("the playground on graphics devices", () => {
+  /** The loss of the first step on wasm. */
+  let expected: number;
+  beforeAll(async () => {
+    const onCpu = new Collected(({ kind }, session) => void (kind === "step" && session.receive({ kind: "pause" })));
+    await onCpu.send({ kind: "start", settings: { ...tinySettings, ...brief } });
+    disposeBackend();
+    expected = onCpu.losses("a")[0]!;
+  });
+
+  test.each(["webgpu", "webgl2"] as const)("trains on %s as on the CPU, and says which device it is", async (backend) => {
+    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--no-first-run", ...softwareGraphics[backend]] });
+    const page = await visit(`#${briefly}&backend=${backend}`, {}, browser);
+    await main(page).click();
+    await page.getByText("step 1 of 4").waitFor({ timeout: 100_000 });
+    expect(await chip(page).textContent()).toMatch(new RegExp(`^${backend} on .*SwiftShader.*, which is software$`, "i"));
+    // Float32 sums in another order differ by less than the digits that the page shows.
+    expect(Math.abs(Number((await numbers(page)).losses[0]) - expected)).toBeLessThan(0.001);
+    expect(await note(page).count()).toBe(0);
+    await browser.close();
+  });
+
+  test("takes the CPU where there is no device, and says why as long as the runs are there", async () => {
+    const page = await visit(`#${briefly}`);
+    for (const [chosen, why] of [
+      ["webgpu", /^wasm computes, because webgpu does not run here: /],
+      ["auto", /^auto takes wasm: no GPU: /],
+    ] as const) {
+      await page.getByLabel("Compute on").selectOption(chosen);
+      await main(page).click();
+      await page.getByText(/^step [1-4] of 4$/).waitFor();
+      await note(page).getByText(why).waitFor();
+      expect(await chip(page).textContent()).toMatch(/^wasm, 1 thread/);
+      await page.getByRole("button", { name: "Reset" }).click();
+    }
+    expect(new URL(page.url()).hash).toContain("backend=auto");
     await page.close();
   });
 });

@@ -22,8 +22,8 @@ export interface ServedPlayground {
   readonly isolated: PlaygroundServer;
   /** The server that does not send them. */
   readonly plain: PlaygroundServer;
-  /** Opens a page of the isolated server, and waits until it is ready. `path` may have a hash. */
-  visit(path: string, options?: PageOptions): Promise<Page>;
+  /** Opens a page of the isolated server, and waits until it is ready. `path` may have a hash. Default: in `browser`. */
+  visit(path: string, options?: PageOptions, by?: Browser): Promise<Page>;
   /** Takes a complaint of a page that `visit` did not open. The test then fails. */
   complain(problem: string): void;
 }
@@ -70,8 +70,8 @@ export function servedPlayground(): ServedPlayground {
       return servers[1]!;
     },
     complain,
-    async visit(path, options = {}) {
-      const page = await browser!.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+    async visit(path, options = {}, by = browser!) {
+      const page = await by.newPage({ viewport: { width: 1280, height: 900 }, ...options });
       page.on("console", (message) => ["error", "warning"].includes(message.type()) && complain(message.text()));
       page.on("pageerror", (error) => complain(error.message));
       // What a closed page had not loaded yet is no fault.

@@ -31,7 +31,7 @@ export const choices: fc.Arbitrary<PlaygroundSettings> = fc.record({
   augment: fc.constantFrom("none", "flip", "crop:4,flip"),
   seed: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
   changes: fc.array(change, { maxLength: 16 }),
-  backend: fc.constantFrom("wasm", "auto"),
+  backend: fc.constantFrom("wasm", "auto", "webgpu", "webgl2"),
   threads: fc.integer({ min: 0, max: 64 }),
   simd: fc.constantFrom("auto", "baseline", "relaxed"),
 });

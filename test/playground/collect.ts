@@ -1,7 +1,7 @@
 /** Runs sessions of the playground without a page. */
 
 import type { Report, Request } from "../../src/playground/messages.ts";
-import { Session } from "../../src/playground/session.ts";
+import { Session, type SessionOptions } from "../../src/playground/session.ts";
 import { defaultSettings, type PlaygroundSettings } from "../../src/playground/settings.ts";
 
 /** Two runs of four steps on tiny sets, on one thread. */
@@ -17,9 +17,13 @@ export class Collected {
   readonly reports: Report[] = [];
   readonly session: Session;
 
-  /** @param onReport Called with each report, while the session works. */
-  constructor(onReport: (report: Report, session: Session) => void = () => {}) {
+  /**
+   * @param onReport Called with each report, while the session works.
+   * @param options Options of the session. Default: there are no graphics devices.
+   */
+  constructor(onReport: (report: Report, session: Session) => void = () => {}, options: Pick<SessionOptions, "loadDevices"> = {}) {
     this.session = new Session({
+      ...options,
       version: "0.0.0",
       post: (report) => {
         this.reports.push(report);

@@ -3,6 +3,10 @@
 import fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
 import { disposeBackend, initBackend } from "../../src/backend/active.ts";
+import type { AutoDevice } from "../../src/backend/auto/devices.ts";
+import type { AdapterReport } from "../../src/backend/gpu/adapter.ts";
+import { createWasmBackend } from "../../src/backend/wasm/wasm-backend.ts";
+import { BackendError } from "../../src/core/errors.ts";
 import { loadImages } from "../../src/experiment/node/load-images.ts";
 import { createSession } from "../../src/experiment/node/session.ts";
 import { restoreNetwork } from "../../src/experiment/restore-network.ts";
@@ -10,7 +14,7 @@ import { checkRunConfig } from "../../src/experiment/run-config.ts";
 import { networkOf } from "../../src/experiment/settings.ts";
 import type { Report, Request } from "../../src/playground/messages.ts";
 import { formatLink, parseLink } from "../../src/playground/permalink.ts";
-import { settingsOfRun } from "../../src/playground/settings.ts";
+import { type PlaygroundSettings, settingsOfRun } from "../../src/playground/settings.ts";
 import { decodeCheckpoint } from "../../src/train/checkpoint.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
 import { trainEpochs } from "../../src/train/train-epochs.ts";
@@ -110,6 +114,51 @@ describe("a session", () => {
       expect(probabilities).toHaveLength(10);
       expect(probabilities.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
     }
+  });
+});
+
+describe("the backend of a session", () => {
+  const adapter: AdapterReport = { name: "a device", software: true, maximumBytes: 2 ** 30 };
+  /** wasm in the place of a device, after `accept` has seen the adapter. */
+  const open: AutoDevice["open"] = async (accept) => {
+    accept(adapter);
+    return Object.assign(await createWasmBackend({ threads: 1, simd: "baseline" }), { adapter });
+  };
+  const closed: AutoDevice["open"] = () => Promise.reject(new BackendError("webgpu: no adapter"));
+  const brief = { ...tinySettings, b: "none", epochs: 1 };
+  const startOn = async (backend: PlaygroundSettings["backend"], loadDevices: () => Promise<readonly AutoDevice[]>): Promise<Collected> =>
+    new Collected(({ kind }, session) => void (kind === "step" && session.receive({ kind: "pause" })), { loadDevices }).send({
+      kind: "start",
+      settings: { ...brief, backend },
+    });
+
+  test("is the device that a visitor names, and the report has its adapter", async () => {
+    const collected = await startOn("webgl2", async () => [
+      { name: "webgpu", open: closed },
+      { name: "webgl2", open },
+    ]);
+    expect(collected.of("failed")).toEqual([]);
+    expect(collected.of("backend")[0]!.backend).toMatchObject({ name: "webgl2", adapter: { name: "a device", software: true } });
+    expect(collected.of("note")).toEqual([]);
+    expect(collected.losses("a")).toHaveLength(1);
+  });
+
+  test("is wasm where the device does not run, and a note says why", async () => {
+    const collected = await startOn("webgpu", async () => [
+      { name: "webgpu", open: closed },
+      { name: "webgl2", open },
+    ]);
+    expect(collected.of("backend")[0]!.backend).toMatchObject({ name: "wasm", adapter: undefined });
+    expect(collected.of("note")[0]!.note).toBe("wasm computes, because webgpu does not run here: webgpu: no adapter.");
+  });
+
+  test("is wasm for auto where all devices are software, and no device is loaded for wasm", async () => {
+    const collected = await startOn("auto", async () => [{ name: "webgl2", open }]);
+    expect(collected.of("note")[0]!.note).toMatch(/^auto takes wasm: no GPU: only a software adapter, a device/);
+    const onCpu = await startOn("wasm", () => Promise.reject(new Error("must not be loaded")));
+    expect(onCpu.of("failed")).toEqual([]);
+    expect(onCpu.of("backend")[0]!.backend.name).toBe("wasm");
+    expect(onCpu.of("note")).toEqual([]);
   });
 });
 

@@ -149,9 +149,11 @@ export function settingsPanel(store: Store): HTMLElement {
       [
         ["wasm", "CPU (WebAssembly)"],
         ["auto", "Graphics device, if faster"],
+        ["webgpu", "WebGPU"],
+        ["webgl2", "WebGL 2"],
       ],
       (s) => s.backend,
-      (value) => ({ backend: value as "wasm" | "auto" }),
+      (value) => ({ backend: value as PlaygroundSettings["backend"] }),
     ),
   );
   const hint = h("p", { class: "soft hint" }, "Reset the runs to change these.");

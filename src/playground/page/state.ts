@@ -67,7 +67,13 @@ export function afterReport(state: PageState, report: Report): PageState {
   switch (report.kind) {
     case "status":
       if (report.status !== "idle" && report.status !== "preparing") return { ...state, status: report.status };
-      return { ...state, status: report.status, runs: {}, images: undefined, snapshot: undefined, drawn: {}, batchesPerEpoch: 0 };
+      return {
+        ...state,
+        status: report.status,
+        ...{ runs: {}, images: undefined, snapshot: undefined, drawn: {}, batchesPerEpoch: 0 },
+        // Notes on the new runs come before the runs are there, and failures before the page is idle again.
+        notice: report.status === "preparing" ? undefined : state.notice,
+      };
     case "backend":
       return { ...state, backend: report.backend };
     case "prepared":
@@ -79,7 +85,6 @@ export function afterReport(state: PageState, report: Report): PageState {
         epochs: report.settings.epochs,
         runs: Object.fromEntries(report.runs.map((facts) => [facts.run, { facts, steps: [], tests: [], changes: [] }])),
         looked: { run: report.runs[0]!.run, layer: undefined },
-        notice: undefined,
       };
     case "settings":
       return { ...state, settings: report.settings };

@@ -58,6 +58,8 @@ export function paceOf({ runs }: PageState): number | undefined {
 
 const backendText = ({ backend }: PageState): string => {
   if (backend === undefined) return "";
-  const threads = backend.name === "wasm" ? `, ${backend.threads} ${backend.threads === 1 ? "thread" : "threads"}` : "";
-  return `${backend.name}${threads}${backend.simd === undefined ? "" : `, ${backend.simd} SIMD`}`;
+  const { name, threads, simd, adapter } = backend;
+  if (adapter !== undefined) return `${name} on ${adapter.name}${adapter.software ? ", which is software" : ""}`;
+  const workers = name === "wasm" ? `, ${threads} ${threads === 1 ? "thread" : "threads"}` : "";
+  return `${name}${workers}${simd === undefined ? "" : `, ${simd} SIMD`}`;
 };
