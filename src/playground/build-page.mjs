@@ -2,7 +2,7 @@
  * node build-page.mjs [folder]
  *
  * Bundles the page, its worker and the labs into a folder (default: dist/playground) that any host of static files can serve. What several
- * of them need is one file, and what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
+ * labs need is one file, and what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
  */
 
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -41,9 +41,11 @@ const bundle = (entryPoints, define = {}) =>
   });
 /** A lab has the folder of its name. */
 const entryOf = (name) => [`labs/${name}`, `./labs/${name}/main.ts`];
+// The page and its worker are bundles of their own. Shared files are many, and a browser asks a server for six at a time: the page would
+// wait for them about half of its time.
+await bundle({ main: "./page/main.ts" });
+await bundle({ worker: "./worker.ts" });
 await bundle({
-  main: "./page/main.ts",
-  worker: "./worker.ts",
   ...Object.fromEntries(labs.flatMap(({ name }) => (name === "graph-walker" ? [] : [entryOf(name)]))),
   ...Object.fromEntries(withWorker.map((lab) => [`labs/${lab}-worker`, `./labs/${lab}/worker.ts`])),
 });

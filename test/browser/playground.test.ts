@@ -16,6 +16,7 @@ import { clipped, seriousFaults } from "./page-checks.ts";
 import { missingChromium } from "./serve-page.ts";
 import { servedPlayground } from "./served-playground.ts";
 import { softwareGraphics } from "./software-graphics.ts";
+import { colours, writeCifarCache, writePictures } from "./visitor-images.ts";
 
 if (missingChromium !== undefined) console.warn(`browser tests of the playground skipped: ${missingChromium}`);
 
@@ -35,6 +36,17 @@ const numbers = (page: Page): Promise<{ readonly place: string; readonly accurac
       losses: texts(".figure:nth-child(2) dd"),
     };
   });
+
+/** Drops a file or a folder of this machine on an element. */
+async function drop(page: Page, path: string, selector: string): Promise<void> {
+  await page.locator(selector).scrollIntoViewIfNeeded();
+  const box = (await page.locator(selector).boundingBox())!;
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [path], dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"] as const)
+    await session.send("Input.dispatchDragEvent", { type, x: box.x + box.width / 2, y: box.y + box.height / 2, data });
+  await session.detach();
+}
 
 /** 80 steps of each run: enough to learn some of the ten patterns. */
 const learning = "#train=640&test=128&epochs=2&batch=16&threads=2";
@@ -198,6 +210,44 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await page.getByText(/Unexpected token/).waitFor();
     await page.getByLabel("Op", { exact: true }).selectOption("gram");
     await page.getByText("100 generated inputs agree").waitFor();
+    await page.close();
+  });
+});
+
+describe.skipIf(missingChromium !== undefined)("the playground on a visitor's images", () => {
+  test("trains on CIFAR-10 of the server's cache, and says what to do where there is none", async () => {
+    await writeCifarCache(join(playground.folder, "cache"), 64);
+    const settings = "#data=cifar10&train=64&test=32&epochs=1&batch=32&threads=1&b=none";
+    const page = await visit(settings);
+    await main(page).click();
+    await finished(page);
+    expect((await numbers(page)).place).toBe("step 2 of 2");
+    expect(await page.locator(".samples figure").evaluateAll((figures) => figures.map((figure) => (figure as HTMLElement).title))).toContain("frog");
+    await page.close();
+    const without = await playground.browser.newPage();
+    await without.goto(`${playground.plain.address}${settings}`);
+    await main(without).click();
+    await without.getByRole("alert").getByText("cifar10: needs the server of separable playground").waitFor();
+    await without.close();
+  });
+
+  test("reads a folder that is dropped or chosen, trains on it, and names the colour of a picture", async () => {
+    const pictures = join(playground.folder, "pictures");
+    await writePictures(pictures, 20);
+    const page = await visit("#data=pictures&epochs=8&batch=16&threads=1&b=none&augment=none");
+    const read = page.getByText("40 pictures of 2 classes: blue, red");
+    await page.getByLabel("Folder of pictures").setInputFiles(pictures);
+    await read.waitFor();
+    await page.reload();
+    expect(await read.count()).toBe(0);
+    await drop(page, pictures, ".dropzone");
+    await read.waitFor();
+    await main(page).click();
+    await finished(page);
+    for (const colour of Object.keys(colours)) {
+      await drop(page, join(pictures, colour, "0.png"), ".pad");
+      await page.locator(".guess.a .guess-row").first().getByText(colour).waitFor();
+    }
     await page.close();
   });
 });

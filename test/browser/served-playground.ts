@@ -18,9 +18,9 @@ export interface ServedPlayground {
   /** A folder of the tests, for files. */
   readonly folder: string;
   readonly browser: Browser;
-  /** The server that sends the headers of isolation. */
+  /** The server that sends the headers of isolation. Its cache of data sets is `folder/cache`. */
   readonly isolated: PlaygroundServer;
-  /** The server that does not send them. */
+  /** The server that does not send them. It has no data sets. */
   readonly plain: PlaygroundServer;
   /** Opens a page of the isolated server, and waits until it is ready. `path` may have a hash. Default: in `browser`. */
   visit(path: string, options?: PageOptions, by?: Browser): Promise<Page>;
@@ -41,7 +41,10 @@ export function servedPlayground(): ServedPlayground {
     const page = join(folder, "page");
     const script = fileURLToPath(new URL("../../src/playground/build-page.mjs", import.meta.url));
     await promisify(execFile)(process.execPath, [script, page]);
-    servers = [await servePlayground({ port: 0, folder: page }), await servePlayground({ port: 0, folder: page, isolated: false })];
+    servers = [
+      await servePlayground({ port: 0, folder: page, cache: join(folder, "cache") }),
+      await servePlayground({ port: 0, folder: page, cache: join(folder, "none"), isolated: false }),
+    ];
     browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
   });
   afterEach(() => {

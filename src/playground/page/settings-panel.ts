@@ -157,7 +157,12 @@ export function settingsPanel(store: Store): HTMLElement {
     ),
   );
   const hint = h("p", { class: "soft hint" }, "Reset the runs to change these.");
-  const first = firstSamples();
+  let first: ReturnType<typeof firstSamples> | undefined;
+  // Painting takes about 100 ms. The page works before.
+  setTimeout(() => {
+    first = firstSamples();
+    store.update((state) => ({ ...state }));
+  });
   store.listen((state) => {
     const { settings, images } = state;
     fields.disabled = isStarted(state);
