@@ -222,7 +222,9 @@ describe.skipIf(missingChromium !== undefined)("the playground on a visitor's im
     await main(page).click();
     await finished(page);
     expect((await numbers(page)).place).toBe("step 2 of 2");
-    expect(await page.locator(".samples figure").evaluateAll((figures) => figures.map((figure) => (figure as HTMLElement).title))).toContain("frog");
+    expect(
+      await page.locator(".samples figure").evaluateAll((figures) => figures.map((figure) => (figure as HTMLElement).title)),
+    ).toContain("frog");
     await page.close();
     const without = await playground.browser.newPage();
     await without.goto(`${playground.plain.address}${settings}`);
