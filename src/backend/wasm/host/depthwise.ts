@@ -74,8 +74,8 @@ const tables = new WeakMap<ConvolutionPlan, Remembered<PassTables>>();
 
 function passTables(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, run: number): PassTables {
   const { y, x } = plan;
-  let ofPlan = tables.get(plan);
-  if (ofPlan === undefined) tables.set(plan, (ofPlan = new Remembered()));
+  const ofPlan = tables.get(plan) ?? new Remembered<PassTables>();
+  tables.set(plan, ofPlan);
   return ofPlan.get(`${kernelWidth} ${resultWidth} ${rows} ${run}`, () => {
     const withTaps = y.passes.flatMap((_, passY) =>
       x.passes.flatMap((_, passX) => {
