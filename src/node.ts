@@ -7,6 +7,7 @@ export { enableRelaxedSimd } from "./backend/wasm/node/enable-relaxed-simd.ts";
 export { enableWideSimd } from "./backend/wasm/node/enable-wide-simd.ts";
 export type { CifarName } from "./data/cifar-format.ts";
 export { DataUnavailableError } from "./data/data-unavailable-error.ts";
+export { BatchLoader } from "./data/node/batch-loader.ts";
 export { cacheFolder } from "./data/node/cache-folder.ts";
 export {
   type DataProgress,
@@ -19,7 +20,7 @@ export {
 export { decodeImage, type ImageView } from "./data/node/decode-image.ts";
 export { type FolderDataset, type ImageFolderOptions, imageFolder } from "./data/node/image-folder.ts";
 export { prefetchBatches } from "./data/node/prefetch-batches.ts";
-export type { PrefetchOptions } from "./data/node/prefetch-options.ts";
+export type { BatchLoaderOptions, PrefetchOptions } from "./data/node/prefetch-options.ts";
 export { writeReport } from "./report/node/write-report.ts";
 export { type Plot, plotsOf, type ReportOptions, renderReport } from "./report/page.ts";
 export { picturePng } from "./report/picture-png.ts";

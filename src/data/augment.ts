@@ -94,19 +94,51 @@ export function createAugmenter({ channels, height, width, mean, std, augment = 
   return { channels, height, width, crop, translate, flip, cutout, table, mean, std };
 }
 
-/** The normalised values of floats that are pixels scaled to [0, 1]: y = (x − mean)/std, each step rounded to float32. */
-const normalise = ({ mean, std }: Augmenter, channel: number, x: number): number =>
-  Math.fround(Math.fround(x - Math.fround(mean[channel]!)) / Math.fround(std[channel]!));
-
 /** The position that shows position `i` of an axis of `size` pixels continued by reflection, for −size < i < 2·size − 1. */
 const reflected = (i: number, size: number): number => (i < 0 ? -i : i < size ? i : 2 * size - 2 - i);
 
-/** The pixel of an axis that each pixel of the window shows; −1 for black. */
-function windowOf(size: number, shift: number, reflects: boolean): Int32Array {
-  return Int32Array.from({ length: size }, (_, i) => {
+/** What the pixels of an axis of the window show. */
+interface AxisWindow {
+  /** The pixel of the source that each pixel shows; −1 for black. */
+  readonly shown: Int32Array;
+  /** The inner pixels, from `first` to `last` − 1, show neighbours in the source, so one loop without look-ups writes them. */
+  readonly first: number;
+  readonly last: number;
+  /** The other pixels. */
+  readonly border: readonly number[];
+}
+
+function windowOf(size: number, shift: number, { reflects, flips }: { reflects: boolean; flips: boolean }): AxisWindow {
+  const shown = new Int32Array(size);
+  for (let i = 0; i < size; i++) {
     const from = i + shift;
-    return reflects ? reflected(from, size) : from >= 0 && from < size ? from : -1;
-  });
+    shown[i] = reflects ? reflected(from, size) : from >= 0 && from < size ? from : -1;
+  }
+  const start = Math.min(size, Math.max(0, -shift));
+  const end = Math.max(start, Math.min(size, size - shift));
+  const [first, last] = flips ? [size - end, size - start] : [start, end];
+  const border = Array.from({ length: size - (last - first) }, (_, i) => (i < first ? i : i + last - first));
+  return { shown: flips ? shown.reverse() : shown, first, last, border };
+}
+
+/** Writes `count` normalised pixels of one row: those of the source at `from`, `from` + `step`, … */
+type RowWriter = (from: number, step: number, out: Float32Array, to: number, count: number) => void;
+
+/** The writer of a channel of bytes, by the table. */
+function byteWriter({ table }: Augmenter, channel: number, source: Uint8Array): RowWriter {
+  const values = table.subarray(channel * 256, (channel + 1) * 256);
+  return (from, step, out, to, count) => {
+    for (let i = 0, at = from; i < count; i++, at += step) out[to + i] = values[source[at]!]!;
+  };
+}
+
+/** The writer of a channel of floats, which are pixels scaled to [0, 1]: y = (x − mean)/std, each step rounded to float32. */
+function floatWriter({ mean, std }: Augmenter, channel: number, source: Float32Array): RowWriter {
+  const { fround } = Math;
+  const [centre, scale] = [fround(mean[channel]!), fround(std[channel]!)];
+  return (from, step, out, to, count) => {
+    for (let i = 0, at = from; i < count; i++, at += step) out[to + i] = fround(source[at]! - centre) / scale;
+  };
 }
 
 /**
@@ -123,16 +155,17 @@ export function augmentImage(
   random: Random,
   mirror = false,
 ): void {
-  const floats = isFloat32Array(source);
   const { channels, height, width, crop, translate, flip, table } = augmenter;
   const reach = Math.max(crop, translate);
   const dy = reach > 0 ? random.integer(2 * reach + 1) - reach : 0;
   const dx = reach > 0 ? random.integer(2 * reach + 1) - reach : 0;
-  const [rows, columns] = [windowOf(height, dy, translate > 0), windowOf(width, dx, translate > 0)];
-  if (flip === "alternating" ? mirror : flip && random.integer(2) === 1) columns.reverse();
+  const flips = flip === "alternating" ? mirror : flip && random.integer(2) === 1;
+  const rows = windowOf(height, dy, { reflects: translate > 0, flips: false }).shown;
+  const { shown, first, last, border } = windowOf(width, dx, { reflects: translate > 0, flips });
+  const step = flips ? -1 : 1;
   for (let c = 0; c < channels; c++) {
-    const row0 = c << 8;
-    const black = table[row0]!;
+    const write = isFloat32Array(source) ? floatWriter(augmenter, c, source) : byteWriter(augmenter, c, source);
+    const black = table[c << 8]!;
     for (let y = 0; y < height; y++) {
       const start = to + (c * height + y) * width;
       if (rows[y]! < 0) {
@@ -140,11 +173,10 @@ export function augmentImage(
         continue;
       }
       const row = from + (c * height + rows[y]!) * width;
-      for (let x = 0; x < width; x++) {
-        const column = columns[x]!;
-        if (column < 0) out[start + x] = black;
-        else out[start + x] = floats ? normalise(augmenter, c, source[row + column]!) : table[row0 + source[row + column]!]!;
-      }
+      if (first < last) write(row + shown[first]!, step, out, start + first, last - first);
+      for (const x of border)
+        if (shown[x]! < 0) out[start + x] = black;
+        else write(row + shown[x]!, 1, out, start + x, 1);
     }
   }
   if (augmenter.cutout > 0) cutOut(augmenter, out, to, random);

@@ -79,11 +79,11 @@ export function trainingImages({ channels, height, width, classes, train }: Trai
 export function trainEpochOptions(settings: Settings, epoch: number, startBatch: number): EpochOptions {
   const { batchSize, dropLast = false } = settings;
   const seed = new Random(settings.seed).fork(streams.batches).bits();
-  return { batchSize, seed, epoch, shuffle: true, dropLast, augment: parseAugmentation(settings.augment), startBatch };
+  return { batchSize, seed, epoch, shuffle: true, dropLast, augment: parseAugmentation(settings.augment), startBatch, reuse: true };
 }
 
 /** The test images in order, without augmentation. */
-export const testEpochOptions = (batchSize: number): EpochOptions => ({ batchSize, seed: 0, epoch: 0 });
+export const testEpochOptions = (batchSize: number): EpochOptions => ({ batchSize, seed: 0, epoch: 0, reuse: true });
 
 /** The number of training images by which a first layer is whitened. */
 const whiteningImages = 5000;
@@ -96,7 +96,7 @@ const whiteningImages = 5000;
 export async function whitenFrom(model: object, dataset: TrainedOn, batches: (options: EpochOptions) => Batches): Promise<void> {
   if (!isWhitened(model)) return;
   const batchSize = Math.min(whiteningImages, dataset.train.count);
-  for await (const { images, count } of batches(testEpochOptions(batchSize))) {
+  for await (const { images, count } of batches({ batchSize, seed: 0, epoch: 0 })) {
     model.whiten(images, [count, dataset.channels, dataset.height, dataset.width]);
     return;
   }

@@ -42,6 +42,7 @@ const rows = (): Readonly<Record<string, Row>> => {
       right: { batchSize: 2, seed: 0, epoch: 0 },
       names: ["batchSize", "seed", "epoch", "startBatch"],
     },
+    BatchLoader: { before: [dataset], names: ["depth", "workers"] },
     prefetchBatches: { before: [dataset, "train"], right: { batchSize: 2, seed: 0, epoch: 0 }, names: ["depth", "workers"] },
     crossEntropy: { before: [x, [0, 1]], names: ["labelSmoothing"] },
     distillation: { before: [x, x, [0, 1]], right: { alpha: 0.5, temperature: 1 }, names: ["alpha", "temperature", "labelSmoothing"] },
@@ -111,7 +112,8 @@ const rows = (): Readonly<Record<string, Row>> => {
 };
 
 const names = [
-  "syntheticImages arrayDataset epochBatches prefetchBatches crossEntropy distillation checkGradients BatchNorm2d Sgd Adam oneCycle cosine",
+  "syntheticImages arrayDataset epochBatches BatchLoader prefetchBatches",
+  "crossEntropy distillation checkGradients BatchNorm2d Sgd Adam oneCycle cosine",
   "multiStep maxPool2d avgPool2d MaxPool2d AvgPool2d conv2d convTranspose2d Conv2d ConvTranspose2d uniform normal variance tucker",
   "canonicalPolyadic WideResNet MobileNetV2 HashedLinear AcdcLinear BlastLinear BlockTensorTrainLinear CanonicalPolyadicLinear",
   "KroneckerLinear LowRankLinear MatrixTensorTrainLinear MonarchLinear ShuffleLinear TensorTrainLinear TuckerLinear initBackend",

@@ -105,6 +105,7 @@ const before = (): Record<string, unknown[]> => {
     Darts: null as never,
     MobileNetV2: null as never,
     epochBatches: [dataset, "train"],
+    BatchLoader: [dataset],
     prefetchBatches: [dataset, "train"],
     syntheticImages: [],
     arrayDataset: [],

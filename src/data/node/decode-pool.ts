@@ -3,57 +3,47 @@
 import type { Worker } from "node:worker_threads";
 import { DataError } from "../../core/errors.ts";
 import { describeError } from "../../core/node/system-error.ts";
-import type { ImageTask } from "./streamed-epoch.ts";
+import { AliveWhileWaiting } from "./alive-while-waiting.ts";
+import type { DecodeSettings, ImageTask } from "./streamed-epoch.ts";
+import { WorkerFailure } from "./worker-failure.ts";
 
-export type DecodeRequest = { readonly tasks: readonly ImageTask[] } | { readonly close: true };
+export type DecodeRequest = { readonly settings: DecodeSettings; readonly tasks: readonly ImageTask[] } | { readonly close: true };
 export type DecodeReply = { readonly images: Float32Array<ArrayBuffer> } | { readonly dataError: string };
 
-/** No worker can decode. The images themselves may be sound. */
-export class PoolFailure extends Error {
-  override name = "PoolFailure";
-}
-
 interface Job {
+  readonly settings: DecodeSettings;
   readonly tasks: readonly ImageTask[];
   readonly resolve: (images: Float32Array<ArrayBuffer>) => void;
   readonly reject: (error: Error) => void;
 }
 
 export class DecodePool {
-  readonly #workers: readonly Worker[];
-  readonly #idle: Worker[];
+  readonly #most: number;
+  readonly #start: () => Worker;
+  readonly #alive = new AliveWhileWaiting();
+  /** The workers, and when each has ended. */
+  readonly #workers = new Map<Worker, Promise<void>>();
+  readonly #idle: Worker[] = [];
   readonly #running = new Map<Worker, Job>();
-  readonly #queue: Job[] = [];
-  readonly #ended: Promise<unknown>;
-  #failure: PoolFailure | undefined;
-  #closing = false;
+  #queue: Job[] = [];
+  #failure: WorkerFailure | undefined;
 
-  constructor(count: number, start: () => Worker) {
-    const workers: Worker[] = [];
-    try {
-      for (let i = 0; i < count; i++) workers.push(start());
-    } catch (error) {
-      this.#fail(describeError(error));
-    }
-    this.#workers = workers;
-    this.#idle = [...workers];
-    this.#ended = Promise.all(workers.map((worker) => new Promise<void>((resolve) => worker.once("exit", () => resolve()))));
-    for (const worker of workers) {
-      worker.on("message", (reply: DecodeReply) => this.#receive(worker, reply));
-      worker.on("error", (error) => this.#fail(`a worker failed: ${describeError(error)}`));
-      worker.on("exit", (code) => {
-        if (!this.#closing) this.#fail(`a worker ended with code ${code}`);
-      });
-      // An idle worker does not keep the process alive.
-      worker.unref();
-    }
+  /** @param most The largest number of workers. A worker starts when a request finds no idle one. */
+  constructor(most: number, start: () => Worker) {
+    this.#most = most;
+    this.#start = start;
   }
 
-  /** @throws DataError for an image that cannot be decoded, PoolFailure when a worker has failed. */
-  decode(tasks: readonly ImageTask[]): Promise<Float32Array<ArrayBuffer>> {
+  /** Whether the workers cannot work any more. */
+  get failed(): boolean {
+    return this.#failure !== undefined;
+  }
+
+  /** @throws DataError for an image that cannot be decoded, WorkerFailure when a worker has failed. */
+  decode(settings: DecodeSettings, tasks: readonly ImageTask[]): Promise<Float32Array<ArrayBuffer>> {
     const result = new Promise<Float32Array<ArrayBuffer>>((resolve, reject) => {
       if (this.#failure) reject(this.#failure);
-      else this.#queue.push({ tasks, resolve, reject });
+      else this.#queue.push({ settings, tasks, resolve, reject });
     });
     // A caller that leaves early awaits no result, and a rejection that nobody awaits would end the process.
     result.catch(() => undefined);
@@ -61,33 +51,48 @@ export class DecodePool {
     return result;
   }
 
+  /** Forgets the requests with these settings that no worker has begun. */
+  forget(settings: DecodeSettings): void {
+    this.#queue = this.#queue.filter((job) => job.settings !== settings);
+  }
+
   /** Waits for `result`. The workers keep the process alive while a caller waits. */
-  async waitFor<T>(result: Promise<T>): Promise<T> {
-    for (const worker of this.#workers) worker.ref();
-    try {
-      return await result;
-    } finally {
-      for (const worker of this.#workers) worker.unref();
-    }
+  waitFor<T>(result: Promise<T>): Promise<T> {
+    return this.#alive.waitFor(result);
   }
 
   /** Ends the workers after the requests that they are computing. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.#queue.length = 0;
-    for (const worker of this.#workers) {
-      worker.ref();
-      worker.postMessage({ close: true } satisfies DecodeRequest);
-    }
-    await this.#ended;
+    this.#fail("they were closed");
+    for (const worker of this.#workers.keys()) worker.ref();
+    await Promise.all(this.#workers.values());
   }
 
   #assign(): void {
-    while (this.#idle.length > 0 && this.#queue.length > 0) {
-      const worker = this.#idle.shift()!;
+    while (this.#queue.length > 0) {
+      const worker = this.#idle.shift() ?? this.#started();
+      if (worker === undefined) return;
       const job = this.#queue.shift()!;
       this.#running.set(worker, job);
-      worker.postMessage({ tasks: job.tasks } satisfies DecodeRequest);
+      worker.postMessage({ settings: job.settings, tasks: job.tasks } satisfies DecodeRequest);
+    }
+  }
+
+  /** A new worker; undefined when there are enough, or when none can start. */
+  #started(): Worker | undefined {
+    if (this.#workers.size >= this.#most) return undefined;
+    try {
+      const worker = this.#start();
+      const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
+      this.#workers.set(worker, ended);
+      worker.on("message", (reply: DecodeReply) => this.#receive(worker, reply));
+      worker.on("error", (error) => this.#fail(`a worker failed: ${describeError(error)}`));
+      worker.on("exit", (code) => this.#fail(`a worker ended with code ${code}`));
+      this.#alive.add(worker);
+      return worker;
+    } catch (error) {
+      this.#fail(describeError(error));
+      return undefined;
     }
   }
 
@@ -95,15 +100,19 @@ export class DecodePool {
     const job = this.#running.get(worker);
     this.#running.delete(worker);
     this.#idle.push(worker);
-    if (!this.#closing) this.#assign();
     if ("images" in reply) job?.resolve(reply.images);
     else job?.reject(new DataError(reply.dataError));
+    this.#assign();
   }
 
+  /** Refuses all requests from now on, and ends the workers. */
   #fail(reason: string): void {
-    this.#failure ??= new PoolFailure(reason);
+    if (this.#failure) return;
+    this.#failure = new WorkerFailure(reason);
     for (const { reject } of [...this.#running.values(), ...this.#queue]) reject(this.#failure);
     this.#running.clear();
-    this.#queue.length = 0;
+    this.#queue = [];
+    // A worker ends by itself after its request. The image library must not be cut off while it decodes.
+    for (const worker of this.#workers.keys()) worker.postMessage({ close: true } satisfies DecodeRequest);
   }
 }

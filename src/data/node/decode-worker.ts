@@ -1,15 +1,13 @@
 /** The worker thread of `DecodePool`. It decodes the requested images and transfers their memory to the calling thread. */
 
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { DataError } from "../../core/errors.ts";
 import type { DecodeReply, DecodeRequest } from "./decode-pool.ts";
-import { createDecoder, type DecodeSettings } from "./streamed-epoch.ts";
+import { createDecoder } from "./streamed-epoch.ts";
 
-const decode = createDecoder(workerData as DecodeSettings);
-
-async function answer({ tasks }: { readonly tasks: Parameters<typeof decode>[0] }): Promise<void> {
+async function answer({ settings, tasks }: Exclude<DecodeRequest, { readonly close: true }>): Promise<void> {
   try {
-    const images = await decode(tasks);
+    const images = await createDecoder(settings)(tasks);
     parentPort?.postMessage({ images } satisfies DecodeReply, [images.buffer]);
   } catch (error) {
     // The class of an error does not survive the message. Any other error ends the worker.

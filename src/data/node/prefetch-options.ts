@@ -4,22 +4,29 @@ import { Worker } from "node:worker_threads";
 import { type OptionNames, optionNames } from "../../core/options.ts";
 import { type EpochOptions, epochOptions } from "../batches.ts";
 
-export interface PrefetchOptions extends EpochOptions {
+export interface BatchLoaderOptions {
   /** How many batches are prepared ahead of the batch in use. Default: 2. */
-  readonly depth?: number;
-  /** The number of threads that decode the images of a streamed set. Default: one less than the cores, from 1 to 8. */
-  readonly workers?: number;
+  readonly depth?: number | undefined;
+  /** The largest number of threads that decode the images of a streamed set. Default: one less than the cores, from 1 to 8. */
+  readonly workers?: number | undefined;
   /** Called when no worker can run. The calling thread prepares the batches instead. Default: a process warning. */
-  readonly onMainThread?: (reason: string) => void;
+  readonly onMainThread?: ((reason: string) => void) | undefined;
   /** The module of the worker, for programs that bundle this library. Default: `batch-worker` or `decode-worker` beside this module. */
-  readonly workerUrl?: URL;
+  readonly workerUrl?: URL | undefined;
 }
 
+/** The names of `BatchLoaderOptions`. */
+export const batchLoaderOptions: OptionNames = optionNames<BatchLoaderOptions>({
+  depth: true,
+  workers: true,
+  onMainThread: true,
+  workerUrl: true,
+});
+
+export interface PrefetchOptions extends EpochOptions, BatchLoaderOptions {}
+
 /** The names of `PrefetchOptions`. */
-export const prefetchOptions: OptionNames = {
-  ...epochOptions,
-  ...optionNames<Omit<PrefetchOptions, keyof EpochOptions>>({ depth: true, workers: true, onMainThread: true, workerUrl: true }),
-};
+export const prefetchOptions: OptionNames = { ...epochOptions, ...batchLoaderOptions };
 
 export const warnOfMainThread = (reason: string): void =>
   process.emitWarning(`batches are prepared on the main thread: ${reason}`, "SeparableWarning");

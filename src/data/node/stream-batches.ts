@@ -1,76 +1,74 @@
-/** Batches of images that are decoded from files, ahead of their use, by worker threads. */
+/** Batches of images that are decoded from files, by worker threads that decode the images of all epochs. */
 
 import { availableParallelism } from "node:os";
 import type { Worker } from "node:worker_threads";
 import { ConfigError } from "../../core/errors.ts";
-import type { Batch } from "../batches.ts";
+import { type Batch, batchRing, type EpochOptions } from "../batches.ts";
+import type { SplitName, StreamedDataset } from "../dataset.ts";
+import type { EpochSource } from "./batches-ahead.ts";
 import { loadImageLibrary } from "./decode-image.ts";
-import { DecodePool, PoolFailure } from "./decode-pool.ts";
-import { createDecoder, type ImageTask, type StreamedEpoch } from "./streamed-epoch.ts";
+import { DecodePool } from "./decode-pool.ts";
+import { createDecoder, planStreamedEpoch, type StreamedEpoch } from "./streamed-epoch.ts";
 
 /** Images in one request to a worker. So all workers share each batch, and a request takes some tenths of a second. */
 const imagesPerRequest = 16;
 
-export interface StreamOptions {
-  readonly depth: number;
-  readonly workers: number | undefined;
-  readonly onMainThread: (reason: string) => void;
-  readonly start: () => Worker;
-}
-
 /** @throws ConfigError unless `workers` is an integer ≥ 1. */
-export function checkWorkers(workers: number | undefined): void {
+export function checkWorkers(op: string, workers: number | undefined): void {
   if (workers !== undefined && (!Number.isInteger(workers) || workers < 1))
-    throw new ConfigError(`prefetchBatches: workers must be an integer ≥ 1, got ${workers}`);
+    throw new ConfigError(`${op}: workers must be an integer ≥ 1, got ${workers}`);
 }
 
-/** The batches of `epoch`. At most depth + 1 of them are in memory: the one in use, and those ahead. */
-export async function* streamBatches(epoch: StreamedEpoch, options: StreamOptions): AsyncGenerator<Batch, void, void> {
-  const { batchCount, startBatch, settings } = epoch;
-  const { depth, onMainThread, start, workers = Math.min(8, Math.max(1, availableParallelism() - 1)) } = options;
-  if (startBatch >= batchCount) return;
-  await loadImageLibrary();
-  // More workers than requests would be idle.
-  const requests = Math.ceil(epoch.tasksOf(startBatch).length / imagesPerRequest) * Math.min(depth + 1, batchCount - startBatch);
-  const pool = new DecodePool(Math.min(workers, requests), start);
-  let index = startBatch;
-  try {
-    const ahead: Promise<Batch>[] = [];
-    for (let requested = index; index < batchCount; index++) {
-      for (; requested <= Math.min(index + depth, batchCount - 1); requested++) ahead.push(decodeBatch(epoch, requested, pool));
-      yield await pool.waitFor(ahead.shift()!);
-    }
-    return;
-  } catch (error) {
-    if (!(error instanceof PoolFailure)) throw error;
-    onMainThread(error.message);
-  } finally {
-    await pool.close();
+export class DecodingWorkers {
+  readonly #dataset: StreamedDataset;
+  readonly #pool: DecodePool;
+
+  /** @param workers The largest number of workers. Default: one less than the cores, from 1 to 8. */
+  constructor(dataset: StreamedDataset, workers: number | undefined, start: () => Worker) {
+    this.#dataset = dataset;
+    this.#pool = new DecodePool(workers ?? Math.min(8, Math.max(1, availableParallelism() - 1)), start);
   }
-  // An image depends on its position only. So the calling thread continues where the workers stopped, with the same bits.
-  const decode = createDecoder(settings);
-  for (; index < batchCount; index++) yield epoch.batchOf(index, await decode(epoch.tasksOf(index)));
+
+  /** Whether the workers cannot work any more. */
+  get failed(): boolean {
+    return this.#pool.failed;
+  }
+
+  /** Lays out an epoch. @param depth How many batches are requested ahead of the one in use. @throws ConfigError */
+  epoch(split: SplitName, options: EpochOptions, depth: number): EpochSource {
+    const epoch = planStreamedEpoch(this.#dataset, split, options);
+    const ring = batchRing(this.#dataset, split, options, depth);
+    const { batchCount, startBatch, settings } = epoch;
+    return {
+      batchCount,
+      startBatch,
+      request: (index) => decodeBatch(epoch, index, this.#pool, ring?.[index % ring.length]),
+      waitFor: (batch) => this.#pool.waitFor(batch),
+      forget: () => this.#pool.forget(settings),
+      prepareHere: async (index) => epoch.batchOf(index, await createDecoder(settings)(epoch.tasksOf(index))),
+    };
+  }
+
+  /** Ends the workers after the images that they are decoding. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
 }
 
-/** One batch, decoded in pieces by all workers. */
-function decodeBatch(epoch: StreamedEpoch, index: number, pool: DecodePool): Promise<Batch> {
+/** One batch, decoded in pieces by all workers. @param memory Room for its images. Default: new memory. */
+async function decodeBatch(epoch: StreamedEpoch, index: number, pool: DecodePool, memory?: Float32Array): Promise<Batch> {
+  await loadImageLibrary();
   const tasks = epoch.tasksOf(index);
   const pieces: Promise<Float32Array>[] = [];
   for (let first = 0; first < tasks.length; first += imagesPerRequest)
-    pieces.push(pool.decode(tasks.slice(first, first + imagesPerRequest)));
-  const batch = Promise.all(pieces).then((parts) => epoch.batchOf(index, joined(parts, tasks, epoch)));
-  // A caller that leaves early awaits no batch.
-  batch.catch(() => undefined);
-  return batch;
-}
-
-function joined(parts: readonly Float32Array[], tasks: readonly ImageTask[], { settings }: StreamedEpoch): Float32Array<ArrayBuffer> {
-  const { channels, height, width } = settings.facts;
-  const images = new Float32Array(tasks.length * channels * height * width);
+    pieces.push(pool.decode(epoch.settings, tasks.slice(first, first + imagesPerRequest)));
+  const { channels, height, width } = epoch.settings.facts;
+  const size = tasks.length * channels * height * width;
+  const images = memory?.subarray(0, size) ?? new Float32Array(size);
   let at = 0;
-  for (const part of parts) {
-    images.set(part, at);
-    at += part.length;
+  for (const piece of await Promise.all(pieces)) {
+    images.set(piece, at);
+    at += piece.length;
   }
-  return images;
+  return epoch.batchOf(index, images);
 }

@@ -56,7 +56,7 @@ export interface StreamedEpoch {
   readonly settings: DecodeSettings;
   tasksOf(index: number): ImageTask[];
   /** A batch of images that have been decoded. */
-  batchOf(index: number, images: Float32Array<ArrayBuffer>): Batch;
+  batchOf(index: number, images: Float32Array): Batch;
 }
 
 /** Lays out an epoch. @throws ConfigError */

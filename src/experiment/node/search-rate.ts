@@ -48,17 +48,21 @@ export async function searchRate(explicit: Partial<Settings>, options: SearchRat
   const teacher = await loadTeacher(settings, dataset.classes.length);
   const session = createSession(settings, dataset, teacher?.teaching, onNote);
   const { schedule: _, batchesPerEpoch: __, ...training } = session.options;
-  await initialiseFromImages(training.model, dataset, onNote);
-  return findRate({
-    ...training,
-    batches: epochsOf(session),
-    steps,
-    signal,
-    onStep: async (done) => {
-      observer.step?.(done);
-      await new Promise((resolve) => setImmediate(resolve));
-    },
-  });
+  try {
+    await initialiseFromImages(training.model, dataset, onNote);
+    return await findRate({
+      ...training,
+      batches: epochsOf(session),
+      steps,
+      signal,
+      onStep: async (done) => {
+        observer.step?.(done);
+        await new Promise((resolve) => setImmediate(resolve));
+      },
+    });
+  } finally {
+    await session.close();
+  }
 }
 
 /** The batches of one epoch after the other. */

@@ -1,6 +1,7 @@
-/** Makes the trainer and the batches of a run from its settings. Worker threads prepare the batches. */
+/** Makes the trainer and the batches of a run from its settings. Worker threads prepare the batches, and live until the session is closed. */
 
 import type { Dataset, SplitName } from "../../data/dataset.ts";
+import { BatchLoader } from "../../data/node/batch-loader.ts";
 import { prefetchBatches } from "../../data/node/prefetch-batches.ts";
 import { attentionTransfer } from "../../nn/distillation.ts";
 import { zeros } from "../../ops/creation.ts";
@@ -21,6 +22,8 @@ export interface Session {
   readonly options: TrainerOptions;
   trainBatches(epoch: number, startBatch: number): Batches;
   testBatches(): Batches;
+  /** Ends the worker threads that prepare batches. Batches that are asked for later start them again. */
+  close(): Promise<void>;
 }
 
 /**
@@ -39,11 +42,13 @@ export function createSession(
   const images = trainingImages(dataset);
   if (teaching !== undefined) checkPair(model, teaching, images.shape);
   const options = optionsOfTrainer(settings, model, images, teaching);
+  const loader = new BatchLoader(dataset, { onMainThread: noteOfMainThread(onNote) });
   return {
     trainer: new Trainer(options),
     options,
-    trainBatches: (epoch, startBatch) => batchesOf(dataset, "train", trainEpochOptions(settings, epoch, startBatch), onNote),
-    testBatches: () => testBatches(dataset, settings.batchSize, onNote),
+    trainBatches: (epoch, startBatch) => loader.batches("train", trainEpochOptions(settings, epoch, startBatch)),
+    testBatches: () => loader.batches("test", testEpochOptions(settings.batchSize)),
+    close: () => loader.close(),
   };
 }
 
@@ -70,8 +75,7 @@ const batchesOf = (
   split: SplitName,
   options: Parameters<typeof prefetchBatches>[2],
   onNote: (note: string) => void,
-): Batches =>
-  prefetchBatches(dataset, split, {
-    ...options,
-    onMainThread: (reason) => onNote(`batches are prepared on the main thread: ${reason}`),
-  });
+): Batches => prefetchBatches(dataset, split, { ...options, onMainThread: noteOfMainThread(onNote) });
+
+const noteOfMainThread = (onNote: (note: string) => void) => (reason: string) =>
+  onNote(`batches are prepared on the main thread: ${reason}`);

@@ -86,6 +86,7 @@ export async function trainAndSave(run: StartedRun, limits: TrainingLimits, cont
       error.message += `. ${folder.path} is as it was saved after step ${savedStep}`;
     throw error;
   } finally {
+    await session.close();
     await log?.close();
   }
 }

@@ -16,7 +16,7 @@ export function compileData(): { folder: string; remove(): Promise<void> } {
   writeFileSync(join(folder, "package.json"), `{ "type": "module" }`);
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"), "junction");
   const tsc = join(dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
-  const entries = ["batch-worker.ts", "decode-worker.ts", "prefetch-batches.ts", "cached-folder.ts"].map((file) =>
+  const entries = ["batch-worker.ts", "decode-worker.ts", "prefetch-batches.ts", "batch-loader.ts", "cached-folder.ts"].map((file) =>
     join(root, "src/data/node", file),
   );
   const language = "--target ES2022 --lib ES2023,DOM --types node --module NodeNext --rewriteRelativeImportExtensions --skipLibCheck".split(

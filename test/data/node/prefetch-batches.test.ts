@@ -139,9 +139,16 @@ describe("prefetchBatches", () => {
     const dying = (batches: number, end: string) => `
       import { parentPort, workerData } from "node:worker_threads";
       import { planEpoch } from ${JSON.stringify(planEpoch)};
-      const epoch = planEpoch(workerData.dataset, workerData.split, workerData.options);
       let left = ${batches};
-      parentPort.on("message", ({ index }) => { if (left-- === 0) { ${end} } parentPort.postMessage(epoch.prepare(index)); });`;
+      let { dataset } = workerData;
+      let epoch;
+      parentPort.on("message", ({ kind, images, split, options, index }) => {
+        if (kind === "split") dataset = { ...dataset, [split]: images };
+        if (kind === "epoch") epoch = planEpoch(dataset, split, options);
+        if (kind !== "batch") return;
+        if (left-- === 0) { ${end} }
+        parentPort.postMessage(epoch.prepare(index));
+      });`;
     const workers: [string, string, string][] = [
       ["throws.mjs", `throw new Error("no memory");`, "the worker failed: no memory"],
       ["exits.mjs", "process.exit(3);", "the worker ended with code 3"],

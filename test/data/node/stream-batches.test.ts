@@ -164,7 +164,7 @@ describe("the batches of a streamed set", () => {
 
   it("refuse wrong options at once", async () => {
     const data = await dataset();
-    expect(() => batches(data, { ...recipe, workers: 0 })).toThrow("prefetchBatches: workers must be an integer ≥ 1, got 0");
+    expect(() => batches(data, { ...recipe, workers: 0 })).toThrow("BatchLoader: workers must be an integer ≥ 1, got 0");
     expect(() => batches(data, { ...recipe, batchSize: 0 })).toThrow(ConfigError);
     expect(() => batches({ ...data, std: [1, 1, 0] })).toThrow(ConfigError);
   });

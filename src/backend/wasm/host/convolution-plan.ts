@@ -7,6 +7,7 @@
 
 import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
 import { largest, smallest } from "../../../core/extent.ts";
+import { Remembered } from "./remembered.ts";
 
 /** One tap along one axis: its index in the kernel, the phase it reads, and how far into it. */
 interface AxisTap {
@@ -110,22 +111,27 @@ function combine(y: AxisPlan, x: AxisPlan, run: number): ConvolutionPlan {
   return { y, x, direct, pitch: direct ? x.size : Math.ceil(x.count / run) * run + x.reach };
 }
 
+const keyOf = ({ size, out, kernel, stride, padding, dilation }: Axis): string =>
+  `${size} ${out} ${kernel} ${stride} ${padding} ${dilation}`;
+
 const axes = (g: ConvolutionGeometry): [Axis, Axis] => [
   { size: g.height, out: g.outHeight, kernel: g.kernelHeight, stride: g.strideY, padding: g.paddingY, dilation: g.dilationY },
   { size: g.width, out: g.outWidth, kernel: g.kernelWidth, stride: g.strideX, padding: g.paddingX, dilation: g.dilationX },
 ];
 
-/** A plan for kernels that take `run` neighbouring pixels of a row together. */
-export function forwardPlan(geometry: ConvolutionGeometry, run: number): ConvolutionPlan {
+const plans = new Remembered<ConvolutionPlan>();
+
+function planOf(kind: "forward" | "gradient", geometry: ConvolutionGeometry, run: number): ConvolutionPlan {
   const [y, x] = axes(geometry);
-  return combine(forwardAxis(y), forwardAxis(x), run);
+  const axis = kind === "forward" ? forwardAxis : gradientAxis;
+  return plans.get(`${kind} ${run} ${keyOf(y)} ${keyOf(x)}`, () => combine(axis(y), axis(x), run));
 }
 
+/** A plan for kernels that take `run` neighbouring pixels of a row together. The same geometry gives the same object. */
+export const forwardPlan = (geometry: ConvolutionGeometry, run: number): ConvolutionPlan => planOf("forward", geometry, run);
+
 /** The same for the input gradient. */
-export function inputGradientPlan(geometry: ConvolutionGeometry, run: number): ConvolutionPlan {
-  const [y, x] = axes(geometry);
-  return combine(gradientAxis(y), gradientAxis(x), run);
-}
+export const inputGradientPlan = (geometry: ConvolutionGeometry, run: number): ConvolutionPlan => planOf("gradient", geometry, run);
 
 /** A 1×1 convolution sees no neighbours, so its planes can be treated as single rows. Then fewer rows end in the middle of a run. */
 export function flattened(geometry: ConvolutionGeometry): ConvolutionGeometry {

@@ -6,6 +6,7 @@ import type { ArenaMemory, ArenaStorage } from "./arena-memory.ts";
 import { type ConvolutionPlan, forwardPlan, inputGradientPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
 import { channelBytesOf, floatBytes, type PlaneTap, readBeyond, takePlanes, tapsOf, writeIntegers, writePlanes } from "./planes.ts";
+import { Remembered } from "./remembered.ts";
 import { ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { fieldPositions, structBytes, writeStruct, writeStructs } from "./structs.ts";
 
@@ -62,6 +63,30 @@ export interface DepthwisePasses {
   }[];
 }
 
+/** The passes of a plan that have taps, before they have places in scratch memory. */
+interface PassTables {
+  readonly contiguous: number;
+  readonly withTaps: readonly { readonly taps: readonly PlaneTap[]; readonly count: number; readonly table: Int32Array }[];
+}
+
+/** The tables of each plan, by the sizes that they depend on too. */
+const tables = new WeakMap<ConvolutionPlan, Remembered<PassTables>>();
+
+function passTables(plan: ConvolutionPlan, kernelWidth: number, resultWidth: number, rows: number, run: number): PassTables {
+  const { y, x } = plan;
+  const ofPlan = tables.get(plan) ?? new Remembered<PassTables>();
+  tables.set(plan, ofPlan);
+  return ofPlan.get(`${kernelWidth} ${resultWidth} ${rows} ${run}`, () => {
+    const withTaps = y.passes.flatMap((_, passY) =>
+      x.passes.flatMap((_, passX) => {
+        const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
+        return taps.length === 0 ? [] : [{ taps, ...vectorsOf(plan, passY, passX, resultWidth, run) }];
+      }),
+    );
+    return { withTaps, contiguous: Number(withTaps.length === 1 && x.step * y.step === 1 && resultWidth % run === 0) };
+  });
+}
+
 /** The passes of a plan that have taps, in planes of `rows` rows, with results of `resultWidth` columns. */
 export function takePasses(
   layout: ScratchLayout,
@@ -71,14 +96,7 @@ export function takePasses(
   rows: number,
   run: number,
 ): DepthwisePasses {
-  const { y, x } = plan;
-  const withTaps = y.passes.flatMap((_, passY) =>
-    x.passes.flatMap((_, passX) => {
-      const taps = tapsOf(plan, passY, passX, kernelWidth, rows);
-      return taps.length === 0 ? [] : { taps, ...vectorsOf(plan, passY, passX, resultWidth, run) };
-    }),
-  );
-  const contiguous = Number(withTaps.length === 1 && x.step * y.step === 1 && resultWidth % run === 0);
+  const { withTaps, contiguous } = passTables(plan, kernelWidth, resultWidth, rows, run);
   return {
     place: layout.take(structBytes("DepthwisePass") * withTaps.length),
     list: withTaps.map(({ taps, count, table }) => ({
@@ -87,7 +105,7 @@ export function takePasses(
       vectorCount: count,
       vectors: table,
       vectorsAt: layout.take(table.byteLength),
-      step: x.step,
+      step: plan.x.step,
       contiguous,
     })),
   };

@@ -13,8 +13,16 @@ export type StructValues<Name extends StructName> = { readonly [Field in keyof (
 
 const wordBytes = 4;
 
+/** For each structure and each of its fields, in order: the name, and whether it is a float. */
+const layouts = new Map<string, readonly { readonly field: string; readonly isFloat: boolean }[]>(
+  Object.entries(structs).map(([name, fields]) => [
+    name,
+    Object.entries(fields).map(([field, type]) => ({ field, isFloat: type === "float" })),
+  ]),
+);
+
 /** Bytes of one structure. */
-export const structBytes = (name: StructName): number => wordBytes * Object.keys(structs[name]).length;
+export const structBytes = (name: StructName): number => wordBytes * layouts.get(name)!.length;
 
 /** The position of every field, in words: for long tables of small structures, which are filled in word by word. */
 export const fieldPositions = <Name extends StructName>(name: Name): StructValues<Name> =>
@@ -27,10 +35,10 @@ export function writeStructs<Name extends StructName>(
   name: Name,
   list: readonly StructValues<Name>[],
 ): void {
-  const fields: Readonly<Record<string, "integer" | "float">> = structs[name];
+  const layout = layouts.get(name)!;
   let word = pointer / wordBytes;
   for (const values of list as readonly Readonly<Record<string, number>>[])
-    for (const field in fields) (fields[field] === "float" ? floats : integers)[word++] = values[field]!;
+    for (const { field, isFloat } of layout) (isFloat ? floats : integers)[word++] = values[field]!;
 }
 
 /** Writes one structure at the address `pointer`. */
