@@ -123,7 +123,7 @@ function prepareStep(problem: TrainingStepProblem): Workload {
   return {
     run: () => {
       const loss = crossEntropy(network.forward(images, { training: true }), labels);
-      optimizer.step(gradients(loss, optimizer.values), learningRate);
+      optimizer.step(gradients(loss, optimizer.values, { freeGraph: true }), learningRate);
       return [loss];
     },
     model: network,

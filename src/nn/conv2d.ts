@@ -1,14 +1,17 @@
 /** The convolution layer. */
 
+import type { Context } from "../core/context.ts";
 import { type ConvolutionOptions, checkWindowOptions } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { addInPlace } from "../ops/add-in-place.ts";
 import { conv2d } from "../ops/convolution.ts";
-import { add } from "../ops/elementwise.ts";
+import { applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { afterBias, type ChannelAffine, scaledRows } from "./channel-affine.ts";
 import { type Description, describedPadding, unlessUsual } from "./describe.ts";
+import type { EpilogueLayer } from "./epilogue.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
 import { Layer } from "./module.ts";
@@ -54,7 +57,7 @@ export function convolutionWeights(
 }
 
 /** y = w ∗ x + b.   x:[N,C,H,W], w:[O,C/groups,k,k], b:[O] → y:[N,O,H′,W′].   O·H′·W′·(C/groups)·k² multiply-adds per sample. */
-export class Conv2d extends Layer implements FoldableLayer {
+export class Conv2d extends Layer implements FoldableLayer, EpilogueLayer {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
   readonly #options: ConvolutionOptions;
@@ -90,7 +93,12 @@ export class Conv2d extends Layer implements FoldableLayer {
 
   forward(x: Tensor): Tensor {
     const y = conv2d(x, this.kernel(), this.#options);
-    return this.bias === undefined ? y : add(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
+    return this.bias === undefined ? y : addInPlace(y, reshape(this.bias.value, [1, this.bias.value.size, 1, 1]));
+  }
+
+  /** The addend takes the place of the convolution's own result. */
+  forwardThen(x: Tensor, _: Context, then: Epilogue): Tensor {
+    return applyInPlace(this.forward(x), then);
   }
 
   override describe(): Description {

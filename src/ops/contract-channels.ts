@@ -189,8 +189,11 @@ export function contractWindow(x: Tensor, w: Tensor, stages: readonly Stage[], o
   const { batch, outChannels, outHeight, outWidth } = geometry;
   const columns: Triple = [batch, outChannels, outHeight * outWidth];
   const fused = isRecording() ? fusedStages(columns, readStages(x, stages, outChannels)) : undefined;
-  const image = (y: Tensor): Tensor => reshape(y, [batch, y.shape[1]!, outHeight, outWidth]);
-  if (fused === undefined) return image(contractChannels(reshape(conv2d(x, w, window), columns), stages));
+  const imageShape = (channels: number): Shape => [batch, channels, outHeight, outWidth];
+  if (fused === undefined) {
+    const y = contractChannels(reshape(conv2d(x, w, window), columns), stages);
+    return reshape(y, imageShape(y.shape[1]!));
+  }
 
   const { blocks, shape } = fused;
   const windowed = <T>(use: (z: Storage) => T): T => {
@@ -210,15 +213,13 @@ export function contractWindow(x: Tensor, w: Tensor, stages: readonly Stage[], o
   };
   const composed = (g: Tensor): Tensor[] => {
     const z = conv2d(x, w, window);
-    const [ofZ, ...ofWeights] = fused.composed(reshape(z, columns), g);
+    const [ofZ, ...ofWeights] = fused.composed(reshape(z, columns), reshape(g, shape));
     const ofWindow = z.origin!.vjp as readonly Vjp[];
     return [...ofWindow.map((vjp) => vjp(reshape(ofZ!, z.shape))), ...ofWeights];
   };
-  return image(
-    record("contractWindow", {
-      inputs: [x, w, ...blocks],
-      value: output(shape, windowed(fused.forward)),
-      vjp: (g) => (isRecording() ? composed(g) : fusedGradient(g)),
-    }),
-  );
+  return record("contractWindow", {
+    inputs: [x, w, ...blocks],
+    value: output(imageShape(shape[1]!), windowed(fused.forward)),
+    vjp: (g) => (isRecording() ? composed(g) : fusedGradient(g)),
+  });
 }

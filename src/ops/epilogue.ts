@@ -8,6 +8,7 @@ import { ConfigError, ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { addInPlace } from "./add-in-place.ts";
 import { add, greater, less, multiply, relu, relu6, reluGradient } from "./elementwise.ts";
 
 export interface Epilogue {
@@ -42,6 +43,11 @@ const ops: Readonly<Record<Activation, (v: Tensor) => Tensor>> = { relu, relu6 }
 export function applyEpilogue(v: Tensor, { addend, activation }: Epilogue): Tensor {
   const sum = addend === undefined ? v : add(v, addend);
   return activation === undefined ? sum : ops[activation](sum);
+}
+
+/** `applyEpilogue` for a v that no gradient reads, such as the value of a convolution: the sum takes its place (`addInPlace`). */
+export function applyInPlace(v: Tensor, { addend, activation }: Epilogue): Tensor {
+  return applyEpilogue(addend === undefined ? v : addInPlace(v, addend), { activation });
 }
 
 /** The cotangent of v + addend, composed of ops: g where the activation has slope 1, else 0. The result y tells where that is. */

@@ -20,6 +20,7 @@ import { pad, slice, tile } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
 import { sum } from "../ops/sum-and-broadcast.ts";
+import { type DType, type TypedArray, typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, factor, refuseSpectral } from "./factor.ts";
 import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
@@ -64,6 +65,20 @@ const shuffledColumns = (size: number): number[] => {
   return Array.from({ length: size }, (_, j) => (j < half ? 2 * j : 2 * (j - half) + 1));
 };
 
+/** The matrices C and C⁻¹ of size n×n with the columns in the order that the shuffles give them. */
+function constantMatrices(n: number, channelShuffle: boolean, dtype: DType): readonly [forward: TypedArray, inverse: TypedArray] {
+  const dct = cosineMatrix(n);
+  const order = channelShuffle ? shuffledColumns(n) : Array.from({ length: n }, (_, j) => j);
+  const [forward, inverse] = [typedArray(dtype, n * n), typedArray(dtype, n * n)];
+  for (let i = 0; i < n; i++) {
+    for (const [j, source] of order.entries()) {
+      forward[i * n + j] = dct[source * n + i]!;
+      inverse[i * n + j] = dct[i * n + source]! / ((i === 0 ? 4 : 2) * n);
+    }
+  }
+  return [forward, inverse];
+}
+
 /**
  * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3). C is the unnormalised DCT-II matrix whose row i is the transform of
  * e_i. R is the channel shuffle of columns. T copies the input until it fills c = max(in + extra, out) places, and S adds up adjacent
@@ -78,6 +93,8 @@ export class AcdcLinear extends StructuredLinear {
   /** Channels after the input is lengthened, before it is tiled. */
   readonly #lengthened: number;
   readonly #channelShuffle: boolean;
+  /** What `toDense` multiplies by, once it was called. */
+  #matrices: readonly [forward: TypedArray, inverse: TypedArray] | undefined;
 
   /** @throws ConfigError unless factors is an integer from 1 to 4,096, and for outputs that neither divide nor exceed the inputs. */
   constructor(inFeatures: number, outFeatures: number, { factors }: AcdcShape, build: Build, options: AcdcOptions = {}) {
@@ -159,19 +176,16 @@ export class AcdcLinear extends StructuredLinear {
 
   toDense(): Tensor {
     const c = this.#size;
-    const dct = cosineMatrix(c);
-    const order = this.#channelShuffle ? shuffledColumns(c) : Array.from({ length: c }, (_, j) => j);
-    const dtype = this.layers[0]!.A.value.dtype;
-    const constantMatrix = (entry: (i: number, j: number) => number): Tensor =>
-      tensor(
-        Float64Array.from({ length: c * c }, (_, at) => entry(Math.floor(at / c), order[at % c]!)),
-        { shape: [c, c], dtype },
-      );
-    const forward = constantMatrix((i, j) => dct[j * c + i]!);
-    const inverse = constantMatrix((i, j) => dct[i * c + j]! / ((i === 0 ? 4 : 2) * c));
-    const factors = this.layers.map(({ A, D }) => matmul(multiply(A.value, forward), multiply(D.value, inverse)));
-    const product = factors.reduce((left, right) => matmul(left, right));
-    const rows = c === this.outFeatures ? product : sum(reshape(product, [this.outFeatures, c / this.outFeatures, c]), { axes: 1 });
+    const { dtype } = this.layers[0]!.A.value;
+    this.#matrices ??= constantMatrices(c, this.#channelShuffle, dtype);
+    const [forward, inverse] = this.#matrices.map((values) => tensor(values, { shape: [c, c], dtype })) as [Tensor, Tensor];
+    // From the right to the left, every product has a constant on its left side, so the gradient takes one product for each.
+    let product: Tensor | undefined;
+    for (const { A, D } of this.layers.toReversed()) {
+      const spectrum = product === undefined ? inverse : matmul(inverse, product);
+      product = multiply(A.value, matmul(forward, multiply(D.value, spectrum)));
+    }
+    const rows = c === this.outFeatures ? product! : sum(reshape(product!, [this.outFeatures, c / this.outFeatures, c]), { axes: 1 });
     if (c === this.inFeatures) return rows;
     return scatterAdd(rows, tensor(this.#sources(), { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
   }

@@ -1,13 +1,16 @@
 /** `Conv`: the ordinary convolution, with which every structured layer is compared. */
 
+import type { Context } from "../core/context.ts";
 import type { Shape } from "../core/shape.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Conv2d } from "../nn/conv2d.ts";
 import type { Description } from "../nn/describe.ts";
+import { type EpilogueLayer, forwardThen } from "../nn/epilogue.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import type { Epilogue } from "../ops/epilogue.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionFactory, ConvolutionSite } from "./convolution-factory.ts";
 import { DenseLinear } from "./dense-linear.ts";
@@ -16,7 +19,7 @@ import { factoryOf } from "./origin.ts";
 import { type ApproximationError, pixelsOf, StructuredConvolution } from "./structured-convolution.ts";
 
 /** A k×k convolution from all channels to all channels.   O·I·k² parameters, and as many multiply-adds per output pixel. */
-export class DenseConvolution extends StructuredConvolution implements FoldableLayer {
+export class DenseConvolution extends StructuredConvolution implements FoldableLayer, EpilogueLayer {
   readonly name = "DenseConvolution";
   readonly conv: Conv2d;
   readonly #hasPrefix: boolean;
@@ -46,6 +49,10 @@ export class DenseConvolution extends StructuredConvolution implements FoldableL
 
   forward(x: Tensor): Tensor {
     return this.conv.forward(x);
+  }
+
+  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
+    return forwardThen(this.conv, x, context, then);
   }
 
   toDenseKernel(): Tensor {

@@ -1,5 +1,6 @@
 /** `Hashed_x`: a k×k convolution whose weights all come from one list of shared values. It has no depthwise window. */
 
+import type { Context } from "../core/context.ts";
 import type { ConvolutionOptions } from "../core/convolution-geometry.ts";
 import { checkOptions } from "../core/options.ts";
 import type { Shape } from "../core/shape.ts";
@@ -7,11 +8,13 @@ import type { TensorArray } from "../linalg/tensor-array.ts";
 import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { type Conv2d, foldedConvolution } from "../nn/conv2d.ts";
 import { type Description, describedPadding } from "../nn/describe.ts";
+import type { EpilogueLayer } from "../nn/epilogue.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import { addInPlace } from "../ops/add-in-place.ts";
 import { conv2d } from "../ops/convolution.ts";
-import { add } from "../ops/elementwise.ts";
+import { applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { ConvolutionSite } from "./convolution-factory.ts";
@@ -23,7 +26,7 @@ import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelEr
  * y = conv2d(x, w[h]) + b.   `budget` parameters and a bias. O·(I/groups)·k² multiply-adds per pixel, because sharing saves storage and no
  * work. With groups = I it is the hashed window of `HashedSeparable`.
  */
-export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer {
+export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer, EpilogueLayer {
   readonly name = "HashedConvolution";
   readonly hashed: HashedWeight;
   readonly #options: ConvolutionOptions;
@@ -85,7 +88,12 @@ export class HashedConvolution extends StructuredConvolution implements Depthwis
   forward(x: Tensor): Tensor {
     const y = conv2d(x, this.kernel(), this.#options);
     const bias = this.hashed.bias;
-    return bias === undefined ? y : add(y, reshape(bias.value, [1, bias.value.size, 1, 1]));
+    return bias === undefined ? y : addInPlace(y, reshape(bias.value, [1, bias.value.size, 1, 1]));
+  }
+
+  /** The addend takes the place of the convolution's own result. */
+  forwardThen(x: Tensor, _: Context, then: Epilogue): Tensor {
+    return applyInPlace(this.forward(x), then);
   }
 
   /** The kernel is gathered once. */

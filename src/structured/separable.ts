@@ -11,14 +11,17 @@ import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
 import type { Description } from "../nn/describe.ts";
+import type { EpilogueLayer } from "../nn/epilogue.ts";
 import { folded } from "../nn/fold-batch-norm.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
+import { addInPlace } from "../ops/add-in-place.ts";
 import { contractWindow } from "../ops/contract-channels.ts";
-import { add, multiply } from "../ops/elementwise.ts";
+import { multiply } from "../ops/elementwise.ts";
+import { applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import { separableConv2d } from "../ops/separable-convolution.ts";
@@ -105,7 +108,7 @@ const windowPass = 12;
  * The window has the stride, the padding and the dilation. It has I·k² parameters beside those of the map. The dense convolution has
  * O·I·k². A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
  */
-export class SeparableConvolution extends StructuredConvolution implements FoldableLayer {
+export class SeparableConvolution extends StructuredConvolution implements FoldableLayer, EpilogueLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
@@ -156,7 +159,12 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   forward(x: Tensor, context: Context): Tensor {
     const y = this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
     const bias = this.map.bias;
-    return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+    return bias === undefined ? y : addInPlace(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+  }
+
+  /** The addend takes the place of the convolution's own result. */
+  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
+    return applyInPlace(this.forward(x, context), then);
   }
 
   /** w ∗ x, or the pixels of x that a site without a window reads. */

@@ -1,6 +1,7 @@
 /** `Shuffle_g`: the ShuffleNet block without its nonlinearities (Zhang et al. 2018, arXiv 1707.01083; paper, §3). */
 
-import type { Padding } from "../core/convolution-geometry.ts";
+import type { Context } from "../core/context.ts";
+import type { ConvolutionOptions, Padding } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { greatestCommonDivisor } from "../core/factors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
@@ -12,16 +13,19 @@ import type { ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
 import { type Described, type Description, describedPadding } from "../nn/describe.ts";
+import type { EpilogueLayer } from "../nn/epilogue.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, constant, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { type Layer, Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
-import { contractChannels, type Stage } from "../ops/contract-channels.ts";
+import { addInPlace } from "../ops/add-in-place.ts";
+import { contractChannels, contractWindow, type Stage } from "../ops/contract-channels.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { eye } from "../ops/creation.ts";
 import { einsum } from "../ops/einsum.ts";
-import { add, multiply } from "../ops/elementwise.ts";
+import { multiply } from "../ops/elementwise.ts";
+import { applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -114,9 +118,9 @@ export class ShuffleLinear extends StructuredLinear {
     return contractChannels(x, [this.#narrowing()]);
   }
 
-  /** G₂·z. */
-  widen(z: Tensor): Tensor {
-    return contractChannels(z, [["goi,gi->go", this.#blocks().second]]);
+  /** G₂·(w ∗ z). */
+  windowAndWiden(z: Tensor, options: Omit<ConvolutionOptions, "groups">): Tensor {
+    return contractWindow(z, this.shuffle_dwconv.weight.value, [["goi,gi->go", this.#blocks().second]], options);
   }
 
   /** The stage Π·G₁. */
@@ -202,7 +206,7 @@ export class ShuffleLinear extends StructuredLinear {
 }
 
 /** The block as a convolution. Its window stands between the two grouped maps and has the stride, the padding and the dilation. */
-export class ShuffleConvolution extends StructuredConvolution implements FoldableLayer {
+export class ShuffleConvolution extends StructuredConvolution implements FoldableLayer, EpilogueLayer {
   readonly name = "ShuffleConvolution";
   readonly map: ShuffleLinear;
   readonly #window: { readonly stride?: number; readonly padding: Padding; readonly dilation?: number };
@@ -236,7 +240,12 @@ export class ShuffleConvolution extends StructuredConvolution implements Foldabl
     const { map } = this;
     const y = map.mode === "dense" ? conv2d(x, map.toDenseKernel(), this.#window) : this.#factorized(x);
     const bias = map.bias;
-    return bias === undefined ? y : add(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
+    return bias === undefined ? y : addInPlace(y, reshape(bias.value, [1, map.outFeatures, 1, 1]));
+  }
+
+  /** The addend takes the place of the convolution's own result. */
+  forwardThen(x: Tensor, _: Context, then: Epilogue): Tensor {
+    return applyInPlace(this.forward(x), then);
   }
 
   /** G₂ takes in the scale and the shift; in mode `dense` the whole kernel does. */
@@ -261,9 +270,7 @@ export class ShuffleConvolution extends StructuredConvolution implements Foldabl
     const { map } = this;
     const [batch, channels, height, width] = x.shape as [number, number, number, number];
     const narrow = reshape(map.narrow(reshape(x, [batch, channels, height * width])), [batch, map.bottleneck, height, width]);
-    const z = conv2d(narrow, map.shuffle_dwconv.weight.value, { ...this.#window, groups: map.bottleneck });
-    const [, , outHeight, outWidth] = z.shape as [number, number, number, number];
-    return reshape(map.widen(reshape(z, [batch, map.bottleneck, outHeight * outWidth])), [batch, map.outFeatures, outHeight, outWidth]);
+    return map.windowAndWiden(narrow, this.#window);
   }
 
   toDenseKernel(): Tensor {

@@ -206,7 +206,7 @@ export class Trainer {
       const kept = terms.length < 2 ? [] : terms.map((term) => ({ ...term, value: detach(term.value) }));
       const computed = { loss: detach(loss), predictions: argmax(logits), terms: kept };
       // The update comes last: everything before it can run out of memory, and the update allocates nothing.
-      this.optimizer.step(gradients(objective, this.optimizer.values), learningRate);
+      this.optimizer.step(gradients(objective, this.optimizer.values, { freeGraph: true }), learningRate);
       return computed;
     });
   }

@@ -1,6 +1,7 @@
 /** A row of the finite-difference table: an op and its inputs, built from a random configuration. */
 
 import fc from "fast-check";
+import { expect } from "vitest";
 import { checkGradients, checkSecondDerivatives } from "../../src/grad/check-gradients.ts";
 import { gradients } from "../../src/grad/gradients.ts";
 import { jvp } from "../../src/grad/jvp.ts";
@@ -30,7 +31,10 @@ export interface GradientRow {
 /** Inputs are few and of order 1, so central differences are accurate to about 1e-9. Sums of a few dozen products lose some of that. */
 const tolerance = 1e-6;
 
-/** A VJP may be fused when it is not recorded. Recorded and unrecorded, it must give the same gradients. */
+/**
+ * A VJP may be fused when it is not recorded. Recorded and unrecorded, it must give the same gradients. It must also give them where
+ * `freeGraph` frees every tensor whose turn in the walk is over: a VJP may read the inputs and the value of its op only.
+ */
 async function expectSameRecorded(f: Differentiable["f"], inputs: readonly Tensor[]): Promise<void> {
   const of = async (createGraph: boolean): Promise<ArrayLike<number>[]> => {
     const y = f(...inputs);
@@ -39,6 +43,10 @@ async function expectSameRecorded(f: Differentiable["f"], inputs: readonly Tenso
   };
   const [plain, recorded] = [await of(false), await of(true)];
   for (const [i, values] of plain.entries()) expectValues(recorded[i]!, values, 1e-9);
+  // Leaves are not freed, so the op gets products with 1.
+  const y = multiply(f(...inputs.map((x) => multiply(x, 1))), 1);
+  const freed = gradients(y, inputs, { seed: sampleTensor(y.shape, 1), freeGraph: true, unused: "zeros" });
+  for (const [i, values] of plain.entries()) expect(await freed[i]!.data()).toEqual(values);
 }
 
 /** The product Jv must be the derivative along v, by central differences. */

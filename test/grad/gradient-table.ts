@@ -3,8 +3,9 @@
 import fc from "fast-check";
 import { type Activation, activations } from "../../src/backend/kernels.ts";
 import { Random } from "../../src/core/random.ts";
-import { type Shape, sizeOf } from "../../src/core/shape.ts";
+import { broadcastShapes, type Shape, sizeOf } from "../../src/core/shape.ts";
 import { cumsum, prod } from "../../src/ops/accumulate.ts";
+import { addInPlace } from "../../src/ops/add-in-place.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
 import * as affine from "../../src/ops/channel-affine.ts";
 import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
@@ -14,7 +15,7 @@ import { tensor, zeros } from "../../src/ops/creation.ts";
 import { dropout, dropPath } from "../../src/ops/dropout.ts";
 import { einsum } from "../../src/ops/einsum.ts";
 import * as elementwise from "../../src/ops/elementwise.ts";
-import { applyEpilogue, beforeActivation, type Epilogue } from "../../src/ops/epilogue.ts";
+import { applyEpilogue, applyInPlace, beforeActivation, type Epilogue } from "../../src/ops/epilogue.ts";
 import { gather, scatterAdd } from "../../src/ops/indexing.ts";
 import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
@@ -409,6 +410,14 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     inputs: [sampleTensor([channels], seed)],
   })),
   "epilogue/applyEpilogue": ofChannels((x, scale, shift, then) => applyEpilogue(affine.channelAffine(x, scale, shift), then)),
+  "epilogue/applyInPlace": ofChannels((x, scale, shift, then) => applyInPlace(affine.channelAffine(x, scale, shift), then)),
+  "add-in-place/addInPlace": row(broadcastPairs(small), ({ a, b }, seed) => {
+    const shape = broadcastShapes("addInPlace", a, b);
+    return {
+      f: (x, w, addend) => addInPlace(elementwise.multiply(x, w!), addend!),
+      inputs: [shape, shape, b].map((size, i) => sampleTensor(size, seed + i)),
+    };
+  }),
   "epilogue/beforeActivation": row(fc.tuple(shapes(small), drawnActivation), ([shape, activation], seed) => ({
     f: (g) => beforeActivation(activation, levels(shape), g),
     inputs: [sampleTensor(shape, seed)],

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { memory } from "../../src/backend/active.ts";
+import { kernels, memory } from "../../src/backend/active.ts";
 import { GradientError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { gradients } from "../../src/grad/gradients.ts";
@@ -11,7 +11,7 @@ import { add, equal, exp, multiply, negate, power, sin, subtract, tanh } from ".
 import { permute } from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import { reshape } from "../../src/ops/reshape.ts";
-import { sum } from "../../src/ops/sum-and-broadcast.ts";
+import { broadcastTo, sum } from "../../src/ops/sum-and-broadcast.ts";
 import { detach, differentiable, noGrad } from "../../src/tape/tape.ts";
 import { scope } from "../../src/tensor/scope.ts";
 import { share, type Tensor } from "../../src/tensor/tensor.ts";
@@ -299,6 +299,65 @@ describe("memory", () => {
     const before = memory().used;
     for (const result of gradients(loss, [x])) result.dispose();
     expect(memory().peak - before).toBeLessThan(8 * x.size * 8);
+  });
+
+  test("freeGraph frees each tensor behind the loss, and nothing else, and gives the same bits", () =>
+    fc.assert(
+      fc.asyncProperty(seeds, fc.integer({ min: 1, max: 25 }), async (seed, count) => {
+        const random = new Random(seed);
+        const leaves = [1, 2].map((i) => tensor(Float64Array.of(0.5 * i, -0.7, 0.3 * i)));
+        const nodes: Tensor[] = [...leaves];
+        for (let i = 0; i < count; i++) {
+          const pick = (): Tensor => nodes[random.integer(nodes.length)]!;
+          const ops = [() => add(pick(), pick()), () => tanh(pick()), () => reshape(pick(), [3]), () => multiply(pick(), pick())];
+          nodes.push(ops[random.integer(ops.length)]!());
+        }
+        const total = nodes.reduce((sum, node) => add(sum, node));
+        const [loss, wrt] = [sum(total), [...leaves, nodes.at(-1)!]];
+        const expected = await valuesOf(gradients(loss, wrt));
+        const before = memory().storages;
+        const results = gradients(loss, wrt, { freeGraph: true });
+        expect(await valuesOf(results)).toEqual(expected);
+        const kept = [loss, ...wrt];
+        for (const tensor of [...kept, ...results]) expect((await tensor.data()).length).toBe(tensor.size);
+        expect(total.storage.alive).toBe(false);
+        // Storages of nodes that share one with a kept tensor live on.
+        const alive = new Set(kept.map(({ storage }) => storage));
+        for (const node of nodes) expect(node.storage.alive).toBe(alive.has(node.storage));
+        expect(memory().storages).toBeLessThan(before + results.length);
+        for (const result of results) result.dispose();
+      }),
+    ));
+
+  test("with freeGraph, the values of the last layers are gone when the walk needs memory for the first ones", () => {
+    // The first layer is the widest, so the step without freeGraph holds the most there.
+    const x = full([1000], 0.5, { dtype: "float64" });
+    const peakOf = (freeGraph: boolean): number => {
+      kernels().resetPeak();
+      const before = memory().used;
+      scope(() => {
+        let y = tanh(broadcastTo(x, [20, 1000]));
+        y = sum(y, { axes: 0 });
+        for (let i = 0; i < 60; i++) y = tanh(y);
+        gradients(sum(y), [x], { freeGraph });
+      });
+      return (memory().peak - before) / (1000 * 8);
+    };
+    // The last 60 layers hold 61 rows. The first one holds 40 with its input, and its gradient takes four times 20.
+    expect(peakOf(false)).toBeGreaterThan(61 + 40 + 60);
+    expect(peakOf(true)).toBeLessThan(40 + 4 * 20 + 2);
+  });
+
+  test("the second call with freeGraph is an error that says so", () => {
+    const x = scalar(2);
+    const loss = multiply(exp(x), 3);
+    gradients(loss, [x], { freeGraph: true });
+    expect(() => gradients(loss, [x])).toThrow(/used after it was freed/);
+  });
+
+  test("freeGraph with createGraph is an error", () => {
+    const x = scalar(2);
+    expect(() => gradients(exp(x), [x], { createGraph: true, freeGraph: true })).toThrow(GradientError);
   });
 
   test("gradients of a freed graph are an error that says so", () => {

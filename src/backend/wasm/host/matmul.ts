@@ -14,8 +14,12 @@ const enoughChunks = 8;
 /** From so many blocks of rows on, they share one packed B (assembly/matmul.ts), unless it would take more than so many bytes. */
 const sharingBlocks = 3;
 const mostPackedBytes = 2 ** 26;
-/** The rows of a block, at most, and its columns: more of them where B is packed once, because then each block packs its A for all of them. */
-const mostRows = 128;
+/**
+ * The rows of a block, at most, and its columns: more of them where B is packed once, because then each block packs its A for all of them.
+ * There the wide tile, which takes its operands twice as fast, gains from a block of A that leaves the second-level cache to B and C.
+ */
+const mostRows = { own: 128, sharedWide: 48 };
+const wideColumns = 16;
 const mostColumns = { own: 512, shared: 1024 };
 /** The columns of a block of a float64 product, and the bytes of one step of k in it (assembly/matmul64.ts). */
 const columns64 = 4;
@@ -25,8 +29,9 @@ const stepBytes64 = 8 * columns64;
  * Blocks of whole tiles (assembly/matmul.ts says what lies in which cache), and smaller ones where there would be too few.
  */
 function blocks({ batch, m, n }: MatmulGeometry, tileRows: number, tileColumns: number): { blockM: number; blockN: number } {
-  let blockM = Math.min(mostRows - (mostRows % tileRows), roundUp(m, tileRows));
+  let blockM = Math.min(mostRows.own - (mostRows.own % tileRows), roundUp(m, tileRows));
   const shares = Math.ceil(m / blockM) >= sharingBlocks;
+  if (shares && tileColumns === wideColumns) blockM = mostRows.sharedWide;
   let blockN = Math.min(shares ? mostColumns.shared : mostColumns.own, roundUp(n, tileColumns));
   while (batch * Math.ceil(m / blockM) * Math.ceil(n / blockN) < enoughChunks) {
     if (blockN >= 2 * blockM && blockN > 64) blockN = roundUp(blockN / 2, tileColumns);
