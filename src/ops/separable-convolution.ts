@@ -24,7 +24,7 @@ const windowWeight = (w: Tensor): Tensor => (w.shape[0] === 0 ? reshape(w, [0, 0
  * @throws ShapeError as `separableConv2d` does.
  */
 export function separableConv2dComposed(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}): Tensor {
-  const geometry = checkedGeometry(x, w, map, options);
+  const geometry = checkedGeometry("separableConv2d", x, w, map, options);
   return convolution.forward(convolution.forward(x, windowWeight(w), geometry.window), pointwise(map), mapGeometry(geometry));
 }
 
@@ -35,7 +35,7 @@ export function separableConv2dComposed(x: Tensor, w: Tensor, map: Tensor, optio
  * @throws ShapeError for shapes, options or dtypes that do not fit together.
  */
 export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}): Tensor {
-  const geometry = checkedGeometry(x, w, map, options);
+  const geometry = checkedGeometry("separableConv2d", x, w, map, options);
   const { batch, outHeight, outWidth } = geometry.window;
   const y = kernels().separableConv2d(x.storage, w.storage, map.storage, geometry);
 
@@ -48,12 +48,12 @@ export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: Wind
   return record("separableConv2d", {
     inputs: [x, w, map],
     value: output([batch, geometry.outChannels, outHeight, outWidth], y),
-    vjp: (g) => (isRecording() ? composedGradient(x, w, map, g, geometry) : fusedGradient(g)),
+    vjp: (g) => (isRecording() ? separableGradientComposed(x, w, map, g, geometry) : fusedGradient(g)),
   });
 }
 
-/** The VJP composed of ops, for gradients of gradients. */
-function composedGradient(x: Tensor, w: Tensor, map: Tensor, g: Tensor, geometry: SeparableGeometry): Tensor[] {
+/** The VJP composed of ops, for gradients of gradients: the cotangents of x, w and P. */
+export function separableGradientComposed(x: Tensor, w: Tensor, map: Tensor, g: Tensor, geometry: SeparableGeometry): Tensor[] {
   const { window } = geometry;
   const pixels = mapGeometry(geometry);
   const windowedGradient = convolution.inputGradient(g, pointwise(map), pixels);
@@ -66,8 +66,9 @@ function composedGradient(x: Tensor, w: Tensor, map: Tensor, g: Tensor, geometry
   ];
 }
 
-function checkedGeometry(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions): SeparableGeometry {
-  checkOptions("separableConv2d", options, windowOptions);
-  checkFloating("separableConv2d", x, w, map);
-  return separableGeometry("separableConv2d", x.shape, w.shape, map.shape, options);
+/** @throws ShapeError for shapes, options or dtypes that do not fit together. */
+export function checkedGeometry(op: string, x: Tensor, w: Tensor, map: Tensor, options: WindowOptions): SeparableGeometry {
+  checkOptions(op, options, windowOptions);
+  checkFloating(op, x, w, map);
+  return separableGeometry(op, x.shape, w.shape, map.shape, options);
 }

@@ -1,12 +1,15 @@
 /** The convolution that is made of a structured map: a depthwise window, and then the map at every pixel (paper, eq. 1). */
 
+import type { Activation } from "../backend/kernels.ts";
 import type { Context } from "../core/context.ts";
 import { convolutionGeometry, type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import type { WindowOptions } from "../core/separable-geometry.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius, matrix } from "../linalg/matrix.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
+import type { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
@@ -16,10 +19,12 @@ import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
+import type { NormedLayer } from "../nn/preceding-norm.ts";
 import type { Parameter } from "../nn/state.ts";
 import { contractWindow } from "../ops/contract-channels.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { pad, slice } from "../ops/layout.ts";
+import { normSeparableConv2d } from "../ops/norm-separable-convolution.ts";
 import { reshape } from "../ops/reshape.ts";
 import { separableConv2d } from "../ops/separable-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -105,7 +110,7 @@ const windowPass = 12;
  * The window has the stride, the padding and the dilation. It has I·k² parameters beside those of the map. The dense convolution has
  * O·I·k². A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
  */
-export class SeparableConvolution extends StructuredConvolution implements FoldableLayer {
+export class SeparableConvolution extends StructuredConvolution implements FoldableLayer, NormedLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
@@ -154,9 +159,36 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const y = this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
+    return this.#biased(this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns)));
+  }
+
+  /**
+   * At once in training, where the window and the matrix W are one op and the window has stride 1. A window with a stride leaves a cotangent
+   * that is larger than its result, and then nothing is gained (docs/benchmarks.md).
+   */
+  forwardAfterNorm(x: Tensor, context: Context, norm: BatchNorm2d, activation: Activation): Tensor | undefined {
+    const window = this.#fusible?.kernel();
+    if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
+    const y = norm.forwardInto(x, (gamma, beta, epsilon) =>
+      normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions),
+    );
+    return this.#biased(y);
+  }
+
+  #biased(y: Tensor): Tensor {
     const bias = this.map.bias;
     return bias === undefined ? y : add(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+  }
+
+  get #windowOptions(): WindowOptions {
+    return { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
+  }
+
+  /** Whether the map behind the window is applied to x as the matrix W. */
+  #multipliesByMatrix(x: Tensor, window: Tensor): boolean {
+    const options = { ...this.#windowOptions, groups: this.map.inFeatures };
+    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, options);
+    return this.choose(batch * outHeight * outWidth).path === "dense";
   }
 
   /** w ∗ x, or the pixels of x that a site without a window reads. */
@@ -180,11 +212,9 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     const map = this.map;
     const window = this.#fusible?.kernel();
     if (window === undefined) return undefined;
-    const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
-    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
-    if (this.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
+    if (this.#multipliesByMatrix(x, window)) return separableConv2d(x, window, map.toDense(), this.#windowOptions);
     const stages = map.stages();
-    return stages && contractWindow(x, window, stages, options);
+    return stages && contractWindow(x, window, stages, this.#windowOptions);
   }
 
   /**

@@ -6,7 +6,7 @@
  * in the last place.
  */
 
-import { composedSeparable } from "../composed-separable.ts";
+import { composedNormSeparable, composedSeparable } from "../composed-separable.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
@@ -44,6 +44,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...composedSeparable(convolutionKernels(memory)),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
+  ...composedNormSeparable(batchNormKernels(memory), composedSeparable(convolutionKernels(memory))),
   ...channelStageKernels(memory),
   ...optimiserKernels(),
 });

@@ -70,8 +70,14 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     conv2dInputGradient: kernel("conv2dInputGradient", (a, b) => [a, b]),
     conv2dWeightGradient: refuse("conv2dWeightGradient"),
   };
-  // Contractions in stages are left out, so that each of them is composed of kernels that have nodes.
-  const { contractChannels: _, contractChannelsGradient: __, ...others } = inner;
+  // Optional kernels are left out, so that what they compute is composed of kernels that have nodes.
+  const {
+    contractChannels: _,
+    contractChannelsGradient: __,
+    normSeparableConv2d: ___,
+    normSeparableConv2dGradient: ____,
+    ...others
+  } = inner;
   return {
     ...others,
     ...elementwise,

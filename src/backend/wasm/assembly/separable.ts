@@ -11,6 +11,7 @@
 import { Planes, copyPlanes } from "./conv-planes";
 import { DepthwisePass, DepthwiseVector, resultBytes, runBytes } from "./depthwise";
 import { sixRuns } from "./depthwise-tile";
+import { RELU, RELU6, normaliseRow } from "./normalise-row";
 import { panelTile } from "./panel-tile";
 import { sameWindow } from "./same-window";
 import { storeLanes } from "./simd";
@@ -28,7 +29,7 @@ export const lineBytes: usize = 2 * runBytes;
 const tileBytes: usize = ROWS * lineBytes;
 /** Windows that same-window.ts and stride-two-window.ts compute. */
 export const SAME = 1, STRIDE_TWO = 2;
-const cacheLine: usize = 64;
+export const cacheLine: usize = 64;
 
 /** Distance of two panels with so many channels. */
 @inline
@@ -48,6 +49,9 @@ export class Band {
   rows: i32;
   /** 1 where the pixels of every panel exist and are neighbours in the output. */
   whole: i32;
+  /** The rows of x that the band reads. */
+  sourceRow: i32;
+  sourceRows: i32;
 }
 
 const bandBytes = offsetof<Band>();
@@ -64,6 +68,12 @@ export class WindowInput {
   /** Which file computes the window: `SAME`, `STRIDE_TWO`, or 0 for depthwise.ts. */
   kind: i32;
   channels: i32;
+  /** [channel] of four float32, the scale, the shift and the centre of a norm before the window; 0 without a norm. */
+  coefficients: usize;
+  /** The activation between the norm and the window: 1 is relu, 2 is relu6. */
+  activation: i32;
+  /** Room that a thread needs for the normalised rows of a band of a plane. */
+  rowsBytes: usize;
   /** A list of `Band`. */
   bands: usize;
   bandCount: i32;
@@ -97,7 +107,8 @@ function oneBand(index: i32): void {
   const band = changetype<Band>(input.bands + (index % input.bandCount) * bandBytes);
   const corner = job.scratch + thread() * job.scratchBytes;
   const panels = corner + resultBytes + tileBytes;
-  windowPanels(input, image, band, panels, panels + paddedPanels(band.panels) * panelBytes(channels));
+  const rows = panels + paddedPanels(band.panels) * panelBytes(channels);
+  windowPanels(input, image, band, panels, rows, rows + input.rowsBytes);
   multiplyPanels(band, panels, channels, job.packedMap, job.outChannels, job.y + image * job.yImage, job.yPlane, corner);
 }
 
@@ -107,16 +118,37 @@ export function paddedPanels(panels: i32): i32 {
   return ((panels + 2) / 3) * 3;
 }
 
-/** w ∗ x of one band of an image, as panels. `copy` has room for a padded copy of a plane where `planes` need one. */
-export function windowPanels(input: WindowInput, image: i32, band: Band, panels: usize, copy: usize): void {
+/**
+ * Rows [first, first + count) of a plane of x as the window sees them. Without a norm they are the plane itself. With a norm they are written
+ * to `rows`, where the window finds them in the first-level cache. The result is the address that the plane would have.
+ */
+@inline
+export function windowSource(input: WindowInput, channel: i32, x: usize, first: i32, count: i32, rows: usize): usize {
+  if (input.coefficients == 0) return x;
+  const width = input.planes.width;
+  const before = (<usize>(first * width)) << 2;
+  const coefficients = input.coefficients + ((<usize>channel) << 4);
+  // Kernels read the pixel before a row, and drop it.
+  const target = rows + cacheLine;
+  if (input.activation == RELU) normaliseRow(x + before, target, 0, count * width, coefficients, RELU, false);
+  else normaliseRow(x + before, target, 0, count * width, coefficients, RELU6, false);
+  return target - before;
+}
+
+/**
+ * w ∗ x of one band of an image, as panels. `rows` has room for the normalised rows of a plane where there is a norm, and `copy` for a padded
+ * copy of a plane where `planes` need one.
+ */
+export function windowPanels(input: WindowInput, image: i32, band: Band, panels: usize, rows: usize, copy: usize): void {
   const planes = input.planes;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
   const step = panelBytes(input.channels);
   let x = input.x + image * input.xImage, weights = input.weights;
   for (let c = 0; c < input.channels; c++, x += planeBytes, panels += lineBytes, weights += (<usize>input.kernel) << 2) {
-    if (input.kind == SAME) sameWindow(x, planes.height, planes.width, band.firstRow, band.rows, weights, panels, step);
-    else if (input.kind == STRIDE_TWO) strideTwoWindow(x, planes.width, band.firstRow, band.rows, weights, panels, step);
-    else generalWindow(planes, x, band, weights, panels, step, copy);
+    const source = windowSource(input, c, x, band.sourceRow, band.sourceRows, rows);
+    if (input.kind == SAME) sameWindow(source, planes.height, planes.width, band.firstRow, band.rows, weights, panels, step);
+    else if (input.kind == STRIDE_TWO) strideTwoWindow(source, planes.width, band.firstRow, band.rows, weights, panels, step);
+    else generalWindow(planes, source, band, weights, panels, step, copy);
   }
 }
 
