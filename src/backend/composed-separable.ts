@@ -7,16 +7,19 @@ import { mapGeometry, type SeparableGeometry } from "../core/separable-geometry.
 import type { Kernels, NormGeometry } from "./kernels.ts";
 
 type Norms = Pick<Kernels, "batchNorm" | "batchNormGradient">;
-type Convolutions = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient">;
+type Parts = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient" | "binary">;
 
-export function composedSeparable(convolutions: Convolutions): Pick<Kernels, "separableConv2d" | "separableConv2dGradient"> {
-  const { conv2d, conv2dInputGradient, conv2dWeightGradient } = convolutions;
+export function composedSeparable(parts: Parts): Pick<Kernels, "separableConv2d" | "separableConv2dGradient"> {
+  const { conv2d, conv2dInputGradient, conv2dWeightGradient, binary } = parts;
   return {
-    separableConv2d(x, w, map, geometry) {
+    separableConv2d(x, w, map, geometry, addend) {
       const windowed = conv2d(x, w, geometry.window);
       const y = conv2d(windowed, map, mapGeometry(geometry));
       windowed.release();
-      return y;
+      if (addend === undefined) return y;
+      const sum = binary("add", y, addend, { shape: [y.length], stridesA: [1], stridesB: [1] });
+      y.release();
+      return sum;
     },
 
     separableConv2dGradient(x, w, map, g, geometry) {
@@ -47,9 +50,9 @@ export function composedNormSeparable(
     epsilon,
   });
   return {
-    normSeparableConv2d(x, { gamma, beta, epsilon, activation }, w, map, geometry) {
+    normSeparableConv2d(x, { gamma, beta, epsilon, activation }, w, map, geometry, addend) {
       const { y: v, ...statistics } = batchNorm(x, gamma, beta, normGeometry(geometry, epsilon), { activation });
-      const y = separableConv2d(v, w, map, geometry);
+      const y = separableConv2d(v, w, map, geometry, addend);
       v.release();
       return { y, ...statistics };
     },

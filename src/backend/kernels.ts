@@ -294,8 +294,11 @@ export interface Kernels {
   conv2dWeightGradient(x: Storage, g: Storage, geometry: ConvolutionGeometry): Storage;
 
   // — fused for speed —
-  /** y = P·(w ∗ x): a depthwise window, and then a map of the channels at every pixel. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C]. */
-  separableConv2d(x: Storage, w: Storage, map: Storage, geometry: SeparableGeometry): Storage;
+  /**
+   * y = P·(w ∗ x) + addend: a depthwise window, and then a map of the channels at every pixel. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C]. The
+   * addend has the shape of y, and may be absent.
+   */
+  separableConv2d(x: Storage, w: Storage, map: Storage, geometry: SeparableGeometry, addend?: Storage): Storage;
   /** The gradients of Σ g·separableConv2d(x, w, P) with respect to x, w and P. */
   separableConv2dGradient(
     x: Storage,
@@ -305,7 +308,7 @@ export interface Kernels {
     geometry: SeparableGeometry,
   ): { x: Storage; w: Storage; map: Storage };
   /**
-   * y = P·(w ∗ v) with v = activation(norm(x)), where the statistics are those of x. v is not kept. Both kernels are optional: without them
+   * y = P·(w ∗ v) + addend with v = activation(norm(x)), where the statistics are those of x. v is not kept. Both kernels are optional: without them
    * the op is composed of others.
    */
   normSeparableConv2d?(
@@ -314,6 +317,7 @@ export interface Kernels {
     w: Storage,
     map: Storage,
     geometry: SeparableGeometry,
+    addend?: Storage,
   ): { y: Storage } & BatchStatistics;
   /** The gradients of Σ g·normSeparableConv2d(x, γ, β, w, P) with respect to x, γ, β, w and P. */
   normSeparableConv2dGradient?(

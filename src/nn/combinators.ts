@@ -65,7 +65,9 @@ export class Sequential extends Combinator implements Staged, EpilogueLayer {
       const layer = layers[i]!;
       const activation = takesEpilogue(layer) ? activationOf(layers[i + 1]) : undefined;
       if (activation !== undefined) {
-        const after = forwardAfterNorm(layers[i + 2], y, context, layer, activation);
+        const isLast = i + 2 === layers.length - 1;
+        const after = forwardAfterNorm(layers[i + 2], y, context, layer, activation, isLast ? then : {});
+        if (after !== undefined && isLast) last = {};
         y = after ?? forwardThen(layer, y, context, { activation });
         i += after === undefined ? 1 : 2;
       } else if (i === layers.length - 1) {

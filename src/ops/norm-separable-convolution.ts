@@ -1,5 +1,5 @@
 /**
- * A norm of the batch, an activation and a separable convolution in two forms: y = P·(w ∗ v) with v = activation(norm(x)).
+ * A norm of the batch, an activation and a separable convolution in two forms: y = P·(w ∗ v) + addend with v = activation(norm(x)).
  * `normSeparableConv2dComposed` is two ops. `normSeparableConv2d` is one kernel forward and one backward on the backends that have them. It
  * keeps no v: the window computes v as it reads x, and the gradient computes it again. The tests compare the two forms
  * (docs/derivations/separable.md).
@@ -11,12 +11,12 @@ import { ConfigError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import type { SeparableGeometry, WindowOptions } from "../core/separable-geometry.ts";
 import { isRecording, record } from "../tape/tape.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { share, type Tensor } from "../tensor/tensor.ts";
 import { type BatchNormResult, batchNorm, batchNormGradientComposed } from "./batch-norm.ts";
 import { channelGeometry } from "./channel-affine.ts";
 import { beforeActivation } from "./epilogue.ts";
 import { output } from "./output.ts";
-import { checkedGeometry, separableConv2d, separableGradientComposed } from "./separable-convolution.ts";
+import { checkedGeometry, checkedShape, separableConv2d, separableGradientComposed } from "./separable-convolution.ts";
 
 /** The norm before the convolution, with its activation. γ:[C], β:[C]. */
 export interface PrecedingNorm {
@@ -36,29 +36,37 @@ export function normSeparableConv2dComposed(
   w: Tensor,
   map: Tensor,
   options: WindowOptions = {},
+  addend?: Tensor,
 ): BatchNormResult {
   const { y: v, mean, variance } = batchNorm(x, gamma, beta, epsilon, { activation });
-  return { y: separableConv2d(v, w, map, options), mean, variance };
+  return { y: separableConv2d(v, w, map, options, addend), mean, variance };
 }
 
 /**
- * y = P·(w ∗ v) with v = activation(γ·(x − μ)/√(σ² + ε) + β), and the mean μ and the biased variance σ² of each channel of x.
- * x:[N,C,H,W], γ:[C], β:[C], w:[C,1,Kh,Kw], P:[O,C] → y:[N,O,H′,W′]. VJP: those of `separableConv2d` for v, and of `batchNorm` for the
- * cotangent of v.
+ * y = P·(w ∗ v) + addend with v = activation(γ·(x − μ)/√(σ² + ε) + β), and the mean μ and the biased variance σ² of each channel of x.
+ * Default: nothing is added. x:[N,C,H,W], γ:[C], β:[C], w:[C,1,Kh,Kw], P:[O,C], addend:[N,O,H′,W′] → y:[N,O,H′,W′]. VJP: those of
+ * `separableConv2d` for v, and of `batchNorm` for the cotangent of v.
  * @throws ShapeError for shapes, options or dtypes that do not fit together, ConfigError for an unknown activation.
  */
-export function normSeparableConv2d(x: Tensor, norm: PrecedingNorm, w: Tensor, map: Tensor, options: WindowOptions = {}): BatchNormResult {
+export function normSeparableConv2d(
+  x: Tensor,
+  norm: PrecedingNorm,
+  w: Tensor,
+  map: Tensor,
+  options: WindowOptions = {},
+  addend?: Tensor,
+): BatchNormResult {
   const { gamma, beta, epsilon, activation } = norm;
   const { normSeparableConv2d: forward, normSeparableConv2dGradient: backward } = kernels();
-  if (forward === undefined || backward === undefined) return normSeparableConv2dComposed(x, norm, w, map, options);
+  if (forward === undefined || backward === undefined) return normSeparableConv2dComposed(x, norm, w, map, options, addend);
   const geometry = checkedGeometry("normSeparableConv2d", x, w, map, options);
+  const shape = checkedShape("normSeparableConv2d", x, geometry, addend);
   channelGeometry("normSeparableConv2d", x, gamma, beta);
   checkNumbers("normSeparableConv2d", { epsilon }, { least: 0 });
   if (!activations.includes(activation))
     throw new ConfigError(`normSeparableConv2d: activation must be ${activations.join(" or ")}, got ${String(activation)}`);
   const operands = { gamma: gamma.storage, beta: beta.storage, epsilon, activation };
-  const fused = forward(x.storage, operands, w.storage, map.storage, geometry);
-  const { batch, outHeight, outWidth } = geometry.window;
+  const fused = forward(x.storage, operands, w.storage, map.storage, geometry, addend?.storage);
   const [mean, variance] = [output(gamma.shape, fused.mean), output(gamma.shape, fused.variance)];
 
   /** The VJP as one kernel. Its results have no origin, so it serves only where nothing is recorded. */
@@ -70,9 +78,9 @@ export function normSeparableConv2d(x: Tensor, norm: PrecedingNorm, w: Tensor, m
   };
 
   const y = record("normSeparableConv2d", {
-    inputs: [x, gamma, beta, w, map],
-    value: output([batch, geometry.outChannels, outHeight, outWidth], fused.y),
-    vjp: (g) => (isRecording() ? composedGradient(x, norm, w, map, g, geometry) : fusedGradient(g)),
+    inputs: [x, gamma, beta, w, map, ...(addend === undefined ? [] : [addend])],
+    value: output(shape, fused.y),
+    vjp: (g) => [...(isRecording() ? composedGradient(x, norm, w, map, g, geometry) : fusedGradient(g)), share(g)],
   });
   return { y, mean, variance };
 }

@@ -14,6 +14,7 @@ import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
 import type { Description } from "../nn/describe.ts";
+import type { EpilogueLayer } from "../nn/epilogue.ts";
 import { folded } from "../nn/fold-batch-norm.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
@@ -23,6 +24,7 @@ import type { NormedLayer } from "../nn/preceding-norm.ts";
 import type { Parameter } from "../nn/state.ts";
 import { contractWindow } from "../ops/contract-channels.ts";
 import { add, multiply } from "../ops/elementwise.ts";
+import { applyEpilogue, type Epilogue } from "../ops/epilogue.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { normSeparableConv2d } from "../ops/norm-separable-convolution.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -110,7 +112,7 @@ const windowPass = 12;
  * The window has the stride, the padding and the dilation. It has I·k² parameters beside those of the map. The dense convolution has
  * O·I·k². A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
  */
-export class SeparableConvolution extends StructuredConvolution implements FoldableLayer, NormedLayer {
+export class SeparableConvolution extends StructuredConvolution implements FoldableLayer, EpilogueLayer, NormedLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
@@ -159,20 +161,39 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    return this.#biased(this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns)));
+    return this.forwardThen(x, context, {});
+  }
+
+  /** activation(f(x) + addend). Where the window and the matrix W are one op, and there is no bias, the op adds the addend. */
+  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
+    const window = this.#fusible?.kernel();
+    if (window !== undefined && this.#multipliesByMatrix(x, window))
+      return this.#finished(then, (addend) => separableConv2d(x, window, this.map.toDense(), this.#windowOptions, addend));
+    const stages = window && this.map.stages();
+    const convolve = (): Tensor =>
+      window !== undefined && stages !== undefined
+        ? contractWindow(x, window, stages, this.#windowOptions)
+        : onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
+    return applyEpilogue(this.#biased(convolve()), then);
   }
 
   /**
    * At once in training, where the window and the matrix W are one op and the window has stride 1. A window with a stride leaves a cotangent
    * that is larger than its result, and then nothing is gained (docs/benchmarks.md).
    */
-  forwardAfterNorm(x: Tensor, context: Context, norm: BatchNorm2d, activation: Activation): Tensor | undefined {
+  forwardAfterNorm(x: Tensor, context: Context, norm: BatchNorm2d, activation: Activation, then: Epilogue): Tensor | undefined {
     const window = this.#fusible?.kernel();
     if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
-    const y = norm.forwardInto(x, (gamma, beta, epsilon) =>
-      normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions),
+    return this.#finished(then, (addend) =>
+      norm.forwardInto(x, (gamma, beta, epsilon) =>
+        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions, addend),
+      ),
     );
-    return this.#biased(y);
+  }
+
+  #finished(then: Epilogue, convolve: (addend: Tensor | undefined) => Tensor): Tensor {
+    if (this.map.bias !== undefined) return applyEpilogue(this.#biased(convolve(undefined)), then);
+    return applyEpilogue(convolve(then.addend), { activation: then.activation });
   }
 
   #biased(y: Tensor): Tensor {
@@ -205,16 +226,6 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   /** The window, if it can be one op with the map. The `forward` of another window may do more than its weight tells, such as a norm. */
   get #fusible(): DepthwiseConv2d | undefined {
     return this.grouped instanceof DepthwiseConv2d && this.grouped.bias === undefined ? this.grouped : undefined;
-  }
-
-  /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */
-  #windowAndMap(x: Tensor): Tensor | undefined {
-    const map = this.map;
-    const window = this.#fusible?.kernel();
-    if (window === undefined) return undefined;
-    if (this.#multipliesByMatrix(x, window)) return separableConv2d(x, window, map.toDense(), this.#windowOptions);
-    const stages = map.stages();
-    return stages && contractWindow(x, window, stages, this.#windowOptions);
   }
 
   /**

@@ -41,10 +41,10 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...layoutKernels(memory),
   ...matmulKernels(memory),
   ...convolutionKernels(memory),
-  ...composedSeparable(convolutionKernels(memory)),
+  ...composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) }),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
-  ...composedNormSeparable(batchNormKernels(memory), composedSeparable(convolutionKernels(memory))),
+  ...composedNormSeparable(batchNormKernels(memory), composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) })),
   ...channelStageKernels(memory),
   ...optimiserKernels(),
 });

@@ -98,7 +98,7 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     readView: kernel("readView", (x) => [x]),
     assemble: kernel("assemble", (_, __, ___, parts) => parts.map(({ source }) => source)),
     matmul: kernel("matmul", (a, b) => [a, b]),
-    separableConv2d: composedSeparable(convolutions).separableConv2d,
+    separableConv2d: composedSeparable({ ...convolutions, ...elementwise }).separableConv2d,
     separableConv2dGradient: refuse("separableConv2dGradient"),
     maxPool2d: (x, geometry) => (trace.isSymbolic(x) ? nodes.maxPool2d(x, geometry) : inner.maxPool2d(x, geometry)),
     channelAffine(x, scale, shift, geometry, then) {

@@ -16,7 +16,7 @@ import { DepthwisePass, DepthwiseVector, addTaps, onePlane, resultBytes, runByte
 import { panelDots } from "./panel-dots";
 import { Band, SAME, STRIDE_TWO, WindowInput, cacheLine, lineBytes, multiplyPanels, paddedPanels, panelBytes, windowPanels } from "./separable";
 import { productSum, rowNormalisedProducts } from "./row-sums";
-import { reverseWeights, sameWindow, sameWindowDots } from "./same-window";
+import { addNineSums, nineSumsBytes, reverseWeights, sameWindow, sameWindowDots } from "./same-window";
 import { copyVectors, loadLanes, storeLanes } from "./simd";
 import { strideTwoDots, strideTwoInputGradient } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
@@ -51,6 +51,8 @@ export class SeparableGradientJob {
   /** The window over a whole image: the rows of x's planes, and the pass that w̄ takes. */
   imageRows: i32;
   imagePass: DepthwisePass;
+  /** [channel] of the sums of w̄, whose lanes are apart for a whole range; 0 bytes where another window has none. */
+  nineBytes: usize;
   /** The passes of wᵀ over planes of D̄ that have `dRows` rows. */
   planesD: Planes;
   dRows: i32;
@@ -74,14 +76,24 @@ export function separableGradient(description: usize, ranges: i32, shared: bool)
   parallel(range, ranges, shared);
 }
 
+/** Where a thread has the sums of w̄. */
+@inline
+function nineSumsOf(job: SeparableGradientJob): usize {
+  return job.scratch + thread() * job.scratchBytes + cornerBytes + reversedBytes;
+}
+
 function range(index: i32): void {
   const job = changetype<SeparableGradientJob>(load<usize>(JOB));
-  const map = job.partialMap + index * job.mapBytes, window = job.partialWindow + index * job.windowBytes;
+  const map = job.partialMap + index * job.mapBytes;
+  let window = job.partialWindow + index * job.windowBytes;
   memory.fill(map, 0, job.mapBytes);
   memory.fill(window, 0, job.windowBytes);
+  const nine = nineSumsOf(job);
+  memory.fill(nine, 0, job.nineBytes);
   const end = min(job.images, (index + 1) * job.imagesPerRange);
   for (let first = index * job.imagesPerRange; first < end; first += job.imagesAtOnce)
     group(job, first, min(end, first + job.imagesAtOnce), map, window);
+  for (let at: usize = 0; at < job.nineBytes; at += nineSumsBytes, window += 9 << 2) addNineSums(nine + at, window);
 }
 
 /** Adds the gradients of images [first, end) to `map` and `window`, and writes their x̄. */
@@ -89,7 +101,7 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
   const input = job.input;
   const channels = input.channels, outChannels = job.outChannels;
   const corner = job.scratch + thread() * job.scratchBytes;
-  const d = corner + cornerBytes + reversedBytes;
+  const d = nineSumsOf(job) + job.nineBytes;
   const stepD = panelBytes(channels), stepG = panelBytes(outChannels);
   const g = d + (<usize>((job.imagesAtOnce - 1) * job.bandPanels + paddedPanels(job.bandPanels))) * stepD;
   const dGradient = g + (<usize>(job.bandPanels * job.imagesAtOnce)) * stepG;
@@ -105,7 +117,7 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
       windowPanels(input, image, band, ofD, rows, copy);
       if (!band.whole) clearBehindRows(band, channels, ofD);
       packPanels(band, job.g + image * job.gImage, job.gPlane, outChannels, ofG);
-      multiplyPanels(band, ofG, outChannels, job.packedMap, channels, dGradient + (image - first) * dImage, job.dPlane, corner);
+      multiplyPanels(band, ofG, outChannels, job.packedMap, channels, dGradient + (image - first) * dImage, 0, job.dPlane, corner);
     }
     addProducts(panels, g, outChannels, d, channels, map, corner);
   }
@@ -206,7 +218,7 @@ function windowGradients(
       onePlane(job.passes, job.passCount, weights, planesD.direct ? dGradient : copy, xGradient, corner);
     }
     const source = input.coefficients == 0 ? x : maskedSource(job, image * input.channels + c, c, x, xGradient, rows + cacheLine);
-    if (input.kind == SAME) sameWindowDots(source, dGradient, planes.height, planes.width, window, corner);
+    if (input.kind == SAME) sameWindowDots(source, dGradient, planes.height, planes.width, nineSumsOf(job) + c * nineSumsBytes);
     else if (input.kind == STRIDE_TWO) strideTwoDots(source, dGradient, planes.height, planes.width, window);
     else {
       if (!planes.direct) copyPlanes(planes, source, 1, 0, job.imageRows, copy);

@@ -14,7 +14,7 @@ import { sixRuns } from "./depthwise-tile";
 import { RELU, RELU6, normaliseRow } from "./normalise-row";
 import { panelTile } from "./panel-tile";
 import { sameWindow } from "./same-window";
-import { storeLanes } from "./simd";
+import { loadLanes, storeLanes } from "./simd";
 import { strideTwoWindow } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
 import { depthwiseVectors } from "../shared/sizes";
@@ -86,6 +86,8 @@ export class SeparableJob {
   /** P, packed as [O/4][C][4]. */
   packedMap: usize;
   y: usize;
+  /** What is added to y; 0 for nothing. */
+  addend: usize;
   yImage: usize;
   yPlane: usize;
   outChannels: i32;
@@ -109,7 +111,9 @@ function oneBand(index: i32): void {
   const panels = corner + resultBytes + tileBytes;
   const rows = panels + paddedPanels(band.panels) * panelBytes(channels);
   windowPanels(input, image, band, panels, rows, rows + input.rowsBytes);
-  multiplyPanels(band, panels, channels, job.packedMap, job.outChannels, job.y + image * job.yImage, job.yPlane, corner);
+  const before = image * job.yImage;
+  const addend = job.addend == 0 ? 0 : job.addend + before;
+  multiplyPanels(band, panels, channels, job.packedMap, job.outChannels, job.y + before, addend, job.yPlane, corner);
 }
 
 /** The window writes six runs at a time, so a list of panels ends with room for three. */
@@ -164,10 +168,14 @@ function generalWindow(planes: Planes, x: usize, band: Band, weights: usize, pan
     sixRuns(pass, weights, pixels, vector, panels, step);
 }
 
-/** target[o] = Σ_c map[o,c]·panels[c] at the pixels of the band. `map` is packed as [rows of four][channels][4]. */
+/**
+ * target[o] = Σ_c map[o,c]·panels[c] + addend[o] at the pixels of the band. `map` is packed as [rows of four][channels][4]. The addend lies as
+ * the target does; an address of 0 stands for none.
+ */
 export function multiplyPanels(
-  band: Band, panels: usize, channels: i32, map: usize, outChannels: i32, target: usize, plane: usize, corner: usize,
+  band: Band, panels: usize, channels: i32, map: usize, outChannels: i32, target: usize, addend: usize, plane: usize, corner: usize,
 ): void {
+  const beyond = addend - target;
   const step = panelBytes(channels);
   const blockBytes = ((<usize>channels) * ROWS) << 2;
   for (let o = 0; o < outChannels; o += ROWS, map += blockBytes, target += ROWS * plane) {
@@ -175,21 +183,29 @@ export function multiplyPanels(
     let panel = panels, vector = band.pass.vectors;
     for (let i = 0; i < band.panels; i++, panel += step, vector += 2 * vectorBytes) {
       if (band.whole && rows == ROWS) {
-        panelTile(channels, map, panel, target + load<usize>(vector, TARGET), plane, false);
+        const to = target + load<usize>(vector, TARGET);
+        panelTile(channels, map, panel, to, plane, addend == 0 ? 0 : to + beyond);
         continue;
       }
-      panelTile(channels, map, panel, corner, lineBytes, false);
+      panelTile(channels, map, panel, corner, lineBytes, 0);
       for (let row = 0; row < rows; row++) {
         const from = corner + row * lineBytes, to = target + row * plane;
-        storeRun(from, to + load<usize>(vector, TARGET), load<i32>(vector, LANES));
-        storeRun(from + runBytes, to + load<usize>(vector + vectorBytes, TARGET), load<i32>(vector + vectorBytes, LANES));
+        const first = to + load<usize>(vector, TARGET), second = to + load<usize>(vector + vectorBytes, TARGET);
+        storeRun(from, first, addend == 0 ? 0 : first + beyond, load<i32>(vector, LANES));
+        storeRun(from + runBytes, second, addend == 0 ? 0 : second + beyond, load<i32>(vector + vectorBytes, LANES));
       }
     }
   }
 }
 
 @inline
-function storeRun(from: usize, to: usize, lanes: i32): void {
-  storeLanes(to, v128.load(from), lanes);
-  if (CONV_RUN > 4) storeLanes(to + 16, v128.load(from, 16), lanes - 4);
+function storeRun(from: usize, to: usize, addend: usize, lanes: i32): void {
+  storeSum(from, to, addend, lanes);
+  if (CONV_RUN > 4) storeSum(from + 16, to + 16, addend == 0 ? 0 : addend + 16, lanes - 4);
+}
+
+@inline
+function storeSum(from: usize, to: usize, addend: usize, lanes: i32): void {
+  const sum = v128.load(from);
+  storeLanes(to, addend == 0 || lanes <= 0 ? sum : f32x4.add(sum, loadLanes(addend, lanes)), lanes);
 }

@@ -8,7 +8,6 @@ import type { BatchStatistics, ChannelGeometry, PrecedingNormStorages } from "..
 import { activationCodes, type NormPlaces, slopeEnds, takeNorm, writeNorm } from "./batch-norm.ts";
 import type { Machine } from "./machine.ts";
 import type { ScratchLayout } from "./scratch-layout.ts";
-import type { SeparableSizes } from "./separable-input.ts";
 
 /** A norm with its places in scratch memory. */
 export interface PlacedNorm {
@@ -17,14 +16,11 @@ export interface PlacedNorm {
   readonly places: NormPlaces;
 }
 
-export function placeNorm(
-  layout: ScratchLayout,
-  norm: PrecedingNormStorages & BatchStatistics,
-  { batch, channels, pixels }: SeparableSizes,
-): PlacedNorm {
-  const geometry = { batch, channels, inner: pixels };
-  return { norm, geometry, places: takeNorm(layout, geometry) };
-}
+export const placeNorm = (layout: ScratchLayout, norm: PrecedingNormStorages & BatchStatistics, geometry: ChannelGeometry): PlacedNorm => ({
+  norm,
+  geometry,
+  places: takeNorm(layout, geometry),
+});
 
 /** What the window needs to know of the norm before it; zeros without one. */
 export const windowNorm = (base: number, placed: PlacedNorm | undefined) =>

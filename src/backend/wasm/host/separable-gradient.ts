@@ -11,13 +11,25 @@ import { channelBytesOf, floatBytes, readBeyond, takePlanes, writePlanes } from 
 import { finishGradient, gradientNorm, placeNorm, writeCoefficients } from "./preceding-norm.ts";
 import { cacheLine, ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { bandRowsOf, paddedPanels, panelBytes, panelsLimit } from "./separable-bands.ts";
-import { normRowsBytes, packMap, type SeparableSizes, sizesOf, takeInput, takeMap, writeInput } from "./separable-input.ts";
+import {
+  normRowsBytes,
+  packMap,
+  type SeparableSizes,
+  sameWindow,
+  sizesOf,
+  takeInput,
+  takeMap,
+  windowKind,
+  writeInput,
+} from "./separable-input.ts";
 import { structBytes, writeStruct } from "./structs.ts";
 
 /** Partial gradients are added up, so there are not more of them than a few threads need. */
 const mostRanges = 16;
 /** The dot products of the map's gradient should run over so many pixels to outweigh the sums of their lanes at the end. */
 const pixelsOfAGroup = 256;
+/** Bytes of the sums of w̄ of a channel (`nineSumsBytes` in assembly/same-window.ts). */
+const nineSumsBytes = (run: number): number => floatBytes * 9 * run;
 /** Room in a thread's scratch memory for the sums of a tile and the weights of a window (`cornerBytes`, `reversedBytes`). */
 const tileBytes = (run: number): number => resultsBytes(run) + floatBytes * 8 * run + 64;
 
@@ -73,15 +85,17 @@ export function separableGradientKernels(
     const imagePasses = takePasses(layout, plan, kernelWidth, outWidth, imageRows, run);
     const passes = takePasses(layout, planD, kernelWidth, width, dRows, run);
     if (leavesPixels(planD, passes)) gradient.x.view.fill(0);
-    const placed = norm && placeNorm(layout, norm, sizes);
+    const placed = norm && placeNorm(layout, norm, sizes.norm);
     const rowsBytes = normRowsBytes(placed, geometry.window.height, geometry.window);
     const at = { planesD: takePlanes(layout, planD), job: layout.take(structBytes("SeparableGradientJob")) };
     const [mapBytes, windowBytes] = [floatBytes * map.length, floatBytes * w.length];
     const partials = { map: layout.take(ranges > 1 ? ranges * mapBytes : 0), w: layout.take(ranges > 1 ? ranges * windowBytes : 0) };
+    const nineBytes = windowKind(geometry.window, run) === sameWindow ? channels * nineSumsBytes(run) : 0;
     // Channels of D̄ lie a cache line further apart than they are long, so that they do not compete for places in the cache.
     const dPlane = sizes.planeBytes + cacheLine;
     const scratchBytes = wholeLines(
       tileBytes(run) +
+        nineBytes +
         ((imagesAtOnce - 1) * bands.panels + paddedPanels(bands.panels)) * panelBytes(channels, run) +
         bands.panels * imagesAtOnce * panelBytes(outChannels, run) +
         imagesAtOnce * channels * dPlane +
@@ -112,6 +126,7 @@ export function separableGradientKernels(
         outChannels,
         bandPanels: bands.panels,
         imageRows,
+        nineBytes,
         imagePass: writePasses(memory, base, imagePasses),
         planesD: writePlanes(memory, base, at.planesD, planD),
         dRows,

@@ -27,8 +27,8 @@ export function sizesOf(geometry: SeparableGeometry, run: number) {
     outHeight,
     outWidth,
     kernel: window.kernelHeight * window.kernelWidth,
-    /** Pixels of a plane of x. */
-    pixels: height * width,
+    /** x as a norm before the window sees it. */
+    norm: { batch, channels, inner: height * width },
     imageBytes: floatBytes * channels * height * width,
     planeBytes: floatBytes * outHeight * outWidth,
     outputLength: batch * outChannels * outHeight * outWidth,
@@ -40,8 +40,11 @@ export function sizesOf(geometry: SeparableGeometry, run: number) {
 
 export type SeparableSizes = ReturnType<typeof sizesOf>;
 
+/** The kind of window of same-window.ts. */
+export const sameWindow = 1;
+
 /** Which file of assembly computes the window: 1 is same-window.ts, 2 is stride-two-window.ts, 0 is depthwise.ts. */
-function windowKind(g: ConvolutionGeometry, run: number): number {
+export function windowKind(g: ConvolutionGeometry, run: number): number {
   const whole = g.outWidth % run === 0;
   const three = [g.kernelHeight, g.kernelWidth].every((size) => size === 3);
   const ones = [g.paddingY, g.paddingX, g.dilationY, g.dilationX].every((value) => value === 1);
@@ -50,7 +53,7 @@ function windowKind(g: ConvolutionGeometry, run: number): number {
   const [halvesY, halvesX] = [g.height === 2 * g.outHeight, g.width === 2 * g.outWidth];
   if (g.strideY === 2 && g.strideX === 2) return halvesY && halvesX ? 2 : 0;
   const same = g.strideY === 1 && g.strideX === 1 && g.outHeight === g.height && g.outWidth === g.width;
-  return same && g.height >= 2 ? 1 : 0;
+  return same && g.height >= 2 ? sameWindow : 0;
 }
 
 /** The window's input, with the places of its tables in scratch memory. */

@@ -3,7 +3,8 @@
 import { largest } from "../../../core/extent.ts";
 import type { SeparableGeometry } from "../../../core/separable-geometry.ts";
 import type { Storage } from "../../../tensor/storage.ts";
-import type { BatchStatistics, Kernels, PrecedingNormStorages } from "../../kernels.ts";
+import { viewOf } from "../../host-storage.ts";
+import type { Kernels, PrecedingNormStorages } from "../../kernels.ts";
 import type { Acceptances } from "../../overlay.ts";
 import { resultsBytes } from "./depthwise.ts";
 import { isFloat32, type Machine } from "./machine.ts";
@@ -40,15 +41,28 @@ const tileBytes = (run: number): number => resultsBytes(run) + floatBytes * 8 * 
 export function separableKernels(machine: Machine): Pick<Required<Kernels>, Separable> {
   const { kernels, memory, team } = machine;
   const run = kernels.convRun.value;
-  const convolve = (x: Storage, w: Storage, map: Storage, geometry: SeparableGeometry, norm?: PrecedingNormStorages & BatchStatistics) => {
+  /** y, and the statistics of x if there is a norm. */
+  const convolve = (
+    x: Storage,
+    norm: PrecedingNormStorages | undefined,
+    w: Storage,
+    map: Storage,
+    geometry: SeparableGeometry,
+    addend: Storage | undefined,
+  ) => {
     team.check();
+    // The addresses of the operands are taken first: an operand that is not of this arena is refused before anything is allocated.
     const [source, weights, p] = [memory.pointerOf(x), memory.pointerOf(w), memory.pointerOf(map)];
+    for (const operand of norm === undefined ? [] : [norm.gamma, norm.beta]) memory.pointerOf(operand);
+    const added = addend === undefined ? 0 : memory.pointerOf(addend);
     const sizes = sizesOf(geometry, run);
     const { batch, channels, outChannels, outHeight, runsOfARow, shared } = sizes;
     const y = memory.allocate("float32", sizes.outputLength);
+    const statistics = norm && { mean: memory.allocate("float32", channels), variance: memory.allocate("float32", channels) };
     if (sizes.outputLength === 0 || channels === 0) {
-      y.view.fill(0);
-      return y;
+      if (addend === undefined) y.view.fill(0);
+      else y.view.set(viewOf(addend));
+      return { y, statistics };
     }
     const perImage = Math.ceil(enoughChunks / batch);
     const panelRow = sizes.rowBytes * channels;
@@ -56,7 +70,7 @@ export function separableKernels(machine: Machine): Pick<Required<Kernels>, Sepa
     const layout = new ScratchLayout();
     const input = takeInput(layout, geometry, bandRowsOf(outHeight, runsOfARow, panelRow, limit), run);
     const packed = takeMap(layout, sizes, false);
-    const placed = norm && placeNorm(layout, norm, sizes);
+    const placed = norm && statistics && placeNorm(layout, { ...norm, ...statistics }, sizes.norm);
     const job = layout.take(structBytes("SeparableJob"));
     const { plan, bands } = input;
     const rowsBytes = normRowsBytes(placed, largest(bands.list.map(({ sourceRows }) => sourceRows)), geometry.window);
@@ -77,6 +91,7 @@ export function separableKernels(machine: Machine): Pick<Required<Kernels>, Sepa
         input: writeInput(machine, base, input, sizes, { x: source, weights }, placed, rowsBytes),
         packedMap: packMap(machine, base, packed, p, shared),
         y: y.pointer,
+        addend: added,
         yImage: outChannels * sizes.planeBytes,
         yPlane: sizes.planeBytes,
         outChannels,
@@ -85,14 +100,13 @@ export function separableKernels(machine: Machine): Pick<Required<Kernels>, Sepa
       });
       kernels.separable(base + job, batch, shared);
     });
-    return y;
+    return { y, statistics };
   };
   return {
-    separableConv2d: (x, w, map, geometry) => convolve(x, w, map, geometry),
-    normSeparableConv2d(x, norm, w, map, geometry) {
-      const { inChannels } = geometry.window;
-      const statistics = { mean: memory.allocate("float32", inChannels), variance: memory.allocate("float32", inChannels) };
-      return { y: convolve(x, w, map, geometry, { ...norm, ...statistics }), ...statistics };
+    separableConv2d: (x, w, map, geometry, addend) => convolve(x, undefined, w, map, geometry, addend).y,
+    normSeparableConv2d(x, norm, w, map, geometry, addend) {
+      const { y, statistics } = convolve(x, norm, w, map, geometry, addend);
+      return { y, ...statistics! };
     },
     ...separableGradientKernels(machine),
   };
