@@ -146,13 +146,3 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
   }
   return parts.join("\n");
 }
-
-const marksOf = (name: string): readonly [string, string] => [`<!-- ${name}: begin -->\n`, `<!-- ${name}: end -->`];
-
-/** The page with the text between its marks replaced. @throws Error when the page has no marks. */
-export function replaceFigures(page: string, figures: string, name: "figures" | "structured" | "torch" | "presets" = "figures"): string {
-  const marks = marksOf(name);
-  const [start, end] = [page.indexOf(marks[0]), page.indexOf(marks[1])];
-  if (start < 0 || end < start) throw new Error(`${name}: the page must hold ${marks[0].trim()} and then ${marks[1]}`);
-  return `${page.slice(0, start + marks[0].length)}\n${figures.trimEnd()}\n\n${page.slice(end)}`;
-}

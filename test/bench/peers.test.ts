@@ -2,9 +2,10 @@
 
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
+import { withPart } from "../../docs/.vitepress/figures/markdown-tables.ts";
 import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
-import { figuresMarkdown, replaceFigures, torchMarkdown } from "./figures.ts";
+import { figuresMarkdown, torchMarkdown } from "./figures.ts";
 import { checkAgreement } from "./peers/agreement.ts";
 import { compare } from "./peers/compare.ts";
 import type { Contender } from "./peers/contender.ts";
@@ -168,15 +169,15 @@ describe("figures", () => {
   });
 
   it("replace only the text between the marks, and replace it by the same text a second time", () => {
-    const mark = { begin: "<!-- figures: begin -->\n", end: "<!-- figures: end -->" };
+    const mark = { begin: "<!-- figures: begin -->", end: "<!-- figures: end -->" };
     const plain = fc.string().filter((text) => !text.includes("<!--"));
     fc.assert(
       fc.property(plain, plain, plain, plain, (before, old, figures, after) => {
-        const page = replaceFigures(`${before}${mark.begin}${old}${mark.end}${after}`, figures);
-        expect(page).toBe(`${before}${mark.begin}\n${figures.trimEnd()}\n\n${mark.end}${after}`);
-        expect(replaceFigures(page, figures)).toBe(page);
+        const page = withPart(`${before}${mark.begin}${old}${mark.end}${after}`, "figures", figures);
+        expect(page).toBe(`${before}${mark.begin}\n\n${figures.trimEnd()}\n\n${mark.end}${after}`);
+        expect(withPart(page, "figures", figures)).toBe(page);
       }),
     );
-    expect(() => replaceFigures("no marks", "")).toThrow(/must hold/);
+    expect(() => withPart("no marks", "figures", "")).toThrow(/must have the comments/);
   });
 });

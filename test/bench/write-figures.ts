@@ -5,11 +5,11 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { Command } from "commander";
+import { withPart } from "../../docs/.vitepress/figures/markdown-tables.ts";
 import {
   type BenchDocument,
   figuresMarkdown,
   type PeersDocument,
-  replaceFigures,
   type StructuredDocument,
   structuredMarkdown,
   torchMarkdown,
@@ -29,9 +29,8 @@ const read = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
 const page = new URL("../../docs/benchmarks.md", import.meta.url);
 const date = new Date().toISOString().slice(0, 10);
 let text = readFileSync(page, "utf8");
-if (structured !== undefined)
-  text = replaceFigures(text, structuredMarkdown(read(structured) as StructuredDocument, date, note), "structured");
-if (torch !== undefined) text = replaceFigures(text, torchMarkdown(read(torch) as TorchDocument, note), "torch");
+if (structured !== undefined) text = withPart(text, "structured", structuredMarkdown(read(structured) as StructuredDocument, date, note));
+if (torch !== undefined) text = withPart(text, "torch", torchMarkdown(read(torch) as TorchDocument, note));
 if (bench.length > 0 || peers !== undefined) {
   const figures = figuresMarkdown({
     bench: bench.flatMap((path) => read(path) as BenchDocument),
@@ -39,6 +38,6 @@ if (bench.length > 0 || peers !== undefined) {
     date,
     note,
   });
-  text = replaceFigures(text, figures);
+  text = withPart(text, "figures", figures);
 }
 writeFileSync(page, text);

@@ -5,6 +5,7 @@
  *     --check          only checks that every mutant matches its source
  *     --only <text>    only mutants whose file or fault contains the text
  *     --limit <n>      at most n mutants
+ *     --write          writes the table of all mutants into docs/mutation.md
  */
 
 import { spawnSync } from "node:child_process";
@@ -12,6 +13,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { withPart } from "../../docs/.vitepress/figures/markdown-tables.ts";
 import { mismatches } from "./mismatches.ts";
 import { type SeededMutant, seededMutants } from "./seeded-mutants.ts";
 
@@ -22,6 +24,7 @@ const { values: options } = parseArgs({
     check: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     limit: { type: "string", default: "Infinity" },
+    write: { type: "boolean", default: false },
   },
 });
 const limit = Number(options.limit);
@@ -31,6 +34,7 @@ if (!(limit >= 1)) throw new Error(`--limit must be a number ≥ 1, got ${option
 const chosen = [...seededMutants.entries()]
   .filter(([, { file, fault }]) => file.includes(options.only) || fault.includes(options.only))
   .slice(0, limit);
+if (options.write && chosen.length < seededMutants.length) throw new Error("--write needs all mutants, without --only and --limit");
 if (chosen.length === 0) throw new Error(`--only must be part of a mutant's file or fault, got ${options.only}`);
 
 /** The tests that should fail: those that the mutant names, or those of its folder. */
@@ -59,6 +63,11 @@ function apply(copy: string, mutant: SeededMutant): string | undefined {
   }
 }
 
+const cellsOf = ({ file, fault, find }: SeededMutant): readonly string[] => {
+  const text = find.length > 60 ? `${find.slice(0, 57)}…` : find;
+  return [file.slice("src/".length), fault, `\`${text.replaceAll(/\s+/g, " ").replaceAll("|", "\\|")}\``];
+};
+
 function runAll(): void {
   const copy = mkdtempSync(join(tmpdir(), "separable-mutants-"));
   try {
@@ -67,23 +76,24 @@ function runAll(): void {
     symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
     const failing = firstFailure(copy, [...new Set(chosen.flatMap(([, mutant]) => testsOf(mutant)))]);
     if (failing !== undefined) throw new Error(`the tests must pass before a mutant is applied, but this one failed: ${failing}`);
-    console.log("| # | file | fault | replaced text | killed by |\n|--:|---|---|---|---|");
+    const lines: string[] = [];
+    const print = (line: string): void => {
+      console.log(line);
+      lines.push(line);
+    };
+    print("| # | file | fault | replaced text | killed by |\n|--:|---|---|---|---|");
     let survived = 0;
     for (const [i, mutant] of chosen) {
       const killer = apply(copy, mutant);
       if (killer === undefined) survived++;
-      const shown = mutant.find.length > 60 ? `${mutant.find.slice(0, 57)}…` : mutant.find;
-      const cells = [
-        i + 1,
-        mutant.file.slice("src/".length),
-        mutant.fault,
-        `\`${shown.replaceAll("|", "\\|")}\``,
-        killer ?? "**survived**",
-      ];
-      console.log(`| ${cells.join(" | ")} |`);
+      print(`| ${i + 1} | ${cellsOf(mutant).join(" | ")} | ${killer?.replaceAll("|", "\\|") ?? "**survived**"} |`);
     }
-    console.log(`\n${chosen.length - survived} of ${chosen.length} killed`);
+    print(`\nOf ${chosen.length} mutants, ${chosen.length - survived} were killed.`);
     if (survived > 0) process.exitCode = 1;
+    if (options.write) {
+      const page = join(root, "docs/mutation.md");
+      writeFileSync(page, withPart(readFileSync(page, "utf8"), "mutants", lines.join("\n")));
+    }
   } finally {
     rmSync(copy, { recursive: true, force: true });
   }

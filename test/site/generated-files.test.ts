@@ -2,9 +2,11 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { beforeAll, expect, test } from "vitest";
 import { familyPages } from "../../docs/.vitepress/figures/family-pages.ts";
 import { generatedFiles } from "../../docs/.vitepress/figures/generated-files.ts";
+import { torchPicture } from "../../docs/.vitepress/pictures/benchmark-pictures.ts";
 import { createReferenceBackend, families, useBackend } from "../../src/index.ts";
 
 const docs = fileURLToPath(new URL("../../docs/", import.meta.url));
@@ -29,4 +31,24 @@ test("every kind of structured convolution belongs to one page, and every page h
     const headings = [...readFileSync(`${docs}families/${page}.md`, "utf8").matchAll(/^## (.*)$/gm)].map(([, heading]) => heading!);
     expect({ page, headings: headings.filter((heading) => plan.includes(heading)) }).toEqual({ page, headings: plan });
   }
+});
+
+test("a picture of a comparison has a dot for each ratio, further to the right for a larger one, and 1 where the unbroken line is", () => {
+  const ratio = fc.double({ min: 0.01, max: 100, noNaN: true }).map((value) => Number(value.toPrecision(3)));
+  fc.assert(
+    fc.property(fc.array(ratio, { minLength: 1, maxLength: 8 }), (ratios) => {
+      // The last row has the ratio 1, and a row without a ratio is left out.
+      const rows = [...ratios, 1].map((value, i) => `| row-${i} | 1 | 2 | 3 | ${value} (0.1–9) |`);
+      const head = "## PyTorch\n\n| benchmark | threads | separable, ms | PyTorch, ms | separable / PyTorch |\n|---|--:|--:|--:|--:|\n";
+      const svg = torchPicture(`${head}${rows.join("\n")}\n| unmeasured | 1 | 2 | – | – |\n`);
+      expect(svg).not.toContain("unmeasured");
+      const key = 2;
+      const dots = [...svg.matchAll(/<rect x="([\d.]+)"/g)].slice(key).map(([, x]) => Number(x));
+      expect(dots).toHaveLength(ratios.length + 1);
+      const one = Number(/d="M([\d.]+) [\d.]+L[\d. ]+" class="line"\/>/.exec(svg)![1]);
+      expect(Math.abs(dots.at(-1)! + 5 - one)).toBeLessThanOrEqual(0.1);
+      const order = [...ratios.keys()].sort((a, b) => ratios[a]! - ratios[b]!);
+      for (const [i, j] of order.slice(1).entries()) expect(dots[j]!).toBeGreaterThanOrEqual(dots[order[i]!]!);
+    }),
+  );
 });

@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { docs } from "../build/folders.ts";
+import { peersPicture, torchPicture } from "../pictures/benchmark-pictures.ts";
 import { coursePictures } from "../pictures/course-pictures.ts";
 import { kernelPictures } from "../pictures/kernel-pictures.ts";
 import { miniaturePicture } from "../pictures/miniature-picture.ts";
@@ -18,6 +19,8 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   for (const [name, picture] of Object.entries(await coursePictures())) files.set(`course/pictures/${name}`, picture);
   for (const [name, picture] of Object.entries(kernelPictures)) files.set(`pictures/${name}`, picture);
   files.set("pictures/miniature.svg", miniaturePicture(await page("miniature/results.jsonl")));
+  files.set("pictures/torch.svg", torchPicture(measurements.benchmarks));
+  files.set("pictures/peers.svg", peersPicture(measurements.benchmarks));
   for (const family of familyPages) {
     files.set(`families/pictures/${family.page}.svg`, familyPicture(family));
     const path = `families/${family.page}.md`;

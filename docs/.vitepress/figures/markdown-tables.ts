@@ -36,12 +36,12 @@ export function tableRows(page: string, heading: RegExp, column: string): readon
 }
 
 /**
- * The page with other text between `<!-- name: begin -->` and `<!-- name: end -->`.
+ * The page with other text between `<!-- name: begin -->` and `<!-- name: end -->`. Everything else of the page stays.
  * @throws Error for a page without these comments.
  */
 export function withPart(page: string, name: string, text: string): string {
   const [begin, end] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
   const [from, to] = [page.indexOf(begin), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`the page must have the comments ${begin} and ${end}`);
-  return `${page.slice(0, from + begin.length)}\n\n${text}\n\n${page.slice(to)}`;
+  return `${page.slice(0, from + begin.length)}\n\n${text.trimEnd()}\n\n${page.slice(to)}`;
 }
