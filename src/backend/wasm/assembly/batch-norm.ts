@@ -11,7 +11,7 @@
  * the only pass.
  */
 
-import { NONE, RELU, RELU6, normaliseRow } from "./normalise-row";
+import { NONE, RELU, RELU6, activate } from "./normalise-row";
 import { productSum, rowDeviations, rowMaskedProducts, rowProducts, rowSquares } from "./row-sums";
 import { loadLanes, multiplyAdd, storeLanes, zero } from "./simd";
 import { JOB, parallel } from "./team";
@@ -156,12 +156,42 @@ function combineMoments(channel: i32): void {
   store<f32>(coefficients, mean, 8);
 }
 
-/** The rows through `normaliseRow`. The function is inlined with constants for the activation and `adds`. */
+/**
+ * y = activation(scale·(x − centre) + shift + addend). The function is inlined with constants for the activation and `adds`. The loop stands
+ * here, and not in `normaliseRow`, because the engine joins no pairs of it when it is inlined twice over: a norm then takes 1.7 times as long.
+ */
 @inline
 function writeEach(first: i32, end: i32, step: i32, activation: i32, adds: bool): void {
   for (let r = first; r < end; r += step) {
+    const coefficients = coefficientsOf(r % job.channels);
+    const a = v128.load32_splat(coefficients), b = v128.load32_splat(coefficients, 4), c = v128.load32_splat(coefficients, 8);
     const row = offsetOf(r);
-    normaliseRow(job.x + row, job.out + row, job.addend + row, job.inner, coefficientsOf(r % job.channels), activation, adds);
+    let x = job.x + row, y = job.out + row, addend = job.addend + row;
+    const last = x + ((<usize>(job.inner & ~3)) << 2);
+    if (WIDE) {
+      for (const pairs = x + ((<usize>(job.inner & ~7)) << 2); x < pairs; x += 32, y += 32, addend += 32) {
+        let low = multiplyAdd(f32x4.sub(v128.load(x), c), a, b), high = multiplyAdd(f32x4.sub(v128.load(x, 16), c), a, b);
+        if (adds) {
+          low = f32x4.add(low, v128.load(addend));
+          high = f32x4.add(high, v128.load(addend, 16));
+        }
+        low = activate(low, activation);
+        high = activate(high, activation);
+        v128.store(y, low);
+        v128.store(y, high, 16);
+      }
+    }
+    for (; x < last; x += 16, y += 16, addend += 16) {
+      let v = multiplyAdd(f32x4.sub(v128.load(x), c), a, b);
+      if (adds) v = f32x4.add(v, v128.load(addend));
+      v128.store(y, activate(v, activation));
+    }
+    const rest = job.inner & 3;
+    if (rest > 0) {
+      let v = multiplyAdd(f32x4.sub(loadLanes(x, rest), c), a, b);
+      if (adds) v = f32x4.add(v, loadLanes(addend, rest));
+      storeLanes(y, activate(v, activation), rest);
+    }
   }
 }
 

@@ -219,7 +219,7 @@ function normalisedProducts(x: usize, g: usize, y: usize, count: i32, coefficien
     products += pairSum;
   }
   const rest = count & 7;
-  normaliseRow(x, y, 0, rest, coefficients, activation, false);
+  normaliseRow(x, y, rest, coefficients, activation);
   for (let i = 0; i < rest; i++, x += 4, g += 4, y += 4) {
     const yi = load<f32>(y);
     const gi: f32 = 0 < yi && yi <= end ? load<f32>(g) : 0;

@@ -134,8 +134,8 @@ export function windowSource(input: WindowInput, channel: i32, x: usize, first: 
   const coefficients = input.coefficients + ((<usize>channel) << 4);
   // Kernels read the pixel before a row, and drop it.
   const target = rows + cacheLine;
-  if (input.activation == RELU) normaliseRow(x + before, target, 0, count * width, coefficients, RELU, false);
-  else normaliseRow(x + before, target, 0, count * width, coefficients, RELU6, false);
+  if (input.activation == RELU) normaliseRow(x + before, target, count * width, coefficients, RELU);
+  else normaliseRow(x + before, target, count * width, coefficients, RELU6);
   return target - before;
 }
 
