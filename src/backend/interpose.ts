@@ -28,6 +28,8 @@ const kernelNames = Object.keys({
   conv2dWeightGradient: true,
   separableConv2d: true,
   separableConv2dGradient: true,
+  normSeparableConv2d: true,
+  normSeparableConv2dGradient: true,
   maxPool2d: true,
   channelAffine: true,
   batchNorm: true,

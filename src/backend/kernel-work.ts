@@ -27,6 +27,10 @@ export function contractionMultiplyAdds(call: Call): number {
       return separableMultiplyAdds(call[4]);
     case "separableConv2dGradient":
       return 2 * separableMultiplyAdds(call[5]);
+    case "normSeparableConv2d":
+      return separableMultiplyAdds(call[5]);
+    case "normSeparableConv2dGradient":
+      return 2 * separableMultiplyAdds(call[6]);
     case "cosineTransform": {
       const split = call[3];
       return split.outer * split.inner * cosineTransformMultiplyAdds(split.axis);

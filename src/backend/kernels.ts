@@ -138,6 +138,23 @@ export interface EpilogueStorages {
 }
 
 /**
+ * A norm of the batch and the activation behind it, which a kernel computes as it reads its operand x:
+ * v = activation(γ·(x − μ)/√(σ² + ε) + β).
+ */
+export interface PrecedingNormStorages {
+  readonly gamma: Storage;
+  readonly beta: Storage;
+  readonly epsilon: number;
+  readonly activation: Activation;
+}
+
+/** The mean μ and the biased variance σ² of each channel of a batch. */
+export interface BatchStatistics {
+  readonly mean: Storage;
+  readonly variance: Storage;
+}
+
+/**
  * How a gradient passes an activation: the cotangent of v is g where the activation has slope 1, and 0 elsewhere. The slope of relu is 1
  * where y > 0. The slope of relu6 is 1 where 0 < y < 6.
  */
@@ -277,8 +294,11 @@ export interface Kernels {
   conv2dWeightGradient(x: Storage, g: Storage, geometry: ConvolutionGeometry): Storage;
 
   // — fused for speed —
-  /** y = P·(w ∗ x): a depthwise window, and then a map of the channels at every pixel. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C]. */
-  separableConv2d(x: Storage, w: Storage, map: Storage, geometry: SeparableGeometry): Storage;
+  /**
+   * y = P·(w ∗ x) + addend: a depthwise window, and then a map of the channels at every pixel. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C]. The
+   * addend has the shape of y, and may be absent.
+   */
+  separableConv2d(x: Storage, w: Storage, map: Storage, geometry: SeparableGeometry, addend?: Storage): Storage;
   /** The gradients of Σ g·separableConv2d(x, w, P) with respect to x, w and P. */
   separableConv2dGradient(
     x: Storage,
@@ -287,6 +307,27 @@ export interface Kernels {
     g: Storage,
     geometry: SeparableGeometry,
   ): { x: Storage; w: Storage; map: Storage };
+  /**
+   * y = P·(w ∗ v) + addend with v = activation(norm(x)), where the statistics are those of x. v is not kept. Both kernels are optional: without them
+   * the op is composed of others.
+   */
+  normSeparableConv2d?(
+    x: Storage,
+    norm: PrecedingNormStorages,
+    w: Storage,
+    map: Storage,
+    geometry: SeparableGeometry,
+    addend?: Storage,
+  ): { y: Storage } & BatchStatistics;
+  /** The gradients of Σ g·normSeparableConv2d(x, γ, β, w, P) with respect to x, γ, β, w and P. */
+  normSeparableConv2dGradient?(
+    x: Storage,
+    norm: PrecedingNormStorages & BatchStatistics,
+    w: Storage,
+    map: Storage,
+    g: Storage,
+    geometry: SeparableGeometry,
+  ): { x: Storage; gamma: Storage; beta: Storage; w: Storage; map: Storage };
   /**
    * The maximum of each window, and its flat index into x, which the gradient needs. Padding counts as −∞. The geometry has O = C = groups.
    */

@@ -77,7 +77,8 @@ class BasicBlock extends Block {
   /** The identity shortcut starts at x. The convolutional shortcut starts at the activation, relu(bn1(x)). */
   body(): Layer {
     const activation = [this.bn1, ReLU()];
-    const convolutions = [this.conv1, this.bn2, ReLU(), Dropout(this.#dropout), this.conv2];
+    const dropout = this.#dropout === 0 ? [] : [Dropout(this.#dropout)];
+    const convolutions = [this.conv1, this.bn2, ReLU(), ...dropout, this.conv2];
     return this.convShortcut === undefined
       ? new Residual(new Sequential(...activation, ...convolutions))
       : new Sequential(...activation, new Residual(new Sequential(...convolutions), this.convShortcut));

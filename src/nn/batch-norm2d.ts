@@ -5,7 +5,7 @@ import { ShapeError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
-import { batchNorm, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
+import { type BatchNormResult, batchNorm, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
 import { channelAffine } from "../ops/channel-affine.ts";
 import type { Epilogue } from "../ops/epilogue.ts";
 import { noGrad } from "../tape/tape.ts";
@@ -66,6 +66,11 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
     this.#momentum = momentum;
   }
 
+  /** Whether the norm takes the statistics of the batch, and not the running ones. */
+  takesBatch({ training }: Context): boolean {
+    return training && !this.frozen;
+  }
+
   /** Whether the norm computes as in evaluation although the network is in training: `freeze` has frozen its parameters. */
   get frozen(): boolean {
     return !this.bias.trainable && !(this.weight instanceof Parameter && this.weight.trainable);
@@ -77,17 +82,26 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
   }
 
   /** y = activation(norm(x) + addend) in one pass. @throws ShapeError as `forward` does, and for an addend of another shape than x. */
-  forwardThen(x: Tensor, { training }: Context, then: Epilogue): Tensor {
-    if (!training || this.frozen) {
+  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
+    if (!this.takesBatch(context)) {
       const { scale, shift } = this.affine();
       return channelAffine(x, scale, shift, then);
     }
+    return this.forwardInto(x, (gamma, beta, epsilon) => batchNorm(x, gamma, beta, epsilon, then));
+  }
+
+  /**
+   * What `compute` gives, which takes the statistics of the batch: the norm itself, or the norm with the layer behind it. The running
+   * statistics move by them.
+   * @throws ShapeError as `forward` does.
+   */
+  forwardInto(x: Tensor, compute: (gamma: Tensor, beta: Tensor, epsilon: number) => BatchNormResult): Tensor {
     if (x.rank >= 2 && x.size < 2 * x.shape[1]!)
       throw new ShapeError(
         `BatchNorm2d: training needs at least 2 values in each channel, got x:${formatShape(x.shape)}; ` +
           "use larger batches, and leave out a last batch of one image (dropLast, or train --drop-last)",
       );
-    const { y, mean, variance } = batchNorm(x, this.weight.value, this.bias.value, this.#epsilon, then);
+    const { y, mean, variance } = compute(this.weight.value, this.bias.value, this.#epsilon);
     noGrad(() => {
       this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);
       this.running_var.value = updateRunning(this.running_var.value, variance, this.#momentum, besselCorrection(x));

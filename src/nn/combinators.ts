@@ -8,6 +8,7 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { Description } from "./describe.ts";
 import { activationOf, type EpilogueLayer, forwardThen, takesEpilogue } from "./epilogue.ts";
 import { Layer } from "./module.ts";
+import { forwardAfterNorm } from "./preceding-norm.ts";
 
 /** A layer that combines the results of other layers. */
 export abstract class Combinator extends Layer {
@@ -23,7 +24,7 @@ export interface Staged extends Layer {
 
 /**
  * y = fₙ(… f₂(f₁(x))). Each layer has its position as its name, as in PyTorch. Without layers y = x. A norm and the ReLU after it are
- * computed in one pass.
+ * computed in one pass, or by the layer behind them if it can do so.
  */
 export class Sequential extends Combinator implements Staged, EpilogueLayer {
   [position: number]: Layer;
@@ -64,8 +65,11 @@ export class Sequential extends Combinator implements Staged, EpilogueLayer {
       const layer = layers[i]!;
       const activation = takesEpilogue(layer) ? activationOf(layers[i + 1]) : undefined;
       if (activation !== undefined) {
-        y = forwardThen(layer, y, context, { activation });
-        i++;
+        const isLast = i + 2 === layers.length - 1;
+        const after = forwardAfterNorm(layers[i + 2], y, context, layer, activation, isLast ? then : {});
+        if (after !== undefined && isLast) last = {};
+        y = after ?? forwardThen(layer, y, context, { activation });
+        i += after === undefined ? 1 : 2;
       } else if (i === layers.length - 1) {
         y = forwardThen(layer, y, context, then);
         last = {};

@@ -18,7 +18,7 @@ export interface EpilogueLayer extends Layer {
 }
 
 /** The object in the prototype chain of `layer` that has the method. A watcher of the method does not count. */
-function ownerOf(layer: object, method: "forward" | "forwardThen"): object | undefined {
+export function ownerOf(layer: object, method: "forward" | "forwardThen" | "forwardAfterNorm"): object | undefined {
   for (let owner: object | null = layer; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
     const found = Object.getOwnPropertyDescriptor(owner, method)?.value as unknown;
     if (typeof found === "function" && !isWatcher(found)) return owner;

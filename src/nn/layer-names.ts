@@ -4,8 +4,11 @@ import type { Module } from "./module.ts";
 
 type Method = (...args: unknown[]) => unknown;
 
-/** The methods that compute a layer. Networks with attention maps have two, and so have layers that take an epilogue (epilogue.ts). */
-const computing = ["forward", "forwardThen", "forwardWithAttention"] as const;
+/**
+ * The methods that compute a layer. Networks with attention maps have two, and so have layers that take an epilogue (epilogue.ts) or the norm
+ * before them (preceding-norm.ts).
+ */
+const computing = ["forward", "forwardThen", "forwardAfterNorm", "forwardWithAttention"] as const;
 
 type Computing = { [Name in (typeof computing)[number]]?: Method };
 

@@ -1,4 +1,7 @@
-/** The sum that takes the place of its first term: biases and shortcuts behind convolutions, whose own values no gradient needs. */
+/**
+ * The sum that takes the place of its first term: biases and shortcuts behind convolutions, whose own values no gradient needs. Its VJP is
+ * that of a sum (docs/derivations/elementwise.md).
+ */
 
 import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";

@@ -63,14 +63,14 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
   const vjp = (g: Tensor): Tensor[] => {
     if (!isRecording()) return fusedGradient(g);
     const before = beforeActivation(activation, value, g);
-    return [...composedGradient(x, gamma, before, epsilon), before];
+    return [...batchNormGradientComposed(x, gamma, before, epsilon), before];
   };
   const inputs = [x, gamma, beta, ...(addend === undefined ? [] : [addend])];
   return { y: record("batchNorm", { inputs, value, vjp }), mean: mu, variance: sigma2 };
 }
 
-/** The VJP composed of ops. It computes μ and σ² from x again, because second derivatives must see that they depend on x. */
-function composedGradient(x: Tensor, gamma: Tensor, g: Tensor, epsilon: number): Tensor[] {
+/** The VJP composed of ops: the cotangents of x, γ and β. It computes μ and σ² from x again, because second derivatives must see that they depend on x. */
+export function batchNormGradientComposed(x: Tensor, gamma: Tensor, g: Tensor, epsilon: number): Tensor[] {
   const axes = otherAxes(x);
   const scale = reciprocalSqrt(add(variance(x, { axes, correction: 0, keepDims: true }), epsilon));
   const xHat = multiply(subtract(x, mean(x, { axes, keepDims: true })), scale);

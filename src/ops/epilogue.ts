@@ -22,7 +22,7 @@ export interface Epilogue {
 export const epilogueOptions: OptionNames = optionNames<Epilogue>({ addend: true, activation: true });
 
 /** @throws ConfigError for an unknown name or activation, ShapeError for an addend of another shape or dtype than x. */
-export function checkEpilogue(op: string, x: Tensor, then: Epilogue): void {
+export function checkEpilogue(op: string, x: Pick<Tensor, "shape" | "dtype">, then: Epilogue): void {
   checkOptions(op, then, epilogueOptions);
   const { addend, activation } = then;
   if (activation !== undefined && !activations.includes(activation))

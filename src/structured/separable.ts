@@ -1,12 +1,15 @@
 /** The convolution that is made of a structured map: a depthwise window, and then the map at every pixel (paper, eq. 1). */
 
+import type { Activation } from "../backend/kernels.ts";
 import type { Context } from "../core/context.ts";
 import { convolutionGeometry, type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
 import { ConfigError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import type { WindowOptions } from "../core/separable-geometry.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { frobenius, matrix } from "../linalg/matrix.ts";
 import type { TensorArray } from "../linalg/tensor-array.ts";
+import type { BatchNorm2d } from "../nn/batch-norm2d.ts";
 import { AffineLayer, afterBias, type ChannelAffine } from "../nn/channel-affine.ts";
 import { Sequential } from "../nn/combinators.ts";
 import { Conv2d, foldedConvolution } from "../nn/conv2d.ts";
@@ -17,12 +20,14 @@ import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
 import { Layer } from "../nn/module.ts";
+import type { NormedLayer } from "../nn/preceding-norm.ts";
 import type { Parameter } from "../nn/state.ts";
 import { addInPlace } from "../ops/add-in-place.ts";
 import { contractWindow } from "../ops/contract-channels.ts";
 import { multiply } from "../ops/elementwise.ts";
-import { applyInPlace, type Epilogue } from "../ops/epilogue.ts";
+import { applyEpilogue, applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { pad, slice } from "../ops/layout.ts";
+import { normSeparableConv2d } from "../ops/norm-separable-convolution.ts";
 import { reshape } from "../ops/reshape.ts";
 import { separableConv2d } from "../ops/separable-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -108,7 +113,7 @@ const windowPass = 12;
  * The window has the stride, the padding and the dilation. It has I·k² parameters beside those of the map. The dense convolution has
  * O·I·k². A 1×1 site has no window. There the input itself is padded, and every stride-th pixel is taken.
  */
-export class SeparableConvolution extends StructuredConvolution implements FoldableLayer, EpilogueLayer {
+export class SeparableConvolution extends StructuredConvolution implements FoldableLayer, EpilogueLayer, NormedLayer {
   readonly grouped: DepthwiseWindow | undefined;
   readonly map: StructuredLinear;
   readonly #stride: number;
@@ -157,14 +162,58 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const y = this.#windowAndMap(x) ?? onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
+    return this.forwardThen(x, context, {});
+  }
+
+  /**
+   * activation(f(x) + addend). Where the window and the matrix W are one op, and there is no bias, the op adds the addend. Elsewhere the sum
+   * takes the place of the convolution's own result.
+   */
+  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
+    const window = this.#fusible?.kernel();
+    if (window !== undefined && this.#multipliesByMatrix(x, window))
+      return this.#finished(then, (addend) => separableConv2d(x, window, this.map.toDense(), this.#windowOptions, addend));
+    const stages = window && this.map.stages();
+    const convolve = (): Tensor =>
+      window !== undefined && stages !== undefined
+        ? contractWindow(x, window, stages, this.#windowOptions)
+        : onPixels(this.#windowed(x, context), (columns) => this.map.applyToColumns(columns));
+    return applyInPlace(this.#biased(convolve()), then);
+  }
+
+  /**
+   * At once in training, where the window and the matrix W are one op and the window has stride 1. A window with a stride leaves a cotangent
+   * that is larger than its result, and then nothing is gained (docs/benchmarks.md).
+   */
+  forwardAfterNorm(x: Tensor, context: Context, norm: BatchNorm2d, activation: Activation, then: Epilogue): Tensor | undefined {
+    const window = this.#fusible?.kernel();
+    if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
+    return this.#finished(then, (addend) =>
+      norm.forwardInto(x, (gamma, beta, epsilon) =>
+        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions, addend),
+      ),
+    );
+  }
+
+  #finished(then: Epilogue, convolve: (addend: Tensor | undefined) => Tensor): Tensor {
+    if (this.map.bias !== undefined) return applyInPlace(this.#biased(convolve(undefined)), then);
+    return applyEpilogue(convolve(then.addend), { activation: then.activation });
+  }
+
+  #biased(y: Tensor): Tensor {
     const bias = this.map.bias;
     return bias === undefined ? y : addInPlace(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
   }
 
-  /** The addend takes the place of the convolution's own result. */
-  forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
-    return applyInPlace(this.forward(x, context), then);
+  get #windowOptions(): WindowOptions {
+    return { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
+  }
+
+  /** Whether the map behind the window is applied to x as the matrix W. */
+  #multipliesByMatrix(x: Tensor, window: Tensor): boolean {
+    const options = { ...this.#windowOptions, groups: this.map.inFeatures };
+    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, options);
+    return this.choose(batch * outHeight * outWidth).path === "dense";
   }
 
   /** w ∗ x, or the pixels of x that a site without a window reads. */
@@ -181,18 +230,6 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   /** The window, if it can be one op with the map. The `forward` of another window may do more than its weight tells, such as a norm. */
   get #fusible(): DepthwiseConv2d | undefined {
     return this.grouped instanceof DepthwiseConv2d && this.grouped.bias === undefined ? this.grouped : undefined;
-  }
-
-  /** W·(w ∗ x) as one op, where the map is applied as the matrix W or in stages; undefined elsewhere. */
-  #windowAndMap(x: Tensor): Tensor | undefined {
-    const map = this.map;
-    const window = this.#fusible?.kernel();
-    if (window === undefined) return undefined;
-    const options = { stride: this.#stride, padding: this.#padding, dilation: this.#dilation };
-    const { batch, outHeight, outWidth } = convolutionGeometry(this.name, x.shape, window.shape, { ...options, groups: map.inFeatures });
-    if (this.choose(batch * outHeight * outWidth).path === "dense") return separableConv2d(x, window, map.toDense(), options);
-    const stages = map.stages();
-    return stages && contractWindow(x, window, stages, options);
   }
 
   /**

@@ -87,6 +87,23 @@ export function normGradientBounds(
   return [bounds.x, bounds.gamma, bounds.beta];
 }
 
+/** [∂x, ∂γ, ∂β]: what errors of at most g in the cotangent do to the gradients. */
+export function normGradientErrors({ x, gamma, mean, variance, g }: NormGradientInputs, geometry: NormGeometry): Numbers[] {
+  const count = geometry.batch * geometry.inner;
+  const errors = { x: new Float64Array(x.length), gamma: new Float64Array(gamma.length), beta: new Float64Array(gamma.length) };
+  forEachChannel(geometry, (c, places) => {
+    const scale = 1 / Math.sqrt(variance[c]! + geometry.epsilon);
+    const size = (at: number): number => Math.abs(x[at]! - mean[c]!) * scale;
+    for (const at of places) {
+      errors.beta[c]! += g[at]!;
+      errors.gamma[c]! += g[at]! * size(at);
+    }
+    for (const at of places)
+      errors.x[at] = Math.abs(gamma[c]!) * scale * (g[at]! + (errors.beta[c]! + size(at) * errors.gamma[c]!) / count);
+  });
+  return [errors.x, errors.gamma, errors.beta];
+}
+
 /** [parameter, momentum buffer]. */
 export function sgdBounds(
   p: Numbers,

@@ -11,6 +11,7 @@ import { cosineTransformConformance } from "./conformance-cosine-transform.ts";
 import { elementwiseConformance } from "./conformance-elementwise.ts";
 import { fusedConformance } from "./conformance-fused.ts";
 import { layoutConformance } from "./conformance-layout.ts";
+import { normSeparableConformance } from "./conformance-norm-separable.ts";
 import { opConformance } from "./conformance-ops.ts";
 import { reductionConformance } from "./conformance-reductions.ts";
 import { storageConformance } from "./conformance-storage.ts";
@@ -44,6 +45,7 @@ export function conformance(
     describe("layout", () => layoutConformance(subject));
     describe("contractions", () => contractionConformance(subject));
     describe("fused", () => fusedConformance(subject));
+    describe("a norm before a separable convolution", () => normSeparableConformance(subject));
     describe("composed ops", () => opConformance(subject));
   });
 }

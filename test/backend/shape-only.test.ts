@@ -29,7 +29,13 @@ const outline = (answer: unknown): unknown => {
 /** The reference, each of whose answers is held against the shape-only backend's to the same question. */
 function paired(asked: Set<string>): Kernels {
   // Contractions in stages are optional kernels, which the shape-only backend leaves to their composed form.
-  const { contractChannels: _, contractChannelsGradient: __, ...reference } = createReferenceBackend();
+  const {
+    contractChannels: _,
+    contractChannelsGradient: __,
+    normSeparableConv2d: ___,
+    normSeparableConv2dGradient: ____,
+    ...reference
+  } = createReferenceBackend();
   const shapeOnly = createShapeOnlyBackend();
   const kernels = Object.entries(reference).map(([name, kernel]) => {
     if (typeof kernel !== "function" || ["memory", "resetPeak"].includes(name)) return [name, kernel];

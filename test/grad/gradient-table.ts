@@ -19,6 +19,7 @@ import { applyEpilogue, applyInPlace, beforeActivation, type Epilogue } from "..
 import { gather, scatterAdd } from "../../src/ops/indexing.ts";
 import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
+import * as normSeparable from "../../src/ops/norm-separable-convolution.ts";
 import * as pooling from "../../src/ops/pooling.ts";
 import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
 import * as reductions from "../../src/ops/reductions.ts";
@@ -130,10 +131,53 @@ const window = { maxBatch: 2, maxChannels: 2, maxGroups: 2, maxSize: 4, maxKerne
 /** A depthwise window and a map. The convolution has one group, whose sizes are those of the map. */
 const separableRow = (f: typeof separable.separableConv2d): GradientRow =>
   row(
-    convolutions({ ...window, maxGroups: 1 }),
-    ({ x, w: [outChannels, channels, ...kernel], options: { groups: _, ...options } }, seed) => ({
-      f: (image, weight, map) => f(image, weight!, map!, options),
-      inputs: [x, [channels, 1, ...kernel], [outChannels, channels]].map((shape, i) => sampleTensor(shape, seed + i)),
+    fc.tuple(convolutions({ ...window, maxGroups: 1 }), fc.boolean()),
+    (
+      [
+        {
+          x,
+          w: [outChannels, channels, ...kernel],
+          options: { groups: _, ...options },
+        },
+        adds,
+      ],
+      seed,
+    ) => {
+      const sizes = [x, [channels, 1, ...kernel], [outChannels, channels]];
+      const y = separable.separableConv2d(...(sizes.map((size) => sampleTensor(size, 0)) as [Tensor, Tensor, Tensor]), options).shape;
+      return {
+        f: (image, weight, map, addend) => f(image, weight!, map!, options, addend),
+        inputs: [...sizes, ...(adds ? [y] : [])].map((shape, i) => sampleTensor(shape, seed + i)),
+      };
+    },
+  );
+
+/**
+ * The same behind a norm and an activation. The norm's results are kept away from the kinks of the activation, and each channel has at least
+ * 4 values.
+ */
+const normSeparableRow = (f: typeof normSeparable.normSeparableConv2d): GradientRow =>
+  row(
+    fc.tuple(convolutions({ ...window, maxGroups: 1, empty: false }), fc.constantFrom(...activations)),
+    (
+      [
+        {
+          x,
+          w: [outChannels, channels, ...kernel],
+          options: { groups: _, ...options },
+        },
+        activation,
+      ],
+      seed,
+    ) => ({
+      f: (image, weight, map, gamma, beta, addend) => {
+        const [scale, shift] = [gamma!, beta!].map((t) => elementwise.multiply(t, 0.1)) as [Tensor, Tensor];
+        const norm = { gamma: scale, beta: elementwise.add(shift, levels(shift.shape)), epsilon: 1e-2, activation };
+        return f(image, norm, weight!, map!, options, addend).y;
+      },
+      inputs: [[x[0]! + 3, ...x.slice(1)], [channels, 1, ...kernel], [outChannels, channels], [channels], [channels]].map((shape, i) =>
+        sampleTensor(shape, seed + i),
+      ),
     }),
   );
 
@@ -371,6 +415,9 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
 
   "separable-convolution/separableConv2d": separableRow(separable.separableConv2d),
   "separable-convolution/separableConv2dComposed": separableRow(separable.separableConv2dComposed),
+
+  "norm-separable-convolution/normSeparableConv2d": normSeparableRow(normSeparable.normSeparableConv2d),
+  "norm-separable-convolution/normSeparableConv2dComposed": normSeparableRow(normSeparable.normSeparableConv2dComposed),
 
   "pooling/maxPool2d": pooled((x, { countIncludePad: _, ...options }) => pooling.maxPool2d(x, options)),
   "pooling/avgPool2d": pooled(pooling.avgPool2d),

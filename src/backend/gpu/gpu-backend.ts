@@ -118,7 +118,7 @@ export const deviceKernels = (device: Device): Omit<Kernels, "name" | "threads" 
   ...layoutKernels(device),
   ...matmulKernels(device),
   ...convolutionKernels(device),
-  ...composedSeparable(convolutionKernels(device)),
+  ...composedSeparable({ ...convolutionKernels(device), ...elementwiseKernels(device) }),
   ...poolingKernels(device),
   ...batchNormKernels(device),
   ...optimiserKernels(device),

@@ -6,7 +6,7 @@
  * in the last place.
  */
 
-import { composedSeparable } from "../composed-separable.ts";
+import { composedNormSeparable, composedSeparable } from "../composed-separable.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
@@ -41,9 +41,10 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...layoutKernels(memory),
   ...matmulKernels(memory),
   ...convolutionKernels(memory),
-  ...composedSeparable(convolutionKernels(memory)),
+  ...composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) }),
   ...poolingKernels(memory),
   ...batchNormKernels(memory),
+  ...composedNormSeparable(batchNormKernels(memory), composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) })),
   ...channelStageKernels(memory),
   ...optimiserKernels(),
 });

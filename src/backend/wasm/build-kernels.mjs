@@ -17,7 +17,7 @@ import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 import { main as compile } from "assemblyscript/asc";
 import { exportedStructs } from "./exported-structs.mjs";
-import { convTile, depthwiseTile, dotTile, gemmTile, panelDotTile, sameWindowTile, winogradTile } from "./tiles.mjs";
+import { convTile, depthwiseTile, dotTile, gemmTile, panelDotTile, panelTile, sameWindowTile, winogradTile } from "./tiles.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const assembly = join(here, "assembly");
@@ -40,7 +40,7 @@ const tileFiles = ({ gemm, convolution }) => ({
   "conv-tile.ts": convTile(convolution),
   "conv-dots.ts": dotTile(convolution),
   "depthwise-tile.ts": depthwiseTile(convolution),
-  "panel-tile.ts": gemmTile(convolution, "panelTile"),
+  "panel-tile.ts": panelTile(convolution),
   "panel-dots.ts": panelDotTile(convolution),
   "same-window-tile.ts": sameWindowTile(convolution),
   "winograd-tile.ts": winogradTile(convolution),

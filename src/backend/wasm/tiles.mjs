@@ -25,11 +25,27 @@ const laneMasks = (run, count) =>
   each(run, (v) => `const mask${v} = i32x4.gt_s(i32x4.splat(${count}), i32x4(${[0, 1, 2, 3].map((lane) => 4 * v + lane).join(", ")}));`);
 
 /** Matrix multiplication. A is packed [k][rows], B is packed [k][vectors · 4]: both are read front to back. */
-export const gemmTile = ({ rows, vectors }, name = "gemmTile") => `
+export const gemmTile = (tile, name = "gemmTile") => `
 import { multiplyAdd, zero } from "./simd";
 
-/** C[${rows}, ${4 * vectors}] = or += A·B. \`rowC\` is the byte distance of C's rows. */
+/** C[${tile.rows}, ${4 * tile.vectors}] = or += A·B. \`rowC\` is the byte distance of C's rows. */
 export function ${name}(k: i32, a: usize, b: usize, c: usize, rowC: usize, accumulate: bool): void {
+  ${productOfTile(tile, "accumulate", "c")}
+}
+`;
+
+/** The product of a map with a panel, and a tensor of the size of C that is added to it. */
+export const panelTile = (tile) => `
+import { multiplyAdd, zero } from "./simd";
+
+/** C[${tile.rows}, ${4 * tile.vectors}] = A·B + addend. \`rowC\` is the byte distance of the rows of C and of the addend. An address of 0 stands for no addend. */
+export function panelTile(k: i32, a: usize, b: usize, c: usize, rowC: usize, addend: usize): void {
+  ${productOfTile(tile, "addend != 0", "addend")}
+}
+`;
+
+/** The body of both: under \`adds\`, the numbers at \`addend\` are added. */
+const productOfTile = ({ rows, vectors }, adds, addend) => `
   ${table(rows, vectors, (r, v) => `let c${r}_${v} = zero();`)}
   const end = a + (<usize>k) * ${4 * rows};
   while (a < end) {
@@ -43,13 +59,11 @@ export function ${name}(k: i32, a: usize, b: usize, c: usize, rowC: usize, accum
     a += ${4 * rows};
     b += ${16 * vectors};
   }
-  if (accumulate) {
-    let at = c;
+  if (${adds}) {
+    let at = ${addend};
     ${each(rows, (r) => `${each(vectors, (v) => `c${r}_${v} = f32x4.add(c${r}_${v}, v128.load(at, ${16 * v}));`)}\nat += rowC;`)}
   }
-  ${each(rows, (r) => `${each(vectors, (v) => `v128.store(c, c${r}_${v}, ${16 * v});`)}\nc += rowC;`)}
-}
-`;
+  ${each(rows, (r) => `${each(vectors, (v) => `v128.store(c, c${r}_${v}, ${16 * v});`)}\nc += rowC;`)}`;
 
 /**
  * Convolution: output channels × two runs of neighbouring pixels, while the taps of all input channels run. This is the tile of matrix

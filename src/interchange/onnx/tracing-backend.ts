@@ -70,8 +70,14 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     conv2dInputGradient: kernel("conv2dInputGradient", (a, b) => [a, b]),
     conv2dWeightGradient: refuse("conv2dWeightGradient"),
   };
-  // Contractions in stages are left out, so that each of them is composed of kernels that have nodes.
-  const { contractChannels: _, contractChannelsGradient: __, ...others } = inner;
+  // Optional kernels are left out, so that what they compute is composed of kernels that have nodes.
+  const {
+    contractChannels: _,
+    contractChannelsGradient: __,
+    normSeparableConv2d: ___,
+    normSeparableConv2dGradient: ____,
+    ...others
+  } = inner;
   return {
     ...others,
     ...elementwise,
@@ -92,7 +98,7 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     readView: kernel("readView", (x) => [x]),
     assemble: kernel("assemble", (_, __, ___, parts) => parts.map(({ source }) => source)),
     matmul: kernel("matmul", (a, b) => [a, b]),
-    separableConv2d: composedSeparable(convolutions).separableConv2d,
+    separableConv2d: composedSeparable({ ...convolutions, ...elementwise }).separableConv2d,
     separableConv2dGradient: refuse("separableConv2dGradient"),
     maxPool2d: (x, geometry) => (trace.isSymbolic(x) ? nodes.maxPool2d(x, geometry) : inner.maxPool2d(x, geometry)),
     channelAffine(x, scale, shift, geometry, then) {

@@ -43,7 +43,13 @@ interface TermCounter {
  */
 function termCounter(): TermCounter {
   // Contractions in stages and separable convolutions are composed, so that the terms of each of their sums are counted.
-  const { contractChannels: _, contractChannelsGradient: __, ...inner } = createReferenceBackend();
+  const {
+    contractChannels: _,
+    contractChannelsGradient: __,
+    normSeparableConv2d: ___,
+    normSeparableConv2dGradient: ____,
+    ...inner
+  } = createReferenceBackend();
   let roundings = 0;
   /** `count` roundings by the runtime, and one by the reference backend, which rounds when it stores a result. */
   const rounded = <T>(count: number, result: T): T => {

@@ -11,6 +11,7 @@
  * the only pass.
  */
 
+import { NONE, RELU, RELU6, activate } from "./normalise-row";
 import { productSum, rowDeviations, rowMaskedProducts, rowProducts, rowSquares } from "./row-sums";
 import { loadLanes, multiplyAdd, storeLanes, zero } from "./simd";
 import { JOB, parallel } from "./team";
@@ -26,7 +27,7 @@ export class NormJob {
   mean: usize;
   variance: usize;
   addend: usize;
-  /** y, or the gradient of x. */
+  /** y, or the gradient of x. 0 where only the statistics are wanted. */
   out: usize;
   g: usize;
   /** The y of a forward pass with an activation; 0 without an activation. */
@@ -44,6 +45,8 @@ export class NormJob {
   inner: i32;
   /** Rows that a chunk takes; 0 where a chunk is a channel. */
   rowsPerChunk: i32;
+  /** 1 where the sums of ḡ and the masked cotangent ḡ are there already, as separable-gradient.ts leaves them. */
+  summed: i32;
   /** 0 is none, 1 is relu, 2 is relu6. */
   activation: i32;
   epsilon: f32;
@@ -53,10 +56,6 @@ export class NormJob {
 
 const job = changetype<NormJob>(JOB);
 
-/** The activations, by the numbers that the host knows them by. */
-const NONE = 0;
-const RELU = 1;
-const RELU6 = 2;
 /** The team combines the sums of more rows than this; the caller alone combines fewer. */
 const FEW_ROWS = 8192;
 
@@ -97,7 +96,7 @@ function passes(sum: (i: i32) => void, combine: (c: i32) => void, write: (i: i32
   const chunks = (rows() + job.rowsPerChunk - 1) / job.rowsPerChunk;
   parallel(sum, chunks, shared);
   parallel(combine, job.channels, shared && rows() > FEW_ROWS);
-  parallel(write, chunks, shared);
+  if (job.out != 0) parallel(write, chunks, shared);
 }
 
 /**
@@ -157,14 +156,10 @@ function combineMoments(channel: i32): void {
   store<f32>(coefficients, mean, 8);
 }
 
-@inline
-function activate(v: v128, activation: i32): v128 {
-  if (activation == RELU) return f32x4.max(v, zero());
-  if (activation == RELU6) return f32x4.min(f32x4.max(v, zero()), f32x4.splat(6));
-  return v;
-}
-
-/** y = activation(scale·(x − centre) + shift + addend). The function is inlined with constants for the activation and `adds`. */
+/**
+ * y = activation(scale·(x − centre) + shift + addend). The function is inlined with constants for the activation and `adds`. The loop stands
+ * here, and not in `normaliseRow`, because the engine joins no pairs of it when it is inlined twice over: a norm then takes 1.7 times as long.
+ */
 @inline
 function writeEach(first: i32, end: i32, step: i32, activation: i32, adds: bool): void {
   for (let r = first; r < end; r += step) {
@@ -201,6 +196,7 @@ function writeEach(first: i32, end: i32, step: i32, activation: i32, adds: bool)
 }
 
 function writeNormalised(first: i32, end: i32, step: i32): void {
+  if (job.out == 0) return;
   const adds = job.addend != 0;
   if (job.activation == RELU) {
     if (adds) writeEach(first, end, step, RELU, true);
@@ -231,9 +227,25 @@ export function normalise(shared: bool): void {
   passes(momentsChunk, combineMoments, normalisedChunk, normaliseChannel, shared);
 }
 
+/**
+ * The coefficients of channels whose statistics were taken before. A forward pass and its gradient both use these, so that they agree on the
+ * pixels that the activation lets through.
+ */
+export function givenCoefficients(): void {
+  for (let channel = 0; channel < job.channels; channel++) {
+    const slot = (<usize>channel) << 2;
+    const coefficients = coefficientsOf(channel);
+    const deviation = sqrt(<f64>load<f32>(job.variance + slot) + job.epsilon);
+    store<f32>(coefficients, <f32>(<f64>load<f32>(job.gamma + slot) / deviation));
+    store<f32>(coefficients, load<f32>(job.beta + slot), 4);
+    store<f32>(coefficients, load<f32>(job.mean + slot), 8);
+  }
+}
+
 /** Σ ḡ and Σ ḡ·(x − μ) of each row, with ḡ = g where the activation has slope 1, else 0. */
 @inline
 function sumProducts(first: i32, end: i32, step: i32): void {
+  if (job.summed) return;
   for (let r = first; r < end; r += step) {
     const channel = r % job.channels;
     const mean = load<f32>(job.mean + ((<usize>channel) << 2));

@@ -18,7 +18,7 @@ export { separable } from "./separable";
 export { separableGradient } from "./separable-gradient";
 export { binary } from "./broadcast";
 export { clamp, select_, unary } from "./elementwise";
-export { normalise, normaliseGradient } from "./batch-norm";
+export { givenCoefficients, normalise, normaliseGradient } from "./batch-norm";
 export { argmax, reduce } from "./reductions";
 export { cosineTransform } from "./cosine-transform";
 export { maxPool2d } from "./pooling";

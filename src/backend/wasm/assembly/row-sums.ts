@@ -3,6 +3,7 @@
  * additions to a lane), float64 from block to block. Two results come back through globals, one instance of the module being one thread.
  */
 
+import { RELU, RELU6, activate, normaliseRow } from "./normalise-row";
 import { loadLanes, multiplyAdd, zero } from "./simd";
 import { thread } from "./team";
 
@@ -171,6 +172,58 @@ export function rowMaskedProducts(x: usize, g: usize, y: usize, masked: usize, c
     const yi = load<f32>(y);
     const gi: f32 = 0 < yi && yi <= end ? load<f32>(g) : 0;
     store<f32>(masked, gi);
+    total += gi;
+    products += <f64>gi * (load<f32>(x) - centre);
+  }
+  productSum = products;
+  return total;
+}
+
+/**
+ * As rowMaskedProducts, where y is computed from x in the same loop: y = activation(scale·(x − centre) + shift), with the scale, the shift and
+ * the centre at `coefficients`. y is written to `y`, and ḡ takes the place of g.
+ */
+export function rowNormalisedProducts(x: usize, g: usize, y: usize, count: i32, coefficients: usize, activation: i32, end: f32): f64 {
+  if (activation == RELU) return normalisedProducts(x, g, y, count, coefficients, RELU, end);
+  return normalisedProducts(x, g, y, count, coefficients, RELU6, end);
+}
+
+@inline
+function normalisedProducts(x: usize, g: usize, y: usize, count: i32, coefficients: usize, activation: i32, end: f32): f64 {
+  const a = v128.load32_splat(coefficients), b = v128.load32_splat(coefficients, 4), c = v128.load32_splat(coefficients, 8);
+  const limit = f32x4.splat(end);
+  const centre = load<f32>(coefficients, 8);
+  let total: f64 = 0, products: f64 = 0;
+  const last = x + ((<usize>(count & ~7)) << 2);
+  while (x < last) {
+    const stop = min(last, x + BLOCK);
+    let s0 = zero(), s1 = zero(), p0 = zero(), p1 = zero();
+    for (; x < stop; x += 32, g += 32, y += 32) {
+      const d0 = f32x4.sub(v128.load(x), c), d1 = f32x4.sub(v128.load(x, 16), c);
+      const y0 = activate(multiplyAdd(d0, a, b), activation), y1 = activate(multiplyAdd(d1, a, b), activation);
+      v128.store(y, y0);
+      v128.store(y, y1, 16);
+      let g0 = v128.and(v128.load(g), f32x4.lt(zero(), y0)), g1 = v128.and(v128.load(g, 16), f32x4.lt(zero(), y1));
+      if (activation == RELU6) {
+        g0 = v128.and(g0, f32x4.le(y0, limit));
+        g1 = v128.and(g1, f32x4.le(y1, limit));
+      }
+      v128.store(g, g0);
+      v128.store(g, g1, 16);
+      s0 = f32x4.add(s0, g0);
+      s1 = f32x4.add(s1, g1);
+      p0 = multiplyAdd(g0, d0, p0);
+      p1 = multiplyAdd(g1, d1, p1);
+    }
+    total += blockPairs(s0, s1, p0, p1);
+    products += pairSum;
+  }
+  const rest = count & 7;
+  normaliseRow(x, y, rest, coefficients, activation);
+  for (let i = 0; i < rest; i++, x += 4, g += 4, y += 4) {
+    const yi = load<f32>(y);
+    const gi: f32 = 0 < yi && yi <= end ? load<f32>(g) : 0;
+    store<f32>(g, gi);
     total += gi;
     products += <f64>gi * (load<f32>(x) - centre);
   }

@@ -6,7 +6,7 @@
 
 import { resultBytes, runBytes } from "./depthwise";
 import { nineDots, oneRunDown, twoRunsDown } from "./same-window-tile";
-import { laneSum, zero } from "./simd";
+import { laneSum } from "./simd";
 
 /** A row of the padding: two runs, and the pixels at both sides of them. */
 const zeros: usize = memory.data(128, 64);
@@ -16,7 +16,7 @@ const notAtLeft: usize = atLeft + 4;
 const notAtRight: usize = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, 0], 16) + (CONV_RUN == 4 ? 16 : 0);
 const atRight: usize = notAtRight + 4;
 
-/** Bytes that `sameWindowDots` needs for its sums. */
+/** Bytes of the sums of `sameWindowDots`. */
 export const nineSumsBytes: usize = 9 * runBytes;
 
 /**
@@ -46,16 +46,19 @@ export function sameWindow(x: usize, height: i32, width: i32, first: i32, count:
   }
 }
 
-/** gw[t] += Σ g·x over a plane of at least two rows, for each of the nine taps. */
-export function sameWindowDots(x: usize, g: usize, height: i32, width: i32, gw: usize, sums: usize): void {
+/** Adds Σ g·x over a plane of at least two rows to `sums`, for each of the nine taps. The lanes stay apart until `addNineSums`. */
+export function sameWindowDots(x: usize, g: usize, height: i32, width: i32, sums: usize): void {
   const rowBytes = (<usize>width) << 2;
   const runs = width / CONV_RUN;
-  for (let at: usize = 0; at < nineSumsBytes; at += 16) v128.store(sums + at, zero());
   for (let run = 0; run < runs; run++) {
     const from = (<usize>run) * runBytes;
     const left = run == 0 ? atLeft : notAtLeft, right = run == runs - 1 ? atRight : notAtRight;
     nineDots(zeros, x + from - 4, g + from, height, rowBytes, left, right, sums);
   }
+}
+
+/** gw[t] += the lanes of each of the nine sums. */
+export function addNineSums(sums: usize, gw: usize): void {
   for (let t: usize = 0; t < 9; t++, gw += 4, sums += runBytes) {
     const lanes = CONV_RUN > 4 ? f32x4.add(v128.load(sums), v128.load(sums, 16)) : v128.load(sums);
     store<f32>(gw, load<f32>(gw) + laneSum(lanes));

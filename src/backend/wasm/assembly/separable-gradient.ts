@@ -14,8 +14,9 @@
 import { Planes, copyPlanes } from "./conv-planes";
 import { DepthwisePass, DepthwiseVector, addTaps, onePlane, resultBytes, runBytes } from "./depthwise";
 import { panelDots } from "./panel-dots";
-import { Band, SAME, STRIDE_TWO, WindowInput, lineBytes, multiplyPanels, paddedPanels, panelBytes, windowPanels } from "./separable";
-import { reverseWeights, sameWindow, sameWindowDots } from "./same-window";
+import { Band, SAME, STRIDE_TWO, WindowInput, cacheLine, lineBytes, multiplyPanels, paddedPanels, panelBytes, windowPanels } from "./separable";
+import { productSum, rowNormalisedProducts } from "./row-sums";
+import { addNineSums, nineSumsBytes, reverseWeights, sameWindow, sameWindowDots } from "./same-window";
 import { copyVectors, loadLanes, storeLanes } from "./simd";
 import { strideTwoDots, strideTwoInputGradient } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
@@ -50,6 +51,8 @@ export class SeparableGradientJob {
   /** The window over a whole image: the rows of x's planes, and the pass that w̄ takes. */
   imageRows: i32;
   imagePass: DepthwisePass;
+  /** [channel] of the sums of w̄, whose lanes are apart for a whole range; 0 bytes where another window has none. */
+  nineBytes: usize;
   /** The passes of wᵀ over planes of D̄ that have `dRows` rows. */
   planesD: Planes;
   dRows: i32;
@@ -57,6 +60,9 @@ export class SeparableGradientJob {
   passCount: i32;
   /** Distance of the channels of D̄. */
   dPlane: usize;
+  /** [row] of two float64, the sums that the gradient of the norm before the window needs, and the last value with slope 1. */
+  sums: usize;
+  slopeEnd: f32;
   images: i32;
   imagesPerRange: i32;
   imagesAtOnce: i32;
@@ -70,14 +76,24 @@ export function separableGradient(description: usize, ranges: i32, shared: bool)
   parallel(range, ranges, shared);
 }
 
+/** Where a thread has the sums of w̄. */
+@inline
+function nineSumsOf(job: SeparableGradientJob): usize {
+  return job.scratch + thread() * job.scratchBytes + cornerBytes + reversedBytes;
+}
+
 function range(index: i32): void {
   const job = changetype<SeparableGradientJob>(load<usize>(JOB));
-  const map = job.partialMap + index * job.mapBytes, window = job.partialWindow + index * job.windowBytes;
+  const map = job.partialMap + index * job.mapBytes;
+  let window = job.partialWindow + index * job.windowBytes;
   memory.fill(map, 0, job.mapBytes);
   memory.fill(window, 0, job.windowBytes);
+  const nine = nineSumsOf(job);
+  memory.fill(nine, 0, job.nineBytes);
   const end = min(job.images, (index + 1) * job.imagesPerRange);
   for (let first = index * job.imagesPerRange; first < end; first += job.imagesAtOnce)
     group(job, first, min(end, first + job.imagesAtOnce), map, window);
+  for (let at: usize = 0; at < job.nineBytes; at += nineSumsBytes, window += 9 << 2) addNineSums(nine + at, window);
 }
 
 /** Adds the gradients of images [first, end) to `map` and `window`, and writes their x̄. */
@@ -85,27 +101,28 @@ function group(job: SeparableGradientJob, first: i32, end: i32, map: usize, wind
   const input = job.input;
   const channels = input.channels, outChannels = job.outChannels;
   const corner = job.scratch + thread() * job.scratchBytes;
-  const d = corner + cornerBytes + reversedBytes;
+  const d = nineSumsOf(job) + job.nineBytes;
   const stepD = panelBytes(channels), stepG = panelBytes(outChannels);
   const g = d + (<usize>((job.imagesAtOnce - 1) * job.bandPanels + paddedPanels(job.bandPanels))) * stepD;
   const dGradient = g + (<usize>(job.bandPanels * job.imagesAtOnce)) * stepG;
   const dImage = (<usize>channels) * job.dPlane;
-  const copy = dGradient + job.imagesAtOnce * dImage;
+  const rows = dGradient + job.imagesAtOnce * dImage;
+  const copy = rows + input.rowsBytes;
 
   for (let b = 0; b < input.bandCount; b++) {
     const band = changetype<Band>(input.bands + b * bandBytes);
     let panels = 0;
     for (let image = first; image < end; image++, panels += band.panels) {
       const ofD = d + (<usize>panels) * stepD, ofG = g + (<usize>panels) * stepG;
-      windowPanels(input, image, band, ofD, copy);
+      windowPanels(input, image, band, ofD, rows, copy);
       if (!band.whole) clearBehindRows(band, channels, ofD);
       packPanels(band, job.g + image * job.gImage, job.gPlane, outChannels, ofG);
-      multiplyPanels(band, ofG, outChannels, job.packedMap, channels, dGradient + (image - first) * dImage, job.dPlane, corner);
+      multiplyPanels(band, ofG, outChannels, job.packedMap, channels, dGradient + (image - first) * dImage, 0, job.dPlane, corner);
     }
     addProducts(panels, g, outChannels, d, channels, map, corner);
   }
   for (let image = first; image < end; image++)
-    windowGradients(job, image, dGradient + (image - first) * dImage, window, corner, copy);
+    windowGradients(job, image, dGradient + (image - first) * dImage, window, corner, rows, copy);
 }
 
 /** Copies planes of a cotangent into panels. Pixels that do not exist are 0. */
@@ -181,8 +198,10 @@ function runSum(sum: usize): v128 {
   return CONV_RUN > 4 ? f32x4.add(v128.load(sum), v128.load(sum, 16)) : v128.load(sum);
 }
 
-/** From D̄ of one image: w̄ is added to `window`, and x̄ is written. */
-function windowGradients(job: SeparableGradientJob, image: i32, dGradient: usize, window: usize, corner: usize, copy: usize): void {
+/** From D̄ of one image: w̄ is added to `window`, and x̄ is written. A norm before the window gets the cotangent of its own result as x̄. */
+function windowGradients(
+  job: SeparableGradientJob, image: i32, dGradient: usize, window: usize, corner: usize, rows: usize, copy: usize,
+): void {
   const input = job.input, planes = input.planes, planesD = job.planesD;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
   const kernelBytes = (<usize>input.kernel) << 2;
@@ -191,16 +210,19 @@ function windowGradients(job: SeparableGradientJob, image: i32, dGradient: usize
     if (input.kind == SAME) {
       const reversed = corner + cornerBytes;
       reverseWeights(weights, reversed);
-      sameWindowDots(x, dGradient, planes.height, planes.width, window, corner);
       sameWindow(dGradient, planes.height, planes.width, 0, planes.height, reversed, xGradient, 2 * runBytes);
     } else if (input.kind == STRIDE_TWO) {
-      strideTwoDots(x, dGradient, planes.height, planes.width, window);
       strideTwoInputGradient(dGradient, planes.height >> 1, planes.width >> 1, weights, xGradient);
     } else {
-      if (!planes.direct) copyPlanes(planes, x, 1, 0, job.imageRows, copy);
-      addTaps(job.imagePass, planes.direct ? x : copy, dGradient, window, corner);
       if (!planesD.direct) copyPlanes(planesD, dGradient, 1, 0, job.dRows, copy);
       onePlane(job.passes, job.passCount, weights, planesD.direct ? dGradient : copy, xGradient, corner);
+    }
+    const source = input.coefficients == 0 ? x : maskedSource(job, image * input.channels + c, c, x, xGradient, rows + cacheLine);
+    if (input.kind == SAME) sameWindowDots(source, dGradient, planes.height, planes.width, nineSumsOf(job) + c * nineSumsBytes);
+    else if (input.kind == STRIDE_TWO) strideTwoDots(source, dGradient, planes.height, planes.width, window);
+    else {
+      if (!planes.direct) copyPlanes(planes, source, 1, 0, job.imageRows, copy);
+      addTaps(job.imagePass, planes.direct ? source : copy, dGradient, window, corner);
     }
     x += planeBytes;
     xGradient += planeBytes;
@@ -208,4 +230,17 @@ function windowGradients(job: SeparableGradientJob, image: i32, dGradient: usize
     weights += kernelBytes;
     window += kernelBytes;
   }
+}
+
+/**
+ * The plane of x as the window sees it behind a norm, written to `y`. The same loop sets the cotangent g of the norm's result to 0 where the
+ * activation has slope 0, and takes the sums that the gradient of the norm needs (batch-norm.ts).
+ */
+function maskedSource(job: SeparableGradientJob, row: i32, channel: i32, x: usize, g: usize, y: usize): usize {
+  const input = job.input, planes = input.planes;
+  const coefficients = input.coefficients + ((<usize>channel) << 4);
+  const sums = job.sums + ((<usize>row) << 4);
+  store<f64>(sums, rowNormalisedProducts(x, g, y, planes.height * planes.width, coefficients, input.activation, job.slopeEnd));
+  store<f64>(sums, productSum, 8);
+  return y;
 }

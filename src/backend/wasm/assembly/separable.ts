@@ -11,9 +11,10 @@
 import { Planes, copyPlanes } from "./conv-planes";
 import { DepthwisePass, DepthwiseVector, resultBytes, runBytes } from "./depthwise";
 import { sixRuns } from "./depthwise-tile";
+import { RELU, RELU6, normaliseRow } from "./normalise-row";
 import { panelTile } from "./panel-tile";
 import { sameWindow } from "./same-window";
-import { storeLanes } from "./simd";
+import { loadLanes, storeLanes } from "./simd";
 import { strideTwoWindow } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
 import { depthwiseVectors } from "../shared/sizes";
@@ -28,7 +29,7 @@ export const lineBytes: usize = 2 * runBytes;
 const tileBytes: usize = ROWS * lineBytes;
 /** Windows that same-window.ts and stride-two-window.ts compute. */
 export const SAME = 1, STRIDE_TWO = 2;
-const cacheLine: usize = 64;
+export const cacheLine: usize = 64;
 
 /** Distance of two panels with so many channels. */
 @inline
@@ -48,6 +49,9 @@ export class Band {
   rows: i32;
   /** 1 where the pixels of every panel exist and are neighbours in the output. */
   whole: i32;
+  /** The rows of x that the band reads. */
+  sourceRow: i32;
+  sourceRows: i32;
 }
 
 const bandBytes = offsetof<Band>();
@@ -64,6 +68,12 @@ export class WindowInput {
   /** Which file computes the window: `SAME`, `STRIDE_TWO`, or 0 for depthwise.ts. */
   kind: i32;
   channels: i32;
+  /** [channel] of four float32, the scale, the shift and the centre of a norm before the window; 0 without a norm. */
+  coefficients: usize;
+  /** The activation between the norm and the window: 1 is relu, 2 is relu6. */
+  activation: i32;
+  /** Room that a thread needs for the normalised rows of a band of a plane. */
+  rowsBytes: usize;
   /** A list of `Band`. */
   bands: usize;
   bandCount: i32;
@@ -76,6 +86,8 @@ export class SeparableJob {
   /** P, packed as [O/4][C][4]. */
   packedMap: usize;
   y: usize;
+  /** What is added to y; 0 for nothing. */
+  addend: usize;
   yImage: usize;
   yPlane: usize;
   outChannels: i32;
@@ -97,8 +109,11 @@ function oneBand(index: i32): void {
   const band = changetype<Band>(input.bands + (index % input.bandCount) * bandBytes);
   const corner = job.scratch + thread() * job.scratchBytes;
   const panels = corner + resultBytes + tileBytes;
-  windowPanels(input, image, band, panels, panels + paddedPanels(band.panels) * panelBytes(channels));
-  multiplyPanels(band, panels, channels, job.packedMap, job.outChannels, job.y + image * job.yImage, job.yPlane, corner);
+  const rows = panels + paddedPanels(band.panels) * panelBytes(channels);
+  windowPanels(input, image, band, panels, rows, rows + input.rowsBytes);
+  const before = image * job.yImage;
+  const addend = job.addend == 0 ? 0 : job.addend + before;
+  multiplyPanels(band, panels, channels, job.packedMap, job.outChannels, job.y + before, addend, job.yPlane, corner);
 }
 
 /** The window writes six runs at a time, so a list of panels ends with room for three. */
@@ -107,16 +122,37 @@ export function paddedPanels(panels: i32): i32 {
   return ((panels + 2) / 3) * 3;
 }
 
-/** w ∗ x of one band of an image, as panels. `copy` has room for a padded copy of a plane where `planes` need one. */
-export function windowPanels(input: WindowInput, image: i32, band: Band, panels: usize, copy: usize): void {
+/**
+ * Rows [first, first + count) of a plane of x as the window sees them. Without a norm they are the plane itself. With a norm they are written
+ * to `rows`, where the window finds them in the first-level cache. The result is the address that the plane would have.
+ */
+@inline
+export function windowSource(input: WindowInput, channel: i32, x: usize, first: i32, count: i32, rows: usize): usize {
+  if (input.coefficients == 0) return x;
+  const width = input.planes.width;
+  const before = (<usize>(first * width)) << 2;
+  const coefficients = input.coefficients + ((<usize>channel) << 4);
+  // Kernels read the pixel before a row, and drop it.
+  const target = rows + cacheLine;
+  if (input.activation == RELU) normaliseRow(x + before, target, count * width, coefficients, RELU);
+  else normaliseRow(x + before, target, count * width, coefficients, RELU6);
+  return target - before;
+}
+
+/**
+ * w ∗ x of one band of an image, as panels. `rows` has room for the normalised rows of a plane where there is a norm, and `copy` for a padded
+ * copy of a plane where `planes` need one.
+ */
+export function windowPanels(input: WindowInput, image: i32, band: Band, panels: usize, rows: usize, copy: usize): void {
   const planes = input.planes;
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
   const step = panelBytes(input.channels);
   let x = input.x + image * input.xImage, weights = input.weights;
   for (let c = 0; c < input.channels; c++, x += planeBytes, panels += lineBytes, weights += (<usize>input.kernel) << 2) {
-    if (input.kind == SAME) sameWindow(x, planes.height, planes.width, band.firstRow, band.rows, weights, panels, step);
-    else if (input.kind == STRIDE_TWO) strideTwoWindow(x, planes.width, band.firstRow, band.rows, weights, panels, step);
-    else generalWindow(planes, x, band, weights, panels, step, copy);
+    const source = windowSource(input, c, x, band.sourceRow, band.sourceRows, rows);
+    if (input.kind == SAME) sameWindow(source, planes.height, planes.width, band.firstRow, band.rows, weights, panels, step);
+    else if (input.kind == STRIDE_TWO) strideTwoWindow(source, planes.width, band.firstRow, band.rows, weights, panels, step);
+    else generalWindow(planes, source, band, weights, panels, step, copy);
   }
 }
 
@@ -132,10 +168,14 @@ function generalWindow(planes: Planes, x: usize, band: Band, weights: usize, pan
     sixRuns(pass, weights, pixels, vector, panels, step);
 }
 
-/** target[o] = Σ_c map[o,c]·panels[c] at the pixels of the band. `map` is packed as [rows of four][channels][4]. */
+/**
+ * target[o] = Σ_c map[o,c]·panels[c] + addend[o] at the pixels of the band. `map` is packed as [rows of four][channels][4]. The addend lies as
+ * the target does; an address of 0 stands for none.
+ */
 export function multiplyPanels(
-  band: Band, panels: usize, channels: i32, map: usize, outChannels: i32, target: usize, plane: usize, corner: usize,
+  band: Band, panels: usize, channels: i32, map: usize, outChannels: i32, target: usize, addend: usize, plane: usize, corner: usize,
 ): void {
+  const beyond = addend - target;
   const step = panelBytes(channels);
   const blockBytes = ((<usize>channels) * ROWS) << 2;
   for (let o = 0; o < outChannels; o += ROWS, map += blockBytes, target += ROWS * plane) {
@@ -143,21 +183,29 @@ export function multiplyPanels(
     let panel = panels, vector = band.pass.vectors;
     for (let i = 0; i < band.panels; i++, panel += step, vector += 2 * vectorBytes) {
       if (band.whole && rows == ROWS) {
-        panelTile(channels, map, panel, target + load<usize>(vector, TARGET), plane, false);
+        const to = target + load<usize>(vector, TARGET);
+        panelTile(channels, map, panel, to, plane, addend == 0 ? 0 : to + beyond);
         continue;
       }
-      panelTile(channels, map, panel, corner, lineBytes, false);
+      panelTile(channels, map, panel, corner, lineBytes, 0);
       for (let row = 0; row < rows; row++) {
         const from = corner + row * lineBytes, to = target + row * plane;
-        storeRun(from, to + load<usize>(vector, TARGET), load<i32>(vector, LANES));
-        storeRun(from + runBytes, to + load<usize>(vector + vectorBytes, TARGET), load<i32>(vector + vectorBytes, LANES));
+        const first = to + load<usize>(vector, TARGET), second = to + load<usize>(vector + vectorBytes, TARGET);
+        storeRun(from, first, addend == 0 ? 0 : first + beyond, load<i32>(vector, LANES));
+        storeRun(from + runBytes, second, addend == 0 ? 0 : second + beyond, load<i32>(vector + vectorBytes, LANES));
       }
     }
   }
 }
 
 @inline
-function storeRun(from: usize, to: usize, lanes: i32): void {
-  storeLanes(to, v128.load(from), lanes);
-  if (CONV_RUN > 4) storeLanes(to + 16, v128.load(from, 16), lanes - 4);
+function storeRun(from: usize, to: usize, addend: usize, lanes: i32): void {
+  storeSum(from, to, addend, lanes);
+  if (CONV_RUN > 4) storeSum(from + 16, to + 16, addend == 0 ? 0 : addend + 16, lanes - 4);
+}
+
+@inline
+function storeSum(from: usize, to: usize, addend: usize, lanes: i32): void {
+  const sum = v128.load(from);
+  storeLanes(to, addend == 0 || lanes <= 0 ? sum : f32x4.add(sum, loadLanes(addend, lanes)), lanes);
 }

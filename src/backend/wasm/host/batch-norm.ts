@@ -32,9 +32,9 @@ export const batchNormAcceptances: Acceptances<Norm> = {
 };
 
 /** The numbers by which the kernels know the activations; 0 is none. */
-const codes: Readonly<Record<Activation, number>> = { relu: 1, relu6: 2 };
+export const activationCodes: Readonly<Record<Activation, number>> = { relu: 1, relu6: 2 };
 /** The last float32 for which the activation has slope 1: 6 − 2⁻²¹ is the one before 6. */
-const slopeEnds: Readonly<Record<Activation, number>> = { relu: Number.POSITIVE_INFINITY, relu6: 6 - 2 ** -21 };
+export const slopeEnds: Readonly<Record<Activation, number>> = { relu: Number.POSITIVE_INFINITY, relu6: 6 - 2 ** -21 };
 
 /** Two float64 for each row, and four float32 for each channel. */
 const sumBytes = 16;
@@ -46,29 +46,47 @@ const elementsOfAChunk = 8192;
 const nothing: StructValues<"NormJob"> = {
   ...{ x: 0, gamma: 0, beta: 0, mean: 0, variance: 0, addend: 0, out: 0, g: 0, activated: 0, masked: 0 },
   ...{ gammaGradient: 0, betaGradient: 0, sums: 0, coefficients: 0, batch: 0, channels: 0, inner: 0, rowsPerChunk: 0 },
-  ...{ activation: 0, epsilon: 0, slopeEnd: 0 },
+  ...{ summed: 0, activation: 0, epsilon: 0, slopeEnd: 0 },
 };
 
-export const batchNormKernels = ({ kernels, memory, team }: Machine): Pick<Kernels, Norm> => {
+/** The places of the sums of the rows and of the coefficients of the channels. */
+export interface NormPlaces {
+  readonly sums: number;
+  readonly coefficients: number;
+}
+
+export const takeNorm = (layout: ScratchLayout, { batch, channels }: ChannelGeometry): NormPlaces => ({
+  sums: layout.take(sumBytes * batch * channels),
+  coefficients: layout.take(coefficientBytes * channels),
+});
+
+/**
+ * Writes the job of a norm whose places are in the scratch memory at `base`. Returns whether the team should share it. Both orders of the
+ * rows give the same bits, so the order may depend on the number of threads.
+ */
+export function writeNorm(
+  { memory, team }: Machine,
+  base: number,
+  places: NormPlaces,
+  { batch, channels, inner }: ChannelGeometry,
+  fields: Partial<StructValues<"NormJob">>,
+): boolean {
+  const shared = batch * channels * inner > sharedElements;
+  const rowsPerChunk = shared && team.threads > 1 ? Math.max(1, Math.floor(elementsOfAChunk / inner)) : 0;
+  const division = { batch, channels, inner, rowsPerChunk, sums: base + places.sums, coefficients: base + places.coefficients };
+  writeStruct(memory, jobAddress, "NormJob", { ...nothing, ...fields, ...division });
+  return shared;
+}
+
+export const batchNormKernels = (machine: Machine): Pick<Kernels, Norm> => {
+  const { kernels, memory, team } = machine;
   const addressOf = (storage: Storage | undefined): number => (storage === undefined ? 0 : memory.pointerOf(storage));
-  /** Writes the job and runs it. Both orders of the rows give the same bits, so the order may depend on the number of threads. */
-  const run = (
-    kernel: (shared: boolean) => void,
-    { batch, channels, inner }: ChannelGeometry,
-    fields: Partial<StructValues<"NormJob">>,
-  ): void => {
-    const shared = batch * channels * inner > sharedElements;
+  const run = (kernel: (shared: boolean) => void, geometry: ChannelGeometry, fields: Partial<StructValues<"NormJob">>): void => {
     const layout = new ScratchLayout();
-    const sums = layout.take(sumBytes * batch * channels);
-    const coefficients = layout.take(coefficientBytes * channels);
-    memory.withScratch(layout.bytes, (base) => {
-      const rowsPerChunk = shared && team.threads > 1 ? Math.max(1, Math.floor(elementsOfAChunk / inner)) : 0;
-      const division = { batch, channels, inner, rowsPerChunk, sums: base + sums, coefficients: base + coefficients };
-      writeStruct(memory, jobAddress, "NormJob", { ...nothing, ...fields, ...division });
-      kernel(shared);
-    });
+    const places = takeNorm(layout, geometry);
+    memory.withScratch(layout.bytes, (base) => kernel(writeNorm(machine, base, places, geometry, fields)));
   };
-  const codeOf = (activation: Activation | undefined): number => (activation === undefined ? 0 : codes[activation]);
+  const codeOf = (activation: Activation | undefined): number => (activation === undefined ? 0 : activationCodes[activation]);
 
   // The addresses of the operands are taken first: an operand that is not of this arena is refused before anything is allocated.
   return {

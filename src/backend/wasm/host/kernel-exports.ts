@@ -59,6 +59,7 @@ export interface KernelExports extends WebAssembly.Exports {
   clamp(x: number, out: number, length: number, low: number, high: number, shared: boolean): void;
   select_(condition: number, a: number, b: number, out: number, length: number, shared: boolean): void;
   /** Reads a NormJob at JOB. */
+  givenCoefficients(): void;
   normalise(shared: boolean): void;
   /** Reads a NormJob at JOB. */
   normaliseGradient(shared: boolean): void;

@@ -3,6 +3,7 @@
  * the map (assembly/separable.ts).
  */
 
+import type { ConvolutionGeometry } from "../../../core/convolution-geometry.ts";
 import type { ArenaMemory } from "./arena-memory.ts";
 import type { ConvolutionPlan } from "./convolution-plan.ts";
 import { vectorsOf } from "./depthwise.ts";
@@ -29,6 +30,9 @@ interface Band {
   readonly rows: number;
   readonly panels: number;
   readonly whole: boolean;
+  /** The rows of x that the band reads. */
+  readonly sourceRow: number;
+  readonly sourceRows: number;
   readonly vectors: Int32Array;
   readonly vectorsAt: number;
 }
@@ -56,8 +60,7 @@ export function bandRowsOf(rows: number, runsOfARow: number, rowBytes: number, l
 export function takeBands(
   layout: ScratchLayout,
   plan: ConvolutionPlan,
-  kernelWidth: number,
-  width: number,
+  { kernelWidth, outWidth: width, height, strideY, paddingY }: ConvolutionGeometry,
   bandRows: number,
   run: number,
 ): Bands {
@@ -70,9 +73,14 @@ export function takeBands(
     const { count, table } = vectorsOf({ ...plan, y: { ...y, passes: [rows] } }, 0, 0, width, run);
     // The table repeats the last vector. The repetitions have no pixels of their own.
     for (let vector = count; vector * vectorWords < table.length; vector++) table[vector * vectorWords + field.lanes] = 0;
+    // A copy of the planes takes `planeRows` rows of each phase.
+    const sourceRow = Math.min(height, Math.max(0, first * strideY - paddingY));
+    const sourceEnd = Math.min(height, direct ? first + rows.count + y.reach : (first + planeRows) * strideY - paddingY);
     return {
       firstRow: first,
       rows: rows.count,
+      sourceRow,
+      sourceRows: Math.max(0, sourceEnd - sourceRow),
       panels: Math.ceil(count / runsOfAPanel),
       whole: width % run === 0 && count % runsOfAPanel === 0,
       vectors: table,
@@ -106,8 +114,8 @@ export function writeBands(memory: ArenaMemory, base: number, { list, planeRows,
     memory,
     base + bandsAt,
     "Band",
-    list.map(({ firstRow, rows, panels, whole }, i) => ({
-      ...{ firstRow, planeRows, rows, pass: base + passesAt + i * structBytes("DepthwisePass"), panels, whole: Number(whole) },
+    list.map(({ whole, vectors: _, vectorsAt: __, ...band }, i) => ({
+      ...{ ...band, planeRows, pass: base + passesAt + i * structBytes("DepthwisePass"), whole: Number(whole) },
     })),
   );
   return base + bandsAt;

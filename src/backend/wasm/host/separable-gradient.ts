@@ -1,19 +1,35 @@
 /** The gradients of the separable convolution: divides the work and writes the job for assembly/separable-gradient.ts. */
 
-import type { Kernels } from "../../kernels.ts";
+import type { SeparableGeometry } from "../../../core/separable-geometry.ts";
+import type { Storage } from "../../../tensor/storage.ts";
+import type { BatchStatistics, Kernels, PrecedingNormStorages } from "../../kernels.ts";
+import type { ArenaStorage } from "./arena-memory.ts";
 import { inputGradientPlan } from "./convolution-plan.ts";
 import { leavesPixels, resultsBytes, takePasses, writePasses } from "./depthwise.ts";
 import type { Machine } from "./machine.ts";
 import { channelBytesOf, floatBytes, readBeyond, takePlanes, writePlanes } from "./planes.ts";
+import { finishGradient, gradientNorm, placeNorm, writeCoefficients } from "./preceding-norm.ts";
 import { cacheLine, ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { bandRowsOf, paddedPanels, panelBytes, panelsLimit } from "./separable-bands.ts";
-import { packMap, type SeparableSizes, sizesOf, takeInput, takeMap, writeInput } from "./separable-input.ts";
+import {
+  normRowsBytes,
+  packMap,
+  type SeparableSizes,
+  sameWindow,
+  sizesOf,
+  takeInput,
+  takeMap,
+  windowKind,
+  writeInput,
+} from "./separable-input.ts";
 import { structBytes, writeStruct } from "./structs.ts";
 
 /** Partial gradients are added up, so there are not more of them than a few threads need. */
 const mostRanges = 16;
 /** The dot products of the map's gradient should run over so many pixels to outweigh the sums of their lanes at the end. */
 const pixelsOfAGroup = 256;
+/** Bytes of the sums of w̄ of a channel (`nineSumsBytes` in assembly/same-window.ts). */
+const nineSumsBytes = (run: number): number => floatBytes * 9 * run;
 /** Room in a thread's scratch memory for the sums of a tile and the weights of a window (`cornerBytes`, `reversedBytes`). */
 const tileBytes = (run: number): number => resultsBytes(run) + floatBytes * 8 * run + 64;
 
@@ -31,94 +47,117 @@ function divide({ batch, channels, outChannels, outHeight, outWidth, runsOfARow,
   };
 }
 
-export function separableGradientKernels(machine: Machine): Pick<Kernels, "separableConv2dGradient"> {
+export function separableGradientKernels(
+  machine: Machine,
+): Pick<Required<Kernels>, "separableConv2dGradient" | "normSeparableConv2dGradient"> {
   const { kernels, memory, team } = machine;
   const run = kernels.convRun.value;
-  return {
-    separableConv2dGradient(x, w, map, g, geometry) {
-      team.check();
-      const [source, weights, p, cotangent] = [x, w, map, g].map((operand) => memory.pointerOf(operand)) as [
-        number,
-        number,
-        number,
-        number,
-      ];
-      const sizes = sizesOf(geometry, run);
-      const { batch, channels, outChannels, outWidth, shared } = sizes;
-      const gradient = {
-        x: memory.allocate("float32", x.length),
-        w: memory.allocate("float32", w.length),
-        map: memory.allocate("float32", map.length),
-      };
-      // Without output channels the cotangent of the window's result is 0, and 0·NaN is NaN in the gradients of x and w.
-      if (batch * sizes.planeBytes * channels === 0) {
-        for (const { view } of Object.values(gradient)) view.fill(0);
-        return gradient;
-      }
-      const { kernelWidth, width } = geometry.window;
-      const { imagesAtOnce, imagesPerRange, ranges, bandRows } = divide(sizes);
-      const layout = new ScratchLayout();
-      const input = takeInput(layout, geometry, bandRows, run);
-      const packed = takeMap(layout, sizes, true);
-      const { plan, bands } = input;
-      const planD = inputGradientPlan(geometry.window, run);
-      const [imageRows, dRows] = [plan, planD].map(({ y, direct }) => (direct ? y.size : y.count + y.reach)) as [number, number];
-      const imagePasses = takePasses(layout, plan, kernelWidth, outWidth, imageRows, run);
-      const passes = takePasses(layout, planD, kernelWidth, width, dRows, run);
-      if (leavesPixels(planD, passes)) gradient.x.view.fill(0);
-      const at = { planesD: takePlanes(layout, planD), job: layout.take(structBytes("SeparableGradientJob")) };
-      const [mapBytes, windowBytes] = [floatBytes * map.length, floatBytes * w.length];
-      const partials = { map: layout.take(ranges > 1 ? ranges * mapBytes : 0), w: layout.take(ranges > 1 ? ranges * windowBytes : 0) };
-      // Channels of D̄ lie a cache line further apart than they are long, so that they do not compete for places in the cache.
-      const dPlane = sizes.planeBytes + cacheLine;
-      const scratchBytes = wholeLines(
-        tileBytes(run) +
-          ((imagesAtOnce - 1) * bands.panels + paddedPanels(bands.panels)) * panelBytes(channels, run) +
-          bands.panels * imagesAtOnce * panelBytes(outChannels, run) +
-          imagesAtOnce * channels * dPlane +
-          Math.max(
-            plan.direct ? 0 : channelBytesOf(plan, Math.max(imageRows, bands.planeRows)),
-            planD.direct ? 0 : channelBytesOf(planD, dRows),
-          ) +
-          readBeyond,
-      );
-      const scratch = layout.take(scratchBytes * team.threads);
-      memory.withScratch(layout.bytes, (base) => {
-        const partialMap = ranges > 1 ? base + partials.map : gradient.map.pointer;
-        const partialWindow = ranges > 1 ? base + partials.w : gradient.w.pointer;
-        writeStruct(memory, base + at.job, "SeparableGradientJob", {
-          input: writeInput(machine, base, input, sizes, source, weights),
-          packedMap: packMap(machine, base, packed, p, shared),
-          g: cotangent,
-          gImage: outChannels * sizes.planeBytes,
-          gPlane: sizes.planeBytes,
-          xGradient: gradient.x.pointer,
-          partialMap,
-          mapBytes,
-          partialWindow,
-          windowBytes,
-          outChannels,
-          bandPanels: bands.panels,
-          imageRows,
-          imagePass: writePasses(memory, base, imagePasses),
-          planesD: writePlanes(memory, base, at.planesD, planD),
-          dRows,
-          passes: writePasses(memory, base, passes),
-          passCount: passes.list.length,
-          dPlane,
-          images: batch,
-          imagesPerRange,
-          imagesAtOnce,
-          scratch: base + scratch,
-          scratchBytes,
-        });
-        kernels.separableGradient(base + at.job, ranges, shared);
-        if (ranges > 1) {
-          kernels.addPartials(partialMap, ranges, map.length, gradient.map.pointer, shared);
-          kernels.addPartials(partialWindow, ranges, w.length, gradient.w.pointer, shared);
-        }
-      });
+  const gradientOf = (
+    x: Storage,
+    w: Storage,
+    map: Storage,
+    g: Storage,
+    geometry: SeparableGeometry,
+    norm?: PrecedingNormStorages & BatchStatistics & { readonly gradient: { readonly gamma: ArenaStorage; readonly beta: ArenaStorage } },
+  ) => {
+    team.check();
+    const [source, weights, p, cotangent] = [x, w, map, g].map((operand) => memory.pointerOf(operand)) as [number, number, number, number];
+    const sizes = sizesOf(geometry, run);
+    const { batch, channels, outChannels, outWidth, shared } = sizes;
+    const gradient = {
+      x: memory.allocate("float32", x.length),
+      w: memory.allocate("float32", w.length),
+      map: memory.allocate("float32", map.length),
+    };
+    // Without output channels the cotangent of the window's result is 0, and 0·NaN is NaN in the gradients of x and w.
+    if (batch * sizes.planeBytes * channels === 0) {
+      for (const { view } of Object.values(gradient)) view.fill(0);
       return gradient;
+    }
+    const { kernelWidth, width } = geometry.window;
+    const { imagesAtOnce, imagesPerRange, ranges, bandRows } = divide(sizes);
+    const layout = new ScratchLayout();
+    const input = takeInput(layout, geometry, bandRows, run);
+    const packed = takeMap(layout, sizes, true);
+    const { plan, bands } = input;
+    const planD = inputGradientPlan(geometry.window, run);
+    const [imageRows, dRows] = [plan, planD].map(({ y, direct }) => (direct ? y.size : y.count + y.reach)) as [number, number];
+    const imagePasses = takePasses(layout, plan, kernelWidth, outWidth, imageRows, run);
+    const passes = takePasses(layout, planD, kernelWidth, width, dRows, run);
+    if (leavesPixels(planD, passes)) gradient.x.view.fill(0);
+    const placed = norm && placeNorm(layout, norm, sizes.norm);
+    const rowsBytes = normRowsBytes(placed, geometry.window.height, geometry.window);
+    const at = { planesD: takePlanes(layout, planD), job: layout.take(structBytes("SeparableGradientJob")) };
+    const [mapBytes, windowBytes] = [floatBytes * map.length, floatBytes * w.length];
+    const partials = { map: layout.take(ranges > 1 ? ranges * mapBytes : 0), w: layout.take(ranges > 1 ? ranges * windowBytes : 0) };
+    const nineBytes = windowKind(geometry.window, run) === sameWindow ? channels * nineSumsBytes(run) : 0;
+    // Channels of D̄ lie a cache line further apart than they are long, so that they do not compete for places in the cache.
+    const dPlane = sizes.planeBytes + cacheLine;
+    const scratchBytes = wholeLines(
+      tileBytes(run) +
+        nineBytes +
+        ((imagesAtOnce - 1) * bands.panels + paddedPanels(bands.panels)) * panelBytes(channels, run) +
+        bands.panels * imagesAtOnce * panelBytes(outChannels, run) +
+        imagesAtOnce * channels * dPlane +
+        rowsBytes +
+        Math.max(
+          plan.direct ? 0 : channelBytesOf(plan, Math.max(imageRows, bands.planeRows)),
+          planD.direct ? 0 : channelBytesOf(planD, dRows),
+        ) +
+        readBeyond,
+    );
+    const scratch = layout.take(scratchBytes * team.threads);
+    memory.withScratch(layout.bytes, (base) => {
+      const partialMap = ranges > 1 ? base + partials.map : gradient.map.pointer;
+      const partialWindow = ranges > 1 ? base + partials.w : gradient.w.pointer;
+      if (placed !== undefined) writeCoefficients(machine, base, placed);
+      writeStruct(memory, base + at.job, "SeparableGradientJob", {
+        ...gradientNorm(base, placed),
+        input: writeInput(machine, base, input, sizes, { x: source, weights }, placed, rowsBytes),
+        packedMap: packMap(machine, base, packed, p, shared),
+        g: cotangent,
+        gImage: outChannels * sizes.planeBytes,
+        gPlane: sizes.planeBytes,
+        xGradient: gradient.x.pointer,
+        partialMap,
+        mapBytes,
+        partialWindow,
+        windowBytes,
+        outChannels,
+        bandPanels: bands.panels,
+        imageRows,
+        nineBytes,
+        imagePass: writePasses(memory, base, imagePasses),
+        planesD: writePlanes(memory, base, at.planesD, planD),
+        dRows,
+        passes: writePasses(memory, base, passes),
+        passCount: passes.list.length,
+        dPlane,
+        images: batch,
+        imagesPerRange,
+        imagesAtOnce,
+        scratch: base + scratch,
+        scratchBytes,
+      });
+      kernels.separableGradient(base + at.job, ranges, shared);
+      if (ranges > 1) {
+        kernels.addPartials(partialMap, ranges, map.length, gradient.map.pointer, shared);
+        kernels.addPartials(partialWindow, ranges, w.length, gradient.w.pointer, shared);
+      }
+      if (norm !== undefined && placed !== undefined) {
+        const { gamma, beta } = norm.gradient;
+        const results = { xGradient: gradient.x.pointer, gammaGradient: gamma.pointer, betaGradient: beta.pointer };
+        finishGradient(machine, base, placed, { x: source, ...results });
+      }
+    });
+    return gradient;
+  };
+  return {
+    separableConv2dGradient: (x, w, map, g, geometry) => gradientOf(x, w, map, g, geometry),
+    normSeparableConv2dGradient(x, norm, w, map, g, geometry) {
+      const { inChannels } = geometry.window;
+      const gradient = { gamma: memory.allocate("float32", inChannels), beta: memory.allocate("float32", inChannels) };
+      return { ...gradientOf(x, w, map, g, geometry, { ...norm, gradient }), ...gradient };
     },
   };
 }

@@ -6,7 +6,8 @@ import { jobAddress } from "../shared/sizes.ts";
 import { type ConvolutionPlan, forwardPlan } from "./convolution-plan.ts";
 import { type Machine, sharedWork } from "./machine.ts";
 import { floatBytes, type PlanesPlace, takePlanes, writeIntegers, writePlanes } from "./planes.ts";
-import type { ScratchLayout } from "./scratch-layout.ts";
+import { type PlacedNorm, windowNorm } from "./preceding-norm.ts";
+import { cacheLine, type ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { type Bands, takeBands, writeBands } from "./separable-bands.ts";
 import { structBytes, writeStruct } from "./structs.ts";
 
@@ -26,6 +27,8 @@ export function sizesOf(geometry: SeparableGeometry, run: number) {
     outHeight,
     outWidth,
     kernel: window.kernelHeight * window.kernelWidth,
+    /** x as a norm before the window sees it. */
+    norm: { batch, channels, inner: height * width },
     imageBytes: floatBytes * channels * height * width,
     planeBytes: floatBytes * outHeight * outWidth,
     outputLength: batch * outChannels * outHeight * outWidth,
@@ -37,8 +40,11 @@ export function sizesOf(geometry: SeparableGeometry, run: number) {
 
 export type SeparableSizes = ReturnType<typeof sizesOf>;
 
+/** The kind of window of same-window.ts. */
+export const sameWindow = 1;
+
 /** Which file of assembly computes the window: 1 is same-window.ts, 2 is stride-two-window.ts, 0 is depthwise.ts. */
-function windowKind(g: ConvolutionGeometry, run: number): number {
+export function windowKind(g: ConvolutionGeometry, run: number): number {
   const whole = g.outWidth % run === 0;
   const three = [g.kernelHeight, g.kernelWidth].every((size) => size === 3);
   const ones = [g.paddingY, g.paddingX, g.dilationY, g.dilationX].every((value) => value === 1);
@@ -47,7 +53,7 @@ function windowKind(g: ConvolutionGeometry, run: number): number {
   const [halvesY, halvesX] = [g.height === 2 * g.outHeight, g.width === 2 * g.outWidth];
   if (g.strideY === 2 && g.strideX === 2) return halvesY && halvesX ? 2 : 0;
   const same = g.strideY === 1 && g.strideX === 1 && g.outHeight === g.height && g.outWidth === g.width;
-  return same && g.height >= 2 ? 1 : 0;
+  return same && g.height >= 2 ? sameWindow : 0;
 }
 
 /** The window's input, with the places of its tables in scratch memory. */
@@ -60,31 +66,32 @@ export interface SeparableInput {
 }
 
 export function takeInput(layout: ScratchLayout, geometry: SeparableGeometry, bandRows: number, run: number): SeparableInput {
-  const { kernelWidth, outWidth } = geometry.window;
   const plan = forwardPlan(geometry.window, run);
   return {
     geometry,
     plan,
-    bands: takeBands(layout, plan, kernelWidth, outWidth, bandRows, run),
+    bands: takeBands(layout, plan, geometry.window, bandRows, run),
     planes: takePlanes(layout, plan),
     place: layout.take(structBytes("WindowInput")),
   };
 }
 
-/** Writes the input into the scratch memory at `base`, and returns its address. `x` and `weights` are the addresses of the operands. */
+/** Writes the input into the scratch memory at `base`, and returns its address. */
 export function writeInput(
   { memory }: Machine,
   base: number,
   input: SeparableInput,
   sizes: SeparableSizes,
-  x: number,
-  weights: number,
+  operands: { readonly x: number; readonly weights: number },
+  norm: PlacedNorm | undefined,
+  rowsBytes: number,
 ): number {
   writeStruct(memory, base + input.place, "WindowInput", {
     planes: writePlanes(memory, base, input.planes, input.plan),
-    x,
+    ...operands,
+    ...windowNorm(base, norm),
+    rowsBytes,
     xImage: sizes.imageBytes,
-    weights,
     kernel: sizes.kernel,
     kind: windowKind(input.geometry.window, sizes.run),
     channels: sizes.channels,
@@ -93,6 +100,10 @@ export function writeInput(
   });
   return base + input.place;
 }
+
+/** Room for so many normalised rows of a plane of x; 0 without a norm. Kernels read a little before and behind a row. */
+export const normRowsBytes = (norm: PlacedNorm | undefined, rows: number, { width }: ConvolutionGeometry): number =>
+  norm === undefined ? 0 : wholeLines(floatBytes * rows * width) + 2 * cacheLine;
 
 /** P or Pᵀ, packed in blocks of rows, with its place in scratch memory. */
 export interface PackedMap {

@@ -8,7 +8,16 @@ import { type ConvolutionOptions, convolutionGeometry } from "../../../core/conv
 import { separableGeometry, type WindowOptions } from "../../../core/separable-geometry.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import { viewOf } from "../../host-storage.ts";
-import { activations, type BinaryOp, binaryOps, type KernelName, type Kernels, type UnaryOp, unaryOps } from "../../kernels.ts";
+import {
+  type Activation,
+  activations,
+  type BinaryOp,
+  binaryOps,
+  type KernelName,
+  type Kernels,
+  type UnaryOp,
+  unaryOps,
+} from "../../kernels.ts";
 
 type Tested = Pick<Kernels, KernelName>;
 
@@ -134,7 +143,30 @@ function separableCase(x: readonly number[], outChannels: number, kernel: number
   };
 }
 
+/** The same behind a norm and an activation, on planes that end in a rest. */
+function normSeparableCase(x: readonly number[], outChannels: number, activation: Activation, options: WindowOptions): Case {
+  const channels = x[1]!;
+  const geometry = separableGeometry("self-test", x, [channels, 1, 3, 3], [outChannels, channels], options);
+  const { batch, height, width, outHeight, outWidth } = geometry.window;
+  return {
+    name: `${activation} and separable convolution of ${x.join("×")} behind a norm, ${JSON.stringify(options)}`,
+    run: (kernels, numbers) => {
+      const { normSeparableConv2d, normSeparableConv2dGradient } = kernels as Required<Tested>;
+      const [image, window, map] = [numbers(batch * channels * height * width), numbers(channels * 9), numbers(outChannels * channels)];
+      const norm = { gamma: numbers(channels), beta: numbers(channels), epsilon: 1e-5, activation };
+      const { y, mean, variance } = normSeparableConv2d(image, norm, window, map, geometry);
+      const [g, addend] = [numbers(batch * outChannels * outHeight * outWidth), numbers(batch * outChannels * outHeight * outWidth)];
+      const sum = kernels.separableConv2d(image, window, map, geometry, addend);
+      const gradient = normSeparableConv2dGradient(image, { ...norm, mean, variance }, window, map, g, geometry);
+      return [y, sum, mean, variance, ...Object.values(gradient)];
+    },
+  };
+}
+
 const separables: readonly Case[] = [
+  normSeparableCase([2, 5, 6, 16], 6, "relu", { padding: 1 }),
+  normSeparableCase([2, 3, 5, 11], 4, "relu6", { padding: 1 }),
+  normSeparableCase([2, 3, 6, 16], 4, "relu", { padding: 1, stride: 2 }),
   separableCase([3, 7, 6, 16], 9, 3, { padding: 1 }),
   separableCase([2, 5, 5, 8], 6, 3, { padding: 1 }),
   separableCase([2, 6, 9, 11], 5, 3, { padding: 1, stride: 2 }),
