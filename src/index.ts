@@ -157,6 +157,7 @@ export type { Epilogue } from "./ops/epilogue.ts";
 export { gather, scatterAdd } from "./ops/indexing.ts";
 export { concat, diagonal, flip, pad, permute, type Range, slice, stack, tile, transpose } from "./ops/layout.ts";
 export { type MatmulOptions, matmul } from "./ops/matmul.ts";
+export { normSeparableConv2d, type PrecedingNorm } from "./ops/norm-separable-convolution.ts";
 export type { Operand } from "./ops/output.ts";
 export { type AveragePoolingOptions, avgPool2d, globalAvgPool2d, globalMaxPool2d, maxPool2d, type PoolingOptions } from "./ops/pooling.ts";
 export type { ReduceOptions } from "./ops/reduce-axes.ts";

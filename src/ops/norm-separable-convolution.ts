@@ -80,7 +80,10 @@ export function normSeparableConv2d(
   const y = record("normSeparableConv2d", {
     inputs: [x, gamma, beta, w, map, ...(addend === undefined ? [] : [addend])],
     value: output(shape, fused.y),
-    vjp: (g) => [...(isRecording() ? composedGradient(x, norm, w, map, g, geometry) : fusedGradient(g)), share(g)],
+    vjp: (g) => {
+      const ofOperands = isRecording() ? composedGradient(x, norm, w, map, g, geometry) : fusedGradient(g);
+      return addend === undefined ? ofOperands : [...ofOperands, share(g)];
+    },
   });
   return { y, mean, variance };
 }

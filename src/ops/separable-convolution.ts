@@ -34,8 +34,9 @@ export function separableConv2dComposed(x: Tensor, w: Tensor, map: Tensor, optio
 
 /**
  * y[n,o,i,j] = Σ_c P[o,c]·(w ∗ x)[n,c,i,j] + addend[n,o,i,j], where w ∗ x is the depthwise convolution of x with w. Default: nothing is
- * added. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C], addend:[N,O,H′,W′] → y:[N,O,H′,W′], in N·H′·W′·C·(Kh·Kw + O) multiply-adds. VJP, with D = w ∗ x and D̄ = Pᵀ·ȳ: P̄ = Σ ȳ·Dᵀ, and x̄ and w̄ are those of the
- * depthwise convolution for the cotangent D̄. D is computed again for P̄. The cotangent of the addend is ȳ.
+ * added. x:[N,C,H,W], w:[C,1,Kh,Kw], P:[O,C], addend:[N,O,H′,W′] → y:[N,O,H′,W′], in N·H′·W′·C·(Kh·Kw + O) multiply-adds. VJP, with
+ * D = w ∗ x and D̄ = Pᵀ·ȳ: P̄ = Σ ȳ·Dᵀ, and x̄ and w̄ are those of the depthwise convolution for the cotangent D̄. D is computed again for
+ * P̄. The cotangent of the addend is ȳ.
  * @throws ShapeError for shapes, options or dtypes that do not fit together.
  */
 export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: WindowOptions = {}, addend?: Tensor): Tensor {
@@ -52,7 +53,10 @@ export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: Wind
   return record("separableConv2d", {
     inputs: [x, w, map, ...(addend === undefined ? [] : [addend])],
     value: output(shape, y),
-    vjp: (g) => [...(isRecording() ? separableGradientComposed(x, w, map, g, geometry) : fusedGradient(g)), share(g)],
+    vjp: (g) => {
+      const ofOperands = isRecording() ? separableGradientComposed(x, w, map, g, geometry) : fusedGradient(g);
+      return addend === undefined ? ofOperands : [...ofOperands, share(g)];
+    },
   });
 }
 

@@ -5,9 +5,8 @@
  */
 
 import type { BatchStatistics, ChannelGeometry, PrecedingNormStorages } from "../../kernels.ts";
-import { activationCodes, type NormPlaces, slopeEnds, takeNorm, writeNorm } from "./batch-norm.ts";
+import { activationCodes, type NormPlaces, slopeEnds, writeNorm } from "./batch-norm.ts";
 import type { Machine } from "./machine.ts";
-import type { ScratchLayout } from "./scratch-layout.ts";
 
 /** A norm with its places in scratch memory. */
 export interface PlacedNorm {
@@ -15,12 +14,6 @@ export interface PlacedNorm {
   readonly geometry: ChannelGeometry;
   readonly places: NormPlaces;
 }
-
-export const placeNorm = (layout: ScratchLayout, norm: PrecedingNormStorages & BatchStatistics, geometry: ChannelGeometry): PlacedNorm => ({
-  norm,
-  geometry,
-  places: takeNorm(layout, geometry),
-});
 
 /** What the window needs to know of the norm before it; zeros without one. */
 export const windowNorm = (base: number, placed: PlacedNorm | undefined) =>

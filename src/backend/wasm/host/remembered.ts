@@ -1,7 +1,7 @@
 /** Results that depend on a geometry alone. Every training step asks for the same ones, so each is computed once. */
 
 /** More entries than the layers of any network need. A program with ever new shapes must not fill the memory. */
-const most = 4096;
+const most = 1024;
 
 export class Remembered<Value> {
   readonly #values = new Map<string, Value>();

@@ -4,16 +4,19 @@ import type { SeparableGeometry } from "../../../core/separable-geometry.ts";
 import type { Storage } from "../../../tensor/storage.ts";
 import type { BatchStatistics, Kernels, PrecedingNormStorages } from "../../kernels.ts";
 import type { ArenaStorage } from "./arena-memory.ts";
+import { takeNorm } from "./batch-norm.ts";
 import { inputGradientPlan } from "./convolution-plan.ts";
 import { leavesPixels, resultsBytes, takePasses, writePasses } from "./depthwise.ts";
 import type { Machine } from "./machine.ts";
 import { channelBytesOf, floatBytes, readBeyond, takePlanes, writePlanes } from "./planes.ts";
-import { finishGradient, gradientNorm, placeNorm, writeCoefficients } from "./preceding-norm.ts";
+import { finishGradient, gradientNorm, writeCoefficients } from "./preceding-norm.ts";
+import { Remembered } from "./remembered.ts";
 import { cacheLine, ScratchLayout, wholeLines } from "./scratch-layout.ts";
 import { bandRowsOf, paddedPanels, panelBytes, panelsLimit } from "./separable-bands.ts";
 import {
   normRowsBytes,
   packMap,
+  planKey,
   type SeparableSizes,
   sameWindow,
   sizesOf,
@@ -47,11 +50,57 @@ function divide({ batch, channels, outChannels, outHeight, outWidth, runsOfARow,
   };
 }
 
+/** What a call does that has such a geometry: the sizes, how the work is divided, and what lies where in scratch memory. */
+function planOf(geometry: SeparableGeometry, hasNorm: boolean, sizes: SeparableSizes, threads: number) {
+  const { run, channels, outChannels, outWidth } = sizes;
+  const { kernelHeight, kernelWidth, width } = geometry.window;
+  const division = divide(sizes);
+  const { imagesAtOnce, ranges } = division;
+  const layout = new ScratchLayout();
+  const input = takeInput(layout, geometry, division.bandRows, run);
+  const packed = takeMap(layout, sizes, true);
+  const { plan, bands } = input;
+  const planD = inputGradientPlan(geometry.window, run);
+  const [imageRows, dRows] = [plan, planD].map(({ y, direct }) => (direct ? y.size : y.count + y.reach)) as [number, number];
+  const imagePasses = takePasses(layout, plan, kernelWidth, outWidth, imageRows, run);
+  const passes = takePasses(layout, planD, kernelWidth, width, dRows, run);
+  const norm = hasNorm ? takeNorm(layout, sizes.norm) : undefined;
+  const rowsBytes = hasNorm ? normRowsBytes(geometry.window.height, geometry.window) : 0;
+  const [planesD, job] = [takePlanes(layout, planD), layout.take(structBytes("SeparableGradientJob"))];
+  const mapBytes = floatBytes * outChannels * channels;
+  const windowBytes = floatBytes * channels * kernelHeight * kernelWidth;
+  const partials = { map: layout.take(ranges > 1 ? ranges * mapBytes : 0), w: layout.take(ranges > 1 ? ranges * windowBytes : 0) };
+  const nineBytes = windowKind(geometry.window, run) === sameWindow ? channels * nineSumsBytes(run) : 0;
+  // Channels of D̄ lie a cache line further apart than they are long, so that they do not compete for places in the cache.
+  const dPlane = sizes.planeBytes + cacheLine;
+  const scratchBytes = wholeLines(
+    tileBytes(run) +
+      nineBytes +
+      ((imagesAtOnce - 1) * bands.panels + paddedPanels(bands.panels)) * panelBytes(channels, run) +
+      bands.panels * imagesAtOnce * panelBytes(outChannels, run) +
+      imagesAtOnce * channels * dPlane +
+      rowsBytes +
+      Math.max(
+        plan.direct ? 0 : channelBytesOf(plan, Math.max(imageRows, bands.planeRows)),
+        planD.direct ? 0 : channelBytesOf(planD, dRows),
+      ) +
+      readBeyond,
+  );
+  const scratch = layout.take(scratchBytes * threads);
+  return {
+    ...division,
+    ...{ input, packed, planD, imageRows, dRows, imagePasses, passes, norm, rowsBytes, planesD, job, mapBytes, windowBytes, partials },
+    ...{ nineBytes, dPlane, scratch, scratchBytes, bytes: layout.bytes },
+    leavesPixels: leavesPixels(planD, passes),
+  };
+}
+
 export function separableGradientKernels(
   machine: Machine,
 ): Pick<Required<Kernels>, "separableConv2dGradient" | "normSeparableConv2dGradient"> {
   const { kernels, memory, team } = machine;
   const run = kernels.convRun.value;
+  const plans = new Remembered<ReturnType<typeof planOf>>();
   const gradientOf = (
     x: Storage,
     w: Storage,
@@ -63,7 +112,7 @@ export function separableGradientKernels(
     team.check();
     const [source, weights, p, cotangent] = [x, w, map, g].map((operand) => memory.pointerOf(operand)) as [number, number, number, number];
     const sizes = sizesOf(geometry, run);
-    const { batch, channels, outChannels, outWidth, shared } = sizes;
+    const { batch, channels, outChannels, shared } = sizes;
     const gradient = {
       x: memory.allocate("float32", x.length),
       w: memory.allocate("float32", w.length),
@@ -74,72 +123,43 @@ export function separableGradientKernels(
       for (const { view } of Object.values(gradient)) view.fill(0);
       return gradient;
     }
-    const { kernelWidth, width } = geometry.window;
-    const { imagesAtOnce, imagesPerRange, ranges, bandRows } = divide(sizes);
-    const layout = new ScratchLayout();
-    const input = takeInput(layout, geometry, bandRows, run);
-    const packed = takeMap(layout, sizes, true);
-    const { plan, bands } = input;
-    const planD = inputGradientPlan(geometry.window, run);
-    const [imageRows, dRows] = [plan, planD].map(({ y, direct }) => (direct ? y.size : y.count + y.reach)) as [number, number];
-    const imagePasses = takePasses(layout, plan, kernelWidth, outWidth, imageRows, run);
-    const passes = takePasses(layout, planD, kernelWidth, width, dRows, run);
-    if (leavesPixels(planD, passes)) gradient.x.view.fill(0);
-    const placed = norm && placeNorm(layout, norm, sizes.norm);
-    const rowsBytes = normRowsBytes(placed, geometry.window.height, geometry.window);
-    const at = { planesD: takePlanes(layout, planD), job: layout.take(structBytes("SeparableGradientJob")) };
-    const [mapBytes, windowBytes] = [floatBytes * map.length, floatBytes * w.length];
-    const partials = { map: layout.take(ranges > 1 ? ranges * mapBytes : 0), w: layout.take(ranges > 1 ? ranges * windowBytes : 0) };
-    const nineBytes = windowKind(geometry.window, run) === sameWindow ? channels * nineSumsBytes(run) : 0;
-    // Channels of D̄ lie a cache line further apart than they are long, so that they do not compete for places in the cache.
-    const dPlane = sizes.planeBytes + cacheLine;
-    const scratchBytes = wholeLines(
-      tileBytes(run) +
-        nineBytes +
-        ((imagesAtOnce - 1) * bands.panels + paddedPanels(bands.panels)) * panelBytes(channels, run) +
-        bands.panels * imagesAtOnce * panelBytes(outChannels, run) +
-        imagesAtOnce * channels * dPlane +
-        rowsBytes +
-        Math.max(
-          plan.direct ? 0 : channelBytesOf(plan, Math.max(imageRows, bands.planeRows)),
-          planD.direct ? 0 : channelBytesOf(planD, dRows),
-        ) +
-        readBeyond,
-    );
-    const scratch = layout.take(scratchBytes * team.threads);
-    memory.withScratch(layout.bytes, (base) => {
+    const plan = plans.get(planKey(geometry, norm !== undefined), () => planOf(geometry, norm !== undefined, sizes, team.threads));
+    if (plan.leavesPixels) gradient.x.view.fill(0);
+    const placed = norm && { norm, geometry: sizes.norm, places: plan.norm! };
+    const { ranges, partials } = plan;
+    memory.withScratch(plan.bytes, (base) => {
       const partialMap = ranges > 1 ? base + partials.map : gradient.map.pointer;
       const partialWindow = ranges > 1 ? base + partials.w : gradient.w.pointer;
       if (placed !== undefined) writeCoefficients(machine, base, placed);
-      writeStruct(memory, base + at.job, "SeparableGradientJob", {
+      writeStruct(memory, base + plan.job, "SeparableGradientJob", {
         ...gradientNorm(base, placed),
-        input: writeInput(machine, base, input, sizes, { x: source, weights }, placed, rowsBytes),
-        packedMap: packMap(machine, base, packed, p, shared),
+        input: writeInput(machine, base, plan.input, sizes, { x: source, weights }, placed, plan.rowsBytes),
+        packedMap: packMap(machine, base, plan.packed, p, shared),
         g: cotangent,
         gImage: outChannels * sizes.planeBytes,
         gPlane: sizes.planeBytes,
         xGradient: gradient.x.pointer,
         partialMap,
-        mapBytes,
+        mapBytes: plan.mapBytes,
         partialWindow,
-        windowBytes,
+        windowBytes: plan.windowBytes,
         outChannels,
-        bandPanels: bands.panels,
-        imageRows,
-        nineBytes,
-        imagePass: writePasses(memory, base, imagePasses),
-        planesD: writePlanes(memory, base, at.planesD, planD),
-        dRows,
-        passes: writePasses(memory, base, passes),
-        passCount: passes.list.length,
-        dPlane,
+        bandPanels: plan.input.bands.panels,
+        imageRows: plan.imageRows,
+        nineBytes: plan.nineBytes,
+        imagePass: writePasses(memory, base, plan.imagePasses),
+        planesD: writePlanes(memory, base, plan.planesD, plan.planD),
+        dRows: plan.dRows,
+        passes: writePasses(memory, base, plan.passes),
+        passCount: plan.passes.list.length,
+        dPlane: plan.dPlane,
         images: batch,
-        imagesPerRange,
-        imagesAtOnce,
-        scratch: base + scratch,
-        scratchBytes,
+        imagesPerRange: plan.imagesPerRange,
+        imagesAtOnce: plan.imagesAtOnce,
+        scratch: base + plan.scratch,
+        scratchBytes: plan.scratchBytes,
       });
-      kernels.separableGradient(base + at.job, ranges, shared);
+      kernels.separableGradient(base + plan.job, ranges, shared);
       if (ranges > 1) {
         kernels.addPartials(partialMap, ranges, map.length, gradient.map.pointer, shared);
         kernels.addPartials(partialWindow, ranges, w.length, gradient.w.pointer, shared);

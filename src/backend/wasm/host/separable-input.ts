@@ -40,6 +40,10 @@ export function sizesOf(geometry: SeparableGeometry, run: number) {
 
 export type SeparableSizes = ReturnType<typeof sizesOf>;
 
+/** What the plan of a call depends on besides the machine: the geometry, and whether a norm comes before the window. */
+export const planKey = ({ window, outChannels }: SeparableGeometry, hasNorm: boolean): string =>
+  `${outChannels} ${Number(hasNorm)} ${Object.values(window).join(" ")}`;
+
 /** The kind of window of same-window.ts. */
 export const sameWindow = 1;
 
@@ -101,9 +105,9 @@ export function writeInput(
   return base + input.place;
 }
 
-/** Room for so many normalised rows of a plane of x; 0 without a norm. Kernels read a little before and behind a row. */
-export const normRowsBytes = (norm: PlacedNorm | undefined, rows: number, { width }: ConvolutionGeometry): number =>
-  norm === undefined ? 0 : wholeLines(floatBytes * rows * width) + 2 * cacheLine;
+/** Room for so many normalised rows of a plane of x. Kernels read a little before and behind a row. */
+export const normRowsBytes = (rows: number, { width }: ConvolutionGeometry): number =>
+  wholeLines(floatBytes * rows * width) + 2 * cacheLine;
 
 /** P or Pᵀ, packed in blocks of rows, with its place in scratch memory. */
 export interface PackedMap {
