@@ -11,7 +11,7 @@ import { ConfigError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import type { SeparableGeometry, WindowOptions } from "../core/separable-geometry.ts";
 import { isRecording, record } from "../tape/tape.ts";
-import { share, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { type BatchNormResult, batchNorm, batchNormGradientComposed } from "./batch-norm.ts";
 import { channelGeometry } from "./channel-affine.ts";
 import { beforeActivation } from "./epilogue.ts";
@@ -82,7 +82,7 @@ export function normSeparableConv2d(
     value: output(shape, fused.y),
     vjp: (g) => {
       const ofOperands = isRecording() ? composedGradient(x, norm, w, map, g, geometry) : fusedGradient(g);
-      return addend === undefined ? ofOperands : [...ofOperands, share(g)];
+      return addend === undefined ? ofOperands : [...ofOperands, g];
     },
   });
   return { y, mean, variance };

@@ -9,7 +9,7 @@ import { checkOptions } from "../core/options.ts";
 import { mapGeometry, type SeparableGeometry, separableGeometry, type WindowOptions, windowOptions } from "../core/separable-geometry.ts";
 import type { Shape } from "../core/shape.ts";
 import { isRecording, record } from "../tape/tape.ts";
-import { share, type Tensor } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { convolutionOps as convolution } from "./convolution.ts";
 import { applyEpilogue, checkEpilogue } from "./epilogue.ts";
 import { checkFloating, output } from "./output.ts";
@@ -55,7 +55,7 @@ export function separableConv2d(x: Tensor, w: Tensor, map: Tensor, options: Wind
     value: output(shape, y),
     vjp: (g) => {
       const ofOperands = isRecording() ? separableGradientComposed(x, w, map, g, geometry) : fusedGradient(g);
-      return addend === undefined ? ofOperands : [...ofOperands, share(g)];
+      return addend === undefined ? ofOperands : [...ofOperands, g];
     },
   });
 }

@@ -68,7 +68,12 @@ export const seededMutants: readonly SeededMutant[] = [
     "this.contract(reshape(x, [1, this.inFeatures, rows]))",
     "swapped axes",
   ),
-  structured("acdc", "const { A, D } of this.layers.toReversed()", "const { A, D } of this.layers", "swapped axes"),
+  structured(
+    "acdc",
+    "const { A, D } of this.layers.toReversed()) {\n      const spectrum = cosineTransform(",
+    "const { A, D } of this.layers) {\n      const spectrum = cosineTransform(",
+    "swapped axes",
+  ),
   structured("acdc", "(k === 0 ? 4 : 2) * c)),", "2 * c)),", "wrong value"),
   structured(
     "acdc",
@@ -201,7 +206,7 @@ export const seededMutants: readonly SeededMutant[] = [
   decision("backend/storage-watch", "bytes > this.#dueAbove", "bytes >= this.#dueAbove", "backend/storage-watch"),
   wasmDecision("machine", "sharedWork = 100_000", "sharedWork = 300_000"),
   wasmDecision("machine", "sharedElements = 32_768", "sharedElements = 98_304"),
-  wasmDecision("matmul", "mostRows = 128", "mostRows = 384"),
+  wasmDecision("matmul", "own: 128", "own: 384"),
   wasmDecision("matmul", "own: 512", "own: 1536"),
   wasmDecision("matmul", "shared: 1024", "shared: 3072"),
   wasmDecision("matmul", "blockN > 64", "blockN > 192"),

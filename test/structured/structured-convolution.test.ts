@@ -27,7 +27,7 @@ import type { Tensor } from "../../src/tensor/tensor.ts";
 import { paddings } from "../arbitraries/geometries.ts";
 import { type StructuredConfiguration, structuredConfigurations, structuredKinds } from "../arbitraries/structured.ts";
 
-const cases = Math.ceil(Number(process.env.STRUCTURED_CASES ?? 100) / 4);
+const cases = Math.ceil(Number(process.env.STRUCTURED_CASES ?? 60) / 4);
 
 interface Site extends StructuredConfiguration {
   readonly kernel: number;
