@@ -82,7 +82,7 @@ function peersTable({ rows, versions }: PeersDocument): string {
     if (!("ms" in row)) return "error" in row ? "cannot" : "skipped";
     return contender === ours
       ? `${milliseconds(row.ms)} (${rateOf(row) || "–"})`
-      : `${milliseconds(row.ms)} (${row.ratio.toPrecision(3)} ×)`;
+      : `${milliseconds(row.ms)} (${Number(row.ratio.toPrecision(3)).toLocaleString("en")} ×)`;
   };
   const header = ["benchmark, ms", ...[ours!, ...others].map((name) => `${name} ${versions[name]}`)];
   const errors = rows.flatMap((row) => ("error" in row ? [`- ${row.contender} cannot do ${row.name}: ${row.error}\n`] : []));
