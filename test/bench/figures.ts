@@ -30,6 +30,8 @@ export interface Figures {
   readonly note: string;
 }
 
+/** Three digits, without an exponent. */
+const ratio = (value: number): string => (value < 1000 ? value.toPrecision(3) : Math.round(value).toLocaleString("en-US"));
 const milliseconds = (ms: number): string => (ms < 10 ? ms.toFixed(2) : ms < 1000 ? ms.toFixed(1) : Math.round(ms).toLocaleString("en-US"));
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
@@ -80,9 +82,7 @@ function peersTable({ rows, versions }: PeersDocument): string {
     const row = rows.find((candidate) => candidate.name === name && candidate.contender === contender);
     if (row === undefined) return "";
     if (!("ms" in row)) return "error" in row ? "cannot" : "skipped";
-    return contender === ours
-      ? `${milliseconds(row.ms)} (${rateOf(row) || "–"})`
-      : `${milliseconds(row.ms)} (${Number(row.ratio.toPrecision(3)).toLocaleString("en")} ×)`;
+    return contender === ours ? `${milliseconds(row.ms)} (${rateOf(row) || "–"})` : `${milliseconds(row.ms)} (${ratio(row.ratio)} ×)`;
   };
   const header = ["benchmark, ms", ...[ours!, ...others].map((name) => `${name} ${versions[name]}`)];
   const errors = rows.flatMap((row) => ("error" in row ? [`- ${row.contender} cannot do ${row.name}: ${row.error}\n`] : []));
