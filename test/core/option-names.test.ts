@@ -49,6 +49,12 @@ const before = (): Record<string, unknown[]> => {
     AvgPool2d: [],
     conv2d: [images, library.ones([4, 4, 3, 3])],
     separableConv2d: [images, library.ones([4, 1, 3, 3]), library.ones([8, 4])],
+    normSeparableConv2d: [
+      images,
+      { gamma: library.ones([4]), beta: library.ones([4]), epsilon: 1e-5, activation: "relu" },
+      library.ones([4, 1, 3, 3]),
+      library.ones([8, 4]),
+    ],
     convTranspose2d: [images, library.ones([4, 4, 3, 3])],
     tensor: [[1]],
     full: [[1], 2],

@@ -27,7 +27,7 @@ export interface SuiteOptions {
 const runs = (usual: number): number => Math.ceil(usual / 5);
 
 /** The number of structured maps of each kind. A map takes about a hundred launches. */
-const structuredCases = 10;
+const structuredCases = 6;
 
 /** Why the machine has no device for the mode. Any other problem is a failure. */
 async function missingDevice(mode: GpuModeName, prepare?: () => Promise<void>): Promise<string | undefined> {
