@@ -89,7 +89,12 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     await withdraw(own).catch((error: unknown) => {
       throw writeError(join(folder, own.name), error);
     });
-    if (!rival.held) await pause();
+    // It tries again when the others have the lock or have withdrawn: as long as one of them announces itself, the first is never alone.
+    for (let other: Rival | undefined = rival; other !== undefined && !rival.held && ++looks < patience.looks; ) {
+      await pause();
+      other = firstOf(await rivalsIn(folder, ""));
+      rival = other ?? rival;
+    }
   }
   const { name, who, remedy } = rival!;
   throw new ConfigError(
