@@ -98,7 +98,7 @@ function slowMuon(
     const direction = v.map((value, i) => (nesterov ? data[i]! + momentum * value : value));
     const step = orthogonalised(matrix(start.rows, start.columns, direction), 3).data;
     const shape = Math.sqrt(Math.max(1, start.rows / start.columns));
-    // The weight of zeros has a scale too.
+    // `Muon` adds 1e-7 to the norm, so that a weight of zeros has a finite scale.
     const scale = normalise ? Math.sqrt(start.rows) / (frobenius(w) + 1e-7) : 1;
     w = w.map((value, i) => value * scale - rate * (shape * step[i]! + decay * value));
   }

@@ -34,8 +34,8 @@ export class BatchLoader {
   }
 
   /**
-   * The batches of an epoch, from `startBatch` on. The caller owns each batch, unless `reuse` is set. When no worker can run, the calling thread prepares the
-   * batches.
+   * The batches of an epoch, from `startBatch` on. The caller owns each batch, unless `reuse` is set. When no worker can run, the calling
+   * thread prepares the batches.
    * @throws ConfigError at once, before the first batch. The batches of a streamed set throw a DataError for an image that can't be decoded.
    */
   batches(split: SplitName, options: EpochOptions): AsyncGenerator<Batch, void, void> {

@@ -19,6 +19,7 @@ export function checkWorkers(op: string, workers: number | undefined): void {
     throw new ConfigError(`${op}: workers must be an integer ≥ 1, got ${workers}`);
 }
 
+/** The workers that decode the images of a streamed set. The first request starts them. */
 export class DecodingWorkers {
   readonly #dataset: StreamedDataset;
   readonly #pool: DecodePool;

@@ -3,9 +3,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import type { Worker } from "node:worker_threads";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError } from "../../../src/core/errors.ts";
 import { type Batch, type EpochOptions, epochBatches } from "../../../src/data/batches.ts";
 import { isStreamed, type SplitName } from "../../../src/data/dataset.ts";
@@ -16,6 +15,7 @@ import { augmentations, sampleDataset, seeds, sizes } from "../arbitraries.ts";
 import { compileData } from "./compiled-data.ts";
 import { classesOf, writeFolder } from "./picture-folder.ts";
 import { temporaryFolder } from "./small-cifar.ts";
+import { watchWorkers } from "./watch-workers.ts";
 
 let compiled: ReturnType<typeof compileData>;
 const moduleUrl = (file: string): URL => pathToFileURL(join(compiled.folder, "data/node", file));
@@ -28,18 +28,6 @@ afterAll(() => compiled.remove());
 const onMainThread = (reason: string): void => {
   throw new Error(`fell back to the main thread: ${reason}`);
 };
-
-/** The workers that the test has started, and those of them that have ended. */
-function watchWorkers(): { started: number; ended: number } {
-  const counts = { started: 0, ended: 0 };
-  const watch = (worker: Worker): void => {
-    counts.started++;
-    worker.once("exit", () => counts.ended++);
-  };
-  process.on("worker", watch);
-  onTestFinished(() => void process.off("worker", watch));
-  return counts;
-}
 
 const copyOf = (batch: Batch): Batch => ({ ...batch, images: batch.images.slice() });
 

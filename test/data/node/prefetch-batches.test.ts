@@ -3,7 +3,6 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import type { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { ConfigError } from "../../../src/core/errors.ts";
@@ -14,6 +13,7 @@ import type { PrefetchOptions } from "../../../src/data/node/prefetch-options.ts
 import { augmentations, sampleDataset, seeds, sizes } from "../arbitraries.ts";
 import { compileData } from "./compiled-data.ts";
 import { temporaryFolder } from "./small-cifar.ts";
+import { watchWorkers } from "./watch-workers.ts";
 
 let compiled: ReturnType<typeof compileData>;
 let workerUrl: URL;
@@ -33,18 +33,6 @@ async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
   const all: Batch[] = [];
   for await (const batch of batches) all.push(batch);
   return all;
-}
-
-/** The workers that the test has started, and those of them that have ended. */
-function watchWorkers(): { started: number; ended: number } {
-  const counts = { started: 0, ended: 0 };
-  const watch = (worker: Worker): void => {
-    counts.started++;
-    worker.once("exit", () => counts.ended++);
-  };
-  process.on("worker", watch);
-  onTestFinished(() => void process.off("worker", watch));
-  return counts;
 }
 
 /** `sampleDataset` in shared memory. */

@@ -1,9 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Worker } from "node:worker_threads";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ConfigError, DataError } from "../../../src/core/errors.ts";
 import { Random } from "../../../src/core/random.ts";
 import { alternatingFlips } from "../../../src/data/alternating-flips.ts";
@@ -19,6 +18,7 @@ import { randomRegion } from "../../../src/data/resized-crop.ts";
 import { compileData } from "./compiled-data.ts";
 import { classesOf, picture, writeFolder } from "./picture-folder.ts";
 import { temporaryFolder } from "./small-cifar.ts";
+import { watchWorkers } from "./watch-workers.ts";
 
 let compiled: ReturnType<typeof compileData>;
 let workerUrl: URL;
@@ -144,13 +144,7 @@ describe("the batches of a streamed set", () => {
 
   it("are at most depth ahead of the one in use, and a caller that leaves ends all workers", async () => {
     const data = await dataset();
-    const counts = { started: 0, ended: 0 };
-    const watch = (worker: Worker): void => {
-      counts.started++;
-      worker.once("exit", () => counts.ended++);
-    };
-    process.on("worker", watch);
-    onTestFinished(() => void process.off("worker", watch));
+    const counts = watchWorkers();
     for await (const batch of batches(data, { ...recipe, batchSize: 2, workers: 3 })) if (batch.index === 2) break;
     expect(counts).toEqual({ started: 3, ended: 3 });
   });
