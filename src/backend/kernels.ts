@@ -308,8 +308,8 @@ export interface Kernels {
     geometry: SeparableGeometry,
   ): { x: Storage; w: Storage; map: Storage };
   /**
-   * y = P·(w ∗ v) + addend with v = activation(norm(x)), where the statistics are those of x. v is not kept. Both kernels are optional: without them
-   * the op is composed of others.
+   * y = P·(w ∗ v) + addend with v = activation(norm(x)), where the statistics are those of x. v is not kept. Both kernels are optional:
+   * without them the op is composed of others.
    */
   normSeparableConv2d?(
     x: Storage,

@@ -19,9 +19,9 @@ export interface GradientOptions {
   /** Whether the gradients get origins, so that they can be differentiated again. Default: false. */
   readonly createGraph?: boolean;
   /**
-   * Whether each tensor between `wrt` and the loss is disposed of as soon as the walk has used it. This halves the peak memory of a training
-   * step: the activations of the last layers are gone when the walk reaches the first ones. `wrt`, the loss, data and parameters stay. Tensors
-   * that are read afterwards, such as logits, must be detached before. Default: false.
+   * Whether each tensor between `wrt` and the loss is disposed of as soon as the walk has used it. The activations of the last layers are
+   * then gone when the walk reaches the first ones, so a training step holds less memory at its peak. `wrt`, the loss, data and parameters
+   * stay. Tensors that are read afterwards, such as logits, must be detached before. Default: false.
    */
   readonly freeGraph?: boolean;
   /** What to do about a tensor that the loss does not depend on: throw an error, or return zeros for it. Default: "error". */

@@ -69,7 +69,10 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
   return { y: record("batchNorm", { inputs, value, vjp }), mean: mu, variance: sigma2 };
 }
 
-/** The VJP composed of ops: the cotangents of x, γ and β. It computes μ and σ² from x again, because second derivatives must see that they depend on x. */
+/**
+ * The VJP composed of ops: the cotangents of x, γ and β. It computes μ and σ² from x again, because second derivatives must see that they
+ * depend on x.
+ */
 export function batchNormGradientComposed(x: Tensor, gamma: Tensor, g: Tensor, epsilon: number): Tensor[] {
   const axes = otherAxes(x);
   const scale = reciprocalSqrt(add(variance(x, { axes, correction: 0, keepDims: true }), epsilon));

@@ -180,8 +180,8 @@ export function rowMaskedProducts(x: usize, g: usize, y: usize, masked: usize, c
 }
 
 /**
- * As rowMaskedProducts, where y is computed from x in the same loop: y = activation(scale·(x − centre) + shift), with the scale, the shift and
- * the centre at `coefficients`. y is written to `y`, and ḡ takes the place of g.
+ * As rowMaskedProducts, where y is computed from x in the same loop: y = activation(scale·(x − centre) + shift), with the scale, the shift
+ * and the centre at `coefficients`. y is written to `y`, and ḡ takes the place of g.
  */
 export function rowNormalisedProducts(x: usize, g: usize, y: usize, count: i32, coefficients: usize, activation: i32, end: f32): f64 {
   if (activation == RELU) return normalisedProducts(x, g, y, count, coefficients, RELU, end);
