@@ -189,8 +189,8 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     const window = this.#fusible?.kernel();
     if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
     return this.#finished(then, (addend) =>
-      norm.forwardInto(x, (gamma, beta, epsilon) =>
-        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions, addend),
+      norm.forwardInto(x, (gamma, beta, epsilon, running) =>
+        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions, addend, running),
       ),
     );
   }

@@ -213,7 +213,7 @@ export class DeviceStream {
   /** Gives a buffer a new result, or none, and frees the old one. A result also removes an earlier failure. */
   #replace(buffer: DeviceBuffer, kernel?: CountedKernel, result?: KernelResult): void {
     const { handle: oldHandle, kernel: oldKernel } = buffer;
-    Object.assign(buffer, { handle: result, kernel, failure: undefined } satisfies DeviceBuffer);
+    Object.assign(buffer, { handle: result, kernel, failure: undefined } satisfies Partial<DeviceBuffer>);
     if (result !== undefined) {
       this.#counters.handles++;
       kernel?.retain();
