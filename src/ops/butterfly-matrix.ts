@@ -1,7 +1,7 @@
 /**
  * The matrix of a butterfly map, in two forms (structured/butterfly.ts). `butterflyMatrixComposed` gathers the factor of each stage and
  * multiplies them. `butterflyMatrix` is one kernel forward and one backward on the backends that have them: on a device, every gather and
- * every product would be a launch. The tests compare the two forms.
+ * every product would be a launch (docs/derivations/contractions.md). The tests compare the two forms.
  */
 
 import { kernels } from "../backend/active.ts";

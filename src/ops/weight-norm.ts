@@ -1,7 +1,7 @@
 /**
  * A factor of a structured map with a limited root mean square, in two forms. `limitedNormComposed` is composed of small ops. `limitedNorm`
- * is one kernel forward and one backward on the backends that have them: on a device, each of the small ops would be a launch. The tests
- * compare the two forms.
+ * is one kernel forward and one backward on the backends that have them: on a device, each of the small ops would be a launch
+ * (docs/derivations/contractions.md). The tests compare the two forms.
  */
 
 import { kernels } from "../backend/active.ts";

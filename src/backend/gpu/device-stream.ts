@@ -239,6 +239,7 @@ export class DeviceStream {
     try {
       this.#launcher?.flush();
       const values = await handle!.toArray();
+      this.checkOpen();
       this.#checkHealth(); // Reads of a lost context give zeros.
       return values;
     } catch (error) {

@@ -33,7 +33,9 @@ const rowsProgram = program({
       if (labelSmoothing > 0.0) { shifts = shifts + shifted; }
     }
     if (kind > 1.5) { return sum; }
-    const chosen = logits[mad(n, classes, labels[n])] - maximum;
+    // A read within the index of another read becomes a float of its own, which GLSL refuses as an argument.
+    const label = labels[n];
+    const chosen = logits[mad(n, classes, label)] - maximum;
     return (Math.log(sum) - (1.0 - labelSmoothing) * chosen - labelSmoothing * shifts / classes) / rows;`,
 });
 
