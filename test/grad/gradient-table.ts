@@ -66,6 +66,28 @@ const choosing = (f: Binary): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
 
 /** A chain of products along the channels, with the input and all weights as inputs. */
+const ofLogits = (f: typeof softmaxCrossEntropy): GradientRow =>
+  row(fc.tuple(sizes(4, false), sizes(4, false), fc.constantFrom(0, 0.2)), ([rows, classes, labelSmoothing], seed) => ({
+    f: (x) => {
+      const labels = Int32Array.from({ length: rows }, (_, n) => (7 * n) % classes);
+      return f(x, labels, labelSmoothing);
+    },
+    inputs: [sampleTensor([rows, classes], seed)],
+  }));
+
+const ofTwiddle = (f: typeof butterflyMatrix): GradientRow =>
+  row(fc.tuple(fc.integer({ min: 1, max: 3 }), sizes(8, false), sizes(8, false)), ([stages, rows, columns], seed) => ({
+    f: (twiddle) => f(twiddle, Math.min(rows, 2 ** stages), Math.min(columns, 2 ** stages)),
+    inputs: [sampleTensor([stages, 2 ** (stages - 1), 2, 2], seed)],
+  }));
+
+/** The sum of squares is far from where the maximum has its kink. */
+const ofFactor = (f: typeof limitedNorm): GradientRow =>
+  row(fc.tuple(shapes({ ...small, empty: false }), fc.constantFrom(0.001, 10)), ([shape, factor], seed) => ({
+    f: (x, gain) => f(x, gain!, factor),
+    inputs: [sampleTensor(shape, seed, 0.5, 2), sampleTensor([1], seed + 1)],
+  }));
+
 const ofStages = (f: typeof contractChannels): GradientRow =>
   row(drawnStages({ batch: 2, channels: 6, columns: 2 }), ({ batch, channels, columns, stages }, seed) => ({
     f: (x, ...weights) =>
@@ -433,39 +455,12 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     inputs: [distinctTensor(shape, seed)],
   })),
 
-  ...Object.fromEntries(
-    Object.entries({ softmaxCrossEntropy, softmaxCrossEntropyComposed }).map(([name, f]) => [
-      `cross-entropy/${name}`,
-      row(fc.tuple(sizes(4, false), sizes(4, false), fc.constantFrom(0, 0.2)), ([rows, classes, labelSmoothing], seed) => ({
-        f: (x) =>
-          f(
-            x,
-            Int32Array.from({ length: rows }, (_, n) => (7 * n) % classes),
-            labelSmoothing,
-          ),
-        inputs: [sampleTensor([rows, classes], seed)],
-      })),
-    ]),
-  ),
-  ...Object.fromEntries(
-    Object.entries({ butterflyMatrix, butterflyMatrixComposed }).map(([name, f]) => [
-      `butterfly-matrix/${name}`,
-      row(fc.tuple(fc.integer({ min: 1, max: 3 }), sizes(8, false), sizes(8, false)), ([stages, rows, columns], seed) => ({
-        f: (twiddle) => f(twiddle, Math.min(rows, 2 ** stages), Math.min(columns, 2 ** stages)),
-        inputs: [sampleTensor([stages, 2 ** (stages - 1), 2, 2], seed)],
-      })),
-    ]),
-  ),
-  ...Object.fromEntries(
-    Object.entries({ limitedNorm, limitedNormComposed }).map(([name, f]) => [
-      `weight-norm/${name}`,
-      // Where the sum of squares is far from 1, the maximum has no kink.
-      row(fc.tuple(shapes({ ...small, empty: false }), fc.constantFrom(0.001, 10)), ([shape, factor], seed) => ({
-        f: (x, gain) => f(x, gain!, factor),
-        inputs: [sampleTensor(shape, seed, 0.5, 2), sampleTensor([1], seed + 1)],
-      })),
-    ]),
-  ),
+  "cross-entropy/softmaxCrossEntropy": ofLogits(softmaxCrossEntropy),
+  "cross-entropy/softmaxCrossEntropyComposed": ofLogits(softmaxCrossEntropyComposed),
+  "butterfly-matrix/butterflyMatrix": ofTwiddle(butterflyMatrix),
+  "butterfly-matrix/butterflyMatrixComposed": ofTwiddle(butterflyMatrixComposed),
+  "weight-norm/limitedNorm": ofFactor(limitedNorm),
+  "weight-norm/limitedNormComposed": ofFactor(limitedNormComposed),
 
   "batch-norm/batchNorm": ofChannels((x, gamma, beta, then) => norm.batchNorm(x, gamma, beta, 1e-2, then).y),
   "batch-norm/batchNormComposed": ofChannels((x, gamma, beta, then) => norm.batchNormComposed(x, gamma, beta, 1e-2, then).y),

@@ -71,7 +71,7 @@ const offsetName = (tensor: string): string => `${tensor}Begins`;
 export function windowed(what: Program): Program {
   const known = windowedPrograms.get(what);
   if (known !== undefined) return known;
-  const body = what.tensors.reduce((text, name) => text.replace(new RegExp(`\\b${name}\\[`, "g"), `$&${offsetName(name)} + `), what.body);
+  const body = what.body.replace(/\b(\w{1,40})\[/g, (read, name) => (what.tensors.includes(name) ? `${read}${offsetName(name)} + ` : read));
   const made = { ...what, name: `${what.name}, windows`, integers: [...what.integers, ...what.tensors.map(offsetName)], body };
   windowedPrograms.set(what, made);
   return made;

@@ -14,7 +14,7 @@ export const launchBounds: Readonly<Record<string, number>> = {
   HashedDecimate: 140,
   "SepHashed_0.20": 170,
   SepHashedDecimate: 170,
-  "HashedSeparable_0.20": 200,
+  "HashedSeparable_0.20": 210,
   "Generic_0.1": 150,
   "LR_0.1": 170,
   "TensorTrain_0.3": 180,
