@@ -73,6 +73,21 @@ describe.skipIf(webgpu.missing !== undefined)("a WebGPU device", () => {
     for (const storage of [x, ...results]) storage.release();
   });
 
+  test("destroys what gpu.js made when no recorded launch reads it any more", async () => {
+    const small = await openDevice("webgpu", { kernels: 2 });
+    const plus = (k: number) => program({ name: `test: plus ${k}`, tensors: ["x"], body: `return x[this.thread.x] + ${k}.0;` });
+    const x = small.upload("float32", [1, 2]);
+    // The kernel of y is no longer in the cache, so it is destroyed with y.
+    const y = small.run(plus(1), 2, { x });
+    const others = [2, 3].map((k) => small.run(plus(k), 2, { x }));
+    await small.fence();
+    const z = small.run(plus(3), 2, { x: y });
+    y.release();
+    expect(Array.from(await z.read())).toEqual([5, 6]);
+    for (const storage of [x, z, ...others]) storage.release();
+    small.close();
+  });
+
   test("keeps buffers for later results, and makes no others where the same step is repeated", async () => {
     const step = (): void => {
       const x = device.upload("float32", new Float32Array(300));
