@@ -190,7 +190,7 @@ export class DeviceStream {
     this.#queue.push(async () => {
       try {
         this.#checkHealth();
-        if (this.#launcher !== undefined) {
+        if (this.#launcher !== undefined && !this.#profile.active) {
           this.#replace(target, this.#upload, this.#launcher.upload(values));
           return;
         }
