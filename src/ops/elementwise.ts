@@ -39,8 +39,8 @@ function compute(name: BinaryOp, a: Tensor, b: Tensor): Tensor {
 /** The cotangent of one operand of c = f(a, b), in the shape of c. */
 type BinaryVjp = (g: Tensor, a: Tensor, b: Tensor, c: Tensor) => Tensor;
 
-/** The cotangents of both operands by one kernel; undefined where the backend has none for them. */
-type JointVjp = (g: Tensor, a: Tensor, b: Tensor) => readonly [Tensor, Tensor] | undefined;
+/** What computes the cotangents of both operands by one kernel; undefined on a backend without it. */
+type JointVjp = (a: Tensor, b: Tensor) => ((g: Tensor) => readonly [Tensor, Tensor] | undefined) | undefined;
 
 /** An op of two operands from its kernel and the VJP of each. An operand without a VJP counts as a constant. @throws ShapeError */
 function binary(name: BinaryOp, vjpA?: BinaryVjp, vjpB?: BinaryVjp, joint?: JointVjp): (a: Operand, b: Operand) => Tensor {
@@ -50,7 +50,7 @@ function binary(name: BinaryOp, vjpA?: BinaryVjp, vjpB?: BinaryVjp, joint?: Join
       vjpA && ((g: Tensor) => sumTo(vjpA(g, a, b, value), a.shape)),
       vjpB && ((g: Tensor) => sumTo(vjpB(g, a, b, value), b.shape)),
     ];
-    return { inputs: [a, b], value, vjp: joint === undefined ? each : jointly((g) => joint(g, a, b), each) };
+    return { inputs: [a, b], value, vjp: jointly(joint?.(a, b), each) };
   });
   return (a, b) => {
     const dtype = typeof a === "number" ? (typeof b === "number" ? "float32" : b.dtype) : a.dtype;
@@ -73,10 +73,14 @@ export const subtract = binary(
 );
 
 /** Both cotangents of a product at once. */
-function productCotangents(g: Tensor, a: Tensor, b: Tensor): [Tensor, Tensor] | undefined {
-  const both = kernels().multiplyGradient?.(a.storage, b.storage, g.storage, broadcastOf("multiply", a, b).broadcast);
-  return both && [output(a.shape, both.a), output(b.shape, both.b)];
-}
+const productCotangents: JointVjp = (a, b) => {
+  const { multiplyGradient } = kernels();
+  if (multiplyGradient === undefined) return undefined;
+  return (g) => {
+    const both = multiplyGradient(a.storage, b.storage, g.storage, broadcastOf("multiply", a, b).broadcast);
+    return both && [output(a.shape, both.a), output(b.shape, both.b)];
+  };
+};
 
 /** c = a·b.   VJP: ā = c̄·b, b̄ = c̄·a. */
 export const multiply: (a: Operand, b: Operand) => Tensor = binary(

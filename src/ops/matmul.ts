@@ -33,14 +33,16 @@ const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = diff
     const batch = a.shape[0] === 1 ? b.shape[0]! : a.shape[0]!;
     const strideOf = (x: Tensor): number => (x.shape[0] === 1 ? 0 : x.shape[1]! * x.shape[2]!);
     const geometry = { batch, m, k, n, transposeA: ta, transposeB: tb, batchStrideA: strideOf(a), batchStrideB: strideOf(b) };
+    const { matmulGradient } = kernels();
     return {
       inputs: [a, b],
       value: output([batch, m, n], kernels().matmul(a.storage, b.storage, geometry)),
       vjp: jointly(
-        (g) => {
-          const both = kernels().matmulGradient?.(a.storage, b.storage, g.storage, geometry);
-          return both && [output(a.shape, both.a), output(b.shape, both.b)];
-        },
+        matmulGradient &&
+          ((g) => {
+            const both = matmulGradient(a.storage, b.storage, g.storage, geometry);
+            return both && [output(a.shape, both.a), output(b.shape, both.b)];
+          }),
         [
           (g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape),
           (g) => sumTo(tb ? product(g, a, true, ta) : product(a, g, !ta, false), b.shape),

@@ -44,12 +44,16 @@ export interface Rule {
 
 /**
  * The VJPs of an op whose cotangents one kernel can compute together: by `atOnce` where all of them are needed, nothing is recorded, and
- * `atOnce` gives a result, and one by one elsewhere.
+ * `atOnce` gives a result, and one by one elsewhere. On a backend without the kernel, `atOnce` is undefined.
  */
-export const jointly =
-  (atOnce: (g: Tensor) => readonly Tensor[] | undefined, each: readonly (Vjp | undefined)[]): Rule["vjp"] =>
-  (g, needed) =>
+export function jointly(
+  atOnce: ((g: Tensor) => readonly Tensor[] | undefined) | undefined,
+  each: readonly (Vjp | undefined)[],
+): Rule["vjp"] {
+  if (atOnce === undefined) return each;
+  return (g, needed) =>
     (!recording && needed.every(Boolean) ? atOnce(g) : undefined) ?? each.map((vjp, i) => (needed[i] ? vjp?.(g) : undefined));
+}
 
 /** The value of `rule`. If recording is on, the value gets its origin. */
 export function record(op: string, rule: Rule): Tensor {
