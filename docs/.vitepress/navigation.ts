@@ -17,6 +17,8 @@ const start: Item[] = [
 ];
 
 const work: Item[] = [
+  page("Layers of your own", "/own-layers"),
+  page("A training loop of your own", "/training-loop"),
   page("Runs", "/runs"),
   page("Sweeps", "/sweeps"),
   page("Compression", "/compress"),
