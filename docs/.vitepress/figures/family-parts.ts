@@ -23,7 +23,7 @@ export function familyPicture({ drawn, weights, steps }: FamilyPage): string {
       title,
       drawn.inputs,
       stages,
-      (weights ?? []).map((name) => ({ name })),
+      (weights ?? []).map((weight) => (typeof weight === "string" ? { name: weight } : weight)),
     );
   return contractionPicture(title, drawn.inputs, [["oi,i->o", map.toDense()]], [{ name: "W" }]);
 }
