@@ -33,7 +33,10 @@ function equationOf(equation: string, symbols: StageNotes["symbols"]): string {
   return `${term(weight)}, ${term(input)} → ${term(output)}`;
 }
 
-/** The picture for a map from `channels` inputs. */
+/**
+ * The picture for a map from `channels` inputs.
+ * @throws Error for symbols that leave out a letter whose size is not 1.
+ */
 export function contractionPicture(title: string, channels: number, stages: readonly Stage[], notes: readonly StageNotes[] = []): string {
   const read: StageLetters[] = [];
   let count = channels;
@@ -58,6 +61,9 @@ export function contractionPicture(title: string, channels: number, stages: read
     const { blocks, shared, sizes, weight } = letters;
     const { name = "weight", symbols } = notes[s] ?? {};
     const drawn = (letter: string): boolean => symbols === undefined || letter in symbols;
+    for (const [letter, size] of sizes)
+      if (!drawn(letter) && size !== 1)
+        throw new Error(`contractionPicture: ${stages[s]![0]} must have a symbol for ${letter}, whose size is ${size}`);
     const [input, output] = [letters.input.filter(drawn), letters.output.filter(drawn)];
     const [top, bottom] = [y + wire, y + wire + boxHeight];
     const end = bottom + wire;
