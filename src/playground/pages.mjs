@@ -10,8 +10,8 @@ export const labs = /** @type {readonly Page[]} */ ([
     description: "See a matrix beside its nearest structured matrix, the factors, the error, and the time on your machine.",
     heading: `<h1>Structure lens</h1>
       <p class="lead">
-        A structured layer stands for a whole matrix with few numbers. Choose a matrix and a structure, and see what is kept, what it costs, and
-        how long it takes on this machine.
+        A structured layer stands for a whole matrix with few numbers. Choose a matrix or a layer of a trained network, and a structure. See what
+        is kept, what it costs, and how long it takes on this machine.
       </p>`,
   },
   {
