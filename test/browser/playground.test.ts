@@ -175,6 +175,10 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await finished(page);
     await page.locator(".confusion").waitFor();
     expect(await seriousFaults(page)).toEqual([]);
+    const matrix = (): Promise<string> => page.locator(".whole canvas").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+    const before = await matrix();
+    await page.getByRole("button", { name: "Light or dark" }).click();
+    expect(await matrix()).not.toBe(before);
     expect(await clipped(page, ".scroll, .site nav")).toEqual([]);
     await page.close();
   });
@@ -206,7 +210,7 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await page.locator(".ways tbody tr").nth(2).waitFor();
     const isNetwork = (path: string): boolean => path.endsWith(".safetensors");
     expect(loaded.filter(isNetwork)).toEqual([]);
-    await page.getByLabel("Matrix", { exact: true }).selectOption("A layer of a trained network");
+    await page.getByLabel("Matrix", { exact: true }).selectOption("A trained network");
     await page.getByRole("rowheader", { name: "the kernel K itself" }).waitFor();
     expect(loaded.filter(isNetwork)).toEqual([`/labs/${shippedNetwork.file}`]);
     const layer = page.getByLabel("Layer", { exact: true });

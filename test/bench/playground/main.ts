@@ -1,5 +1,5 @@
 /**
- * npx tsx test/bench/playground/main.ts [--visits 9] [--rounds 3] [--steps 24] [--clone]
+ * npx tsx test/bench/playground/main.ts [--visits 9] [--rounds 3] [--steps 32] [--clone]
  *
  * Measures the playground in Chromium on this machine. Build before, unless only `--clone` is of interest.
  *
@@ -137,7 +137,7 @@ const { values } = parseArgs({
   options: {
     visits: { type: "string", default: "9" },
     rounds: { type: "string", default: "3" },
-    steps: { type: "string", default: "24" },
+    steps: { type: "string", default: "32" },
     clone: { type: "boolean", default: false },
   },
 });

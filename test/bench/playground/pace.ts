@@ -18,10 +18,13 @@ export const settingsOf = (conv: string, threads: number, steps: number): Playgr
   ...{ a: conv, b: "none", batch, train: batch * (warmUp + steps), test: 16, epochs: 1, threads, simd: "relaxed" },
 });
 
-/** @param times The milliseconds at which steps were reported. */
+/**
+ * The pace of the median step, which tests and snapshots between two steps do not change.
+ * @param times The milliseconds at which steps were reported.
+ */
 function imagesPerSecond(times: readonly number[]): number {
-  const counted = times.slice(warmUp - 1);
-  return (1000 * batch * (counted.length - 1)) / (counted.at(-1)! - counted[0]!);
+  const steps = times.slice(warmUp).map((time, i) => time - times[i + warmUp - 1]!);
+  return (1000 * batch) / steps.sort((a, b) => a - b)[steps.length >> 1]!;
 }
 
 export async function paceInNode(settings: PlaygroundSettings): Promise<number> {

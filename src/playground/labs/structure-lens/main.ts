@@ -24,7 +24,7 @@ const source = h(
   "select",
   { "aria-label": "Matrix", change: chooseSource },
   ...targets.map(({ name, title }) => h("option", { value: name }, title)),
-  h("option", { value: trained }, "A layer of a trained network"),
+  h("option", { value: trained }, "A trained network"),
 );
 const family = h(
   "select",
@@ -61,8 +61,7 @@ worker.onmessage = ({ data }: MessageEvent<LensAnswer>) => {
   failure.hidden = data.kind !== "failed";
   switch (data.kind) {
     case "opened":
-      network.showLayers(data.layers);
-      return ask();
+      return network.showLayers(data.layers);
     case "failed":
       if (data.during === "open") network.keep();
       else show(result);

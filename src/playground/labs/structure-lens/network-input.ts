@@ -13,7 +13,7 @@ export interface NetworkInput {
   target(): string | undefined;
   /** Opens the shipped network, unless a network is there. */
   start(): void;
-  /** Takes the layers of the network that was opened. The largest one is chosen. */
+  /** Takes the layers of the network that was opened, and chooses the largest one. */
   showLayers(layers: readonly LayerFacts[]): void;
   /** Says that a network could not be opened. The network before it stays. */
   keep(): void;
@@ -26,12 +26,17 @@ const shippedText = `${title}, trained on CIFAR-10 until it knew ${formatShare(a
 
 const product = (shape: readonly number[]): number => shape.reduce((size, length) => size * length, 1);
 
-/** @param open Asks for the layers of a network: of the file, or of the shipped network where there is none. */
+/**
+ * @param open Asks for the layers of a network: of the file, or of the shipped network where there is none.
+ * @param onChange Called when another layer is chosen.
+ */
 export function networkInput(open: (file?: NetworkFile) => void, onChange: () => void): NetworkInput {
   /** What is said of the network that is open, and of the one that is being opened. */
   let [about, opening] = ["", ""];
   const text = h("p", { class: "soft idea" });
-  const layers = h("select", { "aria-label": "Layer", change: onChange });
+  const shape = h("span", {});
+  const layers = h("select", { "aria-label": "Layer", change: () => choose() });
+  let shapes: ReadonlyMap<string, readonly number[]> = new Map();
   const picture = h("div", { class: "matrix" });
   const input = h("input", { type: "file", accept: ".safetensors", class: "hidden", tabindex: -1, "aria-label": "Checkpoint to open" });
   input.addEventListener("change", async () => {
@@ -41,6 +46,11 @@ export function networkInput(open: (file?: NetworkFile) => void, onChange: () =>
     // The same file may be chosen again.
     input.value = "";
   });
+
+  function choose(): void {
+    show(shape, `Layer, ${shapes.get(layers.value)?.join("×") ?? "none"}`);
+    onChange();
+  }
 
   function ask(said: string, file?: NetworkFile): void {
     opening = said;
@@ -53,7 +63,7 @@ export function networkInput(open: (file?: NetworkFile) => void, onChange: () =>
       "div",
       {},
       text,
-      h("label", { class: "field" }, h("span", {}, "Layer, with its output and input channels"), layers),
+      h("label", { class: "field" }, shape, layers),
       picture,
       h("div", { class: "picker" }, h("button", { type: "button", click: () => input.click() }, "Open your checkpoint"), input),
     ),
@@ -62,9 +72,11 @@ export function networkInput(open: (file?: NetworkFile) => void, onChange: () =>
     showLayers(found) {
       about = opening;
       show(text, about);
-      show(layers, ...found.map(({ name, shape }) => h("option", { value: name }, `${name} · ${shape.join("×")}`)));
+      shapes = new Map(found.map((layer) => [layer.name, layer.shape]));
+      show(layers, ...found.map(({ name }) => h("option", {}, name)));
       const [largest] = found.toSorted((a, b) => product(b.shape) - product(a.shape));
       layers.value = largest?.name ?? "";
+      choose();
     },
     keep: () => show(text, about),
     showMatrix: (w) => show(picture, drawValues(w)),
