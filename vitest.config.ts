@@ -74,14 +74,20 @@ const browser: TestProjectInlineConfiguration = {
 
 declare module "vitest" {
   export interface ProvidedContext {
-    conformanceShare: number;
+    testShare: number;
+    propertySeed: number | undefined;
   }
 }
 
 export default defineConfig({
   test: {
-    // Half of the cases, so that a run of all tests ends in minutes. CONFORMANCE_SHARE=1 draws all of them.
-    provide: { conformanceShare: Number(process.env.CONFORMANCE_SHARE ?? 0.5) },
+    // A browser has no environment variables, so the tests get these two numbers from here. Half of the cases let a run of all tests end in
+    // minutes. TEST_SHARE=1 draws all of them. Without PROPERTY_SEED, each run draws new cases.
+    provide: {
+      testShare: Number(process.env.TEST_SHARE ?? 0.5),
+      propertySeed: process.env.PROPERTY_SEED === undefined ? undefined : Number(process.env.PROPERTY_SEED),
+    },
+    setupFiles: ["test/support/property-seed.ts"],
     // Vitest leaves one core free. Of two cores, that would be half.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 120_000,

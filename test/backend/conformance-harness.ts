@@ -28,8 +28,8 @@ export interface Subject {
   readonly values: (seed: number, count: number, kind?: ValueKind) => Float64Array;
 }
 
-/** The share of the cases that a run of all tests draws. A browser has no environment variables, so vitest.config.ts hands it over. */
-const share = inject("conformanceShare");
+/** The share of the cases that a run of all tests draws. */
+const share = inject("testShare");
 
 /** Asserts a property on the subject, with a share of the `usual` cases, or of the number that the subject asks for. */
 export const holds = <T>(

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { Random } from "../../src/core/random.ts";
 import { expandSweep, type SweepFile } from "../../src/experiment/node/sweep/sweep-plan.ts";
 import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
@@ -132,7 +132,10 @@ async function sweep(out: string, file: string, watch: (line: string, kill: () =
   return code;
 }
 
-test("a sweep that is killed at ten random moments ends with each run once, and with the numbers of an undisturbed sweep", async () => {
+/** Ten in a usual run. */
+const killed = Math.ceil(20 * inject("testShare"));
+
+test(`a sweep that is killed at ${killed} random moments ends with each run once, and with the numbers of an undisturbed sweep`, async () => {
   const file = await grid("tiny.json", tiny);
   expect(await sweep("whole", file)).toBe(0);
   const whole = await resultsOf("whole");
@@ -141,7 +144,7 @@ test("a sweep that is killed at ten random moments ends with each run once, and 
   const seed = Date.now() % 2 ** 31;
   const random = new Random(seed);
   let kills = 0;
-  for (let attempt = 0; kills < 10 && attempt < 40; attempt++) {
+  for (let attempt = 0; kills < killed && attempt < 4 * killed; attempt++) {
     let lines = 1 + (random.bits() % 3);
     const code = await sweep("killed", file, (_, kill) => {
       // The sweep is killed after some lines and a random time, so that the kill can hit a step, an evaluation or a checkpoint.
@@ -152,7 +155,7 @@ test("a sweep that is killed at ten random moments ends with each run once, and 
     expect(new Set(seen.map(({ id }) => id)).size, `seed ${seed}`).toBe(seen.length);
     if (code === 0) await rm(join(folder, "killed"), { recursive: true });
   }
-  expect(kills).toBe(10);
+  expect(kills).toBe(killed);
   expect(await sweep("killed", file)).toBe(0);
   expect(outcomes(await resultsOf("killed")), `seed ${seed}`).toEqual(outcomes(whole));
 

@@ -58,7 +58,8 @@ describe.skipIf(missingChromium !== undefined)("a recipe", () => {
     { path: "/isolated", threads: /^wasm ([2-9]|\d\d) 4 6$/ },
   ])("with esbuild runs on $path", async ({ path, threads }) => {
     const tab = await browser.newPage();
-    const line = tab.waitForEvent("console");
+    // The page has no icon, and Chromium may say so first.
+    const line = tab.waitForEvent("console", (message) => message.type() === "log");
     await tab.goto(server.origin + path);
     expect((await line).text()).toMatch(threads);
     await tab.close();

@@ -67,7 +67,7 @@ for (let i = 1; i <= steps; i++) {
   // Reading the loss bounds the number of launches that are pending, as in training.
   const value = await loss.item();
   loss.dispose();
-  if (i < 100 || i % 50 !== 0) continue;
+  if (i < 100 || i % 25 !== 0) continue;
   await backend.fence();
   // What a WeakRef names is held until the job ends, and promises alone do not end a job.
   await new Promise(setImmediate);

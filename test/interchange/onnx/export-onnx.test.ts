@@ -1,7 +1,7 @@
 /** Exported networks in onnxruntime against the networks themselves. */
 
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
 import type { Context } from "../../../src/core/context.ts";
 import { BackendError, ConfigError, ShapeError } from "../../../src/core/errors.ts";
@@ -240,7 +240,7 @@ describe("one structured convolution", () => {
           if (weights === "folded") expect(constantNodes(model)).toEqual([]);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: Math.ceil(50 * inject("testShare")) },
     );
   });
 });

@@ -1,7 +1,7 @@
 /** Every kernel as ONNX nodes, for random sizes and views: onnxruntime against the reference backend. */
 
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, inject, test } from "vitest";
 import { kernels } from "../../../src/backend/active.ts";
 import { activations } from "../../../src/backend/kernels.ts";
 import type { Padding } from "../../../src/core/convolution-geometry.ts";
@@ -92,7 +92,7 @@ const property = <T>(name: string, arbitrary: fc.Arbitrary<T>, body: (drawn: T, 
       fc.asyncProperty(shapes, subjects, fc.nat({ max: 2 ** 31 }), arbitrary, (shape, subject, seed, drawn) =>
         check({ shape, subject, seed, body: body(drawn, shape), ...(scale ? { scale } : {}) }),
       ),
-      { numRuns: 40 },
+      { numRuns: Math.ceil(80 * inject("testShare")) },
     ),
   );
 };
