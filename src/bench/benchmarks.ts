@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { suggestion } from "../core/nearest-word.ts";
+import { parseConvolution } from "../structured/convolution-text.ts";
 
 /** C = A·B of [size,size] matrices. */
 export interface GemmProblem {
@@ -76,6 +77,14 @@ export const trainingStep = (depth: number, width: number, batch: number, convol
   problem: { kind: "trainingStep", depth, width, batch, convolution },
 });
 
+/** The step that a name describes, such as `wrn-28-10-LR_0.1-step-b8`. @throws ConfigError for convolutions that do not exist. */
+function namedStep(name: string): Benchmark | undefined {
+  const [, depth, width, convolution = "Conv", batch] = /^wrn-(\d{1,3})-(\d{1,3})-(?:(\S{1,99})-)?step-b(\d{1,5})$/.exec(name) ?? [];
+  if (depth === undefined || Number(batch) === 0) return undefined;
+  parseConvolution(convolution);
+  return { ...trainingStep(Number(depth), Number(width), Number(batch), convolution), name };
+}
+
 /** The structured networks whose steps are measured, in the sizes that people train. */
 const structuredConvolutions = [
   "Sep",
@@ -130,24 +139,25 @@ function matches(benchmark: Benchmark, wanted: string): boolean {
 }
 
 /**
- * The benchmarks that `only` selects, in the order of the list; without `only`, all that are not on demand.
+ * The benchmarks that `only` selects, in the order of the list; without `only`, all that are not on demand. After them come the steps of
+ * networks that are not in the list, and that `only` names in full.
  *
  * @param option What an error calls the option that the names come from.
  * @throws ConfigError for a name that selects none.
  */
 export function selectBenchmarks(only: readonly string[] | undefined, option = "bench: --only"): Benchmark[] {
   if (only === undefined) return benchmarks.filter(({ onDemand }) => !onDemand);
-  for (const wanted of only)
-    if (!benchmarks.some((benchmark) => matches(benchmark, wanted)))
-      throw new ConfigError(
-        `${option} must be one of ${benchmarks.map(({ name }) => name).join(", ")}, ` +
-          `or the beginning of one, or a pattern with *, got "${wanted}"` +
-          suggestion(
-            wanted,
-            benchmarks.map(({ name }) => name),
-          ),
-      );
-  return benchmarks.filter((benchmark) => only.some((wanted) => matches(benchmark, wanted)));
+  const names = benchmarks.map(({ name }) => name);
+  const others = only.filter((wanted) => !benchmarks.some((benchmark) => matches(benchmark, wanted)));
+  const steps = others.map((wanted) => {
+    const step = namedStep(wanted);
+    if (step !== undefined) return step;
+    throw new ConfigError(
+      `${option} must be one of ${names.join(", ")}, or the beginning of one, or a pattern with *, ` +
+        `or wrn-<depth>-<width>-<convolution>-step-b<images>, got "${wanted}"${suggestion(wanted, names)}`,
+    );
+  });
+  return [...benchmarks.filter((benchmark) => only.some((wanted) => matches(benchmark, wanted))), ...steps];
 }
 
 /**

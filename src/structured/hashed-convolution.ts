@@ -28,6 +28,7 @@ import { type ApproximationError, pixelsOf, StructuredConvolution, wholeKernelEr
  */
 export class HashedConvolution extends StructuredConvolution implements DepthwiseWindow, FoldableLayer, EpilogueLayer {
   readonly name = "HashedConvolution";
+  readonly isConvolution = true;
   readonly hashed: HashedWeight;
   readonly #options: ConvolutionOptions;
 

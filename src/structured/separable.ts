@@ -24,9 +24,10 @@ import type { NormedLayer } from "../nn/preceding-norm.ts";
 import type { Parameter } from "../nn/state.ts";
 import { addInPlace } from "../ops/add-in-place.ts";
 import { contractWindow } from "../ops/contract-channels.ts";
-import { multiply } from "../ops/elementwise.ts";
+import { add, multiply } from "../ops/elementwise.ts";
 import { applyEpilogue, applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { pad, slice } from "../ops/layout.ts";
+import { matmul } from "../ops/matmul.ts";
 import { normSeparableConv2d } from "../ops/norm-separable-convolution.ts";
 import { reshape } from "../ops/reshape.ts";
 import { separableConv2d } from "../ops/separable-convolution.ts";
@@ -52,12 +53,19 @@ export interface DepthwiseWindow extends Layer {
   kernel(): Tensor;
   /** The bias that `forward` adds. Default: none. */
   readonly bias?: Parameter | undefined;
+  /**
+   * Whether `forward` is the convolution with `kernel()` plus the bias, and nothing else such as a norm. Only then can the window be one op
+   * with the map. Default: false.
+   */
+  readonly isConvolution?: boolean;
   /** Overwrites the parameters so that the weight is near to `kernel`:[C,k²]. A window without this method cannot be compressed to. */
   approximateWindow?(kernel: ArrayLike<number>): Promise<void>;
 }
 
 /** w:[C,1,k,k] without a bias. It has the full weight decay, as it is no part of the structured map. */
 class DepthwiseConv2d extends Conv2d implements DepthwiseWindow {
+  readonly isConvolution = true;
+
   approximateWindow(kernel: ArrayLike<number>): Promise<void> {
     this.weight.write(kernel);
     return Promise.resolve();
@@ -171,9 +179,11 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
    */
   forwardThen(x: Tensor, context: Context, then: Epilogue): Tensor {
     const window = this.#fusible?.kernel();
-    if (window !== undefined && this.#multipliesByMatrix(x, window))
-      return this.#finished(then, (addend) => separableConv2d(x, window, this.map.toDense(), this.#windowOptions, addend));
-    const stages = window && this.map.stages();
+    if (window !== undefined && this.#multipliesByMatrix(x, window)) {
+      const matrix = this.map.toDense();
+      return this.#finished(matrix, then, (addend) => separableConv2d(x, window, matrix, this.#windowOptions, addend));
+    }
+    const stages = window && this.grouped?.bias === undefined ? this.map.stages() : undefined;
     const convolve = (): Tensor =>
       window !== undefined && stages !== undefined
         ? contractWindow(x, window, stages, this.#windowOptions)
@@ -188,21 +198,29 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   forwardAfterNorm(x: Tensor, context: Context, norm: BatchNorm2d, activation: Activation, then: Epilogue): Tensor | undefined {
     const window = this.#fusible?.kernel();
     if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
-    return this.#finished(then, (addend) =>
+    const matrix = this.map.toDense();
+    return this.#finished(matrix, then, (addend) =>
       norm.forwardInto(x, (gamma, beta, epsilon) =>
-        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, this.map.toDense(), this.#windowOptions, addend),
+        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, matrix, this.#windowOptions, addend),
       ),
     );
   }
 
-  #finished(then: Epilogue, convolve: (addend: Tensor | undefined) => Tensor): Tensor {
-    if (this.map.bias !== undefined) return applyInPlace(this.#biased(convolve(undefined)), then);
+  /** The window and the matrix W as one op, and what follows them. The op leaves out both biases: W·(w ∗ x + c) + b = W·(w ∗ x) + (W·c + b). */
+  #finished(matrix: Tensor, then: Epilogue, convolve: (addend: Tensor | undefined) => Tensor): Tensor {
+    const [bias, windowBias] = [this.map.bias?.value, this.grouped?.bias?.value];
+    const throughMap = windowBias && reshape(matmul(matrix, reshape(windowBias, [this.map.inFeatures, 1])), [this.map.outFeatures]);
+    const sum = throughMap && bias ? add(throughMap, bias) : (throughMap ?? bias);
+    if (sum !== undefined) return applyInPlace(this.#plusBias(convolve(undefined), sum), then);
     return applyEpilogue(convolve(then.addend), { activation: then.activation });
   }
 
   #biased(y: Tensor): Tensor {
-    const bias = this.map.bias;
-    return bias === undefined ? y : addInPlace(y, reshape(bias.value, [1, this.map.outFeatures, 1, 1]));
+    return this.map.bias === undefined ? y : this.#plusBias(y, this.map.bias.value);
+  }
+
+  #plusBias(y: Tensor, bias: Tensor): Tensor {
+    return addInPlace(y, reshape(bias, [1, this.map.outFeatures, 1, 1]));
   }
 
   get #windowOptions(): WindowOptions {
@@ -227,9 +245,9 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return this.map.choose(columns, this.#fusible === undefined ? 0 : windowPass * (inFeatures + outFeatures));
   }
 
-  /** The window, if it can be one op with the map. The `forward` of another window may do more than its weight tells, such as a norm. */
-  get #fusible(): DepthwiseConv2d | undefined {
-    return this.grouped instanceof DepthwiseConv2d && this.grouped.bias === undefined ? this.grouped : undefined;
+  /** The window, if it can be one op with the map. */
+  get #fusible(): DepthwiseWindow | undefined {
+    return this.grouped?.isConvolution ? this.grouped : undefined;
   }
 
   /**

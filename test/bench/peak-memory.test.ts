@@ -27,7 +27,16 @@ function peakOf(convolution: string): number {
 const measured = benchmarks.flatMap(({ problem }) =>
   problem.kind === "trainingStep" && problem.depth === 16 ? [problem.convolution] : [],
 );
-const others = ["BLAST_0.25", "Kronecker_4", "Tucker_0.41", "CP_0.5", "LR_0.25", "MatrixTensorTrain_8", "SepHashed_0.2"];
+const others = [
+  "BLAST_0.25",
+  "Kronecker_4",
+  "Tucker_0.41",
+  "CP_0.5",
+  "LR_0.25",
+  "MatrixTensorTrain_8",
+  "SepHashed_0.2",
+  "HashedSeparable_0.2",
+];
 
 test("every structured network stays below the dense one", () => {
   const dense = peakOf("Conv");

@@ -207,6 +207,22 @@ describe("selectBenchmarks", () => {
     );
   });
 
+  it("takes the step of any network by its full name, after those of the list", () => {
+    const convolutions = fc.constantFrom("Conv", "Sep", "HashedSeparable_0.2", "MatrixTensorTrain_8_2", "LR_0.1");
+    const size = fc.integer({ min: 1, max: 99 });
+    fc.assert(
+      fc.property(size, size, size, convolutions, (depth, width, batch, convolution) => {
+        const step = trainingStep(depth, width, batch, convolution);
+        fc.pre(!names.includes(step.name));
+        expect(selectBenchmarks([step.name, "gemm-256"])).toEqual([...selectBenchmarks(["gemm-256"]), step]);
+      }),
+    );
+    expect(() => selectBenchmarks(["wrn-10-1-Lr_0.1-step-b8"])).toThrow(ConfigError);
+    expect(() => selectBenchmarks(["wrn-10-1-step-b0"])).toThrow(
+      /or wrn-<depth>-<width>-<convolution>-step-b<images>, got "wrn-10-1-step-b0"/,
+    );
+  });
+
   it("takes any number of stars, each for any characters", () => {
     // The parts may not share characters: `gemm-256` has the beginning and the end of this pattern, and too few characters between.
     expect(() => selectBenchmarks(["gemm-25*256"])).toThrow(ConfigError);

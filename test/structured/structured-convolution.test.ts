@@ -102,6 +102,44 @@ async function check(site: Site, dtype: "float32" | "float64", path: "factorized
   await new Promise((resolve) => setImmediate(resolve));
 }
 
+/** What a convolution with two biases makes of x = 0, and the gradients of both biases, written out: W·c + b, Wᵀ·Σg and Σg. */
+async function checkBiases(site: Site, dtype: "float32" | "float64"): Promise<void> {
+  const { spec, inFeatures, outFeatures, stride, padding, dilation, rows, seed, height, width } = site;
+  const random = new Random(seed % 2 ** 31);
+  const place = { inChannels: inFeatures, outChannels: outFeatures, kernel: 3, stride, padding, dilation };
+  const layer = convolutionFactory(spec)(place, { random, dtype }) as SeparableConvolution;
+  const [windowBias, bias] = [layer.grouped!.bias!.value, layer.bias!.value];
+  const y = (): Tensor => layer.forward(zeros([Math.min(2, rows), inFeatures, height + 2, width + 2], { dtype }), { training: true });
+  const g = normal(y().shape, random, { dtype });
+  const [values, gs, w] = [await y().data(), await g.data(), await layer.map.toDense().data()];
+  const [c, b] = [Array.from(await windowBias.data()), await bias.data()];
+  const pixels = y().shape[2]! * y().shape[3]!;
+  const channelOf = (i: number): number => Math.floor(i / pixels) % outFeatures;
+  const expected = Array.from(
+    { length: outFeatures },
+    (_, o) => b[o]! + c.reduce((sum, each, i) => sum + w[o * inFeatures + i]! * each, 0),
+  );
+  const sums = new Float64Array(outFeatures);
+  gs.forEach((value, i) => {
+    sums[channelOf(i)]! += value;
+  });
+  const throughMap = Array.from({ length: inFeatures }, (_, i) => sums.reduce((sum, each, o) => sum + w[o * inFeatures + i]! * each, 0));
+  const [ofWindow, ofMap] = gradients(sum(multiply(y(), g)), [windowBias, bias]) as [Tensor, Tensor];
+  const tolerance = dtype === "float64" ? 1e-12 : 1e-5;
+  const near = (got: ArrayLike<number>, truth: ArrayLike<number>, terms: number): void => {
+    expect(got.length).toBe(truth.length);
+    for (let i = 0; i < truth.length; i++) expect(Math.abs(got[i]! - truth[i]!)).toBeLessThanOrEqual(tolerance * (terms + 1));
+  };
+  near(
+    values,
+    Array.from(values, (_, i) => expected[channelOf(i)]!),
+    inFeatures,
+  );
+  near(await ofMap.data(), sums, pixels);
+  near(await ofWindow.data(), throughMap, pixels * outFeatures);
+  layer.dispose();
+}
+
 const backends: readonly { readonly name: string; readonly dtype: "float32" | "float64"; create(): Kernels | Promise<Kernels> }[] = [
   { name: "reference in float64", dtype: "float64", create: createReferenceBackend },
   { name: "wasm, 2 threads", dtype: "float32", create: () => createWasmBackend({ threads: 2 }) },
@@ -119,4 +157,10 @@ describe.each(backends)("structured convolutions on $name", ({ dtype, create }) 
       { numRuns: cases },
     );
   });
+
+  test("the bias of a window goes through the map", () =>
+    fc.assert(
+      fc.asyncProperty(sites("HashedSeparable"), (site) => checkBiases(site, dtype)),
+      { numRuns: 20 },
+    ));
 });
