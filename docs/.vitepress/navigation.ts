@@ -14,6 +14,7 @@ const start: Item[] = [
   page("In a browser", "/browser"),
   page("On a GPU", "/gpu"),
   page("Limits and support", "/support"),
+  page("Glossary", "/glossary"),
 ];
 
 const work: Item[] = [
