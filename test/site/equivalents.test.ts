@@ -26,7 +26,7 @@ function namesIn(text: string): string[] {
 /** What the tables call their own tensors, networks, modules and batches. */
 const variables = ["model", "optimizer", "layer", "sequential", "parameter", "entry", "batch", "context", "f"];
 /** Methods and callbacks that a reader writes, words of JavaScript, and the program. */
-const others = ["forward", "describe", "onStep", "onEpoch", "Map", "console", "false", "separable"];
+const others = ["forward", "describe", "onStep", "onEpoch", "Map", "console", "false", "separable", "readFile", "writeFile"];
 const known = new Set([...variables, ...others]);
 
 describe.each(["pytorch", "tfjs", "tltorch"])("coming from %s", (name) => {
