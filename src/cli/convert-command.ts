@@ -10,7 +10,7 @@ import { findCheckpoint } from "../experiment/node/find-checkpoint.ts";
 import { startBackend } from "../experiment/node/start-backend.ts";
 import { writeUntrainedRun } from "../experiment/node/write-run.ts";
 import { classesOf, presentArrays, restoreNetwork } from "../experiment/restore-network.ts";
-import { choice, integer } from "../experiment/rules.ts";
+import { choice, either, integer } from "../experiment/rules.ts";
 import { configOf } from "../experiment/run-config.ts";
 import { describesItself, savedSettings } from "../experiment/saved-network.ts";
 import { type DataName, isDataName, type Settings } from "../experiment/setting-rules.ts";
@@ -32,7 +32,7 @@ const weightForms = ["contracted", "folded"] as const;
 interface ConvertOptions extends Partial<Pick<Settings, "network" | "depth" | "width" | "widths" | "conv" | "attentionSplit" | "data">> {
   readonly mode?: Mode;
   readonly weights?: (typeof weightForms)[number];
-  readonly batch?: number;
+  readonly batch?: number | "any";
   readonly input?: number;
   readonly json?: boolean;
 }
@@ -56,7 +56,11 @@ export function convertCommand(command: Command, context: CommandContext): void 
       "onnx: contracted writes the factors, folded writes one matrix for each layer",
       argument("convert", "--weights", choice(weightForms)),
     )
-    .option("--batch <n>", "onnx: images in a call (default: 1)", argument("convert", "--batch", integer({ least: 1, most: 65_536 })))
+    .option(
+      "--batch <n>",
+      "onnx: images in a call, or any for any number of them (default: 1)",
+      argument("convert", "--batch", either(integer({ least: 1, most: 65_536 }), choice(["any"]))),
+    )
     .option("--input <pixels>", "onnx: height and width of an image", argument("convert", "--input", integer({ least: 1, most: 4096 })))
     .option("--json", "print one JSON object to stdout")
     .action((from: string, to: string, options: ConvertOptions) => convert(from, to, options, context));

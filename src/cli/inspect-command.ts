@@ -102,7 +102,7 @@ async function pictureFor(file: string, svg: string): Promise<string | Uint8Arra
   if (extension === ".svg") return svg;
   if (extension !== ".png") throw new ConfigError(`inspect: --out-file must end in .png or .svg, got ${file}`);
   const { loadRasteriser } = await import("../report/node/rasterise.ts");
-  const rasterise = await loadRasteriser();
+  const rasterise = await loadRasteriser("inspect");
   return rasterise(svg, pngScale * Number(/ width="(\d+)"/.exec(svg)![1]));
 }
 

@@ -54,7 +54,7 @@ export function reportCommand(command: Command, context: CommandContext): void {
 async function report(paths: readonly string[], options: ReportOptions, { terminal }: CommandContext): Promise<void> {
   const style = progressStyle(terminal.stderr, options.progress);
   // A missing package is reported before the runs are read, which takes minutes for large networks.
-  await loadRasteriser();
+  await loadRasteriser("report");
   await interruptible(
     terminal,
     () => undefined,

@@ -59,7 +59,11 @@ const kinds: readonly (FileKind & { readonly matches: (start: Start) => boolean 
     name: "a PyTorch archive (.pth or .pt)",
     remedy: pytorch,
   },
-  { matches: zipOf(/^.{0,200}\.npy/), name: "a NumPy archive (.npz)", remedy: "read it with decodeNpz, or give it the extension .npz" },
+  {
+    matches: zipOf(/^.{0,200}\.npy/),
+    name: "a NumPy archive (.npz)",
+    remedy: "write it as safetensors first: separable convert net.npz net.safetensors, or decodeNpz and encodeSafetensors",
+  },
   { matches: bytes("504b0304", "504b0506", "504b0708"), name: "a zip archive", remedy: "unpack it first" },
   { matches: bytes("8002", "8003", "8004", "8005"), name: "a Python pickle (.pth, .pt or .bin)", remedy: pytorch },
   { matches: bytes(`93${hexOf("NUMPY")}`), name: "a NumPy array (.npy)", remedy: "read it with decodeNpy" },

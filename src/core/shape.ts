@@ -1,6 +1,7 @@
 /** Shapes, strides, axes and NumPy broadcasting. All of this is arithmetic on lists of sizes and knows nothing of tensors. */
 
 import { ShapeError } from "./errors.ts";
+import { kindOf } from "./options.ts";
 
 /** The sizes of a tensor's axes, outermost first. `[]` is the shape of a scalar. */
 export type Shape = readonly number[];
@@ -80,7 +81,7 @@ export function broadcastStrides(from: Shape, to: Shape): number[] {
 /** The axis as a number in [0, rank). A negative axis counts from the end. @throws ShapeError when there is no such axis. */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
-    throw new ShapeError(`${op}: axis must be an integer in [${-rank}, ${rank - 1}], got ${axis}`);
+    throw new ShapeError(`${op}: axis must be an integer in [${-rank}, ${rank - 1}], got ${kindOf(axis)}`);
   return axis < 0 ? axis + rank : axis;
 }
 

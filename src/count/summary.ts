@@ -8,7 +8,7 @@ import { checkOptions, type OptionNames, optionNames } from "../core/options.ts"
 import { formatShape, type Shape } from "../core/shape.ts";
 import { checkRegistered } from "../nn/check-registered.ts";
 import { formatDescription } from "../nn/describe.ts";
-import { Layer, type Module } from "../nn/module.ts";
+import { Layer } from "../nn/module.ts";
 import { zeros } from "../ops/creation.ts";
 import { DenseConvolution } from "../structured/dense.ts";
 import { StructuredConvolution } from "../structured/structured-convolution.ts";
@@ -17,7 +17,7 @@ import type { Network } from "./count-network.ts";
 import { watchLayers } from "./watch-layers.ts";
 import { withBackend } from "./with-backend.ts";
 
-/** A layer that has no layers inside, or a whole structured convolution. */
+/** A layer that has no layers inside, a whole structured convolution, or a layer that computes something itself beside the layers inside. */
 export interface SummaryRow {
   /** As in the state dict. */
   readonly name: string;
@@ -102,32 +102,45 @@ export function summary(network: Network, inputShape: Shape, options: SummaryOpt
   const counting = countingBackend(createShapeOnlyBackend());
   const rows = new Map<Layer, SummaryRow>();
   const counted = new Set<unknown>();
-  const newParameters = (layer: Module): number => {
+  /** The size of the layer's own parameters that no row has yet. A layer below it that is watched too has a row of its own. */
+  const newParameters = (layer: Layer): number => {
+    const below =
+      layer instanceof StructuredConvolution ? [] : layer.modules().filter((other) => other !== layer && other instanceof Layer);
+    const others = new Set(below.flatMap((other) => [...other.parameters().values()]));
     let total = 0;
-    for (const parameter of layer.parameters().values()) if (!counted.has(parameter)) total += parameter.value.size;
-    for (const parameter of layer.parameters().values()) counted.add(parameter);
+    for (const parameter of layer.parameters().values())
+      if (!counted.has(parameter) && !others.has(parameter)) {
+        total += parameter.value.size;
+        counted.add(parameter);
+      }
     return total;
   };
   // The number of calls so far. If it is the same after a layer's forward pass, the layer has called no other layer.
   let [calls, inside] = [0, false];
+  /** The multiply-adds that rows have so far. */
+  let attributed = 0;
   const layers = [...network.namedModules()].filter((entry): entry is [string, Layer] => entry[0] !== "" && entry[1] instanceof Layer);
   withBackend(counting.kernels, () =>
     watchLayers(
       layers,
       (name, layer, _, forward) => {
         if (inside) return forward();
-        const [before, callsBefore] = [counting.multiplyAdds(), ++calls];
+        const [before, callsBefore, attributedBefore] = [counting.multiplyAdds(), ++calls, attributed];
         inside = layer instanceof StructuredConvolution;
         const y = forward();
         inside = false;
-        if (calls > callsBefore) return y;
         const earlier = rows.get(layer);
+        const parameters = earlier?.parameters ?? newParameters(layer);
+        const multiplyAdds = counting.multiplyAdds() - before - (attributed - attributedBefore);
+        // A layer that calls others has a row where it has something of its own beside them.
+        if (calls > callsBefore && parameters === 0 && multiplyAdds === 0) return y;
+        attributed += multiplyAdds;
         rows.set(layer, {
           name,
           layer: isStructured(layer) ? layer.name : formatDescription(layer.describe()),
           output: y.shape,
-          parameters: earlier?.parameters ?? newParameters(layer),
-          multiplyAdds: (earlier?.multiplyAdds ?? 0) + counting.multiplyAdds() - before,
+          parameters,
+          multiplyAdds: (earlier?.multiplyAdds ?? 0) + multiplyAdds,
         });
         return y;
       },

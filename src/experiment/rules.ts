@@ -68,6 +68,15 @@ export function choice<const T extends string>(names: readonly T[]): Rule<T> {
   };
 }
 
+/** What one rule or the other allows. */
+export function either<A, B>(one: Rule<A>, other: Rule<B>): Rule<A | B> {
+  return {
+    allowed: `${one.allowed}, or ${other.allowed}`,
+    accepts: (value): value is A | B => one.accepts(value) || other.accepts(value),
+    parse: (text) => one.parse(text) ?? other.parse(text),
+  };
+}
+
 /** The length of the longest path that Linux takes. No other setting is nearly as long, and `check` may take time in proportion to it. */
 const longestText = 4096;
 

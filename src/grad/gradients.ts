@@ -188,7 +188,7 @@ function missing(w: Tensor, index: number, unused: "error" | "zeros"): Tensor {
   if (unused === "error")
     throw new GradientError(
       `gradients: the loss must depend on every tensor of wrt, and does not on wrt[${index}] ${formatShape(w.shape)}; ` +
-        'pass { unused: "zeros" } to get zeros for it',
+        'pass { unused: "zeros" } to get zeros for it. What is computed in noGrad depends on nothing',
     );
   return zeros(w.shape, { dtype: w.dtype });
 }

@@ -1,7 +1,7 @@
 /** Loading of state dicts, with a report of the names that do not fit. */
 
 import { DataError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import { quote, visible } from "../core/quote.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 import type { State } from "./state.ts";
@@ -29,7 +29,7 @@ export interface LoadReport {
   readonly mismatched: readonly string[];
 }
 
-/** The error for a state dict that does not fit. `report` has all names, and the message has the first five. */
+/** The error for a state dict that does not fit. `report` has all names, and the message has five of them. */
 export class StateError extends DataError {
   override name = "StateError";
   readonly report: LoadReport;
@@ -46,6 +46,36 @@ export interface LoadOptions {
    * true.
    */
   readonly strict?: boolean;
+}
+
+/** The text that stands before one of the names in each of the longer names: `module.` of `module.fc.weight`. Undefined if there is none. */
+function commonPrefix(longer: readonly string[], shorter: ReadonlySet<string>): string | undefined {
+  const [first] = longer;
+  const at = first === undefined ? -1 : [...first].findIndex((_, i) => i > 0 && shorter.has(first.slice(i)));
+  const prefix = at === -1 ? undefined : first!.slice(0, at);
+  return prefix !== undefined && longer.every((name) => name.startsWith(prefix) && shorter.has(name.slice(at))) ? prefix : undefined;
+}
+
+/** What to do about names that differ only in what they begin with. */
+function prefixRemedy({ missing, unexpected }: LoadReport, own: ReadonlySet<string>, given: ReadonlySet<string>): string {
+  const extra = commonPrefix(unexpected, own);
+  if (extra !== undefined) return `; every name of the state begins with ${quote(extra)}, remove it`;
+  const lacking = commonPrefix(missing, given);
+  return lacking === undefined ? "" : `; every name of the network begins with ${quote(lacking)}, put it before the names of the state`;
+}
+
+/** The most faults that a message has. */
+const mostFaults = 5;
+
+/** Some faults of each kind: each kind may have as many as the others leave. */
+function someFaults(kinds: readonly (readonly string[])[]): string[] {
+  const counts = kinds.map(() => 0);
+  for (let left = mostFaults, taken = true; left > 0 && taken; ) {
+    taken = false;
+    for (const [kind, faults] of kinds.entries())
+      if (left > 0 && counts[kind]! < faults.length) [counts[kind], left, taken] = [counts[kind]! + 1, left - 1, true];
+  }
+  return kinds.flatMap((faults, kind) => faults.slice(0, counts[kind]));
 }
 
 /** How `overwriteState` finds the value of an entry. */
@@ -116,6 +146,9 @@ export function overwriteState(
 ): LoadReport {
   checkOptions(op, options, overwriteOptions);
   const { strict = true, formerName = (name: string) => name } = options;
+  for (const [name, given] of values)
+    if (typeof given?.data !== "object")
+      throw new DataError(`${op}: the values must have been read, got ${kindOf(given)} as ${quote(name)}; pass await model.readState()`);
   const named = withPresentNames(own, values, formerName);
   const unexpected = new Set(named.keys());
   const missing: string[] = [];
@@ -135,15 +168,13 @@ export function overwriteState(
     else mismatched.push(`${name} is ${fault}`);
   }
   const report = { missing, unexpected: [...unexpected], mismatched };
-  const faults = [
-    ...missing.map((name) => `${name} is missing`),
-    ...report.unexpected.map((name) => `${name} is unexpected`),
-    ...mismatched,
-  ];
-  if (strict && faults.length > 0) {
-    const more = faults.length > 5 ? ` and ${faults.length - 5} more` : "";
-    const first = faults.slice(0, 5).map((fault) => visible(fault, 300));
-    throw new StateError(`${op}: the state must fit the network, got ${first.join("; ")}${more}`, report);
+  const faults = [missing.map((name) => `${name} is missing`), report.unexpected.map((name) => `${name} is unexpected`), mismatched];
+  const count = faults.flat().length;
+  if (strict && count > 0) {
+    const more = count > mostFaults ? ` and ${count - mostFaults} more` : "";
+    const remedy = prefixRemedy(report, new Set(own.keys()), new Set(named.keys()));
+    const some = someFaults(faults).map((fault) => visible(fault, 300));
+    throw new StateError(`${op}: the state must fit the network, got ${some.join("; ")}${more}${remedy}`, report);
   }
   for (const write of writes) write();
   return report;

@@ -1,7 +1,7 @@
 /** The training losses: cross-entropy for classification, and mean squared error for regression. */
 
 import { ConfigError, ShapeError } from "../core/errors.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { softmaxCrossEntropy } from "../ops/cross-entropy.ts";
 import { multiply, subtract } from "../ops/elementwise.ts";
@@ -25,6 +25,8 @@ export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, options:
   checkOptions("crossEntropy", options, crossEntropyOptions);
   const { labelSmoothing = 0 } = options;
   const [batch, classes] = logits.shape;
+  if (typeof labels?.length !== "number")
+    throw new ShapeError(`crossEntropy: labels must be an array of class numbers, got ${kindOf(labels)}; a tensor gives one with data()`);
   if (logits.rank !== 2 || batch !== labels.length)
     throw new ShapeError(
       `crossEntropy: needs logits:[N,classes] and N labels, got ${formatShape(logits.shape)} and ${labels.length} labels`,

@@ -6,7 +6,8 @@
 import type { Context } from "../core/context.ts";
 import { ConfigError } from "../core/errors.ts";
 import { inspectKey } from "../core/inspect.ts";
-import { formatShape } from "../core/shape.ts";
+import { formatShape, type Shape } from "../core/shape.ts";
+import type { TypedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Description, formatTree, type PrintedPart } from "./describe.ts";
 import { type LoadOptions, type LoadReport, overwriteState, type StateValues } from "./load-state.ts";
@@ -59,6 +60,12 @@ function printed(name: string, value: unknown, above: readonly unknown[]): Print
   const description = value.describe();
   const fields = description.whole ? [] : Object.entries(value);
   return [{ name, description, parts: fields.flatMap(([key, part]) => printed(key, part, within)) }];
+}
+
+/** The values of one entry of a state, as they were when they were read. */
+export interface StateCopy {
+  readonly shape: Shape;
+  readonly data: TypedArray;
 }
 
 /**
@@ -120,6 +127,12 @@ export abstract class Module {
     return [...this.parameters().values()].reduce((total, { value }) => total + value.size, 0);
   }
 
+  /** The values of the state by name: `twin.loadState(await model.readState())` copies a network. */
+  async readState(): Promise<Map<string, StateCopy>> {
+    const entries = [...this.state()].map(async ([name, entry]) => [name, { shape: entry.shape, data: await entry.read() }] as const);
+    return new Map(await Promise.all(entries));
+  }
+
   /**
    * Overwrites the state with the values of the same names. Without `strict: false` nothing is written unless everything fits.
    * @returns the names that did not fit; without `strict: false` there are none.
@@ -134,9 +147,12 @@ export abstract class Module {
     return name;
   }
 
-  /** What printing shows of the module itself: the name of its class, its sizes and its options. A class of your own overrides it. */
+  /**
+   * What printing shows of the module itself: the name of its class, its sizes and its options. A class of your own overrides it to show
+   * sizes and options, and in programs that a minifier shortens, because it renames classes.
+   */
   describe(): Description {
-    return { kind: "Module" };
+    return { kind: this.constructor.name || "Module" };
   }
 
   /** The module as a tree of its layers, as PyTorch prints it. `console.log` and template strings show this text too. */

@@ -25,10 +25,12 @@ export function checkDType(op: string, dtype: DType): void {
 /** @throws ShapeError unless all operands are tensors, and all are float32 or all are float64. */
 export function checkFloating(op: string, ...operands: readonly Tensor[]): void {
   const other = operands.findIndex((x) => !(x instanceof Tensor));
-  if (other !== -1)
-    throw new ShapeError(
-      `${op}: operands must be tensors, got ${kindOf(operands[other])} as operand ${other + 1}; make it one with tensor()`,
-    );
+  if (other !== -1) {
+    // A parameter and a buffer hold their tensor as `value`.
+    const { value } = Object(operands[other]) as { value?: unknown };
+    const remedy = value instanceof Tensor ? "pass its value" : "make it one with tensor()";
+    throw new ShapeError(`${op}: operands must be tensors, got ${kindOf(operands[other])} as operand ${other + 1}; ${remedy}`);
+  }
   const dtype = operands[0]!.dtype;
   if (dtype === "int32" || operands.some((x) => x.dtype !== dtype))
     throw new ShapeError(

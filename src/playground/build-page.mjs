@@ -57,4 +57,6 @@ for (const file of ["page.css", "icon.svg"]) await copyFile(new URL(file, page),
 for (const [path, text] of pages()) await writeFile(new URL(path, out), text);
 for (const { name, style } of labs)
   if (style) await copyFile(new URL(`labs/${name}/style.css`, import.meta.url), new URL(`labs/${name}.css`, out));
+const network = "wrn-10-1-cifar10.safetensors";
+await copyFile(new URL(`labs/structure-lens/${network}`, import.meta.url), new URL(`labs/${network}`, out));
 await writeSourcePages(out, facts);

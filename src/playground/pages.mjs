@@ -10,8 +10,8 @@ export const labs = /** @type {readonly Page[]} */ ([
     description: "See a matrix beside its nearest structured matrix, the factors, the error, and the time on your machine.",
     heading: `<h1>Structure lens</h1>
       <p class="lead">
-        A structured layer stands for a whole matrix with few numbers. Choose a matrix and a structure, and see what is kept, what it costs, and
-        how long it takes on this machine.
+        A structured layer stands for a whole matrix with few numbers. Choose a matrix or a layer of a trained network, and a structure.
+        See what is kept, what it costs, and how long it takes on this machine.
       </p>`,
   },
   {
@@ -20,8 +20,8 @@ export const labs = /** @type {readonly Page[]} */ ([
     description: "Edit a vector–Jacobian product, and watch finite differences and a shrinking counterexample judge it.",
     heading: `<h1>Break the gradient</h1>
       <p class="lead">
-        A vector–Jacobian product is right if it agrees with finite differences on every input. Break one, and see how a property finds an input
-        that shows it, and makes that input as small as it can be.
+        A vector–Jacobian product is right if it agrees with finite differences on every input. Break one, and see how a property finds
+        an input that shows it, and makes that input as small as it can be.
       </p>`,
   },
   {

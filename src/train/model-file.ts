@@ -9,7 +9,7 @@ import { restore } from "../core/json.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { visible } from "../core/quote.ts";
 import { Random } from "../core/random.ts";
-import { finite, list, object, oneOf, readJson, type Schema, text } from "../core/schema.ts";
+import { finite, list, object, oneOf, optional, readJson, type Schema, text } from "../core/schema.ts";
 import { NoDraws } from "../count/no-draws.ts";
 import { withBackend } from "../count/with-backend.ts";
 import { frozenNames, setFrozen } from "../nn/freeze.ts";
@@ -51,6 +51,7 @@ interface Blueprint {
 const blueprintSchema: Schema<Blueprint> = object({ recipe: recipeSchema, dtype: oneOf(["float32", "float64", "int32"]) });
 const classesSchema: Schema<string[]> = list(text);
 const normalizationSchema: Schema<Normalization> = object({ mean: list(finite()), std: list(finite()) });
+const runNotesSchema = object({ classes: optional(classesSchema), normalization: optional(normalizationSchema) });
 const frozenSchema: Schema<string[]> = list(text);
 
 const dtypeOfModel = (model: Module): DType => [...model.parameters().values()][0]?.dtype ?? "float32";
@@ -176,7 +177,20 @@ export function modelOf(
   const network = make(new Random(0));
   overwriteState(where, network.state(), values, { formerName: (name) => network.formerName(name) });
   setFrozen(network, frozenOf(metadata, where));
-  return { network, ...notesOf(metadata, where) };
+  return { network, ...runNotes(metadata, where), ...notesOf(metadata, where) };
+}
+
+/** The notes in the configuration that a training run writes into its checkpoints; none for other files. */
+function runNotes({ config }: Readonly<Record<string, string>>, source: string): ModelNotes {
+  if (config === undefined) return {};
+  try {
+    const { classes, normalization } = readJson(runNotesSchema, config, { source: `${source}/config` });
+    return { ...(classes && { classes }), ...(normalization && { normalization }) };
+  } catch (error) {
+    // Other programs write a `config` of another form.
+    if (error instanceof DataError) return {};
+    throw error;
+  }
 }
 
 /**

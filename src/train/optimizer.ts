@@ -56,8 +56,11 @@ export function flattenGroups(op: string, groups: readonly ParameterGroup[]): Op
       if (!(value >= 0 && Number.isFinite(value))) throw new ConfigError(`${op}: ${name} must be finite and ≥ 0, got ${value}`);
     return [...parameters].map(([name, parameter]) => ({ name, parameter, weightDecay, rateFactor }));
   });
-  if (new Set(entries.map(({ parameter }) => parameter)).size !== entries.length)
-    throw new ConfigError(`${op}: a parameter must be in one group only, got one in two; leave it out of one group`);
+  const seen = new Set<Parameter>();
+  for (const { name, parameter } of entries) {
+    if (seen.has(parameter)) throw new ConfigError(`${op}: a parameter must be in one group only, got ${name} in two; leave it out of one`);
+    seen.add(parameter);
+  }
   const names = entries.map(({ name }) => name);
   const repeated = names.find((name, i) => names.indexOf(name) !== i);
   if (repeated !== undefined)

@@ -123,7 +123,7 @@ const libraryMakers: Readonly<Record<string, Make>> = {
     AvgPool2d({ kernel: kernel as number, ...(rest as Partial<AveragePoolingOptions>) }),
 };
 
-const hint = "save its state() instead and load it with loadState, or give a maker for its kind";
+const hint = "save what readState() gives and load it with loadState, or give a maker for its kind in the option makers";
 
 /** The recipe's part for what a convolution or a map was made from. */
 const familyPart = ({ spec, options }: FactoryOrigin): Pick<Recipe, "spec" | "family"> => ({ spec, family: options });
@@ -139,8 +139,12 @@ export function networkRecipe(model: Module): Recipe | undefined {
   return origin && { kind: entry[0], options: options as Recipe["options"] & object, ...familyPart(origin) };
 }
 
-/** The recipe of a module. It has not been checked that the recipe gives the module's state. @throws ConfigError for an unknown class. */
-function recipeOf(module: Module, options: RecipeOptions): Recipe {
+/**
+ * The recipe of a module. It has not been checked that the recipe gives the module's state.
+ * @param place The module's name in the network; "" for the network itself.
+ * @throws ConfigError for an unknown class.
+ */
+function recipeOf(module: Module, options: RecipeOptions, place = ""): Recipe {
   const network = networkRecipe(module);
   if (network !== undefined) return network;
   const origin = originOfLayer(module);
@@ -151,10 +155,22 @@ function recipeOf(module: Module, options: RecipeOptions): Recipe {
   const description = module.describe();
   const known = libraryMakers[description.kind] ?? options.makers?.[description.kind];
   if (known === undefined)
-    throw new ConfigError(`saveModel: a layer must be of a class that can be made again, got ${description.kind}; ${hint}`);
-  const inner = module instanceof Sequential ? module.layers : module instanceof Residual ? [module.f, module.shortcut] : undefined;
+    throw new ConfigError(
+      `saveModel: a layer must be of a class that can be made again, got ${description.kind}${place === "" ? "" : ` at ${place}`}; ${hint}`,
+    );
+  const inner: readonly [string, Layer | undefined][] | undefined =
+    module instanceof Sequential
+      ? module.layers.map((layer, position) => [String(position), layer])
+      : module instanceof Residual
+        ? [
+            ["f", module.f],
+            ["shortcut", module.shortcut],
+          ]
+        : undefined;
   const { whole: _, ...rest } = description;
-  return inner === undefined ? rest : { ...rest, layers: inner.flatMap((layer) => (layer ? [recipeOf(layer, options)] : [])) };
+  if (inner === undefined) return rest;
+  const within = (name: string): string => (place === "" ? name : `${place}.${name}`);
+  return { ...rest, layers: inner.flatMap(([name, layer]) => (layer ? [recipeOf(layer, options, within(name))] : [])) };
 }
 
 /** The spec of a recipe. @throws DataError for a recipe without one, and for a family that is not there. */

@@ -8,7 +8,12 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { chromium, type Page } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { disposeBackend } from "../../src/backend/active.ts";
+import { disposeBackend, useBackend } from "../../src/backend/active.ts";
+import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
+import { Random } from "../../src/core/random.ts";
+import { WideResNet } from "../../src/models/wide-resnet.ts";
+import { shippedNetwork } from "../../src/playground/labs/structure-lens/shipped-network.ts";
+import { encodeModel } from "../../src/train/model-file.ts";
 import { chromium as executablePath } from "../../vitest.config.ts";
 import { jsonLines, runCli } from "../cli/run-cli.ts";
 import { Collected, tinySettings } from "../playground/collect.ts";
@@ -170,6 +175,10 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await finished(page);
     await page.locator(".confusion").waitFor();
     expect(await seriousFaults(page)).toEqual([]);
+    const matrix = (): Promise<string> => page.locator(".whole canvas").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+    const before = await matrix();
+    await page.getByRole("button", { name: "Light or dark" }).click();
+    expect(await matrix()).not.toBe(before);
     expect(await clipped(page, ".scroll, .site nav")).toEqual([]);
     await page.close();
   });
@@ -191,6 +200,45 @@ describe.skipIf(missingChromium !== undefined)("the playground in Chromium", () 
     await page.waitForFunction(() => document.querySelector(".figure dd")!.textContent !== "0.0 %");
     expect(await seriousFaults(page)).toEqual([]);
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await page.close();
+  });
+
+  test("the structure lens looks at a layer of the network that comes with it, and of the visitor's checkpoint", async () => {
+    const page = await visit("labs/structure-lens.html", { viewport: { width: 390, height: 844 } });
+    const loaded: string[] = [];
+    page.on("response", (response) => void loaded.push(new URL(response.url()).pathname));
+    await page.locator(".ways tbody tr").nth(2).waitFor();
+    const isNetwork = (path: string): boolean => path.endsWith(".safetensors");
+    expect(loaded.filter(isNetwork)).toEqual([]);
+    await page.getByLabel("Matrix", { exact: true }).selectOption("A trained network");
+    await page.getByRole("rowheader", { name: "the kernel K itself" }).waitFor();
+    expect(loaded.filter(isNetwork)).toEqual([`/labs/${shippedNetwork.file}`]);
+    const layer = page.getByLabel("Layer", { exact: true });
+    expect(await layer.inputValue()).toBe("block3.0.layer.0.conv2");
+    await page.getByText("parameters, of 36,864").waitFor();
+    expect(await page.getByRole("img", { name: "W, 64×64 numbers" }).count()).toBe(1);
+    await layer.selectOption("block2.0.layer.0.convShortcut");
+    await page.getByText("parameters, of 512").waitFor();
+    expect(await page.getByRole("img", { name: "W, 32×16 numbers" }).count()).toBe(1);
+    await page.getByRole("rowheader", { name: "W itself, without structure" }).waitFor();
+    expect(await seriousFaults(page)).toEqual([]);
+    expect(await clipped(page, ".site nav")).toEqual([]);
+
+    const input = page.getByLabel("Checkpoint to open");
+    await input.setInputFiles({ name: "x.safetensors", mimeType: "", buffer: Buffer.from("no checkpoint") });
+    await page.getByRole("alert").getByText("x.safetensors").waitFor();
+    // The network before is still open.
+    await layer.selectOption("fc");
+    await page.getByText("parameters, of 640").waitFor();
+    useBackend(createReferenceBackend());
+    const network = new WideResNet({ depth: 10, width: 1, classes: 7 }, { random: new Random(0) });
+    const buffer = Buffer.from(await encodeModel(network));
+    disposeBackend();
+    await input.setInputFiles({ name: "seven.safetensors", mimeType: "", buffer });
+    await page.getByText("Your seven.safetensors.").waitFor();
+    await layer.selectOption("fc");
+    await page.getByText("parameters, of 448").waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
     await page.close();
   });
 

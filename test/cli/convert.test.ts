@@ -94,6 +94,14 @@ test("the output names the network of an ONNX file", async () => {
   expect(stdout).toMatch(/net\.onnx: wrn-10-1-Conv on \[3,3,32,32\], folded, 0?\.\d MB$/m);
 });
 
+test("an ONNX file may take any number of images", async () => {
+  await writeFile(at("open.npz"), encodeNpz(await denseState()));
+  const { stdout, code } = await convert(at("open.npz"), at("open.onnx"), ...wrn("Conv"), "--input", "32", "--batch", "any");
+  expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/wrn-10-1-Conv on \[any,3,32,32\], contracted/) });
+  const refusal = await convert(at("open.npz"), at("no.onnx"), ...wrn("Conv"), "--batch", "some");
+  expect(refusal.stderr).toMatch(/--batch must be an integer in \[1, 65536\], or any, got "some"/);
+});
+
 describe("files of the PyTorch world", () => {
   const conv = wrn("Conv");
   const refused = async (name: string, content: Uint8Array | string, message: RegExp): Promise<void> => {

@@ -7,11 +7,13 @@ import { gradients } from "../../src/grad/gradients.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
 import { Linear } from "../../src/nn/linear.ts";
+import { crossEntropy } from "../../src/nn/losses.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import { einsum } from "../../src/ops/einsum.ts";
 import { add, relu } from "../../src/ops/elementwise.ts";
 import { matmul } from "../../src/ops/matmul.ts";
 import { mean } from "../../src/ops/reductions.ts";
+import { softmax } from "../../src/ops/softmax.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { Sgd } from "../../src/train/sgd.ts";
@@ -29,6 +31,17 @@ test.each<[string, () => unknown, RegExp]>([
   ["null instead of options", () => mean(x(), null as Any), /^mean: the options must be an object with .*, got null$/],
   ["a list instead of options", () => sum(x(), [1] as Any), /got an array$/],
   ["an array as the second operand", () => add(x(), [1, 2] as Any), /^add: operands must be tensors, got an array as operand 2; make it/],
+  [
+    "a parameter as an operand",
+    () => add(linear().weight, 1),
+    /^add: operands must be tensors, got Parameter as operand 1; pass its value$/,
+  ],
+  [
+    "a tensor as labels",
+    () => crossEntropy(x(), x()),
+    /^crossEntropy: labels must be an array of class numbers, got Tensor; a tensor gives/,
+  ],
+  ["options as an axis", () => softmax(x(), { axis: 0 } as Any), /^softmax: axis must be an integer in .*, got Object$/],
   ["an array as the only operand", () => relu([1] as Any), /^relu: operands must be tensors, got an array as operand 1; make it/],
   ["a list of operands", () => einsum("ij->ji", [x()] as Any), /^einsum: operands must be tensors, got an array as operand 1/],
   ["a layer as an operand", () => matmul(x(), linear()), /^matmul: operands must be tensors, got Linear as operand 2/],

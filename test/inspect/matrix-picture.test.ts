@@ -96,7 +96,7 @@ describe("drawMatrix", () => {
   });
 
   test("becomes a PNG with the text in it, whatever fonts are installed", async () => {
-    const rasterise = await loadRasteriser();
+    const rasterise = await loadRasteriser("report");
     const svg = drawMatrix("t", whole, [factor]);
     const dark = (png: Uint8Array): number => {
       const { data, channels } = decode(png);

@@ -101,6 +101,17 @@ test("64-bit integers are loaded into counters and parameters, and an integer th
   expect(() => net.loadState(values)).toThrow(/num_batches_tracked is \[9007199254740993n?\] instead of whole numbers/);
 });
 
+test("readState copies a network, and later training of one does not reach the other", async () => {
+  const [net, twin] = [new Net(), new Net()];
+  net.loadState(shifted(await valuesOf(net)));
+  const copy = await net.readState();
+  expect([...copy.keys()]).toEqual(names);
+  twin.loadState(copy);
+  expect(plain(await valuesOf(twin))).toEqual(plain(await valuesOf(net)));
+  twin.scale.write([-5]);
+  expect([...(await net.scale.read())]).not.toEqual([-5]);
+});
+
 describe("an error names the entry that does not fit, and nothing is written", () => {
   test.each<[string, (values: Values) => void, string]>([
     ["a missing entry", (values) => void values.delete("heads.0.bias"), "heads.0.bias is missing"],
@@ -138,6 +149,28 @@ describe("an error names the entry that does not fit, and nothing is written", (
 
   test("an error names five entries and counts the others", () =>
     expect(() => new Net().loadState(new Map())).toThrow(`and ${names.length - 6} more`));
+
+  test("an error shows names of both sides, and the beginning in which they differ", async () => {
+    const net = new Net();
+    const values = await net.readState();
+    const wrapped = new Map([...values].map(([name, value]) => [`model.${name}`, value]));
+    expect(() => net.loadState(wrapped)).toThrow(
+      /features\.0\.weight is missing.*model\.features\.0\.weight is unexpected.*every name of the state begins with "model\.", remove it$/,
+    );
+    class Wrapped extends Module {
+      readonly inner = new Net();
+    }
+    expect(() => new Wrapped().loadState(values)).toThrow(
+      /inner\.features\.0\.weight is missing.*; features\.0\.weight is unexpected.*every name of the network begins with "inner\.", put it/,
+    );
+    const mixed = new Map([...values].map(([name, value], i) => [`${"ab"[i % 2]}.${name}`, value]));
+    expect(() => net.loadState(mixed)).toThrow(/more$/);
+  });
+
+  test("entries that were not read are refused by name", () =>
+    expect(() => new Net().loadState(new Net().state() as never)).toThrow(
+      /^loadState: the values must have been read, got Parameter as "features\.0\.weight"; pass await model\.readState\(\)$/,
+    ));
 });
 
 describe("state", () => {

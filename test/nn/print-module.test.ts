@@ -1,10 +1,12 @@
 /** Networks as text: the tree of layers, and the table of `summary`. */
 
 import { inspect } from "node:util";
+import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Context } from "../../src/core/context.ts";
 import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
-import { summary } from "../../src/count/summary.ts";
+import { type SummaryRow, summary } from "../../src/count/summary.ts";
 import { BatchNorm2d } from "../../src/nn/batch-norm2d.ts";
 import { Residual, Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
@@ -12,11 +14,13 @@ import { freeze } from "../../src/nn/freeze.ts";
 import type { Build } from "../../src/nn/init.ts";
 import { Dropout, Flatten, MaxPool2d, ReLU } from "../../src/nn/layers.ts";
 import { Linear } from "../../src/nn/linear.ts";
-import { Module } from "../../src/nn/module.ts";
+import { Layer, Module } from "../../src/nn/module.ts";
 import { Parameter } from "../../src/nn/state.ts";
 import { zeros } from "../../src/ops/creation.ts";
-import { createLinear } from "../../src/structured/create-convolution.ts";
+import { multiply } from "../../src/ops/elementwise.ts";
+import { convolutionFactory, createLinear } from "../../src/structured/create-convolution.ts";
 import { families } from "../../src/structured/families.ts";
+import type { Tensor } from "../../src/tensor/tensor.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
@@ -90,6 +94,49 @@ test("summary has a row for each layer, and the totals of the network", () => {
   expect(String(table).split("\n").at(-1)).toMatch(/^total +1,120 +/);
   freeze(shown.layers[0]!);
   expect(String(summary(shown, [1, 3, 8, 8]))).toContain("448 of the parameters are frozen");
+});
+
+/** y = g·f(x) with a gain g of its own beside the layer f. */
+class Gain extends Layer {
+  readonly gain: Parameter;
+  readonly f: Layer;
+
+  constructor(channels: number, f: Layer) {
+    super();
+    this.gain = new Parameter(zeros([1, channels, 1, 1]));
+    this.f = f;
+  }
+
+  forward(x: Tensor, context: Context): Tensor {
+    return multiply(this.f.forward(x, context), this.gain.value);
+  }
+}
+
+test("a class of the user's own has its name without describe()", () => {
+  expect(String(new Gain(2, ReLU()))).toBe("Gain(\n  (gain): Parameter float32 [1,2,1,1]\n  (f): ReLU()\n)");
+});
+
+test("the rows of a summary add up to its totals, whatever layers have beside those inside them", () => {
+  const layers = fc.letrec<{ layer: Layer }>((tie) => ({
+    layer: fc.oneof(
+      { maxDepth: 3 },
+      fc.constant(null).map((): Layer => new Conv2d(4, 4, 3, build(), { padding: 1 })),
+      fc.constant(null).map((): Layer => new BatchNorm2d(4, build())),
+      fc
+        .constant(null)
+        .map((): Layer => convolutionFactory({ kind: "LR", scale: 0.5 })({ inChannels: 4, outChannels: 4, kernel: 3 }, build())),
+      tie("layer").map((layer): Layer => new Gain(4, layer)),
+      tie("layer").map((layer): Layer => new Residual(layer)),
+      fc.array(tie("layer"), { maxLength: 3 }).map((inner): Layer => new Sequential(...inner)),
+    ),
+  })).layer;
+  fc.assert(
+    fc.property(fc.array(layers, { minLength: 1, maxLength: 3 }), (inner) => {
+      const { rows, parameters, multiplyAdds } = summary(new Sequential(...inner), [2, 4, 5, 5]);
+      const sum = (of: (row: SummaryRow) => number): number => rows.reduce((total, row) => total + of(row), 0);
+      expect([sum((row) => row.parameters), sum((row) => row.multiplyAdds)]).toEqual([parameters, multiplyAdds]);
+    }),
+  );
 });
 
 test("summary computes nothing, leaves the network as it was, and refuses inputs that do not fit", () => {

@@ -33,7 +33,7 @@ test("texts of a run do not become markup", async () => {
   expect(page).not.toMatch(/="[^"]*alert\("x/);
   expect(page).toContain("&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&#39;&amp;\ufffd\ufffd[31m\ufffd");
   // A renderer of SVG refuses a file that is no XML.
-  const rasterise = await loadRasteriser();
+  const rasterise = await loadRasteriser("report");
   for (const { svg } of plotsOf(named)) {
     expect(svg).not.toContain("<script");
     expect(rasterise(svg, 100).length).toBeGreaterThan(0);
@@ -121,7 +121,7 @@ describe("plots", () => {
   });
 
   test("become PNGs of the requested width, with text although no font is installed", async () => {
-    const rasterise = await loadRasteriser();
+    const rasterise = await loadRasteriser("report");
     const svg = plotsOf(runs, {})[0]!.svg;
     const { width, data } = decode(rasterise(svg, 800));
     expect(width).toBe(800);

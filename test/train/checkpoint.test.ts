@@ -4,9 +4,13 @@ import { useBackend } from "../../src/backend/active.ts";
 import { createReferenceBackend } from "../../src/backend/reference/reference-kernels.ts";
 import { DataError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
+import { WideResNet } from "../../src/models/wide-resnet.ts";
 import { decodeCheckpoint, encodeCheckpoint, restoreModel, restoreTrainer } from "../../src/train/checkpoint.ts";
+import { decodeModel } from "../../src/train/model-file.ts";
 import { encodeSafetensors } from "../../src/train/safetensors.ts";
+import { Sgd } from "../../src/train/sgd.ts";
 import { trainEpochs } from "../../src/train/train-epochs.ts";
+import type { Trainer } from "../../src/train/trainer.ts";
 import { stateOf, TinyNetwork, tinyConfig, tinyTraining } from "./tiny-training.ts";
 
 beforeAll(() => useBackend(createReferenceBackend()));
@@ -45,6 +49,20 @@ describe("a damaged checkpoint is refused", () => {
 test("the configuration is read as it was written", async () => {
   const config = { nested: { list: [1, 2], name: "ünïcode" }, nothing: null };
   expect((await decodeCheckpoint(await encodeCheckpoint(await trained(), config), "x")).config).toEqual(config);
+});
+
+test("a model that is loaded from a run has the classes and the normalisation of the run", async () => {
+  const { trainer } = tinyTraining(tinyConfig);
+  const network = new WideResNet({ depth: 10, width: 1, classes: 2 }, { random: new Random(0) });
+  const notes = { classes: ["ant", "bee"], normalization: { mean: [0.5, 0.4, 0.3], std: [0.2, 0.1, 0.3] } };
+  const running = { ...trainer, model: network, optimizer: new Sgd([{ parameters: network.parameters() }]) } as unknown as Trainer;
+  const load = async (config: unknown) => {
+    const { network: _, ...rest } = decodeModel(await encodeCheckpoint(running, config), "run");
+    return rest;
+  };
+  expect(await load({ settings: {}, ...notes })).toEqual(notes);
+  // Another program's configuration has other forms.
+  for (const config of [{}, { classes: 10 }, null, "text"]) expect(await load(config)).toEqual({});
 });
 
 test("a checkpoint of another network is refused: the error names the difference, and nothing changes", async () => {

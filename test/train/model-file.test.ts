@@ -92,7 +92,9 @@ describe("classes of the user's own", () => {
 
   test("are refused without a maker, and made again with one", async () => {
     await expect(encodeModel(own())).rejects.toThrow(ConfigError);
-    await expect(encodeModel(own())).rejects.toThrow(/got Scaled; save its state\(\) instead and load it with loadState/);
+    await expect(encodeModel(own())).rejects.toThrow(/got Scaled; save what readState\(\) gives/);
+    const nested = new Sequential(ReLU(), new Sequential(ReLU(), own() as Layer));
+    await expect(encodeModel(nested)).rejects.toThrow(/got Scaled at 1\.1; save what/);
     const makers = { Scaled: (_: unknown, into: Build) => new Scaled(new Linear(2, 2, into)) };
     const bytes = await encodeModel(own(), { makers });
     expect(decodeModel(bytes, "f", { makers }).network).toBeInstanceOf(Scaled);

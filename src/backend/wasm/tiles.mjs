@@ -1,6 +1,6 @@
 /**
  * The innermost loops, written out for a size of tile: the sums of a tile are local variables, and AssemblyScript has no arrays of
- * registers. build-kernels.mjs compiles the text that these functions return as files of `assembly`.
+ * registers. compile-kernels.mjs compiles the text that these functions return as files of `assembly`.
  *
  * Narrow tiles (128-bit registers) are 4 rows × 2 vectors. Two multiply-adds per cycle with a latency of 4 cycles need 8 independent sums.
  * A step loads 2 vectors and broadcasts 4 numbers: 6 loads in 4 cycles, where the machine can do 8. V8 before version 12 moves all loads of

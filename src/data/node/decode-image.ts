@@ -3,10 +3,10 @@
  * when an image is decoded.
  */
 
-import { readFile } from "node:fs/promises";
 import type { Sharp } from "sharp";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { fileKind } from "../../core/file-kind.ts";
+import { readBytes } from "../../core/node/read-file.ts";
 import { describeError } from "../../core/node/system-error.ts";
 import { loadOptional } from "../../core/optional-package.ts";
 import type { Region } from "../resized-crop.ts";
@@ -56,9 +56,7 @@ export async function decodeImage(path: string, view: number | ImageView): Promi
     maximumPixels = defaultMaximumPixels,
   } = typeof view === "number" ? ({ size: view } as ImageView) : view;
   if (resize < size) throw new ConfigError(`image: resize must be at least size, got resize ${resize} and size ${size}`);
-  const bytes = await readFile(path).catch((error: unknown) => {
-    throw new DataError(`image: ${path} must be readable, got ${describeError(error)}`, { cause: error });
-  });
+  const bytes = await readBytes(path, { op: "image", remedy: "name an image; a shell writes photos/* for the files of a folder" });
   if (!signatures.some(([from, signature]) => signature.every((byte, i) => bytes[from + i] === byte)))
     throw new DataError(
       `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeFormat(bytes)}; ` +

@@ -45,7 +45,8 @@ const mistake = ({ image, label, prediction, confidence }: Judgement, classes: r
       "figcaption",
       {},
       h("strong", {}, classes[prediction]!),
-      ` ${formatShare(confidence, 0)}`,
+      " ",
+      h("span", { class: "share" }, formatShare(confidence, 0)),
       h("span", { class: "soft" }, `is ${classes[label]}`),
     ),
   );

@@ -23,6 +23,7 @@ export function layerPanel(store: Store, connection: Connection): HTMLElement {
   const layers = h("select", { "aria-label": "Layer", change: () => look(store.state.looked.run, layers.value) });
   const body = h("div", { class: "layer" }, placeholder());
   let drawn: Snapshot | undefined;
+  let theme: string | undefined;
   store.listen((state) => {
     showRuns(runs, state);
     const shown = state.snapshot;
@@ -32,8 +33,10 @@ export function layerPanel(store: Store, connection: Connection): HTMLElement {
     if (layer !== undefined && document.activeElement !== layers) layers.value = layer;
     layers.hidden = names.length === 0;
     runs.hidden = names.length === 0;
-    if (shown?.snapshot === drawn) return;
+    // The colours of a canvas do not follow the style sheet.
+    if (shown?.snapshot === drawn && theme === document.documentElement.dataset.theme) return;
     drawn = shown?.snapshot;
+    theme = document.documentElement.dataset.theme;
     body.classList.toggle("dense", (drawn?.picture?.factors.length ?? 0) === 0);
     show(body, ...(drawn === undefined ? [placeholder()] : contentOf(drawn)));
   });

@@ -22,6 +22,8 @@ export function settingsPanel(store: Store): HTMLElement {
     options: readonly (readonly [value: string, text: string])[],
     read: (s: PlaygroundSettings) => string,
     write: (value: string) => Changes,
+    /** The text of a value of a link that is no option. */
+    textOf: (value: string) => string = (value) => value,
   ): HTMLElement => {
     const field = h(
       "select",
@@ -30,7 +32,7 @@ export function settingsPanel(store: Store): HTMLElement {
     );
     shown.push((settings) => {
       const value = read(settings);
-      if (![...field.options].some((option) => option.value === value)) field.append(h("option", { value }, value));
+      if (![...field.options].some((option) => option.value === value)) field.append(h("option", { value }, textOf(value)));
       field.value = value;
     });
     return h("label", { class: "field" }, h("span", {}, label), field);
@@ -45,6 +47,7 @@ export function settingsPanel(store: Store): HTMLElement {
       values.map((value) => [String(value), formatCount(value)] as const),
       (s) => String(s[name]),
       (value) => ({ [name]: Number(value) }),
+      (value) => formatCount(Number(value)),
     );
 
   const source = h(

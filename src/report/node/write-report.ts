@@ -18,7 +18,7 @@ const pngWidth = 1640;
  */
 export async function writeReport(folder: string, runs: readonly ReportRun[], options: ReportOptions = {}): Promise<string[]> {
   checkOptions("writeReport", options, reportOptions);
-  const rasterise = await loadRasteriser();
+  const rasterise = await loadRasteriser("report");
   const files = new Map<string, string | Uint8Array>([["index.html", renderReport(runs, options)]]);
   for (const { name, svg } of plotsOf(runs, options)) {
     files.set(`${name}.svg`, svg);

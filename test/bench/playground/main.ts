@@ -1,10 +1,14 @@
 /**
- * npx tsx test/bench/playground/main.ts [--visits 9] [--clone]
+ * npx tsx test/bench/playground/main.ts [--visits 9] [--rounds 3] [--steps 32] [--clone]
  *
- * How long a visitor of the playground waits, in Chromium on this machine: from the start of the navigation until the button Train works,
- * and until the first points of a curve are drawn, when Train is pressed at once. Every visit has an empty cache. With `--clone`, also the
- * seconds from `git clone` of this repository to a curve, with the steps between them: what the page on the playground tells a reader to
- * do. Build before a run without `--clone`.
+ * Measures the playground in Chromium on this machine. Build before, unless only `--clone` is of interest.
+ *
+ * - How long a visitor waits: from the start of the navigation until the button Train works, and until the first points of a curve are
+ *   drawn, when Train is pressed at once. Every visit has an empty cache.
+ * - Images per second in Chromium and in this Node, by turns, of WRN-10-1 with dense and with separable convolutions, on one and on two
+ *   threads. `--rounds 0` leaves this out, and `--visits 0` the visits.
+ * - With `--clone`, the seconds of each step from `git clone` of this repository to a curve: what the page on the playground tells a reader
+ *   to do.
  */
 
 import { execFileSync, spawn } from "node:child_process";
@@ -15,8 +19,10 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Browser, chromium } from "playwright-core";
+import { enableRelaxedSimd } from "../../../src/backend/wasm/node/enable-relaxed-simd.ts";
 import { servePlayground } from "../../../src/cli/playground-server.ts";
 import { chromium as executablePath } from "../../../vitest.config.ts";
+import { paceInChromium, paceInNode, settingsOf } from "./pace.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -66,24 +72,60 @@ async function measureVisits(count: number): Promise<void> {
 
 const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--no-first-run"] });
 
-/** Clones, installs, builds, serves and trains, and prints the seconds since the start after each step. */
+/** Measures both by turns, so that a change of the machine's load meets both. */
+async function measurePace(rounds: number, steps: number): Promise<void> {
+  const server = await servePlayground({ port: 0, folder: join(root, "dist/playground") });
+  const browser = await launch();
+  const page = await browser.newPage();
+  await page.goto(server.address);
+  enableRelaxedSimd();
+  console.log(`images per second, Chromium ${browser.version()} and Node ${process.versions.node} (V8 ${process.versions.v8})`);
+  const cases = ["Conv", "Sep"].flatMap((conv) =>
+    [1, 2].map((threads) => ({ conv, threads, chromium: [] as number[], node: [] as number[] })),
+  );
+  for (let round = 0; round < rounds; round++)
+    for (const { conv, threads, chromium: inChromium, node: inNode } of cases) {
+      const settings = settingsOf(conv, threads, steps);
+      inChromium.push(await paceInChromium(page, settings));
+      inNode.push(await paceInNode(settings));
+    }
+  for (const { conv, threads, chromium: inChromium, node: inNode } of cases) {
+    const [there, here] = [median(inChromium), median(inNode)];
+    const share = (there / here).toFixed(2);
+    console.log(
+      `WRN-10-1 ${conv}, ${threads} ${threads === 1 ? "thread" : "threads"}: ${there.toFixed(0)} against ${here.toFixed(0)}, ${share} times; median of ${rounds}`,
+    );
+  }
+  await browser.close();
+  await server.close();
+}
+
+/** Clones, installs, builds, serves and trains, and prints the seconds of each step. `npm run setup` is the same install and build. */
 async function measureClone(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "clone-"));
   const start = performance.now();
-  const report = (step: string): void => console.log(`${((performance.now() - start) / 1000).toFixed(1)} s  ${step}`);
+  let before = start;
+  const report = (step: string): void => {
+    const now = performance.now();
+    console.log(`${((now - before) / 1000).toFixed(1)} s  ${step}`);
+    before = now;
+  };
   const run = (command: string, args: readonly string[], cwd: string): void => void execFileSync(command, args, { cwd, stdio: "ignore" });
   try {
     run("git", ["clone", "--quiet", root, "separable"], folder);
     report("git clone");
     const clone = join(folder, "separable");
-    run("npm", ["run", "setup"], clone);
-    report("npm run setup (install and build)");
+    run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"], clone);
+    report("npm install");
+    run("npm", ["run", "build"], clone);
+    report("npm run build");
     const server = spawn(process.execPath, ["dist/cli/main.js", "playground", "--port", "0", "--json"], { cwd: clone });
     const line = await new Promise<string>((resolve) => createInterface({ input: server.stdout }).once("line", resolve));
     report("separable playground");
     const browser = await launch();
-    const { curve } = await visit(browser, (JSON.parse(line) as { address: string }).address);
-    report(`a curve, ${curve.toFixed(0)} ms after the navigation began`);
+    await visit(browser, (JSON.parse(line) as { address: string }).address);
+    report("Chromium opens the page, and a curve begins");
+    console.log(`${((performance.now() - start) / 1000).toFixed(1)} s  in all`);
     await browser.close();
     server.kill();
   } finally {
@@ -91,6 +133,16 @@ async function measureClone(): Promise<void> {
   }
 }
 
-const { values } = parseArgs({ options: { visits: { type: "string", default: "9" }, clone: { type: "boolean", default: false } } });
-await measureVisits(Number(values.visits));
+const { values } = parseArgs({
+  options: {
+    visits: { type: "string", default: "9" },
+    rounds: { type: "string", default: "3" },
+    steps: { type: "string", default: "32" },
+    clone: { type: "boolean", default: false },
+  },
+});
+if (Number(values.visits) > 0) await measureVisits(Number(values.visits));
+if (Number(values.rounds) > 0) await measurePace(Number(values.rounds), Number(values.steps));
 if (values.clone) await measureClone();
+// The threads of the last run in this process wait for work.
+process.exit();

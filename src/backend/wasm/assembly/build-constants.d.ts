@@ -1,4 +1,4 @@
-/** Constants that differ from build to build. build-kernels.mjs gives them to the compiler. */
+/** Constants that differ from build to build. compile-kernels.mjs gives them to the compiler. */
 
 /** 1 where loops over memory are written in pairs of vectors, which the engine joins; else 0. */
 declare const WIDE: i32;

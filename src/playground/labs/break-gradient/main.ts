@@ -1,6 +1,7 @@
 /** The page of the lab: an editor, the verdict, and the counterexample that becomes smaller. */
 
 import { h, show } from "../../page/dom.ts";
+import { plural } from "../../page/format.ts";
 import { themeButton } from "../../page/theme.ts";
 import { type Exercise, exercises } from "./exercises.ts";
 import { type Counterexample, type Verdict, worstElement } from "./verdict.ts";
@@ -101,7 +102,7 @@ function showVerdict(found: Verdict): void {
         {},
         count === 1
           ? "Wrong, and the first counterexample is the smallest."
-          : `Wrong. fast-check shrinks the counterexample ${count - 1} times.`,
+          : `Wrong. fast-check shrinks the counterexample ${plural(count - 1, "time")}.`,
       ),
     );
     shrink(shownOf(found.path));
@@ -139,7 +140,8 @@ function pictureOf(found: Counterexample, isSmallest: boolean): HTMLElement[] {
   ];
 }
 
-const written = (value: number): string => (Object.is(value, -0) || Math.abs(value) < 1e-9 ? "0" : String(Number(value.toPrecision(4))));
+/** Four significant digits, with a real minus sign. */
+const written = (value: number): string => (Math.abs(value) < 1e-9 ? "0" : String(Number(value.toPrecision(4))).replace(/^-/, "−"));
 
 /** A matrix of numbers with its name. @param marked The element that is most wrong. */
 function grid(name: string, values: readonly number[], columns: number, marked = -1): HTMLElement {

@@ -1,174 +1,96 @@
 /** The page of the structure lens. */
 
 import { familyChoices } from "../../family-choices.ts";
-import { drawFactor, drawValues } from "../../page/canvas.ts";
-import { h, s, show } from "../../page/dom.ts";
-import { formatCount, formatMagnitude, formatShare, formatTimes } from "../../page/format.ts";
+import { h, show } from "../../page/dom.ts";
+import { formatCount } from "../../page/format.ts";
 import { themeButton } from "../../page/theme.ts";
-import type { LensReport, WayFacts } from "./lens.ts";
+import type { LensReport } from "./lens.ts";
+import { matrixInput } from "./matrix-input.ts";
+import { networkInput } from "./network-input.ts";
+import { reportView } from "./report-view.ts";
 import { targets } from "./targets.ts";
-import type { LensAnswer } from "./worker.ts";
+import type { LensAnswer, LensRequest } from "./worker.ts";
 
-/** Rows and columns of the matrix. */
-const side = 64;
-/** Columns to which the matrix is applied, as powers of four. */
+/** Columns to which the matrix is applied. They are square numbers, because a convolution is applied to a square image. */
 const columnChoices = [1, 4, 16, 64, 256, 1024, 4096, 16_384] as const;
-/** The strength and the width of the brush, in entries. */
-const brush = { strength: 1, radius: 2 } as const;
+/** The choice of a layer, among the names of matrices. */
+const trained = "trained";
 
 const families = familyChoices.filter(({ kind, slowFit }) => kind !== "Conv" && slowFit !== true);
 
-let target = targets[0]!.entries(side);
-let asked = 0;
 let report: LensReport | undefined;
 
-const source = h("select", { "aria-label": "Matrix" }, ...targets.map(({ name, title }) => h("option", { value: name }, title)));
-const about = h("p", { class: "soft idea" });
-const family = h("select", { "aria-label": "Structure" }, ...families.map(({ kind, title }) => h("option", { value: kind }, title)));
+const source = h(
+  "select",
+  { "aria-label": "Matrix", change: chooseSource },
+  ...targets.map(({ name, title }) => h("option", { value: name }, title)),
+  h("option", { value: trained }, "A trained network"),
+);
+const family = h(
+  "select",
+  { "aria-label": "Structure", change: chooseFamily },
+  ...families.map(({ kind, title }) => h("option", { value: kind }, title)),
+);
 family.value = "TensorTrain";
-const size = h("input", { type: "range", min: 0, step: 1, "aria-label": "Size of the structure" });
+const size = h("input", { type: "range", min: 0, step: 1, "aria-label": "Size of the structure", input: ask });
 const written = h("output", { class: "size" });
-const columns = h("input", { type: "range", min: 0, max: columnChoices.length - 1, step: 1, value: 5, "aria-label": "Columns" });
+const columns = h("input", {
+  type: "range",
+  min: 0,
+  max: columnChoices.length - 1,
+  step: 1,
+  value: 5,
+  "aria-label": "Columns",
+  input: ask,
+});
 const writtenColumns = h("output", { class: "size" });
 const idea = h("p", { class: "soft idea" });
-const original = h("div", { class: "matrix" });
 const result = h("div", { class: "lens-result", role: "status" });
 const failure = h("div", { class: "notice error", role: "alert", hidden: true });
+const drawn = matrixInput(ask);
+const network = networkInput((file) => send({ kind: "open", file }), ask);
 
 const chosen = () => families.find(({ kind }) => kind === family.value)!;
 const conv = (): string => chosen().sizes[Number(size.value)]!;
+const isTrained = (): boolean => source.value === trained;
 
 const worker = new Worker(new URL("./structure-lens-worker.js", import.meta.url), { type: "module" });
+const send = (request: LensRequest): void => worker.postMessage(request);
+
 worker.onmessage = ({ data }: MessageEvent<LensAnswer>) => {
-  failure.hidden = data.kind === "report";
-  if (data.kind === "failed") return show(failure, h("p", {}, data.message));
-  report = data.report;
-  draw();
+  failure.hidden = data.kind !== "failed";
+  switch (data.kind) {
+    case "opened":
+      return network.showLayers(data.layers);
+    case "failed":
+      if (data.during === "open") network.keep();
+      else show(result);
+      return show(failure, h("p", {}, data.message));
+    case "report":
+      // The answer to a question about what was chosen before.
+      if (data.layer !== target()) return;
+      report = data.report;
+      return draw();
+  }
 };
+
+/** The name of the chosen layer; undefined for a matrix that was chosen or drawn. */
+const target = (): string | undefined => (isTrained() ? network.target() : undefined);
 
 function ask(): void {
   show(written, conv().split("_").slice(1).join(" "));
   size.hidden = chosen().sizes.length <= 1;
   show(idea, chosen().idea);
   show(writtenColumns, formatCount(columnChoices[Number(columns.value)]!));
-  worker.postMessage({ id: ++asked, target, side, conv: conv(), columns: columnChoices[Number(columns.value)]! });
-}
-
-function drawTarget(): void {
-  const canvas = drawValues({ name: "W", shape: [side, side], data: Float32Array.from(target) });
-  canvas.classList.add("paintable");
-  const paint = (event: PointerEvent): void => {
-    const [x, y] = [event.offsetX, event.offsetY].map((offset) => Math.floor((offset * side) / canvas.clientWidth)) as [number, number];
-    for (let i = Math.max(0, y - brush.radius); i <= Math.min(side - 1, y + brush.radius); i++)
-      for (let j = Math.max(0, x - brush.radius); j <= Math.min(side - 1, x + brush.radius); j++)
-        if (Math.hypot(i - y, j - x) <= brush.radius) target[i * side + j] = brush.strength;
-    const painted = drawValues({ name: "W", shape: [side, side], data: Float32Array.from(target) });
-    canvas.getContext("2d")!.drawImage(painted, 0, 0);
-  };
-  canvas.addEventListener("pointerdown", (event) => {
-    canvas.setPointerCapture(event.pointerId);
-    paint(event);
-  });
-  canvas.addEventListener("pointermove", (event) => event.buttons > 0 && paint(event));
-  canvas.addEventListener("pointerup", ask);
-  show(original, canvas);
+  if (isTrained() && network.target() === undefined) return;
+  const question = { conv: conv(), columns: columnChoices[Number(columns.value)]! };
+  send({ kind: "look", question: { ...question, target: target() ?? drawn.target() } });
 }
 
 function draw(): void {
   if (report === undefined) return;
-  const { nearest, factors, error, parameters, denseParameters, ways, choice, turn } = report;
-  const figure = (label: string, value: string): HTMLElement => h("div", { class: "figure" }, h("dd", {}, value), h("dt", {}, label));
-  show(
-    result,
-    h(
-      "div",
-      { class: "layer" },
-      h("figure", { class: "whole" }, h("figcaption", {}, "The nearest structured matrix W̃"), drawValues(nearest)),
-      h(
-        "div",
-        { class: "factors" },
-        ...factors.map((factor) =>
-          h("figure", {}, h("figcaption", {}, factor.name, " ", h("span", { class: "soft" }, factor.shape.join("×"))), drawFactor(factor)),
-        ),
-      ),
-      h(
-        "figure",
-        { class: "spectrum" },
-        h("figcaption", {}, "Singular values of ", h("span", { class: "a-text" }, "W"), " and ", h("span", { class: "b-text" }, "W̃")),
-        spectra(report),
-      ),
-    ),
-    h(
-      "dl",
-      { class: "figures" },
-      figure("of W is lost: ‖W − W̃‖/‖W‖", formatShare(error)),
-      figure(`parameters, of ${formatCount(denseParameters)}`, formatCount(parameters)),
-      figure(
-        parameters < denseParameters ? "fewer parameters" : "as many parameters or more",
-        parameters < denseParameters ? formatTimes(denseParameters, parameters) : "–",
-      ),
-    ),
-    waysTable(ways, choice.path),
-    h(
-      "p",
-      { class: "soft" },
-      turn === undefined
-        ? `auto applies the matrix ${pathNames[choice.path]} for any number of columns.`
-        : `auto changes its mind at about ${formatCount(turn.columns)} columns: from there on it works ${pathNames[turn.path]}.`,
-    ),
-  );
-}
-
-const pathNames = { factorized: "factor by factor", dense: "as the matrix W̃" } as const;
-
-function waysTable(ways: readonly WayFacts[], taken: WayFacts["path"]): HTMLElement {
-  const rows = ways.map(({ path, multiplyAdds, milliseconds }) =>
-    h(
-      "tr",
-      {},
-      h("th", { scope: "row" }, pathNames[path], path === taken && h("span", { class: "chip" }, "auto takes it")),
-      h("td", {}, formatMagnitude(multiplyAdds)),
-      h("td", {}, milliseconds.toFixed(3)),
-    ),
-  );
-  return h(
-    "table",
-    { class: "ways" },
-    h(
-      "thead",
-      {},
-      h(
-        "tr",
-        {},
-        h("th", { scope: "col" }, "Way"),
-        h("th", { scope: "col" }, "Multiply-adds, predicted"),
-        h("th", { scope: "col" }, "Milliseconds, measured here"),
-      ),
-    ),
-    h("tbody", {}, ...rows),
-  );
-}
-
-/** Both spectra as lines, relative to the largest value of W. */
-function spectra({ singularValues }: LensReport): SVGSVGElement {
-  const [width, height] = [260, 120];
-  const top = Math.max(singularValues[0][0]!, singularValues[1][0]!) || 1;
-  const line = (values: Float64Array, className: string): SVGPathElement => {
-    const d = [...values]
-      .map(
-        (value, i) =>
-          `${i === 0 ? "M" : "L"}${(2 + (i * (width - 4)) / (side - 1)).toFixed(1)} ${(height - 4 - ((height - 8) * value) / top).toFixed(1)}`,
-      )
-      .join("");
-    return s("path", { d, class: `curve ${className}` });
-  };
-  return s(
-    "svg",
-    { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": "Singular values in descending order" },
-    s("line", { x1: 0, x2: width, y1: height - 3, y2: height - 3, class: "grid" }),
-    line(singularValues[0], "a"),
-    line(singularValues[1], "b"),
-  );
+  if (isTrained()) network.showMatrix(report.w);
+  show(result, ...reportView(report));
 }
 
 function chooseFamily(): void {
@@ -178,22 +100,17 @@ function chooseFamily(): void {
   ask();
 }
 
-function chooseTarget(): void {
-  const found = targets.find(({ name }) => name === source.value)!;
-  target = found.entries(side);
-  show(about, found.about);
-  drawTarget();
+function chooseSource(): void {
+  drawn.element.hidden = isTrained();
+  network.element.hidden = !isTrained();
+  if (isTrained()) network.start();
+  else drawn.choose(source.value);
   ask();
 }
 
-source.addEventListener("change", chooseTarget);
-family.addEventListener("change", chooseFamily);
-size.addEventListener("input", ask);
-columns.addEventListener("input", ask);
-
 document.querySelector("#theme")!.replaceWith(
   themeButton(() => {
-    drawTarget();
+    drawn.redraw();
     draw();
   }),
 );
@@ -208,9 +125,9 @@ document
         "section",
         { class: "panel", "aria-label": "Choices" },
         h("h2", {}, "Matrix W"),
-        h("label", { class: "field" }, h("span", {}, "64×64, draw on it"), source),
-        about,
-        original,
+        source,
+        drawn.element,
+        network.element,
         h("h2", {}, "Structure"),
         h("div", { class: "picker" }, family, size, written),
         idea,
@@ -223,5 +140,5 @@ document
   );
 size.max = String(chosen().sizes.length - 1);
 size.value = String(chosen().usual);
-chooseTarget();
+chooseSource();
 document.documentElement.dataset.ready = "true";
