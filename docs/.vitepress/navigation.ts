@@ -65,6 +65,7 @@ const inside: Item[] = [
   page("Architecture", "/architecture"),
   page("Kernels, with pictures", "/how-kernels-work"),
   page("What runs where", "/backends"),
+  page("What gpu.js would need", "/gpu-js-report"),
   page("Decisions", "/decisions/"),
 ];
 
