@@ -26,7 +26,7 @@ export interface LaunchCounts {
 const workgroupSize = 64;
 
 /** Workgroups are counted until there are so many of them, and so many reads of their threads; or all, where a launch has fewer. */
-const enough = { workgroups: 8, reads: 2 ** 22 };
+const enough = { workgroups: 4, reads: 2 ** 20 };
 
 /** Counts the reads of a tensor, and how many different elements they are in a workgroup. */
 class Reads {
