@@ -1,26 +1,24 @@
-/** jax-js on its wasm backend, eager or compiled by its `jit`. In Node it uses one thread, because its other threads need Web Workers. */
+/** jax-js, eager or compiled by its `jit`. In Node it uses one thread, because its other threads need Web Workers. */
 
-import { readFileSync } from "node:fs";
-import { blockUntilReady, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
+import { blockUntilReady, defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad, vjp } from "@jax-js/jax";
 import type { ConvolutionProblem, Problem, TrainingStepProblem } from "../../../src/bench/benchmarks.ts";
 import { convolutionShapes, operandValues, stepClasses, stepImageShape, stepLabels, stepRates } from "../../../src/bench/workload.ts";
 import type { Shape } from "../../../src/core/shape.ts";
 import type { Contender, Run } from "./contender.ts";
 import { initialParameters, type NamedParameter } from "./initial-parameters.ts";
+import peers from "./package.json" with { type: "json" };
 import { type NetworkOps, wideResNet } from "./wide-resnet.ts";
 
 export type Mode = "eager" | "jit";
 
-export async function jaxJs(mode: Mode): Promise<Contender> {
+export async function jaxJs(mode: Mode, device: "wasm" | "webgpu" = "wasm"): Promise<Contender> {
   // The default choice of a device uses `navigator`, which Node 20 does not have.
-  if (!(await init("wasm")).includes("wasm")) throw new Error("jax-js: its wasm backend does not start");
-  // The package does not export its package.json, so the version is that of our own dependencies, which is exact.
-  const { dependencies } = JSON.parse(readFileSync(new URL("package.json", import.meta.url), "utf8")) as {
-    dependencies: Record<string, string>;
-  };
+  if (!(await init(device)).includes(device)) throw new Error(`jax-js: its ${device} backend does not start`);
+  defaultDevice(device);
   return {
     name: mode === "jit" ? "jax-js-jit" : "jax-js",
-    version: dependencies["@jax-js/jax"]!,
+    // The package does not export its package.json, so the version is that of our own dependencies, which is exact.
+    version: peers.dependencies["@jax-js/jax"],
     slow: (problem) => slowIn(mode, problem),
     activate: async () => undefined,
     prepare: async (problem) =>

@@ -1,42 +1,15 @@
-/** separable on its wasm backend. */
+/** separable on its wasm backend, in Node. */
 
-import { kernels, useBackend } from "../../../src/backend/active.ts";
+import { kernels } from "../../../src/backend/active.ts";
 import type { Kernels } from "../../../src/backend/kernels.ts";
-import { firstElement } from "../../../src/bench/run-benchmark.ts";
-import { prepareWorkload } from "../../../src/bench/workload.ts";
 import { startBackend } from "../../../src/experiment/node/start-backend.ts";
 import { packageVersion } from "../../../src/experiment/node/version.ts";
-import { scope } from "../../../src/tensor/scope.ts";
-import type { TypedArray } from "../../../src/tensor/storage.ts";
 import type { Contender } from "./contender.ts";
+import { separableOn } from "./separable-contender.ts";
 
 /** @param threads Default: 1. */
 export async function separable(threads = 1): Promise<Contender & { readonly backend: Kernels }> {
   await startBackend({ backend: "wasm", threads });
   const backend = kernels();
-  return {
-    name: "separable",
-    version: packageVersion(),
-    backend,
-    slow: () => undefined,
-    activate: async () => useBackend(backend),
-    prepare: async (problem) => {
-      const workload = prepareWorkload(problem);
-      const once = async (): Promise<TypedArray[]> => {
-        const kept = scope(() => workload.run());
-        const values = await Promise.all(kept.map((result) => result.data()));
-        for (const result of kept) result.dispose();
-        return values;
-      };
-      return {
-        repeat: async () => {
-          const end = scope(() => firstElement(workload.run().at(-1)!));
-          await end.data();
-          end.dispose();
-        },
-        results: async () => (problem.kind === "trainingStep" ? [...(await once()), ...(await once())] : once()),
-        dispose: () => workload.dispose(),
-      };
-    },
-  };
+  return { ...separableOn(backend, packageVersion()), backend };
 }

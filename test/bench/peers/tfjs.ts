@@ -1,10 +1,6 @@
-/** TensorFlow.js on its wasm backend (SIMD, one thread) or its plain JavaScript backend. Its kernels need the layout NHWC. */
+/** TensorFlow.js on any of its backends. Its kernels need the layout NHWC. */
 
-import { createRequire } from "node:module";
-import { dirname } from "node:path";
 import * as tf from "@tensorflow/tfjs";
-import "@tensorflow/tfjs-backend-cpu";
-import { setThreadsCount, setWasmPaths } from "@tensorflow/tfjs-backend-wasm";
 import type { ConvolutionProblem, Problem, TrainingStepProblem } from "../../../src/bench/benchmarks.ts";
 import { convolutionShapes, operandValues, stepClasses, stepImageShape, stepLabels, stepRates } from "../../../src/bench/workload.ts";
 import type { Shape } from "../../../src/core/shape.ts";
@@ -19,12 +15,6 @@ const hwioToOihw = [3, 2, 0, 1];
 /** Depthwise weights, in both directions: [C,1,Kh,Kw] ↔ [Kh,Kw,C,1]. */
 const depthwiseSwap = [2, 3, 0, 1];
 
-function slowInJavaScript(problem: Problem): string | undefined {
-  if (problem.kind === "trainingStep") return "minutes a step";
-  if (problem.kind === "gemm" && problem.size > 512) return "twenty seconds a product";
-  return problem.kind === "convolution" && problem.backward && problem.groups === 1 ? "a minute a repetition" : undefined;
-}
-
 /** A problem for TensorFlow.js. */
 interface Plan {
   /** Computes the results. It runs within tf.tidy. */
@@ -35,17 +25,14 @@ interface Plan {
   readonly held: readonly tf.Tensor[];
 }
 
-export async function tfjs(backend: "wasm" | "cpu"): Promise<Contender> {
+/** @param slow Which problems take this backend minutes. Default: none. */
+export function tfjs(backend: "wasm" | "cpu" | "webgpu", slow: Contender["slow"] = () => undefined): Contender {
   // Production mode turns off checks and advice on stderr.
   tf.enableProdMode();
-  if (backend === "wasm") {
-    setThreadsCount(1);
-    setWasmPaths(`${dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm"))}/`);
-  }
   return {
     name: `tfjs-${backend}`,
     version: tf.version.tfjs,
-    slow: (problem) => (backend === "cpu" ? slowInJavaScript(problem) : undefined),
+    slow,
     activate: async () => {
       if (!(await tf.setBackend(backend))) throw new Error(`tfjs: the ${backend} backend does not start`);
     },
@@ -54,21 +41,23 @@ export async function tfjs(backend: "wasm" | "cpu"): Promise<Contender> {
 }
 
 function runOf({ solve, layouts, held }: Plan, problem: Problem): Run {
-  const read = (): tf.TypedArray[] =>
-    tf
-      .tidy(() => solve().map((result, i) => (layouts[i] === undefined ? result : tf.transpose(result, [...layouts[i]]))))
-      .map((result) => {
-        const values = result.dataSync();
-        result.dispose();
-        return values;
-      });
+  const read = (): Promise<tf.TypedArray[]> =>
+    Promise.all(
+      tf
+        .tidy(() => solve().map((result, i) => (layouts[i] === undefined ? result : tf.transpose(result, [...layouts[i]]))))
+        .map(async (result) => {
+          const values = await result.data();
+          result.dispose();
+          return values;
+        }),
+    );
   return {
     repeat: async () => {
       const end = tf.tidy(() => tf.slice(tf.reshape(solve().at(-1)!, [-1]), 0, 1));
       await end.data();
       end.dispose();
     },
-    results: async () => (problem.kind === "trainingStep" ? [...read(), ...read()] : read()),
+    results: async () => (problem.kind === "trainingStep" ? [...(await read()), ...(await read())] : read()),
     dispose: () => tf.dispose([...held]),
   };
 }
