@@ -103,6 +103,7 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
       "/course/3-graph.html",
       "/families/tensor-train.html",
       "/how-kernels-work.html",
+      "/repl.html",
       "/api/tape.html",
     ]) {
       await page.goto(site.origin + path);
@@ -164,6 +165,70 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
     await cell.getByText("a cell can import separable, not node:fs").waitFor();
     await cell.getByRole("button", { name: "Undo my changes" }).click();
     await cell.getByText("const x = tensor(3);").waitFor();
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test("the console keeps variables, awaits, prints tensors, explains errors, recalls entries, stops and begins anew", async () => {
+    const problems: string[] = [];
+    const page = await open(problems, { viewport: { width: 390, height: 844 } });
+    await page.goto(`${site.origin}/repl.html`);
+    const log = page.getByRole("log", { name: "Entries and results" });
+    const entry = page.getByRole("textbox", { name: "Entry" });
+    const ready = (): Promise<void> => page.getByRole("button", { name: "Run" }).waitFor();
+    const start = async (text: string): Promise<number> => {
+      const before = await log.locator("pre").count();
+      await entry.fill(text);
+      await entry.press("Enter");
+      await log.locator("pre").nth(before).waitFor();
+      return before + 1;
+    };
+    /** Runs an entry, and gives what it adds to the log. */
+    const enter = async (text: string): Promise<string[]> => {
+      await ready();
+      const first = await start(text);
+      await ready();
+      return (await log.locator("pre").allTextContents()).slice(first);
+    };
+
+    await log.getByText("name: 'wasm'").waitFor();
+    expect(await enter("add(tensor([1, 2]), 3)")).toEqual(["Tensor float32 [2]\n[4. 5.]"]);
+    expect(await enter("const n: number = 20;")).toEqual([]);
+    expect(await enter("const twice = await multiply(tensor(n), 2).item();\ntwice + 1")).toEqual(["41"]);
+    expect(await enter('import { add as plus } from "separable"; console.log(await plus(1, tensor(n)).item(), "is more")')).toEqual([
+      "21 is more",
+    ]);
+    expect(await enter("reshape(tensor([1, 2, 3]), [2, 2])")).toEqual([expect.stringMatching(/^ShapeError: reshape: .*3/)]);
+    expect(await enter("tensor([1, 2")).toEqual([expect.stringMatching(/^SyntaxError: /)]);
+    expect(await enter('void Promise.reject(new TypeError("nobody waits"));')).toEqual(["TypeError: nobody waits"]);
+    expect(await enter('[Random.name, "a"]')).toEqual(["[ 'Random', 'a' ]"]);
+
+    await entry.fill("a draft");
+    await entry.press("ArrowUp");
+    await entry.press("ArrowUp");
+    expect(await entry.inputValue()).toContain("nobody waits");
+    await entry.press("ArrowDown");
+    await entry.press("ArrowDown");
+    expect(await entry.inputValue()).toBe("a draft");
+    await entry.press("Shift+Enter");
+    expect(await entry.inputValue()).toBe("a draft\n");
+
+    await page.getByRole("button", { name: "A network" }).click();
+    await entry.press("Enter");
+    await log.getByText("TensorTrainLinear").waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
+
+    await ready();
+    await start("for (let i = 0; ; i++) console.log(i)");
+    await log.getByText("is not shown").waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await log.getByText("Stopped.").waitFor();
+    expect(await enter("n")).toEqual(["ReferenceError: n is not defined"]);
+    await enter("const m = 1;");
+    await page.getByRole("button", { name: "Restart" }).click();
+    await log.getByText("name: 'wasm'").waitFor();
+    expect(await log.locator("pre").count()).toBe(2);
+    expect(await enter("typeof m")).toEqual(["'undefined'"]);
     await page.close();
     expect(problems).toEqual([]);
   });
