@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shippedNetwork } from "../../src/playground/labs/structure-lens/shipped-network.ts";
 import { chromium as executablePath } from "../../vitest.config.ts";
 import { missingChromium } from "../browser/serve-page.ts";
 import { type BuiltSite, buildSite, missingPackages, root } from "./built-site.ts";
@@ -18,8 +19,8 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => site?.close());
 
-/** The pages that VitePress makes. The pages of source files are plain HTML. */
-const written = (): string[] => [...site.pages.keys()].filter((path) => !path.startsWith("/source/"));
+/** The pages that VitePress makes. The pages of source files and of the playground are plain HTML. */
+const written = (): string[] => [...site.pages.keys()].filter((path) => !/^\/(source|try)\//.test(path));
 
 describe.skipIf(missingPackages !== undefined)("the site", () => {
   test("is built without a warning, and its programs have no error of types", async () => {
@@ -229,6 +230,30 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
     await log.getByText("name: 'wasm'").waitFor();
     expect(await log.locator("pre").count()).toBe(2);
     expect(await enter("typeof m")).toEqual(["'undefined'"]);
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test("the playground trains without isolation headers and offers them, and the lens has its network", async () => {
+    const problems: string[] = [];
+    const page = await open(problems);
+    await page.goto(`${site.origin}/playground.html`);
+    await page.getByRole("link", { name: "the playground opens in your browser" }).click();
+    await page.waitForURL(`${site.origin}/try/`);
+    await page.goto(`${site.origin}/try/#train=64&test=32&epochs=1&batch=32`);
+    await page.getByText("This page computes on one thread").waitFor();
+    await page.locator("button.primary").click();
+    await page.locator("svg .curve").first().waitFor();
+    await page.getByText(/^wasm, 1 thread,/).waitFor();
+    await page.getByRole("button", { name: "Use all cores" }).click();
+    await page.waitForFunction(() => crossOriginIsolated);
+
+    await page.getByRole("link", { name: "Structure lens" }).click();
+    await page.getByLabel("Matrix", { exact: true }).selectOption("A trained network");
+    await page.getByText(shippedNetwork.title).waitFor();
+    await page.getByRole("rowheader", { name: "the kernel K itself" }).waitFor();
+    await page.getByRole("link", { name: "separable" }).click();
+    await page.waitForURL(`${site.origin}/`);
     await page.close();
     expect(problems).toEqual([]);
   });
