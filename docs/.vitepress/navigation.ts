@@ -15,9 +15,12 @@ const start: Item[] = [
   page("In a browser", "/browser"),
   page("On a GPU", "/gpu"),
   page("Limits and support", "/support"),
+  page("Glossary", "/glossary"),
 ];
 
 const work: Item[] = [
+  page("Layers of your own", "/own-layers"),
+  page("A training loop of your own", "/training-loop"),
   page("Runs", "/runs"),
   page("Sweeps", "/sweeps"),
   page("Compression", "/compress"),

@@ -1,5 +1,6 @@
 /**
- * Layers as `inspect --layer` names them: `tensor-train`, `low-rank`, or a family of a module; each with hyper-parameters to start from.
+ * Layers as `inspect --layer` names them: `tensor-train`, `TensorTrain`, `low-rank`, or a family of a module; each with hyper-parameters to
+ * start from.
  */
 
 import { ConfigError } from "../core/errors.ts";
@@ -32,8 +33,10 @@ function startingSpec(text: string): ConvolutionSpec {
   const named = names.get(text);
   if (named !== undefined) return named.examples.inspect as ConvolutionSpec;
   const { module, form } = splitModule(text);
-  const own = module === undefined ? undefined : familyNamed(text);
-  if (own !== undefined && own.family.kind === form) return specFor(own, own.family.examples.inspect);
+  const found = familyNamed(text);
+  // The kind alone is a spec where every hyper-parameter has a default.
+  const needsNumbers = found?.family.parameters.some((parameter) => parameter.default === undefined);
+  if (found?.family.kind === form && (module !== undefined || needsNumbers)) return specFor(found, found.family.examples.inspect);
   if (module === undefined && !/^[A-Z]/.test(text))
     throw new ConfigError(
       `inspect: --layer must be one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5, got "${text}"` +
@@ -43,7 +46,8 @@ function startingSpec(text: string): ConvolutionSpec {
 }
 
 /**
- * The spec of `tensor-train`, or of `TensorTrain_0.5` as `--conv` writes it, with the given hyper-parameters in place of the spec's own.
+ * The spec of `tensor-train` or `TensorTrain`, or of `TensorTrain_0.5` as `--conv` writes it, with the given hyper-parameters in place of
+ * the spec's own.
  * @throws ConfigError for an unknown name, and for a hyper-parameter that the family does not have.
  */
 export function parseLayer(text: string, given: HyperParameters = {}): ConvolutionSpec {

@@ -82,7 +82,8 @@ function constantMatrices(n: number, channelShuffle: boolean, dtype: DType): rea
 /**
  * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3). C is the unnormalised DCT-II matrix whose row i is the transform of
  * e_i. R is the channel shuffle of columns. T copies the input until it fills c = max(in + extra, out) places, and S adds up adjacent
- * outputs. 2·c·factors parameters. A column takes factors·(2·t(c) + 2c) multiply-adds, and the fast transform takes t(c) ≈ 2·c·log₂c.
+ * outputs. 2·c·factors parameters. A column takes factors·(2·t(c) + 2c) multiply-adds, and the fast transform takes t(c) ≈ 2·c·log₂c for an
+ * even c without a prime factor above 5. Forming W takes (2·factors − 1)·c³ + 2·factors·c² multiply-adds.
  * `fromDense` is a descent by L-BFGS. It finds a local optimum.
  */
 export class AcdcLinear extends StructuredLinear {

@@ -139,7 +139,10 @@ export abstract class StructuredLinear extends Layer {
     return (this.contractionCost()?.multiplyAdds ?? this.inFeatures * this.outFeatures) * output;
   }
 
-  /** The throughput of `contract` relative to the dense product's, in multiply-adds per second, as measured in docs/benchmarks.md. */
+  /**
+   * φ, the throughput of `contract` relative to the dense product's, in multiply-adds per second: one number for a family, near the figures
+   * in docs/benchmarks.md. They are lower for few channels and higher for many.
+   */
   get throughput(): number {
     return 0.6;
   }
@@ -166,8 +169,8 @@ export abstract class StructuredLinear extends Layer {
    * The path for a call with B = `columns` columns. Factor by factor is faster when E/φ + e/(φ·B) + p ≤ m·n + C/B, where E and e are the
    * multiply-adds of `contract` per column and per call, φ is its `throughput`, m·n are the multiply-adds of W·x per column, C is
    * `denseCost()`, and p is `passes`: what the caller's passes over memory cost more with the factors than with W, in multiply-adds per
-   * column. Default of p: 0. The choice depends on these figures and on no clock, so a network always takes the same path for the same
-   * input and resumed runs repeat bit for bit.
+   * column. Default of p: 0. docs/families/README.md works out an example. The choice depends on these figures and on no clock, so a
+   * network always takes the same path for the same input and resumed runs repeat bit for bit.
    */
   choose(columns: number, passes = 0): PathChoice {
     const work = this.contractionCost();

@@ -30,7 +30,7 @@ export type TensorTrainShape =
       readonly dims?: readonly number[];
     }
   | {
-      /** Three modes, and ranks max(1, round(scale·smaller neighbour)), as in the paper's code. */
+      /** Three modes, and ranks max(1, round(scale·the smaller mode beside the rank)), as in the paper's code. */
       readonly scale: number;
     };
 

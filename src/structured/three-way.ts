@@ -32,7 +32,7 @@ export function threeWayDims(outFeatures: number, inFeatures: number): Triple {
 
 const atLeastOne = (x: number): number => Math.max(1, roundHalfToEven(x));
 
-/** Cores G₁[1,d₁,r₁], G₂[r₁,d₂,r₂], G₃[r₂,d₃,1] as TT-SVD at ranks max(1, round(scale·smaller neighbour)) leaves them. */
+/** Cores G₁[1,d₁,r₁], G₂[r₁,d₂,r₂], G₃[r₂,d₃,1] as TT-SVD at ranks max(1, round(scale·the smaller dim beside it)) leaves them. */
 export interface TrainSizes {
   readonly dims: Triple;
   /** The ranks that the scale asks for. */

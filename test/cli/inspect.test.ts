@@ -5,7 +5,7 @@ import { decode } from "fast-png";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { parseLayer } from "../../src/inspect/layer-name.ts";
 import { frobenius } from "../../src/linalg/matrix.ts";
-import { convolutionKinds } from "../../src/structured/convolution-text.ts";
+import { convolutionKinds, parseConvolution } from "../../src/structured/convolution-text.ts";
 import { families } from "../../src/structured/families.ts";
 import { jsonLines, runCli } from "./run-cli.ts";
 
@@ -137,4 +137,11 @@ describe("inspect", () => {
 
 test("every kind has a name and usual hyper-parameters", () => {
   for (const { kind } of families) expect(parseLayer(kebab(kind)).kind).toBe(kind);
+});
+
+test("a kind as `--conv` writes it, without its numbers, has the usual hyper-parameters where it needs numbers", () => {
+  for (const { kind, parameters } of families)
+    expect(parseLayer(kind)).toEqual(
+      parameters.some((parameter) => parameter.default === undefined) ? parseLayer(kebab(kind)) : parseConvolution(kind),
+    );
 });

@@ -1,6 +1,6 @@
 /** What the pages of the families show besides their prose: which maps their tables count, and which weights their pictures name. */
 
-import type { Step } from "../pictures/contraction-picture.ts";
+import type { StageNotes, Step } from "../pictures/contraction-picture.ts";
 
 /** A map from `inputs` to `outputs` channels of the convolution with this text form. */
 export interface Example {
@@ -16,8 +16,8 @@ export interface FamilyPage {
   readonly counted: readonly Example[];
   /** The map that the picture shows. */
   readonly drawn: Example;
-  /** The weights of its stages, in the order in which they act. */
-  readonly weights?: readonly string[];
+  /** The weights of its stages, in the order in which they act, each by its name alone or with the symbols of the page. */
+  readonly weights?: readonly (string | StageNotes)[];
   /** The picture of a map that is no chain of stages. Default: W is formed, and multiplied. */
   readonly steps?: readonly Step[];
   /** The convolutions of the family in the tables of measurements. */
@@ -34,14 +34,24 @@ const square = (spec: string, ...sizes: readonly number[]): readonly Example[] =
   sizes.map((size) => ({ spec, inputs: size, outputs: size }));
 const drawn = (spec: string, inputs = 160, outputs = 160): Example => ({ spec, inputs, outputs });
 
+/**
+ * The weights of a train of three cores that is cut in the second digit, d₂ = p·a, with the ranks of the page. All but the names of the
+ * cores are the letters of `trainStages`.
+ */
+const cutTrain = (names: readonly [string, string, string], [first, second]: readonly [string, string]): readonly StageNotes[] => [
+  { name: names[0], symbols: { p: "a", d: "d₃", a: second } },
+  { name: names[1], symbols: { a: first, o: "p", i: "a", b: second } },
+  { name: names[2], symbols: { d: "d₁", b: first, p: "p" } },
+];
+
 /** One factor of ACDC, as the method `contract` works it off. */
 const acdcSteps: readonly Step[] = [
   { label: "x", detail: "160 channels" },
-  { label: "shuffle", detail: "even channels first" },
-  { label: "C⁻¹", detail: "inverse cosine transform" },
+  { label: "Π", detail: "first half to even places" },
+  { label: "C⁻¹", detail: "cosine transform, scaled" },
   { label: "∘ d", detail: "160 parameters" },
-  { label: "shuffle", detail: "even channels first" },
-  { label: "C", detail: "cosine transform" },
+  { label: "Π", detail: "first half to even places" },
+  { label: "C", detail: "transposed cosine transform" },
   { label: "∘ a", detail: "160 parameters" },
   { label: "y", detail: "160 channels, or the next factor" },
 ];
@@ -65,21 +75,25 @@ export const familyPages: readonly FamilyPage[] = [
     page: "tensor-train",
     counted: all("TensorTrain_0.44"),
     drawn: drawn("TensorTrain_0.44", 640, 640),
-    weights: ["G₃", "G₂", "G₁"],
+    weights: cutTrain(["G₃", "G₂", "G₁"], ["r₁", "r₂"]),
     measured: /^TensorTrain/,
   },
   {
     page: "tucker",
     counted: all("Tucker_0.41"),
     drawn: drawn("Tucker_0.41", 640, 640),
-    weights: ["U₃", "core·U₂", "U₁"],
+    weights: cutTrain(["U₃", "S·U₂", "U₁"], ["s₁", "s₃"]),
     measured: /^Tucker/,
   },
   {
     page: "canonical-polyadic",
     counted: all("CP_0.5"),
     drawn: drawn("CP_0.5", 640, 640),
-    weights: ["input factors", "middle factor", "output factors"],
+    weights: [
+      { name: "F₃", symbols: { i: "d₃", z: "R", c: "a" } },
+      { name: "F₂", symbols: { o: "p", c: "a", z: "R" } },
+      { name: "F₁", symbols: { m: "d₁", z: "R", o: "p" } },
+    ],
     measured: /^CP/,
   },
   { page: "low-rank", counted: all("Generic_0.1"), drawn: drawn("Generic_0.1"), weights: ["contract", "expand"], measured: /^Generic/ },
@@ -97,7 +111,11 @@ export const familyPages: readonly FamilyPage[] = [
     page: "matrix-tensor-train",
     counted: [...square("MatrixTensorTrain_8", 160, 640), ...square("MatrixTensorTrain_8_2", 640)],
     drawn: drawn("MatrixTensorTrain_8"),
-    weights: ["core 1", "core 2", "core 3"],
+    weights: [
+      { name: "G₁", symbols: { m: "m₁", n: "n₁", b: "r₁", i: "n₂n₃" } },
+      { name: "G₂", symbols: { a: "r₁", m: "m₂", n: "n₂", b: "r₂", o: "m₁", i: "n₃" } },
+      { name: "G₃", symbols: { a: "r₂", m: "m₃", n: "n₃", o: "m₁m₂" } },
+    ],
     measured: /^MatrixTensorTrain/,
   },
   { page: "kronecker", counted: all("Kronecker_4"), drawn: drawn("Kronecker_4"), weights: ["C", "B"], measured: /^Kronecker/ },

@@ -23,7 +23,7 @@ export function familyPicture({ drawn, weights, steps }: FamilyPage): string {
       title,
       drawn.inputs,
       stages,
-      (weights ?? []).map((name) => ({ name })),
+      (weights ?? []).map((weight) => (typeof weight === "string" ? { name: weight } : weight)),
     );
   return contractionPicture(title, drawn.inputs, [["oi,i->o", map.toDense()]], [{ name: "W" }]);
 }
@@ -88,7 +88,7 @@ export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: 
     );
   if (learns.length > 0)
     lines.push(
-      "WRN-10-1 after 400 steps; the dense network's loss is 1.606, and that of `Sep` is 1.712",
+      "[WRN-10-1](../glossary.md#wrn-10-1) after 400 steps; the dense network's loss is 1.606, and that of `Sep` is 1.712",
       "([every family learns](../results.md#every-family-learns)):",
       "",
       ...table(
@@ -99,7 +99,7 @@ export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: 
     );
   if (miniature.length > 0)
     lines.push(
-      "Test error of WRN-10-1 after 3 epochs, with attention transfer (AT) and without",
+      "Test error of [WRN-10-1](../glossary.md#wrn-10-1) after 3 epochs, with attention transfer (AT) and without",
       "([a miniature of the paper](../results.md#a-miniature-of-the-paper)):",
       "",
       ...table(

@@ -7,7 +7,7 @@
 import { type StageLetters, stageLetters } from "../../../src/core/channel-stage.ts";
 import { sizeOf } from "../../../src/core/shape.ts";
 import type { Stage } from "../../../src/ops/contract-channels.ts";
-import { box, curve, line, picture, text } from "./svg.ts";
+import { box, curve, line, picture, text, textWidth } from "./svg.ts";
 
 const [left, spacing, wire, boxHeight, barHeight] = [24, 52, 40, 44, 6];
 
@@ -18,9 +18,25 @@ export const grouped = (value: number): string => value.toLocaleString("en-US");
 export interface StageNotes {
   /** The name of the weight. Default: "weight". */
   readonly name?: string;
+  /**
+   * What the page calls the factors that the equation has letters for: `{ d: "d₃" }`. A letter that is left out has size 1 and is not drawn.
+   * Default: the letters themselves.
+   */
+  readonly symbols?: Readonly<Record<string, string>>;
 }
 
-/** The picture for a map from `channels` inputs. */
+/** The equation with the symbols of the page in the place of its letters. */
+function equationOf(equation: string, symbols: StageNotes["symbols"]): string {
+  if (symbols === undefined) return equation;
+  const term = (letters: string): string => [...letters].flatMap((letter) => symbols[letter] ?? []).join("·");
+  const [weight = "", input = "", output = ""] = equation.split(/,|->/);
+  return `${term(weight)}, ${term(input)} → ${term(output)}`;
+}
+
+/**
+ * The picture for a map from `channels` inputs.
+ * @throws Error for symbols that leave out a letter whose size is not 1.
+ */
 export function contractionPicture(title: string, channels: number, stages: readonly Stage[], notes: readonly StageNotes[] = []): string {
   const read: StageLetters[] = [];
   let count = channels;
@@ -39,11 +55,19 @@ export function contractionPicture(title: string, channels: number, stages: read
   ];
   const parts = bar(4, `${grouped(channels)} inputs`);
   let y = 4 + barHeight;
+  /** What the widest text beside a box needs. */
+  let beside = 190;
   for (const [s, letters] of read.entries()) {
-    const { input, output, blocks, shared, sizes, weight } = letters;
+    const { blocks, shared, sizes, weight } = letters;
+    const { name = "weight", symbols } = notes[s] ?? {};
+    const drawn = (letter: string): boolean => symbols === undefined || letter in symbols;
+    for (const [letter, size] of sizes)
+      if (!drawn(letter) && size !== 1)
+        throw new Error(`contractionPicture: ${stages[s]![0]} must have a symbol for ${letter}, whose size is ${size}`);
+    const [input, output] = [letters.input.filter(drawn), letters.output.filter(drawn)];
     const [top, bottom] = [y + wire, y + wire + boxHeight];
     const end = bottom + wire;
-    const size = (letter: string): string => `${letter} = ${sizes.get(letter)}`;
+    const size = (letter: string): string => `${symbols?.[letter] ?? letter} = ${sizes.get(letter)}`;
     const through = [...blocks, ...shared];
     parts.push(box(left, top, right - left, boxHeight, s % 2 === 0 ? "accent" : "other"));
     for (const letter of input) {
@@ -59,14 +83,15 @@ export function contractionPicture(title: string, channels: number, stages: read
     }
     const shape = weight.map((letter) => sizes.get(letter)!);
     const multiplyAdds = sizeOf([...sizes.values()]);
-    const lines = [stages[s]![0], `${notes[s]?.name ?? "weight"} [${shape.join(",")}]`, `${grouped(multiplyAdds)} multiply-adds`];
+    const lines = [equationOf(stages[s]![0], symbols), `${name} [${shape.join(",")}]`, `${grouped(multiplyAdds)} multiply-adds`];
+    beside = Math.max(beside, 20 + textWidth(lines[0]!));
     for (const [i, each] of lines.entries())
       parts.push(text(right + 14, top + 10 + 17 * i, each, { anchor: "start", bold: i === 0, ...(i > 0 ? { paint: "dim" } : {}) }));
-    const made = sizeOf(output.map((letter) => sizes.get(letter)!));
+    const made = sizeOf(letters.output.map((letter) => sizes.get(letter)!));
     parts.push(...bar(end, s === read.length - 1 ? `${grouped(made)} outputs` : `${grouped(made)} channels`));
     y = end + barHeight;
   }
-  return picture(right + 190, y + 6, title, parts);
+  return picture(right + beside, y + 6, title, parts);
 }
 
 export interface Step {

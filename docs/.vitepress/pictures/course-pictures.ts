@@ -29,6 +29,7 @@ export async function coursePictures(): Promise<Record<string, string>> {
       [1, 2],
       [3, 4],
       [5, 6],
+      [7, 8],
     ]),
     tensor([
       [1, 0, 1],
@@ -73,7 +74,7 @@ export async function coursePictures(): Promise<Record<string, string>> {
     "layer.svg": await graphPicture(total, {
       title: "The graph of a linear layer, with the shape of every tensor.",
       names: names([
-        [images, "x"],
+        [images, "X"],
         [weights, "W"],
         [bias, "b"],
         [total, "loss"],
