@@ -74,6 +74,7 @@ describe.skipIf(missingPackages !== undefined)("an entry", () => {
     { entries: ["const y = await Promise.resolve(4)", "y"], value: 4 },
     { entries: ["let n = 0", "for (const k of [1, 2]) n += await k", "n"], value: 3 },
     { entries: ["{ a: 1, b: [2] }"], value: { a: 1, b: [2] } },
+    { entries: ["{ a: 1 } // one"], value: { a: 1 } },
     { entries: ["{ const a = 1; }"], value: undefined },
     { entries: ["enum Colour { Red, Blue }", "Colour.Blue"], value: 1 },
     { entries: ["const x = 5;"], value: undefined },
@@ -86,6 +87,13 @@ describe.skipIf(missingPackages !== undefined)("an entry", () => {
     const { code } = compileEntry("Promise.resolve(1)");
     const result = (await new Function(`return (async () => {\n${code}\n})()`)()) as { value: unknown };
     expect(result.value).toBeInstanceOf(Promise);
+  });
+
+  test("names everything that it declares at its top level, and nothing below", () => {
+    const { names } = compileEntry(
+      "const { a, b: [c = 1, ...d], ...e } = { b: [] }, [, f] = []; for (let g of d) { const h = 1 } function i(j) {} class K {}",
+    );
+    expect(names).toEqual(["a", "c", "d", "e", "f", "i", "K"]);
   });
 
   test("names what it imports, without the types", () => {

@@ -163,7 +163,7 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
     await cell.getByRole("button", { name: "Run" }).waitFor();
     await editor.fill('import { readFile } from "node:fs"; console.log(readFile);');
     await editor.press("Control+Enter");
-    await cell.getByText("a cell can import separable, not node:fs").waitFor();
+    await cell.getByText("this page can import separable, not node:fs").waitFor();
     await cell.getByRole("button", { name: "Undo my changes" }).click();
     await cell.getByText("const x = tensor(3);").waitFor();
     await page.close();

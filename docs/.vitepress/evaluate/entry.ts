@@ -73,7 +73,7 @@ export function compileEntry(text: string): Entry {
   // Functions can be called before the line that declares them.
   const functions: string[] = [];
   const others: string[] = [];
-  const returned = (expression: Expression): string => `return { value: (${textOf(expression)}\n) };`;
+  const returned = (expression: Expression): string => `return { value: (${textOf(expression)}) };`;
   statements.forEach((statement, i) => {
     if (statement.type === "VariableDeclaration" && ["var", "let", "const"].includes(statement.kind)) {
       for (const { id, init } of statement.declarations) {

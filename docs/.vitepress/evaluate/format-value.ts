@@ -47,37 +47,40 @@ function formatFunction(value: { readonly name: string }): string {
 }
 
 function formatObject(value: object, outer: readonly object[]): string {
-  const inside = (each: unknown): string => format(each, [...outer, value]);
-  const { title, brackets, count, parts } = described(value, inside);
+  const { title, brackets, count, parts } = takenApart(value, (each) => format(each, [...outer, value]));
   if (count > 0 && outer.length > limits.depth) return Array.isArray(value) ? "[Array]" : `[${nameOf(value)}]`;
   return enclosed(title, brackets, count === 0 ? [] : parts());
 }
 
+/** What stands before the brackets of an object, and what stands between them. */
+interface Inside {
+  readonly title: string;
+  readonly brackets: "[]" | "{}";
+  readonly count: number;
+  readonly parts: () => readonly string[];
+}
+
 const nameOf = (value: object): string => value.constructor?.name ?? "Object: null prototype";
 
-/** What stands before the brackets of an object, and what is inside, where `inside` gives the text of a value. */
-function described(value: object, inside: (value: unknown) => string) {
-  const sized = (count: number): string => `${nameOf(value)}(${count})`;
-  if (Array.isArray(value))
-    return { title: "", brackets: "[]", count: value.length, parts: () => items(value, value.length, inside) } as const;
+/** @param text The text of a value inside the object. */
+function takenApart(value: object, text: (value: unknown) => string): Inside {
+  const sized = <T>(brackets: Inside["brackets"], list: Iterable<T>, count: number, of: (item: T) => string): Inside => ({
+    title: Array.isArray(value) ? "" : `${nameOf(value)}(${count})`,
+    brackets,
+    count,
+    parts: () => items(list, count, of),
+  });
+  if (Array.isArray(value)) return sized("[]", value, value.length, text);
   if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
     const list = value as Float32Array;
-    return { title: sized(list.length), brackets: "[]", count: list.length, parts: () => items(list, list.length, inside) } as const;
+    return sized("[]", list, list.length, text);
   }
-  if (value instanceof Set)
-    return { title: sized(value.size), brackets: "{}", count: value.size, parts: () => items(value, value.size, inside) } as const;
-  if (value instanceof Map) {
-    const pair = ([key, each]: [unknown, unknown]): string => `${inside(key)} => ${inside(each)}`;
-    return { title: sized(value.size), brackets: "{}", count: value.size, parts: () => items(value, value.size, pair) } as const;
-  }
+  if (value instanceof Set) return sized("{}", value, value.size, text);
+  if (value instanceof Map) return sized("{}", value, value.size, ([key, each]) => `${text(key)} => ${text(each)}`);
   const fields = Object.entries(value);
   const name = value.constructor === undefined ? `[${nameOf(value)}]` : nameOf(value);
-  return {
-    title: name === "Object" ? "" : name,
-    brackets: "{}",
-    count: fields.length,
-    parts: () => fields.map(([key, field]) => `${keyText(key)}: ${inside(field)}`),
-  } as const;
+  const parts = (): string[] => fields.map(([key, field]) => `${keyText(key)}: ${text(field)}`);
+  return { title: name === "Object" ? "" : name, brackets: "{}", count: fields.length, parts };
 }
 
 const keyText = (key: string): string => (/^[A-Za-z_]\w*$/.test(key) ? key : quoted(key));
@@ -93,7 +96,7 @@ function items<T>(list: Iterable<T>, count: number, text: (item: T) => string): 
   return more > 0 ? [...texts, `... ${more} more item${more > 1 ? "s" : ""}`] : texts;
 }
 
-/** The parts in brackets: on one line where they are short, or are many numbers; else one on a line. */
+/** The parts in brackets: on one line where they are short or a long list; else one on a line. */
 function enclosed(title: string, brackets: "[]" | "{}", parts: readonly string[]): string {
   const before = title === "" ? "" : `${title} `;
   if (parts.length === 0) return before + brackets;

@@ -13,7 +13,7 @@ const modules: Readonly<Record<string, Library>> = { separable };
 
 function load(name: string): Library {
   const module = modules[name];
-  if (module === undefined) throw new Error(`a cell can import ${Object.keys(modules).join(" and ")}, not ${name}`);
+  if (module === undefined) throw new Error(`this page can import ${Object.keys(modules).join(" and ")}, not ${name}`);
   return module;
 }
 
