@@ -6,6 +6,7 @@ import type { KernelName, Kernels } from "./kernels.ts";
 const kernelNames = Object.keys({
   upload: true,
   full: true,
+  constant: true,
   write: true,
   cast: true,
   unary: true,
@@ -36,6 +37,14 @@ const kernelNames = Object.keys({
   batchNormGradient: true,
   contractChannels: true,
   contractChannelsGradient: true,
+  multiplyGradient: true,
+  matmulGradient: true,
+  butterflyMatrix: true,
+  butterflyMatrixGradient: true,
+  limitedNorm: true,
+  limitedNormGradient: true,
+  crossEntropy: true,
+  crossEntropyGradient: true,
   sgdUpdate: true,
   adamUpdate: true,
 } satisfies Record<KernelName, true>) as readonly KernelName[];

@@ -10,7 +10,7 @@
 import type { ChannelStage } from "../core/channel-stage.ts";
 import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import type { SeparableGeometry } from "../core/separable-geometry.ts";
-import type { DType, Storage } from "../tensor/storage.ts";
+import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
 
 /**
  * y_i = f(x_i). `step` is 1 where x > 0, else 0. `erf`, `normalCdf`, `expm1` = eˣ − 1 and `log1p` = log(1 + x) have the full accuracy of
@@ -154,6 +154,13 @@ export interface BatchStatistics {
   readonly variance: Storage;
 }
 
+/** Statistics that follow those of the batches: running ← (1 − momentum)·running + momentum·batch. */
+export interface RunningStatistics extends BatchStatistics {
+  readonly momentum: number;
+  /** The factor of the batch's variance: Bessel's correction. */
+  readonly correction: number;
+}
+
 /**
  * How a gradient passes an activation: the cotangent of v is g where the activation has slope 1, and 0 elsewhere. The slope of relu is 1
  * where y > 0. The slope of relu6 is 1 where 0 < y < 6.
@@ -164,6 +171,26 @@ export interface ActivationGradient {
   readonly y: Storage;
   /** Whether the cotangent of v is wanted too: it is the cotangent of the addend. */
   readonly addend: boolean;
+}
+
+/** The matrix [rows, columns] of a butterfly map of L stages, cut from 2^L rows and columns. */
+export interface ButterflyGeometry {
+  readonly stages: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** The cross-entropy of `rows` rows of logits over `classes` classes. A share of each target is spread over all classes. */
+export interface CrossEntropyGeometry {
+  readonly rows: number;
+  readonly classes: number;
+  readonly labelSmoothing: number;
+}
+
+/** What the gradient of a cross-entropy needs of each row x of logits: m = max x and Σ_c e^(x_c − m). */
+export interface SoftmaxRows {
+  readonly maximum: Storage;
+  readonly sum: Storage;
 }
 
 /** A parameter in a step of SGD. All entries of a step have a momentum buffer, or none has. */
@@ -230,6 +257,11 @@ export interface Kernels {
   // — storage —
   upload(dtype: DType, data: ArrayLike<number>): Storage;
   full(dtype: DType, length: number, value: number): Storage;
+  /**
+   * As `upload`, for data that never change. A device keeps them, by the identity of the array. Optional: without it they are uploaded each
+   * time.
+   */
+  constant?(dtype: DType, data: TypedArray): Storage;
   /** Overwrites all of `target`. */
   write(target: Storage, data: ArrayLike<number>): void;
   cast(x: Storage, dtype: DType): Storage;
@@ -251,6 +283,12 @@ export interface Kernels {
   select(condition: Storage, a: Storage, b: Storage): Storage;
   /** y_i = min(max(x_i, low), high). */
   clamp(x: Storage, low: number, high: number): Storage;
+
+  /**
+   * The gradients of Σ g·(a·b) with respect to a and b, each summed over the axes along which its operand repeats. Optional: without it, or
+   * where it gives undefined, each gradient is a product and a sum.
+   */
+  multiplyGradient?(a: Storage, b: Storage, g: Storage, broadcast: Broadcast): { a: Storage; b: Storage } | undefined;
 
   // — along an axis —
   /** [outer, axis, inner] → [outer, inner]. An empty axis gives 0 (sum) or −∞ (max). The max over elements with a NaN is NaN. */
@@ -287,6 +325,11 @@ export interface Kernels {
 
   // — contractions —
   matmul(a: Storage, b: Storage, geometry: MatmulGeometry): Storage;
+  /**
+   * The gradients of Σ g·matmul(A, B) with respect to A and B, each stored as its operand. Optional: without it, or where it gives undefined,
+   * each gradient is a product.
+   */
+  matmulGradient?(a: Storage, b: Storage, g: Storage, geometry: MatmulGeometry): { a: Storage; b: Storage } | undefined;
   conv2d(x: Storage, w: Storage, geometry: ConvolutionGeometry): Storage;
   /** The gradient of Σ g·conv2d(x, w) with respect to x: g:[N,O,H′,W′], w → [N,C,H,W]. */
   conv2dInputGradient(g: Storage, w: Storage, geometry: ConvolutionGeometry): Storage;
@@ -335,7 +378,8 @@ export interface Kernels {
   /** y = activation(s·x + t + addend) with one s and one t for each channel. */
   channelAffine(x: Storage, scale: Storage, shift: Storage, geometry: ChannelGeometry, then?: EpilogueStorages): Storage;
   /**
-   * y = activation(γ·(x − μ)/√(σ² + ε) + β + addend), where μ is the mean and σ² the biased variance of each channel of this batch.
+   * y = activation(γ·(x − μ)/√(σ² + ε) + β + addend), where μ is the mean and σ² the biased variance of each channel of this batch. A kernel
+   * may also compute the running statistics after this batch; if it does not, the op does.
    */
   batchNorm(
     x: Storage,
@@ -343,7 +387,8 @@ export interface Kernels {
     beta: Storage,
     geometry: NormGeometry,
     then?: EpilogueStorages,
-  ): { y: Storage; mean: Storage; variance: Storage };
+    running?: RunningStatistics,
+  ): { y: Storage; running?: BatchStatistics } & BatchStatistics;
   /** The gradients of Σ g·batchNorm(x) with respect to x, γ and β, and to the addend if `through` asks for it. */
   batchNormGradient(
     x: Storage,
@@ -366,6 +411,28 @@ export interface Kernels {
     g: Storage,
     geometry: StagesGeometry,
   ): { x: Storage; weights: readonly Storage[] };
+  /**
+   * The matrix of a butterfly map (ops/butterfly-matrix.ts): twiddle:[L, 2^(L−1), 2, 2] → [rows, columns]. Both kernels are optional: without
+   * them the op is composed of others.
+   */
+  butterflyMatrix?(twiddle: Storage, geometry: ButterflyGeometry): Storage;
+  /** The gradient of Σ g·butterflyMatrix(twiddle). */
+  butterflyMatrixGradient?(twiddle: Storage, g: Storage, geometry: ButterflyGeometry): Storage;
+  /**
+   * y = x·γ/√max(factor·Σx², 1), and the sum of squares. Both kernels are optional: without them the op is composed of others
+   * (ops/weight-norm.ts).
+   */
+  limitedNorm?(x: Storage, gain: Storage, factor: number): { y: Storage; square: Storage };
+  /** The gradients of Σ g·limitedNorm(x, γ) with respect to x and γ. */
+  limitedNormGradient?(x: Storage, gain: Storage, square: Storage, g: Storage, factor: number): { x: Storage; gain: Storage };
+  /**
+   * The mean over the rows of −Σ_c q_c·log softmax(x)_c, with q = (1 − s)·onehot(label) + s/classes. logits:[rows, classes], int32
+   * labels:[rows] → [1]. A row with NaN or ∞, or with nothing but −∞, is NaN. Both kernels are optional: without them the op is composed of
+   * others.
+   */
+  crossEntropy?(logits: Storage, labels: Storage, geometry: CrossEntropyGeometry): { loss: Storage } & SoftmaxRows;
+  /** The gradient of g·crossEntropy(logits) with respect to the logits: (softmax(x) − q)·g/rows. */
+  crossEntropyGradient?(logits: Storage, labels: Storage, rows: SoftmaxRows, g: Storage, geometry: CrossEntropyGeometry): Storage;
   /** A whole step of an optimiser. The entries have different parameters. */
   sgdUpdate(entries: readonly SgdEntry[], update: SgdUpdate): void;
   adamUpdate(entries: readonly AdamEntry[], update: AdamUpdate): void;

@@ -169,7 +169,7 @@ function addedInPlace(a: Tensor, b: Tensor): Tensor {
 function pullBack(tensor: Tensor, cotangent: Tensor, onPath: ReadonlySet<Tensor>): (Tensor | undefined)[] {
   const { op, inputs, vjp } = tensor.origin!;
   const needed = inputs.map((input) => onPath.has(input));
-  const joint = typeof vjp === "function" ? vjp(cotangent) : undefined;
+  const joint = typeof vjp === "function" ? vjp(cotangent, needed) : undefined;
   return inputs.map((input, i) => {
     if (!needed[i]) return undefined;
     const contribution = joint === undefined ? (vjp as readonly (Vjp | undefined)[])[i]?.(cotangent) : joint[i];

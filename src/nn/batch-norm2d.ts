@@ -5,7 +5,7 @@ import { ShapeError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
-import { type BatchNormResult, batchNorm, besselCorrection, inferenceAffine, updateRunning } from "../ops/batch-norm.ts";
+import { type BatchNormResult, batchNorm, besselCorrection, inferenceAffine, type RunningNorm, updateRunning } from "../ops/batch-norm.ts";
 import { channelAffine } from "../ops/channel-affine.ts";
 import type { Epilogue } from "../ops/epilogue.ts";
 import { noGrad } from "../tape/tape.ts";
@@ -87,7 +87,7 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
       const { scale, shift } = this.affine();
       return channelAffine(x, scale, shift, then);
     }
-    return this.forwardInto(x, (gamma, beta, epsilon) => batchNorm(x, gamma, beta, epsilon, then));
+    return this.forwardInto(x, (gamma, beta, epsilon, running) => batchNorm(x, gamma, beta, epsilon, then, running));
   }
 
   /**
@@ -95,16 +95,18 @@ export class BatchNorm2d extends Layer implements EpilogueLayer {
    * statistics move by them.
    * @throws ShapeError as `forward` does.
    */
-  forwardInto(x: Tensor, compute: (gamma: Tensor, beta: Tensor, epsilon: number) => BatchNormResult): Tensor {
+  forwardInto(x: Tensor, compute: (gamma: Tensor, beta: Tensor, epsilon: number, running: RunningNorm) => BatchNormResult): Tensor {
     if (x.rank >= 2 && x.size < 2 * x.shape[1]!)
       throw new ShapeError(
         `BatchNorm2d: training needs at least 2 values in each channel, got x:${formatShape(x.shape)}; ` +
           "use larger batches, and leave out a last batch of one image (dropLast, or train --drop-last)",
       );
-    const { y, mean, variance } = compute(this.weight.value, this.bias.value, this.#epsilon);
+    const [momentum, correction] = [this.#momentum, besselCorrection(x)];
+    const before: RunningNorm = { mean: this.running_mean.value, variance: this.running_var.value, momentum, correction };
+    const { y, mean, variance, running } = compute(this.weight.value, this.bias.value, this.#epsilon, before);
     noGrad(() => {
-      this.running_mean.value = updateRunning(this.running_mean.value, mean, this.#momentum);
-      this.running_var.value = updateRunning(this.running_var.value, variance, this.#momentum, besselCorrection(x));
+      this.running_mean.value = running?.mean ?? updateRunning(before.mean, mean, momentum);
+      this.running_var.value = running?.variance ?? updateRunning(before.variance, variance, momentum, correction);
     });
     this.num_batches_tracked.count++;
     return y;

@@ -3,12 +3,9 @@
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { checkOptions, kindOf, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import { tensor } from "../ops/creation.ts";
-import { add, multiply, negate, subtract } from "../ops/elementwise.ts";
-import { gather } from "../ops/indexing.ts";
+import { softmaxCrossEntropy } from "../ops/cross-entropy.ts";
+import { multiply, subtract } from "../ops/elementwise.ts";
 import { mean } from "../ops/reductions.ts";
-import { reshape } from "../ops/reshape.ts";
-import { logSoftmax } from "../ops/softmax.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 export interface CrossEntropyOptions {
@@ -36,15 +33,12 @@ export function crossEntropy(logits: Tensor, labels: ArrayLike<number>, options:
     );
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new ConfigError(`crossEntropy: labelSmoothing must be in [0, 1], got ${labelSmoothing}`);
-  const positions = Int32Array.from(labels, (label, n) => {
+  const targets = Int32Array.from(labels, (label, n) => {
     if (!Number.isInteger(label) || label < 0 || label >= classes!)
       throw new ShapeError(`crossEntropy: labels must be integers in [0, ${classes! - 1}], got ${label} for sample ${n}`);
-    return n * classes! + label;
+    return label;
   });
-  const logProbabilities = logSoftmax(logits);
-  const chosen = mean(gather(reshape(logProbabilities, [logits.size]), tensor(positions)));
-  if (labelSmoothing === 0) return negate(chosen);
-  return negate(add(multiply(chosen, 1 - labelSmoothing), multiply(mean(logProbabilities), labelSmoothing)));
+  return softmaxCrossEntropy(logits, targets, labelSmoothing);
 }
 
 /**

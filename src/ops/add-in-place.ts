@@ -32,7 +32,7 @@ export function addInPlace(y: Tensor, b: Tensor): Tensor {
   return record(op, {
     inputs: [...inputs, b],
     value,
-    vjp: typeof vjp === "function" ? (g) => [...vjp(g), ofB(g)] : [...vjp, ofB],
+    vjp: typeof vjp === "function" ? (g, needed) => [...vjp(g, needed.slice(0, -1)), needed.at(-1) ? ofB(g) : undefined] : [...vjp, ofB],
   });
 }
 

@@ -22,6 +22,17 @@ export interface BatchNormResult {
   readonly y: Tensor;
   readonly mean: Tensor;
   readonly variance: Tensor;
+  /** The running statistics after this batch, where they were given and the backend computes them with the norm. */
+  readonly running?: Pick<RunningNorm, "mean" | "variance">;
+}
+
+/** Running statistics, mean:[C] and variance:[C], which a norm of the batch moves towards its own (`updateRunning`). */
+export interface RunningNorm {
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+  readonly momentum: number;
+  /** The factor of the batch's variance: Bessel's correction. */
+  readonly correction: number;
 }
 
 /**
@@ -41,15 +52,25 @@ export function batchNormComposed(x: Tensor, gamma: Tensor, beta: Tensor, epsilo
  * y = γ·(x − μ)/√(σ² + ε) + β, and then what `then` says: y = relu(γ·(x − μ)/√(σ² + ε) + β + addend). The mean μ and the biased variance
  * σ² are those of x, for each channel, over all other axes. The default ε is 1e-5. x:[N,C,…], γ:[C], β:[C] → y:[N,C,…]. VJP, with
  * x̂ = (x − μ)/√(σ² + ε) and v̄ = ȳ where the activation has slope 1, else 0: the addend's cotangent is v̄, β̄ = Σ v̄, γ̄ = Σ v̄·x̂,
- * x̄ = γ/√(σ² + ε)·(v̄ − mean v̄ − x̂·mean(v̄·x̂)).
+ * x̄ = γ/√(σ² + ε)·(v̄ − mean v̄ − x̂·mean(v̄·x̂)). Running statistics are not changed: the result has the new ones, if the backend computes
+ * them with the norm.
  * @throws ShapeError for x without channels, γ or β of another length, an addend of another shape, or dtypes that differ.
  */
-export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5, then: Epilogue = {}): BatchNormResult {
+export function batchNorm(
+  x: Tensor,
+  gamma: Tensor,
+  beta: Tensor,
+  epsilon = 1e-5,
+  then: Epilogue = {},
+  running?: RunningNorm,
+): BatchNormResult {
   const geometry = { ...channelGeometry("batchNorm", x, gamma, beta), epsilon };
+  if (running !== undefined) channelGeometry("batchNorm", x, running.mean, running.variance);
   checkNumbers("batchNorm", { epsilon }, { least: 0 });
   checkEpilogue("batchNorm", x, then);
   const { addend, activation } = then;
-  const fused = kernels().batchNorm(x.storage, gamma.storage, beta.storage, geometry, epilogueStorages(then));
+  const moving = running && { ...running, mean: running.mean.storage, variance: running.variance.storage };
+  const fused = kernels().batchNorm(x.storage, gamma.storage, beta.storage, geometry, epilogueStorages(then), moving);
   const [value, mu, sigma2] = [output(x.shape, fused.y), output(gamma.shape, fused.mean), output(gamma.shape, fused.variance)];
 
   /** The VJP as one kernel. Its result has no origin, so it serves only where nothing is recorded. */
@@ -66,7 +87,10 @@ export function batchNorm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon = 1e-5
     return [...batchNormGradientComposed(x, gamma, before, epsilon), before];
   };
   const inputs = [x, gamma, beta, ...(addend === undefined ? [] : [addend])];
-  return { y: record("batchNorm", { inputs, value, vjp }), mean: mu, variance: sigma2 };
+  const moved = fused.running && {
+    running: { mean: output(gamma.shape, fused.running.mean), variance: output(gamma.shape, fused.running.variance) },
+  };
+  return { y: record("batchNorm", { inputs, value, vjp }), mean: mu, variance: sigma2, ...moved };
 }
 
 /**

@@ -137,6 +137,18 @@ export function tensor(values: NestedArray | NumberArray, options: TensorOptions
   return output(shape, kernels().upload(dtype, flat));
 }
 
+/**
+ * A tensor of numbers that nobody ever changes. A device uploads them once and keeps them for later calls with the same array.
+ * @throws ShapeError for a shape with another number of elements.
+ */
+export function constantTensor(values: TypedArray, shape: Shape): Tensor {
+  const dtype = dtypeOf(values)!;
+  if (sizeOf(shape) !== values.length)
+    throw new ShapeError(`constantTensor: ${formatShape(shape)} must have as many elements as there are values, got ${values.length}`);
+  const backend = kernels();
+  return output(shape, backend.constant === undefined ? backend.upload(dtype, values) : backend.constant(dtype, values));
+}
+
 /** A tensor of `shape` whose elements are all `value`. @throws ShapeError unless the sizes are integers ≥ 0. */
 export function full(shape: Shape, value: number, options: CreationOptions = {}): Tensor {
   checkOptions("full", options, creationOptions);

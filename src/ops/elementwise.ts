@@ -9,8 +9,8 @@ import { kernels } from "../backend/active.ts";
 import { joinAxes } from "../backend/join-axes.ts";
 import type { BinaryOp, Broadcast, UnaryOp } from "../backend/kernels.ts";
 import { ConfigError } from "../core/errors.ts";
-import { broadcastShapes, broadcastStrides, sameShape } from "../core/shape.ts";
-import { differentiable, noGrad } from "../tape/tape.ts";
+import { broadcastShapes, broadcastStrides, type Shape, sameShape } from "../core/shape.ts";
+import { differentiable, jointly, noGrad } from "../tape/tape.ts";
 import type { DType } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { asTensor, checkDType, checkFloating, type Operand, output } from "./output.ts";
@@ -20,28 +20,37 @@ import { broadcastTo, sumTo } from "./sum-and-broadcast.ts";
 const flat = (size: number): Broadcast => (size === 1 ? oneElement : { shape: [size], stridesA: [1], stridesB: [1] });
 const oneElement: Broadcast = { shape: [], stridesA: [], stridesB: [] };
 
-/** op(a, b), without its VJPs. */
-function compute(name: BinaryOp, a: Tensor, b: Tensor): Tensor {
-  checkFloating(name, a, b);
-  if (sameShape(a.shape, b.shape)) return output(a.shape, kernels().binary(name, a.storage, b.storage, flat(a.size)));
+/** The shape of op(a, b), and how a kernel walks through the operands. */
+function broadcastOf(name: BinaryOp, a: Tensor, b: Tensor): { readonly shape: Shape; readonly broadcast: Broadcast } {
+  if (sameShape(a.shape, b.shape)) return { shape: a.shape, broadcast: flat(a.size) };
   const shape = broadcastShapes(name, a.shape, b.shape);
   const axes = joinAxes(shape, broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape));
   const [stridesA, stridesB] = axes.strides as [number[], number[]];
-  return output(shape, kernels().binary(name, a.storage, b.storage, { shape: axes.shape, stridesA, stridesB }));
+  return { shape, broadcast: { shape: axes.shape, stridesA, stridesB } };
+}
+
+/** op(a, b), without its VJPs. */
+function compute(name: BinaryOp, a: Tensor, b: Tensor): Tensor {
+  checkFloating(name, a, b);
+  const { shape, broadcast } = broadcastOf(name, a, b);
+  return output(shape, kernels().binary(name, a.storage, b.storage, broadcast));
 }
 
 /** The cotangent of one operand of c = f(a, b), in the shape of c. */
 type BinaryVjp = (g: Tensor, a: Tensor, b: Tensor, c: Tensor) => Tensor;
 
+/** What computes the cotangents of both operands by one kernel; undefined on a backend without it. */
+type JointVjp = (a: Tensor, b: Tensor) => ((g: Tensor) => readonly [Tensor, Tensor] | undefined) | undefined;
+
 /** An op of two operands from its kernel and the VJP of each. An operand without a VJP counts as a constant. @throws ShapeError */
-function binary(name: BinaryOp, vjpA?: BinaryVjp, vjpB?: BinaryVjp): (a: Operand, b: Operand) => Tensor {
+function binary(name: BinaryOp, vjpA?: BinaryVjp, vjpB?: BinaryVjp, joint?: JointVjp): (a: Operand, b: Operand) => Tensor {
   const op = differentiable(name, (a: Tensor, b: Tensor) => {
     const value = compute(name, a, b);
-    return {
-      inputs: [a, b],
-      value,
-      vjp: [vjpA && ((g: Tensor) => sumTo(vjpA(g, a, b, value), a.shape)), vjpB && ((g: Tensor) => sumTo(vjpB(g, a, b, value), b.shape))],
-    };
+    const each = [
+      vjpA && ((g: Tensor) => sumTo(vjpA(g, a, b, value), a.shape)),
+      vjpB && ((g: Tensor) => sumTo(vjpB(g, a, b, value), b.shape)),
+    ];
+    return { inputs: [a, b], value, vjp: jointly(joint?.(a, b), each) };
   });
   return (a, b) => {
     const dtype = typeof a === "number" ? (typeof b === "number" ? "float32" : b.dtype) : a.dtype;
@@ -63,11 +72,22 @@ export const subtract = binary(
   (g) => negate(g),
 );
 
+/** Both cotangents of a product at once. */
+const productCotangents: JointVjp = (a, b) => {
+  const { multiplyGradient } = kernels();
+  if (multiplyGradient === undefined) return undefined;
+  return (g) => {
+    const both = multiplyGradient(a.storage, b.storage, g.storage, broadcastOf("multiply", a, b).broadcast);
+    return both && [output(a.shape, both.a), output(b.shape, both.b)];
+  };
+};
+
 /** c = a·b.   VJP: ā = c̄·b, b̄ = c̄·a. */
-export const multiply = binary(
+export const multiply: (a: Operand, b: Operand) => Tensor = binary(
   "multiply",
   (g, _a, b) => multiply(g, b),
   (g, a) => multiply(g, a),
+  productCotangents,
 );
 
 /** c = a/b.   VJP: ā = c̄/b, b̄ = −c̄·c/b. */

@@ -7,7 +7,7 @@ import { kernels } from "../backend/active.ts";
 import { ShapeError } from "../core/errors.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { broadcastShapes, formatShape, type Shape, sizeOf } from "../core/shape.ts";
-import { differentiable } from "../tape/tape.ts";
+import { differentiable, jointly } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkFloating, output } from "./output.ts";
 import { reshape } from "./reshape.ts";
@@ -33,13 +33,21 @@ const product: (a: Tensor, b: Tensor, ta: boolean, tb: boolean) => Tensor = diff
     const batch = a.shape[0] === 1 ? b.shape[0]! : a.shape[0]!;
     const strideOf = (x: Tensor): number => (x.shape[0] === 1 ? 0 : x.shape[1]! * x.shape[2]!);
     const geometry = { batch, m, k, n, transposeA: ta, transposeB: tb, batchStrideA: strideOf(a), batchStrideB: strideOf(b) };
+    const { matmulGradient } = kernels();
     return {
       inputs: [a, b],
       value: output([batch, m, n], kernels().matmul(a.storage, b.storage, geometry)),
-      vjp: [
-        (g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape),
-        (g) => sumTo(tb ? product(g, a, true, ta) : product(a, g, !ta, false), b.shape),
-      ],
+      vjp: jointly(
+        matmulGradient &&
+          ((g) => {
+            const both = matmulGradient(a.storage, b.storage, g.storage, geometry);
+            return both && [output(a.shape, both.a), output(b.shape, both.b)];
+          }),
+        [
+          (g) => sumTo(ta ? product(b, g, tb, true) : product(g, b, false, !tb), a.shape),
+          (g) => sumTo(tb ? product(g, a, true, ta) : product(a, g, !ta, false), b.shape),
+        ],
+      ),
     };
   },
 );

@@ -12,7 +12,7 @@ import { checkNumbers } from "../core/numbers.ts";
 import type { SeparableGeometry, WindowOptions } from "../core/separable-geometry.ts";
 import { isRecording, record } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { type BatchNormResult, batchNorm, batchNormGradientComposed } from "./batch-norm.ts";
+import { type BatchNormResult, batchNorm, batchNormGradientComposed, type RunningNorm } from "./batch-norm.ts";
 import { channelGeometry } from "./channel-affine.ts";
 import { beforeActivation } from "./epilogue.ts";
 import { output } from "./output.ts";
@@ -37,15 +37,16 @@ export function normSeparableConv2dComposed(
   map: Tensor,
   options: WindowOptions = {},
   addend?: Tensor,
+  running?: RunningNorm,
 ): BatchNormResult {
-  const { y: v, mean, variance } = batchNorm(x, gamma, beta, epsilon, { activation });
-  return { y: separableConv2d(v, w, map, options, addend), mean, variance };
+  const { y: v, ...statistics } = batchNorm(x, gamma, beta, epsilon, { activation }, running);
+  return { y: separableConv2d(v, w, map, options, addend), ...statistics };
 }
 
 /**
  * y = P·(w ∗ v) + addend with v = activation(γ·(x − μ)/√(σ² + ε) + β), and the mean μ and the biased variance σ² of each channel of x.
  * Default: nothing is added. x:[N,C,H,W], γ:[C], β:[C], w:[C,1,Kh,Kw], P:[O,C], addend:[N,O,H′,W′] → y:[N,O,H′,W′]. VJP: those of
- * `separableConv2d` for v, and of `batchNorm` for the cotangent of v.
+ * `separableConv2d` for v, and of `batchNorm` for the cotangent of v. Running statistics are as in `batchNorm`.
  * @throws ShapeError for shapes, options or dtypes that do not fit together, ConfigError for an unknown activation.
  */
 export function normSeparableConv2d(
@@ -55,10 +56,11 @@ export function normSeparableConv2d(
   map: Tensor,
   options: WindowOptions = {},
   addend?: Tensor,
+  running?: RunningNorm,
 ): BatchNormResult {
   const { gamma, beta, epsilon, activation } = norm;
   const { normSeparableConv2d: forward, normSeparableConv2dGradient: backward } = kernels();
-  if (forward === undefined || backward === undefined) return normSeparableConv2dComposed(x, norm, w, map, options, addend);
+  if (forward === undefined || backward === undefined) return normSeparableConv2dComposed(x, norm, w, map, options, addend, running);
   const geometry = checkedGeometry("normSeparableConv2d", x, w, map, options);
   const shape = checkedShape("normSeparableConv2d", x, geometry, addend);
   channelGeometry("normSeparableConv2d", x, gamma, beta);

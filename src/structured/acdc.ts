@@ -13,7 +13,7 @@ import { type Build, constant } from "../nn/init.ts";
 import { Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
 import { cosineTransform } from "../ops/cosine-transform.ts";
-import { normal, tensor } from "../ops/creation.ts";
+import { constantTensor, normal, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
 import { scatterAdd } from "../ops/indexing.ts";
 import { pad, slice, tile } from "../ops/layout.ts";
@@ -96,6 +96,8 @@ export class AcdcLinear extends StructuredLinear {
   readonly #channelShuffle: boolean;
   /** What `toDense` multiplies by, once it was called. */
   #matrices: readonly [forward: TypedArray, inverse: TypedArray] | undefined;
+  /** The input that each place copies, once `toDense` was called. */
+  #copied: Int32Array | undefined;
 
   /** @throws ConfigError unless factors is an integer from 1 to 4,096, and for outputs that neither divide nor exceed the inputs. */
   constructor(inFeatures: number, outFeatures: number, { factors }: AcdcShape, build: Build, options: AcdcOptions = {}) {
@@ -179,7 +181,7 @@ export class AcdcLinear extends StructuredLinear {
     const c = this.#size;
     const { dtype } = this.layers[0]!.A.value;
     this.#matrices ??= constantMatrices(c, this.#channelShuffle, dtype);
-    const [forward, inverse] = this.#matrices.map((values) => tensor(values, { shape: [c, c], dtype })) as [Tensor, Tensor];
+    const [forward, inverse] = this.#matrices.map((values) => constantTensor(values, [c, c])) as [Tensor, Tensor];
     // From the right to the left, every product has a constant on its left side, so the gradient takes one product for each.
     let product: Tensor | undefined;
     for (const { A, D } of this.layers.toReversed()) {
@@ -188,7 +190,8 @@ export class AcdcLinear extends StructuredLinear {
     }
     const rows = c === this.outFeatures ? product! : sum(reshape(product!, [this.outFeatures, c / this.outFeatures, c]), { axes: 1 });
     if (c === this.inFeatures) return rows;
-    return scatterAdd(rows, tensor(this.#sources(), { shape: [c], dtype: "int32" }), [this.outFeatures, this.inFeatures], 1);
+    this.#copied ??= this.#sources();
+    return scatterAdd(rows, constantTensor(this.#copied, [c]), [this.outFeatures, this.inFeatures], 1);
   }
 
   /** The input that each of the c places copies. */

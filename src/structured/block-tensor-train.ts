@@ -11,9 +11,8 @@ import { type Build, constant } from "../nn/init.ts";
 import { Parameter } from "../nn/state.ts";
 import type { Stage } from "../ops/contract-channels.ts";
 import { einsum, einsumMultiplyAdds } from "../ops/einsum.ts";
-import { divide, maximum, multiply, sqrt } from "../ops/elementwise.ts";
 import { reshape } from "../ops/reshape.ts";
-import { sum } from "../ops/sum-and-broadcast.ts";
+import { limitedNorm } from "../ops/weight-norm.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { biasParameter, deviation, factor, normalMatrix, variancePreserving } from "./factor.ts";
 import { familyOptions, type StructuredFamily, searchRank, whole } from "./family.ts";
@@ -107,12 +106,7 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     const [right, left] = this.factorSizes().map(({ parameter, inputs, outputs }) => {
       const gain = parameter === this.left ? this.left_gain : this.right_gain;
       if (gain === undefined) return parameter.value;
-      const square = multiply(
-        sum(multiply(parameter.value, parameter.value)),
-        1 / (sizeOf(parameter.shape) * deviation(inputs, outputs) ** 2),
-      );
-      // The maximum comes before the root, so the gradient is finite for a factor of zeros.
-      return multiply(parameter.value, divide(gain.value, sqrt(maximum(square, 1))));
+      return limitedNorm(parameter.value, gain.value, 1 / (sizeOf(parameter.shape) * deviation(inputs, outputs) ** 2));
     });
     return { left: left!, right: right! };
   }

@@ -6,10 +6,10 @@ import type { Matrix } from "../linalg/matrix.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
 import type { Parameter } from "../nn/state.ts";
+import { butterflyMatrix } from "../ops/butterfly-matrix.ts";
 import { contractChannels, type Stage } from "../ops/contract-channels.ts";
 import { ones, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
-import { gather } from "../ops/indexing.ts";
 import { pad, permute, slice } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -126,22 +126,8 @@ export class ButterflyLinear extends StructuredLinear {
     return { stages: this.#stages };
   }
 
-  /** W[o,i] = Π_s B_s, each taken at the place that has the bits of o below s and the bits of i above. Only one path leads from i to o. */
   toDense(): Tensor {
-    const { inFeatures, outFeatures } = this;
-    const pairs = 2 ** (this.#stages - 1);
-    const stages = Array.from({ length: this.#stages }, (_, s) => {
-      const indices = Int32Array.from({ length: outFeatures * inFeatures }, (_, at) => {
-        const [o, i] = [Math.floor(at / inFeatures), at % inFeatures];
-        const pair = ((i >> (s + 1)) << s) | (o & ((1 << s) - 1));
-        return (s * pairs + pair) * 4 + ((o >> s) & 1) * 2 + ((i >> s) & 1);
-      });
-      return gather(reshape(this.twiddle.value, [this.twiddle.value.size]), tensor(indices, { shape: [indices.length], dtype: "int32" }));
-    });
-    return reshape(
-      stages.reduce((product, stage) => multiply(product, stage)),
-      [outFeatures, inFeatures],
-    );
+    return butterflyMatrix(this.twiddle.value, this.outFeatures, this.inFeatures);
   }
 
   override contractionCost(): Work {

@@ -200,8 +200,8 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
     const matrix = this.map.toDense();
     return this.#finished(matrix, then, (addend) =>
-      norm.forwardInto(x, (gamma, beta, epsilon) =>
-        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, matrix, this.#windowOptions, addend),
+      norm.forwardInto(x, (gamma, beta, epsilon, running) =>
+        normSeparableConv2d(x, { gamma, beta, epsilon, activation }, window, matrix, this.#windowOptions, addend, running),
       ),
     );
   }

@@ -4,7 +4,7 @@
  */
 
 import { checkSynchronous } from "../core/synchronous.ts";
-import { type Origin, share, type Tensor } from "../tensor/tensor.ts";
+import { type Origin, share, type Tensor, type Vjp } from "../tensor/tensor.ts";
 import { tapeObserver } from "./tape-observer.ts";
 
 let recording = true;
@@ -40,6 +40,19 @@ export interface Rule {
   readonly inputs: Origin["inputs"];
   readonly value: Tensor;
   readonly vjp: Origin["vjp"];
+}
+
+/**
+ * The VJPs of an op whose cotangents one kernel can compute together: by `atOnce` where all of them are needed, nothing is recorded, and
+ * `atOnce` gives a result, and one by one elsewhere. On a backend without the kernel, `atOnce` is undefined.
+ */
+export function jointly(
+  atOnce: ((g: Tensor) => readonly Tensor[] | undefined) | undefined,
+  each: readonly (Vjp | undefined)[],
+): Rule["vjp"] {
+  if (atOnce === undefined) return each;
+  return (g, needed) =>
+    (!recording && needed.every(Boolean) ? atOnce(g) : undefined) ?? each.map((vjp, i) => (needed[i] ? vjp?.(g) : undefined));
 }
 
 /** The value of `rule`. If recording is on, the value gets its origin. */

@@ -18,9 +18,9 @@ export interface Origin {
   readonly inputs: readonly Tensor[];
   /**
    * One VJP for each input, or undefined for an input in which the op is constant. If the VJPs share work, one function may give the
-   * cotangents of all inputs at once.
+   * cotangents of all inputs at once. `needed` says for each input whether anyone asks for it.
    */
-  readonly vjp: readonly (Vjp | undefined)[] | ((cotangent: Tensor) => readonly (Tensor | undefined)[]);
+  readonly vjp: readonly (Vjp | undefined)[] | ((cotangent: Tensor, needed: readonly boolean[]) => readonly (Tensor | undefined)[]);
 }
 
 /** A shape on a storage, with the origin that differentiation needs. */

@@ -1,7 +1,17 @@
 import fc from "fast-check";
 import { it } from "vitest";
-import { type Activation, type AdamUpdate, activations, type NormGeometry, type SgdUpdate } from "../../src/backend/kernels.ts";
+import {
+  type Activation,
+  type AdamUpdate,
+  activations,
+  type BatchStatistics,
+  type Kernels,
+  type NormGeometry,
+  type RunningStatistics,
+  type SgdUpdate,
+} from "../../src/backend/kernels.ts";
 import { convolutionGeometry } from "../../src/core/convolution-geometry.ts";
+import type { DType, Storage } from "../../src/tensor/storage.ts";
 import { geometryOf, norms, poolings } from "../arbitraries/geometries.ts";
 import { sizes } from "../arbitraries/shapes.ts";
 import { seeds, type ValueKind, valuesOf } from "../arbitraries/values.ts";
@@ -33,7 +43,7 @@ const normCases = fc.record({
 });
 
 /** The lengths of the parameters of an optimiser. */
-const lengths = fc.array(fc.oneof({ weight: 40, arbitrary: sizes(40) }, { weight: 1, arbitrary: fc.constant(50_001) }), { maxLength: 4 });
+const lengths = fc.array(fc.oneof({ weight: 40, arbitrary: sizes(40) }, { weight: 1, arbitrary: fc.constant(50_001) }), { maxLength: 8 });
 const rates = { learningRate: fc.constantFrom(0.1, 1, 0.003), weightDecay: fc.constantFrom(0, 5e-4, 0.1) };
 
 /** y as activations give it, and other numbers beside it: many are where the slope changes. */
@@ -65,6 +75,24 @@ function spreadOf(x: Float64Array, { channels, inner, epsilon, batch }: NormGeom
   const sigma2 = values.reduce((sum, v) => sum + (v - mu) ** 2, 0) / values.length;
   const widest = (high - low) / Math.sqrt(sigma2 + epsilon);
   return Math.max(1, widest) ** 2;
+}
+
+/** (1 − momentum)·running + momentum·batch by other kernels. The batch's variance takes the correction. */
+function moved(k: Kernels, dtype: DType, running: RunningStatistics, batch: BatchStatistics): BatchStatistics {
+  const { momentum, correction } = running;
+  const scaled = (x: Storage, factor: number): Storage => {
+    const number = k.full(dtype, 1, factor);
+    const product = k.binary("multiply", x, number, { shape: [x.length], stridesA: [1], stridesB: [0] });
+    number.release();
+    return product;
+  };
+  const mix = (before: Storage, now: Storage, factor: number): Storage => {
+    const [kept, added] = [scaled(before, 1 - momentum), scaled(now, momentum * factor)];
+    k.accumulate(kept, added);
+    added.release();
+    return kept;
+  };
+  return { mean: mix(running.mean, batch.mean, 1), variance: mix(running.variance, batch.variance, correction) };
 }
 
 export function fusedConformance(subject: Subject): void {
@@ -158,6 +186,42 @@ export function fusedConformance(subject: Subject): void {
           bound: (precision) => normBounds(x, gamma, beta, config.geometry, precision, adds ? addend : undefined),
         });
       }),
+    ));
+
+  it("batchNorm: running statistics, by the kernel or by the formula", () =>
+    holds(
+      subject,
+      fc.asyncProperty(normCases, fc.constantFrom(0, 0.1, 1), async (config, momentum) => {
+        const { x, gamma, beta } = normInputs(config);
+        const { channels } = config.geometry;
+        const [runningMean, runningVariance] = [valuesOf(config.seed + 5, channels), valuesOf(config.seed + 6, channels, "positive")];
+        const correction = 1.25;
+        await conforms(subject, {
+          inputs: [x, gamma, beta, runningMean, runningVariance].map(floating),
+          run: (k, [xs, gammas, betas, means, variances], dtype) => {
+            const before = { mean: means!, variance: variances!, momentum, correction };
+            const { y, mean, variance, running } = k.batchNorm(xs!, gammas!, betas!, config.geometry, {}, before);
+            y.release();
+            const after = running ?? moved(k, dtype, before, { mean, variance });
+            mean.release();
+            variance.release();
+            return [after.mean, after.variance];
+          },
+          bound: (precision) => {
+            const [, ofMean, ofVariance] = normBounds(x, gamma, beta, config.geometry, precision) as [unknown, Float64Array, Float64Array];
+            const [, mean, variance] = onReference([x, gamma, beta].map(floating), (k, [xs, gammas, betas]) => {
+              const { y, ...statistics } = k.batchNorm(xs!, gammas!, betas!, config.geometry);
+              return [y, statistics.mean, statistics.variance];
+            });
+            const rounding = 6 * precision.sides * precision.unit;
+            return [
+              ofMean.map((error, c) => momentum * error + rounding * (Math.abs(runningMean[c]!) + Math.abs(mean![c]!))),
+              ofVariance.map((error, c) => correction * (momentum * error + rounding * (runningVariance[c]! + variance![c]!))),
+            ];
+          },
+        });
+      }),
+      60,
     ));
 
   it("batchNorm: y keeps its digits where the mean is ten thousand times σ", () =>

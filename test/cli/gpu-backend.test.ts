@@ -156,7 +156,7 @@ describe("bench", () => {
     expect(total("launches")).toBe(step.launches);
     expect(total("share")).toBeCloseTo(1, 3);
     // The budget of a step (docs/gpu.md).
-    expect(step.launches).toBeLessThan(400);
+    expect(step.launches).toBeLessThan(120);
     // The images, the labels, and little besides.
     expect(step.uploadedBytes).toBeGreaterThanOrEqual(4 * (3 * 32 * 32 + 1));
     expect(step.uploadedBytes).toBeLessThan(4 * (3 * 32 * 32 + 100));

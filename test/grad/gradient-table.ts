@@ -7,11 +7,13 @@ import { broadcastShapes, type Shape, sizeOf } from "../../src/core/shape.ts";
 import { cumsum, prod } from "../../src/ops/accumulate.ts";
 import { addInPlace } from "../../src/ops/add-in-place.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
+import { butterflyMatrix, butterflyMatrixComposed } from "../../src/ops/butterfly-matrix.ts";
 import * as affine from "../../src/ops/channel-affine.ts";
 import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
 import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
+import { softmaxCrossEntropy, softmaxCrossEntropyComposed } from "../../src/ops/cross-entropy.ts";
 import { dropout, dropPath } from "../../src/ops/dropout.ts";
 import { einsum } from "../../src/ops/einsum.ts";
 import * as elementwise from "../../src/ops/elementwise.ts";
@@ -28,9 +30,10 @@ import * as separable from "../../src/ops/separable-convolution.ts";
 import { logSoftmax, softmax } from "../../src/ops/softmax.ts";
 import { sort, topk } from "../../src/ops/sorting.ts";
 import * as broadcast from "../../src/ops/sum-and-broadcast.ts";
+import { limitedNorm, limitedNormComposed } from "../../src/ops/weight-norm.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { convolutions, outputPaddingOf, poolings } from "../arbitraries/geometries.ts";
-import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis } from "../arbitraries/shapes.ts";
+import { axisSubsets, broadcastPairs, permutations, shapes, shapesWithAxis, sizes } from "../arbitraries/shapes.ts";
 import { drawnStages } from "../arbitraries/stages.ts";
 import { indicesOf } from "../arbitraries/values.ts";
 import { toTensor } from "../support/nd-array.ts";
@@ -63,6 +66,28 @@ const choosing = (f: Binary): GradientRow =>
   row(pairs, ({ a, b }, seed) => ({ f, inputs: [distinctTensor(a, seed, 0), distinctTensor(b, seed + 1, 1)] }));
 
 /** A chain of products along the channels, with the input and all weights as inputs. */
+const ofLogits = (f: typeof softmaxCrossEntropy): GradientRow =>
+  row(fc.tuple(sizes(4, false), sizes(4, false), fc.constantFrom(0, 0.2)), ([rows, classes, labelSmoothing], seed) => ({
+    f: (x) => {
+      const labels = Int32Array.from({ length: rows }, (_, n) => (7 * n) % classes);
+      return f(x, labels, labelSmoothing);
+    },
+    inputs: [sampleTensor([rows, classes], seed)],
+  }));
+
+const ofTwiddle = (f: typeof butterflyMatrix): GradientRow =>
+  row(fc.tuple(fc.integer({ min: 1, max: 3 }), sizes(8, false), sizes(8, false)), ([stages, rows, columns], seed) => ({
+    f: (twiddle) => f(twiddle, Math.min(rows, 2 ** stages), Math.min(columns, 2 ** stages)),
+    inputs: [sampleTensor([stages, 2 ** (stages - 1), 2, 2], seed)],
+  }));
+
+/** The sum of squares is far from where the maximum has its kink. */
+const ofFactor = (f: typeof limitedNorm): GradientRow =>
+  row(fc.tuple(shapes({ ...small, empty: false }), fc.constantFrom(0.001, 10)), ([shape, factor], seed) => ({
+    f: (x, gain) => f(x, gain!, factor),
+    inputs: [sampleTensor(shape, seed, 0.5, 2), sampleTensor([1], seed + 1)],
+  }));
+
 const ofStages = (f: typeof contractChannels): GradientRow =>
   row(drawnStages({ batch: 2, channels: 6, columns: 2 }), ({ batch, channels, columns, stages }, seed) => ({
     f: (x, ...weights) =>
@@ -430,6 +455,13 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
     inputs: [distinctTensor(shape, seed)],
   })),
 
+  "cross-entropy/softmaxCrossEntropy": ofLogits(softmaxCrossEntropy),
+  "cross-entropy/softmaxCrossEntropyComposed": ofLogits(softmaxCrossEntropyComposed),
+  "butterfly-matrix/butterflyMatrix": ofTwiddle(butterflyMatrix),
+  "butterfly-matrix/butterflyMatrixComposed": ofTwiddle(butterflyMatrixComposed),
+  "weight-norm/limitedNorm": ofFactor(limitedNorm),
+  "weight-norm/limitedNormComposed": ofFactor(limitedNormComposed),
+
   "batch-norm/batchNorm": ofChannels((x, gamma, beta, then) => norm.batchNorm(x, gamma, beta, 1e-2, then).y),
   "batch-norm/batchNormComposed": ofChannels((x, gamma, beta, then) => norm.batchNormComposed(x, gamma, beta, 1e-2, then).y),
   "batch-norm/batchNormInference": row(images, ({ batch, channels, inner }: Images, seed) => ({
@@ -487,7 +519,10 @@ export const withoutGradient: Readonly<Record<string, string>> = {
   ),
   ...Object.fromEntries(["sign", "floor", "not", "isNaN", "isFinite"].map((name) => [`elementwise/${name}`, "piecewise constant"])),
   ...Object.fromEntries(
-    ["tensor", "full", "zeros", "ones", "arange", "eye", "drawn", "uniform", "normal"].map((name) => [`creation/${name}`, "makes leaves"]),
+    ["tensor", "constantTensor", "full", "zeros", "ones", "arange", "eye", "drawn", "uniform", "normal"].map((name) => [
+      `creation/${name}`,
+      "makes leaves",
+    ]),
   ),
   ...Object.fromEntries(
     ["output", "asTensor", "checkDType", "checkFloating", "checkIndices"].map((name) => [`output/${name}`, "no op: what ops share"]),

@@ -7,6 +7,7 @@ import { BackendError } from "../../core/errors.ts";
 import { checkKernelClass, type OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 import { kernelSettings } from "./kernel-cache.ts";
+import { WebGpuLauncher } from "./webgpu-launcher.ts";
 
 export interface AdapterReport {
   /** The name that the driver reports. */
@@ -25,6 +26,8 @@ export interface AdapterControls {
   readonly finish: () => Promise<unknown> | undefined;
   /** Removes the listeners on the WebGPU device, which stays open for other backends. */
   readonly onClose: () => void;
+  /** Launches compiled kernels in WebGPU. Default: gpu.js does. */
+  readonly launcher?: WebGpuLauncher;
 }
 
 export interface Adapter extends AdapterControls {
@@ -43,13 +46,14 @@ export async function findAdapter(mode: GpuMode, opened: OpenedGpu): Promise<Ada
 }
 
 async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
-  const { adapter, device } = await acquireWebGpu().catch((error: unknown) => {
+  const context = await acquireWebGpu().catch((error: unknown) => {
     throw new BackendError(
       "webgpu: an adapter must answer, none did; in Node, call provideWebGpu() of separable/node and install a Vulkan driver " +
         "(docs/gpu.md); in a browser, check that WebGPU is enabled",
       { cause: error },
     );
   });
+  const { adapter, device } = context;
   let failure: string | undefined;
   void device.lost.then(({ message }) => {
     failure = `the device was lost (${message || "no reason given"}); call initBackend() again`;
@@ -73,6 +77,7 @@ async function findWebGpu({ acquireWebGpu }: OpenedGpu): Promise<Adapter> {
     },
     finish: () => device.queue.onSubmittedWorkDone(),
     onClose: () => device.removeEventListener("uncapturederror", onError),
+    launcher: new WebGpuLauncher(context),
   };
 }
 

@@ -5,7 +5,7 @@
  */
 
 /** One command. A command should handle its own errors. If it throws, the queue reports the error and runs the next command. */
-export type Command = () => Promise<void> | void;
+export type Command = () => Promise<void> | undefined | void;
 
 export class CommandQueue {
   readonly #onError: (error: unknown) => void;

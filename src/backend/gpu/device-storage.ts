@@ -1,4 +1,10 @@
-/** Storage on the device. An op gets it at once; its buffer is filled when the queue reaches the launch. */
+/**
+ * Storage on the device. An op gets it at once; its buffer is filled when the queue reaches the launch.
+ *
+ * A buffer is written by one command and never changes. A storage is a window on a buffer, so one launch can compute several storages: they
+ * are windows on its result. A storage whose elements are overwritten moves to another buffer. Where all elements are one known number, a
+ * storage has no buffer until a program needs one.
+ */
 
 import type { ConvolutionGeometry } from "../../core/convolution-geometry.ts";
 import type { BackendError } from "../../core/errors.ts";
@@ -16,8 +22,11 @@ export type IndexSource =
   /** A max pooling computed them, so the positions of an index are among the windows over that element. */
   | { readonly kind: "max-pool"; readonly geometry: ConvolutionGeometry };
 
-/** The elements of a storage on the device. Only commands of the queue read or write it. */
+/** Elements on the device. Only commands of the queue read or write `handle`, `kernel` and `failure`. */
 export interface DeviceBuffer {
+  readonly length: number;
+  /** The number of storages with elements in the buffer. The last one frees it. */
+  holders: number;
   /** Undefined until the launch has run, and after the buffer was freed. */
   handle: KernelResult | undefined;
   /** The kernel that computed it. */
@@ -26,13 +35,25 @@ export interface DeviceBuffer {
   failure: BackendError | undefined;
 }
 
-export const emptyBuffer = (): DeviceBuffer => ({ handle: undefined, kernel: undefined, failure: undefined });
+export const emptyBuffer = (length: number): DeviceBuffer => ({
+  length,
+  holders: 0,
+  handle: undefined,
+  kernel: undefined,
+  failure: undefined,
+});
+
+/** Where the elements of a storage begin. */
+export interface Window {
+  readonly buffer: DeviceBuffer;
+  readonly offset: number;
+}
 
 /** The part of a device that its storages use. */
 export interface BufferOwner {
   readonly memory: DeviceMemory;
   readonly watch: StorageWatch<DeviceLease>;
-  readBuffer(buffer: DeviceBuffer, length: number): Promise<Float32Array>;
+  readElements(storage: DeviceStorage): Promise<Float32Array>;
   freeBuffer(buffer: DeviceBuffer): void;
 }
 
@@ -45,6 +66,8 @@ export class DeviceMemory {
   peak = 0;
   /** Bytes of the tables that the backend keeps for itself. */
   tables = 0;
+  /** The number of these tables. */
+  tableStorages = 0;
 
   add(bytes: number): void {
     this.storages++;
@@ -70,7 +93,8 @@ export class DeviceMemory {
 /** What a storage has on the device, and what must be freed with it. It does not refer to the storage, which may be collected before. */
 export class DeviceLease {
   readonly owner: BufferOwner;
-  readonly buffer: DeviceBuffer = emptyBuffer();
+  /** Undefined before the first launch or upload. */
+  window: Window | undefined;
   /** Tables that were computed from the elements, by their purpose. */
   readonly tables = new Map<string, Readonly<Record<string, DeviceStorage>>>();
   readonly #bytes: number;
@@ -87,6 +111,15 @@ export class DeviceLease {
     this.#isTable = true;
     this.owner.memory.remove(this.#bytes);
     this.owner.memory.tables += this.#bytes;
+    this.owner.memory.tableStorages++;
+  }
+
+  /** Leaves the window, whose buffer is freed if no other storage has elements in it, for another one. */
+  moveTo(window: Window | undefined): void {
+    const before = this.window?.buffer;
+    if (window !== undefined) window.buffer.holders++;
+    this.window = window;
+    if (before !== undefined && --before.holders === 0) this.owner.freeBuffer(before);
   }
 
   releaseTables(): void {
@@ -95,10 +128,12 @@ export class DeviceLease {
   }
 
   free(): void {
-    if (this.#isTable) this.owner.memory.tables -= this.#bytes;
-    else this.owner.memory.remove(this.#bytes);
+    if (this.#isTable) {
+      this.owner.memory.tables -= this.#bytes;
+      this.owner.memory.tableStorages--;
+    } else this.owner.memory.remove(this.#bytes);
     this.releaseTables();
-    this.owner.freeBuffer(this.buffer);
+    this.moveTo(undefined);
   }
 }
 
@@ -106,6 +141,7 @@ export class DeviceStorage extends CountedStorage {
   readonly owner: BufferOwner;
   readonly #lease: DeviceLease;
   #indexSource: IndexSource | undefined;
+  #constant: number | undefined;
 
   constructor(owner: BufferOwner, dtype: DType, length: number, indexSource?: IndexSource) {
     super(dtype, length);
@@ -116,8 +152,26 @@ export class DeviceStorage extends CountedStorage {
     owner.watch.add(this, this.#lease);
   }
 
-  get buffer(): DeviceBuffer {
-    return this.#lease.buffer;
+  /** Undefined before the first launch or upload, and where the elements are a constant that no program has read. */
+  get window(): Window | undefined {
+    return this.#lease.window;
+  }
+
+  /** The value of all elements, where it is known to the host. */
+  get constant(): number | undefined {
+    return this.#constant;
+  }
+
+  /** The elements are those of this window from now on. */
+  moveTo(window: Window): void {
+    this.#constant = undefined;
+    this.#lease.moveTo(window);
+  }
+
+  /** All elements are this value, which is also what the window holds, if one is given. */
+  becomeConstant(value: number, window?: Window): void {
+    this.#lease.moveTo(window);
+    this.#constant = value;
   }
 
   /** Tables that were computed from the elements of this storage, by their purpose. They are freed with it. */
@@ -144,7 +198,7 @@ export class DeviceStorage extends CountedStorage {
 
   async read(): Promise<TypedArray> {
     checkAlive(this);
-    const values = await this.owner.readBuffer(this.buffer, this.length);
+    const values = await this.owner.readElements(this);
     if (!this.owner.watch.reachesCurrentJob) await this.owner.watch.collectIfDue();
     return this.dtype === "int32" ? Int32Array.from(values) : values;
   }

@@ -7,11 +7,12 @@ import { BackendError } from "../../core/errors.ts";
 import type { AdapterControls } from "./adapter.ts";
 import { CommandQueue } from "./command-queue.ts";
 import type { DeviceBuffer } from "./device-storage.ts";
-import { checkKernelClass, type KernelResult, type OpenedGpu } from "./gpu-js.ts";
+import { checkKernelClass, type DeviceHandle, type KernelResult, type OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 import { CountedKernel, KernelCache, kernelSettings } from "./kernel-cache.ts";
 import { LaunchProfile, type ProgramTime } from "./launch-profile.ts";
 import { helpers, type Program, program, sourceOf } from "./program.ts";
+import { WebGpuLauncher } from "./webgpu-launcher.ts";
 
 /** What passed between host and device, and what the device was asked to do, since it was opened. */
 export interface DeviceCounters {
@@ -37,6 +38,8 @@ export interface StreamOptions {
   readonly finish?: AdapterControls["finish"];
   /** Is called when the stream is closed. Default: nothing. */
   readonly onClose?: AdapterControls["onClose"];
+  /** Default: gpu.js launches every kernel. */
+  readonly launcher?: WebGpuLauncher;
 }
 
 /** Sends an array of the host to the device. It is the only program with such an argument. */
@@ -61,6 +64,7 @@ export class DeviceStream {
   readonly #checkAdapter: () => void;
   readonly #finish: () => Promise<unknown> | undefined;
   readonly #onClose: () => void;
+  readonly #launcher: WebGpuLauncher | undefined;
   #counters = { launches: 0, uploads: 0, uploadedBytes: 0, readbacks: 0, handles: 0 };
   #closed = false;
   /** The error of a command that should not fail. Results since then may be wrong. */
@@ -69,15 +73,19 @@ export class DeviceStream {
   constructor(
     opened: OpenedGpu,
     mode: GpuMode,
-    { kernels = 512, checkHealth = () => {}, finish = () => undefined, onClose = () => {} }: StreamOptions,
+    { kernels = 512, checkHealth = () => {}, finish = () => undefined, onClose = () => {}, launcher }: StreamOptions,
   ) {
     const { gpu } = opened;
     this.#opened = opened;
     this.#mode = mode;
     this.#checkAdapter = checkHealth;
-    this.#finish = finish;
+    this.#launcher = launcher;
+    this.#finish = () => {
+      launcher?.flush();
+      return finish();
+    };
     this.#onClose = onClose;
-    this.#profile = new LaunchProfile(finish);
+    this.#profile = new LaunchProfile(this.#finish);
     for (const { source, names } of helpers)
       gpu.addFunction(source, { returnType: "Integer", argumentTypes: Object.fromEntries(names.map((name) => [name, "Integer"])) });
     this.#kernels = new KernelCache(gpu, mode, kernels);
@@ -110,8 +118,9 @@ export class DeviceStream {
   }
 
   /** Resolves when every earlier command has been submitted to the device. */
-  fence(): Promise<void> {
-    return this.#queue.fence();
+  async fence(): Promise<void> {
+    await this.#queue.fence();
+    this.#launcher?.flush();
   }
 
   /** Starts to time every launch. While a profile runs, launches do not overlap. */
@@ -129,24 +138,47 @@ export class DeviceStream {
   launch(what: Program, target: DeviceBuffer, length: number, tensors: readonly DeviceBuffer[], numbers: readonly number[]): void {
     if (length === 0) return;
     this.#counters.launches++;
-    this.#queue.push(async () => {
+    this.#queue.push((): Promise<void> | undefined => {
       const failure = tensors.find((tensor) => tensor.failure !== undefined)?.failure;
       if (failure !== undefined) {
         target.failure = failure;
-        return;
+        return undefined;
       }
       try {
         this.#checkHealth();
         const kernel = this.#kernels.get(what, length / what.lanes);
-        const handles = tensors.map(({ handle }) => handle);
-        const result = await this.#run(what.name, kernel, [...handles, ...numbers]);
-        if (what.lanes > 1 && !(result instanceof Float32Array)) Object.assign(result, { output: [length], componentCount: 1 });
-        this.#replace(target, kernel, result);
+        const inputs = [...tensors.map(({ handle }) => handle!), ...numbers];
+        const compiled = this.#launcher && !this.#profile.active && WebGpuLauncher.launchable(kernel.run.kernel);
+        if (!compiled) return this.#launchByGpuJs(what, kernel, target, length, inputs);
+        this.#replace(target, kernel, this.#launcher!.launch(compiled, length, what.lanes, inputs as (DeviceHandle | number)[]));
+        return undefined;
       } catch (error) {
-        target.failure = await this.#explain(what.name, error);
-        this.#kernels.drop(what.name);
+        return this.#fail(what.name, target, error);
       }
     });
+  }
+
+  async #launchByGpuJs(
+    what: Program,
+    kernel: CountedKernel,
+    target: DeviceBuffer,
+    length: number,
+    inputs: readonly (KernelResult | number)[],
+  ): Promise<void> {
+    try {
+      this.#launcher?.flush();
+      kernel.run.setOutput([length / what.lanes]);
+      const result = await this.#run(what.name, kernel, inputs);
+      if (what.lanes > 1 && !(result instanceof Float32Array)) Object.assign(result, { output: [length], componentCount: 1 });
+      this.#replace(target, kernel, result);
+    } catch (error) {
+      await this.#fail(what.name, target, error);
+    }
+  }
+
+  async #fail(name: string, target: DeviceBuffer, error: unknown): Promise<void> {
+    target.failure = await this.#explain(name, error);
+    this.#kernels.drop(name);
   }
 
   /** Copies `values` of the host to `target`. The caller must not change them afterwards. */
@@ -158,6 +190,10 @@ export class DeviceStream {
     this.#queue.push(async () => {
       try {
         this.#checkHealth();
+        if (this.#launcher !== undefined && !this.#profile.active) {
+          this.#replace(target, this.#upload, this.#launcher.upload(values));
+          return;
+        }
         this.#upload.run.setOutput([values.length]);
         this.#replace(target, this.#upload, await this.#run("upload", this.#upload, [values]));
       } catch (error) {
@@ -182,6 +218,7 @@ export class DeviceStream {
     this.#closed = true;
     this.#onClose();
     this.#queue.push(async () => {
+      this.#launcher?.close();
       await this.#opened.gpu.destroy();
     });
   }
@@ -200,7 +237,9 @@ export class DeviceStream {
     if (handle instanceof Float32Array) return handle.slice();
     kernel?.retain();
     try {
+      this.#launcher?.flush();
       const values = await handle!.toArray();
+      this.checkOpen();
       this.#checkHealth(); // Reads of a lost context give zeros.
       return values;
     } catch (error) {
@@ -213,14 +252,17 @@ export class DeviceStream {
   /** Gives a buffer a new result, or none, and frees the old one. A result also removes an earlier failure. */
   #replace(buffer: DeviceBuffer, kernel?: CountedKernel, result?: KernelResult): void {
     const { handle: oldHandle, kernel: oldKernel } = buffer;
-    Object.assign(buffer, { handle: result, kernel, failure: undefined } satisfies DeviceBuffer);
+    Object.assign(buffer, { handle: result, kernel, failure: undefined } satisfies Partial<DeviceBuffer>);
     if (result !== undefined) {
       this.#counters.handles++;
       kernel?.retain();
     }
     if (oldHandle === undefined) return;
     this.#counters.handles--;
-    if (!(oldHandle instanceof Float32Array)) oldHandle.delete();
+    if (!(oldHandle instanceof Float32Array)) {
+      if (this.#launcher === undefined) oldHandle.delete();
+      else this.#launcher.free(oldHandle);
+    }
     oldKernel?.release();
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { BackendError } from "../../core/errors.ts";
-import { bytesPerElement, type DType, type Storage } from "../../tensor/storage.ts";
+import { bytesPerElement, type DType, type Storage, type TypedArray } from "../../tensor/storage.ts";
 import { checkAlive } from "../counted-storage.ts";
 import { StorageWatch } from "../storage-watch.ts";
 import {
@@ -15,12 +15,13 @@ import {
   DeviceStorage,
   emptyBuffer,
   type IndexSource,
+  type Window,
 } from "./device-storage.ts";
 import { type DeviceCounters, DeviceStream, type StreamOptions } from "./device-stream.ts";
 import type { OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
 import type { ProgramTime } from "./launch-profile.ts";
-import type { Inputs, Program } from "./program.ts";
+import { copyProgram, fillProgram, type Inputs, type Program, windowed } from "./program.ts";
 
 export interface DeviceOptions extends StreamOptions {
   /** The largest number of elements of a storage. */
@@ -29,6 +30,16 @@ export interface DeviceOptions extends StreamOptions {
 
 /** The largest number of tables that `Device.table` keeps. */
 const maximumTables = 64;
+
+/** The largest number of elements of an array that `Device.constant` keeps, and of all of them together. */
+const longestConstant = 2 ** 16;
+const longestConstants = 2 ** 22;
+
+/** A window may keep a buffer of so many elements alive, however short the window is. */
+const smallBuffer = 2 ** 14;
+
+/** A window may keep a buffer alive that is so many times as long as the window. */
+const largestShare = 4;
 
 export class Device implements BufferOwner {
   readonly mode: GpuMode;
@@ -41,8 +52,10 @@ export class Device implements BufferOwner {
   readonly #maximumElements: number;
   /** From the oldest to the newest. */
   readonly #tables = new Map<string, DeviceStorage>();
+  /** The storages of arrays that never change, from the least to the most recently used. */
+  readonly #constants = new Map<TypedArray, DeviceStorage>();
   /** The buffer that a program gets in place of a tensor without elements. gpu.js needs at least one. */
-  readonly #placeholder = emptyBuffer();
+  readonly #placeholder = emptyBuffer(1);
 
   constructor(opened: OpenedGpu, mode: GpuMode, { maximumElements, ...options }: DeviceOptions) {
     this.mode = mode;
@@ -51,8 +64,10 @@ export class Device implements BufferOwner {
     this.#stream.upload(this.#placeholder, new Float32Array(1));
   }
 
+  /** The handles leave out those of the backend's own tables. */
   get counters(): DeviceCounters {
-    return this.#stream.counters;
+    const counters = this.#stream.counters;
+    return { ...counters, handles: counters.handles - this.memory.tableStorages };
   }
 
   /** Resolves when everything that was asked for so far has been submitted to the device. */
@@ -95,16 +110,91 @@ export class Device implements BufferOwner {
     indexSource?: IndexSource,
   ): DeviceStorage {
     this.#collectIfDue(length);
-    const tensors = this.#buffersOf(what, inputs);
+    const operands = this.#operandsOf(what, inputs);
     const storage = this.#allocate(dtype, length, indexSource);
-    this.#stream.launch(what, storage.buffer, length, tensors, numbersOf(what, inputs));
+    this.#launch(what, [storage], operands, inputs);
     return storage;
   }
 
-  /** Runs a program and replaces the elements of `target` by its result. The program may read the old elements. */
-  update<T extends string, I extends string, F extends string>(target: Storage, what: Program<T, I, F>, inputs: Inputs<T, I | F>): void {
-    const { buffer, length } = this.own(target);
-    this.#stream.launch(what, buffer, length, this.#buffersOf(what, inputs), numbersOf(what, inputs));
+  /**
+   * Computes several storages by one launch. The result of the program has their elements one storage after the other, in the order of
+   * `lengths`.
+   * @throws BackendError as `run` does, also where all of them together have more elements than the adapter allows.
+   */
+  runAll<T extends string, I extends string, F extends string, Name extends string>(
+    what: Program<T, I, F>,
+    lengths: Readonly<Record<Name, number>>,
+    inputs: Inputs<T, I | F>,
+  ): Readonly<Record<Name, DeviceStorage>> {
+    const length = Object.values<number>(lengths).reduce((sum, each) => sum + each, 0);
+    this.#collectIfDue(length);
+    this.#checkLength(length);
+    const operands = this.#operandsOf(what, inputs);
+    const storages = Object.entries<number>(lengths).map(([name, each]) => [name, this.#allocate("float32", each)] as const);
+    this.#launch(
+      what,
+      storages.map(([, storage]) => storage),
+      operands,
+      inputs,
+    );
+    return Object.fromEntries(storages) as Record<Name, DeviceStorage>;
+  }
+
+  /**
+   * Runs a program and replaces the elements of the targets by its result, one target after the other. The program may read the old
+   * elements.
+   */
+  update<T extends string, I extends string, F extends string>(
+    targets: Storage | readonly Storage[],
+    what: Program<T, I, F>,
+    inputs: Inputs<T, I | F>,
+  ): void {
+    const own = [targets].flat().map((target) => this.own(target));
+    this.#launch(what, own, this.#operandsOf(what, inputs), inputs);
+  }
+
+  /** Gives the elements of `source`, which is released, to `target`. */
+  replace(target: Storage, source: DeviceStorage): void {
+    this.own(target).moveTo(this.#windowOf(source));
+    source.release();
+  }
+
+  /** A storage whose elements all have one value. It takes a launch only when a program reads it. */
+  full(dtype: DType, length: number, value: number): DeviceStorage {
+    const storage = this.#allocate(dtype, length);
+    storage.becomeConstant(dtype === "int32" ? Math.trunc(value) : Math.fround(value));
+    return storage;
+  }
+
+  /**
+   * A storage with `length` elements of x from `offset` on, without a launch: a window on the buffer of x. Undefined where it would keep a
+   * much larger buffer alive.
+   */
+  share(x: Storage, offset: number, length: number): DeviceStorage | undefined {
+    const source = this.own(x);
+    if (length === 0 || source.constant !== undefined) return undefined;
+    const window = this.#windowOf(source);
+    if (window.buffer.length > Math.max(smallBuffer, largestShare * length)) return undefined;
+    const storage = this.#allocate(x.dtype, length);
+    storage.moveTo({ buffer: window.buffer, offset: window.offset + offset });
+    return storage;
+  }
+
+  /** Whether the storages are windows on one buffer, one after the other, that fill the buffer. */
+  areTogether(storages: readonly Storage[]): boolean {
+    const buffer = this.own(storages[0]!).window?.buffer;
+    let offset = 0;
+    for (const storage of storages) {
+      const { window } = this.own(storage);
+      if (window === undefined || window.buffer !== buffer || window.offset !== offset) return false;
+      offset += storage.length;
+    }
+    return offset === buffer?.length;
+  }
+
+  /** The largest number of elements of a buffer. */
+  get maximumElements(): number {
+    return this.#maximumElements;
   }
 
   /** A constant table, uploaded at its first use and kept. When there are too many tables, the oldest is freed. */
@@ -118,6 +208,26 @@ export class Device implements BufferOwner {
       this.#tables.delete(oldest);
       dropped.release();
     }
+    return storage;
+  }
+
+  /**
+   * The storage of an array that never changes. It is uploaded at its first use and kept, unless it is long. When all of them together are
+   * too long, those that were not used for the longest time are freed.
+   */
+  constant(dtype: DType, data: TypedArray): DeviceStorage {
+    if (data.length > longestConstant) return this.upload(dtype, data);
+    const storage = this.#constants.get(data) ?? this.upload(dtype, data).asTable();
+    this.#constants.delete(data);
+    this.#constants.set(data, storage);
+    let elements = [...this.#constants.keys()].reduce((sum, { length }) => sum + length, 0);
+    for (const [oldest, dropped] of this.#constants) {
+      if (elements <= longestConstants) break;
+      elements -= oldest.length;
+      this.#constants.delete(oldest);
+      dropped.release();
+    }
+    storage.retain();
     return storage;
   }
 
@@ -143,8 +253,19 @@ export class Device implements BufferOwner {
     throw new BackendError("storage: belongs to another backend; tensors don't outlive initBackend()");
   }
 
-  readBuffer(buffer: DeviceBuffer, length: number): Promise<Float32Array> {
-    return length === 0 ? Promise.resolve(new Float32Array(0)) : this.#stream.read(buffer);
+  async readElements(storage: DeviceStorage): Promise<Float32Array> {
+    const { length } = storage;
+    if (length === 0) return new Float32Array(0);
+    this.#stream.checkOpen();
+    const { buffer, offset } = this.#windowOf(storage);
+    if (offset === 0 && buffer.length === length) return this.#stream.read(buffer);
+    // gpu.js reads whole buffers.
+    const copy = this.run(copyProgram, length, { x: storage });
+    try {
+      return await this.#stream.read(copy.window!.buffer);
+    } finally {
+      copy.release();
+    }
   }
 
   freeBuffer(buffer: DeviceBuffer): void {
@@ -159,7 +280,7 @@ export class Device implements BufferOwner {
   /** Frees every table and kernel. Storages can no longer be read. */
   close(): void {
     if (this.#stream.closed) return;
-    for (const storage of this.#tables.values()) storage.release();
+    for (const storage of [...this.#tables.values(), ...this.#constants.values()]) storage.release();
     this.#stream.free(this.#placeholder);
     this.#stream.close();
   }
@@ -173,27 +294,65 @@ export class Device implements BufferOwner {
     this.#stream.checkOpen();
     if (dtype === "float64")
       throw new BackendError(`${this.mode.name}: devices compute in float32, got float64; use the wasm or reference backend for it`);
+    this.#checkLength(length);
+    return new DeviceStorage(this, dtype, length, indexSource);
+  }
+
+  #checkLength(length: number): void {
     if (length > this.#maximumElements)
       throw new BackendError(
         `${this.mode.name}: a tensor may have at most ${this.#maximumElements} elements on this adapter, got ${length}; ` +
           "use a smaller batch, or the wasm backend",
       );
-    return new DeviceStorage(this, dtype, length, indexSource);
+  }
+
+  /** Launches a program into a new buffer, to which the targets move. */
+  #launch(what: Program, targets: readonly DeviceStorage[], operands: readonly Window[], inputs: AnyInputs): void {
+    const buffer = emptyBuffer(targets.reduce((sum, { length }) => sum + length, 0));
+    const numbers = numbersOf(what, inputs);
+    const buffers = operands.map((operand) => operand.buffer);
+    const shifted = operands.some(({ offset }) => offset !== 0);
+    if (shifted) numbers.splice(what.integers.length, 0, ...operands.map(({ offset }) => offset));
+    this.#stream.launch(shifted ? windowed(what) : what, buffer, buffer.length, buffers, numbers);
+    moveAll(targets, buffer);
   }
 
   #fill(storage: DeviceStorage, data: ArrayLike<number>): void {
     const indices = storage.dtype === "int32" ? Int32Array.from(data) : undefined;
     storage.replaceIndices(indices && { kind: "host", values: indices });
-    this.#stream.upload(storage.buffer, Float32Array.from(indices ?? data));
+    const buffer = emptyBuffer(storage.length);
+    this.#stream.upload(buffer, Float32Array.from(indices ?? data));
+    moveAll([storage], buffer);
   }
 
-  #buffersOf(what: Program, inputs: Readonly<Record<string, Storage | number>>): DeviceBuffer[] {
+  #operandsOf(what: Program, inputs: AnyInputs): Window[] {
     return what.tensors.map((name) => {
       const storage = this.own(inputs[name] as Storage);
-      return storage.length === 0 ? this.#placeholder : storage.buffer;
+      return storage.length === 0 ? { buffer: this.#placeholder, offset: 0 } : this.#windowOf(storage);
     });
+  }
+
+  /** Where the elements are. Those of a constant are written first, if no program has read it before. */
+  #windowOf(storage: DeviceStorage): Window {
+    if (storage.window === undefined) {
+      const buffer = emptyBuffer(storage.length);
+      this.#stream.launch(fillProgram, buffer, storage.length, [], [storage.constant!]);
+      storage.becomeConstant(storage.constant!, { buffer, offset: 0 });
+    }
+    return storage.window!;
   }
 }
 
-const numbersOf = ({ integers, floats }: Program, inputs: Readonly<Record<string, Storage | number>>): number[] =>
+type AnyInputs = Readonly<Record<string, Storage | number>>;
+
+const numbersOf = ({ integers, floats }: Program, inputs: AnyInputs): number[] =>
   [...integers, ...floats].map((name) => inputs[name] as number);
+
+/** Moves the targets to windows on the buffer, one after the other. */
+function moveAll(targets: readonly DeviceStorage[], buffer: DeviceBuffer): void {
+  let offset = 0;
+  for (const target of targets) {
+    target.moveTo({ buffer, offset });
+    offset += target.length;
+  }
+}

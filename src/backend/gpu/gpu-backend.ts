@@ -14,8 +14,10 @@ import type { DeviceCounters } from "./device-stream.ts";
 import { type OpenedGpu, openGpu } from "./gpu-js.ts";
 import { type GpuMode, type GpuModeName, gpuModes } from "./gpu-mode.ts";
 import { batchNormKernels } from "./kernels/batch-norm.ts";
+import { butterflyKernels } from "./kernels/butterfly.ts";
 import { convolutionKernels } from "./kernels/convolution.ts";
 import { cosineTransformKernels } from "./kernels/cosine-transform.ts";
+import { crossEntropyKernels } from "./kernels/cross-entropy.ts";
 import { elementwiseKernels } from "./kernels/elementwise.ts";
 import { indexingKernels } from "./kernels/indexing.ts";
 import { layoutKernels } from "./kernels/layout.ts";
@@ -25,6 +27,7 @@ import { poolingKernels } from "./kernels/pooling.ts";
 import { reductionKernels } from "./kernels/reductions.ts";
 import { sortingKernels } from "./kernels/sorting.ts";
 import { transferKernels } from "./kernels/transfer.ts";
+import { weightNormKernels } from "./kernels/weight-norm.ts";
 import type { ProgramTime } from "./launch-profile.ts";
 import { selfTest } from "./self-test.ts";
 
@@ -121,5 +124,8 @@ export const deviceKernels = (device: Device): Omit<Kernels, "name" | "threads" 
   ...composedSeparable({ ...convolutionKernels(device), ...elementwiseKernels(device) }),
   ...poolingKernels(device),
   ...batchNormKernels(device),
+  ...butterflyKernels(device),
+  ...crossEntropyKernels(device, reductionKernels(device)),
+  ...weightNormKernels(device),
   ...optimiserKernels(device),
 });

@@ -23,6 +23,20 @@ export type KernelResult = DeviceHandle | Float32Array;
 export interface CompiledKernel {
   /** In the GL modes, the WebGL context. It is set once the kernel has run. */
   readonly context: unknown;
+  /** Whether gpu.js has compiled the kernel. */
+  readonly built?: boolean;
+  /** The following are fields of WebGPU kernels. They are set once the kernel is compiled. */
+  readonly computePipeline?: object;
+  readonly bindGroupLayout?: object;
+  readonly paramsLayout?: ArgumentsLayout;
+}
+
+/** Where the arguments of a WebGPU kernel stand in its uniform buffer. Offsets are in bytes. */
+export interface ArgumentsLayout {
+  readonly byteLength: number;
+  /** The tensors, with the place of their sizes. They are bound one after the other from binding 1 on, and the result after them. */
+  readonly arrayArgs: readonly { readonly index: number; readonly dimsOffset: number }[];
+  readonly scalarArgs: readonly { readonly index: number; readonly type: string; readonly offset: number }[];
 }
 
 /** A kernel of gpu.js: a function that launches it. */
@@ -86,12 +100,43 @@ export interface GpuAdapter {
 
 type ErrorListener = (event: { readonly error: { readonly message: string } }) => void;
 
-/** The part of the WebGPU API that reports a device's limits, its errors and its loss. */
+export interface GpuBuffer {
+  readonly size: number;
+  mapAsync(mode: number, offset: number, size: number): Promise<unknown>;
+  getMappedRange(offset: number, size: number): ArrayBuffer;
+  destroy(): void;
+}
+
+export interface GpuPass {
+  setPipeline(pipeline: object): void;
+  setBindGroup(index: number, group: object): void;
+  dispatchWorkgroups(x: number, y: number, z: number): void;
+  end(): void;
+}
+
+export interface GpuEncoder {
+  beginComputePass(): GpuPass;
+  copyBufferToBuffer(source: GpuBuffer, sourceOffset: number, target: GpuBuffer, targetOffset: number, size: number): void;
+  finish(): object;
+}
+
+/** The part of the WebGPU API that launches compute shaders, and reports a device's limits, its errors and its loss. */
 export interface GpuDevice {
-  /** In bytes. */
-  readonly limits: { readonly maxStorageBufferBindingSize: number; readonly maxBufferSize: number };
+  /** Those of storage are in bytes. */
+  readonly limits: {
+    readonly maxStorageBufferBindingSize: number;
+    readonly maxBufferSize: number;
+    readonly maxComputeWorkgroupsPerDimension: number;
+  };
   readonly lost: Promise<{ readonly message: string }>;
-  readonly queue: { onSubmittedWorkDone(): Promise<unknown> };
+  readonly queue: {
+    onSubmittedWorkDone(): Promise<unknown>;
+    submit(commands: readonly object[]): void;
+    writeBuffer(buffer: GpuBuffer, offset: number, data: ArrayBuffer | Float32Array, dataOffset?: number, size?: number): void;
+  };
+  createBuffer(what: { readonly size: number; readonly usage: number }): GpuBuffer;
+  createCommandEncoder(): GpuEncoder;
+  createBindGroup(what: { readonly layout: object; readonly entries: readonly object[] }): object;
   addEventListener(type: "uncapturederror", listener: ErrorListener): void;
   removeEventListener(type: "uncapturederror", listener: ErrorListener): void;
   destroy(): void;

@@ -60,16 +60,12 @@ export class KernelCache {
   }
 
   /**
-   * The program's kernel, set to launch this many threads. The kernel is created if the cache has none; gpu.js compiles it at its first
-   * launch.
+   * The program's kernel. It is created for this many threads if the cache has none; gpu.js compiles it at its first launch.
    */
   get(program: Program, threads: number): CountedKernel {
     const found = this.#kernels.get(program.name);
     const kernel = found ?? new CountedKernel(this.#create(program, threads));
-    if (found !== undefined) {
-      this.#kernels.delete(program.name);
-      kernel.run.setOutput([threads]);
-    }
+    if (found !== undefined) this.#kernels.delete(program.name);
     this.#kernels.set(program.name, kernel);
     if (this.#kernels.size > this.#capacity) this.drop(this.#kernels.keys().next().value!);
     return kernel;

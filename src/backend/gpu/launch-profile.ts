@@ -17,6 +17,11 @@ export class LaunchProfile {
     this.#finish = finish;
   }
 
+  /** Whether launches are timed. */
+  get active(): boolean {
+    return this.#times !== undefined;
+  }
+
   start(): void {
     this.#times = new Map();
   }

@@ -51,6 +51,37 @@ export const program = <Tensors extends string = never, Integers extends string 
   ...rest
 }: ProgramOptions<Tensors, Integers, Floats>): Program<Tensors, Integers, Floats> => ({ ...rest, integers, floats, lanes });
 
+const generated = new Map<string, Program>();
+
+/** A generated program, which is made when its name is first asked for. */
+export function programOf(name: string, make: (name: string) => Program): Program {
+  const known = generated.get(name);
+  if (known !== undefined) return known;
+  const made = make(name);
+  generated.set(name, made);
+  return made;
+}
+
+const windowedPrograms = new WeakMap<Program, Program>();
+
+/** The argument for the place of a tensor's first element in its buffer. */
+const offsetName = (tensor: string): string => `${tensor}Begins`;
+
+/** The program for tensors that begin somewhere in their buffers: after its integers it takes one offset for each tensor. */
+export function windowed(what: Program): Program {
+  const known = windowedPrograms.get(what);
+  if (known !== undefined) return known;
+  const body = what.body.replace(/\b(\w{1,40})\[/g, (read, name) => (what.tensors.includes(name) ? `${read}${offsetName(name)} + ` : read));
+  const made = { ...what, name: `${what.name}, windows`, integers: [...what.integers, ...what.tensors.map(offsetName)], body };
+  windowedPrograms.set(what, made);
+  return made;
+}
+
+/** A program without tensors: every element is `value`. */
+export const fillProgram = program({ name: "full", tensors: [], floats: ["value"], body: "return value;" });
+
+export const copyProgram = program({ name: "copy", tensors: ["x"], body: "return x[this.thread.x];" });
+
 /** The function that gpu.js translates, as text. */
 export const sourceOf = ({ tensors, integers, floats, body }: Program): string =>
   `function(${[...tensors, ...integers, ...floats].join(", ")}) {\n${body}\n}`;

@@ -58,7 +58,7 @@ describe.each([
   // As in test/tensor/forgotten.test.ts: the FinalizationRegistry releases forgotten tensors, which must free their results on the device.
   test.skipIf(missing !== undefined)("forgotten tensors are freed on the device, and tensors in use are not", async () => {
     const program = `
-      import { initBackend, memory, zeros } from "./src/index.ts";
+      import { initBackend, memory, tensor } from "./src/index.ts";
       import { provideWebGpu } from "./src/node.ts";
       import { createGpuBackend } from "./src/gpu.ts";
       if ("${mode}" === "webgpu") await provideWebGpu();
@@ -66,8 +66,8 @@ describe.each([
       await initBackend([{ name: "${mode}", create: async () => (backend = await createGpuBackend("${mode}")) }]);
       await backend.fence();
       const own = backend.counters().handles;
-      const kept = zeros([3]);
-      (() => { for (let i = 0; i < 300; i++) zeros([100]); })();
+      const kept = tensor([0, 0, 0]);
+      (() => { for (let i = 0; i < 300; i++) tensor(new Float32Array(100)); })();
       await backend.fence();
       const before = [memory().storages, backend.counters().handles - own];
       for (let round = 0; round < 1000 && memory().storages > 1; round++) {

@@ -13,7 +13,6 @@ import { forEachElement } from "../../reference/layout.ts";
 import type { Device } from "../device.ts";
 import { coordinates, type Program, program } from "../program.ts";
 import { argumentsOf, axesOf, sizeNames, stridedIndex, strideNames } from "./elementwise.ts";
-import { full } from "./transfer.ts";
 
 const readProgram = (rank: number): Program =>
   program({
@@ -24,6 +23,9 @@ const readProgram = (rank: number): Program =>
     ${coordinates(axesOf(rank))}
     return x[${stridedIndex(rank, "x", "offset")}];`,
   });
+
+/** Whether a view whose axes are joined has elements that follow one another. */
+const isInOrder = ({ shape, strides }: View): boolean => shape.length === 0 || (shape.length === 1 && strides[0] === 1);
 
 /** An axis of a view that is written. */
 interface WrittenAxis {
@@ -139,7 +141,13 @@ export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assem
 
   return {
     readView(x, view) {
+      const { constant } = device.own(x);
+      if (constant !== undefined) return device.full(x.dtype, sizeOf(view.shape), constant);
       const joined = joinViewAxes(view);
+      if (isInOrder(joined)) {
+        const shared = device.share(x, joined.offset, sizeOf(view.shape));
+        if (shared !== undefined) return shared;
+      }
       // A program has at least one axis.
       const { shape, strides } = joined.shape.length === 0 ? { shape: [1], strides: [0] } : joined;
       const rank = shape.length;
@@ -152,11 +160,16 @@ export const layoutKernels = (device: Device): Pick<Kernels, "readView" | "assem
       for (const { source, view } of parts) {
         device.own(source);
         if (source.length === 0) continue;
+        const joined = joinViewAxes(view);
+        if (source.length === length && source.dtype === dtype && isInOrder(joined)) {
+          const shared = device.share(source, 0, length);
+          if (shared !== undefined) return shared; // The views do not overlap, so no other part has an element.
+        }
         const written = write(dtype, length, source, view, assembled);
         if (typeof assembled !== "number") assembled.release();
         assembled = written;
       }
-      return typeof assembled === "number" ? full(device, dtype, length, assembled) : assembled;
+      return typeof assembled === "number" ? device.full(dtype, length, assembled) : assembled;
     },
   };
 };

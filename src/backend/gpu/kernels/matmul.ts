@@ -60,6 +60,48 @@ const fourColumns = program({
     return [c0, c1, c2, c3];`,
 });
 
+/** The elements of Ā, and then those of B̄, one for each thread: Ā = g·Bᵀ and B̄ = Aᵀ·g, stored as A and B are. */
+const bothGradients = program({
+  name: "matmul: both gradients",
+  tensors: ["A", "B", "g"],
+  integers: [
+    ...["batch", "m", "n", "k", "countA", "outerA", "innerA", "outerB", "innerB", "transposeA", "transposeB"],
+    ...["strideA", "rowA", "columnA", "strideB", "rowB", "columnB"],
+  ],
+  body: `
+    let total = 0.0;
+    if (this.thread.x < countA) {
+      ${coordinates([
+        ["a", "batch"],
+        ["outer", "outerA"],
+        ["inner", "innerA"],
+      ])}
+      const i = transposeA > 0 ? inner : outer;
+      const l = transposeA > 0 ? outer : inner;
+      for (let j = 0; j < n; j++) {
+        total = total + g[mad(mad(a, m, i), n, j)] * B[mad(a, strideB, mad(l, rowB, mad(j, columnB, 0)))];
+      }
+      return total;
+    }
+    ${coordinates(
+      [
+        ["b", "batch"],
+        ["first", "outerB"],
+        ["second", "innerB"],
+      ],
+      "(this.thread.x - countA)",
+    )}
+    const row = transposeB > 0 ? second : first;
+    const column = transposeB > 0 ? first : second;
+    for (let s = 0; s < m; s++) {
+      total = total + A[mad(b, strideA, mad(s, rowA, mad(row, columnA, 0)))] * g[mad(mad(b, m, s), n, column)];
+    }
+    return total;`,
+});
+
+/** Both gradients are computed at once where they are at most so many elements, with sums of at most so many terms. */
+const together = { elements: 32768, terms: 512 };
+
 /** The number of threads that keep a device busy. */
 const busyThreads = 4096;
 
@@ -73,7 +115,24 @@ const stridesOf = ({ m, n, k, transposeA, transposeB, batchStrideA, batchStrideB
   columnB: transposeB ? k : 1,
 });
 
-export const matmulKernels = (device: Device): Pick<Kernels, "matmul"> => ({
+export const matmulKernels = (device: Device): Pick<Kernels, "matmul" | "matmulGradient"> => ({
+  matmulGradient(A, B, g, geometry) {
+    const { batch, m, n, k, transposeA, transposeB, batchStrideA, batchStrideB } = geometry;
+    const isRepeated = batch > 1 && (batchStrideA === 0 || batchStrideB === 0);
+    if (isRepeated || A.length * B.length === 0) return undefined;
+    if (A.length + B.length > together.elements || Math.max(m, n) > together.terms) return undefined;
+    const both = device.runAll(
+      bothGradients,
+      { a: A.length, b: B.length },
+      {
+        ...{ A, B, g, batch, m, n, k, countA: A.length, ...stridesOf(geometry) },
+        ...{ transposeA: Number(transposeA), outerA: transposeA ? k : m, innerA: transposeA ? m : k },
+        ...{ transposeB: Number(transposeB), outerB: transposeB ? n : k, innerB: transposeB ? k : n },
+      },
+    );
+    return both;
+  },
+
   matmul(A, B, geometry) {
     const { batch, m, n, k } = geometry;
     // A small C with long sums would occupy too few threads, so the sum over k is split ("split-k").

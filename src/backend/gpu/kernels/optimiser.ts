@@ -1,90 +1,68 @@
-/**
- * One step of SGD or Adam (formulas in backend/reference/optimiser.ts). A program has one result, so each state of each parameter takes a
- * launch of its own.
- */
+/** One step of SGD or Adam (formulas in backend/reference/optimiser.ts). A launch updates several parameters (packed-update.ts). */
 
 import type { Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
-import { program } from "../program.ts";
+import { type UpdateRule, updatePacked } from "./packed-update.ts";
 
-/** v ← momentum·v + d, with d = g + λp. */
-const velocity = program({
-  name: "sgd: momentum",
-  tensors: ["p", "g", "v"],
-  floats: ["momentum", "weightDecay"],
-  body: `return momentum * v[this.thread.x] + (g[this.thread.x] + weightDecay * p[this.thread.x]);`,
-});
-
-/** v ← d, at the first step. */
-const firstVelocity = program({
-  name: "sgd: first momentum",
-  tensors: ["p", "g"],
-  floats: ["weightDecay"],
-  body: `return g[this.thread.x] + weightDecay * p[this.thread.x];`,
-});
-
-/** p ← p − lr·(a·d + b·v): (a, b) is (0, 1) with momentum and (1, momentum) with Nesterov momentum. */
-const parameter = program({
-  name: "sgd: parameter",
-  tensors: ["p", "g", "v"],
-  floats: ["learningRate", "weightDecay", "gradientFactor", "velocityFactor"],
-  body: `
-    return p[this.thread.x] - learningRate *
-      (gradientFactor * (g[this.thread.x] + weightDecay * p[this.thread.x]) + velocityFactor * v[this.thread.x]);`,
-});
+/** v ← momentum·v + d and p ← p − lr·(a·d + b·v), with d = g + λp: (a, b) is (0, 1) with momentum and (1, momentum) with Nesterov momentum. */
+const withMomentum: UpdateRule = {
+  name: "sgd with momentum",
+  states: ["p", "v"],
+  own: ["learningRate", "weightDecay"],
+  shared: ["momentum", "gradientFactor", "velocityFactor"],
+  next: `
+    const d = g + weightDecay * p;
+    const next1 = momentum * v + d;
+    const next0 = p - learningRate * (gradientFactor * d + velocityFactor * next1);`,
+};
 
 /** p ← p − lr·d. */
-const parameterWithoutMomentum = program({
-  name: "sgd: parameter, without momentum",
-  tensors: ["p", "g"],
-  floats: ["learningRate", "weightDecay"],
-  body: `return p[this.thread.x] - learningRate * (g[this.thread.x] + weightDecay * p[this.thread.x]);`,
-});
+const withoutMomentum: UpdateRule = {
+  name: "sgd",
+  states: ["p"],
+  own: ["learningRate", "weightDecay"],
+  shared: [],
+  next: "const next0 = p - learningRate * (g + weightDecay * p);",
+};
 
-/** m ← βm + (1 − β)·term, where the term is d for the first moment and d² for the second. */
-const moment = (name: string, term: "d" | "d * d") =>
-  program({
-    name,
-    tensors: ["p", "g", "m"],
-    floats: ["beta", "oneMinusBeta", "weightDecay"],
-    body: `
-    const d = g[this.thread.x] + weightDecay * p[this.thread.x];
-    return beta * m[this.thread.x] + oneMinusBeta * ${term};`,
-  });
-
-const firstMoment = moment("adam: first moment", "d");
-const secondMoment = moment("adam: second moment", "d * d");
-
-/** p ← shrinkage·p − stepSize·m / (√(s·correction) + ε), with the bias correction 1/(1 − β₂ᵗ) of s. */
-const adaptiveParameter = program({
-  name: "adam: parameter",
-  tensors: ["p", "m", "s"],
-  floats: ["shrinkage", "stepSize", "correction", "epsilon"],
-  body: `return shrinkage * p[this.thread.x] - stepSize * m[this.thread.x] / (Math.sqrt(s[this.thread.x] * correction) + epsilon);`,
-});
+/**
+ * m ← β₁m + (1 − β₁)d, s ← β₂s + (1 − β₂)d², p ← shrinkage·p − stepSize·m / (√(s·correction) + ε), with the bias correction 1/(1 − β₂ᵗ) of s.
+ */
+const adam: UpdateRule = {
+  name: "adam",
+  states: ["p", "m", "s"],
+  own: ["decay", "shrinkage", "stepSize", "correction"],
+  shared: ["beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2", "epsilon"],
+  next: `
+    const d = g + decay * p;
+    const next1 = beta1 * m + oneMinusBeta1 * d;
+    const next2 = beta2 * s + oneMinusBeta2 * d * d;
+    const next0 = shrinkage * p - stepSize * next1 / (Math.sqrt(next2 * correction) + epsilon);`,
+};
 
 export const optimiserKernels = (device: Device): Pick<Kernels, "sgdUpdate" | "adamUpdate"> => ({
   sgdUpdate(entries, { momentum, nesterov, first }) {
+    const packed = entries.map(({ parameter, gradient, momentum: velocity, learningRate, weightDecay }) => ({
+      states: velocity === undefined ? [parameter] : [parameter, velocity],
+      gradient,
+      own: { learningRate, weightDecay },
+    }));
+    if (entries[0]?.momentum === undefined) return updatePacked(device, withoutMomentum, packed, {});
     const factors = nesterov ? { gradientFactor: 1, velocityFactor: momentum } : { gradientFactor: 0, velocityFactor: 1 };
-    for (const { parameter: p, gradient: g, momentum: v, learningRate, weightDecay } of entries) {
-      if (v === undefined) {
-        device.update(p, parameterWithoutMomentum, { p, g, learningRate, weightDecay });
-        continue;
-      }
-      if (first) device.update(v, firstVelocity, { p, g, weightDecay });
-      else device.update(v, velocity, { p, g, v, momentum, weightDecay });
-      device.update(p, parameter, { p, g, v, learningRate, weightDecay, ...factors });
-    }
+    updatePacked(device, withMomentum, packed, { momentum, ...factors }, first);
   },
 
   adamUpdate(entries, { beta1, beta2, epsilon, decoupled }) {
-    for (const { parameter: p, gradient: g, mean: m, square: s, learningRate, weightDecay, step } of entries) {
-      const coupledDecay = decoupled ? 0 : weightDecay;
-      device.update(m, firstMoment, { p, g, m, beta: beta1, oneMinusBeta: 1 - beta1, weightDecay: coupledDecay });
-      device.update(s, secondMoment, { p, g, m: s, beta: beta2, oneMinusBeta: 1 - beta2, weightDecay: coupledDecay });
-      const shrinkage = decoupled ? 1 - learningRate * weightDecay : 1;
-      const stepSize = learningRate / (1 - beta1 ** step);
-      device.update(p, adaptiveParameter, { p, m, s, epsilon, shrinkage, stepSize, correction: 1 / (1 - beta2 ** step) });
-    }
+    const packed = entries.map(({ parameter, gradient, mean, square, learningRate, weightDecay, step }) => ({
+      states: [parameter, mean, square],
+      gradient,
+      own: {
+        decay: decoupled ? 0 : weightDecay,
+        shrinkage: decoupled ? 1 - learningRate * weightDecay : 1,
+        stepSize: learningRate / (1 - beta1 ** step),
+        correction: 1 / (1 - beta2 ** step),
+      },
+    }));
+    updatePacked(device, adam, packed, { beta1, oneMinusBeta1: 1 - beta1, beta2, oneMinusBeta2: 1 - beta2, epsilon });
   },
 });

@@ -1,18 +1,9 @@
 /** Uploads, constants, overwrites and casts. Every element is a float32 on the device, int32 ones too, which are exact up to 2²⁴ there. */
 
 import { BackendError } from "../../../core/errors.ts";
-import type { DType, Storage } from "../../../tensor/storage.ts";
 import type { Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
-import { program } from "../program.ts";
-
-const fillProgram = program({ name: "full", tensors: [], floats: ["value"], body: "return value;" });
-
-/** A storage whose elements all have one value. */
-export const full = (device: Device, dtype: DType, length: number, value: number): Storage =>
-  device.run(fillProgram, length, { value }, dtype);
-
-const copyProgram = program({ name: "copy", tensors: ["x"], body: "return x[this.thread.x];" });
+import { copyProgram, program } from "../program.ts";
 
 const truncateProgram = program({
   name: "cast to int32",
@@ -23,10 +14,12 @@ const truncateProgram = program({
     return Math.floor(v);`,
 });
 
-export const transferKernels = (device: Device): Pick<Kernels, "upload" | "full" | "write" | "cast"> => ({
+export const transferKernels = (device: Device): Pick<Kernels, "upload" | "constant" | "full" | "write" | "cast"> => ({
   upload: (dtype, data) => device.upload(dtype, data),
 
-  full: (dtype, length, value) => full(device, dtype, length, value),
+  constant: (dtype, data) => device.constant(dtype, data),
+
+  full: (dtype, length, value) => device.full(dtype, length, value),
 
   write(target, data) {
     if (data.length !== target.length)
