@@ -50,6 +50,7 @@ export default defineConfig({
     worker: { format: "es" },
     // The library's kernels are one large string, which is loaded when a cell runs.
     build: { target: "es2022", chunkSizeWarningLimit: 2000 },
-    esbuild: { target: "es2022" },
+    // The console prints the names of functions and classes.
+    esbuild: { target: "es2022", keepNames: true },
   },
 });

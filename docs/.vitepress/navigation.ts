@@ -10,6 +10,7 @@ const start: Item[] = [
   page("The first hour", "/start"),
   page("Your own images", "/own-images"),
   page("Recipes", "/recipes"),
+  page("A console", "/repl"),
   page("The playground", "/playground"),
   page("In a browser", "/browser"),
   page("On a GPU", "/gpu"),

@@ -1,8 +1,9 @@
 /**
- * node build-page.mjs [folder]
+ * node build-page.mjs [folder] [site]
  *
- * Bundles the page, its worker and the labs into a folder (default: dist/playground) that any host of static files can serve. What several
- * labs need is one file, and what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
+ * Bundles the page, its worker and the labs into a folder (default: dist/playground) that any host of static files can serve. `site` is the
+ * address of the documentation relative to the folder, which the mark of each page leads to (default: to the playground). What several labs
+ * need is one file, and what only some visitors need (graphics devices, the other builds of the kernels) is loaded on demand.
  */
 
 import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -13,7 +14,7 @@ import { labs, pages } from "./pages.mjs";
 
 const root = new URL("../../", import.meta.url);
 const page = new URL("./page/", import.meta.url);
-const [, , folder] = process.argv;
+const [, , folder, site = "./"] = process.argv;
 const out = folder === undefined ? new URL("dist/playground/", root) : pathToFileURL(`${folder}/`);
 /** The labs that compute in a worker. */
 const withWorker = ["structure-lens", "break-gradient"];
@@ -54,7 +55,7 @@ await bundle(Object.fromEntries([entryOf("graph-walker")]), { opFacts: JSON.stri
 // A service worker is no module, so it imports nothing.
 await bundle({ "isolation-worker": "./page/isolation-worker.ts" });
 for (const file of ["page.css", "icon.svg"]) await copyFile(new URL(file, page), new URL(file, out));
-for (const [path, text] of pages()) await writeFile(new URL(path, out), text);
+for (const [path, text] of pages(site)) await writeFile(new URL(path, out), text);
 for (const { name, style } of labs)
   if (style) await copyFile(new URL(`labs/${name}/style.css`, import.meta.url), new URL(`labs/${name}.css`, out));
 const network = "wrn-10-1-cifar10.safetensors";

@@ -68,8 +68,9 @@ const link = (address, { title }, isCurrent) => `<a href="${address}"${isCurrent
  * The text of a page. Its script has the page's name.
  * @param {Page} page
  * @param {string} top The address of the playground's folder, as the page sees it.
+ * @param {string} site The address that the mark leads to, from the playground's folder.
  */
-function html(page, top) {
+function html(page, top, site) {
   const toLabs = page === playground ? "labs/" : "";
   const links = [link(top, playground, page === playground), ...labs.map((lab) => link(`${toLabs}${lab.name}.html`, lab, lab === page))];
   return `<!doctype html>
@@ -86,7 +87,7 @@ ${page.style === true ? `    <link rel="stylesheet" href="${page.name}.css" />\n
   </head>
   <body>
     <header class="site">
-      <a class="brand" href="${top}"><img src="${top}icon.svg" alt="" width="22" height="22" />separable</a>
+      <a class="brand" href="${top}${site.replace(/^\.\//, "")}"><img src="${top}icon.svg" alt="" width="22" height="22" />separable</a>
       <nav aria-label="Pages">
         ${links.join("\n        ")}
       </nav>
@@ -102,6 +103,9 @@ ${page.style === true ? `    <link rel="stylesheet" href="${page.name}.css" />\n
 `;
 }
 
-/** The text of every page by its path in the folder of the playground. */
-export const pages = () =>
-  new Map([["index.html", html(playground, "./")], ...labs.map((lab) => [`labs/${lab.name}.html`, html(lab, "../")])]);
+/**
+ * The text of every page by its path in the folder of the playground.
+ * @param {string} site The address that the mark of each page leads to, from the playground's folder.
+ */
+export const pages = (site) =>
+  new Map([["index.html", html(playground, "./", site)], ...labs.map((lab) => [`labs/${lab.name}.html`, html(lab, "../", site)])]);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shippedNetwork } from "../../src/playground/labs/structure-lens/shipped-network.ts";
 import { chromium as executablePath } from "../../vitest.config.ts";
 import { missingChromium } from "../browser/serve-page.ts";
 import { type BuiltSite, buildSite, missingPackages, root } from "./built-site.ts";
@@ -18,8 +19,8 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => site?.close());
 
-/** The pages that VitePress makes. The pages of source files are plain HTML. */
-const written = (): string[] => [...site.pages.keys()].filter((path) => !path.startsWith("/source/"));
+/** The pages that VitePress makes. The pages of source files and of the playground are plain HTML. */
+const written = (): string[] => [...site.pages.keys()].filter((path) => !/^\/(source|try)\//.test(path));
 
 describe.skipIf(missingPackages !== undefined)("the site", () => {
   test("is built without a warning, and its programs have no error of types", async () => {
@@ -103,6 +104,7 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
       "/course/3-graph.html",
       "/families/tensor-train.html",
       "/how-kernels-work.html",
+      "/repl.html",
       "/api/tape.html",
     ]) {
       await page.goto(site.origin + path);
@@ -161,9 +163,97 @@ describe.skipIf(missingPackages !== undefined || missingChromium !== undefined)(
     await cell.getByRole("button", { name: "Run" }).waitFor();
     await editor.fill('import { readFile } from "node:fs"; console.log(readFile);');
     await editor.press("Control+Enter");
-    await cell.getByText("a cell can import separable, not node:fs").waitFor();
+    await cell.getByText("this page can import separable, not node:fs").waitFor();
     await cell.getByRole("button", { name: "Undo my changes" }).click();
     await cell.getByText("const x = tensor(3);").waitFor();
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test("the console keeps variables, awaits, prints tensors, explains errors, recalls entries, stops and begins anew", async () => {
+    const problems: string[] = [];
+    const page = await open(problems, { viewport: { width: 390, height: 844 } });
+    await page.goto(`${site.origin}/repl.html`);
+    const log = page.getByRole("log", { name: "Entries and results" });
+    const entry = page.getByRole("textbox", { name: "Entry" });
+    const ready = (): Promise<void> => page.getByRole("button", { name: "Run" }).waitFor();
+    const start = async (text: string): Promise<number> => {
+      const before = await log.locator("pre").count();
+      await entry.fill(text);
+      await entry.press("Enter");
+      await log.locator("pre").nth(before).waitFor();
+      return before + 1;
+    };
+    /** Runs an entry, and gives what it adds to the log. */
+    const enter = async (text: string): Promise<string[]> => {
+      await ready();
+      const first = await start(text);
+      await ready();
+      return (await log.locator("pre").allTextContents()).slice(first);
+    };
+
+    await log.getByText("name: 'wasm'").waitFor();
+    expect(await enter("add(tensor([1, 2]), 3)")).toEqual(["Tensor float32 [2]\n[4. 5.]"]);
+    expect(await enter("const n: number = 20;")).toEqual([]);
+    expect(await enter("const twice = await multiply(tensor(n), 2).item();\ntwice + 1")).toEqual(["41"]);
+    expect(await enter('import { add as plus } from "separable"; console.log(await plus(1, tensor(n)).item(), "is more")')).toEqual([
+      "21 is more",
+    ]);
+    expect(await enter("reshape(tensor([1, 2, 3]), [2, 2])")).toEqual([expect.stringMatching(/^ShapeError: reshape: .*3/)]);
+    expect(await enter("tensor([1, 2")).toEqual([expect.stringMatching(/^SyntaxError: /)]);
+    expect(await enter('void Promise.reject(new TypeError("nobody waits"));')).toEqual(["TypeError: nobody waits"]);
+    expect(await enter('[Random.name, "a"]')).toEqual(["[ 'Random', 'a' ]"]);
+
+    await entry.fill("a draft");
+    await entry.press("ArrowUp");
+    await entry.press("ArrowUp");
+    expect(await entry.inputValue()).toContain("nobody waits");
+    await entry.press("ArrowDown");
+    await entry.press("ArrowDown");
+    expect(await entry.inputValue()).toBe("a draft");
+    await entry.press("Shift+Enter");
+    expect(await entry.inputValue()).toBe("a draft\n");
+
+    await page.getByRole("button", { name: "A network" }).click();
+    await entry.press("Enter");
+    await log.getByText("TensorTrainLinear").waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
+
+    await ready();
+    await start("for (let i = 0; ; i++) console.log(i)");
+    await log.getByText("is not shown").waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await log.getByText("Stopped.").waitFor();
+    expect(await enter("n")).toEqual(["ReferenceError: n is not defined"]);
+    await enter("const m = 1;");
+    await page.getByRole("button", { name: "Restart" }).click();
+    await log.getByText("name: 'wasm'").waitFor();
+    expect(await log.locator("pre").count()).toBe(2);
+    expect(await enter("typeof m")).toEqual(["'undefined'"]);
+    await page.close();
+    expect(problems).toEqual([]);
+  });
+
+  test("the playground trains without isolation headers and offers them, and the lens has its network", async () => {
+    const problems: string[] = [];
+    const page = await open(problems);
+    await page.goto(`${site.origin}/playground.html`);
+    await page.getByRole("link", { name: "the playground opens in your browser" }).click();
+    await page.waitForURL(`${site.origin}/try/`);
+    await page.goto(`${site.origin}/try/#train=64&test=32&epochs=1&batch=32`);
+    await page.getByText("This page computes on one thread").waitFor();
+    await page.locator("button.primary").click();
+    await page.locator("svg .curve").first().waitFor();
+    await page.getByText(/^wasm, 1 thread,/).waitFor();
+    await page.getByRole("button", { name: "Use all cores" }).click();
+    await page.waitForFunction(() => crossOriginIsolated);
+
+    await page.getByRole("link", { name: "Structure lens" }).click();
+    await page.getByLabel("Matrix", { exact: true }).selectOption("A trained network");
+    await page.getByText(shippedNetwork.title).waitFor();
+    await page.getByRole("rowheader", { name: "the kernel K itself" }).waitFor();
+    await page.getByRole("link", { name: "separable" }).click();
+    await page.waitForURL(`${site.origin}/`);
     await page.close();
     expect(problems).toEqual([]);
   });

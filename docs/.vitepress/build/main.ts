@@ -9,10 +9,12 @@ import { join, resolve } from "node:path";
 import { build, createServer } from "vitepress";
 import { writeApiPages } from "./api-pages.ts";
 import { docs } from "./folders.ts";
+import { writePlayground } from "./playground.ts";
 import { writeSourcePages } from "./source-pages.ts";
 
 const [command, folder] = process.argv.slice(2);
 await writeApiPages();
+await writePlayground();
 if (command === "build") {
   const outDir = folder === undefined ? join(docs, ".vitepress", "dist") : resolve(folder);
   await build(docs, { outDir });

@@ -8,6 +8,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Plugin } from "vitepress";
 import { repository } from "./folders.ts";
+import { playgroundFolder } from "./playground.ts";
 
 /** The address of a file's page, relative to the base of the site. */
 export const sourceAddress = (file: string): string => `source/${file}.html`;
@@ -19,7 +20,8 @@ export function sourceFiles(): readonly string[] {
       .filter((entry) => entry.isFile() && !/node_modules|generated|fixtures/.test(entry.parentPath))
       .map((entry) => join(entry.parentPath, entry.name).slice(repository.length + 1));
   const text = /\.(ts|mts|mjs|json|jsonl|md|sh|svg)$/;
-  const inDocs = below("docs").filter((file) => !file.endsWith(".md") && !/^docs\/\.|package-lock/.test(file));
+  const written = `docs/public/${playgroundFolder}/`;
+  const inDocs = below("docs").filter((file) => !file.endsWith(".md") && !/^docs\/\.|package-lock/.test(file) && !file.startsWith(written));
   const atRoot = readdirSync(repository).filter((file) => file.endsWith(".md"));
   return [...["src", "examples", "test"].flatMap(below), ...inDocs, ...atRoot, "LICENSE"].filter(
     (file) => text.test(file) || file === "LICENSE",

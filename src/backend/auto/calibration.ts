@@ -149,9 +149,12 @@ function normalise(backend: Kernels, batch: number, channels: number, inner: num
   const length = batch * channels * inner;
   const activation = "relu";
   const [x, gamma] = [operands.of(length), operands.of(channels)];
-  const { y, mean, variance } = backend.batchNorm(x, gamma, gamma, geometry, { activation });
+  const values = batch * inner;
+  const running = { mean: gamma, variance: gamma, momentum: 0.1, correction: values / (values - 1) };
+  const { y, mean, variance, running: after } = backend.batchNorm(x, gamma, gamma, geometry, { activation }, running);
   const gradients = backend.batchNormGradient(x, gamma, mean, variance, x, geometry, { activation, y, addend: false });
-  return [y, mean, variance, gradients.x, gradients.gamma, gradients.beta];
+  const statistics = after === undefined ? [] : [after.mean, after.variance];
+  return [y, mean, variance, ...statistics, gradients.x, gradients.gamma, gradients.beta];
 }
 
 /** Y = X·Wᵀ with X:[batch, in] and W:[out, in], and the gradients G·W and Gᵀ·X. */

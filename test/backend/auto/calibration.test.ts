@@ -20,8 +20,11 @@ const dominant = ["conv2d", "conv2dInputGradient", "conv2dWeightGradient", "batc
 /** The backend with a list of its calls: the name, the lengths of the storages, and the plain numbers. */
 function recording(inner: Kernels): { backend: Kernels; calls: string[] } {
   const calls: string[] = [];
-  const textOf = (argument: unknown): unknown =>
-    typeof argument === "object" && argument !== null && "dtype" in argument ? (argument as Storage).length : argument;
+  const textOf = (argument: unknown): unknown => {
+    if (typeof argument !== "object" || argument === null) return argument;
+    if ("dtype" in argument) return (argument as Storage).length;
+    return Object.fromEntries(Object.entries(argument).map(([name, value]) => [name, textOf(value)]));
+  };
   const wrapped = dominant.map((name) => {
     const kernel = inner[name as "conv2d"] as (...args: unknown[]) => never;
     const call = (...args: unknown[]) => {
