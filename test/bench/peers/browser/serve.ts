@@ -11,7 +11,8 @@ import type { BrowserComparison, BrowserRequest } from "./page.ts";
 const style = "body { font: 14px sans-serif; margin: 2em } td, th { padding: 0.2em 0.8em; text-align: right }";
 const html: Resource = {
   type: "text/html",
-  body: `<!doctype html><meta charset="utf-8"><title>WebGPU, library by library</title><style>${style}</style>
+  body: `<!doctype html><meta charset="utf-8"><title>WebGPU, library by library</title>
+<link rel="icon" href="data:,"><style>${style}</style>
 <h1>WebGPU, library by library</h1><script type="module" src="/page.js"></script>`,
 };
 
