@@ -47,7 +47,8 @@ export async function layersOf(bytes: Uint8Array, source: string): Promise<Map<s
       shape = value.shape;
       return value;
     });
-    if (Math.max(...shape.slice(0, 2)) <= mostFeatures && sizeOf(shape) > 1) layers.set(name, tensorArray(withoutPixels(shape), data));
+    if (shape.slice(0, 2).every((size) => size <= mostFeatures) && sizeOf(shape) > 1)
+      layers.set(name, tensorArray(withoutPixels(shape), data));
   }
   network.dispose();
   return layers;
