@@ -145,7 +145,10 @@ export const seededMutants: readonly SeededMutant[] = [
   structured("kronecker", "terms * m2 * (this.inFeatures + m1 * n1)", "terms * m2 * (this.inFeatures + n1)", "wrong cost"),
   structured("blast", '"ijr,jr->ir"', '"jir,jr->ir"', "swapped axes"),
   structured("butterfly", "[0, 3, 1, 2, 4]", "[0, 4, 1, 2, 3]", "swapped axes"),
-  structured("butterfly", "((o >> s) & 1) * 2 + ((i >> s) & 1)", "((i >> s) & 1) * 2 + ((o >> s) & 1)", "swapped axes"),
+  {
+    ...op("butterfly-matrix", "((o >> s) & 1) * 2 + ((i >> s) & 1)", "((i >> s) & 1) * 2 + ((o >> s) & 1)", "swapped axes"),
+    tests: ["test/structured"],
+  },
   structured(
     "separable",
     "[0, padded.shape[2]!, this.#stride], [0, padded.shape[3]!, this.#stride]",
