@@ -326,8 +326,8 @@ export interface Kernels {
   // — contractions —
   matmul(a: Storage, b: Storage, geometry: MatmulGeometry): Storage;
   /**
-   * The gradients of Σ g·matmul(A, B) with respect to A and B, each stored as its operand. Optional: without it, or where it gives undefined,
-   * each gradient is a product.
+   * The gradients of Σ g·matmul(A, B) with respect to A and B, each stored as its operand. Optional: without it, or where it gives
+   * undefined, each gradient is a product.
    */
   matmulGradient?(a: Storage, b: Storage, g: Storage, geometry: MatmulGeometry): { a: Storage; b: Storage } | undefined;
   conv2d(x: Storage, w: Storage, geometry: ConvolutionGeometry): Storage;
@@ -378,8 +378,8 @@ export interface Kernels {
   /** y = activation(s·x + t + addend) with one s and one t for each channel. */
   channelAffine(x: Storage, scale: Storage, shift: Storage, geometry: ChannelGeometry, then?: EpilogueStorages): Storage;
   /**
-   * y = activation(γ·(x − μ)/√(σ² + ε) + β + addend), where μ is the mean and σ² the biased variance of each channel of this batch. A kernel
-   * may also compute the running statistics after this batch; if it does not, the op does.
+   * y = activation(γ·(x − μ)/√(σ² + ε) + β + addend), where μ is the mean and σ² the biased variance of each channel of this batch. A
+   * kernel may also compute the running statistics after this batch; if it does not, the op does.
    */
   batchNorm(
     x: Storage,
@@ -412,8 +412,8 @@ export interface Kernels {
     geometry: StagesGeometry,
   ): { x: Storage; weights: readonly Storage[] };
   /**
-   * The matrix of a butterfly map (ops/butterfly-matrix.ts): twiddle:[L, 2^(L−1), 2, 2] → [rows, columns]. Both kernels are optional: without
-   * them the op is composed of others.
+   * The matrix of a butterfly map (ops/butterfly-matrix.ts): twiddle:[L, 2^(L−1), 2, 2] → [rows, columns]. Both kernels are optional:
+   * without them the op is composed of others.
    */
   butterflyMatrix?(twiddle: Storage, geometry: ButterflyGeometry): Storage;
   /** The gradient of Σ g·butterflyMatrix(twiddle). */

@@ -50,7 +50,8 @@ export function inspectCommand(command: Command, context: CommandContext): void 
   command
     .option(
       "--layer <name>",
-      `one of ${layerNames.join(", ")}, or a spec such as TensorTrain_0.5; with --checkpoint, a layer of the network`,
+      `one of ${layerNames.join(", ")}, a kind such as TensorTrain, or a spec such as TensorTrain_0.5; ` +
+        "with --checkpoint, a layer of the network",
     )
     .option("--conv <spec>", "the layer as a spec: TensorTrain_0.5")
     .option("--checkpoint <run>", "analyse a trained layer of this run or checkpoint; without --layer, list the network's layers")

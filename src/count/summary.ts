@@ -17,7 +17,9 @@ import type { Network } from "./count-network.ts";
 import { watchLayers } from "./watch-layers.ts";
 import { withBackend } from "./with-backend.ts";
 
-/** A layer that has no layers inside, a whole structured convolution, or a layer that computes something itself beside the layers inside. */
+/**
+ * A layer that has no layers inside, a whole structured convolution, or a layer that computes something itself beside the layers inside.
+ */
 export interface SummaryRow {
   /** As in the state dict. */
   readonly name: string;

@@ -48,12 +48,18 @@ export interface LoadOptions {
   readonly strict?: boolean;
 }
 
-/** The text that stands before one of the names in each of the longer names: `module.` of `module.fc.weight`. Undefined if there is none. */
+/**
+ * The text that stands before a shorter name in each of the longer names, such as `module.` of `module.fc.weight`. Undefined if there is
+ * none. The names may be a stranger's, so the time is linear in their length.
+ */
 function commonPrefix(longer: readonly string[], shorter: ReadonlySet<string>): string | undefined {
   const [first] = longer;
-  const at = first === undefined ? -1 : [...first].findIndex((_, i) => i > 0 && shorter.has(first.slice(i)));
-  const prefix = at === -1 ? undefined : first!.slice(0, at);
-  return prefix !== undefined && longer.every((name) => name.startsWith(prefix) && shorter.has(name.slice(at))) ? prefix : undefined;
+  if (first === undefined) return undefined;
+  let ending = "";
+  for (const name of shorter) if (name.length > ending.length && name.length < first.length && first.endsWith(name)) ending = name;
+  if (ending === "") return undefined;
+  const prefix = first.slice(0, -ending.length);
+  return longer.every((name) => name.startsWith(prefix) && shorter.has(name.slice(prefix.length))) ? prefix : undefined;
 }
 
 /** What to do about names that differ only in what they begin with. */

@@ -24,8 +24,8 @@ function takesNorm(layer: Layer): layer is NormedLayer {
 }
 
 /**
- * `then` of layer(activation(norm(x))) at once; undefined where `norm` is no batch norm as this library has it, or where `layer` does not take
- * it.
+ * `then` of layer(activation(norm(x))) at once; undefined where `norm` is no batch norm as this library has it, or where `layer` does not
+ * take it.
  */
 export function forwardAfterNorm(
   layer: Layer | undefined,

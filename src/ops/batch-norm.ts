@@ -49,11 +49,11 @@ export function batchNormComposed(x: Tensor, gamma: Tensor, beta: Tensor, epsilo
 }
 
 /**
- * y = γ·(x − μ)/√(σ² + ε) + β, and then what `then` says: y = relu(γ·(x − μ)/√(σ² + ε) + β + addend). The mean μ and the biased variance
- * σ² are those of x, for each channel, over all other axes. The default ε is 1e-5. x:[N,C,…], γ:[C], β:[C] → y:[N,C,…]. VJP, with
- * x̂ = (x − μ)/√(σ² + ε) and v̄ = ȳ where the activation has slope 1, else 0: the addend's cotangent is v̄, β̄ = Σ v̄, γ̄ = Σ v̄·x̂,
- * x̄ = γ/√(σ² + ε)·(v̄ − mean v̄ − x̂·mean(v̄·x̂)). Running statistics are not changed: the result has the new ones, if the backend computes
- * them with the norm.
+ * y = γ·(x − μ)/√(σ² + ε) + β, and then what `then` says: y = relu(γ·(x − μ)/√(σ² + ε) + β + addend). The mean μ and the biased variance σ²
+ * are those of x, for each channel, over all other axes. The default ε is 1e-5. x:[N,C,…], γ:[C], β:[C] → y:[N,C,…]. VJP, with x̂ = (x −
+ * μ)/√(σ² + ε) and v̄ = ȳ where the activation has slope 1, else 0: the addend's cotangent is v̄, β̄ = Σ v̄, γ̄ = Σ v̄·x̂, x̄ = γ/√(σ² +
+ * ε)·(v̄ − mean v̄ − x̂·mean(v̄·x̂)). Running statistics are not changed: the result has the new ones, if the backend computes them with
+ * the norm.
  * @throws ShapeError for x without channels, γ or β of another length, an addend of another shape, or dtypes that differ.
  */
 export function batchNorm(

@@ -1,12 +1,10 @@
 /**
  * The cross-entropy of logits in two forms. `softmaxCrossEntropyComposed` is composed of small ops. `softmaxCrossEntropy` is one kernel
  * forward and one backward on the backends that have them (docs/derivations/cross-entropy.md). The tests compare the two forms.
+ * `crossEntropy` (nn/losses.ts) checks shapes, labels and the share before it calls them.
  */
 
 import { kernels } from "../backend/active.ts";
-import { ShapeError } from "../core/errors.ts";
-import { checkNumbers } from "../core/numbers.ts";
-import { formatShape } from "../core/shape.ts";
 import { isRecording, record } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { tensor } from "./creation.ts";
@@ -17,23 +15,9 @@ import { mean } from "./reductions.ts";
 import { reshape } from "./reshape.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 
-/** @throws as `softmaxCrossEntropy`. */
-function check(logits: Tensor, labels: Int32Array, labelSmoothing: number): void {
-  checkFloating("softmaxCrossEntropy", logits);
-  checkNumbers("softmaxCrossEntropy", { labelSmoothing }, { least: 0, most: 1 });
-  const [rows, classes] = logits.shape;
-  if (logits.rank !== 2 || rows !== labels.length)
-    throw new ShapeError(
-      `softmaxCrossEntropy: needs logits:[N,classes] and N labels, got ${formatShape(logits.shape)} and ${labels.length} labels`,
-    );
-  const outside = labels.findIndex((label) => label < 0 || label >= classes!);
-  if (outside !== -1)
-    throw new ShapeError(`softmaxCrossEntropy: labels must be in [0, ${classes! - 1}], got ${labels[outside]} for sample ${outside}`);
-}
-
-/** `softmaxCrossEntropy` composed of small ops: the same value and the same gradient. @throws as `softmaxCrossEntropy`. */
+/** `softmaxCrossEntropy` composed of small ops: the same value and the same gradient. @throws ShapeError for an int32 tensor. */
 export function softmaxCrossEntropyComposed(logits: Tensor, labels: Int32Array, labelSmoothing = 0): Tensor {
-  check(logits, labels, labelSmoothing);
+  checkFloating("crossEntropy", logits);
   const positions = labels.map((label, n) => n * logits.shape[1]! + label);
   const logProbabilities = logSoftmax(logits);
   const chosen = mean(gather(reshape(logProbabilities, [logits.size]), tensor(positions)));
@@ -44,13 +28,14 @@ export function softmaxCrossEntropyComposed(logits: Tensor, labels: Int32Array, 
 /**
  * L = (1/N) Σ_n −Σ_c q_nc·log softmax(x_n)_c, where q_n = (1 − s)·onehot(label_n) + s/classes. The share s is `labelSmoothing`, by default
  * 0.   logits:[N,classes] → L:[].   VJP: x̄ = L̄·(softmax(x) − q)/N.
- * @throws ShapeError unless there is one label in [0, classes) for each row of logits; ConfigError for s outside [0, 1].
+ * @param labels A number in [0, classes) for each row of logits.
+ * @throws ShapeError for an int32 tensor.
  */
 export function softmaxCrossEntropy(logits: Tensor, labels: Int32Array, labelSmoothing = 0): Tensor {
   const { crossEntropy: forward, crossEntropyGradient: backward } = kernels();
   if (forward === undefined || backward === undefined || logits.size === 0)
     return softmaxCrossEntropyComposed(logits, labels, labelSmoothing);
-  check(logits, labels, labelSmoothing);
+  checkFloating("crossEntropy", logits);
   const [rows, classes] = logits.shape as [number, number];
   const geometry = { rows, classes, labelSmoothing };
   const targets = tensor(labels);

@@ -30,8 +30,8 @@ export function limitedNormComposed(x: Tensor, gain: Tensor, factor: number): Te
 }
 
 /**
- * y = x·γ/√m with m = max(factor·Σx², 1): x, scaled down where factor·Σx² exceeds 1, and a gain. x:[…], γ:[1] → y:[…]. VJP, with q = Σ ȳ·x and
- * the slope s of the maximum (1 where factor·Σx² > 1, ½ where it is 1, else 0): γ̄ = q/√m, x̄ = γ/√m·(ȳ − s·factor·q/m·x).
+ * y = x·γ/√m with m = max(factor·Σx², 1): x, scaled down where factor·Σx² exceeds 1, and a gain. x:[…], γ:[1] → y:[…]. VJP, with q = Σ ȳ·x
+ * and the slope s of the maximum (1 where factor·Σx² > 1, ½ where it is 1, else 0): γ̄ = q/√m, x̄ = γ/√m·(ȳ − s·factor·q/m·x).
  * @throws ShapeError unless the gain has one element and the dtype of x.
  */
 export function limitedNorm(x: Tensor, gain: Tensor, factor: number): Tensor {

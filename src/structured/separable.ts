@@ -206,7 +206,9 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     );
   }
 
-  /** The window and the matrix W as one op, and what follows them. The op leaves out both biases: W·(w ∗ x + c) + b = W·(w ∗ x) + (W·c + b). */
+  /**
+   * The window and the matrix W as one op, and what follows them. The op leaves out both biases: W·(w ∗ x + c) + b = W·(w ∗ x) + (W·c + b).
+   */
   #finished(matrix: Tensor, then: Epilogue, convolve: (addend: Tensor | undefined) => Tensor): Tensor {
     const [bias, windowBias] = [this.map.bias?.value, this.grouped?.bias?.value];
     const throughMap = windowBias && reshape(matmul(matrix, reshape(windowBias, [this.map.inFeatures, 1])), [this.map.outFeatures]);

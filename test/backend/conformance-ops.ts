@@ -248,7 +248,8 @@ export function opConformance(subject: Subject): void {
             secondCotangent(f, x!, g!, w!),
           ]),
           bound: ({ unit, sides }) => {
-            // Exponentials of numbers down to −range are off by 4 + 2·range ulp on a device, and their sum by as many roundings as it has terms.
+            // Exponentials of numbers down to −range are off by 4 + 2·range ulp on a device, and their sum by as many roundings as it has
+            // terms.
             const range = Math.max(...logits) - Math.min(...logits);
             const relative = sides * unit * (classes + 24 + 8 * range);
             const largest = Math.max(1, ...v.map(Math.abs));

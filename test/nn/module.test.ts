@@ -165,6 +165,8 @@ describe("an error names the entry that does not fit, and nothing is written", (
     );
     const mixed = new Map([...values].map(([name, value], i) => [`${"ab"[i % 2]}.${name}`, value]));
     expect(() => net.loadState(mixed)).toThrow(/more$/);
+    // With quadratic time, this name of a stranger would take minutes.
+    expect(() => net.loadState(new Map([["x".repeat(2 ** 22), values.get("scale")!]]))).toThrow(/x is unexpected|x…/);
   });
 
   test("entries that were not read are refused by name", () =>

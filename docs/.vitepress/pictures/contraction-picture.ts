@@ -19,8 +19,8 @@ export interface StageNotes {
   /** The name of the weight. Default: "weight". */
   readonly name?: string;
   /**
-   * What the page calls the factors that the equation has letters for: `{ d: "d₃" }`. A letter that is left out has size 1 and is not drawn.
-   * Default: the letters themselves.
+   * What the page calls the factors that the equation has letters for: `{ d: "d₃" }`. A letter that is left out has size 1 and is not
+   * drawn. Default: the letters themselves.
    */
   readonly symbols?: Readonly<Record<string, string>>;
 }

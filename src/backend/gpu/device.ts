@@ -20,6 +20,7 @@ import {
 import { type DeviceCounters, DeviceStream, type StreamOptions } from "./device-stream.ts";
 import type { OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
+import { KeptStorages } from "./kept-storages.ts";
 import type { ProgramTime } from "./launch-profile.ts";
 import { copyProgram, fillProgram, type Inputs, type Program, windowed } from "./program.ts";
 
@@ -27,13 +28,6 @@ export interface DeviceOptions extends StreamOptions {
   /** The largest number of elements of a storage. */
   readonly maximumElements: number;
 }
-
-/** The largest number of tables that `Device.table` keeps. */
-const maximumTables = 64;
-
-/** The largest number of elements of an array that `Device.constant` keeps, and of all of them together. */
-const longestConstant = 2 ** 16;
-const longestConstants = 2 ** 22;
 
 /** A window may keep a buffer of so many elements alive, however short the window is. */
 const smallBuffer = 2 ** 14;
@@ -50,10 +44,7 @@ export class Device implements BufferOwner {
   );
   readonly #stream: DeviceStream;
   readonly #maximumElements: number;
-  /** From the oldest to the newest. */
-  readonly #tables = new Map<string, DeviceStorage>();
-  /** The storages of arrays that never change, from the least to the most recently used. */
-  readonly #constants = new Map<TypedArray, DeviceStorage>();
+  readonly #kept = new KeptStorages((dtype, data) => this.upload(dtype, data));
   /** The buffer that a program gets in place of a tensor without elements. gpu.js needs at least one. */
   readonly #placeholder = emptyBuffer(1);
 
@@ -197,38 +188,14 @@ export class Device implements BufferOwner {
     return this.#maximumElements;
   }
 
-  /** A constant table, uploaded at its first use and kept. When there are too many tables, the oldest is freed. */
+  /** A constant table, uploaded at its first use and kept: see `KeptStorages`. */
   table(key: string, make: () => ArrayLike<number>): DeviceStorage {
-    const found = this.#tables.get(key);
-    if (found !== undefined) return found;
-    const storage = this.upload("float32", make()).asTable();
-    this.#tables.set(key, storage);
-    if (this.#tables.size > maximumTables) {
-      const [oldest, dropped] = this.#tables.entries().next().value!;
-      this.#tables.delete(oldest);
-      dropped.release();
-    }
-    return storage;
+    return this.#kept.table(key, make);
   }
 
-  /**
-   * The storage of an array that never changes. It is uploaded at its first use and kept, unless it is long. When all of them together are
-   * too long, those that were not used for the longest time are freed.
-   */
+  /** The storage of an array that never changes, uploaded at its first use and kept: see `KeptStorages`. */
   constant(dtype: DType, data: TypedArray): DeviceStorage {
-    if (data.length > longestConstant) return this.upload(dtype, data);
-    const storage = this.#constants.get(data) ?? this.upload(dtype, data).asTable();
-    this.#constants.delete(data);
-    this.#constants.set(data, storage);
-    let elements = [...this.#constants.keys()].reduce((sum, { length }) => sum + length, 0);
-    for (const [oldest, dropped] of this.#constants) {
-      if (elements <= longestConstants) break;
-      elements -= oldest.length;
-      this.#constants.delete(oldest);
-      dropped.release();
-    }
-    storage.retain();
-    return storage;
+    return this.#kept.constant(dtype, data);
   }
 
   /** Tables computed from the elements of `source`, uploaded at their first use and kept until those elements change or are freed. */
@@ -280,7 +247,7 @@ export class Device implements BufferOwner {
   /** Frees every table and kernel. Storages can no longer be read. */
   close(): void {
     if (this.#stream.closed) return;
-    for (const storage of [...this.#tables.values(), ...this.#constants.values()]) storage.release();
+    this.#kept.release();
     this.#stream.free(this.#placeholder);
     this.#stream.close();
   }

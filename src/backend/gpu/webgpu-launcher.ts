@@ -3,8 +3,8 @@
  * many launches share one encoder, one submission and one upload of their arguments, and the buffers of freed results serve again. A step
  * of training has a hundred launches, each of which the host would otherwise spend twice to four times as long on.
  *
- * A launch is recorded at once and submitted when the current job of JavaScript ends, when the batch is full, or when something waits for the
- * device. What is freed meanwhile may still be in the batch, so it is destroyed after the submission.
+ * A launch is recorded at once and submitted when the current job of JavaScript ends, when the batch is full, or when something waits for
+ * the device. What is freed meanwhile may still be in the batch, so it is destroyed after the submission.
  */
 
 import type { CompiledKernel, DeviceHandle, GpuBuffer, GpuDevice, GpuEncoder, GpuPass, WebGpuContext } from "./gpu-js.ts";
@@ -31,7 +31,10 @@ const alignment = 256;
 /** The bytes of the arguments of one batch. */
 const argumentBytes = 64 * alignment;
 
-/** Freed buffers of at most so many bytes are kept, and all of them together have at most so many. Making larger ones costs little beside filling them. */
+/**
+ * Freed buffers of at most so many bytes are kept, and all of them together have at most so many. Making larger ones costs little beside
+ * filling them.
+ */
 const largestKept = 2 ** 22;
 const mostKept = 2 ** 26;
 

@@ -114,8 +114,8 @@ function framesOf(geometry: ConvolutionGeometry, windows: Windows): Frames {
 type RowVisitor = (atX: number, atW: number, atY: number) => void;
 
 /**
- * Visits every term of the sum, a row at a time. `visit` gets the positions of the first term of the row in the frame of x, in w, and in the
- * frame of y or of its gradient g. From term to term of a row, the position in x grows by the stride, the position in y by 1, and the
+ * Visits every term of the sum, a row at a time. `visit` gets the positions of the first term of the row in the frame of x, in w, and in
+ * the frame of y or of its gradient g. From term to term of a row, the position in x grows by the stride, the position in y by 1, and the
  * position in w stays. The numbers outside an image are 0 and take part, so that 0·∞ and 0·NaN are NaN as in any other sum.
  */
 function forEachRow(geometry: ConvolutionGeometry, frames: Frames, visit: RowVisitor): void {

@@ -25,7 +25,9 @@ const generated = join(here, "generated");
 /** The sizes of the tiles (tiles.mjs). In the wide build, vectors are written in pairs. */
 const narrow = { gemm: { rows: 4, vectors: 2 }, convolution: { rows: 4, vectors: 2 } };
 const wide = { gemm: { rows: 6, vectors: 4 }, convolution: { rows: 4, vectors: 4 } };
-/** What distinguishes the builds: the features of WebAssembly, the tiles, and whether passes over memory are written in pairs of vectors. */
+/**
+ * What distinguishes the builds: the features of WebAssembly, the tiles, and whether passes over memory are written in pairs of vectors.
+ */
 const builds = [
   { name: "baseline", features: "simd,threads", tiles: narrow, pairs: false },
   { name: "relaxed", features: "simd,threads,relaxed-simd", tiles: narrow, pairs: false },

@@ -1,6 +1,6 @@
 /**
- * One build of the kernels, in a worker of build-kernels.mjs: compiles the AssemblyScript for some features and tiles, and writes the module
- * `generated/<name>.ts`.
+ * One build of the kernels, in a worker of build-kernels.mjs: compiles the AssemblyScript for some features and tiles, and writes the
+ * module `generated/<name>.ts`.
  */
 
 import { readFile, rm, writeFile } from "node:fs/promises";

@@ -56,7 +56,7 @@ export async function decodeImage(path: string, view: number | ImageView): Promi
     maximumPixels = defaultMaximumPixels,
   } = typeof view === "number" ? ({ size: view } as ImageView) : view;
   if (resize < size) throw new ConfigError(`image: resize must be at least size, got resize ${resize} and size ${size}`);
-  const bytes = await readBytes(path, { op: "image", remedy: "name an image; a shell writes photos/* for the files of a folder" });
+  const bytes = await readBytes(path, { op: "image", remedy: "name an image file, or photos/* for all files of a folder" });
   if (!signatures.some(([from, signature]) => signature.every((byte, i) => bytes[from + i] === byte)))
     throw new DataError(
       `image: ${path} must be a PNG, a JPEG or a WebP image, got ${describeFormat(bytes)}; ` +

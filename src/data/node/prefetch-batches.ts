@@ -8,8 +8,8 @@ import { type PrefetchOptions, prefetchOptions } from "./prefetch-options.ts";
 
 /**
  * Prepares up to `depth` batches ahead of the one in use, as a `BatchLoader` for one epoch. The caller owns each batch, unless `reuse` is
- * set. Leaving the loop early ends the workers, and an idle worker does not keep the process alive. A loop over several epochs is faster with
- * a `BatchLoader`, whose workers live from epoch to epoch.
+ * set. Leaving the loop early ends the workers, and an idle worker does not keep the process alive. A loop over several epochs is faster
+ * with a `BatchLoader`, whose workers live from epoch to epoch.
  * @throws ConfigError at once, before the first batch. The batches of a streamed set throw a DataError for an image that can't be decoded.
  */
 export function prefetchBatches(dataset: Dataset, split: SplitName, options: PrefetchOptions): AsyncGenerator<Batch, void, void> {

@@ -6,7 +6,9 @@ import { loadOptional } from "../../core/optional-package.ts";
 /** @returns the bytes of a PNG of the picture. `width` is in pixels. The height follows from the picture. */
 export type Rasterise = (svg: string, width: number) => Uint8Array;
 
-/** Loads the packages that draw SVG, which are optional. @param command What an error begins with. @throws ConfigError when one is missing. */
+/**
+ * Loads the packages that draw SVG, which are optional. @param command What an error begins with. @throws ConfigError when one is missing.
+ */
 export const loadRasteriser = (command: string): Promise<Rasterise> =>
   loadOptional(command, ["@resvg/resvg-js", "@expo-google-fonts/inter"], async () => {
     const { Resvg } = await import("@resvg/resvg-js");

@@ -1,6 +1,6 @@
 /**
- * The launches of a training step of WRN-10-1, for every family and any batch. They are counted on a device whose kernels compute nothing, so
- * a step takes milliseconds. docs/gpu.md has the numbers. FIGURES=1 prints them.
+ * The launches of a training step of WRN-10-1, for every family and any batch. They are counted on a device whose kernels compute nothing,
+ * so a step takes milliseconds. docs/gpu.md has the numbers. FIGURES=1 prints them.
  */
 
 import { afterAll, beforeAll, expect, test } from "vitest";

@@ -1,6 +1,6 @@
 /**
- * Adds a row to the measurements of gpu-card.sh: `node add-row.mjs ROWS SIDE NAME CODE LIMIT OUTPUT ERRORS`. The output is JSON; of an array,
- * the first element counts. A command that failed or was stopped becomes a row with its error.
+ * Adds a row to the measurements of gpu-card.sh: `node add-row.mjs ROWS SIDE NAME CODE LIMIT OUTPUT ERRORS`. The output is JSON; of an
+ * array, the first element counts. A command that failed or was stopped becomes a row with its error.
  */
 
 import { appendFileSync, readFileSync } from "node:fs";

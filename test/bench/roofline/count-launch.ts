@@ -113,7 +113,8 @@ export function countLaunch(launch: Launch): LaunchCounts {
 }
 
 /**
- * Every number below `count` once. Those up to any place are spread evenly: they are the numbers with as many bits, bits reversed, in order.
+ * Every number below `count` once. Those up to any place are spread evenly: they are the numbers with as many bits, bits reversed, in
+ * order.
  */
 function* spreadOver(count: number): Generator<number> {
   const bits = Math.ceil(Math.log2(count));

@@ -30,7 +30,9 @@ export interface RooflineRow extends LaunchCounts {
   readonly program: string;
   /** The multiply-adds of a thread that the result needs; undefined where the loads are counted in their place. */
   readonly multiplyAdds: number | undefined;
-  /** FLOP for each byte that threads load, that a workgroup loads if its threads share what they load, and that must pass the memory once. */
+  /**
+   * FLOP for each byte that threads load, that a workgroup loads if its threads share what they load, and that must pass the memory once.
+   */
   readonly intensity: { readonly loaded: number; readonly shared: number; readonly memory: number };
   readonly bound: Bound;
   /** The part of the card's multiply-adds that the launch can use at most. */

@@ -1,12 +1,12 @@
 /**
  * Batch normalisation of each channel over its batch·inner elements (formulas in backend/reference/batch-norm.ts). A pass takes three
- * launches: partial results, what they come to for each channel, and the elements. The backward pass takes one more where the cotangent of an
- * addend is wanted.
+ * launches: partial results, what they come to for each channel, and the elements. The backward pass takes one more where the cotangent of
+ * an addend is wanted.
  *
  * The statistics come from parts of a channel: each has its mean and its sum of squared deviations from this mean, and these add up without
- * cancellation (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance"). The forward pass works with differences from the
- * first element of each channel, the pivot. The mean of the differences is as small as their spread, so a float32 holds it to all digits that
- * matter, also where the channel's own mean is much larger than its spread.
+ * cancellation (Chan, Golub & LeVeque 1983, "Algorithms for computing the sample variance"). The forward pass works with differences from
+ * the first element of each channel, the pivot. The mean of the differences is as small as their spread, so a float32 holds it to all
+ * digits that matter, also where the channel's own mean is much larger than its spread.
  */
 
 import type { Storage } from "../../../tensor/storage.ts";
@@ -22,7 +22,10 @@ import {
 import type { Device } from "../device.ts";
 import { type Axis, coordinates, isNotANumber, type Program, program, smallQuotient } from "../program.ts";
 
-/** The sizes of x, and of the parts: part (r, q) of a channel has every rows-th image from r on, and of each every columns-th element from q. */
+/**
+ * The sizes of x, and of the parts: part (r, q) of a channel has every rows-th image from r on, and of each every columns-th element from
+ * q.
+ */
 const integers = ["batch", "channels", "inner", "rows", "columns", "rowSteps", "columnSteps"] as const;
 
 /** The axes of partial results. */
@@ -114,7 +117,7 @@ type ByActivation<T> = Readonly<Record<Activation | "none", T>>;
 const byActivation = <T>(make: (activation: Activation | "none") => T): ByActivation<T> =>
   Object.fromEntries((["none", ...activations] as const).map((activation) => [activation, make(activation)])) as ByActivation<T>;
 
-/** Returns activation(v) for a local variable v. NaN is handled first, as in relu (kernels/elementwise.ts). */
+/** Returns activation(v) for a local variable v. NaN is handled first, as in relu (function-bodies.ts). */
 const returnActivated: ByActivation<string> = {
   none: "return v;",
   relu: `if (${isNotANumber("v")}) { return v; }\nif (v <= 0.0) { return 0.0; }\nreturn v;`,

@@ -4,7 +4,9 @@ import type { Kernels } from "../../kernels.ts";
 import type { Device } from "../device.ts";
 import { type UpdateRule, updatePacked } from "./packed-update.ts";
 
-/** v ← momentum·v + d and p ← p − lr·(a·d + b·v), with d = g + λp: (a, b) is (0, 1) with momentum and (1, momentum) with Nesterov momentum. */
+/**
+ * v ← momentum·v + d and p ← p − lr·(a·d + b·v), with d = g + λp: (a, b) is (0, 1) with momentum and (1, momentum) with Nesterov momentum.
+ */
 const withMomentum: UpdateRule = {
   name: "sgd with momentum",
   states: ["p", "v"],
@@ -26,7 +28,8 @@ const withoutMomentum: UpdateRule = {
 };
 
 /**
- * m ← β₁m + (1 − β₁)d, s ← β₂s + (1 − β₂)d², p ← shrinkage·p − stepSize·m / (√(s·correction) + ε), with the bias correction 1/(1 − β₂ᵗ) of s.
+ * m ← β₁m + (1 − β₁)d, s ← β₂s + (1 − β₂)d², p ← shrinkage·p − stepSize·m / (√(s·correction) + ε), with the bias correction 1/(1 − β₂ᵗ) of
+ * s.
  */
 const adam: UpdateRule = {
   name: "adam",

@@ -1,4 +1,6 @@
-/** The worker of the structure lens. It holds the layers of the open network. Of requests of one kind that wait, only the last is answered. */
+/**
+ * The worker of the structure lens. It holds the layers of the open network. Of requests of one kind that wait, only the last is answered.
+ */
 
 import { initBackend } from "../../../backend/active.ts";
 import { DataError } from "../../../core/errors.ts";
