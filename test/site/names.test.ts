@@ -6,9 +6,12 @@ import { expect, test } from "vitest";
 import { pages } from "../package/documentation.ts";
 import { root } from "../package/installed-package.ts";
 
-/** The words of the sources and the tests, apart from this file. Some pages are about the tests. */
-async function wordsOfSources(): Promise<ReadonlySet<string>> {
-  const words = new Set<string>();
+/** The interface of WebGPU. The pages about the GPU name its limits. */
+const webgpu = "node_modules/@webgpu/types/dist/index.d.ts";
+
+/** The words of the sources and the tests, apart from this file, and those of WebGPU. Some pages are about the tests. */
+async function knownWords(): Promise<ReadonlySet<string>> {
+  const words = new Set((await readFile(join(root, webgpu), "utf8")).match(/\w+/g));
   for (const folder of ["src", "test"])
     for (const file of await readdir(join(root, folder), { recursive: true }))
       if (/\.(ts|mjs)$|config\.json$/.test(file) && file !== "site/names.test.ts")
@@ -29,7 +32,7 @@ const namesIn = (text: string): string[] =>
 const elsewhere = ["docs/coming-from/tfjs.md"];
 
 test("every name in the text of a page exists", async () => {
-  const known = await wordsOfSources();
+  const known = await knownWords();
   let count = 0;
   const missing: string[] = [];
   for (const page of (await pages()).filter((each) => !elsewhere.includes(each))) {
