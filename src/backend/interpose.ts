@@ -37,6 +37,8 @@ const kernelNames = Object.keys({
   batchNormGradient: true,
   contractChannels: true,
   contractChannelsGradient: true,
+  contractWindow: true,
+  contractWindowGradient: true,
   multiplyGradient: true,
   matmulGradient: true,
   butterflyMatrix: true,

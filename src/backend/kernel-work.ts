@@ -1,11 +1,17 @@
 /** How much a call of a kernel computes and moves, from its operands alone. */
 
-import { stageMultiplyAdds } from "../core/channel-stage.ts";
-import { convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
+import { type ChannelStage, stageMultiplyAdds, stagesMultiplyAdds } from "../core/channel-stage.ts";
+import { type ConvolutionGeometry, convolutionMultiplyAdds } from "../core/convolution-geometry.ts";
 import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { separableMultiplyAdds } from "../core/separable-geometry.ts";
 import { bytesPerElement, type Storage } from "../tensor/storage.ts";
 import type { Call } from "./interpose.ts";
+
+/** All stages but the last are computed again, and each has two gradients. */
+const gradientMultiplyAdds = (stages: readonly ChannelStage[]): number =>
+  3 * stagesMultiplyAdds(stages) - stageMultiplyAdds(stages.at(-1)!);
+
+const pixelsOf = ({ batch, outHeight, outWidth }: ConvolutionGeometry): number => batch * outHeight * outWidth;
 
 /**
  * The multiply-adds of a matrix product, a convolution, a gradient of a convolution or a cosine transform; 0 for every other kernel. A
@@ -37,12 +43,19 @@ export function contractionMultiplyAdds(call: Call): number {
     }
     case "contractChannels": {
       const { batch, columns, stages } = call[3];
-      return batch * columns * stages.reduce((sum, stage) => sum + stageMultiplyAdds(stage), 0);
+      return batch * columns * stagesMultiplyAdds(stages);
     }
     case "contractChannelsGradient": {
-      // All stages but the last are computed again, and each has two gradients.
       const { batch, columns, stages } = call[4];
-      return batch * columns * stages.reduce((sum, stage, s) => sum + (s < stages.length - 1 ? 3 : 2) * stageMultiplyAdds(stage), 0);
+      return batch * columns * gradientMultiplyAdds(stages);
+    }
+    case "contractWindow": {
+      const { window, stages } = call[4];
+      return convolutionMultiplyAdds(window) + pixelsOf(window) * stagesMultiplyAdds(stages);
+    }
+    case "contractWindowGradient": {
+      const { window, stages } = call[5];
+      return 2 * convolutionMultiplyAdds(window) + pixelsOf(window) * gradientMultiplyAdds(stages);
     }
     default:
       return 0;

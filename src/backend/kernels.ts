@@ -115,6 +115,12 @@ export interface StagesGeometry {
   readonly stages: readonly ChannelStage[];
 }
 
+/** A depthwise convolution of x:[batch, channels, height, width], and stages that act in turn on the channels of its result. */
+export interface WindowStagesGeometry {
+  readonly window: ConvolutionGeometry;
+  readonly stages: readonly ChannelStage[];
+}
+
 /** A tensor seen as [batch, channels, inner]. */
 export interface ChannelGeometry {
   readonly batch: number;
@@ -411,6 +417,18 @@ export interface Kernels {
     g: Storage,
     geometry: StagesGeometry,
   ): { x: Storage; weights: readonly Storage[] };
+  /**
+   * contractChannels(w ∗ x) with a depthwise window w:[C,1,Kh,Kw]. Both kernels are optional: without them the op is composed of others.
+   */
+  contractWindow?(x: Storage, w: Storage, weights: readonly Storage[], geometry: WindowStagesGeometry): Storage;
+  /** The gradients of Σ g·contractWindow(x, w, weights) with respect to x, w and the weights. */
+  contractWindowGradient?(
+    x: Storage,
+    w: Storage,
+    weights: readonly Storage[],
+    g: Storage,
+    geometry: WindowStagesGeometry,
+  ): { x: Storage; w: Storage; weights: readonly Storage[] };
   /**
    * The matrix of a butterfly map (ops/butterfly-matrix.ts): twiddle:[L, 2^(L−1), 2, 2] → [rows, columns]. Both kernels are optional:
    * without them the op is composed of others.

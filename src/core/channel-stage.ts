@@ -97,3 +97,7 @@ export function channelStage({ input, output, sizes, shared, blocks, summed, mad
 
 /** The multiply-adds of a stage for one column. */
 export const stageMultiplyAdds = ({ groups, inputs, outputs }: ChannelStage): number => groups * inputs * outputs;
+
+/** The multiply-adds of all stages for one column. */
+export const stagesMultiplyAdds = (stages: readonly ChannelStage[]): number =>
+  stages.reduce((sum, stage) => sum + stageMultiplyAdds(stage), 0);

@@ -6,14 +6,12 @@
  */
 
 import { kernels } from "../backend/active.ts";
-import type { StagesGeometry } from "../backend/kernels.ts";
 import { type ChannelStage, channelStage, type StageLetters, stageLetters } from "../core/channel-stage.ts";
-import { type ConvolutionOptions, convolutionGeometry } from "../core/convolution-geometry.ts";
 import { ShapeError } from "../core/errors.ts";
-import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
 import { isRecording, record } from "../tape/tape.ts";
 import type { Storage } from "../tensor/storage.ts";
-import type { Tensor, Vjp } from "../tensor/tensor.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { conv2d } from "./convolution.ts";
 import { einsum } from "./einsum.ts";
 import { permute } from "./layout.ts";
@@ -34,13 +32,9 @@ interface ReadStage extends StageLetters {
 const sizesOf = ({ sizes }: StageLetters, letters: readonly string[]): number[] => letters.map((letter) => sizes.get(letter)!);
 const product = (stage: StageLetters, letters: readonly string[]): number => sizeOf(sizesOf(stage, letters));
 
-/** [N,C,P]. */
-type Triple = [batch: number, channels: number, columns: number];
-
-/** @throws ShapeError for x without columns or channels, and for a stage that does not fit the one before it. */
-function readStages(x: Tensor, stages: readonly Stage[], first?: number): ReadStage[] {
-  if (first === undefined && x.rank !== 3) throw new ShapeError(`contractChannels: x must be [N,C,P], got ${formatShape(x.shape)}`);
-  let channels = first ?? x.shape[1]!;
+/** @throws ShapeError for a stage that does not fit the one before it, or so many channels before the first one. */
+function readStages(x: Tensor, stages: readonly Stage[], first: number): ReadStage[] {
+  let channels = first;
   return stages.map(([equation, tensor, sizes]) => {
     checkFloating("contractChannels", x, tensor);
     const letters = stageLetters(equation, tensor.shape, channels, sizes);
@@ -95,7 +89,8 @@ const transposed = (stage: ReadStage): ReadStage => ({
 
 /** `contractChannels` composed of other ops: the same value and the same gradients. @throws ShapeError as `contractChannels` does. */
 export function contractChannelsComposed(x: Tensor, stages: readonly Stage[]): Tensor {
-  return readStages(x, stages).reduce(composedStage, x);
+  if (x.rank !== 3) throw new ShapeError(`contractChannels: x must be [N,C,P], got ${formatShape(x.shape)}`);
+  return readStages(x, stages, x.shape[1]!).reduce(composedStage, x);
 }
 
 /** The VJP composed of ops, so that it can be differentiated again: the cotangents of x and of each weight. */
@@ -115,34 +110,28 @@ function composedGradient(x: Tensor, stages: readonly ReadStage[], g: Tensor): T
   return [cotangent, ...weights];
 }
 
-/** The stages as the kernels of the active backend take them. */
-interface Fused {
-  readonly geometry: StagesGeometry;
+/** The stages as kernels take them. */
+interface StagesOperands {
   /** The weights as [blocks, outputs, inputs]. */
   readonly blocks: readonly Tensor[];
-  readonly shape: Shape;
-  forward(z: Storage): Storage;
-  backward(z: Storage, g: Storage): { x: Storage; weights: readonly Storage[] };
-  /** The VJP composed of ops. */
-  composed(z: Tensor, g: Tensor): Tensor[];
+  readonly weights: readonly Storage[];
+  readonly stages: readonly ChannelStage[];
+  /** The channels that the last stage makes. */
+  readonly channels: number;
+  /** The VJP composed of ops: the cotangents of x and of each of the blocks. */
+  composedGradient(x: Tensor, g: Tensor): Tensor[];
 }
 
-/** Undefined where the backend has no such kernels, or nothing is to be computed. */
-function fusedStages([batch, channels, columns]: Triple, read: readonly ReadStage[]): Fused | undefined {
-  const { contractChannels: forward, contractChannelsGradient: backward } = kernels();
-  const isEmpty = batch * channels * columns === 0 || read.some(({ tensor }) => tensor.size === 0);
-  if (forward === undefined || backward === undefined || read.length === 0 || isEmpty) return undefined;
+/** @throws ShapeError for stages that do not fit so many channels, or each other. */
+export function stagesOperands(x: Tensor, channels: number, list: readonly Stage[]): StagesOperands {
+  const read = readStages(x, list, channels);
   const blocks = read.map(blockWeight);
-  const storages = blocks.map(({ storage }) => storage);
-  const geometry = { batch, columns, stages: read.map((stage): ChannelStage => channelStage(stage)) };
-  const last = read.at(-1)!;
   return {
-    geometry,
     blocks,
-    shape: [batch, product(last, last.output), columns],
-    forward: (z) => forward(z, storages, geometry),
-    backward: (z, g) => backward(z, storages, g, geometry),
-    composed: (z, g) => {
+    weights: blocks.map(({ storage }) => storage),
+    stages: read.map((stage) => channelStage(stage)),
+    channels: read.length === 0 ? channels : product(read.at(-1)!, read.at(-1)!.output),
+    composedGradient(z, g) {
       const whole = read.map((stage, s): ReadStage => {
         const weight = [...stage.blocks, ...stage.made, ...stage.summed];
         return { ...stage, weight, tensor: reshape(blocks[s]!, sizesOf(stage, weight)) };
@@ -162,64 +151,20 @@ function fusedStages([batch, channels, columns]: Triple, read: readonly ReadStag
  * @throws ShapeError for an equation that is no product along the channels, or sizes that do not fit.
  */
 export function contractChannels(x: Tensor, stages: readonly Stage[]): Tensor {
-  const read = readStages(x, stages);
-  const fused = fusedStages(x.shape as Triple, read);
-  if (fused === undefined) return read.reduce(composedStage, x);
-  const { blocks, shape } = fused;
+  const { contractChannels: forward, contractChannelsGradient: backward } = kernels();
+  const isEmpty = stages.length === 0 || [x, ...stages.map(([, weight]) => weight)].some(({ size }) => size === 0);
+  if (forward === undefined || backward === undefined || isEmpty || x.rank !== 3) return contractChannelsComposed(x, stages);
+  const [batch, inChannels, columns] = x.shape as [number, number, number];
+  const operands = stagesOperands(x, inChannels, stages);
+  const { blocks, weights, channels } = operands;
+  const geometry = { batch, columns, stages: operands.stages };
   const fusedGradient = (g: Tensor): Tensor[] => {
-    const gradient = fused.backward(x.storage, g.storage);
+    const gradient = backward(x.storage, weights, g.storage, geometry);
     return [output(x.shape, gradient.x), ...gradient.weights.map((weight, s) => output(blocks[s]!.shape, weight))];
   };
   return record("contractChannels", {
     inputs: [x, ...blocks],
-    value: output(shape, fused.forward(x.storage)),
-    vjp: (g) => (isRecording() ? fused.composed(x, g) : fusedGradient(g)),
-  });
-}
-
-/**
- * contractChannels(w ∗ x) with a depthwise window w. What the window makes is as large as x, and cheap: it is not kept for the gradient,
- * which computes it again.   x:[N,C,H,W], w:[C,1,Kh,Kw] → [N,C′,H′,W′].   VJP: those of `conv2d` and `contractChannels`.
- * @throws ShapeError as `conv2d` and `contractChannels` do.
- */
-export function contractWindow(x: Tensor, w: Tensor, stages: readonly Stage[], options: Omit<ConvolutionOptions, "groups"> = {}): Tensor {
-  checkFloating("contractWindow", x, w);
-  const window = { ...options, groups: x.shape[1]! };
-  const geometry = convolutionGeometry("contractWindow", x.shape, w.shape, window);
-  const { batch, outChannels, outHeight, outWidth } = geometry;
-  const columns: Triple = [batch, outChannels, outHeight * outWidth];
-  const fused = isRecording() ? fusedStages(columns, readStages(x, stages, outChannels)) : undefined;
-  const imageShape = (channels: number): Shape => [batch, channels, outHeight, outWidth];
-  if (fused === undefined) {
-    const y = contractChannels(reshape(conv2d(x, w, window), columns), stages);
-    return reshape(y, imageShape(y.shape[1]!));
-  }
-
-  const { blocks, shape } = fused;
-  const windowed = <T>(use: (z: Storage) => T): T => {
-    const z = kernels().conv2d(x.storage, w.storage, geometry);
-    try {
-      return use(z);
-    } finally {
-      z.release();
-    }
-  };
-  const fusedGradient = (g: Tensor): Tensor[] => {
-    const gradient = windowed((z) => fused.backward(z, g.storage));
-    const ofX = output(x.shape, kernels().conv2dInputGradient(gradient.x, w.storage, geometry));
-    const ofW = output(w.shape, kernels().conv2dWeightGradient(x.storage, gradient.x, geometry));
-    gradient.x.release();
-    return [ofX, ofW, ...gradient.weights.map((weight, s) => output(blocks[s]!.shape, weight))];
-  };
-  const composed = (g: Tensor): Tensor[] => {
-    const z = conv2d(x, w, window);
-    const [ofZ, ...ofWeights] = fused.composed(reshape(z, columns), reshape(g, shape));
-    const ofWindow = z.origin!.vjp as readonly Vjp[];
-    return [...ofWindow.map((vjp) => vjp(reshape(ofZ!, z.shape))), ...ofWeights];
-  };
-  return record("contractWindow", {
-    inputs: [x, w, ...blocks],
-    value: output(imageShape(shape[1]!), windowed(fused.forward)),
-    vjp: (g) => (isRecording() ? composed(g) : fusedGradient(g)),
+    value: output([batch, channels, columns], forward(x.storage, weights, geometry)),
+    vjp: (g) => (isRecording() ? operands.composedGradient(x, g) : fusedGradient(g)),
   });
 }

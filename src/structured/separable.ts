@@ -23,7 +23,7 @@ import { Layer } from "../nn/module.ts";
 import type { NormedLayer } from "../nn/preceding-norm.ts";
 import type { Parameter } from "../nn/state.ts";
 import { addInPlace } from "../ops/add-in-place.ts";
-import { contractWindow } from "../ops/contract-channels.ts";
+import { contractWindow } from "../ops/contract-window.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { applyEpilogue, applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { pad, slice } from "../ops/layout.ts";
@@ -114,7 +114,7 @@ class MapLayer extends Layer {
  * product tile by tile. Factors read and write their columns in passes of their own. Measured on the wide and the relaxed build
  * (docs/benchmarks.md).
  */
-const windowPass = 12;
+const windowPass = 8;
 
 /**
  * y = W·(w ∗ x) + b with a depthwise window w:[I,1,k,k] and W:[O,I] at every pixel.   x:[N,I,H,W] → y:[N,O,H′,W′].

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { it } from "vitest";
 import type { MatmulGeometry } from "../../src/backend/kernels.ts";
-import type { ConvolutionGeometry } from "../../src/core/convolution-geometry.ts";
+import { type ConvolutionGeometry, convolutionGeometry } from "../../src/core/convolution-geometry.ts";
 import { type SeparableGeometry, separableGeometry, type WindowOptions } from "../../src/core/separable-geometry.ts";
 import { type ConvolutionShapes, convolutions, geometryOf, matmulLengths, matmuls } from "../arbitraries/geometries.ts";
 import { type DrawnStages, drawnStages, geometryOfStages } from "../arbitraries/stages.ts";
@@ -128,6 +128,21 @@ export const separables: fc.Arbitrary<SeparableCase> = fc.oneof(
   { weight: 1, arbitrary: fc.constant(paddedWindow([1, 130, 20, 32], 1)) },
 );
 
+/** A window before stages, on planes of so many rows and columns. */
+interface StagesWindow {
+  readonly height: number;
+  readonly width: number;
+  readonly kernel: number;
+  readonly stride: number;
+}
+
+const stagesWindows: fc.Arbitrary<StagesWindow> = fc.record({
+  height: between(1, 12),
+  width: fc.constantFrom(4, 7, 8, 12, 16, 24, 32),
+  kernel: fc.constantFrom(1, 3, 3, 3, 5),
+  stride: between(1, 2),
+});
+
 export const geometryOfSeparable = ({ x, outChannels, kernel, options }: SeparableCase): SeparableGeometry =>
   separableGeometry("separableConv2d", x, [x[1], 1, ...kernel], [outChannels, x[1]], options);
 
@@ -222,6 +237,45 @@ export function contractionConformance(subject: Subject): void {
       ),
       12,
     ));
+
+  const contractBehindWindow = (seed: number, drawn: DrawnStages, { height, width, kernel, stride }: StagesWindow): Promise<void> => {
+    const { contractWindow, contractWindowGradient } = subject.kernels();
+    // The kernels are optional here, too.
+    if (contractWindow === undefined || contractWindowGradient === undefined) return Promise.resolve();
+    const { batch, stages } = geometryOfStages(drawn);
+    const { channels } = drawn;
+    const options = { stride, padding: (kernel - 1) / 2, groups: channels };
+    const window = convolutionGeometry("contractWindow", [batch, channels, height, width], [channels, 1, kernel, kernel], options);
+    const columns = window.outHeight * window.outWidth;
+    const last = stages.at(-1)!;
+    const weights = stages.map((stage) => stage.weights * stage.outputs * stage.inputs);
+    const lengths = [batch * channels * height * width, channels * kernel ** 2, batch * last.groups * last.outputs * columns, ...weights];
+    const ofStages = stages.reduce((sum, { inputs, outputs, groups }) => sum + inputs + outputs + groups, 0);
+    return contraction(
+      lengths.map((length, i) => floating(subject.values(seed + i, length, "normal"))),
+      kernel ** 2 + batch * columns + ofStages,
+      (k, [x, w, g, ...list]) => {
+        const gradient = k.contractWindowGradient!(x!, w!, list, g!, { window, stages });
+        return [k.contractWindow!(x!, w!, list, { window, stages }), gradient.x, gradient.w, ...gradient.weights];
+      },
+    );
+  };
+
+  it("contractWindow and its gradients: any window, whole and broken rows", () =>
+    holds(subject, fc.asyncProperty(seeds, drawnStages({ batch: 5, channels: 12, columns: 1 }), stagesWindows, contractBehindWindow), 80));
+
+  it("contractWindow and its gradients: several bands of an image, several images of a range", () =>
+    holds(
+      subject,
+      fc.asyncProperty(
+        seeds,
+        fc.oneof(drawnStages({ batch: 40, channels: 6, columns: 1 }), drawnStages({ batch: 2, channels: 40, columns: 1 })),
+        fc.constantFrom({ height: 32, width: 32, kernel: 3, stride: 1 }, { height: 32, width: 32, kernel: 3, stride: 2 }),
+        contractBehindWindow,
+      ),
+      12,
+    ));
+
   /** A sum of sums: the roundings of the inner sum and of the outer one add up. */
   const separate = async (seed: number, config: SeparableCase, kinds: readonly (ValueKind | undefined)[]): Promise<void> => {
     const geometry = geometryOfSeparable(config);
@@ -248,6 +302,9 @@ export function contractionConformance(subject: Subject): void {
       fc.asyncProperty(seeds, separables, (seed, config) => separate(seed, config, [])),
       25,
     ));
+
+  it("separableConv2d and its gradients: a window on images without pixels reads padding alone", () =>
+    separate(0, { x: [2, 3, 0, 0], outChannels: 2, kernel: [1, 1], options: { stride: 1, padding: 1, dilation: 1 } }, []));
 
   if (subject.tolerance.paddingCounts)
     it("separableConv2d: NaN and ∞ reach the results they take part in, and no other", () =>

@@ -32,8 +32,10 @@ function paired(asked: Set<string>): Kernels {
   const {
     contractChannels: _,
     contractChannelsGradient: __,
-    normSeparableConv2d: ___,
-    normSeparableConv2dGradient: ____,
+    contractWindow: ___,
+    contractWindowGradient: ____,
+    normSeparableConv2d: _____,
+    normSeparableConv2dGradient: ______,
     ...reference
   } = createReferenceBackend();
   const shapeOnly = createShapeOnlyBackend();

@@ -9,7 +9,8 @@ import { addInPlace } from "../../src/ops/add-in-place.ts";
 import * as norm from "../../src/ops/batch-norm.ts";
 import { butterflyMatrix, butterflyMatrixComposed } from "../../src/ops/butterfly-matrix.ts";
 import * as affine from "../../src/ops/channel-affine.ts";
-import { contractChannels, contractChannelsComposed, contractWindow, type Stage } from "../../src/ops/contract-channels.ts";
+import { contractChannels, contractChannelsComposed, type Stage } from "../../src/ops/contract-channels.ts";
+import { contractWindow } from "../../src/ops/contract-window.ts";
 import { conv2d, convTranspose2d } from "../../src/ops/convolution.ts";
 import { cosineTransform } from "../../src/ops/cosine-transform.ts";
 import { tensor, zeros } from "../../src/ops/creation.ts";
@@ -407,7 +408,7 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
   })),
   "contract-channels/contractChannels": ofStages(contractChannels),
   "contract-channels/contractChannelsComposed": ofStages(contractChannelsComposed),
-  "contract-channels/contractWindow": row(
+  "contract-window/contractWindow": row(
     fc.tuple(drawnStages({ batch: 2, channels: 4, columns: 1 }), fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 })),
     ([{ batch, channels, stages }, stride, dilation], seed) => ({
       f: (x, w, ...weights) =>

@@ -7,6 +7,7 @@
  */
 
 import { composedNormSeparable, composedSeparable } from "../composed-separable.ts";
+import { composedWindowStages } from "../composed-window-stages.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
@@ -46,6 +47,7 @@ export const referenceKernels = (memory: HostMemory): HostKernels => ({
   ...batchNormKernels(memory),
   ...composedNormSeparable(batchNormKernels(memory), composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) })),
   ...channelStageKernels(memory),
+  ...composedWindowStages({ ...convolutionKernels(memory), ...channelStageKernels(memory) }),
   ...optimiserKernels(),
 });
 

@@ -15,6 +15,7 @@ import { optimiserAcceptances } from "./host/optimiser.ts";
 import { poolingAcceptances } from "./host/pooling.ts";
 import { reductionAcceptances } from "./host/reductions.ts";
 import { separableAcceptances } from "./host/separable.ts";
+import { windowStageAcceptances } from "./host/window-stages.ts";
 
 export const wasmAcceptances = {
   ...layoutAcceptances,
@@ -28,5 +29,6 @@ export const wasmAcceptances = {
   ...poolingAcceptances,
   ...batchNormAcceptances,
   ...channelStageAcceptances,
+  ...windowStageAcceptances,
   ...optimiserAcceptances,
 };

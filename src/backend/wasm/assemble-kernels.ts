@@ -17,9 +17,12 @@ import { optimiserKernels } from "./host/optimiser.ts";
 import { poolingKernels } from "./host/pooling.ts";
 import { reductionKernels } from "./host/reductions.ts";
 import { separableKernels } from "./host/separable.ts";
+import { windowStageKernels } from "./host/window-stages.ts";
 
 export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
   const products = matmulKernels(machine);
+  const convolutions = convolutionKernels(machine);
+  const stages = channelStageKernels(machine);
   const fast = {
     ...layoutKernels(machine),
     ...elementwiseKernels(machine),
@@ -27,11 +30,12 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...indexingKernels(machine),
     ...cosineTransformKernels(machine, products),
     ...products,
-    ...convolutionKernels(machine),
+    ...convolutions,
     ...separableKernels(machine),
     ...poolingKernels(machine),
     ...batchNormKernels(machine),
-    ...channelStageKernels(machine),
+    ...stages,
+    ...windowStageKernels(machine, { ...convolutions, ...stages }),
     ...optimiserKernels(machine),
   };
   return overlay(referenceKernels(machine.memory), fast, wasmAcceptances);

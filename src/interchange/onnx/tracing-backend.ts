@@ -74,8 +74,10 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
   const {
     contractChannels: _,
     contractChannelsGradient: __,
-    normSeparableConv2d: ___,
-    normSeparableConv2dGradient: ____,
+    contractWindow: ___,
+    contractWindowGradient: ____,
+    normSeparableConv2d: _____,
+    normSeparableConv2dGradient: ______,
     ...others
   } = inner;
   return {

@@ -80,6 +80,8 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   batchNormGradient: (d) => [storage(d), storage(d), storage(d), storage(d), storage(d), {}],
   contractChannels: (d) => [storage(d), [], {}],
   contractChannelsGradient: (d) => [storage(d), [], storage(d), {}],
+  contractWindow: (d) => [storage(d), storage(d), [], {}],
+  contractWindowGradient: (d) => [storage(d), storage(d), [], storage(d), {}],
   sgdUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
   adamUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
 };

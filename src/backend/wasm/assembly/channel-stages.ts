@@ -108,11 +108,26 @@ function forwardTile(tile: i32): void {
   const job = changetype<StagesJob>(load<usize>(JOB));
   const scratch = job.scratch + thread() * job.scratchBytes;
   const image = firstImage(job, tile), column = firstColumn(job, tile), images = imagesOf(job, image);
-  const each = min(job.tileColumns, job.columns - column);
-  const columns = images * (job.tilesPerImage > 1 ? each : job.columns);
-  const sums = scratch;
+  copyIn(job, job.x, job.rowsX, image, column, images, scratch + firstSource(job));
+  applyStages(job, image, column, images, scratch);
+}
+
+/** Where the rows that the first stage reads lie in a thread's scratch memory. */
+@inline
+export function firstSource(job: StagesJob): usize {
+  return changetype<Stage>(job.stages).source;
+}
+
+/** The columns of the tile that begins at `column`, in all of its images. */
+@inline
+function columnsOf(job: StagesJob, column: i32, images: i32): i32 {
+  return images * (job.tilesPerImage > 1 ? min(job.tileColumns, job.columns - column) : job.columns);
+}
+
+/** All stages of a tile whose rows of x lie in scratch memory. The last one writes y. */
+export function applyStages(job: StagesJob, image: i32, column: i32, images: i32, scratch: usize): void {
+  const columns = columnsOf(job, column, images), sums = scratch;
   const last = job.stageCount - 1;
-  copyIn(job, job.x, job.rowsX, image, column, images, scratch + changetype<Stage>(job.stages).source);
   forwardStages(job, last, columns, scratch, sums);
   const stage = changetype<Stage>(job.stages + last * stageBytes);
   if (job.direct) {
@@ -136,20 +151,30 @@ function forwardStages(job: StagesJob, count: i32, columns: i32, scratch: usize,
 function backwardRange(range: i32): void {
   const job = changetype<StagesJob>(load<usize>(JOB));
   const scratch = job.scratch + thread() * job.scratchBytes;
+  clearPartials(job, range);
+  const end = min(job.tiles, (range + 1) * job.tilesPerRange);
+  for (let tile = range * job.tilesPerRange; tile < end; tile++) {
+    const image = firstImage(job, tile), column = firstColumn(job, tile), images = imagesOf(job, image);
+    copyIn(job, job.x, job.rowsX, image, column, images, scratch + firstSource(job));
+    const target = job.gx + (((<usize>image) * job.rowsX * job.columns + column) << 2);
+    stagesGradient(job, image, column, images, scratch, range, target);
+  }
+}
+
+/** Sets the gradients of the weights of a range to 0. */
+export function clearPartials(job: StagesJob, range: i32): void {
   for (let s = 0; s < job.stageCount; s++) {
     const stage = changetype<Stage>(job.stages + s * stageBytes);
     memory.fill(stage.partial + range * stage.partialBytes, 0, stage.partialBytes);
   }
-  const end = min(job.tiles, (range + 1) * job.tilesPerRange);
-  for (let tile = range * job.tilesPerRange; tile < end; tile++) backwardTile(job, tile, scratch, range);
 }
 
-function backwardTile(job: StagesJob, tile: i32, scratch: usize, range: i32): void {
-  const image = firstImage(job, tile), column = firstColumn(job, tile), images = imagesOf(job, image);
-  const each = min(job.tileColumns, job.columns - column);
-  const columns = images * (job.tilesPerImage > 1 ? each : job.columns);
-  const sums = scratch;
-  copyIn(job, job.x, job.rowsX, image, column, images, scratch + changetype<Stage>(job.stages).source);
+/**
+ * The gradients of all stages of a tile whose rows of x lie in scratch memory. Those of the weights are added to the range's own. That of x
+ * is written at `target`, with the rows `rowsOfX`, if an image is whole runs, and to gx otherwise.
+ */
+export function stagesGradient(job: StagesJob, image: i32, column: i32, images: i32, scratch: usize, range: i32, target: usize): void {
+  const columns = columnsOf(job, column, images), sums = scratch;
   forwardStages(job, job.stageCount - 1, columns, scratch, sums);
   let cotangent = scratch + job.cotangents, other = scratch + job.otherCotangents;
   copyIn(job, job.g, job.rowsY, image, column, images, cotangent);
@@ -157,7 +182,6 @@ function backwardTile(job: StagesJob, tile: i32, scratch: usize, range: i32): vo
     const stage = changetype<Stage>(job.stages + s * stageBytes);
     weightGradients(stage, scratch + stage.source, cotangent, job.runs, columns, job.direct != 0, stage.partial + range * stage.partialBytes, sums);
     if (s == 0 && job.direct) {
-      const target = job.gx + (((<usize>image) * job.rowsX * job.columns + column) << 2);
       product(stage, true, job.rowsOfX, stage.writes, cotangent, target, job.runs, job.runsX, columns, sums);
     } else {
       product(stage, true, stage.reads, stage.writes, cotangent, other, job.runs, job.runs, columns, sums);

@@ -14,6 +14,7 @@ export { winogradWeightGradient } from "./winograd-weight-gradient";
 export { winograd, winogradWeights } from "./winograd";
 export { depthwise, depthwiseWeightGradient } from "./depthwise";
 export { contractChannels, contractChannelsGradient } from "./channel-stages";
+export { contractWindow, contractWindowGradient } from "./window-stages";
 export { separable } from "./separable";
 export { separableGradient } from "./separable-gradient";
 export { binary } from "./broadcast";

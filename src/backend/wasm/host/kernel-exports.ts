@@ -40,6 +40,8 @@ export interface KernelExports extends WebAssembly.Exports {
   addPartials(partial: number, parts: number, length: number, target: number, shared: boolean): void;
   contractChannels(job: number, shared: boolean): void;
   contractChannelsGradient(job: number, ranges: number, shared: boolean): void;
+  contractWindow(job: number, shared: boolean): void;
+  contractWindowGradient(job: number, ranges: number, shared: boolean): void;
   /** Reads the axis lists (host/axis-lists.ts): `rank` sizes, and the strides of a and b. */
   binary(
     op: number,

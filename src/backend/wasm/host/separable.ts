@@ -22,7 +22,8 @@ type Separable = "separableConv2d" | "separableConv2dGradient" | "normSeparableC
 
 export const separableAcceptances: Acceptances<Separable> = {
   separableConv2d: { dtypes: ["float32"], accepts: (x) => isFloat32(x) },
-  separableConv2dGradient: { dtypes: ["float32"], accepts: (x) => isFloat32(x) },
+  // The transposed window has no plan for planes without pixels.
+  separableConv2dGradient: { dtypes: ["float32"], nonEmpty: true, accepts: (x) => isFloat32(x) && x.length > 0 },
   normSeparableConv2d: {
     dtypes: ["float32"],
     nonEmpty: true,

@@ -124,6 +124,26 @@ const stagesCases = [48, 13].map(
     },
   }),
 );
+/** A window before two stages, with stride 1 or 2, on whole rows. */
+const windowStagesCases = [1, 2].map(
+  (stride): Case => ({
+    name: `contractWindow with stride ${stride}`,
+    run: (kernels, numbers) => {
+      const [batch, channels, height, width] = [3, 6, 6, 32];
+      const window = convolutionGeometry("self-test", [batch, channels, height, width], [channels, 1, 3, 3], {
+        ...{ stride, padding: 1, groups: channels },
+      });
+      const stages = [channelStage(stageLetters("ri,ia->ra", [5, 3], channels)), channelStage(stageLetters("aor,ra->oa", [2, 7, 5], 10))];
+      const weights = [numbers(15), numbers(70)];
+      const [x, w] = [numbers(batch * channels * height * width), numbers(channels * 9)];
+      const g = numbers(batch * 14 * window.outHeight * window.outWidth);
+      const { contractWindow, contractWindowGradient } = kernels as Required<Tested>;
+      const gradient = contractWindowGradient(x, w, weights, g, { window, stages });
+      return [contractWindow(x, w, weights, { window, stages }), gradient.x, gradient.w, ...gradient.weights];
+    },
+  }),
+);
+
 /** A separable convolution and its gradients: a 3×3 window on whole rows with stride 1 or 2, or any other. */
 function separableCase(x: readonly number[], outChannels: number, kernel: number, options: WindowOptions): Case {
   const channels = x[1]!;
@@ -336,6 +356,7 @@ const cases: readonly Case[] = [
   convolutionCase([2, 6, 8, 11], [6, 1, 3, 3], { padding: 1, groups: 6 }),
   convolutionCase([2, 6, 16, 16], [6, 1, 3, 3], { padding: 1, groups: 6 }),
   ...stagesCases,
+  ...windowStagesCases,
   ...elementwise,
   ...alongAxes,
   ...poolingCases,
