@@ -110,9 +110,8 @@ class MapLayer extends Layer {
 }
 
 /**
- * What the window costs more beside factors than beside a matrix, in multiply-adds per column and channel. The window of a matrix feeds the
- * product tile by tile. Factors read and write their columns in passes of their own. Measured on the wide and the relaxed build
- * (docs/benchmarks.md).
+ * What factors cost more than a matrix behind a window, in multiply-adds per column and channel. The window feeds both tile by tile, but each
+ * factor reads and writes the columns of the tile once more. Measured on the wide and the relaxed build (docs/benchmarks.md).
  */
 const windowPass = 8;
 
