@@ -3,10 +3,10 @@
  * compute the first one so, and fast kernels are compared with them.
  */
 
-import { mapGeometry, type SeparableGeometry } from "../core/separable-geometry.ts";
-import type { Kernels, NormGeometry } from "./kernels.ts";
+import { mapGeometry } from "../core/separable-geometry.ts";
+import { behindNorm, gradientBehindNorm, type Norms } from "./composed-norm.ts";
+import type { Kernels } from "./kernels.ts";
 
-type Norms = Pick<Kernels, "batchNorm" | "batchNormGradient">;
 type Parts = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient" | "binary">;
 
 export function composedSeparable(parts: Parts): Pick<Kernels, "separableConv2d" | "separableConv2dGradient"> {
@@ -40,30 +40,13 @@ export function composedSeparable(parts: Parts): Pick<Kernels, "separableConv2d"
 }
 
 export function composedNormSeparable(
-  { batchNorm, batchNormGradient }: Norms,
+  norms: Norms,
   { separableConv2d, separableConv2dGradient }: Pick<Kernels, "separableConv2d" | "separableConv2dGradient">,
 ): Pick<Required<Kernels>, "normSeparableConv2d" | "normSeparableConv2dGradient"> {
-  const normGeometry = ({ window }: SeparableGeometry, epsilon: number): NormGeometry => ({
-    batch: window.batch,
-    channels: window.inChannels,
-    inner: window.height * window.width,
-    epsilon,
-  });
   return {
-    normSeparableConv2d(x, { gamma, beta, epsilon, activation }, w, map, geometry, addend) {
-      const { y: v, ...statistics } = batchNorm(x, gamma, beta, normGeometry(geometry, epsilon), { activation });
-      const y = separableConv2d(v, w, map, geometry, addend);
-      v.release();
-      return { y, ...statistics };
-    },
-
-    normSeparableConv2dGradient(x, { gamma, beta, mean, variance, epsilon, activation }, w, map, g, geometry) {
-      const norm = normGeometry(geometry, epsilon);
-      const again = batchNorm(x, gamma, beta, norm, { activation });
-      const { x: ofV, ...ofConvolution } = separableConv2dGradient(again.y, w, map, g, geometry);
-      const ofNorm = batchNormGradient(x, gamma, mean, variance, ofV, norm, { activation, y: again.y, addend: false });
-      for (const storage of [again.y, again.mean, again.variance, ofV]) storage.release();
-      return { x: ofNorm.x, gamma: ofNorm.gamma, beta: ofNorm.beta, ...ofConvolution };
-    },
+    normSeparableConv2d: (x, norm, w, map, geometry, addend) =>
+      behindNorm(norms, x, norm, geometry.window, (v) => separableConv2d(v, w, map, geometry, addend)),
+    normSeparableConv2dGradient: (x, norm, w, map, g, geometry) =>
+      gradientBehindNorm(norms, x, norm, geometry.window, (v) => separableConv2dGradient(v, w, map, g, geometry)),
   };
 }

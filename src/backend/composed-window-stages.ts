@@ -1,8 +1,9 @@
 /**
- * A depthwise window and the stages behind it, composed of a convolution and of stages. The reference computes them so, and so do fast
- * kernels where the window is not one that they know.
+ * A depthwise window and the stages behind it, composed of a convolution and of stages, and with a norm before it composed of both. The
+ * reference computes them so, and so do fast kernels where the window is not one that they know.
  */
 
+import { behindNorm, gradientBehindNorm, type Norms } from "./composed-norm.ts";
 import type { Kernels, StagesGeometry, WindowStagesGeometry } from "./kernels.ts";
 
 type Convolutions = Pick<Kernels, "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient">;
@@ -41,5 +42,21 @@ export function composedWindowStages({
       ofStages.x.release();
       return gradient;
     },
+  };
+}
+
+export function composedNormWindowStages({
+  contractWindow,
+  contractWindowGradient,
+  ...norms
+}: Norms & Pick<Required<Kernels>, "contractWindow" | "contractWindowGradient">): Pick<
+  Required<Kernels>,
+  "normContractWindow" | "normContractWindowGradient"
+> {
+  return {
+    normContractWindow: (x, norm, w, weights, geometry) =>
+      behindNorm(norms, x, norm, geometry.window, (v) => contractWindow(v, w, weights, geometry)),
+    normContractWindowGradient: (x, norm, w, weights, g, geometry) =>
+      gradientBehindNorm(norms, x, norm, geometry.window, (v) => contractWindowGradient(v, w, weights, g, geometry)),
   };
 }

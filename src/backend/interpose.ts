@@ -39,6 +39,8 @@ const kernelNames = Object.keys({
   contractChannelsGradient: true,
   contractWindow: true,
   contractWindowGradient: true,
+  normContractWindow: true,
+  normContractWindowGradient: true,
   multiplyGradient: true,
   matmulGradient: true,
   butterflyMatrix: true,

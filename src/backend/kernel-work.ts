@@ -6,12 +6,19 @@ import { cosineTransformMultiplyAdds } from "../core/cosine-transform.ts";
 import { separableMultiplyAdds } from "../core/separable-geometry.ts";
 import { bytesPerElement, type Storage } from "../tensor/storage.ts";
 import type { Call } from "./interpose.ts";
+import type { WindowStagesGeometry } from "./kernels.ts";
 
 /** All stages but the last are computed again, and each has two gradients. */
 const gradientMultiplyAdds = (stages: readonly ChannelStage[]): number =>
   3 * stagesMultiplyAdds(stages) - stageMultiplyAdds(stages.at(-1)!);
 
 const pixelsOf = ({ batch, outHeight, outWidth }: ConvolutionGeometry): number => batch * outHeight * outWidth;
+
+const windowedMultiplyAdds = ({ window, stages }: WindowStagesGeometry): number =>
+  convolutionMultiplyAdds(window) + pixelsOf(window) * stagesMultiplyAdds(stages);
+
+const windowedGradientMultiplyAdds = ({ window, stages }: WindowStagesGeometry): number =>
+  2 * convolutionMultiplyAdds(window) + pixelsOf(window) * gradientMultiplyAdds(stages);
 
 /**
  * The multiply-adds of a matrix product, a convolution, a gradient of a convolution or a cosine transform; 0 for every other kernel. A
@@ -49,14 +56,14 @@ export function contractionMultiplyAdds(call: Call): number {
       const { batch, columns, stages } = call[4];
       return batch * columns * gradientMultiplyAdds(stages);
     }
-    case "contractWindow": {
-      const { window, stages } = call[4];
-      return convolutionMultiplyAdds(window) + pixelsOf(window) * stagesMultiplyAdds(stages);
-    }
-    case "contractWindowGradient": {
-      const { window, stages } = call[5];
-      return 2 * convolutionMultiplyAdds(window) + pixelsOf(window) * gradientMultiplyAdds(stages);
-    }
+    case "contractWindow":
+      return windowedMultiplyAdds(call[4]);
+    case "normContractWindow":
+      return windowedMultiplyAdds(call[5]);
+    case "contractWindowGradient":
+      return windowedGradientMultiplyAdds(call[5]);
+    case "normContractWindowGradient":
+      return windowedGradientMultiplyAdds(call[6]);
     default:
       return 0;
   }

@@ -115,7 +115,10 @@ export interface StagesGeometry {
   readonly stages: readonly ChannelStage[];
 }
 
-/** A depthwise convolution of x:[batch, channels, height, width], and stages that act in turn on the channels of its result. */
+/**
+ * A depthwise convolution of x:[batch, channels, height, width], and stages that act in turn on the channels of its result. There is at least
+ * one stage, and nothing is empty.
+ */
 export interface WindowStagesGeometry {
   readonly window: ConvolutionGeometry;
   readonly stages: readonly ChannelStage[];
@@ -429,6 +432,26 @@ export interface Kernels {
     g: Storage,
     geometry: WindowStagesGeometry,
   ): { x: Storage; w: Storage; weights: readonly Storage[] };
+  /**
+   * contractWindow(v) with v = activation(norm(x)), and the statistics of x. Both kernels are optional: without them the op is composed of
+   * others.
+   */
+  normContractWindow?(
+    x: Storage,
+    norm: PrecedingNormStorages,
+    w: Storage,
+    weights: readonly Storage[],
+    geometry: WindowStagesGeometry,
+  ): { y: Storage } & BatchStatistics;
+  /** The gradients of Σ g·normContractWindow(x) with respect to x, γ, β, w and the weights. */
+  normContractWindowGradient?(
+    x: Storage,
+    norm: PrecedingNormStorages & BatchStatistics,
+    w: Storage,
+    weights: readonly Storage[],
+    g: Storage,
+    geometry: WindowStagesGeometry,
+  ): { x: Storage; gamma: Storage; beta: Storage; w: Storage; weights: readonly Storage[] };
   /**
    * The matrix of a butterfly map (ops/butterfly-matrix.ts): twiddle:[L, 2^(L−1), 2, 2] → [rows, columns]. Both kernels are optional:
    * without them the op is composed of others.

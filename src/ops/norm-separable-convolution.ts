@@ -26,6 +26,13 @@ export interface PrecedingNorm {
   readonly activation: Activation;
 }
 
+/** @throws ConfigError for an ε out of range and for an unknown activation. */
+export function checkPrecedingNorm(op: string, { epsilon, activation }: PrecedingNorm): void {
+  checkNumbers(op, { epsilon }, { least: 0 });
+  if (!activations.includes(activation))
+    throw new ConfigError(`${op}: activation must be ${activations.join(" or ")}, got ${String(activation)}`);
+}
+
 /**
  * `normSeparableConv2d` as `batchNorm` and `separableConv2d`: the same value and the same gradients. v is written, and kept for the gradient.
  * @throws ShapeError and ConfigError as `normSeparableConv2d` does.
@@ -64,9 +71,7 @@ export function normSeparableConv2d(
   const geometry = checkedGeometry("normSeparableConv2d", x, w, map, options);
   const shape = checkedShape("normSeparableConv2d", x, geometry, addend);
   channelGeometry("normSeparableConv2d", x, gamma, beta);
-  checkNumbers("normSeparableConv2d", { epsilon }, { least: 0 });
-  if (!activations.includes(activation))
-    throw new ConfigError(`normSeparableConv2d: activation must be ${activations.join(" or ")}, got ${String(activation)}`);
+  checkPrecedingNorm("normSeparableConv2d", norm);
   const operands = { gamma: gamma.storage, beta: beta.storage, epsilon, activation };
   const fused = forward(x.storage, operands, w.storage, map.storage, geometry, addend?.storage);
   const [mean, variance] = [output(gamma.shape, fused.mean), output(gamma.shape, fused.variance)];

@@ -23,11 +23,13 @@ import { Layer } from "../nn/module.ts";
 import type { NormedLayer } from "../nn/preceding-norm.ts";
 import type { Parameter } from "../nn/state.ts";
 import { addInPlace } from "../ops/add-in-place.ts";
+import type { Stage } from "../ops/contract-channels.ts";
 import { contractWindow } from "../ops/contract-window.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { applyEpilogue, applyInPlace, type Epilogue } from "../ops/epilogue.ts";
 import { pad, slice } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
+import { normContractWindow } from "../ops/norm-contract-window.ts";
 import { normSeparableConv2d } from "../ops/norm-separable-convolution.ts";
 import { reshape } from "../ops/reshape.ts";
 import { separableConv2d } from "../ops/separable-convolution.ts";
@@ -182,7 +184,7 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
       const matrix = this.map.toDense();
       return this.#finished(matrix, then, (addend) => separableConv2d(x, window, matrix, this.#windowOptions, addend));
     }
-    const stages = window && this.grouped?.bias === undefined ? this.map.stages() : undefined;
+    const stages = this.#stages;
     const convolve = (): Tensor =>
       window !== undefined && stages !== undefined
         ? contractWindow(x, window, stages, this.#windowOptions)
@@ -190,13 +192,26 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
     return applyInPlace(this.#biased(convolve()), then);
   }
 
+  /** The stages of the map, if they can be one op with the window. */
+  get #stages(): readonly Stage[] | undefined {
+    return this.#fusible === undefined || this.grouped?.bias !== undefined ? undefined : this.map.stages();
+  }
+
   /**
-   * At once in training, where the window and the matrix W are one op and the window has stride 1. A window with a stride leaves a cotangent
-   * that is larger than its result, and then nothing is gained (docs/benchmarks.md).
+   * At once in training, where the window is one op with the matrix W or with the stages, and has stride 1. A window with a stride leaves a
+   * cotangent that is larger than its result, and then nothing is gained (docs/benchmarks.md).
    */
   forwardAfterNorm(x: Tensor, context: Context, norm: BatchNorm2d, activation: Activation, then: Epilogue): Tensor | undefined {
     const window = this.#fusible?.kernel();
-    if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context) || !this.#multipliesByMatrix(x, window)) return undefined;
+    if (window === undefined || this.#stride !== 1 || !norm.takesBatch(context)) return undefined;
+    if (!this.#multipliesByMatrix(x, window)) {
+      const stages = this.#stages;
+      if (stages === undefined) return undefined;
+      const y = norm.forwardInto(x, (gamma, beta, epsilon, running) =>
+        normContractWindow(x, { gamma, beta, epsilon, activation }, window, stages, this.#windowOptions, running),
+      );
+      return applyInPlace(this.#biased(y), then);
+    }
     const matrix = this.map.toDense();
     return this.#finished(matrix, then, (addend) =>
       norm.forwardInto(x, (gamma, beta, epsilon, running) =>

@@ -1,11 +1,12 @@
 /**
- * The separable convolution behind a norm and an activation, and its gradients. The oracle is the reference: a norm, and then convolutions.
+ * The separable convolution behind a norm and an activation, as one matrix and as a stage, and its gradients. The oracle is the reference: a norm, and then convolutions.
  * An element near the kink of the activation may pass or not, as it is rounded, so cases with one are not drawn.
  */
 
 import fc from "fast-check";
 import { it } from "vitest";
 import { activations, type NormGeometry, type PrecedingNormStorages } from "../../src/backend/kernels.ts";
+import { channelStage, stageLetters } from "../../src/core/channel-stage.ts";
 import type { SeparableGeometry } from "../../src/core/separable-geometry.ts";
 import { seeds, valuesOf } from "../arbitraries/values.ts";
 import { geometryOfSeparable, separables } from "./conformance-contractions.ts";
@@ -116,6 +117,27 @@ function boundsOf(operands: Operands, geometry: SeparableGeometry, norm: NormGeo
 }
 
 export function normSeparableConformance(subject: Subject): void {
+  /** The map as a stage with the weight P. */
+  const contracted = async (
+    { x, gamma, beta, w, map, g, mean, variance }: Operands,
+    { window, outChannels }: SeparableGeometry,
+    then: Pick<PrecedingNormStorages, "epsilon" | "activation">,
+    bound: (precision: Precision) => Numbers[],
+  ): Promise<void> => {
+    const { normContractWindow, normContractWindowGradient } = subject.kernels();
+    if (normContractWindow === undefined || normContractWindowGradient === undefined) return;
+    const stage = channelStage(stageLetters("oi,i->o", [outChannels, window.inChannels], window.inChannels));
+    const geometry = { window, stages: [stage] };
+    const run: Run = (k, [xs, gammas, betas, ws, maps, gs, means, variances]) => {
+      const before = { gamma: gammas!, beta: betas!, ...then };
+      const forward = k.normContractWindow!(xs!, before, ws!, [maps!], geometry);
+      const statistics = { mean: means!, variance: variances! };
+      const gradient = k.normContractWindowGradient!(xs!, { ...before, ...statistics }, ws!, [maps!], gs!, geometry);
+      return [forward.y, gradient.x, gradient.gamma, gradient.beta, gradient.w, ...gradient.weights, forward.mean, forward.variance];
+    };
+    await conforms(subject, { inputs: [x, gamma, beta, w, map, g, mean, variance].map(floating), run, bound });
+  };
+
   const check = async ({
     seed,
     config,
@@ -137,13 +159,19 @@ export function normSeparableConformance(subject: Subject): void {
       const gradient = k.normSeparableConv2dGradient!(xs!, { ...before, mean: means!, variance: variances! }, ws!, maps!, gs!, geometry);
       return [forward.y, gradient.x, gradient.gamma, gradient.beta, gradient.w, gradient.map, forward.mean, forward.variance];
     };
+    const bound = (precision: Precision): Numbers[] => [
+      ...boundsOf(operands, geometry, norm, precision),
+      ...normBounds(x, gamma, beta, norm, precision).slice(1),
+    ];
+    // Stages get nothing that is empty.
+    if (x.length * map.length * g.length > 0) await contracted(operands, geometry, { epsilon, activation }, bound);
     await conforms(subject, {
       inputs: [x, gamma, beta, w, map, g, mean, variance, ...(seed % 2 === 0 ? [addend] : [])].map(floating),
       run,
-      bound: (precision) => [...boundsOf(operands, geometry, norm, precision), ...normBounds(x, gamma, beta, norm, precision).slice(1)],
+      bound,
     });
   };
 
-  it("normSeparableConv2d and its gradients: any window, whole and broken rows, several bands", () =>
+  it("normSeparableConv2d, normContractWindow and their gradients: any window, whole and broken rows, several bands", () =>
     holds(subject, fc.asyncProperty(cases, check), 60));
 }

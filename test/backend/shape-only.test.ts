@@ -34,8 +34,10 @@ function paired(asked: Set<string>): Kernels {
     contractChannelsGradient: __,
     contractWindow: ___,
     contractWindowGradient: ____,
-    normSeparableConv2d: _____,
-    normSeparableConv2dGradient: ______,
+    normContractWindow: _____,
+    normContractWindowGradient: ______,
+    normSeparableConv2d: _______,
+    normSeparableConv2dGradient: ________,
     ...reference
   } = createReferenceBackend();
   const shapeOnly = createShapeOnlyBackend();

@@ -22,6 +22,7 @@ import { applyEpilogue, applyInPlace, beforeActivation, type Epilogue } from "..
 import { gather, scatterAdd } from "../../src/ops/indexing.ts";
 import * as layout from "../../src/ops/layout.ts";
 import { matmul } from "../../src/ops/matmul.ts";
+import { normContractWindow, normContractWindowComposed } from "../../src/ops/norm-contract-window.ts";
 import * as normSeparable from "../../src/ops/norm-separable-convolution.ts";
 import * as pooling from "../../src/ops/pooling.ts";
 import type { ReduceOptions } from "../../src/ops/reduce-axes.ts";
@@ -176,6 +177,23 @@ const separableRow = (f: typeof separable.separableConv2d): GradientRow =>
         inputs: [...sizes, ...(adds ? [y] : [])].map((shape, i) => sampleTensor(shape, seed + i)),
       };
     },
+  );
+
+/** Stages behind a window, a norm and an activation, as in `normSeparableRow`. */
+const normWindowRow = (f: typeof normContractWindow): GradientRow =>
+  row(
+    fc.tuple(drawnStages({ batch: 1, channels: 4, columns: 1 }), fc.integer({ min: 1, max: 2 }), fc.constantFrom(...activations)),
+    ([{ batch, channels, stages }, stride, activation], seed) => ({
+      f: (x, w, gamma, beta, ...weights) => {
+        const [scale, shift] = [gamma!, beta!].map((t) => elementwise.multiply(t, 0.1)) as [Tensor, Tensor];
+        const norm = { gamma: scale, beta: elementwise.add(shift, levels(shift.shape)), epsilon: 1e-2, activation };
+        const list = stages.map(({ equation, sizes }, s): Stage => [equation, weights[s]!, sizes]);
+        return f(x!, norm, w!, list, { stride, padding: 1 }).y;
+      },
+      inputs: [[batch + 3, channels, 3, 3], [channels, 1, 3, 3], [channels], [channels], ...stages.map(({ weight }) => weight)].map(
+        (shape, i) => sampleTensor(shape, seed + i),
+      ),
+    }),
   );
 
 /**
@@ -441,6 +459,9 @@ export const gradientTable: Readonly<Record<string, GradientRow>> = {
 
   "separable-convolution/separableConv2d": separableRow(separable.separableConv2d),
   "separable-convolution/separableConv2dComposed": separableRow(separable.separableConv2dComposed),
+
+  "norm-contract-window/normContractWindow": normWindowRow(normContractWindow),
+  "norm-contract-window/normContractWindowComposed": normWindowRow(normContractWindowComposed),
 
   "norm-separable-convolution/normSeparableConv2d": normSeparableRow(normSeparable.normSeparableConv2d),
   "norm-separable-convolution/normSeparableConv2dComposed": normSeparableRow(normSeparable.normSeparableConv2dComposed),

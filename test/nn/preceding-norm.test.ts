@@ -14,6 +14,7 @@ import { add, multiply } from "../../src/ops/elementwise.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory } from "../../src/structured/create-convolution.ts";
+import type { Mode } from "../../src/structured/structured-linear.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { calledKernels } from "../support/called-kernels.ts";
 import { expectTensor, toArray } from "../support/nd-array.ts";
@@ -29,10 +30,10 @@ interface Network {
 }
 
 /** Norm, activation and convolution. Two calls give equal networks. */
-function network(text: string, activation: Layer, { stride = 1, bias = false } = {}): Network {
+function network(text: string, activation: Layer, { stride = 1, bias = false, mode = "auto" as Mode } = {}): Network {
   const build = { random: new Random(3), dtype: "float64" } as const;
   const norm = new BatchNorm2d(channels, build);
-  const convolution = convolutionFactory(parseConvolution(text))(
+  const convolution = convolutionFactory(parseConvolution(text), { mode })(
     { inChannels: channels, outChannels: channels, kernel: 3, stride, bias },
     build,
   );
@@ -56,6 +57,8 @@ describe.each([
     ["Sep", { bias: true }],
     ["Sep", { stride: 2 }],
     ["LR_0.5", {}],
+    ["LR_0.5", { mode: "factorized" }],
+    ["Monarch_2", { mode: "factorized", bias: true }],
   ] as const)("%s %o: the value, the gradients and the running statistics of the layers one by one", async (text, options) => {
     const [fused, plain] = [network(text, activation, options), network(text, activation, options)];
     const [x, g] = [
@@ -79,13 +82,15 @@ describe.each([
     expect(got.norm.num_batches_tracked.count).toBe(1);
   });
 
-  test("with a shortcut the convolution adds it", async () => {
-    const [fused, plain] = [network("Sep", activation), network("Sep", activation)];
+  test.each([
+    ["Sep", "auto", "normSeparableConv2d"],
+    ["Generic_0.5", "factorized", "normContractWindow"],
+  ] as const)("with a shortcut %s in mode %s adds it, in one call of %s", async (text, mode, kernel) => {
+    const [fused, plain, again] = [1, 2, 3].map(() => network(text, activation, { mode })) as [Network, Network, Network];
     const x = sampleTensor([3, channels, 6, 8], 5);
     const called = calledKernels(() => void new Residual(fused.f).forward(x, training));
-    expect(called.filter((name) => name === "normSeparableConv2d")).toHaveLength(1);
+    expect(called.filter((name) => name === kernel)).toHaveLength(1);
     expect(called).not.toContain("batchNorm");
-    const again = network("Sep", activation);
     await expectTensor(new Residual(again.f).forward(x, training), await toArray(add(oneByOne(plain, x, training), x)), 1e-12);
   });
 });

@@ -7,7 +7,7 @@
  */
 
 import { composedNormSeparable, composedSeparable } from "../composed-separable.ts";
-import { composedWindowStages } from "../composed-window-stages.ts";
+import { composedNormWindowStages, composedWindowStages } from "../composed-window-stages.ts";
 import type { HostMemory } from "../host-storage.ts";
 import type { Kernels } from "../kernels.ts";
 import { batchNormKernels } from "./batch-norm.ts";
@@ -32,24 +32,32 @@ export type HostKernels = Omit<Kernels, "name" | "threads" | "memory" | "resetPe
  * The kernels. They read operands through `viewOf` and allocate results in `memory`. No function uses `this`, so a backend may pick single
  * kernels.
  */
-export const referenceKernels = (memory: HostMemory): HostKernels => ({
-  ...transferKernels(memory),
-  ...elementwiseKernels(memory),
-  ...reductionKernels(memory),
-  ...indexingKernels(memory),
-  ...sortingKernels(memory),
-  ...cosineTransformKernels(memory),
-  ...layoutKernels(memory),
-  ...matmulKernels(memory),
-  ...convolutionKernels(memory),
-  ...composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) }),
-  ...poolingKernels(memory),
-  ...batchNormKernels(memory),
-  ...composedNormSeparable(batchNormKernels(memory), composedSeparable({ ...convolutionKernels(memory), ...elementwiseKernels(memory) })),
-  ...channelStageKernels(memory),
-  ...composedWindowStages({ ...convolutionKernels(memory), ...channelStageKernels(memory) }),
-  ...optimiserKernels(),
-});
+export function referenceKernels(memory: HostMemory): HostKernels {
+  const convolutions = convolutionKernels(memory);
+  const norms = batchNormKernels(memory);
+  const stages = channelStageKernels(memory);
+  const separable = composedSeparable({ ...convolutions, ...elementwiseKernels(memory) });
+  const windowStages = composedWindowStages({ ...convolutions, ...stages });
+  return {
+    ...transferKernels(memory),
+    ...elementwiseKernels(memory),
+    ...reductionKernels(memory),
+    ...indexingKernels(memory),
+    ...sortingKernels(memory),
+    ...cosineTransformKernels(memory),
+    ...layoutKernels(memory),
+    ...matmulKernels(memory),
+    ...convolutions,
+    ...separable,
+    ...poolingKernels(memory),
+    ...norms,
+    ...composedNormSeparable(norms, separable),
+    ...stages,
+    ...windowStages,
+    ...composedNormWindowStages({ ...norms, ...windowStages }),
+    ...optimiserKernels(),
+  };
+}
 
 /** The reference backend: these kernels on ordinary JavaScript memory. It runs everywhere, in float32 and float64, and it is slow. */
 export const createReferenceBackend = (): Kernels => {

@@ -23,6 +23,7 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
   const products = matmulKernels(machine);
   const convolutions = convolutionKernels(machine);
   const stages = channelStageKernels(machine);
+  const norms = batchNormKernels(machine);
   const fast = {
     ...layoutKernels(machine),
     ...elementwiseKernels(machine),
@@ -33,9 +34,9 @@ export function assembleKernels(machine: Machine): Pick<Kernels, KernelName> {
     ...convolutions,
     ...separableKernels(machine),
     ...poolingKernels(machine),
-    ...batchNormKernels(machine),
+    ...norms,
     ...stages,
-    ...windowStageKernels(machine, { ...convolutions, ...stages }),
+    ...windowStageKernels(machine, { ...convolutions, ...stages, ...norms }),
     ...optimiserKernels(machine),
   };
   return overlay(referenceKernels(machine.memory), fast, wasmAcceptances);

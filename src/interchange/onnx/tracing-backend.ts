@@ -76,8 +76,10 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     contractChannelsGradient: __,
     contractWindow: ___,
     contractWindowGradient: ____,
-    normSeparableConv2d: _____,
-    normSeparableConv2dGradient: ______,
+    normContractWindow: _____,
+    normContractWindowGradient: ______,
+    normSeparableConv2d: _______,
+    normSeparableConv2dGradient: ________,
     ...others
   } = inner;
   return {

@@ -82,6 +82,8 @@ const callOf: { readonly [Name in FastName]: (d: Drawn) => readonly unknown[] } 
   contractChannelsGradient: (d) => [storage(d), [], storage(d), {}],
   contractWindow: (d) => [storage(d), storage(d), [], {}],
   contractWindowGradient: (d) => [storage(d), storage(d), [], storage(d), {}],
+  normContractWindow: (d) => [storage(d), {}, storage(d), [], {}],
+  normContractWindowGradient: (d) => [storage(d), {}, storage(d), [], storage(d), {}],
   sgdUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
   adamUpdate: (d) => [[{ parameter: storage(d), gradient: storage(d) }], {}],
 };

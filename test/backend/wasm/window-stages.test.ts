@@ -13,6 +13,7 @@ import { enableRelaxedSimd } from "../../../src/backend/wasm/node/enable-relaxed
 import { enableWideSimd } from "../../../src/backend/wasm/node/enable-wide-simd.ts";
 import { createWasmBackend, type WasmBackend } from "../../../src/backend/wasm/wasm-backend.ts";
 import { convolutionGeometry } from "../../../src/core/convolution-geometry.ts";
+import type { Storage } from "../../../src/tensor/storage.ts";
 import { type DrawnStages, drawnStages, geometryOfStages } from "../../arbitraries/stages.ts";
 import { seeds, valuesOf } from "../../arbitraries/values.ts";
 import { precisions, sumBound } from "../conformance-tolerance.ts";
@@ -48,6 +49,26 @@ function results(k: Kernels, dtype: "float32" | "float64", inputs: readonly Floa
   const y = contractWindow!(x!, w!, weights, geometry);
   const gradient = contractWindowGradient!(x!, w!, weights, g!, geometry);
   const computed = [y, gradient.x, gradient.w, ...gradient.weights];
+  return released(operands, computed);
+}
+
+/** The same behind a norm, whose γ and β are the first weights of the window. */
+function normedResults(k: Kernels, inputs: readonly Float64Array[], geometry: WindowStagesGeometry) {
+  const operands = inputs.map((values) => k.upload("float32", values));
+  const { inChannels } = geometry.window;
+  const affine = [1, 2].map((end) => k.upload("float32", inputs[1]!.slice((end - 1) * inChannels, end * inChannels)));
+  const [x, w, g, ...weights] = operands;
+  const norm = { gamma: affine[0]!, beta: affine[1]!, epsilon: 1e-5, activation: "relu" } as const;
+  const { normContractWindow, normContractWindowGradient } = k;
+  const { y, mean, variance } = normContractWindow!(x!, norm, w!, weights, geometry);
+  const gradient = normContractWindowGradient!(x!, { ...norm, mean, variance }, w!, weights, g!, geometry);
+  return released(
+    [...operands, ...affine],
+    [y, mean, variance, gradient.x, gradient.gamma, gradient.beta, gradient.w, ...gradient.weights],
+  );
+}
+
+function released(operands: readonly Storage[], computed: readonly Storage[]): Float64Array[] {
   const copies = computed.map(({ view }) => Float64Array.from(view!));
   for (const storage of [...operands, ...computed]) storage.release();
   return copies;
@@ -90,6 +111,8 @@ for (const simd of simdNames)
         expect(wrong === -1 ? "all right" : `result ${i}[${wrong}] is ${values[wrong]}, not ${exact[i]![wrong]}`).toBe("all right");
       }
       expect(results(two, "float32", inputs, geometry)).toEqual(computed);
+      // The conformance suite checks the values behind a norm.
+      expect(normedResults(two, inputs, geometry)).toEqual(normedResults(one, inputs, geometry));
     };
 
     it("agrees with the composed kernels, and with itself on two threads", () => {

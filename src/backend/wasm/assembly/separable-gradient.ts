@@ -217,7 +217,8 @@ function windowGradients(
       if (!planesD.direct) copyPlanes(planesD, dGradient, 1, 0, job.dRows, copy);
       onePlane(job.passes, job.passCount, weights, planesD.direct ? dGradient : copy, xGradient, corner);
     }
-    const source = input.coefficients == 0 ? x : maskedSource(job, image * input.channels + c, c, x, xGradient, rows + cacheLine);
+    const sums = job.sums + ((<usize>(image * input.channels + c)) << 4);
+    const source = input.coefficients == 0 ? x : maskedSource(input, c, x, xGradient, rows + cacheLine, sums, job.slopeEnd);
     if (input.kind == SAME) sameWindowDots(source, dGradient, planes.height, planes.width, nineSumsOf(job) + c * nineSumsBytes);
     else if (input.kind == STRIDE_TWO) strideTwoDots(source, dGradient, planes.height, planes.width, window);
     else {
@@ -234,13 +235,12 @@ function windowGradients(
 
 /**
  * The plane of x as the window sees it behind a norm, written to `y`. The same loop sets the cotangent g of the norm's result to 0 where the
- * activation has slope 0, and takes the sums that the gradient of the norm needs (batch-norm.ts).
+ * activation has slope 0, and writes the two sums that the gradient of the norm needs (batch-norm.ts).
  */
-function maskedSource(job: SeparableGradientJob, row: i32, channel: i32, x: usize, g: usize, y: usize): usize {
-  const input = job.input, planes = input.planes;
+export function maskedSource(input: WindowInput, channel: i32, x: usize, g: usize, y: usize, sums: usize, slopeEnd: f32): usize {
+  const planes = input.planes;
   const coefficients = input.coefficients + ((<usize>channel) << 4);
-  const sums = job.sums + ((<usize>row) << 4);
-  store<f64>(sums, rowNormalisedProducts(x, g, y, planes.height * planes.width, coefficients, input.activation, job.slopeEnd));
+  store<f64>(sums, rowNormalisedProducts(x, g, y, planes.height * planes.width, coefficients, input.activation, slopeEnd));
   store<f64>(sums, productSum, 8);
   return y;
 }

@@ -9,7 +9,8 @@
 import { StagesJob, applyStages, clearPartials, firstSource, stagesGradient } from "./channel-stages";
 import { runBytes } from "./depthwise";
 import { addNineSums, nineSumsBytes, reverseWeights, sameWindow, sameWindowDots } from "./same-window";
-import { Band, SAME, WindowInput } from "./separable";
+import { Band, SAME, WindowInput, cacheLine, windowSource } from "./separable";
+import { maskedSource } from "./separable-gradient";
 import { strideTwoDots, strideTwoInputGradient, strideTwoWindow } from "./stride-two-window";
 import { JOB, parallel, thread } from "./team";
 
@@ -30,7 +31,10 @@ export class WindowStagesJob {
   /** Bytes of the sums of w̄ for all channels, whose lanes are apart for a whole range; 0 with stride 2, which has none. */
   nineBytes: usize;
   dPlane: usize;
-  /** A thread's room for the sums of w̄, the weights of the transposed window, and the cotangent of D. */
+  /** [row] of two float64, the sums that the gradient of a norm before the window needs, and the last value with slope 1. */
+  sums: usize;
+  slopeEnd: f32;
+  /** A thread's room for the normalised rows of a plane, the sums of w̄, the weights of the transposed window, and the cotangent of D. */
   scratch: usize;
   scratchBytes: usize;
 }
@@ -55,19 +59,20 @@ function forwardBand(tile: i32): void {
   const stages = job.stages, bands = job.input.bandCount;
   const scratch = stages.scratch + thread() * stages.scratchBytes;
   const image = tile / bands, band = tile % bands;
-  windowRows(job, image, band, scratch + firstSource(stages));
+  windowRows(job, image, band, scratch + firstSource(stages), job.scratch + thread() * job.scratchBytes);
   applyStages(stages, image, band * stages.tileColumns, 1, scratch);
 }
 
-/** D of a band of an image, row by row of its channels. */
-function windowRows(job: WindowStagesJob, image: i32, index: i32, target: usize): void {
+/** D of a band of an image, row by row of its channels. `rows` has room for the normalised rows of a plane where there is a norm. */
+function windowRows(job: WindowStagesJob, image: i32, index: i32, target: usize, rows: usize): void {
   const input = job.input, planes = input.planes;
   const band = changetype<Band>(input.bands + index * bandBytes);
   const planeBytes = (<usize>(planes.height * planes.width)) << 2;
   let x = input.x + image * input.xImage, weights = input.weights;
   for (let c = 0; c < input.channels; c++, x += planeBytes, weights += 9 << 2, target += job.stages.pitch) {
-    if (input.kind == SAME) sameWindow(x, planes.height, planes.width, band.firstRow, band.rows, weights, target, 2 * runBytes);
-    else strideTwoWindow(x, planes.width, band.firstRow, band.rows, weights, target, 2 * runBytes);
+    const source = windowSource(input, c, x, band.sourceRow, band.sourceRows, rows);
+    if (input.kind == SAME) sameWindow(source, planes.height, planes.width, band.firstRow, band.rows, weights, target, 2 * runBytes);
+    else strideTwoWindow(source, planes.width, band.firstRow, band.rows, weights, target, 2 * runBytes);
   }
 }
 
@@ -75,7 +80,8 @@ function backwardImages(range: i32): void {
   const job = changetype<WindowStagesJob>(load<usize>(JOB));
   const stages = job.stages, bands = job.input.bandCount;
   const scratch = stages.scratch + thread() * stages.scratchBytes;
-  const nine = job.scratch + thread() * job.scratchBytes;
+  const rows = job.scratch + thread() * job.scratchBytes;
+  const nine = rows + job.input.rowsBytes;
   const cotangent = nine + job.nineBytes + reversedBytes;
   let window = job.partialWindow + range * job.windowBytes;
   clearPartials(stages, range);
@@ -85,16 +91,19 @@ function backwardImages(range: i32): void {
   for (let image = range * job.imagesPerRange; image < end; image++) {
     for (let band = 0; band < bands; band++) {
       const column = band * stages.tileColumns;
-      windowRows(job, image, band, scratch + firstSource(stages));
+      windowRows(job, image, band, scratch + firstSource(stages), rows);
       stagesGradient(stages, image, column, 1, scratch, range, cotangent + ((<usize>column) << 2));
     }
-    windowGradients(job, image, cotangent, window, nine);
+    windowGradients(job, image, cotangent, window, nine, rows);
   }
   for (let at: usize = 0; at < job.nineBytes; at += nineSumsBytes, window += 9 << 2) addNineSums(nine + at, window);
 }
 
-/** From the cotangent of D of one image: w̄ is added to `window` or to `nine`, and x̄ is written. */
-function windowGradients(job: WindowStagesJob, image: i32, cotangent: usize, window: usize, nine: usize): void {
+/**
+ * From the cotangent of D of one image: w̄ is added to `window` or to `nine`, and x̄ is written. A norm before the window gets the cotangent of
+ * its own result as x̄.
+ */
+function windowGradients(job: WindowStagesJob, image: i32, cotangent: usize, window: usize, nine: usize, rows: usize): void {
   const input = job.input, planes = input.planes;
   const height = planes.height, width = planes.width;
   const planeBytes = (<usize>(height * width)) << 2;
@@ -104,12 +113,13 @@ function windowGradients(job: WindowStagesJob, image: i32, cotangent: usize, win
     if (input.kind == SAME) {
       reverseWeights(weights, reversed);
       sameWindow(cotangent, height, width, 0, height, reversed, xGradient, 2 * runBytes);
-      sameWindowDots(x, cotangent, height, width, nine);
+    } else strideTwoInputGradient(cotangent, height >> 1, width >> 1, weights, xGradient);
+    const sums = job.sums + ((<usize>(image * input.channels + c)) << 4);
+    const source = input.coefficients == 0 ? x : maskedSource(input, c, x, xGradient, rows + cacheLine, sums, job.slopeEnd);
+    if (input.kind == SAME) {
+      sameWindowDots(source, cotangent, height, width, nine);
       nine += nineSumsBytes;
-    } else {
-      strideTwoInputGradient(cotangent, height >> 1, width >> 1, weights, xGradient);
-      strideTwoDots(x, cotangent, height, width, window);
-    }
+    } else strideTwoDots(source, cotangent, height, width, window);
     x += planeBytes;
     xGradient += planeBytes;
     cotangent += job.dPlane;

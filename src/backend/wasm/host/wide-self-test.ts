@@ -137,9 +137,18 @@ const windowStagesCases = [1, 2].map(
       const weights = [numbers(15), numbers(70)];
       const [x, w] = [numbers(batch * channels * height * width), numbers(channels * 9)];
       const g = numbers(batch * 14 * window.outHeight * window.outWidth);
-      const { contractWindow, contractWindowGradient } = kernels as Required<Tested>;
-      const gradient = contractWindowGradient(x, w, weights, g, { window, stages });
-      return [contractWindow(x, w, weights, { window, stages }), gradient.x, gradient.w, ...gradient.weights];
+      const geometry = { window, stages };
+      const { contractWindow, contractWindowGradient, normContractWindow, normContractWindowGradient } = kernels as Required<Tested>;
+      const gradient = contractWindowGradient(x, w, weights, g, geometry);
+      const norm = { gamma: numbers(channels), beta: numbers(channels), epsilon: 1e-5, activation: "relu" as const };
+      const normed = normContractWindow(x, norm, w, weights, geometry);
+      const { mean, variance } = normed;
+      const normedGradient = normContractWindowGradient(x, { ...norm, mean, variance }, w, weights, g, geometry);
+      return [
+        ...[contractWindow(x, w, weights, geometry), gradient.x, gradient.w, ...gradient.weights],
+        ...[normed.y, mean, variance, normedGradient.x, normedGradient.gamma, normedGradient.beta, normedGradient.w],
+        ...normedGradient.weights,
+      ];
     },
   }),
 );
