@@ -15,7 +15,6 @@ import type { Parameter } from "../nn/state.ts";
 import { cosineTransform } from "../ops/cosine-transform.ts";
 import { constantTensor, normal, tensor } from "../ops/creation.ts";
 import { multiply } from "../ops/elementwise.ts";
-import { scatterAdd } from "../ops/indexing.ts";
 import { pad, slice, tile } from "../ops/layout.ts";
 import { matmul } from "../ops/matmul.ts";
 import { reshape } from "../ops/reshape.ts";
@@ -65,25 +64,38 @@ const shuffledColumns = (size: number): number[] => {
   return Array.from({ length: size }, (_, j) => (j < half ? 2 * j : 2 * (j - half) + 1));
 };
 
-/** The matrices C and C⁻¹ of size n×n with the columns in the order that the shuffles give them. */
-function constantMatrices(n: number, channelShuffle: boolean, dtype: DType): readonly [forward: TypedArray, inverse: TypedArray] {
+/** What forming W multiplies by: C and C⁻¹ of size n×n, with the columns in the order that the shuffles give them, and C⁻¹·T. */
+interface ConstantMatrices {
+  readonly forward: TypedArray;
+  readonly inverse: TypedArray;
+  /** [n, inputs]. */
+  readonly first: TypedArray;
+}
+
+/** Place j of the n places copies input sources[j]. */
+function constantMatrices(sources: Int32Array, inputs: number, channelShuffle: boolean, dtype: DType): ConstantMatrices {
+  const n = sources.length;
   const dct = cosineMatrix(n);
   const order = channelShuffle ? shuffledColumns(n) : Array.from({ length: n }, (_, j) => j);
   const [forward, inverse] = [typedArray(dtype, n * n), typedArray(dtype, n * n)];
+  const first = new Float64Array(n * inputs);
   for (let i = 0; i < n; i++) {
     for (const [j, source] of order.entries()) {
       forward[i * n + j] = dct[source * n + i]!;
-      inverse[i * n + j] = dct[i * n + source]! / ((i === 0 ? 4 : 2) * n);
+      const entry = dct[i * n + source]! / ((i === 0 ? 4 : 2) * n);
+      inverse[i * n + j] = entry;
+      first[i * inputs + sources[j]!]! += entry;
     }
   }
-  return [forward, inverse];
+  return { forward, inverse, first: typedArray(dtype, first) };
 }
 
 /**
  * W = S·K₁·K₂·…·T with K = R(R(diag(a)·C)·diag(d)·C⁻¹) (paper, §3). C is the unnormalised DCT-II matrix whose row i is the transform of
  * e_i. R is the channel shuffle of columns. T copies the input until it fills c = max(in + extra, out) places, and S adds up adjacent
  * outputs. 2·c·factors parameters. A column takes factors·(2·t(c) + 2c) multiply-adds, and the fast transform takes t(c) ≈ 2·c·log₂c for an
- * even c without a prime factor above 5. Forming W takes (2·factors − 1)·c³ + 2·factors·c² multiply-adds.
+ * even c without a prime factor above 5. Forming W takes in·((2·factors − 1)·c² + 2·factors·c) multiply-adds: it begins with C⁻¹·T, which is
+ * constant.
  * `fromDense` is a descent by L-BFGS. It finds a local optimum.
  */
 export class AcdcLinear extends StructuredLinear {
@@ -95,9 +107,7 @@ export class AcdcLinear extends StructuredLinear {
   readonly #lengthened: number;
   readonly #channelShuffle: boolean;
   /** What `toDense` multiplies by, once it was called. */
-  #matrices: readonly [forward: TypedArray, inverse: TypedArray] | undefined;
-  /** The input that each place copies, once `toDense` was called. */
-  #copied: Int32Array | undefined;
+  #matrices: ConstantMatrices | undefined;
 
   /** @throws ConfigError unless factors is an integer from 1 to 4,096, and for outputs that neither divide nor exceed the inputs. */
   constructor(inFeatures: number, outFeatures: number, { factors }: AcdcShape, build: Build, options: AcdcOptions = {}) {
@@ -180,18 +190,16 @@ export class AcdcLinear extends StructuredLinear {
   toDense(): Tensor {
     const c = this.#size;
     const { dtype } = this.layers[0]!.A.value;
-    this.#matrices ??= constantMatrices(c, this.#channelShuffle, dtype);
-    const [forward, inverse] = this.#matrices.map((values) => constantTensor(values, [c, c])) as [Tensor, Tensor];
+    this.#matrices ??= constantMatrices(this.#sources(), this.inFeatures, this.#channelShuffle, dtype);
+    const [forward, inverse] = [this.#matrices.forward, this.#matrices.inverse].map((values) => constantTensor(values, [c, c]));
     // From the right to the left, every product has a constant on its left side, so the gradient takes one product for each.
     let product: Tensor | undefined;
     for (const { A, D } of this.layers.toReversed()) {
-      const spectrum = product === undefined ? inverse : matmul(inverse, product);
-      product = multiply(A.value, matmul(forward, multiply(D.value, spectrum)));
+      const spectrum = product === undefined ? constantTensor(this.#matrices.first, [c, this.inFeatures]) : matmul(inverse!, product);
+      product = multiply(A.value, matmul(forward!, multiply(D.value, spectrum)));
     }
-    const rows = c === this.outFeatures ? product! : sum(reshape(product!, [this.outFeatures, c / this.outFeatures, c]), { axes: 1 });
-    if (c === this.inFeatures) return rows;
-    this.#copied ??= this.#sources();
-    return scatterAdd(rows, constantTensor(this.#copied, [c]), [this.outFeatures, this.inFeatures], 1);
+    if (c === this.outFeatures) return product!;
+    return sum(reshape(product!, [this.outFeatures, c / this.outFeatures, this.inFeatures]), { axes: 1 });
   }
 
   /** The input that each of the c places copies. */
@@ -217,7 +225,7 @@ export class AcdcLinear extends StructuredLinear {
 
   denseCost(): number {
     const [c, factors] = [this.#size, this.layers.length];
-    return factors * (2 * c ** 2 + c ** 3) + (factors - 1) * c ** 3;
+    return this.inFeatures * (factors * 2 * c + (2 * factors - 1) * c ** 2);
   }
 }
 
