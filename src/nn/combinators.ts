@@ -7,6 +7,7 @@ import { concat } from "../ops/layout.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Description } from "./describe.ts";
 import { activationOf, type EpilogueLayer, forwardThen, takesEpilogue } from "./epilogue.ts";
+import { inLayer } from "./layer-error.ts";
 import { Layer } from "./module.ts";
 import { forwardAfterNorm } from "./preceding-norm.ts";
 
@@ -46,8 +47,8 @@ export class Sequential extends Combinator implements Staged, EpilogueLayer {
 
   outputs(x: Tensor, context: Context): Tensor[] {
     let y = x;
-    return this.#layers.map((layer) => {
-      y = layer.forward(y, context);
+    return this.#layers.map((layer, i) => {
+      y = inLayer(String(i), layer, () => layer.forward(y, context));
       return y;
     });
   }
@@ -62,18 +63,20 @@ export class Sequential extends Combinator implements Staged, EpilogueLayer {
     let y = x;
     let last: Epilogue = then;
     for (let i = 0; i < layers.length; i++) {
-      const layer = layers[i]!;
+      const [layer, input] = [layers[i]!, y];
       const activation = takesEpilogue(layer) ? activationOf(layers[i + 1]) : undefined;
       if (activation !== undefined) {
-        const isLast = i + 2 === layers.length - 1;
-        const after = forwardAfterNorm(layers[i + 2], y, context, layer, activation, isLast ? then : {});
+        const [behind, isLast] = [layers[i + 2], i + 2 === layers.length - 1];
+        const afterNorm = (): Tensor | undefined => forwardAfterNorm(behind, input, context, layer, activation, isLast ? then : {});
+        const after = behind === undefined ? undefined : inLayer(String(i + 2), behind, afterNorm);
         if (after !== undefined && isLast) last = {};
-        y = after ?? forwardThen(layer, y, context, { activation });
+        y = after ?? inLayer(String(i), layer, () => forwardThen(layer, input, context, { activation }));
         i += after === undefined ? 1 : 2;
-      } else if (i === layers.length - 1) {
-        y = forwardThen(layer, y, context, then);
-        last = {};
-      } else y = layer.forward(y, context);
+      } else {
+        const isLast = i === layers.length - 1;
+        y = inLayer(String(i), layer, () => (isLast ? forwardThen(layer, input, context, then) : layer.forward(input, context)));
+        if (isLast) last = {};
+      }
     }
     return applyEpilogue(y, last);
   }
@@ -106,8 +109,10 @@ export class Residual extends Combinator implements EpilogueLayer {
   }
 
   forwardThen(x: Tensor, context: Context, { addend, activation }: Epilogue): Tensor {
-    const shortcut = this.shortcut === undefined ? x : this.shortcut.forward(x, context);
-    return forwardThen(this.f, x, context, { addend: addend === undefined ? shortcut : add(shortcut, addend), activation });
+    const { f, shortcut: beside } = this;
+    const shortcut = beside === undefined ? x : inLayer("shortcut", beside, () => beside.forward(x, context));
+    const sum = addend === undefined ? shortcut : add(shortcut, addend);
+    return inLayer("f", f, () => forwardThen(f, x, context, { addend: sum, activation }));
   }
 
   map(replace: (layer: Layer) => Layer): Residual {
@@ -139,7 +144,7 @@ export class Concat extends Combinator {
 
   forward(x: Tensor, context: Context): Tensor {
     return concat(
-      this.branches.map((branch) => branch.forward(x, context)),
+      this.branches.map((branch, i) => inLayer(`branches.${i}`, branch, () => branch.forward(x, context))),
       1,
     );
   }
