@@ -112,12 +112,31 @@ function reportError(error: unknown, { stderr }: Terminal, { json, verbose }: Er
 function describeError(error: unknown, verbose: boolean): { readonly name: string; readonly message: string } {
   // The message is `error: unknown option '--epoch'`, with `(Did you mean --epochs?)` on a line of its own.
   if (error instanceof CommanderError)
-    return { name: "ConfigError", message: `${oneLine(error.message.replace(/^error: /, ""))}; see separable --help` };
+    return { name: "ConfigError", message: `${oneLine(suggesting(error.message.replace(/^error: /, "")))}; see separable --help` };
   if (error instanceof Interruption) return { name: "Interruption", message: "Interrupted; nothing was written." };
   const { name, message } = error instanceof Error ? error : { name: "Error", message: String(error) };
   // An error that is no SeparableError is a fault of this program, so the message says how to see its stack.
   const hint = error instanceof SeparableError || verbose ? "" : " (--verbose says where)";
   return { name, message: `${oneLine(message)}${hint}` };
+}
+
+/** The options that other programs have under a name too far from ours for Commander to suggest ours. */
+const namesElsewhere: Readonly<Record<string, string>> = {
+  "--lr": "--learning-rate",
+  "--wd": "--weight-decay",
+  "--bs": "--batch-size",
+  "--arch": "--network",
+  "--model": "--network",
+  "--dataset": "--data",
+  "--device": "--backend",
+  "--gpu": "--backend",
+  "--workers": "--threads",
+};
+
+/** The message about an unknown option, with our name of the option that other programs call so. */
+function suggesting(message: string): string {
+  const ours = namesElsewhere[/^unknown option '([^'=]*)/.exec(message)?.[1] ?? ""];
+  return ours === undefined ? message : `${message.split("\n")[0]} (Did you mean ${ours}?)`;
 }
 
 /** The text with its lines joined, in linear time. */

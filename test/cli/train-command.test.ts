@@ -168,6 +168,8 @@ describe("bad input", () => {
     ["--conv tensortrain", /got "tensortrain"; did you mean TensorTrain_<scale>\?/],
     ["--schedule one-cicle", /got "one-cicle"; did you mean one-cycle\?/],
     ["--backend wsam", /got "wsam"; did you mean wasm\?/],
+    ["--lr 0.1", /ConfigError: unknown option '--lr' \(Did you mean --learning-rate\?\); see/],
+    ["--dataset=cifar10", /ConfigError: unknown option '--dataset=cifar10' \(Did you mean --data\?\); see/],
     ["--epoch 3", /ConfigError: unknown option '--epoch' \(Did you mean --epochs\?\)/],
     ["--epochs", /ConfigError: option '--epochs <n>' argument missing/],
     ["extra", /ConfigError: too many arguments/],
