@@ -105,6 +105,33 @@ export function figuresMarkdown({ bench, peers, date, note }: Figures): string {
   return parts.join("\n");
 }
 
+const shapeOf = ({ inChannels, outChannels, size, batch }: StructuredRow): string =>
+  `${inChannels} → ${outChannels} at ${size}², batch ${batch}`;
+
+const overSep = ({ times: { auto, sep } }: StructuredRow, part: keyof Times): number => auto[part] / sep[part];
+
+/**
+ * A row for each build and shape, about the convolutions that execute less than half of the dense map's multiply-adds: how many there are, for
+ * how many `auto` is faster than `Sep`, the median of the ratio, and the convolution with the largest one.
+ */
+export function structuredBuildsMarkdown(builds: Readonly<Record<string, StructuredDocument>>): string {
+  const cells = Object.entries(builds).flatMap(([build, rows]) =>
+    [...new Set(rows.map(shapeOf))].map((shape) => {
+      const few = rows.filter((row) => shapeOf(row) === shape && row.share < 0.5);
+      const of = (part: keyof Times): string[] => {
+        const ratios = few.map((row) => overSep(row, part)).toSorted((a, b) => a - b);
+        const [middle, largest] = [ratios[ratios.length >> 1]!, ratios.at(-1)!];
+        const worst = few.find((row) => overSep(row, part) === largest)!.convolution;
+        return [`${ratios.filter((ratio) => ratio < 1).length}`, middle.toFixed(2), `${largest.toFixed(2)} (${worst})`];
+      };
+      return [build, shape, String(few.length), ...of("forward"), ...of("forwardBackward")];
+    }),
+  );
+  const both = ["faster", "median", "largest"];
+  const header = ["build", "convolution", "below half", ...both.map((name) => `${name}, forward`), ...both.map((name) => `${name}, both`)];
+  return table(header, cells);
+}
+
 /** One table for each shape, its convolutions by rising share of multiply-adds. */
 export function structuredMarkdown(rows: StructuredDocument, date: string, note: string): string {
   const machine = rows[0]?.machine;
@@ -114,8 +141,6 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
   const both = (times: Times | null): string =>
     times === null ? "–" : `${milliseconds(times.forward)} / ${milliseconds(times.forwardBackward)}`;
   const columns = (count: number | null | undefined): string => (count === undefined ? "–" : count === null ? "never" : String(count));
-  const shapeOf = ({ inChannels, outChannels, size, batch }: StructuredRow): string =>
-    `${inChannels} → ${outChannels} at ${size}², batch ${batch}`;
   const shapes = new Set(rows.map(shapeOf));
   for (const shape of shapes) {
     const cells = rows

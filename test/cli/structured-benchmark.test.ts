@@ -7,7 +7,7 @@ import { memory } from "../../src/index.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory, createLinear } from "../../src/structured/create-convolution.ts";
 import { SeparableConvolution } from "../../src/structured/separable.ts";
-import { structuredMarkdown } from "../bench/figures.ts";
+import { structuredBuildsMarkdown, structuredMarkdown } from "../bench/figures.ts";
 import { onReferenceBackend } from "../support/reference-backend.ts";
 
 onReferenceBackend();
@@ -46,4 +46,17 @@ test("every path that exists is timed, counted and released; paths that don't ar
   const page = structuredMarkdown(rows.map((row) => ({ ...row, machine })) as never, "today", "Nothing else ran.");
   for (const spec of specs) expect(page).toContain(`| ${spec} |`);
   expect(page).toContain("### 16 → 20 at 3², batch 2");
+});
+
+test("the table of builds counts the convolutions below half of the multiply-adds where auto is faster than Sep", () => {
+  const row = (convolution: string, share: number, forward: number, forwardBackward: number) => ({
+    ...{ convolution, share, inChannels: 16, outChannels: 16, size: 8, batch: 2 },
+    times: { sep: { forward: 2, forwardBackward: 4 }, auto: { forward, forwardBackward } },
+  });
+  const rows = [row("A", 0.1, 1, 5), row("B", 0.49, 3, 3), row("C", 0.2, 1.8, 2), row("D", 0.5, 100, 100)];
+  expect(
+    structuredBuildsMarkdown({ wide: rows as never })
+      .split("\n")
+      .at(2),
+  ).toBe("| wide | 16 → 16 at 8², batch 2 | 3 | 2 | 0.90 | 1.50 (B) | 2 | 0.75 | 1.25 (A) |");
 });
