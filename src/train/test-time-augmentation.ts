@@ -7,6 +7,7 @@ import { checkOptions, type OptionNames, optionNames } from "../core/options.ts"
 import { formatShape } from "../core/shape.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { concat, flip, slice } from "../ops/layout.ts";
+import { scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { Classifier } from "./evaluate.ts";
 
@@ -44,8 +45,18 @@ export function augmentedLogits(model: Classifier, x: Tensor, context: Context, 
   const { translate = 1 } = options;
   if (x.rank !== 4) throw new ShapeError(`augmentedLogits: needs x:[N,C,H,W], got ${formatShape(x.shape)}`);
   checkNumbers("augmentedLogits", { translate }, { integer: true, least: 0, below: Math.min(x.shape[2]!, x.shape[3]!) });
-  const mirrored = (view: Tensor): Tensor => multiply(add(model.forward(view, context), model.forward(flip(view, [3]), context)), 0.5);
-  if (translate === 0) return mirrored(x);
-  const [up, down] = [-translate, translate].map((shift) => mirrored(moved(moved(x, 2, shift), 3, shift)));
-  return add(multiply(mirrored(x), 0.5), multiply(add(up!, down!), 0.25));
+  // What a view leaves behind is freed before the next one, so six views hold no more than one.
+  const logitsOf = (view: () => Tensor): Tensor => scope(() => model.forward(view(), context));
+  const mirrored = (view: () => Tensor): Tensor =>
+    multiply(
+      add(
+        logitsOf(view),
+        logitsOf(() => flip(view(), [3])),
+      ),
+      0.5,
+    );
+  const still = mirrored(() => x);
+  if (translate === 0) return still;
+  const [up, down] = [-translate, translate].map((shift) => mirrored(() => moved(moved(x, 2, shift), 3, shift)));
+  return add(multiply(still, 0.5), multiply(add(up!, down!), 0.25));
 }

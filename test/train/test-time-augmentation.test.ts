@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { kernels } from "../../src/backend/active.ts";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { Module } from "../../src/nn/module.ts";
 import { tensor } from "../../src/ops/creation.ts";
@@ -9,6 +10,7 @@ import { multiply } from "../../src/ops/elementwise.ts";
 import { concat } from "../../src/ops/layout.ts";
 import { reshape } from "../../src/ops/reshape.ts";
 import { sum } from "../../src/ops/sum-and-broadcast.ts";
+import { scope } from "../../src/tensor/scope.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { evaluate } from "../../src/train/evaluate.ts";
 import { augmentedLogits } from "../../src/train/test-time-augmentation.ts";
@@ -95,6 +97,22 @@ test("evaluate takes it as its way to predict", async () => {
     predict: (net, x, context) => augmentedLogits(net, x, context, { translate: 0 }),
   });
   expect([plain!.accuracy, mirrored!.accuracy]).toEqual([1, 0]);
+});
+
+test("six views hold no more memory than one view and its moved image", () => {
+  const [count, size] = [4, 16];
+  const x = tensor(new Float32Array(count * 3 * size * size), { shape: [count, 3, size, size] });
+  const model = new Cubes([new Array<number>(3 * size * size).fill(1)]);
+  /** The most bytes that `compute` holds at a time, beside what was there. */
+  const peakOf = (compute: () => Tensor): number => {
+    const before = kernels().memory().used;
+    kernels().resetPeak();
+    scope(() => void compute());
+    return kernels().memory().peak - before;
+  };
+  const one = peakOf(() => model.forward(x));
+  // A moved image is made in two steps of two parts each, and is then mirrored.
+  expect(peakOf(() => augmentedLogits(model, x, { training: false }))).toBeLessThan(one + 8 * 4 * x.size);
 });
 
 test("refuses images of another rank, and a move as large as the image", () => {
