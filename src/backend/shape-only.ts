@@ -8,7 +8,7 @@ import type { ConvolutionGeometry } from "../core/convolution-geometry.ts";
 import { BackendError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { DType, Storage, TypedArray } from "../tensor/storage.ts";
-import type { AxisSplit, Kernels } from "./kernels.ts";
+import type { AxisSplit, Kernels, WindowStagesGeometry } from "./kernels.ts";
 
 /** A storage without elements. Its holders are not counted, because there is nothing to free. */
 class ShapeOnlyStorage implements Storage {
@@ -36,6 +36,11 @@ const like = ({ dtype }: Storage, length: number): Storage => storage(dtype, len
 
 const reducedLength = ({ outer, inner }: AxisSplit): number => outer * inner;
 const outputLength = (g: ConvolutionGeometry): number => g.batch * g.outChannels * g.outHeight * g.outWidth;
+
+function windowedLength({ window: { batch, outHeight, outWidth }, stages }: WindowStagesGeometry): number {
+  const { groups, outputs } = stages.at(-1)!;
+  return batch * groups * outputs * outHeight * outWidth;
+}
 
 /** Every kernel returns storages of the dtypes and lengths that any backend would return. Reading one of them throws a BackendError. */
 export const createShapeOnlyBackend = (): Kernels => ({
@@ -67,6 +72,10 @@ export const createShapeOnlyBackend = (): Kernels => ({
   conv2dWeightGradient: (x, _, g) => like(x, g.outChannels * (g.inChannels / g.groups) * g.kernelHeight * g.kernelWidth),
   separableConv2d: (x, _, __, { window, outChannels }) => like(x, window.batch * outChannels * window.outHeight * window.outWidth),
   separableConv2dGradient: (x, w, map) => ({ x: like(x, x.length), w: like(w, w.length), map: like(map, map.length) }),
+  contractWindow: (x, _, __, geometry) => like(x, windowedLength(geometry)),
+  contractWindowGradient: (x, w, weights) => ({
+    ...{ x: like(x, x.length), w: like(w, w.length), weights: weights.map((weight) => like(weight, weight.length)) },
+  }),
   maxPool2d: (x, geometry) => ({ values: like(x, outputLength(geometry)), indices: storage("int32", outputLength(geometry)) }),
   channelAffine: (x) => like(x, x.length),
   batchNorm: (x, _, __, { channels }) => ({ y: like(x, x.length), mean: like(x, channels), variance: like(x, channels) }),

@@ -65,20 +65,25 @@ export function windowContraction(
   };
 }
 
+/** `contractWindow` as `conv2d` and `contractChannels`. */
+function contractWindowComposed(x: Tensor, w: Tensor, stages: readonly Stage[], options: WindowOptions): Tensor {
+  checkFloating("contractWindow", x, w);
+  const z = conv2d(x, w, { ...options, groups: x.shape[1]! });
+  const [batch, channels, height, width] = z.shape as [number, number, number, number];
+  const y = contractChannels(reshape(z, [batch, channels, height * width]), stages);
+  return reshape(y, [batch, y.shape[1]!, height, width]);
+}
+
 /**
  * contractChannels(w ∗ x) with a depthwise window w. What the window makes is as large as x, and cheap: it is not kept for the gradient,
  * which computes it again.   x:[N,C,H,W], w:[C,1,Kh,Kw] → [N,C′,H′,W′].   VJP: those of `conv2d` and `contractChannels`.
  * @throws ShapeError as `conv2d` and `contractChannels` do.
  */
 export function contractWindow(x: Tensor, w: Tensor, stages: readonly Stage[], options: WindowOptions = {}): Tensor {
-  const contraction = windowContraction("contractWindow", x, w, stages, options);
   const { contractWindow: forward, contractWindowGradient: backward } = kernels();
-  if (forward === undefined || backward === undefined || contraction === undefined) {
-    const z = conv2d(x, w, { ...options, groups: x.shape[1]! });
-    const [batch, channels, height, width] = z.shape as [number, number, number, number];
-    const y = contractChannels(reshape(z, [batch, channels, height * width]), stages);
-    return reshape(y, [batch, y.shape[1]!, height, width]);
-  }
+  if (forward === undefined || backward === undefined) return contractWindowComposed(x, w, stages, options);
+  const contraction = windowContraction("contractWindow", x, w, stages, options);
+  if (contraction === undefined) return contractWindowComposed(x, w, stages, options);
   const { geometry, blocks, weights, shape } = contraction;
   const fusedGradient = (g: Tensor): Tensor[] => {
     const gradient = backward(x.storage, w.storage, weights, g.storage, geometry);

@@ -48,9 +48,9 @@ export function normContractWindow(
   running?: RunningNorm,
 ): BatchNormResult {
   const { normContractWindow: forward, normContractWindowGradient: backward } = kernels();
+  if (forward === undefined || backward === undefined) return normContractWindowComposed(x, norm, w, stages, options, running);
   const contraction = windowContraction("normContractWindow", x, w, stages, options);
-  if (forward === undefined || backward === undefined || contraction === undefined)
-    return normContractWindowComposed(x, norm, w, stages, options, running);
+  if (contraction === undefined) return normContractWindowComposed(x, norm, w, stages, options, running);
   const { gamma, beta, epsilon, activation } = norm;
   channelGeometry("normContractWindow", x, gamma, beta);
   checkPrecedingNorm("normContractWindow", norm);

@@ -1,5 +1,6 @@
 /** The convolution that is made of a structured map: a depthwise window, and then the map at every pixel (paper, eq. 1). */
 
+import { kernels } from "../backend/active.ts";
 import type { Activation } from "../backend/kernels.ts";
 import type { Context } from "../core/context.ts";
 import { convolutionGeometry, type Padding, sidesOf, type WindowAxis } from "../core/convolution-geometry.ts";
@@ -112,10 +113,12 @@ class MapLayer extends Layer {
 }
 
 /**
- * What factors cost more than a matrix behind a window, in multiply-adds per column and channel. The window feeds both tile by tile, but each
- * factor reads and writes the columns of the tile once more. Measured on the wide and the relaxed build (docs/benchmarks.md).
+ * What factors cost more than a matrix behind a window, in multiply-adds per column and channel. On `wasm` the window feeds both tile by tile,
+ * but each factor reads and writes the columns of the tile once more. Without a kernel for that, the factors read and write their columns in
+ * passes of their own. Measured on the builds of `wasm` (docs/benchmarks.md).
  */
-const windowPass = 8;
+const tilePass = 8;
+const ownPass = 12;
 
 /**
  * y = W·(w ∗ x) + b with a depthwise window w:[I,1,k,k] and W:[O,I] at every pixel.   x:[N,I,H,W] → y:[N,O,H′,W′].
@@ -258,7 +261,8 @@ export class SeparableConvolution extends StructuredConvolution implements Folda
   /** The path that the map takes for `columns` pixels of the result. */
   choose(columns: number): PathChoice {
     const { inFeatures, outFeatures } = this.map;
-    return this.map.choose(columns, this.#fusible === undefined ? 0 : windowPass * (inFeatures + outFeatures));
+    const pass = kernels().contractWindow === undefined ? ownPass : tilePass;
+    return this.map.choose(columns, this.#fusible === undefined ? 0 : pass * (inFeatures + outFeatures));
   }
 
   /** The window, if it can be one op with the map. */

@@ -17,7 +17,10 @@ import { Sequential } from "../../src/nn/combinators.ts";
 import { Conv2d } from "../../src/nn/conv2d.ts";
 import { Dropout, Flatten, MaxPool2d, ReLU } from "../../src/nn/layers.ts";
 import { Linear } from "../../src/nn/linear.ts";
+import type { Layer } from "../../src/nn/module.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory } from "../../src/structured/create-convolution.ts";
+import type { Mode } from "../../src/structured/structured-linear.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
 import { Adam } from "../../src/train/adam.ts";
 import { Sgd } from "../../src/train/sgd.ts";
@@ -33,17 +36,18 @@ const batch: Batch = (() => {
 class Network extends Sequential {
   constructor(random: Random) {
     const build = { random };
-    const structured = (text: "Sep" | "ACDC", outChannels: number): ReturnType<ReturnType<typeof convolutionFactory>> =>
-      convolutionFactory(text === "Sep" ? { kind: "Sep" } : { kind: "ACDC", factors: 2 })({ inChannels: 8, outChannels, kernel: 3 }, build);
+    const structured = (text: string, mode: Mode = "auto"): Layer =>
+      convolutionFactory(parseConvolution(text), { mode })({ inChannels: 8, outChannels: 8, kernel: 3 }, build);
     super(
       new Conv2d(3, 8, 3, build, { padding: 1 }),
       new BatchNorm2d(8, build),
       ReLU(),
-      structured("Sep", 8),
+      structured("Sep"),
       MaxPool2d({ kernel: 2 }),
-      structured("ACDC", 8),
+      structured("ACDC_3"),
       new BatchNorm2d(8, build),
       ReLU(),
+      structured("LR_0.5", "factorized"),
       Flatten(),
       Dropout(0.3),
       new Linear(8 * 16, 3, build),

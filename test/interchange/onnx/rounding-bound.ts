@@ -46,8 +46,12 @@ function termCounter(): TermCounter {
   const {
     contractChannels: _,
     contractChannelsGradient: __,
-    normSeparableConv2d: ___,
-    normSeparableConv2dGradient: ____,
+    contractWindow: ___,
+    contractWindowGradient: ____,
+    normContractWindow: _____,
+    normContractWindowGradient: ______,
+    normSeparableConv2d: _______,
+    normSeparableConv2dGradient: ________,
     ...inner
   } = createReferenceBackend();
   let roundings = 0;
