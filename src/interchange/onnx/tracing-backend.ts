@@ -6,6 +6,7 @@
 import { composedSeparable } from "../../backend/composed-separable.ts";
 import { joinAxes } from "../../backend/join-axes.ts";
 import type { Kernels } from "../../backend/kernels.ts";
+import { withoutFused } from "../../backend/without-fused.ts";
 import type { Storage } from "../../tensor/storage.ts";
 import { axisNodes } from "./axis-nodes.ts";
 import { contractionNodes } from "./contraction-nodes.ts";
@@ -70,20 +71,9 @@ export function tracingBackend(inner: Kernels, trace: Trace): Kernels {
     conv2dInputGradient: kernel("conv2dInputGradient", (a, b) => [a, b]),
     conv2dWeightGradient: refuse("conv2dWeightGradient"),
   };
-  // Optional kernels are left out, so that what they compute is composed of kernels that have nodes.
-  const {
-    contractChannels: _,
-    contractChannelsGradient: __,
-    contractWindow: ___,
-    contractWindowGradient: ____,
-    normContractWindow: _____,
-    normContractWindowGradient: ______,
-    normSeparableConv2d: _______,
-    normSeparableConv2dGradient: ________,
-    ...others
-  } = inner;
   return {
-    ...others,
+    // What the optional kernels compute is composed of kernels that have nodes.
+    ...withoutFused(inner),
     ...elementwise,
     ...convolutions,
     name: `tracing ${inner.name}`,
