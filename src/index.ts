@@ -53,7 +53,7 @@ export { type Summary, type SummaryOptions, type SummaryRow, summary } from "./c
 export { alternatingFlips } from "./data/alternating-flips.ts";
 export { type ArrayDatasetOptions, arrayDataset, type LabelledImages } from "./data/array-dataset.ts";
 export { type Augmentation, cifarAugmentation, imageNetAugmentation } from "./data/augment.ts";
-export { type Batch, type EpochOptions, epochBatches } from "./data/batches.ts";
+export { type Batch, type EpochOptions, epochBatches, type TaughtOutput } from "./data/batches.ts";
 export { type CifarFormat, type CifarName, cifarFormats } from "./data/cifar-format.ts";
 export {
   type ByteDataset,
@@ -275,6 +275,7 @@ export {
 } from "./train/model-file.ts";
 export { Muon, type MuonOptions } from "./train/muon.ts";
 export {
+  type BatchExtras,
   createObjective,
   type LabelOptions,
   learnFromLabels,
@@ -301,6 +302,7 @@ export {
 } from "./train/schedules.ts";
 export { Sgd, type SgdOptions } from "./train/sgd.ts";
 export { type RateRule, structuredRates, withRates } from "./train/structured-rates.ts";
+export { type TeacherMemory, taughtBatches } from "./train/taught-batches.ts";
 export { augmentedLogits, type TestTimeOptions } from "./train/test-time-augmentation.ts";
 export { type TrainEpochsOptions, trainEpochs } from "./train/train-epochs.ts";
 export { Trainer, type TrainerOptions } from "./train/trainer.ts";

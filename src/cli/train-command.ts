@@ -82,6 +82,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["beta", "--beta <weight>", "weight of attention transfer (with a teacher: 1000)"],
       ["alpha", "--alpha <share>", "share of the teacher's probabilities in the loss; the labels have the rest (with a teacher: 0)"],
       ["temperature", "--temperature <T>", "softmax temperature of teacher and student (with a teacher: 4)"],
+      ["teacherCache", "--teacher-cache <folder>", "keep what the teacher computes, for other students with the same batches"],
     ],
   ],
   [

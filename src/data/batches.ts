@@ -22,6 +22,16 @@ export interface Batch {
   readonly labels: Int32Array;
   /** The second labels of images that mixup has averaged. Default: none, the images are whole. */
   readonly mixed?: MixedLabels;
+  /** What a teacher computes for the images. Default: none, the teacher is asked in the step. */
+  readonly taught?: TaughtOutput;
+}
+
+/** What a teacher computes for the images of a batch. */
+export interface TaughtOutput {
+  /** [count,classes]. */
+  readonly logits: Float32Array;
+  /** The attention map of each group of blocks, [count,H·W] each. */
+  readonly attention: readonly Float32Array[];
 }
 
 export interface EpochOptions {

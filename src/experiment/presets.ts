@@ -42,6 +42,7 @@ const quick: Settings = {
   attentionSplit: undefined,
   initFrom: undefined,
   teacher: undefined,
+  teacherCache: undefined,
   alpha: undefined,
   temperature: undefined,
   beta: undefined,

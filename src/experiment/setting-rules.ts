@@ -58,6 +58,7 @@ export const settingRules = {
   attentionSplit: optional(integer({ least: 1, most: wideResNetLimits.depth })),
   initFrom: optional(path),
   teacher: optional(path),
+  teacherCache: optional(path),
   alpha: optional(number({ least: 0, most: 1 })),
   temperature: optional(number({ above: 0, most: mostNumber })),
   beta: optional(number({ least: 0, most: mostNumber })),

@@ -30,7 +30,7 @@ const dependent: readonly (readonly [names: readonly SettingName[], owner: strin
   [["startRate", "endRate"], "--schedule triangular", ({ schedule }) => schedule === "triangular"],
   [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
   [["threads", "memoryLimit", "simd"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
-  [["alpha", "temperature", "beta"], "--teacher", ({ teacher }) => teacher !== undefined],
+  [["alpha", "temperature", "beta", "teacherCache"], "--teacher", ({ teacher }) => teacher !== undefined],
   [["imageSize", "testShare", "mean", "std"], "--data with a folder of images", ({ data }) => !isDataName(data)],
   [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],
   [["widths"], "--network fast", ({ network }) => network === "fast"],

@@ -3,10 +3,12 @@
 import type { Context } from "../core/context.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import type { Batch, TaughtOutput } from "../data/batches.ts";
 import type { MixedLabels } from "../data/mixup.ts";
 import type { NetworkOutput } from "../models/network-output.ts";
 import { attentionTransfer, distillation } from "../nn/distillation.ts";
 import { crossEntropy } from "../nn/losses.ts";
+import { tensor } from "../ops/creation.ts";
 import { add, multiply } from "../ops/elementwise.ts";
 import { noGrad } from "../tape/tape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
@@ -32,8 +34,11 @@ export interface ObjectiveTerm {
   readonly lowered: string;
 }
 
-/** x:[N,C,H,W] and N labels → the step's losses. Images that mixup has averaged have second labels too. */
-export type Objective = (x: Tensor, labels: ArrayLike<number>, context: Context, mixed?: MixedLabels) => StepLoss;
+/** What a batch may hold beside its images and labels: second labels, where mixup has averaged images, and what a teacher computed. */
+export type BatchExtras = Pick<Batch, "mixed" | "taught">;
+
+/** x:[N,C,H,W] and N labels → the step's losses. */
+export type Objective = (x: Tensor, labels: ArrayLike<number>, context: Context, batch?: BatchExtras) => StepLoss;
 
 /** A trained network to learn from, and the weights of its losses (docs/faithfulness.md). */
 export interface Teaching {
@@ -97,7 +102,7 @@ export function learnFromLabels(model: Classifier, options: LabelOptions = {}): 
   checkOptions("learnFromLabels", options, labelOptions);
   const { labelSmoothing = 0, penalty } = options;
   checkNumbers("learnFromLabels", { labelSmoothing }, { least: 0, most: 1 });
-  return (x, labels, context, mixed) => {
+  return (x, labels, context, { mixed } = {}) => {
     const logits = model.forward(x, context);
     const loss = overLabels((each) => crossEntropy(logits, each, { labelSmoothing }), labels, mixed);
     return withTerms(logits, loss, [{ name: "cross-entropy", value: loss, lowered: learningRate }, ...penaltyOf(penalty, model)]);
@@ -107,7 +112,7 @@ export function learnFromLabels(model: Classifier, options: LabelOptions = {}): 
 /**
  * The objective distillation + attentionTransfer + auxiliaryWeight·crossEntropy(auxiliary) + penalty, where each term is optional. Without
  * a teacher, cross-entropy takes the place of distillation. The teacher sees the same images as the student, in evaluation mode and without
- * recording gradients.
+ * recording gradients, unless the batch already holds what it computes (`taughtBatches`).
  */
 export function createObjective(model: AttentiveClassifier, options: ObjectiveOptions): Objective {
   checkOptions("createObjective", options, objectiveOptions);
@@ -121,13 +126,13 @@ export function createObjective(model: AttentiveClassifier, options: ObjectiveOp
   if (teaching === undefined && auxiliaryWeight === 0) return learnFromLabels(model, fromLabels);
   const { labelSmoothing = 0, penalty } = fromLabels;
   checkNumbers("createObjective", { labelSmoothing }, { least: 0, most: 1 });
-  return (x, labels, context, mixed) => {
+  return (x, labels, context, { mixed, taught } = {}) => {
     const { logits, attention, auxiliary } = model.forwardWithAttention(x, context);
     const loss = overLabels((each) => crossEntropy(logits, each, { labelSmoothing }), labels, mixed);
     const teacherTerms =
       teaching === undefined
         ? [{ name: "cross-entropy", value: loss, lowered: learningRate }]
-        : teach(teaching, { x, labels, mixed, logits, attention, loss, labelSmoothing });
+        : teach(teaching, { x, labels, mixed, taught, logits, attention, loss, labelSmoothing });
     const auxiliaryTerms =
       auxiliary && auxiliaryWeight > 0
         ? [
@@ -145,19 +150,26 @@ export function createObjective(model: AttentiveClassifier, options: ObjectiveOp
   };
 }
 
+/** Arrays of `count` rows as tensors. */
+function asTensors({ logits, attention }: TaughtOutput, count: number): NetworkOutput {
+  const rows = (data: Float32Array): Tensor => tensor(data, { shape: [count, data.length / count] });
+  return { logits: rows(logits), attention: attention.map(rows) };
+}
+
 interface Student extends NetworkOutput {
   readonly x: Tensor;
   readonly labels: ArrayLike<number>;
   readonly mixed: MixedLabels | undefined;
+  readonly taught: TaughtOutput | undefined;
   readonly loss: Tensor;
   readonly labelSmoothing: number;
 }
 
 function teach(
   { teacher, alpha, temperature, beta }: Teaching,
-  { x, labels, mixed, logits, attention, loss, labelSmoothing }: Student,
+  { x, labels, mixed, taught: known, logits, attention, loss, labelSmoothing }: Student,
 ): ObjectiveTerm[] {
-  const taught = noGrad(() => teacher.forwardWithAttention(x, { training: false }));
+  const taught = known ? asTensors(known, x.shape[0]!) : noGrad(() => teacher.forwardWithAttention(x, { training: false }));
   const fromProbabilities: ObjectiveTerm =
     alpha === 0
       ? { name: "cross-entropy", value: loss, lowered: learningRate }

@@ -199,7 +199,7 @@ export class Trainer {
         loss,
         objective,
         terms = [],
-      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath }, batch.mixed);
+      } = this.#objective(images, batch.labels, { training: true, random: this.random, dropPath }, batch);
       if (!this.#checked) checkRegistered(this.model, logits);
       this.#checked = true;
       // An objective of one term needs no further number to be read.

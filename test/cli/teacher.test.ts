@@ -1,6 +1,6 @@
 /** Runs with teachers on the command line. */
 
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -54,6 +54,36 @@ test("a run reports its teacher, and can be resumed bit for bit with the same te
   expect(await losses("moved")).toEqual(await losses("whole"));
 });
 
+test("students that share a cache have the bits of students without one, and the teacher computes each batch once", async () => {
+  const argv = [...student, at("teacher"), "--teacher-cache", at("cache")];
+  const files = async (): Promise<string[]> => {
+    const [only, ...more] = await readdir(at("cache"));
+    expect(more).toEqual([]);
+    return (await readdir(join(at("cache"), only!))).map((name) => join(at("cache"), only!, name));
+  };
+  expect((await runCli([...student, at("teacher"), "--run", at("uncached")])).code).toBe(0);
+  expect((await runCli([...argv, "--steps", "3", "--run", at("first")])).code).toBe(0);
+  const early = await files();
+  expect((await runCli(["train", "--resume", at("first"), "--no-progress"])).code).toBe(0);
+  const kept = await files();
+  expect(kept).toEqual(expect.arrayContaining(early));
+  const written = await Promise.all(kept.map(async (path) => (await stat(path)).ino));
+  expect((await runCli([...argv, "--run", at("second")])).code).toBe(0);
+  expect(await resultsOf(at("first"))).toEqual(await resultsOf(at("uncached")));
+  expect(await resultsOf(at("second"))).toEqual(await resultsOf(at("uncached")));
+  expect(await Promise.all((await files()).map(async (path) => (await stat(path)).ino))).toEqual(written);
+
+  // A change of what is kept changes the student, so the second student did read it.
+  for (const path of kept) {
+    const bytes = await readFile(path);
+    await writeFile(path, bytes.fill(0, bytes.length - 4 * 64));
+  }
+  expect((await runCli([...argv, "--run", at("misled")])).code).toBe(0);
+  expect(await losses("misled")).not.toEqual(await losses("uncached"));
+  await truncate(kept[0]!, 100);
+  expect((await runCli([...argv, "--run", at("damaged")])).stderr).toMatch(/DataError: .*cache.*safetensors/);
+});
+
 describe("a teacher that does not fit is refused before anything is written", () => {
   test.each<[string, readonly string[], RegExp]>([
     ["absent", ["--teacher", "absent"], /DataError: run: .*absent must be readable, got ENOENT/],
@@ -62,6 +92,7 @@ describe("a teacher that does not fit is refused before anything is written", ()
       ["--teacher", "teacher", "--depth", "16", "--attention-split", "2"],
       /ShapeError: attentionTransfer: student and teacher must have maps/,
     ],
+    ["a cache without a teacher", ["--teacher-cache", "cache"], /ConfigError: train: --teacher-cache belongs to --teacher, got none/],
     ["without a teacher", ["--alpha", "0.5"], /ConfigError: train: --alpha belongs to --teacher, got none/],
   ])("%s", async (name, argv, message) => {
     const placed = argv.map((word) => (word === "teacher" ? at(word) : word));

@@ -25,7 +25,17 @@ import { trainAndSave } from "./train-and-save.ts";
 import type { TrainControl, TrainOutcome } from "./train-observer.ts";
 
 /** Settings that may change when a run is resumed: where the data and the teacher lie, what computes the run, and how long it is. */
-const changeable: readonly SettingName[] = ["data", "folder", "teacher", "backend", "threads", "memoryLimit", "simd", "epochs"];
+const changeable: readonly SettingName[] = [
+  "data",
+  "folder",
+  "teacher",
+  "teacherCache",
+  "backend",
+  "threads",
+  "memoryLimit",
+  "simd",
+  "epochs",
+];
 
 /**
  * Trains the run in the folder `path` further, from its newest checkpoint that is whole. A run that was killed before its first checkpoint
@@ -74,7 +84,7 @@ async function resumeLocked(
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
   checkSameTeacher(config.teacher, teacher?.record, source);
   checkMemoryNeed(settings, images.dataset.classes.length, images.dataset.train.count, totalmem());
-  const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  const session = createSession(settings, images.dataset, teacher, onNote);
   session.trainer.detectAnomaly = detectAnomaly;
   const saved = checkpoint && checkRunConfig(checkpoint.config, checkpoint.source);
   if (checkpoint === undefined) await beginAnew(session, config, settings, images, source, onNote);

@@ -7,6 +7,7 @@ import { checkMemoryNeed } from "../memory-need.ts";
 import type { PresetName } from "../presets.ts";
 import type { Settings } from "../setting-rules.ts";
 import { dropsLast, resolveSettings } from "../settings.ts";
+import { settingsOn } from "./create-run-config.ts";
 import { classesOfData } from "./data-classes.ts";
 import { loadFamilies } from "./load-family.ts";
 import { loadImages } from "./load-images.ts";
@@ -40,13 +41,13 @@ export async function searchRate(explicit: Partial<Settings>, options: SearchRat
   const conv = explicit.conv === undefined ? {} : { conv: await loadFamilies(explicit.conv, { modules: "load" }) };
   const wanted = resolveSettings(preset, { ...explicit, ...conv });
   checkMemoryNeed(wanted, (await classesOfData(wanted.data)).length, wanted.limitTrain ?? 1, totalmem());
-  await startBackend(wanted);
+  const backend = await startBackend(wanted);
   const onProgress: TrainObserver["data"] = (progress) => observer.data?.(progress);
   const { dataset } = await loadImages(wanted, { signal, offline, onProgress, onNote });
   signal?.throwIfAborted();
-  const settings = { ...wanted, dropLast: dropsLast(wanted, dataset.train.count) };
+  const settings = settingsOn(backend, { ...wanted, dropLast: dropsLast(wanted, dataset.train.count) });
   const teacher = await loadTeacher(settings, dataset.classes.length);
-  const session = createSession(settings, dataset, teacher?.teaching, onNote);
+  const session = createSession(settings, dataset, teacher, onNote);
   const { schedule: _, batchesPerEpoch: __, ...training } = session.options;
   try {
     await initialiseFromImages(training.model, dataset, onNote);

@@ -10,9 +10,11 @@ import { scope } from "../../tensor/scope.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import type { AttentiveClassifier, Batches, ImageShape } from "../../train/evaluate.ts";
 import type { Teaching } from "../../train/objective.ts";
+import { taughtBatches } from "../../train/taught-batches.ts";
 import { Trainer, type TrainerOptions } from "../../train/trainer.ts";
 import { createRunNetwork, optionsOfTrainer, testEpochOptions, trainEpochOptions, trainingImages, whitenFrom } from "../create-training.ts";
 import type { Settings } from "../setting-rules.ts";
+import type { Teacher } from "./teacher.ts";
 
 export { createTrainer } from "../create-training.ts";
 
@@ -32,12 +34,8 @@ export interface Session {
  * @throws ConfigError for settings that the network, the optimiser or the schedule refuses, ShapeError for a teacher whose attention maps
  * do not fit those of the student.
  */
-export function createSession(
-  settings: Settings,
-  dataset: Dataset,
-  teaching: Teaching | undefined,
-  onNote: (note: string) => void,
-): Session {
+export function createSession(settings: Settings, dataset: Dataset, teacher: Teacher | undefined, onNote: (note: string) => void): Session {
+  const { teaching, memory } = teacher ?? {};
   const model = createRunNetwork(settings, dataset.classes.length);
   const images = trainingImages(dataset);
   if (teaching !== undefined) checkPair(model, teaching, images.shape);
@@ -46,7 +44,10 @@ export function createSession(
   return {
     trainer: new Trainer(options),
     options,
-    trainBatches: (epoch, startBatch) => loader.batches("train", trainEpochOptions(settings, epoch, startBatch)),
+    trainBatches: (epoch, startBatch) => {
+      const batches = loader.batches("train", trainEpochOptions(settings, epoch, startBatch));
+      return teaching && memory ? taughtBatches(batches, teaching.teacher, images.shape, memory) : batches;
+    },
     testBatches: () => loader.batches("test", testEpochOptions(settings.batchSize)),
     close: () => loader.close(),
   };

@@ -92,7 +92,7 @@ export async function startRun(explicit: Partial<Settings>, options: StartOption
   if (dropLast && wanted.dropLast === undefined)
     onNote("each epoch leaves out its last batch, which would have one image: batch norms need more (keep it with --no-drop-last)");
   const teacher = await loadTeacher(settings, images.dataset.classes.length);
-  const session = createSession(settings, images.dataset, teacher?.teaching, onNote);
+  const session = createSession(settings, images.dataset, teacher, onNote);
   await initialiseFromImages(session.trainer.model, images.dataset, onNote);
   session.trainer.detectAnomaly = detectAnomaly;
   const facts = factsOf(images.dataset);
@@ -151,7 +151,8 @@ function dataSettings({ data, folder }: Settings, { dataset, fallback }: Images)
 }
 
 /** Paths to other runs that do not depend on the working directory. */
-const pathSettings = ({ teacher, initFrom }: Settings): Partial<Settings> => ({
+const pathSettings = ({ teacher, teacherCache, initFrom }: Settings): Partial<Settings> => ({
   ...(teacher === undefined ? {} : { teacher: resolve(teacher) }),
+  ...(teacherCache === undefined ? {} : { teacherCache: resolve(teacherCache) }),
   ...(initFrom === undefined ? {} : { initFrom: resolve(initFrom) }),
 });

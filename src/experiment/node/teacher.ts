@@ -1,7 +1,9 @@
 /** The teacher of a run: the trained network that `--teacher` names. */
 
+import { resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import type { Teaching } from "../../train/objective.ts";
+import type { TeacherMemory } from "../../train/taught-batches.ts";
 import { formatNetwork } from "../network-spec.ts";
 import { presets } from "../presets.ts";
 import { classesOf, restoreNetwork } from "../restore-network.ts";
@@ -10,18 +12,21 @@ import { savedSettings } from "../saved-network.ts";
 import type { Settings } from "../setting-rules.ts";
 import { networkOf } from "../settings.ts";
 import { findCheckpoint } from "./find-checkpoint.ts";
+import { TeacherCache } from "./teacher-cache.ts";
 
 export interface Teacher {
   readonly record: TeacherRecord;
   readonly teaching: Teaching;
+  /** Where `--teacher-cache` keeps what the teacher computes; undefined without it. */
+  readonly memory: TeacherMemory | undefined;
 }
 
 /**
- * Loads the teacher of the settings; undefined for settings without one.
+ * Loads the teacher of the settings; undefined for settings without one. The settings must name the backend that runs.
  * @throws DataError for a path without a network, ConfigError for a checkpoint without a configuration or of other classes.
  */
 export async function loadTeacher(settings: Settings, classes: number): Promise<Teacher | undefined> {
-  const { teacher: path, alpha = 0, temperature = 1, beta = 0 } = settings;
+  const { teacher: path, alpha = 0, temperature = 1, beta = 0, teacherCache, backend, simd } = settings;
   if (path === undefined) return undefined;
   const checkpoint = await findCheckpoint(path);
   const described = configOf(checkpoint)?.settings ?? savedSettings("train --teacher", checkpoint, {});
@@ -36,6 +41,10 @@ export async function loadTeacher(settings: Settings, classes: number): Promise<
   return {
     record: { network: formatNetwork(network), sha256: checkpoint.sha256 },
     teaching: { teacher, alpha, temperature, beta },
+    memory:
+      teacherCache === undefined
+        ? undefined
+        : new TeacherCache(resolve(teacherCache), checkpoint.sha256, simd === undefined ? backend : `${backend}-${simd}`),
   };
 }
 

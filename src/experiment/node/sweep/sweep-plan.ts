@@ -116,7 +116,13 @@ export function expandSweep(file: SweepFile, folder: string, folders: ReadonlyMa
         for (const seed of seeds)
           for (const teacher of teachers) {
             const placed = (options: RunOptions): RunOptions =>
-              options.teacher === undefined ? options : { ...options, teacher: resolve(folder, options.teacher) };
+              options.teacher === undefined
+                ? options
+                : {
+                    ...options,
+                    teacher: resolve(folder, options.teacher),
+                    ...(options.teacherCache === undefined ? {} : { teacherCache: resolve(folder, options.teacherCache) }),
+                  };
             const explicit = placed({
               ...settings,
               ...size,
