@@ -72,6 +72,10 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
           auxiliary: undefined,
         }),
     ...(retuned ? { learningRate: rateOf(wanted), normRate: undefined, classifierRate: undefined } : {}),
+    // A preset for Muon has its weight decay for the rates that Muon and its norms take.
+    ...(retuned && chosen.optimizer === "muon"
+      ? { iterations: undefined, normalise: undefined, weightDecay: presets.quick.weightDecay }
+      : {}),
     ...(explicit.momentum === 0 ? { nesterov: false } : {}),
     ...(explicit.teacher === undefined ? {} : teaching),
     ...(isDataName(explicit.data ?? chosen.data) ? {} : folderSettings(preset, network, explicit)),

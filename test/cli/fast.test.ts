@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const machine = ["--backend", "wasm", "--threads", "1", "--no-progress"];
 const images = ["--data", "synthetic", "--limit-train", "24", "--limit-test", "6", "--batch-size", "8"];
-const recipe = ["--preset", "three-minutes", "--widths", "4,6,8", "--epochs", "2", "--augment", "translate:2,flip:alternating,mixup"];
+const recipe = ["--preset", "three-minutes", "--lookahead", "0.77", "--widths", "4,6,8", "--epochs", "2", "--augment", "translate:2,flip:alternating,mixup"];
 
 describe.each([
   ["SGD", []],

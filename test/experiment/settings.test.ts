@@ -39,6 +39,7 @@ describe("settings", () => {
         const decided = new Set([
           ...Object.keys(given),
           ...(given.optimizer === undefined ? [] : ["learningRate", "normRate", "classifierRate"]),
+          ...(given.optimizer !== undefined && presets[preset].optimizer === "muon" ? ["iterations", "normalise", "weightDecay"] : []),
         ]);
         for (const [name, value] of Object.entries(presets[preset]))
           if (!decided.has(name)) expect(settings[name as keyof Settings], name).toEqual(value);
@@ -109,12 +110,14 @@ describe("settings", () => {
     for (const bad of [null, 3, "settings"]) expect(() => checkSettings(bad, "config.json")).toThrow(DataError);
   });
 
-  test("Adam does not inherit SGD's learning rate, unless told so", () => {
+  test("an optimiser does not inherit the rates of another one, unless told so", () => {
     expect(resolveSettings("quick", { optimizer: "adamw" }).learningRate).toBeLessThan(0.01);
     expect(resolveSettings("quick", { optimizer: "adamw", learningRate: 0.2 }).learningRate).toBe(0.2);
     expect(resolveSettings("quick", { optimizer: "sgd" }).learningRate).toBe(presets.quick.learningRate);
     expect(resolveSettings("quick", { optimizer: "muon" })).toMatchObject({ learningRate: 0.02, momentum: 0.9, nesterov: true });
-    expect(resolveSettings("accurate", { optimizer: "muon" })).toMatchObject({ learningRate: 0.02, normRate: undefined });
+    expect(resolveSettings("accurate", { optimizer: "muon" })).toEqual(presets.accurate);
+    const retuned = { learningRate: 0.2, normRate: undefined, normalise: undefined, iterations: undefined, weightDecay: 5e-4 };
+    expect(resolveSettings("accurate", { optimizer: "sgd" })).toMatchObject(retuned);
   });
 
   test("every schedule is that of its name", () => {

@@ -1,0 +1,59 @@
+/**
+ * Measures what a training step of WRN-50-2 holds at 224×224 for each kind of convolution, and prints one JSON line for each:
+ *
+ *     npx tsx docs/memory/measure.ts > docs/memory/results.jsonl     # or with specs as arguments
+ *     npx tsx docs/memory/draw.ts                                    # writes the table of docs/results.md
+ *
+ * The bytes are those of the storages that the backend has given out, so they do not depend on the machine. A step has `images` images, SGD
+ * with momentum, and a backward pass that frees what it has used.
+ */
+
+import { disposeBackend, initBackend, kernels } from "../../src/backend/active.ts";
+import { Random } from "../../src/core/random.ts";
+import { sizeOf } from "../../src/core/shape.ts";
+import { gradients } from "../../src/grad/gradients.ts";
+import { ResNet } from "../../src/models/res-net.ts";
+import { crossEntropy } from "../../src/nn/losses.ts";
+import { tensor } from "../../src/ops/creation.ts";
+import { parseConvolution } from "../../src/structured/convolution-text.ts";
+import { convolutionFactory } from "../../src/structured/create-convolution.ts";
+import { scope } from "../../src/tensor/scope.ts";
+import { Sgd } from "../../src/train/sgd.ts";
+import { type MemoryResult, memorySpecs } from "./results.ts";
+
+const images = 4;
+const shape = [images, 3, 224, 224];
+const megabyte = 1e6;
+
+async function measure(convolution: string): Promise<MemoryResult> {
+  await initBackend(["wasm"]);
+  try {
+    // The initialisation decomposes no matrix, since the numbers in the factors do not change what a step holds.
+    const factory = convolutionFactory(parseConvolution(convolution), { init: "variance-preserving" });
+    const network = new ResNet({ convolution: factory }, { random: new Random(0) });
+    const optimizer = new Sgd([{ parameters: network.parameters(), weightDecay: 1e-4 }], { momentum: 0.9 });
+    const random = new Random(1);
+    const x = tensor(
+      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+      { shape },
+    );
+    const step = (): void =>
+      scope(() => {
+        const loss = crossEntropy(
+          network.forward(x, { training: true }),
+          Array.from({ length: images }, (_, n) => n),
+        );
+        optimizer.step(gradients(loss, optimizer.values, { freeGraph: true }), 0.01);
+      });
+    step(); // makes the momentum
+    kernels().resetPeak();
+    step();
+    const parameters = [...network.parameters().values()].reduce((sum, { value }) => sum + value.size, 0);
+    return { convolution, images, parameters, peak: kernels().memory().peak / megabyte };
+  } finally {
+    disposeBackend();
+  }
+}
+
+for (const convolution of process.argv.length > 2 ? process.argv.slice(2) : memorySpecs)
+  process.stdout.write(`${JSON.stringify(await measure(convolution))}\n`);

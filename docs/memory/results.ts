@@ -1,0 +1,51 @@
+/** What a training step of WRN-50-2 holds: `results.jsonl` has one line for each kind of convolution, and measure.ts writes it. */
+
+import { parseJsonLines } from "../../src/core/json.ts";
+import { checkSchema, finite, object, text, whole } from "../../src/core/schema.ts";
+
+/** The convolutions that are measured: the paper's and newer ones, most of them at two sizes. */
+export const memorySpecs = [
+  "Conv",
+  "Sep",
+  "ACDC_3",
+  "ACDC_8",
+  "SepHashed_0.1",
+  "SepHashed_0.3",
+  "Generic_0.1",
+  "Generic_0.3",
+  "LR_0.1",
+  "TensorTrain_0.2",
+  "TensorTrain_0.4",
+  "Tucker_0.2",
+  "Tucker_0.4",
+  "CP_0.2",
+  "CP_0.4",
+  "Shuffle_4",
+  "Shuffle_8",
+  "Monarch_4",
+  "Monarch_8",
+  "BlockTensorTrain_2",
+  "MatrixTensorTrain_8",
+  "Kronecker_4",
+  "BLAST_0.25",
+  "Butterfly",
+] as const;
+
+const schema = object({
+  convolution: text,
+  /** The images of a step. */
+  images: whole(1),
+  parameters: whole(1),
+  /** The most that the step holds, in MB of 10⁶ bytes: parameters, momenta, gradients, activations and work space. */
+  peak: finite(0),
+});
+
+export type MemoryResult = ReturnType<typeof checkResult>;
+
+const checkResult = (value: unknown, source: string) => checkSchema(schema, value, { source });
+
+/** The measured steps in a file's text. @throws DataError for a line that is none. */
+export const memoryResultsIn = (lines: string): MemoryResult[] =>
+  parseJsonLines(lines, (line) => `memory: results.jsonl:${line}`).values.map((value, i) =>
+    checkResult(value, `memory: results.jsonl:${i + 1}`),
+  );
