@@ -51,3 +51,4 @@ export { classesOf, type RestoreOptions, restoreNetwork } from "./experiment/res
 export { checkRunConfig, configOf, type DataFallback, type RunConfig, type TeacherRecord } from "./experiment/run-config.ts";
 export { checkSettings, type SettingName, type Settings } from "./experiment/setting-rules.ts";
 export { familyOptionsOf, networkOf, resolveSettings } from "./experiment/settings.ts";
+export { type StepTimeOptions, stepTimes, type TimedNetwork } from "./experiment/step-time.ts";

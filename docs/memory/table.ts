@@ -18,7 +18,5 @@ export function memoryTable(results: readonly MemoryResult[]): string {
     const cells = [count(parameters), count(trained), count(peak - trained), count(peak), `${((100 * peak) / dense.peak).toFixed(0)} %`];
     return [`\`${convolution}\``, ...cells];
   });
-  return [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows]
-    .map((cells) => `| ${cells.join(" | ")} |\n`)
-    .join("");
+  return [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
 }

@@ -9,12 +9,14 @@ import { describeError } from "../core/node/system-error.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { imageFacts } from "../experiment/data-facts.ts";
 import { picturesOf } from "../experiment/node/run-pictures.ts";
-import { startBackend } from "../experiment/node/start-backend.ts";
+import { describeBackend, startBackend } from "../experiment/node/start-backend.ts";
 import { type OpenedRun, openRun, summarise } from "../experiment/node/sweep/run-summary.ts";
 import { parseResults } from "../experiment/node/sweep/sweep-results.ts";
 import { integer, path } from "../experiment/rules.ts";
 import type { RunConfig } from "../experiment/run-config.ts";
 import { isDataName } from "../experiment/setting-rules.ts";
+import { networkOf } from "../experiment/settings.ts";
+import { stepTimes, type TimedNetwork } from "../experiment/step-time.ts";
 import { loadRasteriser } from "../report/node/rasterise.ts";
 import { writeReport } from "../report/node/write-report.ts";
 import type { ReportRun } from "../report/report-run.ts";
@@ -31,6 +33,7 @@ interface ReportOptions {
   readonly published?: boolean;
   readonly pictures: number;
   readonly title?: string;
+  readonly time?: number;
   readonly json?: boolean;
   readonly progress: boolean;
 }
@@ -45,6 +48,11 @@ export function reportCommand(command: Command, context: CommandContext): void {
       "test images for which the page shows the attention of each network",
       argument("report", "--pictures", integer({ least: 0, most: 10 })),
       3,
+    )
+    .option(
+      "--time <images>",
+      "measure a training step of each network on this machine, on so many images, and plot the errors against it",
+      argument("report", "--time", integer({ least: 1, most: 65_536 })),
     )
     .option("--json", "print one JSON object to stdout")
     .option("--no-progress", "print no progress to stderr")
@@ -64,7 +72,9 @@ async function report(paths: readonly string[], options: ReportOptions, { termin
       if (finished.length < opened.length)
         writeNote(terminal, `${plural(opened.length - finished.length, "run")} without a finished epoch left out`);
       if (finished.length === 0) throw new ConfigError(`report: needs a run with a finished epoch, got none in ${paths.join(", ")}`);
-      const runs = await toReportRuns(finished, options, { terminal, style, signal });
+      const progress = { terminal, style, signal };
+      const times = options.time === undefined ? undefined : await timesOf(finished, options.time, progress);
+      const runs = (await toReportRuns(finished, options, progress)).map((run, i) => ({ ...run, milliseconds: times?.[i] }));
       const files = await writeReport(options.out, runs, { title: options.title, published: options.published });
       if (options.json) writeJson(terminal.stdout, { out: options.out, runs: runs.map(({ name }) => name), files });
       else
@@ -98,6 +108,29 @@ const namesIn = (path: string): Promise<string[]> =>
       cause: error,
     });
   });
+
+/** The milliseconds of a training step of each run's network. Runs of one network share a measurement. */
+async function timesOf(opened: readonly OpenedRun[], images: number, { terminal, style, signal }: ProgressContext): Promise<number[]> {
+  const backend = await startBackend({ backend: "wasm" });
+  writeNote(terminal, `a step of ${plural(images, "image")} is timed on ${describeBackend(backend)}`);
+  const networks = opened.map(({ config }): TimedNetwork => {
+    const { classes, size } = imageFacts(config);
+    return { spec: networkOf(config.settings), classes: classes.length, size };
+  });
+  const keys = networks.map((network) => JSON.stringify(network));
+  const distinct = [...new Set(keys)];
+  const rounds = 3;
+  const job = startJob(terminal.stderr, style, { label: "timing steps", total: rounds * distinct.length });
+  try {
+    const times = await stepTimes(
+      distinct.map((key) => networks[keys.indexOf(key)]!),
+      { images, rounds, signal, onTurn: (done) => job.update(done) },
+    );
+    return keys.map((key) => times[distinct.indexOf(key)]!);
+  } finally {
+    job.stop();
+  }
+}
 
 async function toReportRuns(opened: readonly OpenedRun[], { pictures }: ReportOptions, progress: ProgressContext): Promise<ReportRun[]> {
   const { terminal, style, signal } = progress;

@@ -14,6 +14,7 @@ export interface Configuration extends ConfigurationName {
   readonly parameters: number;
   readonly paperMultAdds: number;
   readonly multAdds: number;
+  readonly milliseconds: number | undefined;
   /** Test error after the last epoch. */
   readonly error: Estimate;
   /** One run for each seed. */
@@ -35,9 +36,9 @@ export function groupBySeed(runs: readonly ReportRun[]): ReportRun[][] {
 /** The configurations of the runs that are finished and have a test error. */
 export const configurationsOf = (runs: readonly ReportRun[]): Configuration[] =>
   groupBySeed(runs.filter(({ error, finished }) => finished && error !== undefined)).map((members) => {
-    const { network, convolution, teacher, parameters, paperMultAdds, multAdds } = members[0]!;
+    const { network, convolution, teacher, parameters, paperMultAdds, multAdds, milliseconds } = members[0]!;
     const error = estimate(members.map((run) => run.error!));
-    return { network, convolution, teacher, parameters, paperMultAdds, multAdds, error, runs: members };
+    return { network, convolution, teacher, parameters, paperMultAdds, multAdds, milliseconds, error, runs: members };
   });
 
 /** The name of a configuration or a run. AT stands for attention transfer from a teacher. */

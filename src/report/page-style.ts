@@ -20,7 +20,8 @@ svg:has(.run:hover) .run:not(:hover),svg:has(.point:hover) .point:not(:hover){op
 .switch label{display:flex;gap:.3rem;align-items:center;cursor:pointer}
 .chart:has([value=parameters]:checked) figure:not([data-cost=parameters]),
 .chart:has([value=paperMultAdds]:checked) figure:not([data-cost=paperMultAdds]),
-.chart:has([value=multAdds]:checked) figure:not([data-cost=multAdds]){display:none}
+.chart:has([value=multAdds]:checked) figure:not([data-cost=multAdds]),
+.chart:has([value=milliseconds]:checked) figure:not([data-cost=milliseconds]){display:none}
 figcaption{color:var(--soft);font-size:.85rem}
 figure svg .ink{fill:var(--ink)}figure svg .soft{fill:var(--soft)}figure svg .paper{fill:var(--paper)}
 figure svg .grid{stroke:var(--line)}figure svg .axis,figure svg .leader{stroke:var(--soft)}figure svg .front{stroke:var(--ink)}

@@ -13,7 +13,7 @@ import { dataUri, picturePng } from "./picture-png.ts";
 import { narrow, type PlotSize, wide } from "./plot-size.ts";
 import { publishedPoints } from "./published-points.ts";
 import type { ReportPicture, ReportRun } from "./report-run.ts";
-import { type Cost, costs, scatterPlot } from "./scatter-plot.ts";
+import { type Cost, costsOf, scatterPlot } from "./scatter-plot.ts";
 import { estimate, formatEstimate, formatSeeds } from "./statistics.ts";
 import { element, escaped } from "./svg.ts";
 import { count, numeric, scrolled, sortableTable, words } from "./tables.ts";
@@ -45,6 +45,7 @@ const scatterNames: Readonly<Record<Cost, { readonly name: string; readonly capt
   parameters: { name: "error-parameters", caption: "Test error against parameters." },
   paperMultAdds: { name: "error-mult-adds", caption: "Test error against multiply-adds, counted by the paper's convention." },
   multAdds: { name: "error-executed", caption: "Test error against the multiply-adds that this library executes." },
+  milliseconds: { name: "error-milliseconds", caption: "Test error against the time of a training step on the machine of this report." },
 };
 
 const scatterLegend =
@@ -72,7 +73,7 @@ export function plotsOf(runs: readonly ReportRun[], options: ReportOptions = {})
     return svg === undefined ? [] : [{ name, caption, svg, narrowSvg: draw(narrow)!, cost: undefined }];
   };
   return [
-    ...(configurations.length === 0 ? [] : (Object.keys(costs) as Cost[]).map(scatter)),
+    ...(configurations.length === 0 ? [] : costsOf(configurations).map(scatter)),
     ...curves("test-error", { title: "Test error", value: testError, format: asShare }),
     ...curves("train-loss", { title: "Training loss", value: ({ trainLoss }) => trainLoss, format: (loss) => loss.toFixed(2) }),
   ];
@@ -140,6 +141,7 @@ const switchNames: Readonly<Record<Cost, string>> = {
   parameters: "parameters",
   paperMultAdds: "multiply-adds (paper)",
   multAdds: "multiply-adds (executed)",
+  milliseconds: "milliseconds of a step",
 };
 
 /** One chart with a switch between its costs. The style sheet hides the figures that are not chosen. */
@@ -151,16 +153,20 @@ function switched(plots: readonly Plot[]): string {
   return `<div class="chart"><fieldset class="switch"><legend>Cost</legend>${choices.join("")}</fieldset>${plots.map(figure).join("")}</div>`;
 }
 
-const costColumns = ["Parameters", "Mult-adds (paper)", "Mult-adds (here)"];
-const costCells = ({ parameters, paperMultAdds, multAdds }: Pick<Configuration, Cost>) => [
-  numeric(parameters, count),
-  numeric(paperMultAdds, formatMagnitude),
-  numeric(multAdds, formatMagnitude),
-];
+const costColumns: Readonly<Record<Cost, { readonly heading: string; readonly format: (value: number) => string }>> = {
+  parameters: { heading: "Parameters", format: count },
+  paperMultAdds: { heading: "Mult-adds (paper)", format: formatMagnitude },
+  multAdds: { heading: "Mult-adds (here)", format: formatMagnitude },
+  milliseconds: { heading: "Step, ms", format: (value) => value.toFixed(1) },
+};
+const costHeadings = (shown: readonly Cost[]): string[] => shown.map((cost) => costColumns[cost].heading);
+const costCells = (configuration: Configuration, shown: readonly Cost[]) =>
+  shown.map((cost) => numeric(configuration[cost], costColumns[cost].format));
 const errorCell = ({ error }: Configuration) => ({ text: formatEstimate(error, 2), value: error.mean });
 
 function frontTable(configurations: readonly Configuration[]): string | undefined {
   if (configurations.length === 0) return undefined;
+  const shown = costsOf(configurations);
   const front = paretoFront(
     configurations.map((configuration) => ({ cost: configuration.parameters, error: configuration.error.mean, configuration })),
   );
@@ -168,17 +174,18 @@ function frontTable(configurations: readonly Configuration[]): string | undefine
   const rows = front.map(({ configuration }) => [
     words(nameOf(configuration)),
     words(configuration.network),
-    ...costCells(configuration),
+    ...costCells(configuration, shown),
     numeric(configuration.parameters / largest, (share) => formatShare(share, 0)),
     errorCell(configuration),
     numeric(configuration.error.seeds, count),
   ]);
-  return sortableTable(["Convolution", "Network", ...costColumns, "Of the largest", "Test error", "Seeds"], rows);
+  return sortableTable(["Convolution", "Network", ...costHeadings(shown), "Of the largest", "Test error", "Seeds"], rows);
 }
 
 /** One row for each configuration, with the statistic of the report. */
 function configurationTable(configurations: readonly Configuration[]): string | undefined {
   if (configurations.length === 0) return undefined;
+  const shown = costsOf(configurations);
   const rows = configurations
     .toSorted((a, b) => a.error.mean - b.error.mean)
     .map((configuration) => {
@@ -188,7 +195,7 @@ function configurationTable(configurations: readonly Configuration[]): string | 
         words(convolution),
         words(network),
         words(teacher ?? "–"),
-        ...costCells(configuration),
+        ...costCells(configuration, shown),
         errorCell(configuration),
         numeric(error.seeds, count),
         numeric(
@@ -201,7 +208,7 @@ function configurationTable(configurations: readonly Configuration[]): string | 
         ),
       ];
     });
-  return sortableTable(["Convolution", "Network", "Teacher", ...costColumns, "Test error", "Seeds", "Training loss", "Time"], rows);
+  return sortableTable(["Convolution", "Network", "Teacher", ...costHeadings(shown), "Test error", "Seeds", "Training loss", "Time"], rows);
 }
 
 /** One row for each run, folded away: the single seeds, and the runs that are unfinished or untested. */

@@ -32,6 +32,8 @@ export interface ReportRun {
   readonly paperMultAdds: number;
   /** Multiply-adds for one image that this library executes. */
   readonly multAdds: number;
+  /** Milliseconds of a training step, measured; undefined where the report has not measured it. */
+  readonly milliseconds?: number | undefined;
   /** Test error, as a share, after the last epoch. */
   readonly error: number | undefined;
   /** The smallest test error, as a share, after any epoch. */

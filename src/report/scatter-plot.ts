@@ -15,6 +15,7 @@ export const costs = {
   parameters: "Parameters",
   paperMultAdds: "Multiply-adds of an image (the paper's convention)",
   multAdds: "Multiply-adds of an image (as executed)",
+  milliseconds: "Milliseconds of a training step (measured)",
 } as const;
 export type Cost = keyof typeof costs;
 
@@ -44,13 +45,17 @@ interface Name {
   readonly y: number;
 }
 
-/** The plot as an SVG document. Names for which there is no space are listed below the plot. */
+/** The costs that all configurations have. A time is there only if it was measured. */
+export const costsOf = (configurations: readonly Configuration[]): Cost[] =>
+  (Object.keys(costs) as Cost[]).filter((cost) => configurations.every((configuration) => configuration[cost] !== undefined));
+
+/** The plot as an SVG document. @param configurations Configurations that have the cost. Names for which there is no space are listed below the plot. */
 export function scatterPlot(configurations: readonly Configuration[], { cost, looks, size, published = [] }: ScatterOptions): string {
   const points = configurations.map(
-    (configuration): Point => ({ cost: configuration[cost], error: configuration.error.mean, configuration }),
+    (configuration): Point => ({ cost: configuration[cost]!, error: configuration.error.mean, configuration }),
   );
-  // The executed multiply-adds are this library's. They are not known for the paper's networks.
-  const others = cost === "multAdds" ? [] : published.map((point) => ({ ...point, cost: point[cost] }));
+  // The executed multiply-adds and the times are this library's. They are not known for the paper's networks.
+  const others = cost === "parameters" || cost === "paperMultAdds" ? published.map((point) => ({ ...point, cost: point[cost] })) : [];
   const frame = frameOf(size);
   const x = logarithmic(
     [...points, ...others].map((point) => point.cost),
@@ -70,7 +75,7 @@ export function scatterPlot(configurations: readonly Configuration[], { cost, lo
   const unplaced = named.filter((_, i) => boxes[i] === undefined).map(({ text }) => text);
   const onFront = front.map(
     ({ configuration }) =>
-      `${nameOf(configuration)} with ${formatMagnitude(configuration[cost])} and ${formatEstimate(configuration.error)}`,
+      `${nameOf(configuration)} with ${formatMagnitude(configuration[cost]!)} and ${formatEstimate(configuration.error)}`,
   );
   const note = unplaced.length === 0 ? [] : wrapped(`Without space in the plot: ${unplaced.join(", ")}`, size.width - 16, 10);
   const height = size.height + Math.max(0, note.length - 1) * 13;

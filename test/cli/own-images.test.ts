@@ -136,7 +136,8 @@ describe("a run on a folder of pictures", () => {
   });
 
   test("is reported, and compressed into a run that keeps what it knows", async () => {
-    await succeed("report", at("run"), "--out", at("report"), "--no-progress");
+    await succeed("report", at("run"), "--out", at("report"), "--time", "2", "--no-progress");
+    expect(await readFile(at("report", "error-milliseconds.svg"), "utf8")).toContain("Milliseconds of a training step (measured)");
     expect(await readFile(at("report", "index.html"), "utf8")).toContain("green");
     const compressed = ["--checkpoint", at("run"), "--conv", "Sep", "--out", at("compressed"), "--evaluate", "--no-progress"];
     const { stdout } = await succeed("compress", ...compressed, "--threads", "1");

@@ -58,6 +58,19 @@ test("the headline, the tables and the charts have one statistic: the mean over 
   for (const { svg, cost } of plotsOf(seeded, {})) if (cost !== undefined) expect(svg).toContain(`error ${expected(1)}, 3 seeds`);
 });
 
+test("the time of a step is a cost, with a plot and a column, where it was measured for every run", () => {
+  const timed = runs.map((run, i) => ({ ...run, milliseconds: 10 + i }));
+  const costsIn = (shown: readonly (typeof timed)[number][] | typeof runs): unknown[] => plotsOf(shown).flatMap(({ cost }) => cost ?? []);
+  expect(costsIn(timed)).toEqual([...costsIn(runs), "milliseconds"]);
+  const page = renderReport(timed);
+  expect(page).toContain("Step, ms");
+  expect(page).toContain('<td data-value="10">10.0</td>');
+  for (const untimed of [runs, [...timed.slice(0, -1), { ...timed.at(-1)!, milliseconds: undefined }]]) {
+    expect(costsIn(untimed)).not.toContain("milliseconds");
+    expect(renderReport(untimed)).not.toContain("Step, ms");
+  }
+});
+
 test("one seed has no spread, and the headline says so", () => {
   const lead = /<p class="lead">(.*?)<\/p>/.exec(renderReport(runs))![1]!;
   expect(lead).not.toContain("±");
