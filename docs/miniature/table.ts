@@ -1,0 +1,66 @@
+/** The table of the miniature: one row for each network, with the errors of both ways of training. */
+
+import { formatMagnitude } from "../../src/report/axes.ts";
+import { type Configuration, configurationsOf } from "../../src/report/configurations.ts";
+import { paretoFront } from "../../src/report/pareto-front.ts";
+import type { ReportRun } from "../../src/report/report-run.ts";
+import { type Cost, costsOf } from "../../src/report/scatter-plot.ts";
+
+const count = (value: number): string => value.toLocaleString("en-US");
+
+const headings: Readonly<Record<Cost, string>> = {
+  parameters: "parameters",
+  paperMultAdds: "mult-adds, paper's convention",
+  multAdds: "mult-adds, executed",
+  milliseconds: "step, ms",
+};
+const formats: Readonly<Record<Cost, (value: number) => string>> = {
+  parameters: count,
+  paperMultAdds: formatMagnitude,
+  multAdds: formatMagnitude,
+  milliseconds: (value) => value.toFixed(1),
+};
+
+/** `8.31 ± 0.12`, and the number of seeds where there are several. */
+function errorOf(configuration: Configuration | undefined): string {
+  if (configuration === undefined) return "–";
+  const { mean, std, seeds } = configuration.error;
+  return (100 * mean).toFixed(2) + (std === undefined ? "" : ` ± ${(100 * std).toFixed(2)} (${seeds})`);
+}
+
+/** The table as Markdown, the largest network first. */
+export function miniatureTable(runs: readonly ReportRun[]): string {
+  const configurations = configurationsOf(runs);
+  const costs = costsOf(configurations);
+  const keys = [...new Set(configurations.map(({ network, convolution }) => `${network} ${convolution}`))];
+  const rows = keys
+    .map((key) => {
+      const own = configurations.filter(({ network, convolution }) => `${network} ${convolution}` === key);
+      const [alone, taught] = [own.find(({ teacher }) => teacher === undefined), own.find(({ teacher }) => teacher !== undefined)];
+      return { any: own[0]!, alone, taught };
+    })
+    .sort((a, b) => b.any.parameters - a.any.parameters)
+    .map(({ any, alone, taught }) => [
+      any.convolution,
+      ...costs.map((cost) => formats[cost](any[cost]!)),
+      errorOf(alone),
+      errorOf(taught),
+      alone && taught ? (100 * (alone.error.mean - taught.error.mean)).toFixed(2) : "–",
+    ]);
+  const header = ["convolution", ...costs.map((cost) => headings[cost]), "error, from scratch, %", "error, AT, %", "AT gains"];
+  return [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+}
+
+/** The networks on the front of each cost, the cheapest first. */
+export function frontList(runs: readonly ReportRun[]): string {
+  const configurations = configurationsOf(runs);
+  return costsOf(configurations)
+    .map((cost) => {
+      const front = paretoFront(configurations.map((each) => ({ cost: each[cost]!, error: each.error.mean, each })));
+      const names = front.map(
+        ({ each, error }) => `${each.convolution}${each.teacher === undefined ? "" : " + AT"} (${(100 * error).toFixed(1)} %)`,
+      );
+      return `- By ${headings[cost]}: ${names.join(", ")}.\n`;
+    })
+    .join("");
+}
