@@ -57,6 +57,7 @@ const quick: Settings = {
   normalise: undefined,
   normRate: undefined,
   classifierRate: undefined,
+  vectorRate: undefined,
   lookahead: undefined,
   ema: undefined,
   weightDecay: 5e-4,
@@ -96,6 +97,7 @@ const airbench: Settings = {
   weightDecay: 8.5e-3,
   normRate: 226,
   classifierRate: 3.5,
+  vectorRate: 6,
   schedule: "triangular",
   warmup: 0,
   startRate: 1,
@@ -104,7 +106,7 @@ const airbench: Settings = {
 };
 
 /**
- * Muon for a WideResNet, whose weights keep their own scale beside the shortcuts. The norms and the classifier have a rate of 0.2, as SGD has
+ * Muon for a WideResNet, whose weights keep their own scale beside the shortcuts. Whatever is no matrix, and the classifier, have a rate of 0.2, as SGD has
  * it in `quick`. docs/recipes.md has the comparison of rates.
  */
 const muonWide: Settings = {
@@ -118,6 +120,7 @@ const muonWide: Settings = {
   weightDecay: 5e-3,
   normRate: 3.3,
   classifierRate: 3.3,
+  vectorRate: 3.3,
   schedule: "triangular",
   warmup: 0.1,
   startRate: 0.2,
@@ -140,6 +143,7 @@ export const presets: Readonly<Record<PresetName, Settings>> = {
     weightDecay: 6.4e-3,
     normRate: 170,
     classifierRate: 2.65,
+    vectorRate: 4.7,
   },
   "ten-minutes": { ...airbench, widths: [64, 128, 128], epochs: 4 },
   "wide-resnet": { ...muonWide, depth: 16, width: 2, epochs: 8, evaluateEvery: 8 },

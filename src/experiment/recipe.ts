@@ -31,12 +31,12 @@ export const structuredDecay = ({ weightDecay, crs = true }: Settings, ratio: ()
  * @param steps the steps of the whole run, by which the decay of Lookahead grows. Default: it does not grow.
  */
 export function createOptimizer(settings: Settings, model: Classifier, structured: number, steps?: number): Optimizer {
-  const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, lookahead, ema } = settings;
+  const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, vectorRate = 1, lookahead, ema } = settings;
   const decay = { full: weightDecay, compressed: frobeniusDecay ? 0 : structured };
   const parameters = model.parameters();
   const rates = settings.structuredRates ? structuredRates(model, settings.optimizer.startsWith("adam") ? "adam" : "sgd") : undefined;
   const groupsOf = (some: ReadonlyMap<string, Parameter>): ParameterGroup[] => {
-    const groups = parameterGroups(some, decay, { norm: normRate, classifier: classifierRate });
+    const groups = parameterGroups(some, decay, { norm: normRate, classifier: classifierRate, vector: vectorRate });
     return rates === undefined ? groups : withRates(groups, rates);
   };
   let optimizer = optimizerOf(settings, parameters, groupsOf);

@@ -72,6 +72,7 @@ export const settingRules = {
   iterations: optional(integer({ least: 1, most: 20 })),
   normalise: optional(flag),
   normRate: optional(number({ above: 0, most: mostNumber })),
+  vectorRate: optional(number({ above: 0, most: mostNumber })),
   classifierRate: optional(number({ above: 0, most: mostNumber })),
   lookahead: optional(number({ least: 0, most: 1 })),
   ema: optional(number({ least: 0, below: 1 })),

@@ -73,7 +73,7 @@ export function resolveSettings(preset: PresetName, explicit: Partial<Settings>)
           dropPath: undefined,
           auxiliary: undefined,
         }),
-    ...(retuned ? { learningRate: rateOf(wanted), normRate: undefined, classifierRate: undefined } : {}),
+    ...(retuned ? { learningRate: rateOf(wanted), normRate: undefined, classifierRate: undefined, vectorRate: undefined } : {}),
     // A preset for Muon has its weight decay for the rates that Muon and its norms take.
     ...(retuned && chosen.optimizer === "muon"
       ? { iterations: undefined, normalise: undefined, weightDecay: presets.quick.weightDecay }

@@ -1,6 +1,6 @@
 /**
  * Groups a model's parameters by their weight decay and by the factor of their learning rate. A parameter's group depends on its properties
- * `decay` and `role`, and never on its name.
+ * `decay` and `role` and on its number of axes, and never on its name.
  */
 
 import { checkNumbers } from "../core/numbers.ts";
@@ -22,10 +22,15 @@ export interface RateFactors {
   readonly norm?: number;
   /** The factor f > 0 for the classifier. Its weight decay is λ/f too. Default: 1. */
   readonly classifier?: number;
+  /**
+   * The factor f > 0 for other weights of one axis: biases, the diagonals of ACDC, the values of a hashed map. Muon leaves them to SGD, whose
+   * rate may have to be another one. Their weight decay is λ/f too. Default: 1.
+   */
+  readonly vector?: number;
 }
 
 /** The names of `RateFactors`. */
-export const rateFactors: OptionNames = optionNames<RateFactors>({ norm: true, classifier: true });
+export const rateFactors: OptionNames = optionNames<RateFactors>({ norm: true, classifier: true, vector: true });
 
 /** One group for each kind of decay. Parameters keep their order of declaration within a group. */
 export const decayGroups = (model: Module, decay: WeightDecay): ParameterGroup[] => parameterGroups(model.parameters(), decay);
@@ -40,13 +45,13 @@ export function parameterGroups(
   factors: RateFactors = {},
 ): ParameterGroup[] {
   checkOptions("parameterGroups", factors, rateFactors);
-  const { norm = 1, classifier = 1 } = factors;
-  checkNumbers("parameterGroups", { norm, classifier }, { above: 0 });
+  const { norm = 1, classifier = 1, vector = 1 } = factors;
+  checkNumbers("parameterGroups", { norm, classifier, vector }, { above: 0 });
   const byRole: Readonly<Record<Role, number>> = { weight: 1, norm, classifier };
   const byDecay: Readonly<Record<Decay, number>> = { full, compressed };
   const groups = new Map<string, ParameterGroup & { readonly parameters: Map<string, Parameter> }>();
   for (const [name, parameter] of parameters) {
-    const rateFactor = byRole[parameter.role];
+    const rateFactor = parameter.role === "weight" && parameter.shape.length < 2 ? vector : byRole[parameter.role];
     const key = `${parameter.decay} ${rateFactor}`;
     const group = groups.get(key) ?? {
       parameters: new Map<string, Parameter>(),

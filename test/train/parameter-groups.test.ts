@@ -45,16 +45,17 @@ class WithRoles extends Module {
   readonly last = new Parameter(zeros([2, 2]), "full", "classifier");
 }
 
-test("a factor of the rate belongs to a role, and divides the decay, so that rate times decay stays", () => {
-  const groups = parameterGroups(new WithRoles().parameters(), { full: 0.5, compressed: 0.1 }, { norm: 64, classifier: 2 });
+test("a factor of the rate belongs to a role or to weights of one axis, and divides the decay, so that rate times decay stays", () => {
+  const groups = parameterGroups(new WithRoles().parameters(), { full: 0.5, compressed: 0.1 }, { norm: 64, classifier: 2, vector: 5 });
   const rows = groups.map(({ parameters, weightDecay, rateFactor }) => [[...parameters.keys()].join(), weightDecay, rateFactor]);
   expect(rows).toEqual([
     ["map", 0.5, 1],
     ["scale,shift", 0.5 / 64, 64],
-    ["core", 0.1, 1],
+    ["core", 0.1 / 5, 5],
     ["last", 0.25, 2],
   ]);
-  expect(() => parameterGroups(new Map(), { full: 1 }, { norm: 0 })).toThrow(ConfigError);
+  for (const factor of ["norm", "classifier", "vector"])
+    expect(() => parameterGroups(new Map(), { full: 1 }, { [factor]: 0 })).toThrow(ConfigError);
 });
 
 test("layers and networks name the roles of their parameters", () => {
