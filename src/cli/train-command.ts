@@ -99,7 +99,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["normalise", "--normalise", "muon: scale each weight of n rows to the norm √n before its step"],
       ["normRate", "--norm-rate <f>", "factor of the rate of the norms' scales and shifts; divides their decay (usual: 1)"],
       ["classifierRate", "--classifier-rate <f>", "the same factor for the classifier (usual: 1)"],
-      ["vectorRate", "--vector-rate <f>", "the same factor for other weights of one axis, such as biases and ACDC's diagonals (usual: 1)"],
+      ["vectorRate", "--vector-rate <f>", "the same factor for other weights that are vectors, as ACDC's diagonals (usual: 1)"],
       ["lookahead", "--lookahead <d>", "every five steps, keep up to this share of a slow average of the weights (usual: off)"],
       ["ema", "--ema <decay>", "keep a moving average of the weights, such as 0.999, and test it too (usual: off)"],
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],

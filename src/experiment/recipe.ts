@@ -6,6 +6,7 @@ import { AveragedOptimizer } from "../train/averaged-optimizer.ts";
 import { CombinedOptimizer } from "../train/combined-optimizer.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import { Lookahead } from "../train/lookahead.ts";
+import { matrixShape } from "../train/matrix-shape.ts";
 import { Muon } from "../train/muon.ts";
 import type { Optimizer, ParameterGroup } from "../train/optimizer.ts";
 import { parameterGroups } from "../train/parameter-groups.ts";
@@ -53,7 +54,7 @@ function optimizerOf(
   const groups = groupsOf(parameters);
   if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
   if (optimizer !== "muon") return new Adam(groups, { decoupled: optimizer === "adamw" });
-  const isHidden = ({ role, shape }: Parameter): boolean => role === "weight" && shape.length >= 2;
+  const isHidden = ({ role, shape }: Parameter): boolean => role === "weight" && matrixShape(shape) !== undefined;
   const [hidden, others] = [true, false].map((wanted) => new Map([...parameters].filter(([, p]) => isHidden(p) === wanted)));
   const options = {
     momentum,

@@ -12,6 +12,7 @@ import { noGrad } from "../tape/tape.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { GroupOptimizer, zeroState } from "./group-optimizer.ts";
+import { matrixShape } from "./matrix-shape.ts";
 import { flattenGroups, type OptimizedParameter, type ParameterGroup } from "./optimizer.ts";
 import { frobeniusNorm, orthogonalise } from "./orthogonalise.ts";
 
@@ -23,7 +24,7 @@ export interface MuonOptions {
   /** The number of Newton–Schulz iterations, ≥ 1. Default: 5. */
   readonly iterations?: number;
   /**
-   * Whether each weight W:[O,…] is scaled to ‖W‖ = √O before its step. This suits weights whose scale a norm behind them removes: the rate
+   * Whether each weight of m rows is scaled to ‖W‖ = √m before its step. This suits weights whose scale a norm behind them removes: the rate
    * is then the size of a step relative to the weight. Default: false.
    */
   readonly normalise?: boolean;
@@ -39,8 +40,8 @@ interface MuonEntry extends OptimizedParameter {
 
 /**
  * v ← momentum·v + g, and W ← W − lr·(√max(1, m/n)·orthogonalise(d) + λ·W) with d = g + momentum·v (Nesterov) or d = v (Jordan 2024, "Muon: an
- * optimizer for hidden layers in neural networks"). A weight [O,…] is a matrix of m = O rows; the kernel of a convolution, [O,I,k,k], has
- * n = I·k² columns. Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
+ * optimizer for hidden layers in neural networks"). The kernel of a convolution, [O,I,k,k], is a matrix of m = O rows
+ * and n = I·k² columns; any weight is one without its axes of one element (`matrixShape`). Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
  * (`CombinedOptimizer`).
  * @throws ConfigError for a parameter that is no matrix, and for options out of range.
  */
@@ -53,7 +54,7 @@ export class Muon extends GroupOptimizer<MuonEntry> {
     checkNumbers("Muon", { momentum }, { least: 0, below: 1 });
     checkNumbers("Muon", { iterations }, { integer: true, least: 1 });
     const velocityOf = ({ name, parameter }: OptimizedParameter): Buffer => {
-      if (parameter.shape.length >= 2) return zeroState(parameter);
+      if (matrixShape(parameter.shape) !== undefined) return zeroState(parameter);
       throw new ConfigError(
         `Muon: parameters must be matrices or kernels, got ${name}: ${formatShape(parameter.shape)}; give it to Sgd or Adam`,
       );
@@ -87,13 +88,13 @@ export class Muon extends GroupOptimizer<MuonEntry> {
   #stepOf({ parameter, velocity, rateFactor }: MuonEntry, gradient: Tensor, learningRate: number): { velocity: Tensor; update: Tensor } {
     const { momentum, nesterov, iterations, normalise } = this.#options;
     const { value } = parameter;
-    const [rows, columns] = [value.shape[0]!, value.size / Math.max(1, value.shape[0]!)];
+    const [rows, columns] = matrixShape(value.shape)!;
     const next = add(multiply(velocity.value, momentum), gradient);
     const direction = nesterov ? add(gradient, multiply(next, momentum)) : next;
     const orthogonal = reshape(orthogonalise(reshape(direction, [rows, columns]), iterations), value.shape);
     const step = multiply(orthogonal, learningRate * rateFactor * Math.sqrt(Math.max(1, rows / columns)));
     if (!normalise) return { velocity: next, update: step };
-    // W − (1 − √O/‖W‖)·W is the weight of norm √O. A weight of zeros stays as it is.
+    // W − (1 − √m/‖W‖)·W is the weight of norm √m. A weight of zeros stays as it is.
     const excess = subtract(1, divide(Math.sqrt(rows), add(frobeniusNorm(value), 1e-7)));
     return { velocity: next, update: add(step, multiply(value, excess)) };
   }

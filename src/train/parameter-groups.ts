@@ -1,12 +1,13 @@
 /**
  * Groups a model's parameters by their weight decay and by the factor of their learning rate. A parameter's group depends on its properties
- * `decay` and `role` and on its number of axes, and never on its name.
+ * `decay` and `role`, and on whether it is a vector, and never on its name.
  */
 
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import type { Module } from "../nn/module.ts";
 import type { Decay, Parameter, Role } from "../nn/state.ts";
+import { matrixShape } from "./matrix-shape.ts";
 import type { ParameterGroup } from "./optimizer.ts";
 
 export interface WeightDecay {
@@ -23,7 +24,7 @@ export interface RateFactors {
   /** The factor f > 0 for the classifier. Its weight decay is λ/f too. Default: 1. */
   readonly classifier?: number;
   /**
-   * The factor f > 0 for other weights of one axis: biases, the diagonals of ACDC, the values of a hashed map. Muon leaves them to SGD, whose
+   * The factor f > 0 for other weights that are vectors: biases, the diagonals of ACDC, the values of a hashed map. Muon leaves them to SGD, whose
    * rate may have to be another one. Their weight decay is λ/f too. Default: 1.
    */
   readonly vector?: number;
@@ -51,7 +52,7 @@ export function parameterGroups(
   const byDecay: Readonly<Record<Decay, number>> = { full, compressed };
   const groups = new Map<string, ParameterGroup & { readonly parameters: Map<string, Parameter> }>();
   for (const [name, parameter] of parameters) {
-    const rateFactor = parameter.role === "weight" && parameter.shape.length < 2 ? vector : byRole[parameter.role];
+    const rateFactor = parameter.role === "weight" && matrixShape(parameter.shape) === undefined ? vector : byRole[parameter.role];
     const key = `${parameter.decay} ${rateFactor}`;
     const group = groups.get(key) ?? {
       parameters: new Map<string, Parameter>(),

@@ -89,6 +89,26 @@ const networkConvolutions: fc.Arbitrary<ConvolutionShapes> = fc
     };
   });
 
+/** Small convolutions whose rows are runs of four, and whose channels are: some backends compute four neighbours together. */
+const convolutionsOfFours: fc.Arbitrary<ConvolutionShapes> = fc
+  .record({
+    batch: between(1, 3),
+    groups: fc.constantFrom(1, 1, 2),
+    inputs: fc.constantFrom(1, 3, 4, 8, 32),
+    outputs: between(1, 4),
+    height: between(5, 8),
+    fours: between(1, 4),
+    kernelHeight: fc.constantFrom(1, 2, 3),
+    kernelWidth: between(1, 5),
+    stride: fc.constantFrom(1, 2),
+    padding: between(0, 2),
+  })
+  .map(({ batch, groups, inputs, outputs, height, fours, kernelHeight, kernelWidth, stride, padding }) => ({
+    x: [batch, groups * inputs, height, 4 * fours + (kernelWidth > 4 ? 4 : 0)],
+    w: [groups * outputs, inputs, kernelHeight, kernelWidth],
+    options: { stride, padding, dilation: 1, groups },
+  }));
+
 interface SeparableCase {
   readonly x: readonly [batch: number, channels: number, height: number, width: number];
   readonly outChannels: number;
@@ -343,6 +363,13 @@ export function contractionConformance(subject: Subject): void {
         subject,
         fc.asyncProperty(seeds, networkConvolutions, (seed, config) => convolve(seed, config, "normal")),
         12,
+      ));
+
+    it(`${name}: rows and channels of fours`, () =>
+      holds(
+        subject,
+        fc.asyncProperty(seeds, convolutionsOfFours, (seed, config) => convolve(seed, config, "normal")),
+        80,
       ));
 
     it(`${name}: NaN and ∞ reach the results they take part in, and no other`, () =>

@@ -12,17 +12,17 @@ import { type Card, rooflineOf } from "./roofline/roofline.ts";
 const countsOf = (run: Problem["run"]): LaunchCounts => countLaunch(launchesOf({ name: "test", run })[0]!);
 
 describe("countLaunch", () => {
-  test("a thread of a product reads an element of A and four of B for each term, and a workgroup one row of A", () =>
+  test("a thread of a product reads an element of A and four of B for each term, and a workgroup eight rows of A", () =>
     fc.assert(
-      fc.property(fc.integer({ min: 64, max: 90 }), fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 3 }), (m, k, blocks) => {
-        const n = 256 * blocks; // Whole workgroups of 64 threads with four columns each.
+      fc.property(fc.integer({ min: 4, max: 9 }), fc.integer({ min: 1, max: 60 }), fc.integer({ min: 2, max: 9 }), (rows, k, columns) => {
+        const [m, n] = [8 * rows, 32 * columns]; // Whole workgroups of 8×8 threads with four columns each.
         const counts = countsOf((kernels, operand) =>
           kernels.matmul(operand([m, k]), operand([k, n]), {
             ...{ batch: 1, m, k, n, transposeA: false, transposeB: false, batchStrideA: 0, batchStrideB: 0 },
           }),
         );
         expect(counts).toMatchObject({ threads: (m * n) / 4, lanes: 4, loads: 5 * k, words: m * k + k * n + m * n });
-        expect(counts.sharedLoads).toBeCloseTo((k + 256 * k) / 64, 9);
+        expect(counts.sharedLoads).toBeCloseTo((8 * k + 32 * k) / 64, 9);
         // Each index takes three steps. Beside them, the coordinates of a thread take divisions alone.
         expect(counts.indexSteps).toBe(3 * counts.loads);
       }),

@@ -110,10 +110,16 @@ describe("Muon", () => {
     fc.assert(
       fc.asyncProperty(
         options,
-        fc.constantFrom<number[]>([2, 3, 1, 1], [3, 1, 2, 2], [5, 2], [2, 5]),
+        // Shapes with their rows and columns.
+        fc.constantFrom<[number[], number, number]>(
+          [[2, 3, 1, 1], 2, 3],
+          [[3, 1, 2, 2], 3, 4],
+          [[5, 2], 5, 2],
+          [[2, 5], 2, 5],
+          [[1, 3, 2], 3, 2],
+        ),
         seeds,
-        async (settings, shape, seed) => {
-          const [rows, columns] = [shape[0]!, shape.slice(1).reduce((a, b) => a * b)] as [number, number];
+        async (settings, [shape, rows, columns], seed) => {
           const start = random(rows, columns, seed);
           const gradients = [1, 2, 3].map((step) => random(rows, columns, seed + step));
           const p = new Parameter(tensor(start.data, { shape }));
@@ -144,6 +150,7 @@ describe("Muon", () => {
 
   test.each([
     ["a vector", () => new Muon([{ parameters: named({ p: new Parameter(tensor([1, 2])) }) }])],
+    ["a vector of two axes", () => new Muon([{ parameters: named({ p: new Parameter(tensor([1, 2], { shape: [2, 1] })) }) }])],
     ["a momentum of 1", () => new Muon([], { momentum: 1 })],
     ["no iterations", () => new Muon([], { iterations: 0 })],
   ])("refuses %s", (_, make) => expect(make).toThrow(ConfigError));

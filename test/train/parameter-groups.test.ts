@@ -40,12 +40,12 @@ test("both groups have the same decay by default", () => {
 class WithRoles extends Module {
   readonly map = new Parameter(zeros([2, 2]));
   readonly scale = new Parameter(zeros([2]), "full", "norm");
-  readonly core = new Parameter(zeros([2]), "compressed");
+  readonly core = new Parameter(zeros([2, 1]), "compressed");
   readonly shift = new Parameter(zeros([2]), "full", "norm");
   readonly last = new Parameter(zeros([2, 2]), "full", "classifier");
 }
 
-test("a factor of the rate belongs to a role or to weights of one axis, and divides the decay, so that rate times decay stays", () => {
+test("a factor of the rate belongs to a role or to vectors among the weights, and divides the decay, so that rate times decay stays", () => {
   const groups = parameterGroups(new WithRoles().parameters(), { full: 0.5, compressed: 0.1 }, { norm: 64, classifier: 2, vector: 5 });
   const rows = groups.map(({ parameters, weightDecay, rateFactor }) => [[...parameters.keys()].join(), weightDecay, rateFactor]);
   expect(rows).toEqual([

@@ -9,9 +9,9 @@ import { CommandQueue } from "./command-queue.ts";
 import type { DeviceBuffer } from "./device-storage.ts";
 import { checkKernelClass, type DeviceHandle, type KernelResult, type OpenedGpu } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
-import { CountedKernel, KernelCache, kernelSettings } from "./kernel-cache.ts";
+import { CountedKernel, KernelCache, kernelSettings, sizesOf } from "./kernel-cache.ts";
 import { LaunchProfile, type ProgramTime } from "./launch-profile.ts";
-import { helpers, type Program, program, sourceOf } from "./program.ts";
+import { type Grid, gridOf, helpers, type Program, program, sourceOf } from "./program.ts";
 import { WebGpuLauncher } from "./webgpu-launcher.ts";
 
 /** What passed between host and device, and what the device was asked to do, since it was opened. */
@@ -146,11 +146,12 @@ export class DeviceStream {
       }
       try {
         this.#checkHealth();
-        const kernel = this.#kernels.get(what, length / what.lanes);
+        const grid = gridOf(what, length, numbers);
+        const kernel = this.#kernels.get(what, grid);
         const inputs = [...tensors.map(({ handle }) => handle!), ...numbers];
         const compiled = this.#launcher && !this.#profile.active && WebGpuLauncher.launchable(kernel.run.kernel);
-        if (!compiled) return this.#launchByGpuJs(what, kernel, target, length, inputs);
-        this.#replace(target, kernel, this.#launcher!.launch(compiled, length, what.lanes, inputs as (DeviceHandle | number)[]));
+        if (!compiled) return this.#launchByGpuJs(what, kernel, target, { length, grid, inputs });
+        this.#replace(target, kernel, this.#launcher!.launch(compiled, length, grid, inputs as (DeviceHandle | number)[]));
         return undefined;
       } catch (error) {
         return this.#fail(what.name, target, error);
@@ -162,14 +163,14 @@ export class DeviceStream {
     what: Program,
     kernel: CountedKernel,
     target: DeviceBuffer,
-    length: number,
-    inputs: readonly (KernelResult | number)[],
+    { length, grid, inputs }: { readonly length: number; readonly grid: Grid; readonly inputs: readonly (KernelResult | number)[] },
   ): Promise<void> {
     try {
       this.#launcher?.flush();
-      kernel.run.setOutput([length / what.lanes]);
+      kernel.run.setOutput(sizesOf(grid));
       const result = await this.#run(what.name, kernel, inputs);
-      if (what.lanes > 1 && !(result instanceof Float32Array)) Object.assign(result, { output: [length], componentCount: 1 });
+      if ((what.lanes > 1 || grid.length > 1) && !(result instanceof Float32Array))
+        Object.assign(result, { output: [length], componentCount: 1 });
       this.#replace(target, kernel, result);
     } catch (error) {
       await this.#fail(what.name, target, error);

@@ -2,7 +2,7 @@
 
 import type { Gpu, GpuKernel } from "./gpu-js.ts";
 import type { GpuMode } from "./gpu-mode.ts";
-import { type Program, sourceOf } from "./program.ts";
+import { type Grid, type Program, sourceOf } from "./program.ts";
 
 /** The settings that all kernels share: every launch writes a new result of any size, which stays on the device. */
 export const kernelSettings = {
@@ -41,6 +41,9 @@ export class CountedKernel {
   }
 }
 
+/** A grid as gpu.js takes it. */
+export const sizesOf = (grid: Grid): number[] => grid.filter((size) => size !== undefined);
+
 export class KernelCache {
   readonly #gpu: Gpu;
   readonly #mode: GpuMode;
@@ -60,11 +63,11 @@ export class KernelCache {
   }
 
   /**
-   * The program's kernel. It is created for this many threads if the cache has none; gpu.js compiles it at its first launch.
+   * The program's kernel. It is created for these threads if the cache has none; gpu.js compiles it at its first launch.
    */
-  get(program: Program, threads: number): CountedKernel {
+  get(program: Program, grid: Grid): CountedKernel {
     const found = this.#kernels.get(program.name);
-    const kernel = found ?? new CountedKernel(this.#create(program, threads));
+    const kernel = found ?? new CountedKernel(this.#create(program, grid));
     if (found !== undefined) this.#kernels.delete(program.name);
     this.#kernels.set(program.name, kernel);
     if (this.#kernels.size > this.#capacity) this.drop(this.#kernels.keys().next().value!);
@@ -78,7 +81,7 @@ export class KernelCache {
     kernel?.release();
   }
 
-  #create(program: Program, threads: number): GpuKernel {
+  #create(program: Program, grid: Grid): GpuKernel {
     const typed = (names: readonly string[], type: string): [string, string][] => names.map((name) => [name, type]);
     return this.#gpu.createKernel(sourceOf(program), {
       argumentTypes: Object.fromEntries([
@@ -86,7 +89,7 @@ export class KernelCache {
         ...typed(program.integers, "Integer"),
         ...typed(program.floats, "Float"),
       ]),
-      output: [threads],
+      output: sizesOf(grid),
       ...kernelSettings,
     });
   }

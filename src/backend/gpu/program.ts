@@ -3,7 +3,8 @@
  * functions. gpu.js translates it to WGSL, GLSL, WebAssembly or JavaScript. Sizes are arguments, so one program serves tensors of every
  * size.
  *
- * A launch has one thread for each element of the flat result, or one for every four elements; its index is `this.thread.x`.
+ * A launch has one thread for each element of the flat result, or one for every four elements; its index is `this.thread.x`. Neighbours in
+ * a workgroup are neighbours in the result. Where the threads of a launch form a plane, a workgroup is 8 rows of 8 threads.
  * Three rules keep programs correct:
  * 1. `mad` and `idiv` compute flat indices. Their arguments and results are integers; any other local variable is a float, exact up to 2²⁴.
  * 2. A body returns on every path.
@@ -24,6 +25,11 @@ export interface Program<Tensors extends string = string, Integers extends strin
   readonly body: string;
   /** The number of elements that each thread returns. */
   readonly lanes: 1 | 4;
+  /**
+   * The integer argument with the number of threads in a row, for threads that form a plane: the index of a thread in its row is
+   * `this.thread.x`, and that of the row `this.thread.y`. Undefined for threads in a line.
+   */
+  readonly rowLength: Integers | undefined;
 }
 
 /** The arguments of a program by name: a storage for each tensor, a number for each integer and float. */
@@ -41,6 +47,8 @@ interface ProgramOptions<Tensors extends string, Integers extends string, Floats
   readonly body: string;
   /** Default: 1. */
   readonly lanes?: 1 | 4;
+  /** Default: the threads form a line. */
+  readonly rowLength?: NoInfer<Integers> | undefined;
 }
 
 /** Declares a program. The compiler then checks that every launch gives each argument by its name. */
@@ -48,8 +56,25 @@ export const program = <Tensors extends string = never, Integers extends string 
   integers = [],
   floats = [],
   lanes = 1,
+  rowLength,
   ...rest
-}: ProgramOptions<Tensors, Integers, Floats>): Program<Tensors, Integers, Floats> => ({ ...rest, integers, floats, lanes });
+}: ProgramOptions<Tensors, Integers, Floats>): Program<Tensors, Integers, Floats> => ({ ...rest, integers, floats, lanes, rowLength });
+
+/** The threads of a launch along x, and along y where they form a plane. */
+export type Grid = readonly [x: number, y?: number];
+
+/** The threads that compute `length` elements. @param numbers The numbers that the program gets, in its order. */
+export function gridOf({ lanes, rowLength, integers }: Program, length: number, numbers: readonly number[]): Grid {
+  const threads = length / lanes;
+  if (rowLength === undefined) return [threads];
+  const width = numbers[integers.indexOf(rowLength)]!;
+  return [width, threads / width];
+}
+
+/** Threads form a plane where both sides fill a workgroup, and where WebGPU allows so many rows in a launch. */
+export const planeSide = 8;
+const mostRows = planeSide * 65_535;
+export const isPlane = (width: number, rows: number): boolean => width >= planeSide && rows >= planeSide && rows <= mostRows;
 
 const generated = new Map<string, Program>();
 
@@ -121,6 +146,10 @@ export const coordinates = (axes: readonly Axis[], index = "this.thread.x"): str
       return `const ${name} = ${a === 0 ? rest : `imod(${rest}, ${size})`};`;
     })
     .join("\n");
+
+/** The coordinates of a thread's element: those of `rows` number the rows of the plane, or come before those of `columns` in a line. */
+export const threadCoordinates = (plane: boolean, rows: readonly Axis[], columns: readonly Axis[]): string =>
+  plane ? `${coordinates(rows, "this.thread.y")}\n${coordinates(columns)}` : coordinates([...rows, ...columns]);
 
 /** The flat index of the element at these coordinates: the inverse of `coordinates`. */
 export const flatIndex = ([[first], ...inner]: readonly [Axis, ...Axis[]]): string =>

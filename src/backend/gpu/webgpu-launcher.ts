@@ -8,6 +8,7 @@
  */
 
 import type { CompiledKernel, DeviceHandle, GpuBuffer, GpuDevice, GpuEncoder, GpuPass, WebGpuContext } from "./gpu-js.ts";
+import { type Grid, planeSide } from "./program.ts";
 
 /** A result in a buffer of the launcher. gpu.js takes it as the argument of a kernel, as it does its own results. */
 export interface WebGpuHandle extends DeviceHandle {
@@ -22,7 +23,7 @@ type LaunchableKernel = Required<CompiledKernel>;
 const usage = { mapRead: 0x1, copySource: 0x4, copyTarget: 0x8, uniform: 0x40, storage: 0x80 } as const;
 const mapModeRead = 1;
 
-/** The threads of a workgroup, which gpu.js fixes for results of one axis. */
+/** The threads of a workgroup, which gpu.js fixes: so many in a line, and `planeSide` × `planeSide` in a plane. */
 const workgroup = 64;
 
 /** The arguments of a launch begin at a multiple of so many bytes, as WebGPU guarantees. */
@@ -69,18 +70,14 @@ export class WebGpuLauncher {
     return isReady && kernel.paramsLayout!.byteLength <= argumentBytes ? (kernel as LaunchableKernel) : undefined;
   }
 
-  /** Records a launch whose result has `length` elements, `lanes` for each thread. */
-  launch(kernel: LaunchableKernel, length: number, lanes: number, inputs: readonly (DeviceHandle | number)[]): WebGpuHandle {
+  /** Records a launch whose result has `length` elements. */
+  launch(kernel: LaunchableKernel, length: number, grid: Grid, inputs: readonly (DeviceHandle | number)[]): WebGpuHandle {
     const { paramsLayout, bindGroupLayout, computePipeline } = kernel;
     const buffer = this.#take(length * 4);
     const offset = this.#reserve(paramsLayout.byteLength);
-    const threads = length / lanes;
-    const groups = Math.ceil(threads / workgroup);
-    // More workgroups than an axis may have are folded into rows.
-    const rows = Math.ceil(groups / this.#device.limits.maxComputeWorkgroupsPerDimension);
-    const width = Math.ceil(groups / rows);
+    const { groups, rowThreads } = this.#dispatchOf(grid);
     const word = offset / 4;
-    this.#integers.set([threads, 1, 1, width * workgroup], word);
+    this.#integers.set([grid[0], grid[1] ?? 1, 1, rowThreads], word);
     const entries = [{ binding: 0, resource: { buffer: this.#arguments, offset, size: paramsLayout.byteLength } as object }];
     for (const { index, dimsOffset } of paramsLayout.arrayArgs) {
       const handle = inputs[index] as WebGpuHandle;
@@ -94,8 +91,18 @@ export class WebGpuLauncher {
     const pass = this.#open();
     pass.setPipeline(computePipeline);
     pass.setBindGroup(0, this.#device.createBindGroup({ layout: bindGroupLayout, entries }));
-    pass.dispatchWorkgroups(width, rows, 1);
+    pass.dispatchWorkgroups(...groups, 1);
     return this.#handle(buffer, length);
+  }
+
+  /** The workgroups of a launch along x and y, and the threads of a row of workgroups where the threads form a line, otherwise 0. */
+  #dispatchOf([x, y]: Grid): { readonly groups: readonly [x: number, y: number]; readonly rowThreads: number } {
+    if (y !== undefined) return { groups: [Math.ceil(x / planeSide), Math.ceil(y / planeSide)], rowThreads: 0 };
+    const groups = Math.ceil(x / workgroup);
+    // More workgroups than an axis may have are folded into rows.
+    const rows = Math.ceil(groups / this.#device.limits.maxComputeWorkgroupsPerDimension);
+    const width = Math.ceil(groups / rows);
+    return { groups: [width, rows], rowThreads: width * workgroup };
   }
 
   /** Copies numbers of the host to a new buffer. */

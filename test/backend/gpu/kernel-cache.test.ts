@@ -42,7 +42,7 @@ test("the cache holds the most recently used programs and creates each kernel on
       for (const use of uses) {
         if (!recent.includes(use)) expected++;
         recent = [use, ...recent.filter((other) => other !== use)].slice(0, capacity);
-        cache.get(named(use), 1);
+        cache.get(named(use), [1]);
         expect([cache.size, alive.size, made()]).toEqual([recent.length, recent.length, expected]);
       }
     }),
@@ -54,7 +54,7 @@ test("a kernel is destroyed once, when the cache and all holders have released i
     fc.property(fc.array(fc.boolean(), { maxLength: 20 }), (moves) => {
       const { gpu, alive } = recordingGpu();
       const cache = new KernelCache(gpu, gpuModes.cpu, 8);
-      const kernel: CountedKernel = cache.get(named(1), 1);
+      const kernel: CountedKernel = cache.get(named(1), [1]);
       let holders = 0;
       for (const retain of moves) {
         if (retain) kernel.retain();

@@ -1,13 +1,11 @@
 /**
- * The launches of a training step of WRN-10-1, for every family and any batch. They are counted on a device whose kernels compute nothing,
- * so a step takes milliseconds. docs/gpu.md has the numbers. FIGURES=1 prints them.
+ * The launches of a training step of WRN-10-1, for every family and any batch. They are counted on WebGPU's device with
+ * kernels that compute nothing, so a step takes milliseconds. docs/gpu.md has the numbers. FIGURES=1 prints them.
  */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { useBackend } from "../../../src/backend/active.ts";
-import type { Device } from "../../../src/backend/gpu/device.ts";
 import { deviceKernels } from "../../../src/backend/gpu/gpu-backend.ts";
-import type { GpuKernel } from "../../../src/backend/gpu/gpu-js.ts";
 import { Random } from "../../../src/core/random.ts";
 import { createNetwork } from "../../../src/experiment/network-spec.ts";
 import { gradients } from "../../../src/grad/gradients.ts";
@@ -20,18 +18,12 @@ import { Adam } from "../../../src/train/adam.ts";
 import type { Optimizer, ParameterGroup } from "../../../src/train/optimizer.ts";
 import { decayGroups } from "../../../src/train/parameter-groups.ts";
 import { Sgd } from "../../../src/train/sgd.ts";
+import { RecordingDevice } from "../../bench/roofline/recording-device.ts";
 import { launchBounds } from "./golden-training.ts";
-import { openDevice } from "./open-device.ts";
 
-let device: Device;
-beforeAll(async () => {
-  const createKernel = (): GpuKernel =>
-    Object.assign(() => ({ output: [1], toArray: () => new Float32Array(1), delete: () => {} }), {
-      setOutput: () => {},
-      destroy: () => {},
-      kernel: { context: undefined },
-    });
-  device = await openDevice("cpu", {}, { gpu: { createKernel, addFunction: () => {}, destroy: () => {} }, isOfMode: () => true });
+let device: RecordingDevice;
+beforeAll(() => {
+  device = new RecordingDevice();
   const report = { memory: () => device.memory.report("none"), resetPeak: () => {} };
   useBackend({ ...deviceKernels(device), ...report, name: "none", threads: 1 });
 });

@@ -3,7 +3,7 @@
  * read. Every element is 1, so the counts hold for programs whose reads do not depend on the values of elements.
  */
 
-import { type Program, sourceOf } from "../../../src/backend/gpu/program.ts";
+import { type Grid, gridOf, type Program, planeSide, sourceOf } from "../../../src/backend/gpu/program.ts";
 import { type Launch, threadsOf } from "./recording-device.ts";
 
 export interface LaunchCounts {
@@ -22,7 +22,7 @@ export interface LaunchCounts {
   readonly words: number;
 }
 
-/** The threads of a workgroup, which gpu.js fixes for results of one axis. */
+/** The threads of a workgroup in a line, which gpu.js fixes. In a plane they are `planeSide` rows of as many. */
 const workgroupSize = 64;
 
 /** Workgroups are counted until there are so many of them, and so many reads of their threads; or all, where a launch has fewer. */
@@ -51,7 +51,7 @@ class Reads {
   }
 }
 
-type Thread = (this: { readonly thread: { readonly x: number } }, ...inputs: readonly unknown[]) => unknown;
+type Thread = (this: { readonly thread: { readonly x: number; readonly y: number } }, ...inputs: readonly unknown[]) => unknown;
 
 /** The helpers of programs. They count their calls. */
 function countingHelpers() {
@@ -78,6 +78,19 @@ function threadOf(program: Program, reads: Readonly<Record<string, Reads>>, help
   return new Function("reads", "mad", "idiv", "imod", `"use strict"; return ${source};`)(reads, mad, idiv, imod);
 }
 
+const workgroupsOf = ([x, y]: Grid): number =>
+  y === undefined ? Math.ceil(x / workgroupSize) : Math.ceil(x / planeSide) * Math.ceil(y / planeSide);
+
+/** The threads of a workgroup. */
+function* threadsIn(workgroup: number, [width, rows]: Grid): Generator<{ readonly x: number; readonly y: number }> {
+  const inRow = rows === undefined ? 1 : Math.ceil(width / planeSide);
+  const side = rows === undefined ? { x: workgroupSize, y: 1 } : { x: planeSide, y: planeSide };
+  const first =
+    rows === undefined ? { x: workgroup * side.x, y: 0 } : { x: (workgroup % inRow) * side.x, y: Math.floor(workgroup / inRow) * side.y };
+  for (let y = first.y; y < Math.min(first.y + side.y, rows ?? 1); y++)
+    for (let x = first.x; x < Math.min(first.x + side.x, width); x++) yield { x, y };
+}
+
 /**
  * Counts the launch by workgroups that are spread over it.
  * @throws RangeError where a thread reads outside a tensor.
@@ -93,11 +106,15 @@ export function countLaunch(launch: Launch): LaunchCounts {
     ...[...program.integers, ...program.floats].map((name) => inputs[name]),
   ];
   let [workgroups, counted] = [0, 0];
-  for (const workgroup of spreadOver(Math.ceil(threads / workgroupSize))) {
+  const numbers = program.integers.map((name) => inputs[name] as number);
+  const grid = gridOf(program, length, numbers);
+  for (const workgroup of spreadOver(workgroupsOf(grid))) {
     workgroups++;
     for (const each of Object.values(reads)) each.workgroup = workgroups;
-    const first = workgroup * workgroupSize;
-    for (let x = first; x < Math.min(first + workgroupSize, threads); x++, counted++) run.call({ thread: { x } }, ...given);
+    for (const thread of threadsIn(workgroup, grid)) {
+      run.call({ thread }, ...given);
+      counted++;
+    }
     if (workgroups >= enough.workgroups && Object.values(reads).some(({ total }) => total >= enough.reads)) break;
   }
   const mean = (count: (each: Reads) => number): number => Object.values(reads).reduce((sum, each) => sum + count(each), 0) / counted;

@@ -5,17 +5,16 @@
 
 import type { Kernels, MatmulGeometry } from "../../kernels.ts";
 import type { Device } from "../device.ts";
-import { type Axis, coordinates, program } from "../program.ts";
+import { type Axis, coordinates, isPlane, program, threadCoordinates } from "../program.ts";
 import { partsOf, sumPartials } from "./reductions.ts";
 
 const integers = ["batch", "m", "n", "parts", "step", "k", "strideA", "rowA", "columnA", "strideB", "rowB", "columnB"] as const;
 
-/** The axes of the partial sums over k: [parts, batch, m, n], or n/4 in place of n. */
-const axes = (columns: "n" | "quads"): Axis[] => [
+/** The rows of the partial sums over k, [parts, batch, m, n], as a thread's coordinates. */
+const rows: Axis[] = [
   ["p", "parts"],
   ["b", "batch"],
   ["i", "m"],
-  ["j", columns],
 ];
 
 const oneColumn = program({
@@ -23,7 +22,7 @@ const oneColumn = program({
   tensors: ["A", "B"],
   integers,
   body: `
-    ${coordinates(axes("n"))}
+    ${coordinates([...rows, ["j", "n"]])}
     const first = p * step;
     let total = 0.0;
     for (let s = 0; s < step; s++) {
@@ -35,13 +34,16 @@ const oneColumn = program({
     return total;`,
 });
 
-const fourColumns = program({
-  name: "matmul, four columns per thread",
-  tensors: ["A", "B"],
-  integers: [...integers, "quads"],
-  lanes: 4,
-  body: `
-    ${coordinates(axes("quads"))}
+/** Four neighbours in a row of C for each thread. As a plane, a workgroup computes 8 rows of 32 results, which share what they load. */
+const fourColumns = (plane: boolean) =>
+  program({
+    name: `matmul, four columns per thread${plane ? ", in a plane" : ""}`,
+    tensors: ["A", "B"],
+    integers: [...integers, "quads"],
+    lanes: 4,
+    rowLength: plane ? "quads" : undefined,
+    body: `
+    ${threadCoordinates(plane, rows, [["j", "quads"]])}
     const first = p * step;
     let c0 = 0.0;
     let c1 = 0.0;
@@ -58,7 +60,9 @@ const fourColumns = program({
       }
     }
     return [c0, c1, c2, c3];`,
-});
+  });
+const fourColumnsInLine = fourColumns(false);
+const fourColumnsInPlane = fourColumns(true);
 
 /** The elements of Ā, and then those of B̄, one for each thread: Ā = g·Bᵀ and B̄ = Aᵀ·g, stored as A and B are. */
 const bothGradients = program({
@@ -141,7 +145,7 @@ export const matmulKernels = (device: Device): Pick<Kernels, "matmul" | "matmulG
     const length = parts * batch * m * n;
     const partials =
       device.mode.fourLanes && n % 4 === 0
-        ? device.run(fourColumns, length, { A, B, ...sizes, quads: n / 4 })
+        ? device.run(isPlane(n / 4, parts * batch * m) ? fourColumnsInPlane : fourColumnsInLine, length, { A, B, ...sizes, quads: n / 4 })
         : device.run(oneColumn, length, { A, B, ...sizes });
     return sumPartials(device, partials, parts);
   },
