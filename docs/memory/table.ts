@@ -5,7 +5,14 @@ import type { MemoryResult } from "./results.ts";
 /** A parameter in float32, its momentum and its gradient. */
 const bytesPerParameter = 12;
 
-const header = ["convolution", "parameters", "parameters, momenta and gradients, MB", "activations and work space, MB", "all, MB", "share of `Conv`"];
+const header = [
+  "convolution",
+  "parameters",
+  "parameters, momenta and gradients, MB",
+  "activations and work space, MB",
+  "all, MB",
+  "share of `Conv`",
+];
 
 const count = (value: number): string => Math.round(value).toLocaleString("en-US");
 

@@ -117,7 +117,14 @@ describe("settings", () => {
     expect(resolveSettings("quick", { optimizer: "sgd" }).learningRate).toBe(presets.quick.learningRate);
     expect(resolveSettings("quick", { optimizer: "muon" })).toMatchObject({ learningRate: 0.02, momentum: 0.9, nesterov: true });
     expect(resolveSettings("accurate", { optimizer: "muon" })).toEqual(presets.accurate);
-    const retuned = { learningRate: 0.2, normRate: undefined, vectorRate: undefined, normalise: undefined, iterations: undefined, weightDecay: 5e-4 };
+    const retuned = {
+      learningRate: 0.2,
+      normRate: undefined,
+      vectorRate: undefined,
+      normalise: undefined,
+      iterations: undefined,
+      weightDecay: 5e-4,
+    };
     expect(resolveSettings("accurate", { optimizer: "sgd" })).toMatchObject(retuned);
   });
 
