@@ -53,7 +53,7 @@ describe.each([
 });
 
 test("--ema changes no step, resumes to the same bits, and its average is tested beside the weights and by eval --averaged", async () => {
-  const [plain, whole, parts] = [at("SGD-whole"), at("ema-whole"), at("ema-parts")];
+  const [plain, whole, parts] = [at("Muon-whole"), at("ema-whole"), at("ema-parts")];
   const train = (run: string, more: readonly string[]) =>
     runCli(["train", ...recipe, ...images, ...machine, "--ema", "0.9", "--run", run, ...more]);
   const { code, stdout } = await train(whole, []);
