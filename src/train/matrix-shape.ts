@@ -3,10 +3,11 @@
 import type { Shape } from "../core/shape.ts";
 
 /**
- * The rows and columns of a weight as a matrix: axes of one element are left out, the first axis that remains has the rows, and the others
- * together have the columns. A kernel [O,I,k,k] is [O, I·k²]. A core [1,d,r] is [d,r]. The diagonal [c,1] of ACDC is a vector: undefined.
+ * The rows and columns of a weight as a matrix: the first axis has the rows, and the others together have the columns. A kernel [O,I,k,k]
+ * is [O, I·k²]. A weight with one axis of more than one element is a vector, such as the diagonal [c,1] of ACDC: undefined.
  */
 export function matrixShape(shape: Shape): readonly [rows: number, columns: number] | undefined {
-  const [rows, ...rest] = shape.filter((size) => size !== 1);
-  return rows === undefined || rest.length === 0 ? undefined : [rows, rest.reduce((product, size) => product * size, 1)];
+  if (shape.filter((size) => size !== 1).length < 2) return undefined;
+  const [rows, ...rest] = shape as [number, ...number[]];
+  return [rows, rest.reduce((product, size) => product * size, 1)];
 }

@@ -41,7 +41,7 @@ interface MuonEntry extends OptimizedParameter {
 /**
  * v ← momentum·v + g, and W ← W − lr·(√max(1, m/n)·orthogonalise(d) + λ·W) with d = g + momentum·v (Nesterov) or d = v (Jordan 2024, "Muon: an
  * optimizer for hidden layers in neural networks"). The kernel of a convolution, [O,I,k,k], is a matrix of m = O rows
- * and n = I·k² columns; any weight is one without its axes of one element (`matrixShape`). Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
+ * and n = I·k² columns (`matrixShape`). Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
  * (`CombinedOptimizer`).
  * @throws ConfigError for a parameter that is no matrix, and for options out of range.
  */

@@ -116,7 +116,7 @@ describe("Muon", () => {
           [[3, 1, 2, 2], 3, 4],
           [[5, 2], 5, 2],
           [[2, 5], 2, 5],
-          [[1, 3, 2], 3, 2],
+          [[1, 3, 2], 1, 6],
         ),
         seeds,
         async (settings, [shape, rows, columns], seed) => {
