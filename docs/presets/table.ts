@@ -33,7 +33,11 @@ function row(preset: string, runs: readonly PresetResult[]): string[] {
     of("accuracyTta", percent),
     of("minutes", minutes),
     of("imagesPerSecond", count),
-    each(runs.map(({ machine, node, commit, note }) => `${machine}; Node ${node}; commit ${commit ?? "unknown"}; ${note}`)),
+    [
+      each(runs.map(({ machine, node }) => `${machine}; Node ${node}`)),
+      `commit ${each(runs.map(({ commit }) => commit ?? "unknown"))}`,
+      each(runs.map(({ note }) => note)),
+    ].join("; "),
   ];
 }
 
