@@ -19,7 +19,7 @@ export function sourceFiles(): readonly string[] {
     readdirSync(join(repository, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && !/node_modules|generated|fixtures/.test(entry.parentPath))
       .map((entry) => join(entry.parentPath, entry.name).slice(repository.length + 1));
-  const text = /\.(ts|mts|mjs|json|jsonl|md|sh|svg)$/;
+  const text = /\.(ts|mts|mjs|json|jsonl|md|sh|svg|txt)$/;
   const written = `docs/public/${playgroundFolder}/`;
   const inDocs = below("docs").filter((file) => !file.endsWith(".md") && !/^docs\/\.|package-lock/.test(file) && !file.startsWith(written));
   const atRoot = readdirSync(repository).filter((file) => file.endsWith(".md"));
