@@ -15,7 +15,8 @@ interface Printed {
 }
 
 /** The family of a spec for each layer; layers that stayed dense are passed over. */
-const familyIn = (conv: string): string => [...new Set(conv.split(",").map(familyOf))].find((family) => family !== "Conv") ?? "Conv";
+const familyIn = (conv: string): string =>
+  [...new Set(conv.split(",").map((spec) => familyOf(spec).replace(/x\d+$/, "")))].find((family) => family !== "Conv") ?? "Conv";
 
 const lines = readFileSync(process.argv[2]!, "utf8")
   .trim()
