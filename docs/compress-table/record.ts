@@ -2,7 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { familyOf } from "../../src/report/families.ts";
-import { checkResult } from "./results.ts";
+import { compressResultsIn } from "./results.ts";
 
 interface Printed {
   readonly conv: string;
@@ -25,6 +25,8 @@ const lines = readFileSync(process.argv[2]!, "utf8")
     const { conv, before, after, tuned, ...numbers } = JSON.parse(line) as Printed;
     const { parametersBefore, parametersAfter, relativeError } = numbers;
     const accuracies = { before: before.accuracy, after: after.accuracy, tuned: tuned.accuracy };
-    return checkResult({ family: familyIn(conv), parametersBefore, parametersAfter, relativeError, ...accuracies }, process.argv[2]!);
-  });
-writeFileSync(new URL("results.jsonl", import.meta.url), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    return JSON.stringify({ family: familyIn(conv), parametersBefore, parametersAfter, relativeError, ...accuracies });
+  })
+  .join("\n");
+compressResultsIn(lines);
+writeFileSync(new URL("results.jsonl", import.meta.url), `${lines}\n`);

@@ -1,7 +1,7 @@
 /** What compressing and tuning a trained network came to: `results.jsonl` has one line for each family, and record.ts writes it. */
 
-import { parseJsonLines } from "../../src/core/json.ts";
-import { checkSchema, finite, object, text, whole } from "../../src/core/schema.ts";
+import { finite, object, text, whole } from "../../src/core/schema.ts";
+import { measurementsIn } from "../.vitepress/figures/measurements.ts";
 
 const share = finite(0, 1);
 
@@ -17,12 +17,7 @@ const schema = object({
   tuned: share,
 });
 
-export type CompressResult = ReturnType<typeof checkResult>;
-
-export const checkResult = (value: unknown, source: string) => checkSchema(schema, value, { source });
+export type CompressResult = ReturnType<typeof compressResultsIn>[number];
 
 /** The results in a file's text. @throws DataError for a line that is none. */
-export const compressResultsIn = (lines: string): CompressResult[] =>
-  parseJsonLines(lines, (line) => `compress: results.jsonl:${line}`).values.map((value, i) =>
-    checkResult(value, `compress: results.jsonl:${i + 1}`),
-  );
+export const compressResultsIn = (lines: string) => measurementsIn(schema, lines, "compress: results.jsonl");

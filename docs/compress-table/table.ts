@@ -1,5 +1,6 @@
 /** The table of docs/compress.md: what each family keeps of a network at one budget, and what tuning brings back. */
 
+import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
 import type { CompressResult } from "./results.ts";
 
 const percent = (share: number): string => (100 * share).toFixed(2);
@@ -7,10 +8,9 @@ const header = ["family", "parameters", "share", "error of the kernels", "accura
 
 /** The table as Markdown, the most accurate family first. */
 export const compressTable = (results: readonly CompressResult[]): string =>
-  [
+  markdownTable(
     header,
-    header.map((_, column) => (column === 0 ? "---" : "--:")),
-    ...[...results]
+    [...results]
       .sort((a, b) => b.tuned - a.tuned)
       .map(({ family, parametersBefore, parametersAfter, relativeError, before, after, tuned }) => [
         `\`${family}\``,
@@ -19,6 +19,4 @@ export const compressTable = (results: readonly CompressResult[]): string =>
         `${(100 * relativeError).toFixed(1)} %`,
         ...[before, after, tuned].map((share) => `${percent(share)} %`),
       ]),
-  ]
-    .map((cells) => `| ${cells.join(" | ")} |\n`)
-    .join("");
+  );

@@ -9,22 +9,17 @@
  */
 
 import { disposeBackend, initBackend, kernels } from "../../src/backend/active.ts";
+import { prepareTrainingStep } from "../../src/bench/workload.ts";
 import { SeparableError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
-import { sizeOf } from "../../src/core/shape.ts";
-import { gradients } from "../../src/grad/gradients.ts";
 import { ResNet } from "../../src/models/res-net.ts";
-import { crossEntropy } from "../../src/nn/losses.ts";
-import { tensor } from "../../src/ops/creation.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
 import { convolutionFactory } from "../../src/structured/create-convolution.ts";
 import type { Mode } from "../../src/structured/structured-linear.ts";
 import { scope } from "../../src/tensor/scope.ts";
-import { Sgd } from "../../src/train/sgd.ts";
 import { type MemoryResult, memorySpecs } from "./results.ts";
 
 const images = 4;
-const shape = [images, 3, 224, 224];
 const megabyte = 1e6;
 
 /** @param convolution A spec, such as `ACDC_3`, and after a space how its maps compute (default: auto). */
@@ -35,25 +30,11 @@ async function measure(convolution: string): Promise<MemoryResult> {
     // The initialisation decomposes no matrix, since the numbers in the factors do not change what a step holds.
     const factory = convolutionFactory(parseConvolution(spec), { init: "variance-preserving", mode });
     const network = new ResNet({ convolution: factory }, { random: new Random(0) });
-    const optimizer = new Sgd([{ parameters: network.parameters(), weightDecay: 1e-4 }], { momentum: 0.9 });
-    const random = new Random(1);
-    const x = tensor(
-      Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
-      { shape },
-    );
-    const step = (): void =>
-      scope(() => {
-        const loss = crossEntropy(
-          network.forward(x, { training: true }),
-          Array.from({ length: images }, (_, n) => n),
-        );
-        optimizer.step(gradients(loss, optimizer.values, { freeGraph: true }), 0.01);
-      });
-    step(); // makes the momentum
+    const workload = prepareTrainingStep(network, [images, 3, 224, 224], 1000);
+    scope(() => void workload.run()); // makes the momentum
     kernels().resetPeak();
-    step();
-    const parameters = [...network.parameters().values()].reduce((sum, { value }) => sum + value.size, 0);
-    return { convolution, images, parameters, peak: kernels().memory().peak / megabyte };
+    scope(() => void workload.run());
+    return { convolution, images, parameters: network.parameterCount(), peak: kernels().memory().peak / megabyte };
   } finally {
     disposeBackend();
   }

@@ -1,7 +1,7 @@
 /** What a training step of WRN-50-2 holds: `results.jsonl` has one line for each kind of convolution, and measure.ts writes it. */
 
-import { parseJsonLines } from "../../src/core/json.ts";
-import { checkSchema, finite, object, text, whole } from "../../src/core/schema.ts";
+import { finite, object, text, whole } from "../../src/core/schema.ts";
+import { measurementsIn } from "../.vitepress/figures/measurements.ts";
 
 /** The convolutions that are measured: the paper's and newer ones, most of them at two sizes. Tied low rank fits no 128 ← 256 map. */
 export const memorySpecs = [
@@ -41,12 +41,7 @@ const schema = object({
   peak: finite(0),
 });
 
-export type MemoryResult = ReturnType<typeof checkResult>;
-
-const checkResult = (value: unknown, source: string) => checkSchema(schema, value, { source });
+export type MemoryResult = ReturnType<typeof memoryResultsIn>[number];
 
 /** The measured steps in a file's text. @throws DataError for a line that is none. */
-export const memoryResultsIn = (lines: string): MemoryResult[] =>
-  parseJsonLines(lines, (line) => `memory: results.jsonl:${line}`).values.map((value, i) =>
-    checkResult(value, `memory: results.jsonl:${i + 1}`),
-  );
+export const memoryResultsIn = (lines: string) => measurementsIn(schema, lines, "memory: results.jsonl");

@@ -1,5 +1,6 @@
 /** The table of what a training step of WRN-50-2 holds. */
 
+import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
 import type { MemoryResult } from "./results.ts";
 
 /** A parameter in float32, its momentum and its gradient. */
@@ -25,5 +26,5 @@ export function memoryTable(results: readonly MemoryResult[]): string {
     const cells = [count(parameters), count(trained), count(peak - trained), count(peak), `${((100 * peak) / dense.peak).toFixed(0)} %`];
     return [`\`${convolution}\``, ...cells];
   });
-  return [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+  return markdownTable(header, rows);
 }

@@ -1,9 +1,9 @@
 /** The runs of the miniature: `results.jsonl` has the lines of its sweeps, and `milliseconds.jsonl` the time of each network's step. */
 
-import { parseJsonLines } from "../../src/core/json.ts";
-import { checkSchema, finite, object, text, whole } from "../../src/core/schema.ts";
+import { finite, object, text, whole } from "../../src/core/schema.ts";
 import { parseResults } from "../../src/experiment/node/sweep/sweep-results.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
+import { measurementsIn } from "../.vitepress/figures/measurements.ts";
 
 const timeSchema = object({
   network: text,
@@ -14,15 +14,10 @@ const timeSchema = object({
   machine: text,
 });
 
-export type MeasuredTime = ReturnType<typeof checkTime>;
-
-const checkTime = (value: unknown, source: string) => checkSchema(timeSchema, value, { source });
+export type MeasuredTime = ReturnType<typeof timesIn>[number];
 
 /** The measured times in a file's text. @throws DataError for a line that is none. */
-export const timesIn = (lines: string): MeasuredTime[] =>
-  parseJsonLines(lines, (line) => `miniature: milliseconds.jsonl:${line}`).values.map((value, i) =>
-    checkTime(value, `miniature: milliseconds.jsonl:${i + 1}`),
-  );
+export const timesIn = (lines: string) => measurementsIn(timeSchema, lines, "miniature: milliseconds.jsonl");
 
 /** The runs as a report shows them. A network without a measured time has none. @throws DataError for a line that is no result. */
 export function runsIn(lines: string, times: readonly MeasuredTime[]): ReportRun[] {

@@ -5,6 +5,7 @@ import { type Configuration, configurationsOf } from "../../src/report/configura
 import { paretoFront } from "../../src/report/pareto-front.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
 import { type Cost, costsOf } from "../../src/report/scatter-plot.ts";
+import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
 
 const count = (value: number): string => value.toLocaleString("en-US");
 
@@ -48,7 +49,7 @@ export function miniatureTable(runs: readonly ReportRun[]): string {
       alone && taught ? (100 * (alone.error.mean - taught.error.mean)).toFixed(2) : "–",
     ]);
   const header = ["convolution", ...costs.map((cost) => headings[cost]), "error, from scratch, %", "error, AT, %", "AT gains"];
-  return [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
+  return markdownTable(header, rows);
 }
 
 /** The networks on the front of each cost, the cheapest first. */

@@ -1,7 +1,7 @@
 /** The measured runs of the presets: `results.jsonl` has one line for each finished run, and record.ts appends them. */
 
-import { parseJsonLines } from "../../src/core/json.ts";
-import { checkSchema, finite, nullable, object, oneOf, text, whole } from "../../src/core/schema.ts";
+import { finite, nullable, object, oneOf, text, whole } from "../../src/core/schema.ts";
+import { measurementsIn } from "../.vitepress/figures/measurements.ts";
 
 /** The presets of the table, from the shortest to the longest. */
 export const measuredPresets = ["three-minutes", "ten-minutes", "wide-resnet", "accurate"] as const;
@@ -24,12 +24,7 @@ const schema = object({
   note: text,
 });
 
-export type PresetResult = ReturnType<typeof checkResult>;
-
-const checkResult = (value: unknown, source: string) => checkSchema(schema, value, { source });
+export type PresetResult = ReturnType<typeof resultsIn>[number];
 
 /** The runs in a file's text. @throws DataError for a line that is no run. */
-export const resultsIn = (lines: string): PresetResult[] =>
-  parseJsonLines(lines, (line) => `presets: results.jsonl:${line}`).values.map((value, i) =>
-    checkResult(value, `presets: results.jsonl:${i + 1}`),
-  );
+export const resultsIn = (lines: string) => measurementsIn(schema, lines, "presets: results.jsonl");

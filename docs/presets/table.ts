@@ -1,6 +1,7 @@
 /** The table of the presets: means over the seeds, with the smallest and the largest value. */
 
 import { largest, smallest } from "../../src/core/extent.ts";
+import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
 import { measuredPresets, type PresetResult } from "./results.ts";
 
 /** `87.9 (87.6–88.1)`, or `87.9` for one value. */
@@ -43,15 +44,13 @@ function row(preset: string, runs: readonly PresetResult[]): string[] {
 
 /** The table as Markdown. A preset without runs has dashes. */
 export const presetTable = (results: readonly PresetResult[]): string =>
-  [
+  markdownTable(
     header,
-    header.map((_, column) => (column === 0 || column === header.length - 1 ? "---" : "--:")),
-    ...measuredPresets.map((preset) =>
+    measuredPresets.map((preset) =>
       row(
         preset,
         results.filter((run) => run.preset === preset),
       ),
     ),
-  ]
-    .map((cells) => `| ${cells.join(" | ")} |\n`)
-    .join("");
+    ["machine and load"],
+  );

@@ -5,6 +5,7 @@ import { type Shape, sizeOf } from "../core/shape.ts";
 import { gradients } from "../grad/gradients.ts";
 import { WideResNet } from "../models/wide-resnet.ts";
 import { crossEntropy } from "../nn/losses.ts";
+import type { Module } from "../nn/module.ts";
 import { batchNorm } from "../ops/batch-norm.ts";
 import { conv2d } from "../ops/convolution.ts";
 import { tensor } from "../ops/creation.ts";
@@ -13,6 +14,7 @@ import { matmul } from "../ops/matmul.ts";
 import { parseConvolution } from "../structured/convolution-text.ts";
 import { convolutionFactory } from "../structured/create-convolution.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { Classifier } from "../train/evaluate.ts";
 import { Sgd } from "../train/sgd.ts";
 import type { ConvolutionProblem, Problem, TrainingStepProblem } from "./benchmarks.ts";
 
@@ -22,7 +24,7 @@ export interface Workload {
   /** Frees the operands. */
   dispose(): void;
   /** The network of a training step, so that a profile can name its layers. */
-  readonly model?: WideResNet;
+  readonly model?: Module;
 }
 
 /** The numbers of an operand, drawn from U(−1, 1) with the place of the operand in the problem as seed. Every library starts from these. */
@@ -44,7 +46,9 @@ export const stepClasses = 10;
 /** Rates that are common in the literature, and so small that training on one batch over and over stays finite. */
 export const stepRates = { learningRate: 0.01, momentum: 0.9, weightDecay: 5e-4 } as const;
 export const stepImageShape = ({ batch }: TrainingStepProblem): Shape => [batch, 3, 32, 32];
-export const stepLabels = ({ batch }: TrainingStepProblem): Int32Array => Int32Array.from({ length: batch }, (_, n) => n % stepClasses);
+/** Labels that take the classes in turn. */
+const labelsOf = (count: number, classes: number): Int32Array => Int32Array.from({ length: count }, (_, n) => n % classes);
+export const stepLabels = ({ batch }: TrainingStepProblem): Int32Array => labelsOf(batch, stepClasses);
 /** The network of a step. Its initialisation decomposes no matrix, since the numbers in the factors do not change the time of a step. */
 export function stepNetwork({ depth, width, convolution }: TrainingStepProblem): WideResNet {
   const factory = convolutionFactory(parseConvolution(convolution), { init: "variance-preserving" });
@@ -114,15 +118,21 @@ function solve(problem: OpProblem, operands: readonly Tensor[]): readonly Tensor
 
 const withGradients = (y: Tensor, wrt: readonly Tensor[], seed: Tensor): Tensor[] => [y, ...gradients(y, wrt, { seed })];
 
-function prepareStep(problem: TrainingStepProblem): Workload {
-  const network = stepNetwork(problem);
+const prepareStep = (problem: TrainingStepProblem): Workload =>
+  prepareTrainingStep(stepNetwork(problem), stepImageShape(problem), stepClasses);
+
+/**
+ * A training step of any network as a workload: forward pass, cross-entropy, backward pass, and SGD with momentum, on one batch of random
+ * images. The workload owns the network. @param shape [N,C,H,W] of the images.
+ */
+export function prepareTrainingStep(network: Classifier, shape: Shape, classes: number): Workload {
   const { learningRate, momentum, weightDecay } = stepRates;
   const optimizer = new Sgd([{ parameters: network.parameters(), weightDecay }], { momentum });
-  const [shape, labels] = [stepImageShape(problem), stepLabels(problem)];
+  const [labels, random] = [labelsOf(shape[0]!, classes), new Random(0)];
   const images = tensor(operandValues(shape, 0), { shape });
   return {
     run: () => {
-      const loss = crossEntropy(network.forward(images, { training: true }), labels);
+      const loss = crossEntropy(network.forward(images, { training: true, random }), labels);
       optimizer.step(gradients(loss, optimizer.values, { freeGraph: true }), learningRate);
       return [loss];
     },

@@ -1,5 +1,6 @@
 /** Formats the JSON of measurements as Markdown, for the tables of docs/benchmarks.md. No figure there is typed by hand. */
 
+import { markdownTable } from "../../docs/.vitepress/figures/markdown-tables.ts";
 import { formatMachine, type Machine } from "../../src/bench/machine.ts";
 import type { BenchmarkRow, StepRatios } from "../../src/bench/run-benchmark.ts";
 import type { StructuredRow, Times } from "../../src/bench/structured-benchmark.ts";
@@ -34,9 +35,6 @@ export interface Figures {
 const ratio = (value: number): string => (value < 1000 ? value.toPrecision(3) : Math.round(value).toLocaleString("en-US"));
 const milliseconds = (ms: number): string => (ms < 10 ? ms.toFixed(2) : ms < 1000 ? ms.toFixed(1) : Math.round(ms).toLocaleString("en-US"));
 
-const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [header, header.map((_, column) => (column === 0 ? "---" : "--:")), ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");
-
 const rateOf = ({ gflops, gigabytesPerSecond }: { readonly gflops: number; readonly gigabytesPerSecond?: number }): string =>
   gflops > 0 ? `${gflops.toFixed(1)} GFLOP/s` : gigabytesPerSecond === undefined ? "" : `${gigabytesPerSecond.toFixed(1)} GB/s`;
 
@@ -51,7 +49,7 @@ function benchTable(rows: BenchDocument): string {
     ];
   });
   const header = ["benchmark", "backend", "threads", "ms", "rate", "against one thread", "peak memory"];
-  return table([...header, ...(ratios ? ["multiply-adds", "over `Conv`", "over `Sep`"] : [])], cells);
+  return markdownTable([...header, ...(ratios ? ["multiply-adds", "over `Conv`", "over `Sep`"] : [])], cells);
 }
 
 const millions = (count: number): string => (count === 0 ? "" : `${(count / 1e6).toFixed(1)} M`);
@@ -71,7 +69,7 @@ export function torchMarkdown({ date, machine, torch, rounds, rows }: TorchDocum
   return [
     `Measured ${date} on ${formatMachine(machine)}; ${instructions.join(", ")}. separable ${version}, SIMD: ${simd}. ` +
       `PyTorch ${torch.torch} on ${torch.capability}, ${torch.oneDNN ? "with" : "without"} oneDNN. Medians of ${rounds} rounds. ${note}\n`,
-    table(["benchmark", "threads", "separable, ms", "PyTorch, ms", "separable / PyTorch"], cells),
+    markdownTable(["benchmark", "threads", "separable, ms", "PyTorch, ms", "separable / PyTorch"], cells),
   ].join("\n");
 }
 
@@ -86,7 +84,7 @@ function peersTable({ rows, versions }: PeersDocument): string {
   };
   const header = ["benchmark, ms", ...[ours!, ...others].map((name) => `${name} ${versions[name]}`)];
   const errors = rows.flatMap((row) => ("error" in row ? [`- ${row.contender} cannot do ${row.name}: ${row.error}\n`] : []));
-  return `${table(
+  return `${markdownTable(
     header,
     names.map((name) => [name, ...[ours!, ...others].map((contender) => cell(name, contender))]),
   )}\n${errors.join("")}`;
@@ -129,7 +127,7 @@ export function structuredBuildsMarkdown(builds: Readonly<Record<string, Structu
   );
   const both = ["faster", "median", "largest"];
   const header = ["build", "convolution", "below half", ...both.map((name) => `${name}, forward`), ...both.map((name) => `${name}, both`)];
-  return table(header, cells);
+  return markdownTable(header, cells);
 }
 
 /** One table for each shape, its convolutions by rising share of multiply-adds. */
@@ -167,7 +165,7 @@ export function structuredMarkdown(rows: StructuredDocument, date: string, note:
       "φ",
       "crossover",
     ];
-    parts.push(`### ${shape}\n`, table(header, cells));
+    parts.push(`### ${shape}\n`, markdownTable(header, cells));
   }
   return parts.join("\n");
 }

@@ -71,6 +71,11 @@ describe("a job", () => {
       forged(({ run }) => void Object.assign(run.explicit, { teacher: "/a/\u001b[2J" })),
       /\\u001b\[2J/,
     ],
+    [
+      "a folder to write to",
+      honest({ ...settings, teacher: "/runs/a", teacherCache: "/home/victim" }),
+      /must have no teacherCache in a queue/,
+    ],
     ["an id of somebody's choice", { ...honest(), jobId: "0:evil" }, /must have the id that follows from its settings/],
   ])("with %s is refused", (_, { data, jobId }, message) => expect(checkJob(data, jobId)).rejects.toThrow(message));
 

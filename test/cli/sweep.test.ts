@@ -57,7 +57,7 @@ describe("a grid", () => {
           seeds: fc.uniqueArray(fc.nat(99), { minLength: 1, maxLength: 3 }),
           teachers: fc.constantFrom(
             [null],
-            [null, { teacher: "runs/a" }],
+            [null, { teacher: "runs/a", teacherCache: "kept" }],
             [
               { teacher: "runs/a", alpha: 0.5 },
               { teacher: "runs/a", beta: 5 },
@@ -75,6 +75,7 @@ describe("a grid", () => {
             expect(toArguments(explicit)).toContain(explicit.crs ? "--crs" : "--no-crs");
             expect(toArguments(explicit).join(" ")).toContain("--milestones 3,5");
             if (explicit.teacher !== undefined) expect(explicit.teacher).toBe("/grids/runs/a");
+            if (explicit.teacherCache !== undefined) expect(explicit.teacherCache).toBe("/grids/kept");
           }
         },
       ),

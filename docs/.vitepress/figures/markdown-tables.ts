@@ -45,3 +45,9 @@ export function withPart(page: string, name: string, text: string): string {
   if (from < 0 || to < from) throw new Error(`the page must have the comments ${begin} and ${end}`);
   return `${page.slice(0, from + begin.length)}\n\n${text.trimEnd()}\n\n${page.slice(to)}`;
 }
+
+/** A table. Its first column is aligned to the left, like those in `words`, and the others to the right. */
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[], words: readonly string[] = []): string {
+  const rule = header.map((name, column) => (column === 0 || words.includes(name) ? "---" : "--:"));
+  return [header, rule, ...rows].map((each) => `| ${each.join(" | ")} |\n`).join("");
+}

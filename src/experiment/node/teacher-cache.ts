@@ -1,13 +1,14 @@
-/** What a teacher computed, in a folder: one file for each batch, which has the name of its images. */
+/** What a teacher computed, kept in a folder: one file for each batch, whose name is the digest of the images. */
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { makeFolder } from "../../core/node/files.ts";
 import { isMissing, readBytes } from "../../core/node/read-file.ts";
+import { formatShape } from "../../core/shape.ts";
 import type { Batch, TaughtOutput } from "../../data/batches.ts";
 import { writeFileAtomic } from "../../train/node/atomic-file.ts";
-import { decodeSafetensors, encodeSafetensors, type NamedArray } from "../../train/safetensors.ts";
+import { decodeSafetensors, dtypeOf, encodeSafetensors, type NamedArray } from "../../train/safetensors.ts";
 import type { TeacherMemory } from "../../train/taught-batches.ts";
 
 const remedy = "delete it, and the teacher computes it again";
@@ -15,8 +16,8 @@ const logitsName = "logits";
 const attentionName = (group: number): string => `attention.${group}`;
 
 /**
- * A folder `<teacher>-<backend>` below the folder of `--teacher-cache`. A file has the SHA-256 of a batch's images as its name, so students
- * share it if their batches are the same: the same data, seed, batch size and augmentation. The teacher's digest and the backend are in the
+ * A folder `<teacher>-<backend>` below the folder of `--teacher-cache`. The name of a file is the SHA-256 of a batch's images, so students
+ * share the file if their batches are the same: the same data, seed, batch size and augmentation. The teacher's digest and the backend are in the
  * folder's name, so what is recalled has the bits that the teacher would compute. Processes may share a folder.
  */
 export class TeacherCache implements TeacherMemory {
@@ -56,11 +57,10 @@ export class TeacherCache implements TeacherMemory {
 /** @throws DataError unless the file holds float32 logits and attention maps of `count` images. */
 function outputIn(tensors: ReadonlyMap<string, NamedArray>, count: number, path: string): TaughtOutput {
   const rows = (name: string): Float32Array => {
-    const { shape, data } = tensors.get(name) ?? { shape: [], data: [] };
-    if (data instanceof Float32Array && shape.length === 2 && shape[0] === count) return data;
-    throw new DataError(
-      `teacher cache: ${path} must hold ${name} [${count}, …] in float32, got ${tensors.has(name) ? `[${shape.join(", ")}]` : "none"}; ${remedy}`,
-    );
+    const found = tensors.get(name);
+    if (found?.data instanceof Float32Array && found.shape.length === 2 && found.shape[0] === count) return found.data;
+    const got = found === undefined ? "none" : `${formatShape(found.shape)} in ${dtypeOf(found.data)}`;
+    throw new DataError(`teacher cache: ${path} must hold ${name} [${count},…] in float32, got ${got}; ${remedy}`);
   };
   const groups = [...tensors.keys()].filter((name) => name !== logitsName);
   return { logits: rows(logitsName), attention: groups.map((_, group) => rows(attentionName(group))) };

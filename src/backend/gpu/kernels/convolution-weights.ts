@@ -16,6 +16,7 @@ const forEachRowOf = (body: string): string => `
       if (n < batch && sy >= 0 && sy < height) { ${body} }
     }`;
 
+/** One element of the weight for each thread, for any window. */
 export const weightGradient = program({
   name: "conv2d, gradient of the weight",
   tensors: ["X", "G"],
@@ -83,6 +84,7 @@ function makeWeightRows(name: string, { kernel, stride, plane }: WeightRows): Pr
   });
 }
 
+/** The program for windows of up to four columns without dilation. */
 export function weightRows(geometry: WeightRows): Program {
   const { kernel, stride, plane } = geometry;
   const name = `conv2d, gradient of the weight, rows of ${kernel}${stride === 1 ? "" : `, stride ${stride}`}${plane ? ", in a plane" : ""}`;
@@ -126,4 +128,5 @@ const quadsProgram = (plane: boolean) =>
     return [t0, t1, t2, t3];`,
   });
 
+/** The program for 1×1 windows whose channels come in fours, for threads in a line and in a plane. */
 export const weightQuads = { line: quadsProgram(false), plane: quadsProgram(true) } as const;

@@ -4,7 +4,7 @@
  */
 
 import { basename, isAbsolute } from "node:path";
-import { DataError } from "../../../../core/errors.ts";
+import { ConfigError, DataError } from "../../../../core/errors.ts";
 import { quote } from "../../../../core/quote.ts";
 import { accepted, checkSchema, dictionary, nullable, object, oneOf, only, optional, type Schema, text } from "../../../../core/schema.ts";
 import { presetNames } from "../../../presets.ts";
@@ -43,6 +43,18 @@ export interface CheckedJob {
 }
 
 /**
+ * Refuses a run that names a folder to write to. A worker writes into the folders of its sweeps alone, whatever a job says.
+ * @throws ConfigError for a run with a teacher cache.
+ */
+export function refuseWrites({ id, settings: { teacherCache } }: SweepRun): void {
+  if (teacherCache === undefined) return;
+  throw new ConfigError(
+    `sweep: ${id} must have no teacherCache in a queue, because workers write into the folders of the sweep alone, ` +
+      `got ${quote(teacherCache)}; leave it out, or sweep without --redis`,
+  );
+}
+
+/**
  * The run that a job asks for.
  * @param jobId The id under which the job lies in the queue.
  * @throws DataError, ConfigError for a job that no coordinator would have added.
@@ -54,6 +66,7 @@ export async function checkJob(data: unknown, jobId: string): Promise<CheckedJob
   checkRunOptions(explicit);
   if (explicit.conv !== undefined) await loadFamilies(explicit.conv, { modules: "provided" });
   const run = createRun(preset, explicit);
+  refuseWrites(run);
   const expected = jobIdOf(sweep, run);
   for (const [what, is, must] of [
     ["run.id", given.id, run.id],

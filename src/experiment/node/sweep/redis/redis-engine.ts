@@ -7,7 +7,7 @@ import { metricsIn } from "../reported-epoch.ts";
 import { defaultTries, type RunLimits } from "../run-limits.ts";
 import { runFolderOf, type SweepEngine, type SweepWork } from "../run-sweep.ts";
 import type { SweepRun } from "../sweep-run.ts";
-import { checkTrained } from "./check-job.ts";
+import { checkTrained, refuseWrites } from "./check-job.ts";
 import { closeAll, queueName, type RedisServer } from "./connection.ts";
 import { identify, jobIdOf, type RunJob, type SweepIdentity, type TrainedRun } from "./run-job.ts";
 
@@ -20,6 +20,7 @@ const batch = 1000;
 export const redisEngine =
   (server: RedisServer, onNote: (note: string) => void, limits: RunLimits = {}): SweepEngine =>
   async (work) => {
+    for (const run of work.waiting) refuseWrites(run);
     const { bullmq, address, connection, onError, leave } = server;
     const queue: RunQueue = new bullmq.Queue(queueName(), { connection });
     queue.on("error", onError);
