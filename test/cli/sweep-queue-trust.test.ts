@@ -216,6 +216,12 @@ describe.skipIf(!redisAvailable)(redisAvailable ? "a worker" : "a worker (skippe
     expect(jsonLines(await readFile(join(folder, "honest", "results.jsonl"), "utf8")).map(({ id }) => id)).toEqual([away.id]);
   }, 60_000);
 
+  test("gets no job that names a folder to write to: the coordinator refuses the sweep", async () => {
+    await writeFile(join(folder, "cached.json"), JSON.stringify({ settings, teachers: [{ teacher: "runs/a", teacherCache: "kept" }] }));
+    const { code, stderr } = await start("sweep", "cached.json", "--redis", redis.url, "--out", "cached", "--json").ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/must have no teacherCache in a queue.*sweep without --redis/)]);
+  }, 60_000);
+
   test("with data in Redis that is no JSON goes on", async () => {
     await queue.add("run", {}, { jobId: "broken" });
     await (await queue.client).hset(queue.toKey("broken"), { data: "{no json" });

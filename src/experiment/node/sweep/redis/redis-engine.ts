@@ -20,12 +20,12 @@ const batch = 1000;
 export const redisEngine =
   (server: RedisServer, onNote: (note: string) => void, limits: RunLimits = {}): SweepEngine =>
   async (work) => {
-    for (const run of work.waiting) refuseWrites(run);
     const { bullmq, address, connection, onError, leave } = server;
     const queue: RunQueue = new bullmq.Queue(queueName(), { connection });
     queue.on("error", onError);
     let events: QueueEvents | undefined;
     try {
+      for (const run of work.waiting) refuseWrites(run);
       const collection = new Collection(queue, await identify(work.out), work, limits);
       await collection.tidy();
       // Events are read from here on: before the first job of this session, and after the events of earlier sessions.
