@@ -25,6 +25,7 @@ export { type SearchRateOptions, searchRate } from "./experiment/node/search-rat
 export { createSession, createTrainer, initialiseFromImages, type Session } from "./experiment/node/session.ts";
 export { type BackendReport, type BackendSettings, describeBackend, startBackend, stopBackend } from "./experiment/node/start-backend.ts";
 export { type InvocationOptions, type StartOptions, startRun } from "./experiment/node/start-run.ts";
+export { type StepTimeOptions, stepTimes, type TimedNetwork } from "./experiment/node/step-time.ts";
 export { type LocalEngineOptions, localEngine } from "./experiment/node/sweep/local-engine.ts";
 export { reachRedis } from "./experiment/node/sweep/redis/connection.ts";
 export type { RedisAccess } from "./experiment/node/sweep/redis/redis-access.ts";
@@ -51,4 +52,3 @@ export { classesOf, type RestoreOptions, restoreNetwork } from "./experiment/res
 export { checkRunConfig, configOf, type DataFallback, type RunConfig, type TeacherRecord } from "./experiment/run-config.ts";
 export { checkSettings, type SettingName, type Settings } from "./experiment/setting-rules.ts";
 export { familyOptionsOf, networkOf, resolveSettings } from "./experiment/settings.ts";
-export { type StepTimeOptions, stepTimes, type TimedNetwork } from "./experiment/step-time.ts";

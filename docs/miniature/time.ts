@@ -7,8 +7,8 @@
 import { readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { startBackend } from "../../src/experiment/node/start-backend.ts";
+import { stepTimes } from "../../src/experiment/node/step-time.ts";
 import { parseResults } from "../../src/experiment/node/sweep/sweep-results.ts";
-import { stepTimes } from "../../src/experiment/step-time.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
 
 const images = 32;

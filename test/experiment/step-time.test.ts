@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { disposeBackend, initBackend, memory } from "../../src/backend/active.ts";
-import { stepTimes, type TimedNetwork } from "../../src/experiment/step-time.ts";
+import { stepTimes, type TimedNetwork } from "../../src/experiment/node/step-time.ts";
 import { parseConvolution } from "../../src/structured/convolution-text.ts";
 
 beforeAll(async () => {

@@ -1,13 +1,13 @@
 /** The time of a training step, measured on this machine. */
 
-import { summarize } from "../bench/measure.ts";
-import { prepareTrainingStep } from "../bench/workload.ts";
-import { checkNumbers } from "../core/numbers.ts";
-import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
-import { Random } from "../core/random.ts";
-import { detach } from "../tape/tape.ts";
-import { scope } from "../tensor/scope.ts";
-import { createNetwork, type NetworkSpec } from "./network-spec.ts";
+import { summarize } from "../../bench/measure.ts";
+import { prepareTrainingStep } from "../../bench/workload.ts";
+import { checkNumbers } from "../../core/numbers.ts";
+import { checkOptions, type OptionNames, optionNames } from "../../core/options.ts";
+import { Random } from "../../core/random.ts";
+import { detach } from "../../tape/tape.ts";
+import { scope } from "../../tensor/scope.ts";
+import { createNetwork, type NetworkSpec } from "../network-spec.ts";
 
 /** A network whose step is timed, with the images that it takes. */
 export interface TimedNetwork {
