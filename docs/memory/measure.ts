@@ -2,7 +2,7 @@
  * Measures what a training step of WRN-50-2 holds at 224×224 for each kind of convolution, and prints one JSON line for each:
  *
  *     npx tsx docs/memory/measure.ts > docs/memory/results.jsonl     # or with specs as arguments
- *     npx tsx docs/memory/draw.ts                                    # writes the table of docs/results.md
+ *     npm run docs:figures                                           # writes the table of docs/results.md
  *
  * The bytes are those of the storages that the backend has given out, so they do not depend on the machine. A step has `images` images, SGD
  * with momentum, and a backward pass that frees what it has used.

@@ -1,12 +1,12 @@
 /** The table of the miniature: one row for each network, with the errors of both ways of training. */
 
-import { formatMagnitude } from "../../src/report/axes.ts";
 import { type Configuration, configurationsOf } from "../../src/report/configurations.ts";
 import { paretoFront } from "../../src/report/pareto-front.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
 import { type Cost, costsOf } from "../../src/report/scatter-plot.ts";
 import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
 
+const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`;
 const count = (value: number): string => value.toLocaleString("en-US");
 
 const headings: Readonly<Record<Cost, string>> = {
@@ -17,8 +17,8 @@ const headings: Readonly<Record<Cost, string>> = {
 };
 const formats: Readonly<Record<Cost, (value: number) => string>> = {
   parameters: count,
-  paperMultAdds: formatMagnitude,
-  multAdds: formatMagnitude,
+  paperMultAdds: millions,
+  multAdds: millions,
   milliseconds: (value) => value.toFixed(1),
 };
 
@@ -33,6 +33,7 @@ function errorOf(configuration: Configuration | undefined): string {
 export function miniatureTable(runs: readonly ReportRun[]): string {
   const configurations = configurationsOf(runs);
   const costs = costsOf(configurations);
+  const severalNetworks = new Set(configurations.map(({ network }) => network)).size > 1;
   const keys = [...new Set(configurations.map(({ network, convolution }) => `${network} ${convolution}`))];
   const rows = keys
     .map((key) => {
@@ -42,14 +43,22 @@ export function miniatureTable(runs: readonly ReportRun[]): string {
     })
     .sort((a, b) => b.any.parameters - a.any.parameters)
     .map(({ any, alone, taught }) => [
-      any.convolution,
+      `\`${any.convolution}\``,
+      ...(severalNetworks ? [any.network] : []),
       ...costs.map((cost) => formats[cost](any[cost]!)),
       errorOf(alone),
       errorOf(taught),
       alone && taught ? (100 * (alone.error.mean - taught.error.mean)).toFixed(2) : "–",
     ]);
-  const header = ["convolution", ...costs.map((cost) => headings[cost]), "error, from scratch, %", "error, AT, %", "AT gains"];
-  return markdownTable(header, rows);
+  const header = [
+    "convolution",
+    ...(severalNetworks ? ["network"] : []),
+    ...costs.map((cost) => headings[cost]),
+    "error, from scratch, %",
+    "error, AT, %",
+    "AT gains",
+  ];
+  return markdownTable(header, rows, ["network"]);
 }
 
 /** The networks on the front of each cost, the cheapest first. */

@@ -1,9 +1,11 @@
 /** The parts of a family's page that are written by a program: the picture and the costs from the code, and the rows of our measurements. */
 
 import { Random } from "../../../src/core/random.ts";
+import type { ReportRun } from "../../../src/report/report-run.ts";
 import { parseConvolution } from "../../../src/structured/convolution-text.ts";
 import { createLinear } from "../../../src/structured/create-convolution.ts";
 import type { StructuredLinear } from "../../../src/structured/structured-linear.ts";
+import { miniatureTable } from "../../miniature/table.ts";
 import { contractionPicture, grouped, stepsPicture } from "../pictures/contraction-picture.ts";
 import type { Example, FamilyPage } from "./family-pages.ts";
 import { type Row, tableRows } from "./markdown-tables.ts";
@@ -52,14 +54,15 @@ export function contractionPart({ page, drawn, counted }: FamilyPage): string {
 export interface Measurements {
   readonly benchmarks: string;
   readonly results: string;
+  readonly miniature: readonly ReportRun[];
 }
 
 /** The rows of our measurements that belong to the family. */
-export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: Measurements): string {
+export function measuredPart({ measured }: FamilyPage, { benchmarks, results, miniature }: Measurements): string {
   const ours = (row: Row): boolean => measured.test(row.convolution ?? "");
   const speed = tableRows(benchmarks, /^### (\d+ → \d+ at .*)$/, "auto over `Sep`").filter(({ row }) => ours(row));
   const learns = tableRows(results, /^## (Every family learns)$/, "last loss").filter(({ row }) => ours(row));
-  const miniature = tableRows(results, /^## (A miniature of the paper)$/, "error, AT").filter(({ row }) => ours(row));
+  const students = miniature.filter(({ convolution }) => measured.test(convolution));
   const table = (head: readonly string[], rows: readonly (readonly (string | undefined)[])[]): string[] => [
     `| ${head.join(" | ")} |`,
     `|---|${head
@@ -97,22 +100,11 @@ export function measuredPart({ measured }: FamilyPage, { benchmarks, results }: 
       ),
       "",
     );
-  if (miniature.length > 0)
+  if (students.length > 0)
     lines.push(
-      "Test error of [WRN-10-1](../glossary.md#wrn-10-1) after 3 epochs, with attention transfer (AT) and without",
-      "([a miniature of the paper](../results.md#a-miniature-of-the-paper)):",
+      "Test error in [a miniature of the paper](../results.md#a-miniature-of-the-paper), from scratch and with attention transfer (AT):",
       "",
-      ...table(
-        ["convolution", "parameters", "multiply-adds of the network", "error, from scratch", "error, AT"],
-        miniature.map(({ row }) => [
-          `\`${row.convolution}\``,
-          row.parameters,
-          row["mult-adds, executed"],
-          row["error, from scratch"],
-          row["error, AT"],
-        ]),
-      ),
-      "",
+      miniatureTable(students),
     );
   return lines.join("\n").trimEnd();
 }
