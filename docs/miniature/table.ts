@@ -5,6 +5,7 @@ import { paretoFront } from "../../src/report/pareto-front.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
 import { type Cost, costsOf } from "../../src/report/scatter-plot.ts";
 import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
+import { studentsOf } from "./students.ts";
 
 const millions = (value: number): string => `${(value / 1e6).toFixed(2)} M`;
 const count = (value: number): string => value.toLocaleString("en-US");
@@ -22,7 +23,7 @@ const formats: Readonly<Record<Cost, (value: number) => string>> = {
   milliseconds: (value) => value.toFixed(1),
 };
 
-/** `8.31 ± 0.12`, and the number of seeds where there are several. */
+/** `8.31 ± 0.12 (2)`: the mean, the standard deviation and the number of seeds; the mean alone for one seed. */
 function errorOf(configuration: Configuration | undefined): string {
   if (configuration === undefined) return "–";
   const { mean, std, seeds } = configuration.error;
@@ -31,34 +32,19 @@ function errorOf(configuration: Configuration | undefined): string {
 
 /** The table as Markdown, the largest network first. */
 export function miniatureTable(runs: readonly ReportRun[]): string {
-  const configurations = configurationsOf(runs);
-  const costs = costsOf(configurations);
-  const severalNetworks = new Set(configurations.map(({ network }) => network)).size > 1;
-  const keys = [...new Set(configurations.map(({ network, convolution }) => `${network} ${convolution}`))];
-  const rows = keys
-    .map((key) => {
-      const own = configurations.filter(({ network, convolution }) => `${network} ${convolution}` === key);
-      const [alone, taught] = [own.find(({ teacher }) => teacher === undefined), own.find(({ teacher }) => teacher !== undefined)];
-      return { any: own[0]!, alone, taught };
-    })
-    .sort((a, b) => b.any.parameters - a.any.parameters)
-    .map(({ any, alone, taught }) => [
-      `\`${any.convolution}\``,
-      ...(severalNetworks ? [any.network] : []),
-      ...costs.map((cost) => formats[cost](any[cost]!)),
-      errorOf(alone),
-      errorOf(taught),
-      alone && taught ? (100 * (alone.error.mean - taught.error.mean)).toFixed(2) : "–",
-    ]);
-  const header = [
-    "convolution",
-    ...(severalNetworks ? ["network"] : []),
-    ...costs.map((cost) => headings[cost]),
-    "error, from scratch, %",
-    "error, AT, %",
-    "AT gains",
-  ];
-  return markdownTable(header, rows, ["network"]);
+  const students = studentsOf(runs);
+  const costs = costsOf(students.map(({ network }) => network));
+  const severalNetworks = new Set(students.map(({ network }) => network.network)).size > 1;
+  const rows = students.map(({ network, alone, taught }) => [
+    `\`${network.convolution}\``,
+    ...(severalNetworks ? [network.network] : []),
+    ...costs.map((cost) => formats[cost](network[cost]!)),
+    errorOf(alone),
+    errorOf(taught),
+    alone && taught ? (100 * (alone.error.mean - taught.error.mean)).toFixed(2) : "–",
+  ]);
+  const header = ["convolution", ...(severalNetworks ? ["network"] : []), ...costs.map((cost) => headings[cost])];
+  return markdownTable([...header, "error, from scratch, %", "error, AT, %", "AT gains"], rows, ["network"]);
 }
 
 /** The networks on the front of each cost, the cheapest first. */

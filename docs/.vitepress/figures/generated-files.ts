@@ -21,7 +21,7 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const files = new Map(await measuredFiles());
   for (const [name, picture] of Object.entries(await coursePictures())) files.set(`course/pictures/${name}`, picture);
   for (const [name, picture] of Object.entries(kernelPictures)) files.set(`pictures/${name}`, picture);
-  files.set("pictures/miniature.svg", miniaturePicture(await page("miniature/results.jsonl")));
+  files.set("pictures/miniature.svg", miniaturePicture(miniature));
   files.set("pictures/torch.svg", torchPicture(measurements.benchmarks));
   files.set("pictures/peers.svg", peersPicture(measurements.benchmarks));
   for (const family of familyPages) {
