@@ -16,6 +16,7 @@ import { loadImagesWithProgress } from "./with-progress.ts";
 interface DataOptions {
   readonly name: string;
   readonly imageSize?: number;
+  readonly onBadImage?: "error" | "skip";
   readonly folder?: string;
   readonly check?: boolean;
   readonly json?: boolean;
@@ -31,6 +32,11 @@ export function dataCommand(command: Command, context: CommandContext): void {
       "cifar10",
     )
     .option("--image-size <pixels>", "height and width of the images of a folder", argument("data", "--image-size", settingRules.imageSize))
+    .option(
+      "--on-bad-image <error|skip>",
+      "what happens to an image of a folder that cannot be decoded (default: error)",
+      argument("data", "--on-bad-image", settingRules.onBadImage),
+    )
     .option("--folder <path>", "read the data here instead of the cache or a download", argument("data", "--folder", path))
     .option("--check", "check the images that are on this machine: download nothing")
     .option("--json", "print one JSON object to stdout")
@@ -39,7 +45,7 @@ export function dataCommand(command: Command, context: CommandContext): void {
 }
 
 async function describeData(
-  { name, folder, imageSize, check = false, json, progress }: DataOptions,
+  { name, folder, imageSize, onBadImage, check = false, json, progress }: DataOptions,
   { terminal }: CommandContext,
 ): Promise<void> {
   await interruptible(
@@ -47,7 +53,7 @@ async function describeData(
     () => undefined,
     async (signal) => {
       const style = progressStyle(terminal.stderr, progress);
-      const wanted = { data: name, folder, imageSize, limitTrain: undefined, limitTest: undefined };
+      const wanted = { data: name, folder, imageSize, onBadImage, limitTrain: undefined, limitTest: undefined };
       const { dataset, source, origin } = await loadImagesWithProgress(wanted, { terminal, style, signal }, { offline: check });
       const { mean, std, train, test, classes, channels, height, width } = dataset;
       const measured = await measure(dataset, signal);

@@ -173,7 +173,7 @@ function imagesFor(progress: ProgressContext): (config: RunConfig) => Promise<Da
   return (config) => {
     const { data, folder } = config.settings;
     const facts = isDataName(data) ? undefined : imageFacts(config);
-    const key = JSON.stringify([data, folder, config.settings.testShare, facts]);
+    const key = JSON.stringify([data, folder, config.settings.testShare, config.settings.onBadImage, facts]);
     const load = async (): Promise<Dataset | undefined> => {
       try {
         // The test images are shown, and one training image is the least that can be loaded.

@@ -26,6 +26,7 @@ const quick: Settings = {
   limitTest: undefined,
   imageSize: undefined,
   testShare: undefined,
+  onBadImage: undefined,
   mean: undefined,
   std: undefined,
   augment: "crop:4,flip",

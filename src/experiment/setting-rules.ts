@@ -42,6 +42,7 @@ export const settingRules = {
   limitTest: optional(integer({ least: 1, most: mostImages })),
   imageSize: optional(integer({ least: 8, most: 1024 })),
   testShare: optional(number({ least: 0, most: 1 })),
+  onBadImage: optional(choice(["error", "skip"])),
   mean: optional(perChannel({ least: -mostNumber, most: mostNumber })),
   std: optional(perChannel({ above: 0, most: mostNumber })),
   augment: text(augmentationForms, parseAugmentation),

@@ -33,7 +33,7 @@ const dependent: readonly (readonly [names: readonly SettingName[], owner: strin
   [["milestones", "factor"], "--schedule multi-step", ({ schedule }) => schedule === "multi-step"],
   [["threads", "memoryLimit", "simd"], "--backend wasm", ({ backend }) => backend === "wasm" || backend === "auto"],
   [["alpha", "temperature", "beta", "teacherCache"], "--teacher", ({ teacher }) => teacher !== undefined],
-  [["imageSize", "testShare", "mean", "std"], "--data with a folder of images", ({ data }) => !isDataName(data)],
+  [["imageSize", "testShare", "onBadImage", "mean", "std"], "--data with a folder of images", ({ data }) => !isDataName(data)],
   [["dropPath", "auxiliary"], "--network darts", ({ network }) => network === "darts"],
   [["widths"], "--network fast", ({ network }) => network === "fast"],
   [["attentionSplit"], "--network wrn", ({ network }) => network === "wrn"],

@@ -166,6 +166,23 @@ describe("a run on a folder of pictures", () => {
     });
   });
 
+  test("leaves out images that cannot be decoded if it was told to, and its tests do so too", async () => {
+    await cp(at("pictures"), at("spoilt"), { recursive: true });
+    // Files of the splits that the sound folder has, so that the test set stays as it was.
+    await writeFile(at("spoilt", "red", "zz.png"), "no image");
+    const options = ["--data", at("spoilt"), "--run", at("skipped"), "--epochs", "1", ...small];
+    await fail(/zz\.png.* leave it out by --on-bad-image skip/, "train", ...options);
+    await fail(/on-bad-image must be one of error, skip, got "ignore"/, "train", ...options, "--on-bad-image", "ignore");
+    await fail(/on-bad-image belongs to --data with a folder of images/, "train", "--data", "synthetic", "--on-bad-image", "skip");
+    const { stderr } = await succeed("train", ...options, "--on-bad-image", "skip");
+    expect(stderr).toMatch(/left out 1 of 25 images, which cannot be decoded: .*zz\.png/);
+    const [tested] = jsonLines((await succeed("eval", "--run", at("skipped"), "--json", ...machine)).stdout);
+    expect(tested).toMatchObject({ accuracy: JSON.parse(await readFile(at("skipped", "evaluation.json"), "utf8")).accuracy });
+    const described = await succeed("data", "--name", at("spoilt"), "--on-bad-image", "skip", "--json", "--no-progress");
+    const [{ train, test: tests }] = jsonLines(described.stdout) as [{ train: number; test: number }];
+    expect(train + tests).toBe(24);
+  });
+
   test("is a run of a sweep, whose file says where the folder lies", async () => {
     const settings = { data: "./pictures", epochs: 1, batchSize: 8, imageSize: 8, augment: "none", mean: [0.5, 0.5, 0.5], std: [1, 1, 1] };
     await writeFile(at("grid.json"), JSON.stringify({ settings, convolutions: ["LR"], budgets: [60_000], seeds: [1] }));

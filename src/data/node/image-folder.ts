@@ -242,7 +242,7 @@ async function decodeEach(
     if (!skip)
       throw new DataError(
         `data: every image of ${root} must be readable, got ${broken.length} of ${members.length} that ${are} not: ${reasons}. ` +
-          `Repair or remove ${them}; in a program, imageFolder(path, { onBadImage: "skip" }) leaves ${them} out`,
+          `Repair or remove ${them}, or leave ${them} out by --on-bad-image skip; in a program, by imageFolder(path, { onBadImage: "skip" })`,
       );
     onNote(`${root}: left out ${broken.length} of ${members.length} images, which cannot be decoded: ${reasons}`);
   }

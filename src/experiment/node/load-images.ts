@@ -26,7 +26,7 @@ export interface Images {
 
 /** The settings that decide the images. Those after the limits are for folders of images. */
 export type ImageSettings = Pick<Settings, "data" | "folder" | "limitTrain" | "limitTest"> &
-  Partial<Pick<Settings, "network" | "imageSize" | "testShare" | "mean" | "std" | "augment">>;
+  Partial<Pick<Settings, "network" | "imageSize" | "testShare" | "onBadImage" | "mean" | "std" | "augment">>;
 
 export interface LoadImagesOptions {
   readonly signal?: AbortSignal | undefined;
@@ -72,7 +72,7 @@ async function loadNamed(data: Exclude<DataName, "synthetic">, settings: ImageSe
 
 /** A folder of images. It is divided with the same seed in every run, so that runs of other seeds are tested on the same images. */
 async function loadFolder(settings: ImageSettings, { signal, onProgress, facts, onNote }: LoadImagesOptions): Promise<Images> {
-  const { data, network = "wrn", imageSize, augment = "none", testShare, limitTrain, limitTest } = settings;
+  const { data, network = "wrn", imageSize, augment = "none", testShare, onBadImage, limitTrain, limitTest } = settings;
   const { resizedCrop = false } = parseAugmentation(augment);
   const size = facts?.size ?? inputSize({ data, imageSize, network });
   const resize = facts?.resize ?? testResize(size, resizedCrop);
@@ -82,6 +82,7 @@ async function loadFolder(settings: ImageSettings, { signal, onProgress, facts, 
     // A part of random size is cut from the file, so the files are read again for every batch.
     storage: resizedCrop ? "stream" : "auto",
     testShare,
+    onBadImage,
     classes: facts?.classes,
     mean: facts?.mean ?? settings.mean,
     std: facts?.std ?? settings.std,

@@ -226,7 +226,7 @@ describe("a folder that cannot be used", () => {
     const whole = await picture(1, 12, 10, "jpeg");
     await writeFolder(root, { ...classesOf(["a", "b"], 3), "a/bad.png": "no image", "b/cut.jpg": whole.subarray(0, whole.length >> 1) });
     await expect(read(root)).rejects.toThrow(
-      /got 2 of 8 that are not: .*(bad.png.*cut.jpg|cut.jpg.*bad.png).*\. Repair or remove them; in a program, .*$/s,
+      /got 2 of 8 that are not: .*(bad.png.*cut.jpg|cut.jpg.*bad.png).*\. Repair or remove them, or .*$/s,
     );
     for (let i = 0; i < 6; i++) await writeFile(join(root, "a", `e${i}.png`), "");
     await expect(read(root)).rejects.toThrow(/got 8 of 14 that are not: .*; and 3 more\. Repair/s);
@@ -321,7 +321,7 @@ describe("onBadImage", () => {
     const root = await temporaryFolder();
     await writeFolder(root, { ...classesOf(["a", "b"], 3), ...damaged });
     await expect(read(root)).rejects.toThrow(
-      /got 2 of 8 that are not: .*x\.png.*y\.png.*\. Repair or remove them; in a program, .*onBadImage: "skip" .* leaves them out/,
+      /got 2 of 8 that are not: .*x\.png.*y\.png.*\. Repair or remove them, or leave them out by --on-bad-image skip; in a program, .*"skip"/,
     );
     await expect(read(root, { onBadImage: "ignore" as "skip" })).rejects.toThrow("onBadImage must be error or skip, got ignore");
   });
