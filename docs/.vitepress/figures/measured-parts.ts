@@ -13,6 +13,8 @@ import { frontList, miniatureTable } from "../../miniature/table.ts";
 import { presetPlot } from "../../presets/plot.ts";
 import { resultsIn } from "../../presets/results.ts";
 import { presetTable } from "../../presets/table.ts";
+import { measuredOptimizers, rateResultsIn } from "../../structured-rates/results.ts";
+import { rateTable } from "../../structured-rates/table.ts";
 import { docs } from "../build/folders.ts";
 import { withPart } from "./markdown-tables.ts";
 
@@ -61,6 +63,15 @@ const parts: readonly MeasuredPart[] = [
     },
   },
   { name: "memory", page: "results.md", files: ["memory/results.jsonl"], draw: (lines) => ({ text: memoryTable(memoryResultsIn(lines)) }) },
+  {
+    name: "structured rates",
+    page: "results.md",
+    files: ["structured-rates/results.jsonl"],
+    draw: (lines) => {
+      const results = rateResultsIn(lines);
+      return { text: measuredOptimizers.map((optimizer) => rateTable(results, optimizer)).join("\n") };
+    },
+  },
   {
     name: "compressed",
     page: "compress.md",
