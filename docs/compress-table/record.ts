@@ -1,7 +1,7 @@
 /** Shortens what compress-table.sh prints to the lines of results.jsonl: `npx tsx docs/compress-table/record.ts compress.jsonl`. */
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { familyOf } from "../../src/report/families.ts";
+import { kindIn } from "../../src/structured/convolution-name.ts";
 import { compressResultsIn } from "./results.ts";
 
 interface Printed {
@@ -15,8 +15,7 @@ interface Printed {
 }
 
 /** The family of a spec for each layer; layers that stayed dense are passed over. */
-const familyIn = (conv: string): string =>
-  [...new Set(conv.split(",").map((spec) => familyOf(spec).replace(/x\d+$/, "")))].find((family) => family !== "Conv") ?? "Conv";
+const familyIn = (conv: string): string => [...new Set(conv.split(",").map(kindIn))].find((family) => family !== "Conv") ?? "Conv";
 
 const lines = readFileSync(process.argv[2]!, "utf8")
   .trim()

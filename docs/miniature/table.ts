@@ -1,6 +1,6 @@
 /** The table of the miniature: one row for each network, with the errors of both ways of training. */
 
-import { type Configuration, configurationsOf } from "../../src/report/configurations.ts";
+import { type Configuration, configurationsOf, nameOf } from "../../src/report/configurations.ts";
 import { paretoFront } from "../../src/report/pareto-front.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
 import { type Cost, costsOf } from "../../src/report/scatter-plot.ts";
@@ -53,9 +53,7 @@ export function frontList(runs: readonly ReportRun[]): string {
   return costsOf(configurations)
     .map((cost) => {
       const front = paretoFront(configurations.map((each) => ({ cost: each[cost]!, error: each.error.mean, each })));
-      const names = front.map(
-        ({ each, error }) => `${each.convolution}${each.teacher === undefined ? "" : " + AT"} (${(100 * error).toFixed(1)} %)`,
-      );
+      const names = front.map(({ each, error }) => `${nameOf(each)} (${(100 * error).toFixed(1)} %)`);
       return `- By ${headings[cost]}: ${names.join(", ")}.\n`;
     })
     .join("");

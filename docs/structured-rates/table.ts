@@ -1,10 +1,11 @@
 /** The tables of docs/results.md: the accuracy at each rate, without and with learning rates by structure. */
 
+import { largest } from "../../src/core/extent.ts";
 import { markdownTable } from "../.vitepress/figures/markdown-tables.ts";
 import { factoredSpecs, type MeasuredOptimizer, type RateResult, ratesOf } from "./results.ts";
 
 const percent = (share: number): string => (100 * share).toFixed(1);
-const best = (results: readonly RateResult[]): number => Math.max(...results.map(({ accuracy }) => accuracy));
+const best = (results: readonly RateResult[]): number => largest(results.map(({ accuracy }) => accuracy));
 const mean = (results: readonly RateResult[]): number => results.reduce((sum, { accuracy }) => sum + accuracy, 0) / results.length;
 
 /** The accuracies of one optimiser: `without / with` at each rate, then what structured rates add to the best and to the mean. */

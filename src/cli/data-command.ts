@@ -33,8 +33,8 @@ export function dataCommand(command: Command, context: CommandContext): void {
     )
     .option("--image-size <pixels>", "height and width of the images of a folder", argument("data", "--image-size", settingRules.imageSize))
     .option(
-      "--on-bad-image <error|skip>",
-      "what happens to an image of a folder that cannot be decoded (default: error)",
+      "--on-bad-image <name>",
+      "error or skip, for an image of a folder that cannot be decoded (default: error)",
       argument("data", "--on-bad-image", settingRules.onBadImage),
     )
     .option("--folder <path>", "read the data here instead of the cache or a download", argument("data", "--folder", path))

@@ -39,11 +39,7 @@ const settingOptions: readonly SettingOption[] = [
   ["folder", "--folder <path>", "read the data here instead of the cache or a download"],
   ["limitTest", "--limit-test <n>", "test on the first n images"],
   ["testShare", "--test-share <share>", "share of a folder without train to test on (default: that of the run; of another folder, all)"],
-  [
-    "onBadImage",
-    "--on-bad-image <error|skip>",
-    "with a folder: what happens to an image that cannot be decoded (default: that of the run)",
-  ],
+  ["onBadImage", "--on-bad-image <name>", "with a folder: error or skip, for an image that cannot be decoded (default: that of the run)"],
   ["imageSize", "--image-size <pixels>", "with a folder: the input size, for a checkpoint without a configuration"],
   ["mean", "--mean <r,g,b>", "with a folder: what is subtracted from the pixels, scaled to [0, 1], for such a checkpoint"],
   ["std", "--std <r,g,b>", "with a folder: what they are divided by, for such a checkpoint"],

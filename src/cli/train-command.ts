@@ -46,7 +46,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["limitTest", "--limit-test <n>", "test on the first n images"],
       ["imageSize", "--image-size <pixels>", "own images: height and width (default: the network's, 32 or 224)"],
       ["testShare", "--test-share <share>", "own images without train/ and val/: share of each class to test on (default: 0.2)"],
-      ["onBadImage", "--on-bad-image <error|skip>", "own images: what happens to one that cannot be decoded (default: error)"],
+      ["onBadImage", "--on-bad-image <name>", "own images: error or skip, for one that cannot be decoded (default: error)"],
       ["mean", "--mean <r,g,b>", "own images: what is subtracted from pixels in [0, 1] (default: the mean of the training images)"],
       ["std", "--std <r,g,b>", "own images: what they are divided by (default: the standard deviation of the training images)"],
       [

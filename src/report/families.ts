@@ -1,5 +1,6 @@
 /** A colour and a shape for each family of convolutions, the same in every plot of a report. */
 
+import { kindIn } from "../structured/convolution-name.ts";
 import { builtInFamily } from "../structured/spec.ts";
 import { element } from "./svg.ts";
 
@@ -27,15 +28,12 @@ export interface Look {
 /** The name of a family in a legend: `Tensor-Train` for `TensorTrain`. A family of a module has its kind. */
 export const titleOf = (family: string): string => builtInFamily(family)?.title ?? family;
 
-/** `TensorTrain` of `TensorTrain_0.44`. */
-export const familyOf = (convolution: string): string => convolution.split("_")[0]!;
-
 /**
  * A look for each family of a report, in the order of their names. Eight colours and five shapes are dealt out together, which makes 40
  * looks.
  */
 export function looksOf(convolutions: readonly string[]): ReadonlyMap<string, Look> {
-  const names = [...new Set(convolutions.map(familyOf))].sort();
+  const names = [...new Set(convolutions.map(kindIn))].sort();
   return new Map(names.map((name, i) => [name, { colour: colours[i % colours.length]!, shape: shapeNames[i % shapeNames.length]! }]));
 }
 

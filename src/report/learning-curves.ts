@@ -4,10 +4,11 @@
 
 import { scaleLinear } from "d3-scale";
 import { largest } from "../core/extent.ts";
+import { kindIn } from "../structured/convolution-name.ts";
 import type { EpochMetrics } from "../train/progress.ts";
 import { axes, formatShare, linear } from "./axes.ts";
 import { groupBySeed, namerOf } from "./configurations.ts";
-import { familyOf, type Look } from "./families.ts";
+import type { Look } from "./families.ts";
 import { spread } from "./label-placement.ts";
 import { frameOf, type PlotSize } from "./plot-size.ts";
 import type { ReportRun } from "./report-run.ts";
@@ -70,7 +71,7 @@ export function learningCurves(runs: readonly ReportRun[], options: CurveOptions
       .map(({ epoch, at }, k) => `${k === 0 ? "M" : "L"}${tenths(x(epoch))} ${tenths(y(at))}`)
       .join("");
   const lines = curves.map(({ name, members, points, seeds }, i) => {
-    const stroke = looks.get(familyOf(members[0]!.convolution))!.colour;
+    const stroke = looks.get(kindIn(members[0]!.convolution))!.colour;
     const dashes = members[0]!.teacher === undefined ? "5 3" : undefined;
     const [end, at, right] = [points.at(-1)!, ends[i]!, frame.x + frame.width];
     const tip = `${name}: ${format(end.at)} after epoch ${end.epoch}, ${formatSeeds(members.length)}`;

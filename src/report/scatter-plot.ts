@@ -1,8 +1,9 @@
 /** Plots test error against cost: a mark for each configuration, a dot for each seed, and the Pareto front. */
 
+import { kindIn } from "../structured/convolution-name.ts";
 import { axes, formatMagnitude, formatShare, linear, logarithmic, logTicks, type Scale } from "./axes.ts";
 import { type Configuration, nameOf } from "./configurations.ts";
-import { familyOf, type Look, mark } from "./families.ts";
+import { type Look, mark } from "./families.ts";
 import { type Box, nearestPoint, placeLabels } from "./label-placement.ts";
 import { paretoFront } from "./pareto-front.ts";
 import { frameOf, type PlotSize } from "./plot-size.ts";
@@ -178,7 +179,7 @@ const line = ([fromX, fromY, toX, toY]: Segment, className: string): string =>
 function drawn(point: Point, x: Scale, y: Scale, looks: ReadonlyMap<string, Look>): string {
   const { configuration, cost, error } = point;
   const { convolution, teacher, runs, parameters, network, multAdds } = configuration;
-  const look = looks.get(familyOf(convolution))!;
+  const look = looks.get(kindIn(convolution))!;
   const [fromX, fromY, , toY] = spreadSegment(point, x, y);
   const bar = runs.length > 1 ? element("path", { d: `M${fromX} ${fromY}V${toY}`, stroke: look.colour, "stroke-width": 1.2 }) : "";
   const dots = runs.length > 1 ? runs.map((run) => seedDot(run.seed, run.error!, x(cost), y, look)) : [];

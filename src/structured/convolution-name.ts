@@ -13,6 +13,9 @@ export function convolutionName(spec: ConvolutionSpec): string {
   return [kind, ...written.map(({ parameter, value }) => value + (parameter.textOffset ?? 0))].join("_");
 }
 
+/** The kind in a name: `TensorTrain` in `TensorTrain_0.44x2`, and `Sep` in `Sepx2`. */
+export const kindIn = (name: string): string => name.split("_")[0]!.replace(/x\d+$/, "");
+
 /** The text of a spec that is made of others; undefined for any other spec. */
 export const composedText = (spec: { readonly kind: string }): string | undefined => {
   const { text } = spec as { readonly text?: unknown };

@@ -2,7 +2,7 @@
 
 import { ConfigError } from "../core/errors.ts";
 import type { Build } from "../nn/init.ts";
-import { convolutionName, formatConvolution } from "./convolution-name.ts";
+import { convolutionName, formatConvolution, kindIn } from "./convolution-name.ts";
 import { convolutionFactory } from "./create-convolution.ts";
 import type { StructuredFamily } from "./family.ts";
 import type { ConvolutionSpec, OwnSpec } from "./spec.ts";
@@ -15,9 +15,7 @@ import { composed } from "./window-sum.ts";
  */
 export function layersOf(specs: readonly ConvolutionSpec[]): OwnSpec {
   if (specs.length === 0) throw new ConfigError("layersOf: needs one spec for each convolution of the network, got none");
-  const kinds = [...new Set(specs.map((spec) => convolutionName(spec).split("_")[0]!.replace(/x\d+$/, "")))].filter(
-    (kind) => kind !== "Conv",
-  );
+  const kinds = [...new Set(specs.map((spec) => kindIn(convolutionName(spec))))].filter((kind) => kind !== "Conv");
   const text = specs.map(formatConvolution).join(",");
   // A network makes all its convolutions from one `build`. So another network, which has another `build`, begins with the first spec.
   const made = new WeakMap<Build, number>();

@@ -1,9 +1,9 @@
 /** The times of steps: one number for each network, and nothing is left behind. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { disposeBackend, initBackend, memory } from "../../src/backend/active.ts";
-import { stepTimes, type TimedNetwork } from "../../src/experiment/node/step-time.ts";
-import { parseConvolution } from "../../src/structured/convolution-text.ts";
+import { disposeBackend, initBackend, memory } from "../../../src/backend/active.ts";
+import { stepTimes, type TimedNetwork } from "../../../src/experiment/node/step-time.ts";
+import { parseConvolution } from "../../../src/structured/convolution-text.ts";
 
 beforeAll(async () => {
   await initBackend(["wasm"], { threads: 1 });
