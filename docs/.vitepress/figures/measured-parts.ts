@@ -62,6 +62,15 @@ const parts: readonly MeasuredPart[] = [
       };
     },
   },
+  {
+    name: "second miniature",
+    page: "results.md",
+    files: ["miniature/wrn-16-2.jsonl"],
+    draw: (lines) => {
+      const runs = runsIn(lines, []);
+      return { text: [miniatureTable(runs), frontList(runs)].join("\n") };
+    },
+  },
   { name: "memory", page: "results.md", files: ["memory/results.jsonl"], draw: (lines) => ({ text: memoryTable(memoryResultsIn(lines)) }) },
   {
     name: "structured rates",
