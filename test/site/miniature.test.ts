@@ -2,10 +2,8 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { crsTable } from "../../docs/miniature/crs-table.ts";
 import { frontOf, studentsOf } from "../../docs/miniature/students.ts";
 import { miniatureTable } from "../../docs/miniature/table.ts";
-import type { SweepResult } from "../../src/experiment/node/sweep/sweep-results.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
 
 const run = (convolution: string, parameters: number, seed: number, teacher: string | undefined, error: number): ReportRun => ({
@@ -81,53 +79,3 @@ test("a student is on the front exactly if no point is smaller and as good, or b
       expect(new Set(best.filter(({ i }) => shown.has(i)).map(pair))).toEqual(new Set(best.map(pair)));
     }),
   ));
-
-const result = (convolution: string, testAccuracy: number | null): SweepResult => ({
-  id: `wrn-16-2-${convolution}-seed0`,
-  run: "sweeps/miniature",
-  network: "wrn-16-2",
-  convolution,
-  seed: 0,
-  data: "cifar10",
-  teacher: null,
-  parameters: 1000,
-  paperMultAdds: 10_000,
-  multAdds: 9000,
-  compressionRatio: 0.125,
-  epochs: 1,
-  trainLoss: 1,
-  testLoss: 1,
-  testAccuracy,
-  bestTestAccuracy: testAccuracy,
-  seconds: 1,
-});
-
-test("the table of CRS has a row for each network that was tested both ways, and the gain is positive where CRS has the smaller error", () => {
-  // Eighths are exact, so the gain has no rounding of its own.
-  const accuracy = fc.option(fc.integer({ min: 0, max: 8 }), { freq: 4 });
-  const pair = fc.record({
-    scaled: fc.option(accuracy, { nil: undefined, freq: 4 }),
-    unscaled: fc.option(accuracy, { nil: undefined, freq: 4 }),
-  });
-  const eighths = (value: number | null): number | null => (value === null ? null : value / 8);
-  fc.assert(
-    fc.property(fc.array(pair, { maxLength: 5 }), (pairs) => {
-      const side = (way: "scaled" | "unscaled"): SweepResult[] =>
-        pairs.flatMap((each, i) => (each[way] === undefined ? [] : [result(`Shuffle_${i + 1}`, eighths(each[way]))]));
-      const rows = crsTable(side("scaled").reverse(), side("unscaled")).trimEnd().split("\n").slice(2);
-      const wanted = pairs.flatMap(({ scaled, unscaled }, i) =>
-        typeof scaled === "number" && typeof unscaled === "number"
-          ? [[`\`Shuffle_${i + 1}\``, 0.125, 100 - 12.5 * scaled, 100 - 12.5 * unscaled, 12.5 * (scaled - unscaled)]]
-          : [],
-      );
-      const found = rows.map((row) => {
-        const [name, ...numbers] = row
-          .split("|")
-          .slice(1, -1)
-          .map((cell) => cell.trim());
-        return [name!, ...numbers.map(Number)];
-      });
-      expect(found).toEqual(wanted);
-    }),
-  );
-});
