@@ -1,6 +1,7 @@
 /** The table of the miniature: one row for each network, with the errors of both ways of training. */
 
-import { type Configuration, configurationsOf, nameOf } from "../../src/report/configurations.ts";
+import { type Configuration, configurationsOf } from "../../src/report/configurations.ts";
+import { namesAmong } from "../../src/report/names.ts";
 import { paretoFront } from "../../src/report/pareto-front.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
 import { type Cost, costsOf } from "../../src/report/scatter-plot.ts";
@@ -50,6 +51,7 @@ export function miniatureTable(runs: readonly ReportRun[]): string {
 /** The networks on the front of each cost, the cheapest first. */
 export function frontList(runs: readonly ReportRun[]): string {
   const configurations = configurationsOf(runs);
+  const { configuration: nameOf } = namesAmong(configurations);
   return costsOf(configurations)
     .map((cost) => {
       const front = paretoFront(configurations.map((each) => ({ cost: each[cost]!, error: each.error.mean, each })));

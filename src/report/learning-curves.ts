@@ -7,9 +7,10 @@ import { largest } from "../core/extent.ts";
 import { kindIn } from "../structured/convolution-name.ts";
 import type { EpochMetrics } from "../train/progress.ts";
 import { axes, formatShare, linear } from "./axes.ts";
-import { groupBySeed, namerOf } from "./configurations.ts";
+import { groupBySeed } from "./configurations.ts";
 import type { Look } from "./families.ts";
 import { spread } from "./label-placement.ts";
+import { namesAmong } from "./names.ts";
 import { frameOf, type PlotSize } from "./plot-size.ts";
 import type { ReportRun } from "./report-run.ts";
 import { estimate, formatSeeds } from "./statistics.ts";
@@ -107,7 +108,7 @@ const seedTip = ({ seed, points }: Curve["seeds"][number], format: CurveOptions[
   element("title", {}, escaped(`seed ${seed}: ${format(points.at(-1)!.at)} after epoch ${points.at(-1)!.epoch}`));
 
 function curvesOf(runs: readonly ReportRun[], value: CurveOptions["value"]): Curve[] {
-  const { configuration } = namerOf(runs);
+  const { configuration } = namesAmong(runs);
   return groupBySeed(runs).flatMap((members): Curve[] => {
     const seeds = members.flatMap(({ seed, epochs }) => {
       const points = epochs.flatMap((metrics): CurvePoint[] => {

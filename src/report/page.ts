@@ -3,9 +3,10 @@
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatMagnitude, formatShare } from "./axes.ts";
 import { classErrorTable, confusionTable } from "./class-tables.ts";
-import { type Configuration, configurationsOf, groupBySeed, nameOf, namerOf } from "./configurations.ts";
+import { type Configuration, configurationsOf, groupBySeed } from "./configurations.ts";
 import { type Look, looksOf, mark, titleOf } from "./families.ts";
 import { asShare, type CurveOptions, learningCurves, testError } from "./learning-curves.ts";
+import { type Names, namesAmong } from "./names.ts";
 import { pageScript } from "./page-script.ts";
 import { pageStyle } from "./page-style.ts";
 import { paretoFront } from "./pareto-front.ts";
@@ -85,10 +86,10 @@ export function renderReport(runs: readonly ReportRun[], options: ReportOptions 
   const { title = "Structured networks compared" } = options;
   const configurations = configurationsOf(runs);
   const looks = looksOf(runs.map(({ convolution }) => convolution));
-  const namer = namerOf(runs);
+  const names = namesAmong(runs);
   const best = configurations.toSorted((a, b) => a.error.mean - b.error.mean)[0];
   const plots = plotsOf(runs, options);
-  const classRows = groupBySeed(runs).map((members) => ({ name: namer.configuration(members[0]!), runs: members }));
+  const classRows = groupBySeed(runs).map((members) => ({ name: names.configuration(members[0]!), runs: members }));
   const errors = classErrorTable(classRows);
   const confusion = best && confusionTable(best.runs);
   const section = (heading: string, content: string | undefined): string =>
@@ -99,7 +100,7 @@ export function renderReport(runs: readonly ReportRun[], options: ReportOptions 
     `<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`,
     `<title>${escaped(title)}</title><style>${pageStyle}</style></head><body><main>`,
     `<h1>${escaped(title)}</h1>`,
-    `<p class="lead">${summary(runs, configurations, best)}</p>`,
+    `<p class="lead">${summary(runs, configurations, best, names)}</p>`,
     section("Test error against cost", scatters.length === 0 ? undefined : legend(looks, options.published ?? false) + switched(scatters)),
     section("Pareto front of parameters and test error", frontTable(configurations)),
     section(
@@ -112,19 +113,24 @@ export function renderReport(runs: readonly ReportRun[], options: ReportOptions 
     section("All configurations", configurationTable(configurations)),
     section("All runs", runTable(runs)),
     section("Test error by class", errors && scrolled(errors)),
-    section(best ? `Confusion matrix of ${escaped(nameOf(best))}` : "", confusion && scrolled(confusion)),
-    section("Attention maps and filters", gallery(runs, namer.run)),
+    section(best ? `Confusion matrix of ${escaped(names.configuration(best))}` : "", confusion && scrolled(confusion)),
+    section("Attention maps and filters", gallery(runs, names.run)),
     `</main><script>${pageScript}</script></body></html>`,
   ].join("\n");
 }
 
-function summary(runs: readonly ReportRun[], configurations: readonly Configuration[], best: Configuration | undefined): string {
+function summary(
+  runs: readonly ReportRun[],
+  configurations: readonly Configuration[],
+  best: Configuration | undefined,
+  names: Names,
+): string {
   const sets = [...new Set(runs.map(({ data }) => data))].join(", ");
   const counted = `${runs.length} ${runs.length === 1 ? "run" : "runs"} on ${escaped(sets)}`;
   if (best === undefined) return `${counted}. No run is finished and tested.`;
   const least = configurations.toSorted((a, b) => a.parameters - b.parameters)[0]!;
   const named = (configuration: Configuration): string =>
-    `<b>${escaped(nameOf(configuration))}</b> with ${count(configuration.parameters)} parameters and a test error of ` +
+    `<b>${escaped(names.configuration(configuration))}</b> with ${count(configuration.parameters)} parameters and a test error of ` +
     `${formatEstimate(configuration.error)} (${formatSeeds(configuration.error.seeds)})`;
   const statistic = configurations.some(({ error }) => error.seeds > 1)
     ? " Errors are those after the last epoch: the mean over the seeds ± one standard deviation."
@@ -172,14 +178,15 @@ function frontTable(configurations: readonly Configuration[]): string | undefine
   );
   const largest = configurations.reduce((most, { parameters }) => Math.max(most, parameters), 0);
   const rows = front.map(({ configuration }) => [
-    words(nameOf(configuration)),
+    words(configuration.convolution),
     words(configuration.network),
+    words(configuration.teacher ?? "–"),
     ...costCells(configuration, shown),
     numeric(configuration.parameters / largest, (share) => formatShare(share, 0)),
     errorCell(configuration),
     numeric(configuration.error.seeds, count),
   ]);
-  return sortableTable(["Convolution", "Network", ...costHeadings(shown), "Of the largest", "Test error", "Seeds"], rows);
+  return sortableTable(["Convolution", "Network", "Teacher", ...costHeadings(shown), "Of the largest", "Test error", "Seeds"], rows);
 }
 
 /** One row for each configuration, with the statistic of the report. */

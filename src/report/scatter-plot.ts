@@ -2,9 +2,10 @@
 
 import { kindIn } from "../structured/convolution-name.ts";
 import { axes, formatMagnitude, formatShare, linear, logarithmic, logTicks, type Scale } from "./axes.ts";
-import { type Configuration, nameOf } from "./configurations.ts";
+import type { Configuration } from "./configurations.ts";
 import { type Look, mark } from "./families.ts";
 import { type Box, nearestPoint, placeLabels } from "./label-placement.ts";
+import { type Names, namesAmong } from "./names.ts";
 import { paretoFront } from "./pareto-front.ts";
 import { frameOf, type PlotSize } from "./plot-size.ts";
 import type { PublishedPoint } from "./published-points.ts";
@@ -57,6 +58,7 @@ export function scatterPlot(configurations: readonly Configuration[], { cost, lo
   );
   // The executed multiply-adds and the times are this library's. They are not known for the paper's networks.
   const others = cost === "parameters" || cost === "paperMultAdds" ? published.map((point) => ({ ...point, cost: point[cost] })) : [];
+  const names = namesAmong(configurations);
   const frame = frameOf(size);
   const x = logarithmic(
     [...points, ...others].map((point) => point.cost),
@@ -67,7 +69,7 @@ export function scatterPlot(configurations: readonly Configuration[], { cost, lo
   const y = linear(errors, frame.y + frame.height, frame.y);
   const front = paretoFront(points);
   const ordered = [...front, ...points.filter((point) => !front.includes(point))];
-  const named = namesOf(ordered, others, x, y);
+  const named = labelsOf(ordered, others, names, x, y);
   const marks = [...points, ...others].map((point) => markBox(x(point.cost), y(point.error)));
   const frontLine = frontSegments(front, x, y, frame.x + frame.width);
   const lines = [...frontLine, ...pairs(points, x, y), ...points.map((point) => spreadSegment(point, x, y))].map(lineBox);
@@ -76,7 +78,7 @@ export function scatterPlot(configurations: readonly Configuration[], { cost, lo
   const unplaced = named.filter((_, i) => boxes[i] === undefined).map(({ text }) => text);
   const onFront = front.map(
     ({ configuration }) =>
-      `${nameOf(configuration)} with ${formatMagnitude(configuration[cost]!)} and ${formatEstimate(configuration.error)}`,
+      `${names.configuration(configuration)} with ${formatMagnitude(configuration[cost]!)} and ${formatEstimate(configuration.error)}`,
   );
   const note = unplaced.length === 0 ? [] : wrapped(`Without space in the plot: ${unplaced.join(", ")}`, size.width - 16, 10);
   const height = size.height + Math.max(0, note.length - 1) * 13;
@@ -95,7 +97,7 @@ export function scatterPlot(configurations: readonly Configuration[], { cost, lo
     ...frontLine.map((segment) => line(segment, "front")),
     ...others.map((point) => publishedMark(point, x(point.cost), y(point.error))),
     ...pairs(points, x, y).map((segment) => line(segment, "leader")),
-    ...points.map((point) => drawn(point, x, y, looks)),
+    ...points.map((point) => drawn(point, names.configuration(point.configuration), x, y, looks)),
     ...named.flatMap((name, i) => (boxes[i] === undefined ? [] : [placed(name, boxes[i])])),
     ...note.map((text, i) => label(text, 8, size.height - 4 + 13 * i, { size: 10, className: "soft" })),
   );
@@ -120,12 +122,17 @@ function sparse(x: Scale, { width }: PlotSize): (tick: number) => boolean {
 
 const markBox = (x: number, y: number): Box => ({ x: x - radius - 2, y: y - radius - 2, width: 2 * radius + 4, height: 2 * radius + 4 });
 
-/** One name for all configurations of one convolution, and of one network. The name stands beside the point with the smallest error. */
-function namesOf(ordered: readonly Point[], others: readonly (PublishedPoint & { cost: number })[], x: Scale, y: Scale): Name[] {
+/** One name for each network, however it was taught. The name stands beside the point with the smallest error. */
+function labelsOf(
+  ordered: readonly Point[],
+  others: readonly (PublishedPoint & { cost: number })[],
+  names: Names,
+  x: Scale,
+  y: Scale,
+): Name[] {
   const found = new Map<string, Name>();
-  const several = new Set(ordered.map(({ configuration }) => configuration.network)).size > 1;
   for (const { configuration, cost, error } of ordered) {
-    const text = several ? `${configuration.convolution} (${configuration.network})` : configuration.convolution;
+    const text = names.network(configuration);
     const name = found.get(text);
     if (name === undefined || name.y < y(error)) found.set(text, { text, published: false, x: x(cost), y: y(error) });
   }
@@ -149,10 +156,11 @@ function frontSegments(front: readonly Point[], x: Scale, y: Scale, right: numbe
 
 /** Lines that join a configuration without a teacher to the same one with a teacher. */
 function pairs(points: readonly Point[], x: Scale, y: Scale): Segment[] {
-  return points.flatMap(({ configuration: { convolution, network, teacher }, cost, error }) => {
+  return points.flatMap(({ configuration: { data, convolution, network, teacher }, cost, error }) => {
     if (teacher !== undefined) return [];
     const taught = points.filter(
-      ({ configuration: other }) => other.teacher !== undefined && other.convolution === convolution && other.network === network,
+      ({ configuration: other }) =>
+        other.teacher !== undefined && other.convolution === convolution && other.network === network && other.data === data,
     );
     return taught.map((other): Segment => [x(cost), y(error), x(cost), y(other.error)]);
   });
@@ -176,7 +184,7 @@ const line = ([fromX, fromY, toX, toY]: Segment, className: string): string =>
   element("path", { d: `M${fromX} ${fromY}L${toX} ${toY}`, class: className });
 
 /** A configuration: its mark at the mean, a bar of one standard deviation to either side, and a dot for each of several seeds. */
-function drawn(point: Point, x: Scale, y: Scale, looks: ReadonlyMap<string, Look>): string {
+function drawn(point: Point, name: string, x: Scale, y: Scale, looks: ReadonlyMap<string, Look>): string {
   const { configuration, cost, error } = point;
   const { convolution, teacher, runs, parameters, network, multAdds } = configuration;
   const look = looks.get(kindIn(convolution))!;
@@ -184,7 +192,7 @@ function drawn(point: Point, x: Scale, y: Scale, looks: ReadonlyMap<string, Look
   const bar = runs.length > 1 ? element("path", { d: `M${fromX} ${fromY}V${toY}`, stroke: look.colour, "stroke-width": 1.2 }) : "";
   const dots = runs.length > 1 ? runs.map((run) => seedDot(run.seed, run.error!, x(cost), y, look)) : [];
   const tip =
-    `${nameOf(configuration)} (${network}): error ${formatEstimate(configuration.error)}, ${formatSeeds(runs.length)}; ` +
+    `${name} (${network}): error ${formatEstimate(configuration.error)}, ${formatSeeds(runs.length)}; ` +
     `${parameters.toLocaleString("en-US")} parameters, ${formatMagnitude(multAdds)} multiply-adds`;
   const mean = mark(look, x(cost), y(error), teacher !== undefined, radius);
   return element("g", { class: "point" }, element("title", {}, escaped(tip)), bar, mean, ...dots);
