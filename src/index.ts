@@ -141,6 +141,7 @@ export * from "./nn/layers.ts";
 export * from "./nn/linear.ts";
 export { type LoadOptions, type LoadReport, overwriteState, StateError, type StateValues } from "./nn/load-state.ts";
 export * from "./nn/losses.ts";
+export { type Matrices, type MatrixView, matricesOf } from "./nn/matrix-view.ts";
 export * from "./nn/module.ts";
 export { Buffer, Counter, type Decay, type ModuleState, Parameter, type Role, type State } from "./nn/state.ts";
 export { cumsum, prod } from "./ops/accumulate.ts";

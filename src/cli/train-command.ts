@@ -106,7 +106,7 @@ const optionGroups: readonly (readonly [heading: string, rows: readonly SettingO
       ["weightDecay", "--weight-decay <rate>", "L2 penalty (decoupled for adamw)"],
       ["crs", "--crs", "scale the decay of structured layers by the compression ratio"],
       ["frobeniusDecay", "--frobenius-decay", "decay the product of the factors instead of the factors"],
-      ["structuredRates", "--structured-rates", "scale the rate of each factor by what it sums over and makes (arXiv 2406.06248)"],
+      ["structuredRates", "--structured-rates", "a rate of its own for each factor (arXiv 2406.06248; usual: with muon)"],
       ["schedule", "--schedule <name>", "one-cycle, triangular, cosine or multi-step"],
       ["warmup", "--warmup <share>", "share of the run before the peak (one-cycle: 0.3, triangular: 0.23)"],
       ["startRate", "--start-rate <share>", "triangular: the first rate as a share of the peak (usual: 0.2)"],

@@ -1,18 +1,18 @@
 /** The optimiser, the weight decay and the schedules that settings describe. */
 
+import { matricesOf } from "../nn/matrix-view.ts";
 import type { Parameter } from "../nn/state.ts";
 import { Adam } from "../train/adam.ts";
 import { AveragedOptimizer } from "../train/averaged-optimizer.ts";
 import { CombinedOptimizer } from "../train/combined-optimizer.ts";
 import type { Classifier } from "../train/evaluate.ts";
 import { Lookahead } from "../train/lookahead.ts";
-import { matrixShape } from "../train/matrix-shape.ts";
 import { Muon } from "../train/muon.ts";
 import type { Optimizer, ParameterGroup } from "../train/optimizer.ts";
 import { parameterGroups } from "../train/parameter-groups.ts";
 import { cosine, multiStep, oneCycle, type Schedule, triangular } from "../train/schedules.ts";
 import { Sgd } from "../train/sgd.ts";
-import { structuredRates, withRates } from "../train/structured-rates.ts";
+import { type RateRule, structuredRates, withRates } from "../train/structured-rates.ts";
 import type { Settings } from "./setting-rules.ts";
 
 /**
@@ -35,10 +35,9 @@ export function createOptimizer(settings: Settings, model: Classifier, structure
   const { weightDecay, frobeniusDecay = false, normRate = 1, classifierRate = 1, vectorRate = 1, lookahead, ema } = settings;
   const decay = { full: weightDecay, compressed: frobeniusDecay ? 0 : structured };
   const parameters = model.parameters();
-  const rates = settings.structuredRates ? structuredRates(model, settings.optimizer.startsWith("adam") ? "adam" : "sgd") : undefined;
-  const groupsOf = (some: ReadonlyMap<string, Parameter>): ParameterGroup[] => {
+  const groupsOf: GroupsOf = (some, rule) => {
     const groups = parameterGroups(some, decay, { norm: normRate, classifier: classifierRate, vector: vectorRate });
-    return rates === undefined ? groups : withRates(groups, rates);
+    return rule === undefined ? groups : withRates(groups, structuredRates(model, rule));
   };
   let optimizer = optimizerOf(settings, parameters, groupsOf);
   if (lookahead !== undefined)
@@ -46,15 +45,18 @@ export function createOptimizer(settings: Settings, model: Classifier, structure
   return ema === undefined ? optimizer : new AveragedOptimizer(optimizer, parameters, { decay: ema });
 }
 
+/** The groups of some parameters. With a rule, the factors of structured maps have rates of their own. */
+type GroupsOf = (parameters: ReadonlyMap<string, Parameter>, rule?: RateRule) => ParameterGroup[];
+
 function optimizerOf(
-  { optimizer, momentum, nesterov, iterations, normalise }: Settings,
+  { optimizer, momentum, nesterov, iterations, normalise, structuredRates: structured = optimizer === "muon" }: Settings,
   parameters: ReadonlyMap<string, Parameter>,
-  groupsOf: (parameters: ReadonlyMap<string, Parameter>) => ParameterGroup[],
+  groupsOf: GroupsOf,
 ): Optimizer {
-  const groups = groupsOf(parameters);
-  if (optimizer === "sgd") return new Sgd(groups, { momentum, nesterov });
-  if (optimizer !== "muon") return new Adam(groups, { decoupled: optimizer === "adamw" });
-  const isHidden = ({ role, shape }: Parameter): boolean => role === "weight" && matrixShape(shape) !== undefined;
+  const ruled = (rule: RateRule): RateRule | undefined => (structured ? rule : undefined);
+  if (optimizer === "sgd") return new Sgd(groupsOf(parameters, ruled("sgd")), { momentum, nesterov });
+  if (optimizer !== "muon") return new Adam(groupsOf(parameters, ruled("adam")), { decoupled: optimizer === "adamw" });
+  const isHidden = (parameter: Parameter): boolean => parameter.role === "weight" && matricesOf(parameter) !== undefined;
   const [hidden, others] = [true, false].map((wanted) => new Map([...parameters].filter(([, p]) => isHidden(p) === wanted)));
   const options = {
     momentum,
@@ -62,7 +64,7 @@ function optimizerOf(
     ...(iterations === undefined ? {} : { iterations }),
     ...(normalise === undefined ? {} : { normalise }),
   };
-  return new CombinedOptimizer(new Muon(groupsOf(hidden!), options), new Sgd(groupsOf(others!), { momentum, nesterov }));
+  return new CombinedOptimizer(new Muon(groupsOf(hidden!, ruled("muon")), options), new Sgd(groupsOf(others!), { momentum, nesterov }));
 }
 
 /** The rate of drop-path, which rises linearly from 0 over the epochs; undefined for a run without drop-path. */

@@ -25,8 +25,6 @@ const teaching = { alpha: 0, temperature: 4, beta: 1000 } as const;
 /** Options that have an effect only beside another option, and a test for that other option. */
 const dependent: readonly (readonly [names: readonly SettingName[], owner: string, applies: (settings: Settings) => boolean])[] = [
   [["momentum", "nesterov"], "--optimizer sgd or muon", ({ optimizer }) => optimizer === "sgd" || optimizer === "muon"],
-  // The steps of Muon have the same size for every matrix, so the rules of SGD and Adam do not apply to it.
-  [["structuredRates"], "--optimizer sgd, adam or adamw", ({ optimizer }) => optimizer !== "muon"],
   [["iterations", "normalise"], "--optimizer muon", ({ optimizer }) => optimizer === "muon"],
   [["warmup"], "--schedule one-cycle or triangular", ({ schedule }) => schedule === "one-cycle" || schedule === "triangular"],
   [["startRate", "endRate"], "--schedule triangular", ({ schedule }) => schedule === "triangular"],

@@ -12,6 +12,7 @@ import { type ConvolutionWeights, convolutionWeights } from "./conv2d.ts";
 import { type Description, describedPadding, unlessUsual } from "./describe.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import type { Build, Initialiser } from "./init.ts";
+import { transposedMatrices } from "./matrix-view.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
@@ -58,6 +59,7 @@ export class ConvTranspose2d extends Layer implements FoldableLayer {
     const shape = [inChannels, outChannels / (convolution.groups ?? 1), kernel, kernel];
     const { weight, bias } = convolutionWeights(source, shape, outChannels, { bias: hasBias, init });
     this.weight = new Parameter(weight);
+    this.weight.matrices = transposedMatrices(weight.shape, convolution.groups ?? 1);
     this.bias = bias && new Parameter(bias);
     this.#options = convolution;
   }

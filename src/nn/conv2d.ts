@@ -14,6 +14,7 @@ import { type Description, describedPadding, unlessUsual } from "./describe.ts";
 import type { EpilogueLayer } from "./epilogue.ts";
 import type { FoldableLayer } from "./foldable-layer.ts";
 import { type Build, fanIn, type Initialiser, uniformFanIn } from "./init.ts";
+import { groupedMatrices } from "./matrix-view.ts";
 import { Layer } from "./module.ts";
 import { Parameter } from "./state.ts";
 
@@ -75,6 +76,7 @@ export class Conv2d extends Layer implements FoldableLayer, EpilogueLayer {
     const shape = linearWeight ? [outChannels, inChannels] : [outChannels, inChannels / (convolution.groups ?? 1), kernel, kernel];
     const { weight, bias } = convolutionWeights(source, shape, outChannels, { bias: hasBias, init });
     this.weight = new Parameter(weight);
+    this.weight.matrices = groupedMatrices(weight.shape, convolution.groups ?? 1);
     this.bias = bias && new Parameter(bias);
     this.#options = convolution;
   }

@@ -6,6 +6,7 @@ import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { keep } from "../tensor/scope.ts";
 import { type DType, type TypedArray, typedArray } from "../tensor/storage.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { MatrixView } from "./matrix-view.ts";
 
 /** One named entry of a state dict. */
 export interface State {
@@ -67,6 +68,8 @@ export class Parameter extends TensorState {
   trainable = true;
   /** Default: `weight`. */
   role: Role;
+  /** The matrices of the weight, for optimisers that treat it as a map. Default: one matrix, whose rows are the first axis. */
+  matrices: MatrixView | undefined;
 
   /** @param decay Default: `full`. @param role Default: `weight`. */
   constructor(value: Tensor, decay: Decay = "full", role: Role = "weight") {

@@ -58,9 +58,9 @@ export class BlastLinear extends StructuredLinear {
       "the greatest common divisor of inputs and outputs",
     );
     refuseSpectral("BLAST", options.init ?? "reference");
-    this.U = factor(variancePreserving([b, outFeatures / b, rank], rank, outFeatures / b, build));
-    this.S = factor(variancePreserving([b, b, rank], b, b, build));
-    this.V = factor(variancePreserving([b, rank, inFeatures / b], inFeatures / b, rank, build));
+    this.U = factor(variancePreserving([b, outFeatures / b, rank], rank, outFeatures / b, build), "brc");
+    this.S = factor(variancePreserving([b, b, rank], b, b, build), "rcb");
+    this.V = factor(variancePreserving([b, rank, inFeatures / b], inFeatures / b, rank, build), "brc");
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
   }
 

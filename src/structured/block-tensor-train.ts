@@ -78,8 +78,8 @@ export class BlockTensorTrainLinear extends StructuredLinear {
     this.shape = checkedShape("BlockTensorTrainLinear", inFeatures, outFeatures, shape);
     const { blocks, middle, rank } = this.shape;
     const [inner, outer] = [inFeatures / blocks, outFeatures / middle];
-    this.left = factor(variancePreserving([middle, outer, blocks, rank], blocks * rank, outer, build));
-    this.right = factor(variancePreserving([blocks, middle, rank, inner], inner, middle * rank, build));
+    this.left = factor(variancePreserving([middle, outer, blocks, rank], blocks * rank, outer, build), "brcc");
+    this.right = factor(variancePreserving([blocks, middle, rank, inner], inner, middle * rank, build), "brrc");
     if (options.weightNorm) {
       this.left_gain = new Parameter(constant([1], 1, build));
       this.right_gain = new Parameter(constant([1], 1, build));

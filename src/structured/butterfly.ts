@@ -48,7 +48,7 @@ export class ButterflyLinear extends StructuredLinear {
       ...[Math.cos(angle), -Math.sin(angle)],
       ...[Math.sin(angle), Math.cos(angle)],
     ]);
-    this.twiddle = factor(tensor(rotations, { shape: [this.#stages, pairs, 2, 2], dtype: build.dtype ?? "float32" }));
+    this.twiddle = factor(tensor(rotations, { shape: [this.#stages, pairs, 2, 2], dtype: build.dtype ?? "float32" }), "bbrc");
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }

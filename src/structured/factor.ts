@@ -20,8 +20,12 @@ export const deviation = (inputs: number, outputs: number): number => Math.sqrt(
 export const variancePreserving = (shape: Shape, inputs: number, outputs: number, { random, dtype = "float32" }: Build): Tensor =>
   normal(shape, random, { std: deviation(inputs, outputs), dtype });
 
-/** A factor of a structured map. */
-export const factor = (value: Tensor): Parameter => new Parameter(value, "compressed");
+/** A factor of a structured map. @param axes The matrices of the factor, as in `MatrixView`. Default: one matrix. */
+export function factor(value: Tensor, axes?: string): Parameter {
+  const parameter = new Parameter(value, "compressed");
+  parameter.matrices = axes === undefined ? undefined : { shape: value.shape, axes };
+  return parameter;
+}
 
 /** A factor of zeros, to be filled by `fromDense`. */
 export const emptyFactor = (shape: Shape, { dtype = "float32" }: Build): Parameter => factor(zeros(shape, { dtype }));

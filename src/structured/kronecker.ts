@@ -64,8 +64,8 @@ export class KroneckerLinear extends StructuredLinear {
     const [m2, n2] = [outFeatures / m1, inFeatures / n1];
     const reason = `B has ${m1}·${n1} = ${m1 * n1} entries, and C has ${m2}·${n2} = ${m2 * n2}`;
     checkRank("KroneckerLinear", "terms", terms, mostTerms(inFeatures, outFeatures, { rows: m1, columns: n1 }), reason);
-    this.B = factor(variancePreserving([terms, m1, n1], terms * n1, m1, build));
-    this.C = factor(variancePreserving([terms, m2, n2], n2, terms * m2, build));
+    this.B = factor(variancePreserving([terms, m1, n1], terms * n1, m1, build), "crc");
+    this.C = factor(variancePreserving([terms, m2, n2], n2, terms * m2, build), "rrc");
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));
   }

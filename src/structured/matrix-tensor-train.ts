@@ -115,7 +115,7 @@ export class MatrixTensorTrainLinear extends StructuredLinear {
     this.inModes = inModes;
     this.cores = pairs.map((_, k) => {
       const [before, m, n, after] = [ranks[k - 1] ?? 1, outModes[k]!, inModes[k]!, ranks[k] ?? 1];
-      return factor(variancePreserving([before, m, n, after], before * n, m * after, build));
+      return factor(variancePreserving([before, m, n, after], before * n, m * after, build), "crcr");
     });
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (options.init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));

@@ -17,6 +17,7 @@ import type { EpilogueLayer } from "../nn/epilogue.ts";
 import type { FoldableLayer } from "../nn/foldable-layer.ts";
 import { type Build, constant, normalFanOut } from "../nn/init.ts";
 import { Lambda } from "../nn/layers.ts";
+import { groupedMatrices } from "../nn/matrix-view.ts";
 import { type Layer, Module } from "../nn/module.ts";
 import type { Parameter } from "../nn/state.ts";
 import { addInPlace } from "../ops/add-in-place.ts";
@@ -46,6 +47,7 @@ class Window extends Module {
     super();
     const shape = [channels, 1, kernel, kernel];
     this.weight = factor(init === "reference" || kernel > 1 ? normalFanOut(shape, build) : constant(shape, 1, build));
+    this.weight.matrices = groupedMatrices(shape, channels);
   }
 }
 
@@ -99,6 +101,7 @@ export class ShuffleLinear extends StructuredLinear {
     this.shuffle_gconv1 = new PointwiseFactor(bottleneck, inFeatures / groups, build, init);
     this.shuffle_dwconv = new Window(bottleneck, kernel, build, init);
     this.shuffle_gconv2 = new PointwiseFactor(outFeatures, bottleneck / groups, build, init, bias);
+    for (const { weight } of [this.shuffle_gconv1, this.shuffle_gconv2]) weight.matrices = groupedMatrices(weight.shape, groups);
     if (init === "spectral") {
       if (kernel > 1)
         throw new ConfigError(`Shuffle: spectral initialisation needs a 1×1 window, got ${kernel}×${kernel}; use another init`);

@@ -1,13 +1,14 @@
 /** `TensorTrain_s` (Garipov et al. 2016, arXiv 1611.03214; paper, §3): the whole weight as a tensor train. */
 
 import { checkOptions } from "../core/options.ts";
-import { sizeOf } from "../core/shape.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Matrix } from "../linalg/matrix.ts";
 import { tensorArray } from "../linalg/tensor-array.ts";
 import { type TensorTrain, tensorTrain } from "../linalg/tensor-train.ts";
 import { tensorTrainWithin } from "../linalg/within-tolerance.ts";
 import type { Described } from "../nn/describe.ts";
 import type { Build } from "../nn/init.ts";
+import type { MatrixView } from "../nn/matrix-view.ts";
 import type { Parameter } from "../nn/state.ts";
 import type { Stage } from "../ops/contract-channels.ts";
 import { matmul } from "../ops/matmul.ts";
@@ -49,6 +50,16 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: TensorTrainShap
 }
 
 /**
+ * The matrix of a core [r,d,r′]. A mode before the boundary makes outputs, one behind it sums over inputs, and the mode of the boundary does
+ * both. Without a boundary every mode counts as one of inputs.
+ */
+function coreMatrices(shape: Shape, k: number, boundary: Boundary | undefined): MatrixView | undefined {
+  if (boundary === undefined || k > boundary.mode) return { shape, axes: "rcc" };
+  if (k < boundary.mode) return { shape, axes: "rrc" };
+  return { shape: [shape[0]!, boundary.outer, boundary.inner, shape[2]!], axes: "rrcc" };
+}
+
+/**
  * W[o·in + i] = G₁[1,i₁,:]·…·G_d[:,i_d,1] with (i₁,…,i_d) the digits of the flat index in dims.   Σ r_{k−1}·d_k·r_k parameters.
  * If the dims cut cleanly between outputs and inputs, three cores cost r₂·in + r₁·r₂·d₂ + r₁·out multiply-adds a column. Otherwise W is
  * formed. `fromDense` is TT-SVD (Oseledets 2011), within √(d−1) of the best train.
@@ -80,7 +91,10 @@ export class TensorTrainLinear extends StructuredLinear {
       // The last core sums over its mode, which belongs to the input. The other cores sum over a bond.
       return factor(variancePreserving([before, size, after], k === dims.length - 1 ? inFeatures : after, before, build));
     });
-    for (const [k, core] of this.#cores.entries()) this[`weight_core_${k}`] = core;
+    for (const [k, core] of this.#cores.entries()) {
+      core.matrices = coreMatrices(core.shape, k, this.#boundary);
+      this[`weight_core_${k}`] = core;
+    }
     this.bias = options.bias ? biasParameter(outFeatures, inFeatures, build) : undefined;
     if (init === "reference") this.fromDense(uniformMatrix(outFeatures, inFeatures, build));
     if (init === "spectral") this.fromDense(normalMatrix(outFeatures, inFeatures, build));

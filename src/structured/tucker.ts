@@ -90,6 +90,7 @@ export class TuckerLinear extends StructuredLinear {
     const begin = (shape: readonly number[], inputs: number, outputs: number): Parameter =>
       init === "variance-preserving" ? factor(variancePreserving(shape, inputs, outputs, build)) : emptyFactor(shape, build);
     this.weight_core_0 = begin([1, sizes[0], bonds[0]], bonds[0], sizes[0]);
+    this.weight_core_0.matrices = { shape: this.weight_core_0.shape, axes: "rrc" };
     this.weight_core_1 = begin([bonds[0], sizes[1], bonds[1]], bonds[1], bonds[0]);
     this.weight_core_2 = begin([bonds[1], sizes[2], 1], sizes[2], bonds[1]);
     this.weight_u_0 = begin([dims[0], sizes[0]], sizes[0], dims[0]);

@@ -5,14 +5,15 @@ import { ConfigError } from "../core/errors.ts";
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
 import { formatShape } from "../core/shape.ts";
+import { matricesOf } from "../nn/matrix-view.ts";
 import type { Buffer, State } from "../nn/state.ts";
 import { add, divide, multiply, subtract } from "../ops/elementwise.ts";
+import { permute } from "../ops/layout.ts";
 import { reshape } from "../ops/reshape.ts";
 import { noGrad } from "../tape/tape.ts";
 import { keep, scope } from "../tensor/scope.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { GroupOptimizer, zeroState } from "./group-optimizer.ts";
-import { matrixShape } from "./matrix-shape.ts";
 import { flattenGroups, type OptimizedParameter, type ParameterGroup } from "./optimizer.ts";
 import { frobeniusNorm, orthogonalise } from "./orthogonalise.ts";
 
@@ -24,7 +25,7 @@ export interface MuonOptions {
   /** The number of Newton–Schulz iterations, ≥ 1. Default: 5. */
   readonly iterations?: number;
   /**
-   * Whether each weight of m rows is scaled to ‖W‖ = √m before its step. This suits weights whose scale a norm behind them removes: the rate
+   * Whether each weight of b matrices with m rows is scaled to ‖W‖ = √(b·m) before its step. This suits weights whose scale a norm behind them removes: the rate
    * is then the size of a step relative to the weight. Default: false.
    */
   readonly normalise?: boolean;
@@ -41,7 +42,8 @@ interface MuonEntry extends OptimizedParameter {
 /**
  * v ← momentum·v + g, and W ← W − lr·(√max(1, m/n)·orthogonalise(d) + λ·W) with d = g + momentum·v (Nesterov) or d = v (Jordan 2024, "Muon: an
  * optimizer for hidden layers in neural networks"). The kernel of a convolution, [O,I,k,k], is a matrix of m = O rows
- * and n = I·k² columns (`matrixShape`). Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
+ * and n = I·k² columns. The blocks of a grouped convolution and of a structured factor are matrices of their own (`MatrixView`), and each is
+ * made orthogonal by itself. Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
  * (`CombinedOptimizer`).
  * @throws ConfigError for a parameter that is no matrix, and for options out of range.
  */
@@ -54,7 +56,7 @@ export class Muon extends GroupOptimizer<MuonEntry> {
     checkNumbers("Muon", { momentum }, { least: 0, below: 1 });
     checkNumbers("Muon", { iterations }, { integer: true, least: 1 });
     const velocityOf = ({ name, parameter }: OptimizedParameter): Buffer => {
-      if (matrixShape(parameter.shape) !== undefined) return zeroState(parameter);
+      if (matricesOf(parameter) !== undefined) return zeroState(parameter);
       throw new ConfigError(
         `Muon: parameters must be matrices or kernels, got ${name}: ${formatShape(parameter.shape)}; give it to Sgd or Adam`,
       );
@@ -88,14 +90,17 @@ export class Muon extends GroupOptimizer<MuonEntry> {
   #stepOf({ parameter, velocity, rateFactor }: MuonEntry, gradient: Tensor, learningRate: number): { velocity: Tensor; update: Tensor } {
     const { momentum, nesterov, iterations, normalise } = this.#options;
     const { value } = parameter;
-    const [rows, columns] = matrixShape(value.shape)!;
+    const { shape, order, batch, rows, columns } = matricesOf(parameter)!;
     const next = add(multiply(velocity.value, momentum), gradient);
     const direction = nesterov ? add(gradient, multiply(next, momentum)) : next;
-    const orthogonal = reshape(orthogonalise(reshape(direction, [rows, columns]), iterations), value.shape);
+    const ordered = permute(reshape(direction, shape), order);
+    const matrices = reshape(ordered, batch === 1 ? [rows, columns] : [batch, rows, columns]);
+    const back = order.map((_, axis) => order.indexOf(axis));
+    const orthogonal = reshape(permute(reshape(orthogonalise(matrices, iterations), ordered.shape), back), value.shape);
     const step = multiply(orthogonal, learningRate * rateFactor * Math.sqrt(Math.max(1, rows / columns)));
     if (!normalise) return { velocity: next, update: step };
-    // W − (1 − √m/‖W‖)·W is the weight of norm √m. A weight of zeros stays as it is.
-    const excess = subtract(1, divide(Math.sqrt(rows), add(frobeniusNorm(value), 1e-7)));
+    // With b matrices of m rows, W − (1 − √(b·m)/‖W‖)·W is the weight of norm √(b·m). A weight of zeros stays as it is.
+    const excess = subtract(1, divide(Math.sqrt(batch * rows), add(frobeniusNorm(value), 1e-7)));
     return { velocity: next, update: add(step, multiply(value, excess)) };
   }
 

@@ -5,9 +5,9 @@
 
 import { checkNumbers } from "../core/numbers.ts";
 import { checkOptions, type OptionNames, optionNames } from "../core/options.ts";
+import { matricesOf } from "../nn/matrix-view.ts";
 import type { Module } from "../nn/module.ts";
 import type { Decay, Parameter, Role } from "../nn/state.ts";
-import { matrixShape } from "./matrix-shape.ts";
 import type { ParameterGroup } from "./optimizer.ts";
 
 export interface WeightDecay {
@@ -52,7 +52,7 @@ export function parameterGroups(
   const byDecay: Readonly<Record<Decay, number>> = { full, compressed };
   const groups = new Map<string, ParameterGroup & { readonly parameters: Map<string, Parameter> }>();
   for (const [name, parameter] of parameters) {
-    const rateFactor = parameter.role === "weight" && matrixShape(parameter.shape) === undefined ? vector : byRole[parameter.role];
+    const rateFactor = parameter.role === "weight" && matricesOf(parameter) === undefined ? vector : byRole[parameter.role];
     const key = `${parameter.decay} ${rateFactor}`;
     const group = groups.get(key) ?? {
       parameters: new Map<string, Parameter>(),

@@ -9,8 +9,8 @@ import { StructuredConvolution } from "../structured/structured-convolution.ts";
 import { StructuredLinear } from "../structured/structured-linear.ts";
 import type { ParameterGroup } from "./optimizer.ts";
 
-/** The optimisers that have a rule: those whose step is the gradient, and those that divide the gradient by its own size. */
-export type RateRule = "sgd" | "adam";
+/** The optimisers that have a rule: those whose step is the gradient, those that divide it by its own size, and those with orthogonal steps. */
+export type RateRule = "sgd" | "adam" | "muon";
 
 /** The maps of a network: those that are layers of their own, and those inside convolutions. */
 function mapsOf(network: Module): Set<StructuredLinear> {
@@ -26,8 +26,9 @@ function mapsOf(network: Module): Set<StructuredLinear> {
  * The factors of the learning rate for the factors of all structured maps. For a map from n to m numbers with k factors, of which factor i
  * sums over dᵢⁿ numbers and makes dᵢᵒᵘᵗ:
  *
- *     sgd: [(dᵢᵒᵘᵗ/dᵢⁿ)/(m/n)]/k          adam: (n/dᵢⁿ)/k
+ *     sgd: [(dᵢᵒᵘᵗ/dᵢⁿ)/(m/n)]/k          adam: (n/dᵢⁿ)/k          muon: 1/k
  *
+ * A step of Muon is as large as its matrix needs, so the factors only share the step of their map (Large et al. 2024, arXiv 2405.14813).
  * A parameter that acts as several factors gets the geometric mean of theirs. Other parameters have the factor 1 and are left out, as are
  * those of dense and of hashed maps.
  */
@@ -39,7 +40,7 @@ export function structuredRates(network: Module, rule: RateRule): Map<Parameter,
     const logs = new Map<Parameter, number[]>();
     for (const { parameter, inputs, outputs } of sizes) {
       const { inFeatures, outFeatures } = map;
-      const rate = rule === "adam" ? inFeatures / inputs : outputs / inputs / (outFeatures / inFeatures);
+      const rate = { sgd: outputs / inputs / (outFeatures / inFeatures), adam: inFeatures / inputs, muon: 1 }[rule];
       logs.set(parameter, [...(logs.get(parameter) ?? []), Math.log(rate / factors)]);
     }
     for (const [parameter, each] of logs) rates.set(parameter, Math.exp(each.reduce((sum, log) => sum + log, 0) / each.length));

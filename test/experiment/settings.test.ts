@@ -76,7 +76,6 @@ describe("settings", () => {
     [{ network: "fast", depth: 10 }, /--depth has no use with --network fast, whose size is --widths/],
     [{ widths: [8, 8, 8] }, /--widths belongs to --network fast, got --network wrn/],
     [{ normalise: true }, /--normalise belongs to --optimizer muon, got --optimizer sgd/],
-    [{ optimizer: "muon", structuredRates: true }, /--structured-rates belongs to --optimizer sgd, adam or adamw, got --optimizer muon/],
     [{ optimizer: "adam", momentum: 0.5 }, /--momentum belongs to --optimizer sgd or muon, got --optimizer adam/],
     [{ endRate: 0 }, /--end-rate belongs to --schedule triangular, got --schedule one-cycle/],
     [{ schedule: "cosine", warmup: 0.1 }, /--warmup belongs to --schedule one-cycle or triangular, got --schedule cosine/],

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { frobenius, type Matrix, matrix, product, transposed } from "../../src/linalg/matrix.ts";
 import { svd } from "../../src/linalg/svd.ts";
+import { Conv2d } from "../../src/nn/conv2d.ts";
 import { Parameter } from "../../src/nn/state.ts";
 import { tensor } from "../../src/ops/creation.ts";
 import type { Tensor } from "../../src/tensor/tensor.ts";
@@ -105,6 +106,23 @@ function slowMuon(
   return matrix(start.rows, start.columns, w);
 }
 
+/** The flat indices of a view's matrices, as a list of rows for each: the digits of an index say where it belongs. */
+function matrixPlaces({ shape, axes }: { readonly shape: readonly number[]; readonly axes: string }): number[][][] {
+  const matrices: number[][][] = [];
+  for (let index = 0; index < shape.reduce((product, size) => product * size, 1); index++) {
+    const at = { b: 0, r: 0, c: 0 };
+    for (const [axis, size] of shape.entries()) {
+      const after = shape.slice(axis + 1).reduce((product, each) => product * each, 1);
+      const letter = axes[axis] as keyof typeof at;
+      at[letter] = at[letter] * size + (Math.floor(index / after) % size);
+    }
+    matrices[at.b] ??= [];
+    matrices[at.b]![at.r] ??= [];
+    matrices[at.b]![at.r]![at.c] = index;
+  }
+  return matrices;
+}
+
 describe("Muon", () => {
   test("follows its recurrence on matrices and on kernels, which are matrices [O, I·k·k]", () =>
     fc.assert(
@@ -130,6 +148,57 @@ describe("Muon", () => {
       ),
       { numRuns: 60 },
     ));
+
+  test("makes the step of each matrix by itself, wherever the view finds the matrix's numbers", () => {
+    // An axis has a size and a letter: of the batch, of the rows or of the columns.
+    const axis = fc.record({ size: fc.integer({ min: 1, max: 3 }), letter: fc.constantFrom("b", "r", "c") });
+    const views = fc
+      .array(axis, { minLength: 2, maxLength: 4 })
+      .filter((axes) => axes.filter(({ size }) => size > 1).length > 1)
+      .map((axes) => ({ shape: axes.map(({ size }) => size), axes: axes.map(({ letter }) => letter).join("") }));
+    return fc.assert(
+      fc.asyncProperty(options, views, seeds, async (settings, view, seed) => {
+        const places = matrixPlaces(view);
+        const [start, gradient] = [0, 1].map((step) => random(1, places.flat(2).length, seed + step).data);
+        // The parameter need not have the axes of the view.
+        const p = new Parameter(tensor(start!, { shape: [view.shape[0]!, ...view.shape.slice(1), 1] }));
+        p.matrices = view;
+        const muon = new Muon([{ parameters: named({ p }), weightDecay: 0.1 }], { ...settings, normalise: false, iterations: 3 });
+        muon.step([tensor(gradient!, { shape: p.shape })], 0.4);
+        const values = await p.read();
+        for (const place of places) {
+          const part = (data: ArrayLike<number>): Matrix =>
+            matrix(
+              place.length,
+              place[0]!.length,
+              Float64Array.from(place.flat(), (at) => data[at]!),
+            );
+          const expected = slowMuon(part(start!), [part(gradient!)], { ...settings, normalise: false, rate: 0.4, decay: 0.1 });
+          expectValues(part(values).data, expected.data, 1e-7);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("steps a grouped convolution as it steps one convolution for each group", async () => {
+    const [groups, inputs, outputs, kernel] = [3, 2, 4, 3];
+    const size = outputs * inputs * kernel ** 2;
+    const whole = random(1, groups * size, 1).data;
+    const gradient = random(1, groups * size, 2).data;
+    const stepped = async (data: Float64Array, slope: Float64Array, inGroups: number): Promise<ArrayLike<number>> => {
+      const weight = tensor(data, { shape: [inGroups * outputs, inputs, kernel, kernel] });
+      const layer = Conv2d.of({ weight }, { groups: inGroups });
+      new Muon([{ parameters: layer.parameters() }]).step([tensor(slope, { shape: layer.weight.shape })], 0.1);
+      return layer.weight.read();
+    };
+    const together = Array.from(await stepped(whole, gradient, groups));
+    for (let group = 0; group < groups; group++) {
+      const [from, to] = [group * size, (group + 1) * size];
+      const alone = await stepped(whole.slice(from, to), gradient.slice(from, to), 1);
+      expectValues(Float64Array.from(together.slice(from, to)), alone, 1e-9);
+    }
+  });
 
   test("continues from its state, and leaves frozen parameters alone", async () => {
     const make = () => {

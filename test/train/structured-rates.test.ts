@@ -81,16 +81,37 @@ const byHand: readonly (readonly [string, () => StructuredLinear, sgd: readonly 
   ],
 ];
 
+/** How many factors act one after another, or side by side in a sum, in each of these maps. A parameter may act as several. */
+const factorCounts: Readonly<Record<string, number>> = {
+  Generic: 2,
+  LR: 2,
+  Monarch: 2,
+  BlockTensorTrain: 2,
+  NormedBlockTensorTrain: 2,
+  Kronecker: 2,
+  BLAST: 3,
+  Butterfly: 4,
+  ACDC: 4,
+  OriginalACDC: 2,
+  PlainACDC: 2,
+  Shuffle: 3,
+  MatrixTensorTrain: 2,
+  TensorTrain: 3,
+  Tucker: 6,
+  CP: 3,
+};
+
 /** Dense and hashed maps have one weight that sums over all inputs, which the rules leave as it is. */
 const unscaled = ["Conv", "Sep", "Hashed", "HashedDecimate", "SepHashed", "SepHashedDecimate", "HashedSeparable"];
 
 describe("structuredRates", () => {
-  test.each(byHand)("of %s are those computed by hand", (_, make, sgd, adam) => {
+  test.each(byHand)("of %s are those computed by hand", (kind, make, sgd, adam) => {
     const layer = make();
     const parameters = [...new Set(layer.factorSizes().map(({ parameter }) => parameter))];
     for (const [rule, expected] of [
       ["sgd", sgd],
       ["adam", adam],
+      ["muon", adam.map(() => 1 / factorCounts[kind]!)],
     ] as const) {
       const rates = structuredRates(new Sequential(layer), rule);
       expect(rates.size).toBe(expected.length);
@@ -151,6 +172,31 @@ describe("withRates", () => {
     };
     expect(await change(undefined)).toEqual([expect.closeTo(0.01, 12), expect.closeTo(0.01, 12)]);
     expect(await change(true)).toEqual([expect.closeTo(0.01 / 8, 12), expect.closeTo(0.01, 12)]);
+  });
+
+  test("shares the step of Muon among the factors that are matrices, unless told otherwise", async () => {
+    const change = async (structured: boolean | undefined): Promise<number[]> => {
+      // Shuffle has three factors. Its diagonal is a vector, which SGD trains.
+      const layer = createLinear(
+        parseConvolution("Shuffle_2"),
+        8,
+        16,
+        { random: new Random(0), dtype: "float64" },
+        fast,
+      ) as StructuredLinear & WideResNet;
+      const settings = { ...presets["wide-resnet"], weightDecay: 0, structuredRates: structured };
+      const optimizer = createOptimizer(settings, layer, 0);
+      const before = await Promise.all(optimizer.values.map(async (value) => (await value.data()).slice()));
+      optimizer.step(
+        optimizer.values.map(({ shape, size }) => tensor(new Float64Array(size).fill(1), { shape, dtype: "float64" })),
+        0.01,
+      );
+      return Promise.all(optimizer.values.map(async (value, i) => before[i]![0]! - (await value.data())[0]!));
+    };
+    const [first, second, diagonal] = await change(false);
+    for (const structured of [undefined, true])
+      expect(await change(structured)).toEqual([first! / 3, second! / 3, diagonal].map((value) => expect.closeTo(value!, 12)));
+    expect(Math.min(first!, second!, diagonal!)).toBeGreaterThan(1e-3);
   });
 });
 
