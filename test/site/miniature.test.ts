@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { sizePlot, sizesOf } from "../../docs/miniature/size-plot.ts";
 import { frontOf, studentsOf } from "../../docs/miniature/students.ts";
 import { miniatureTable } from "../../docs/miniature/table.ts";
 import type { ReportRun } from "../../src/report/report-run.ts";
@@ -30,7 +31,7 @@ const run = (convolution: string, parameters: number, seed: number, teacher: str
 /** Errors of the seeds, alone and taught. Few values make ties likely, and the means of one or two eighths are exact. */
 const errors = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 2 });
 const student = fc
-  .record({ parameters: fc.integer({ min: 1, max: 6 }), alone: errors, taught: errors })
+  .record({ parameters: fc.integer({ min: 1, max: 9 }), alone: errors, taught: errors })
   .filter(({ alone, taught }) => alone.length + taught.length > 0);
 const grid = fc.array(student, { minLength: 1, maxLength: 6 });
 
@@ -77,5 +78,31 @@ test("a student is on the front exactly if no point is smaller and as good, or b
       const shown = new Set(front.map(({ network }) => Number(network.convolution.split("_")[1]) - 1));
       for (const i of shown) expect(best.some((point) => point.i === i)).toBe(true);
       expect(new Set(best.filter(({ i }) => shown.has(i)).map(pair))).toEqual(new Set(best.map(pair)));
+    }),
+  ));
+
+test("students stand in one size exactly if no step between their parameters is larger than a fifth, the best first", () =>
+  fc.assert(
+    fc.property(grid, (students) => {
+      const runs = runsOf(students);
+      const sizes = sizesOf(studentsOf(runs));
+      expect(sizes.flat().map(({ network }) => network.convolution)).toHaveLength(students.length);
+      for (const [i, members] of sizes.entries()) {
+        const parameters = members.map(({ network }) => network.parameters).toSorted((a, b) => b - a);
+        for (const [k, larger] of parameters.slice(0, -1).entries()) expect(larger).toBeLessThanOrEqual(1.2 * parameters[k + 1]!);
+        const next = sizes[i + 1]?.map(({ network }) => network.parameters);
+        if (next !== undefined) expect(parameters.at(-1)).toBeGreaterThan(1.2 * Math.max(...next));
+        const best = members.map(({ alone, taught }) => Math.min(alone?.error.mean ?? Infinity, taught?.error.mean ?? Infinity));
+        expect(best).toEqual(best.toSorted((a, b) => a - b));
+      }
+      // A mark has a tip with its name and its error, and so has no row without a run.
+      const svg = sizePlot(runs);
+      expect(svg).not.toMatch(/NaN|undefined|Infinity/);
+      for (const [i, { alone, taught }] of students.entries())
+        for (const [list, name] of [
+          [alone, `Shuffle_${i + 1}`],
+          [taught, `Shuffle_${i + 1} + AT`],
+        ] as const)
+          expect(svg.includes(`<title>${name}: `)).toBe(list.length > 0);
     }),
   ));

@@ -9,6 +9,7 @@ import { compressTable } from "../../compress-table/table.ts";
 import { memoryResultsIn } from "../../memory/results.ts";
 import { memoryTable } from "../../memory/table.ts";
 import { runsIn, timesIn } from "../../miniature/results.ts";
+import { sizePlot } from "../../miniature/size-plot.ts";
 import { frontList, miniatureTable } from "../../miniature/table.ts";
 import { presetPlot } from "../../presets/plot.ts";
 import { resultsIn } from "../../presets/results.ts";
@@ -68,7 +69,11 @@ const parts: readonly MeasuredPart[] = [
     files: ["miniature/wrn-16-2.jsonl"],
     draw: (lines) => {
       const runs = runsIn(lines, []);
-      return { text: [miniatureTable(runs), frontList(runs)].join("\n") };
+      const alt = "Test error of networks of about the same size, from scratch and with a teacher";
+      return {
+        text: [miniatureTable(runs), frontList(runs), `![${alt}](miniature/by-size.svg)\n`].join("\n"),
+        pictures: { "miniature/by-size.svg": `${sizePlot(runs)}\n` },
+      };
     },
   },
   { name: "memory", page: "results.md", files: ["memory/results.jsonl"], draw: (lines) => ({ text: memoryTable(memoryResultsIn(lines)) }) },
