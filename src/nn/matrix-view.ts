@@ -1,6 +1,8 @@
 /** How a parameter is a batch of matrices, for optimisers that treat a weight as a linear map. */
 
-import { type Shape, sizeOf } from "../core/shape.ts";
+import { ShapeError } from "../core/errors.ts";
+import { quote } from "../core/quote.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 
 /**
  * The matrices that a weight consists of. `axes` has a letter for each axis of `shape`: `b` counts the matrices, `r` belongs to their rows,
@@ -25,6 +27,7 @@ export interface Matrices {
 /**
  * The matrices of a weight. Without a view, the weight is one matrix whose rows are the first axis. A weight with at most one axis of more
  * than one element is a vector, such as the diagonal [c,1] of ACDC: undefined.
+ * @throws ShapeError for a view that does not fit.
  */
 export function matricesOf({
   shape: own,
@@ -35,6 +38,10 @@ export function matricesOf({
 }): Matrices | undefined {
   if (own.filter((size) => size !== 1).length < 2) return undefined;
   const { shape, axes } = matrices ?? { shape: own, axes: "r".padEnd(own.length, "c") };
+  if (axes.length !== shape.length || !/^[brc]*$/.test(axes) || sizeOf(shape) !== sizeOf(own))
+    throw new ShapeError(
+      `matrices: must have the elements of ${formatShape(own)} and a letter b, r or c for each axis, got ${formatShape(shape)} and ${quote(axes)}`,
+    );
   const of = (letter: string): number[] => [...axes].flatMap((each, axis) => (each === letter ? [axis] : []));
   const count = (letter: string): number => sizeOf(of(letter).map((axis) => shape[axis]!));
   return { shape, order: [...of("b"), ...of("r"), ...of("c")], batch: count("b"), rows: count("r"), columns: count("c") };

@@ -51,11 +51,12 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: TensorTrainShap
 
 /**
  * The matrix of a core [r,d,r′]. A mode before the boundary makes outputs, one behind it sums over inputs, and the mode of the boundary does
- * both. Without a boundary every mode counts as one of inputs.
+ * both. Without a boundary only the first mode counts as one of outputs.
  */
 function coreMatrices(shape: Shape, k: number, boundary: Boundary | undefined): MatrixView | undefined {
-  if (boundary === undefined || k > boundary.mode) return { shape, axes: "rcc" };
-  if (k < boundary.mode) return { shape, axes: "rrc" };
+  const mode = boundary?.mode ?? 0.5;
+  if (k < mode) return { shape, axes: "rrc" };
+  if (boundary === undefined || k > mode) return { shape, axes: "rcc" };
   return { shape: [shape[0]!, boundary.outer, boundary.inner, shape[2]!], axes: "rrcc" };
 }
 

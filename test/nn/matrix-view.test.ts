@@ -2,6 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { ShapeError } from "../../src/core/errors.ts";
 import { Random } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { ConvTranspose2d } from "../../src/nn/conv-transpose2d.ts";
@@ -31,6 +32,15 @@ test("without a view, the first axis has the rows, and a weight of one long axis
       expect(sizesOf({ shape })).toEqual(long < 2 ? undefined : [1, shape[0], sizeOf(shape) / shape[0]!]);
     }),
   ));
+
+test.each([
+  [[2, 2], "rcc"],
+  [[2, 2], "rx"],
+  [[2, 3], "rc"],
+  [[4], "r "],
+])("a view of %j with the axes %j does not fit a weight of four numbers", (shape, axes) =>
+  expect(() => matricesOf({ shape: [2, 2], matrices: { shape, axes } })).toThrow(ShapeError),
+);
 
 test("a grouped convolution is a matrix for each group, and a transposed one has its inputs in the columns", () =>
   fc.assert(
@@ -82,6 +92,13 @@ describe("the factors of structured maps", () => {
       [1, 4, 2],
       [1, 2 * 4, 2 * 3],
       [1, 3, 4],
+    ]);
+    // 21·10 numbers in the digits 5, 6 and 7 have no clean boundary.
+    const uncut = new TensorTrainLinear(10, 21, { dims: [5, 6, 7], ranks: [2, 3] }, build, fast);
+    expect([0, 1, 2].map((k) => sizesOf(uncut[`weight_core_${k}`]!))).toEqual([
+      [1, 5, 2],
+      [1, 2, 6 * 3],
+      [1, 3, 7],
     ]);
     const tucker = new TuckerLinear(8, 16, { dims: [4, 8, 4], ranks: [2, 3, 2] }, build, fast);
     expect(sizesOf(tucker.weight_core_0)).toEqual([1, 2, 2]);
