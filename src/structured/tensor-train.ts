@@ -53,11 +53,9 @@ function sizesOf(inFeatures: number, outFeatures: number, shape: TensorTrainShap
  * The matrix of a core [r,d,r′]. A mode before the boundary makes outputs, one behind it sums over inputs, and the mode of the boundary does
  * both. Without a boundary only the first mode counts as one of outputs.
  */
-function coreMatrices(shape: Shape, k: number, boundary: Boundary | undefined): MatrixView | undefined {
-  const mode = boundary?.mode ?? 0.5;
-  if (k < mode) return { shape, axes: "rrc" };
-  if (boundary === undefined || k > mode) return { shape, axes: "rcc" };
-  return { shape: [shape[0]!, boundary.outer, boundary.inner, shape[2]!], axes: "rrcc" };
+function coreMatrices(shape: Shape, k: number, boundary: Boundary | undefined): MatrixView {
+  if (k === boundary?.mode) return { shape: [shape[0]!, boundary.outer, boundary.inner, shape[2]!], axes: "rrcc" };
+  return { shape, axes: k < (boundary?.mode ?? 1) ? "rrc" : "rcc" };
 }
 
 /**
