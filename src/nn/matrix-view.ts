@@ -40,7 +40,7 @@ export function matricesOf({
   const { shape, axes } = matrices ?? { shape: own, axes: "r".padEnd(own.length, "c") };
   if (axes.length !== shape.length || !/^[brc]*$/.test(axes) || sizeOf(shape) !== sizeOf(own))
     throw new ShapeError(
-      `matrices: must have the elements of ${formatShape(own)} and a letter b, r or c for each axis, got ${formatShape(shape)} and ${quote(axes)}`,
+      `matrices: the view must have as many elements as the weight ${formatShape(own)}, and a letter b, r or c for each axis, got the shape ${formatShape(shape)} and the axes ${quote(axes)}`,
     );
   const of = (letter: string): number[] => [...axes].flatMap((each, axis) => (each === letter ? [axis] : []));
   const count = (letter: string): number => sizeOf(of(letter).map((axis) => shape[axis]!));

@@ -4,7 +4,7 @@ import type { ConfigurationKey } from "./configurations.ts";
 import type { ReportRun } from "./report-run.ts";
 
 export interface Names {
-  /** The name of a trained network and of the same one with a teacher: `Sep`, or `wrn-16-2 Sep` where other networks have `Sep`, too. */
+  /** The name of a network, with or without a teacher: `Sep`, or `wrn-16-2 Sep` where several networks have `Sep`. */
   readonly network: (named: ConfigurationKey) => string;
   /** The name with the teaching: `Sep + AT`. AT stands for attention transfer. Where there are several teachers, the name has the teacher. */
   readonly configuration: (named: ConfigurationKey) => string;
@@ -12,7 +12,7 @@ export interface Names {
   readonly run: (run: ReportRun) => string;
 }
 
-/** Names among the given runs or configurations. */
+/** The names that tell the given runs or configurations apart. */
 export function namesAmong(all: readonly (ConfigurationKey & Partial<Pick<ReportRun, "seed">>)[]): Names {
   const several = (key: "data" | "network" | "teacher", { convolution }: ConfigurationKey): boolean =>
     new Set(all.flatMap((each) => (each.convolution === convolution ? (each[key] ?? []) : []))).size > 1;

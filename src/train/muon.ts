@@ -25,8 +25,8 @@ export interface MuonOptions {
   /** The number of Newton–Schulz iterations, ≥ 1. Default: 5. */
   readonly iterations?: number;
   /**
-   * Whether each weight of b matrices with m rows is scaled to ‖W‖ = √(b·m) before its step. This suits weights whose scale a norm behind them removes: the rate
-   * is then the size of a step relative to the weight. Default: false.
+   * Whether a weight of b matrices with m rows each is scaled to ‖W‖ = √(b·m) before its step. This suits weights whose scale a norm behind
+   * them removes: the rate is then the size of a step relative to the weight. Default: false.
    */
   readonly normalise?: boolean;
 }
@@ -41,11 +41,10 @@ interface MuonEntry extends OptimizedParameter {
 
 /**
  * v ← momentum·v + g, and W ← W − lr·(√max(1, m/n)·orthogonalise(d) + λ·W) with d = g + momentum·v (Nesterov) or d = v (Jordan 2024, "Muon: an
- * optimizer for hidden layers in neural networks"). The kernel of a convolution, [O,I,k,k], is a matrix of m = O rows
- * and n = I·k² columns. The blocks of a grouped convolution and of a structured factor are matrices of their own (`MatrixView`), and each is
- * made orthogonal by itself. Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser
- * (`CombinedOptimizer`).
- * @throws ConfigError for a parameter that is no matrix, and for options out of range.
+ * optimizer for hidden layers in neural networks"). The kernel of a convolution, [O,I,k,k], is a matrix of m = O rows and n = I·k² columns.
+ * A grouped convolution and a structured factor consist of several matrices [m,n] (`MatrixView`), and the step of each is made orthogonal by
+ * itself. Weight decay λ is decoupled. Vectors, and layers that are no hidden maps, belong to another optimiser (`CombinedOptimizer`).
+ * @throws ConfigError for a parameter that is no matrix, and for options out of range. @throws ShapeError for a view that does not fit.
  */
 export class Muon extends GroupOptimizer<MuonEntry> {
   readonly #options: Required<MuonOptions>;

@@ -28,7 +28,7 @@ function mapsOf(network: Module): Set<StructuredLinear> {
  *
  *     sgd: [(dᵢᵒᵘᵗ/dᵢⁿ)/(m/n)]/k          adam: (n/dᵢⁿ)/k          muon: 1/k
  *
- * A step of Muon is as large as its matrix needs, so the factors only share the step of their map (Large et al. 2024, arXiv 2405.14813).
+ * A step of Muon fits the size of its matrix already, so the factors only share the step of their map (Large et al. 2024, arXiv 2405.14813).
  * A parameter that acts as several factors gets the geometric mean of theirs. Other parameters have the factor 1 and are left out, as are
  * those of dense and of hashed maps.
  */
